@@ -1,0 +1,67 @@
+"""The errors that users see, and the exit codes of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit status of every command; a run with several checks takes the first of 4, 2, 1, 3, 0."""
+
+    OK = 0
+    MISMATCH = 1
+    USAGE = 2
+    UNDECIDED = 3
+    INTERNAL = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of characters (not bytes) in a source text."""
+
+    start: int
+    end: int
+
+
+class GradcliError(Exception):
+    """Something that the user can mend: what is wrong, where, and how to mend it.
+
+    `span` refers to `source`; both are None for an error that no text caused.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, span: Span | None = None, source: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.source = source
+        self.hint = hint
+
+
+class ProgramError(GradcliError):
+    """The text is not a program of gradcli's language."""
+
+
+class LimitError(GradcliError):
+    """An input is larger than a limit; the message names the option that raises the limit."""
+
+
+class InputError(GradcliError):
+    """An option, a shape, a value or a file is wrong."""
+
+
+class ExecutionError(GradcliError):
+    """PyTorch refused an operation; the message quotes PyTorch."""
+
+
+class NotSupportedError(GradcliError):
+    """The input is sound PyTorch that gradcli does not support yet."""
+
+
+class InternalError(GradcliError):
+    """Something went wrong inside gradcli or on output; never the user's fault."""
+
+    exit_code = ExitCode.INTERNAL

@@ -1,0 +1,181 @@
+"""A program as data: frozen expression and statement nodes, each with its span in the source.
+
+The parser makes them from text; the interpreter runs them; formulas in the op table are made of the same nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gradcli.errors import Span
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variable: a leaf, or something assigned before."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number, string, True, False or None; `symbol` is set for a named constant such as pi."""
+
+    value: int | float | bool | str | None
+    span: Span
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An op applied to arguments; operators are calls too (`a + b` is `add`) and keep their sign in `operator`."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    keywords: tuple[tuple[str, Expression], ...]
+    span: Span
+    function_span: Span
+    operator: str | None = None
+    method: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute such as `.T`, `.shape` or `.values`."""
+
+    value: Expression
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One `start:stop:step` inside an index."""
+
+    start: Expression | None
+    stop: Expression | None
+    step: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipsis:
+    """`...` inside an index."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`value[items]`; `X[0]` and `X[0,]` both have one item."""
+
+    value: Expression
+    items: tuple[Expression | Slice | Ellipsis, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A tuple or a list."""
+
+    items: tuple[Expression, ...]
+    span: Span
+    is_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`left operator right`, one of < <= > >= == != (and `is`, `is not` in definitions)."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanOperation:
+    """`and`, `or`, `not` over Python truth values."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """`then if test else otherwise`; only the branch taken is run."""
+
+    test: Expression
+    then: Expression
+    otherwise: Expression
+    span: Span
+
+
+Expression: TypeAlias = "Name | Literal | Call | Attribute | Index | Sequence | Comparison | BooleanOperation | Conditional"
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`targets = value`; more than one target unpacks a tuple."""
+
+    targets: tuple[Name, ...]
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """An expression as a statement; the last one of a program is its output."""
+
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if test: ... else: ...`; `elif` is a nested If."""
+
+    test: Expression
+    body: tuple[Statement, ...]
+    otherwise: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """`while test: ...`."""
+
+    test: Expression
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for target in range(...): ...`; `bounds` are range's one to three arguments."""
+
+    target: Name
+    bounds: tuple[Expression, ...]
+    body: tuple[Statement, ...]
+    span: Span
+
+
+Statement: TypeAlias = "Assign | Evaluate | If | While | For"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A parsed program; `leaves` are the names read before they are assigned, in order of first appearance."""
+
+    source: str
+    statements: tuple[Statement, ...]
+    leaves: tuple[Name, ...]
+
+    def text(self, node: Expression | Statement) -> str:
+        """Return a node's source text with white space folded."""
+        return " ".join(self.source[node.span.start : node.span.end].split())

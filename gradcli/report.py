@@ -1,0 +1,146 @@
+"""What came out of a command, as data: frozen dataclasses that turn into the strict JSON of the report.
+
+Values are tensors (anything with `tolist()`, `shape`), so that Python callers get tensors and JSON gets lists.
+This module imports neither torch nor sympy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gradcli.errors import ExitCode, GradcliError
+
+REPORT_SCHEMA = "gradcli.report/1"
+
+
+class Verdict(StrEnum):
+    """What the comparison of autograd with the symbolic derivative says; ordered from best to worst by `rank`."""
+
+    MATCH = "match"
+    SUBGRADIENT = "subgradient"
+    UNDECIDED = "undecided"
+    UNDEFINED = "undefined"
+    MISMATCH = "mismatch"
+
+    @property
+    def rank(self) -> int:
+        """Return the severity: the worst verdict of several is the one of highest rank."""
+        return list(Verdict).index(self)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code that a run with this overall verdict ends with."""
+        if self in {Verdict.MATCH, Verdict.SUBGRADIENT}:
+            return ExitCode.OK
+        return ExitCode.UNDECIDED if self is Verdict.UNDECIDED else ExitCode.MISMATCH
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Return the worst of several verdicts; of none, `match`."""
+    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.MATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbolic:
+    """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
+
+    `value` is a tensor of the operand's shape, or None where undecided; errors are None where there is no value.
+    """
+
+    formula: str | None
+    latex: str | None
+    value: Any | None
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
+    worst_index: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorReport:
+    """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
+
+    name: str
+    kind: str  # "leaf" or "non-leaf"
+    shape: tuple[int, ...]
+    requires_grad: bool
+    grad_fn: str | None
+    value: Any
+    grad: Any | None
+    gradient: Any | None
+    symbolic: Symbolic | None
+    verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The program's output after `--reduce`."""
+
+    name: str
+    shape: tuple[int, ...]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one command found out about one program."""
+
+    gradcli: str
+    torch: str
+    command: str
+    program: str
+    dtype: str
+    device: str
+    seed: int
+    output: Output
+    tensors: tuple[TensorReport, ...]
+    verdict: Verdict | None
+    schema: str = field(default=REPORT_SCHEMA)
+
+    def __getitem__(self, name: str) -> TensorReport:
+        """Return the tensor called `name`; KeyError if there is none."""
+        for tensor in self.tensors:
+            if tensor.name == name:
+                return tensor
+        raise KeyError(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as strict JSON data; NaN and infinities become strings."""
+        order = ["schema", *[name for name in self.__dataclass_fields__ if name != "schema"]]
+        return {name: jsonable(getattr(self, name)) for name in order}
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code that this report asks for."""
+        return ExitCode.OK if self.verdict is None else self.verdict.exit_code
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as strict JSON data: dataclasses, tensors, tuples and non-finite floats included."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: jsonable(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, float):
+        return _finite(value)
+    if value is None or isinstance(value, str | int):
+        return str(value) if isinstance(value, StrEnum) else value
+    if isinstance(value, complex):
+        return {"real": _finite(value.real), "imag": _finite(value.imag)}
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    msg = f"a report cannot hold {type(value).__name__}"
+    raise GradcliError(msg)
+
+
+def _finite(value: float) -> float | str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
