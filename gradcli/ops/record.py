@@ -12,20 +12,28 @@ class Kind(StrEnum):
     POINTWISE = "pointwise"  # a scalar formula
     COMPOSITE = "composite"  # a program over other ops
     INDEXED = "indexed"  # an entry of the output in index notation
-    MOVEMENT = "movement"  # every entry of the output is an entry of an input (or a zero)
+    MOVEMENT = "movement"  # every entry of the output is an entry of an input (or a constant)
     IMPLICIT = "implicit"  # the equation that the output solves
-    CONSTANT = "constant"  # has no derivative: factories, comparisons, integer results
+    CONSTANT = "constant"  # its derivative is zero or does not exist: factories, comparisons, integer results
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
     """One op: its names in PyTorch, its callable, its definition, and where random test points come from.
 
-    `signature` is PyTorch's, as text: `softmax(input, dim, dtype=None)`. Its name is the op's name.
-    `torch` is the dotted name of the callable. `definition` reads as its kind demands:
-    a formula over the parameters (pointwise), a program whose last statement is the result (composite),
-    an entry such as `input[..., i, k] * other[..., k, j]` with the free indices in `entry` (indexed: indices that are
-    not free are summed, term by term), a residual that vanishes at the solution (implicit), nothing (movement, constant).
+    `signature` is PyTorch's, as text: `softmax(input, dim)`; its name is the op's name. `torch` is the dotted name of
+    the callable, called as the user's program calls it. `definition` reads as its kind demands:
+
+    - pointwise: a formula over the parameters;
+    - composite: a program whose last statement is the result;
+    - indexed: an entry such as `input[..., i, k] * other[..., k, j]`; the indices in `entry` are free, every other one
+      is summed, term by term; `along` names the parameter that says which axis is the last one written;
+    - implicit: a residual in index notation that vanishes at the result `out`;
+    - movement, constant: a sentence, because the callable itself is the definition.
+
+    `kinks` is a condition over the parameters that holds where the derivative is one-sided. `domain` gives the interval
+    or the kind of matrix that a parameter is drawn from (`(0, inf)`, `invertible`). `examples` are programs with the
+    shapes of their leaves: `softmax(x, dim=-1) | x=2x3`.
     """
 
     signature: str
@@ -34,6 +42,7 @@ class Op:
     definition: str
     family: str
     entry: str = ""
+    along: str | None = None
     aliases: tuple[str, ...] = ()
     domain: dict[str, str] = field(default_factory=dict)
     kinks: str | None = None

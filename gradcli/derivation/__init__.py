@@ -1,0 +1,1 @@
+"""Asking for derivatives: what is asked, what comes back, and the worker process that answers."""

@@ -1,0 +1,110 @@
+"""The parent's side of the sympy worker: start it early, ask in batches, kill it when it takes too long."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcli.derivation.messages import Derived, Signature
+
+DEFAULT_SECONDS = 10.0
+DEFAULT_MEMORY = 2 << 30
+
+
+@dataclass(slots=True)
+class Worker:
+    """One sympy process; `ask` is a batch of requests, answered in order.
+
+    `seconds` is the limit for one answer, `memory` the process's address space in bytes.
+    """
+
+    seconds: float = DEFAULT_SECONDS
+    memory: int = DEFAULT_MEMORY
+    _process: subprocess.Popen[str] | None = None
+    _answers: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+
+    def start(self) -> None:
+        """Start the process unless it runs; returns at once, while sympy is still being imported."""
+        if self._process is None:
+            # -P: a file called sympy.py in the current folder must not be what the worker imports.
+            command = [sys.executable, "-P", "-m", "gradcli.symbolic.worker", str(self.memory)]
+            self._process = subprocess.Popen(  # noqa: S603 (our own module)
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            self._answers = queue.SimpleQueue()
+            threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()
+
+    def stop(self) -> None:
+        """Kill the process, if it runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+            self._process = None
+
+    def ask(self, requests: list[dict[str, Any]]) -> Iterator[dict[str, Any] | str]:
+        """Yield an answer for each request, or a sentence that says why there is none."""
+        waiting = list(requests)
+        while waiting:
+            self.start()
+            threading.Thread(target=_write, args=(self._process, list(waiting)), daemon=True).start()
+            while waiting:
+                answer = self._next()
+                waiting.pop(0)
+                yield answer
+                if isinstance(answer, str):
+                    break  # the worker was killed: start a new one for the rest
+
+    def _next(self) -> dict[str, Any] | str:
+        reason = f"no derivative within {self.seconds:g} s"
+        with suppress(queue.Empty):
+            line = self._answers.get(timeout=self.seconds)
+            if line is not None:
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+            reason = "the symbolic worker died"
+        self.stop()
+        return reason
+
+
+def _read(process: subprocess.Popen[str], answers: queue.SimpleQueue[str | None]) -> None:
+    with suppress(ValueError, OSError):
+        for line in process.stdout or ():
+            answers.put(line)
+    answers.put(None)
+
+
+def _write(process: subprocess.Popen[str], requests: list[dict[str, Any]]) -> None:
+    stream = process.stdin
+    with suppress(OSError, ValueError):
+        for request in requests:
+            stream.write(json.dumps(request) + "\n")  # type: ignore[union-attr]
+        stream.flush()  # type: ignore[union-attr]
+
+
+@dataclass(slots=True)
+class Derivations:
+    """Derivatives by signature: each is derived once in the life of the process."""
+
+    worker: Worker = field(default_factory=Worker)
+    known: dict[Signature, Derived] = field(default_factory=dict)
+
+    def request(self, signatures: Iterable[Signature]) -> None:
+        """Derive what is not known yet."""
+        missing = [signature for signature in dict.fromkeys(signatures) if signature not in self.known]
+        answers = self.worker.ask([{"derive": signature.to_data()} for signature in missing])
+        for signature, answer in zip(missing, answers, strict=True):
+            failed = isinstance(answer, str)
+            self.known[signature] = Derived(None, {}, error=answer) if failed else Derived.from_data(answer)  # type: ignore[arg-type]
+
+
+DERIVATIONS = Derivations()

@@ -1,0 +1,91 @@
+"""What the execution side asks the symbolic side, and what it gets back: plain data both ways."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gradcli.tensor_program import TensorProgram
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One definition at one pattern of ranks: equal signatures have equal derivatives, whatever the sizes.
+
+    `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
+    that broadcasts lacks labels. `numbers` are static parameters. `out` labels the result. `wrt` names the operands
+    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: the operand that is solved for.
+    """
+
+    formula: str
+    axes: tuple[tuple[str, str], ...]
+    numbers: tuple[tuple[str, Any], ...]
+    out: str
+    wrt: tuple[str, ...]
+    unknown: str | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the signature as JSON data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_data(data: dict[str, Any]) -> Signature:
+        """Return the signature that `to_data` made the data of."""
+        return Signature(
+            data["formula"],
+            tuple((name, labels) for name, labels in data["axes"]),
+            tuple((name, value) for name, value in data["numbers"]),
+            data["out"],
+            tuple(data["wrt"]),
+            data["unknown"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSystem:
+    """The Jacobian of an implicit definition's residual, as a program over batch, row and column labels.
+
+    `pairs` are (residual label, unknown label) along which the Jacobian is diagonal; `rows` and `columns` the others.
+    `residual` labels the residual's axes, `unknown` the unknown's.
+    """
+
+    matrix: TensorProgram
+    pairs: tuple[tuple[str, str], ...]
+    rows: str
+    columns: str
+    residual: str
+    unknown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """The answer to a signature: a program for its value, one for each adjoint, and for an implicit one the system.
+
+    `error` says why there is none (then everything else is empty).
+    """
+
+    value: TensorProgram | None
+    adjoints: dict[str, TensorProgram]
+    system: LinearSystem | None = None
+    error: str | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the answer as JSON data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_data(data: dict[str, Any]) -> Derived:
+        """Return the answer that `to_data` made the data of."""
+        value, system = data["value"], data["system"]
+        return Derived(
+            TensorProgram.from_data(value) if value else None,
+            {name: TensorProgram.from_data(program) for name, program in data["adjoints"].items()},
+            _system(system) if system else None,
+            data["error"],
+        )
+
+
+def _system(data: dict[str, Any]) -> LinearSystem:
+    pairs = tuple((row, column) for row, column in data["pairs"])
+    matrix = TensorProgram.from_data(data["matrix"])
+    return LinearSystem(matrix, pairs, data["rows"], data["columns"], data["residual"], data["unknown"])

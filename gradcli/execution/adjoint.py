@@ -1,0 +1,97 @@
+"""Reverse accumulation over the tape: every node's adjoint, by derivatives that sympy derived from the definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, LinearSystem, Signature
+from gradcli.execution.evaluate import align, evaluate
+from gradcli.execution.tape import Edge, Node
+from gradcli.tensor_program import COTANGENT
+
+# A dense system of more unknowns than this takes gigabytes.
+LARGEST_SYSTEM = 5000
+
+
+class UndecidedError(Exception):
+    """There is no derivative to evaluate; the text says why."""
+
+
+@dataclass(slots=True)
+class Adjoints:
+    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing."""
+
+    values: dict[Node, Tensor] = field(default_factory=dict)
+    undecided: dict[Node, str] = field(default_factory=dict)
+
+    def add(self, node: Node, contribution: Tensor) -> None:
+        """Add a contribution: where paths meet, adjoints add up."""
+        known = self.values.get(node)
+        self.values[node] = contribution if known is None else known + contribution
+
+
+def accumulate(nodes: Iterable[Node], adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
+    """Go through nodes from the last to the first and add each one's contributions to its operands' adjoints."""
+    for node in reversed(list(nodes)):
+        for edge in node.edges:
+            _contribute(node, edge, adjoints, derived)
+
+
+def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
+    if node in adjoints.undecided:
+        adjoints.undecided.setdefault(edge.source, adjoints.undecided[node])
+    elif node in adjoints.values:
+        try:
+            adjoints.add(edge.source, contribution(node, edge, adjoints.values[node], derived))
+        except UndecidedError as error:
+            adjoints.undecided.setdefault(edge.source, str(error))
+
+
+def contribution(node: Node, edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived]) -> Tensor:
+    """Return upstream × local derivative for one operand: a tensor of that operand's shape."""
+    answer = derived[edge.signature]
+    if answer.error is not None:
+        raise UndecidedError(answer.error)
+    cotangent = edge.presented.result.apply(upstream)
+    operands = edge.operands | _scalars(edge.signature)
+    if answer.system is not None:
+        cotangent = -solve(answer.system, cotangent, operands)
+    result = evaluate(answer.adjoints[edge.name], operands | {COTANGENT: cotangent})
+    return edge.presented.views[edge.name].undo(result)
+
+
+def _scalars(signature: Signature) -> dict[str, Tensor]:
+    """Return the numeric parameters as tensors: a derivative reads those that sympy had to keep as symbols."""
+    return {
+        name: torch.tensor(value, dtype=torch.float64)
+        for name, value in signature.numbers
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
+    """Return λ with (∂residual/∂unknown)ᵀ λ = upstream: the adjoint of an implicit definition is a linear solve."""
+    matrix = evaluate(system.matrix, dict(operands))
+    letters = system.matrix.out
+    batch = letters[: len(letters) - len(system.rows) - len(system.columns)]
+    names = dict(system.pairs)
+    lone = "".join(row for row, _ in system.pairs if row not in batch)
+    unknown = {letter: upstream.shape[axis] for axis, letter in enumerate(system.unknown)}
+    sizes = {row: unknown[names[row]] for row in (*batch, *lone)}
+    count = torch.Size([unknown[letter] for letter in system.columns]).numel()
+    if count > LARGEST_SYSTEM:
+        msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
+        raise UndecidedError(msg)
+    order = "".join(names[row] for row in batch) + system.columns + "".join(names[row] for row in lone)
+    right = align(upstream, system.unknown, order)
+    outer = [sizes[row] for row in batch]
+    right = right.reshape([*outer, count, -1])
+    square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
+    solution = torch.linalg.solve(square, right)
+    rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
+    solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
+    return align(solution, batch + system.rows + lone, system.residual)

@@ -1,0 +1,116 @@
+"""What PyTorch's autograd computes: `backward()` with every gradient caught on its way, or `torch.autograd.grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, InputError
+from gradcli.execution.trace import Traced
+from gradcli.inputs.shapes import show_shape
+
+SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
+NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
+
+
+def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
+    """Return v of the vector-Jacobian product, in the output's shape and dtype.
+
+    Raises InputError where an output that is not a scalar has none, or one of another shape.
+    """
+    tensor = output.tensor
+    if grad_output is None:
+        if tensor.numel() != 1:
+            raise InputError(
+                f"the output '{output.name or output.text}' has shape {show_shape(tuple(tensor.shape))}, "
+                f"and PyTorch says: {SCALAR_ONLY}",
+                hint="give the vector v of the product with `--grad-output ones` (or a number, or a list), "
+                "or reduce the output with `--reduce sum` (or mean)",
+            )
+        return torch.ones_like(tensor)
+    if isinstance(grad_output, str):
+        return torch.ones_like(tensor)
+    given = grad_output if isinstance(grad_output, Tensor) else torch.tensor(grad_output, dtype=tensor.dtype)
+    given = given.detach().to(tensor.dtype)
+    if given.ndim and given.shape != tensor.shape:
+        wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))
+        raise InputError(
+            f"--grad-output has shape {found}, and the output '{output.name or output.text}' has shape {wanted}",
+            hint=f"give a number, or a list of shape {wanted}",
+        )
+    return given.expand(tensor.shape).clone()
+
+
+def check_differentiable(output: Any) -> Traced:
+    """Return the output if a gradient can be taken of it; ExecutionError says why not."""
+    if not isinstance(output, Traced):
+        raise ExecutionError("the program's output is not a tensor", hint="the last statement must be a tensor expression")
+    if not output.tensor.requires_grad:
+        raise ExecutionError(
+            f"no gradient reaches the output '{output.name or output.text}'; PyTorch says: {NO_GRAD_FN}",
+            hint="the output must depend on a leaf that requires grad, through differentiable ops",
+        )
+    return output
+
+
+def backward(output: Traced, tensors: Sequence[Traced], cotangent: Tensor, retain: Sequence[Traced]) -> dict[Traced, Tensor]:
+    """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
+
+    A hook on each non-leaf catches its gradient; a tensor that the output does not depend on gets zeros.
+    """
+    caught: dict[Traced, Tensor] = {}
+    for traced in tensors:
+        if traced.tensor.requires_grad and not traced.is_leaf:
+            traced.tensor.register_hook(_catch(caught, traced))
+    for traced in retain:
+        traced.tensor.retain_grad()
+    output.tensor.backward(cotangent)
+    for traced in tensors:
+        if traced.is_leaf and traced.tensor.grad is not None:
+            caught[traced] = traced.tensor.grad.detach().clone()
+    return {t: caught.get(t, torch.zeros_like(t.tensor)).detach() for t in tensors if t.tensor.requires_grad}
+
+
+def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
+    def hook(gradient: Tensor) -> None:
+        caught[traced] = gradient.detach().clone()
+
+    return hook
+
+
+def gradients(
+    output: Traced, wrt: Sequence[Traced], cotangent: Tensor, *, create_graph: bool, allow_unused: bool
+) -> dict[Traced, Tensor | None]:
+    """Return what `torch.autograd.grad` gives; an unused tensor is an error that names it, or None if allowed."""
+    for traced in wrt:
+        if not traced.tensor.requires_grad:
+            raise InputError(f"'{traced.name}' does not require grad, so PyTorch has no gradient for it")
+    found = torch.autograd.grad(
+        output.tensor, [traced.tensor for traced in wrt], cotangent, create_graph=create_graph, allow_unused=True
+    )
+    unused = [traced for traced, gradient in zip(wrt, found, strict=True) if gradient is None]
+    if unused and not allow_unused:
+        names = ", ".join(f"'{traced.name or traced.text}'" for traced in unused)
+        raise InputError(
+            f"{names} is not used in the output; PyTorch says: One of the differentiated Tensors appears to not have been "
+            "used in the graph. Set allow_unused=True if this is the desired behavior.",
+            hint="leave it out of `--wrt`, or give `--allow-unused` for None in its place",
+        )
+    return dict(zip(wrt, found, strict=True))
+
+
+def grad_attribute(traced: Traced) -> Tensor | None:
+    """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
+    tensor = traced.tensor
+    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+
+
+def grad_fn_name(traced: Traced) -> str | None:
+    """Return the name of the node that made a tensor, or None for a leaf."""
+    function = traced.tensor.grad_fn
+    return None if function is None else function.name()
+
+

@@ -1,0 +1,160 @@
+"""Evaluation of tensor programs in torch: every step is one call of a torch function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.tensor_program import Step, TensorProgram
+
+POINTWISE: Mapping[str, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "neg": torch.neg,
+    "reciprocal": torch.reciprocal,
+    "pow": torch.pow,
+    "sqrt": torch.sqrt,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tan": torch.tan,
+    "asin": torch.asin,
+    "acos": torch.acos,
+    "atan": torch.atan,
+    "sinh": torch.sinh,
+    "cosh": torch.cosh,
+    "tanh": torch.tanh,
+    "asinh": torch.asinh,
+    "acosh": torch.acosh,
+    "atanh": torch.atanh,
+    "erf": torch.erf,
+    "erfc": torch.erfc,
+    "erfinv": torch.erfinv,
+    "lgamma": torch.lgamma,
+    "abs": torch.abs,
+    "sign": torch.sign,
+    "floor": torch.floor,
+    "ceil": torch.ceil,
+    "where": torch.where,
+    "lt": torch.lt,
+    "le": torch.le,
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "eq": torch.eq,
+    "ne": torch.ne,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_not": torch.logical_not,
+    "polygamma": lambda order, value: torch.polygamma(int(order), value),
+    "besselj": lambda order, value: _bessel("bessel_j", int(order), value),
+    "besseli": lambda order, value: _bessel("i", int(order), value),
+    "delta": lambda left, right: torch.eq(left, right).to(torch.float64),
+}
+
+
+def evaluate(program: TensorProgram, operands: Mapping[str, Tensor]) -> Tensor:
+    """Return the result of a program; `operands` are tensors with one axis a label."""
+    sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
+    values: list[Any] = [operands.get(name) for name in program.operands]
+    for step in program.steps:
+        values.append(_run(step, [values[i] for i in step.inputs], sizes))
+    result: Tensor = values[program.result]
+    return result
+
+
+def _run(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    if step.function in POINTWISE:
+        aligned = [align(value, labels, step.out) for value, labels in zip(inputs, step.labels, strict=True)]
+        return POINTWISE[step.function](*aligned)
+    return STRUCTURAL[step.function](step, inputs, sizes)
+
+
+def align(value: Tensor, labels: str, out: str) -> Tensor:
+    """Return a view of a value with its axes in the order of `out` and axes of length 1 where it has none."""
+    if labels == out:
+        return value
+    order = [labels.index(letter) for letter in out if letter in labels]
+    value = value.permute(order) if order != list(range(len(order))) else value
+    for position, letter in enumerate(out):
+        if letter not in labels:
+            value = value.unsqueeze(position)
+    return value
+
+
+def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
+    if len(inputs) == 1 and len(set(step.labels[0])) == len(step.labels[0]):
+        axes = [axis for axis, letter in enumerate(step.labels[0]) if letter not in step.out]
+        kept = "".join(letter for letter in step.labels[0] if letter in step.out)
+        return align(inputs[0].sum(dim=axes), kept, step.out)
+    # bool factors (Iverson brackets) count as 0 and 1.
+    inputs = [value.to(torch.float64) if value.dtype == torch.bool else value for value in inputs]
+    return torch.einsum(",".join(step.labels) + "->" + step.out, *inputs)
+
+
+def _number(step: Step, _: list[Tensor], __: Mapping[str, int]) -> Tensor:
+    return torch.tensor(step.number, dtype=torch.float64)
+
+
+def _index(step: Step, _: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    return torch.arange(sizes[step.out])
+
+
+def _size(step: Step, _: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    return torch.tensor(sizes[str(step.number)], dtype=torch.float64)
+
+
+def _gather(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
+    source, *indices = inputs
+    aligned = [align(index, labels, step.out) for index, labels in zip(indices, step.labels[1:], strict=True)]
+    return source[tuple(aligned)]
+
+
+def _scatter(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    source, index = inputs
+    axis, rest = step.out[0], step.out[1:]
+    source = align(source, step.labels[0], step.labels[1] + rest)
+    target = source.new_zeros([sizes[axis], *source.shape[index.ndim :]])
+    return target.index_add_(0, index.reshape(-1), source.reshape(-1, *source.shape[index.ndim :]))
+
+
+def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
+    return torch.einsum(step.labels[0] + "->" + step.out, inputs[0])
+
+
+def _expand(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    return align(inputs[0], step.labels[0], step.out).expand([sizes[letter] for letter in step.out])
+
+
+def _bessel(family: str, order: int, value: Tensor) -> Tensor:
+    functions: dict[tuple[str, int], Callable[[Tensor], Tensor]] = {
+        ("bessel_j", 0): torch.special.bessel_j0,
+        ("bessel_j", 1): torch.special.bessel_j1,
+        ("i", 0): torch.special.i0,
+        ("i", 1): torch.special.i1,
+    }
+    if (family, order) in functions:
+        return functions[family, order](value)
+    if order < 0:
+        sign = -1 if family == "bessel_j" and order % 2 else 1
+        return sign * _bessel(family, -order, value)
+    # The three-term recurrence: f(n+1) = ±(2n/x f(n) - f(n-1)), DLMF 10.6.1 and 10.29.1.
+    sign = 1 if family == "bessel_j" else -1
+    return sign * (2 * (order - 1) / value * _bessel(family, order - 1, value) - _bessel(family, order - 2, value))
+
+
+STRUCTURAL: Mapping[str, Callable[[Step, list[Tensor], Mapping[str, int]], Tensor]] = {
+    "einsum": _einsum,
+    "number": _number,
+    "index": _index,
+    "size": _size,
+    "gather": _gather,
+    "scatter": _scatter,
+    "relabel": _relabel,
+    "expand": _expand,
+}

@@ -1,0 +1,174 @@
+"""`eval` and `grad`: run the program, take autograd's gradients and the symbolic ones, and report both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import InputError
+from gradcli.execution import autograd
+from gradcli.execution.interpreter import BoundCall
+from gradcli.execution.leaves import DTYPES, make_leaves
+from gradcli.execution.reference import Expansion, Reference, differentiate, double, expand
+from gradcli.execution.trace import Autograd, Trace, Traced, run
+from gradcli.inputs.names import suggest
+from gradcli.ops.table import find
+from gradcli.program import Call, Program
+from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict, worst
+from gradcli.settings import Settings
+from gradcli.verify import Comparison, Tolerance, compare
+
+
+def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], version: str) -> Report:
+    """Return the report of one run of a program."""
+    before = torch.get_default_dtype()
+    dtype = DTYPES[settings.dtype]
+    torch.set_default_dtype(dtype if dtype.is_floating_point else dtype.to_real())
+    try:
+        trace = run_program(program, settings, given)
+        names = display_names(trace)
+        output = autograd.check_differentiable(trace.output)
+        cotangent = autograd.cotangent_of(output, settings.grad_output)
+        shown = _wanted(trace, names, settings)
+        expansion = _ask(trace) if settings.verify else None
+        found = _gradients(output, shown, names, cotangent, settings)
+        reference = _reference(expansion, cotangent)
+    finally:
+        torch.set_default_dtype(before)
+    tensors = tuple(_tensor_report(traced, names[traced], found, reference, settings) for traced in shown)
+    verdicts = [tensor.verdict for tensor in tensors if tensor.verdict is not None]
+    return Report(
+        gradcli=version,
+        torch=torch.__version__.partition("+")[0],
+        command=settings.command,
+        program=program.source,
+        dtype=settings.dtype,
+        device=settings.device,
+        seed=settings.seed,
+        output=Output(names[output], tuple(output.tensor.shape), output.tensor.detach()),
+        tensors=tensors,
+        verdict=worst(verdicts) if settings.verify else None,
+    )
+
+
+def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+    """Return the trace of a program, with `--reduce` applied to its output."""
+    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    trace = run(program, leaves, settings.limits)
+    if settings.reduce != "none" and isinstance(trace.output, Traced):
+        trace.output = _reduce(program, trace, settings)
+    return trace
+
+
+def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:
+    op = find(settings.reduce)
+    assert op is not None  # noqa: S101 (every reduction is in the table)
+    output, last = trace.output, program.statements[-1]
+    node = Call(op.name, (), (), last.span, last.span)
+    call = BoundCall(node, [output], {}, {"input": output})
+    reduced: Traced = Autograd(program, trace, settings.limits).apply(op, call)
+    reduced.name = f"{op.name}({output.name or output.text})"
+    return reduced
+
+
+def display_names(trace: Trace) -> dict[Traced, str]:
+    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
+    names: dict[Traced, str] = {}
+    counts: dict[str, int] = {}
+    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
+        if traced not in names:
+            name = traced.name or traced.text
+            counts[name] = counts.get(name, 0) + 1
+            names[traced] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names
+
+
+def _wanted(trace: Trace, names: Mapping[Traced, str], settings: Settings) -> list[Traced]:
+    tensors = list(dict.fromkeys(trace.tensors))
+    return tensors if settings.wrt is None else _named(settings.wrt, tensors, names, "--wrt")
+
+
+def _named(wanted: Sequence[str], tensors: Sequence[Traced], names: Mapping[Traced, str], option: str) -> list[Traced]:
+    known = {"".join(names[traced].split()): traced for traced in tensors}
+    found = []
+    for name in wanted:
+        if "".join(name.split()) not in known:
+            near = suggest(name, known)
+            hint = f"did you mean '{near}'?" if near else f"the program has {', '.join(names[t] for t in tensors[:20])}"
+            raise InputError(f"{option}: the program has no tensor '{name}' that requires grad", hint=hint)
+        found.append(known["".join(name.split())])
+    return found
+
+
+def _ask(trace: Trace) -> Expansion:
+    """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
+    expansion = expand(trace)
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
+def _gradients(
+    output: Traced, shown: Sequence[Traced], names: Mapping[Traced, str], cotangent: Tensor, settings: Settings
+) -> dict[Traced, Tensor | None]:
+    if settings.wrt is not None:
+        options = {"create_graph": settings.create_graph, "allow_unused": settings.allow_unused}
+        return autograd.gradients(output, shown, cotangent, **options)
+    inner = [traced for traced in shown if not traced.is_leaf]
+    retain = inner if "all" in settings.retain_grad else _named(settings.retain_grad, inner, names, "--retain-grad")
+    return dict(autograd.backward(output, shown, cotangent, retain))
+
+
+def _reference(expansion: Expansion | None, cotangent: Tensor) -> Reference | None:
+    return None if expansion is None else differentiate(expansion, cotangent, DERIVATIONS.known)
+
+
+def _tensor_report(
+    traced: Traced, name: str, found: Mapping[Traced, Tensor | None], reference: Reference | None, settings: Settings
+) -> TensorReport:
+    gradient = found.get(traced)
+    symbolic, comparison = _compared(traced, gradient, reference, settings)
+    return TensorReport(
+        name=name,
+        kind="leaf" if traced.is_leaf else "non-leaf",
+        shape=tuple(traced.tensor.shape),
+        requires_grad=traced.tensor.requires_grad,
+        grad_fn=autograd.grad_fn_name(traced),
+        value=traced.tensor.detach(),
+        grad=autograd.grad_attribute(traced),
+        gradient=None if gradient is None else gradient.detach(),
+        symbolic=symbolic,
+        verdict=comparison.verdict if comparison else None,
+        note=comparison.note if comparison else None,
+    )
+
+
+def _compared(
+    traced: Traced, gradient: Tensor | None, reference: Reference | None, settings: Settings
+) -> tuple[Symbolic | None, Comparison | None]:
+    if reference is None or gradient is None:
+        return None, None
+    if traced in reference.undecided:
+        return None, Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[traced])
+    value = reference.values[traced]
+    tolerance = Tolerance.of(settings.dtype, settings.rtol, settings.atol)
+    comparison = _with_kink(traced, compare(double(gradient), value, tolerance), reference)
+    symbolic = Symbolic(
+        None, None, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
+    )
+    return symbolic, comparison
+
+
+def _with_kink(traced: Traced, comparison: Comparison, reference: Reference) -> Comparison:
+    """Return the verdict with what is known of kinks and NaN taken in."""
+    if comparison.verdict is Verdict.MATCH and traced in reference.kinked:
+        note = f"at a kink of '{reference.kinked[traced]}' autograd's choice lies between the one-sided derivatives"
+        return dataclasses.replace(comparison, verdict=Verdict.SUBGRADIENT, note=note)
+    if comparison.verdict is Verdict.UNDEFINED and reference.first_nan is not None:
+        node = reference.first_nan.outputs[0]
+        return dataclasses.replace(comparison, note=f"{comparison.note}; the first NaN is made by '{node.text}'")
+    return comparison

@@ -1,0 +1,169 @@
+"""The symbolic side of a run: the trace's definitions on a tape, and the gradient of every traced tensor by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, Signature
+from gradcli.errors import GradcliError
+from gradcli.execution.adjoint import Adjoints, accumulate
+from gradcli.execution.interpreter import BoundCall
+from gradcli.execution.kinks import has_kink, resolve
+from gradcli.execution.tape import Node, Tape, nodes_in
+from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
+
+    call: TracedCall
+    nodes: tuple[Node, ...]
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Expansion:
+    """A whole trace on the tape, in double precision."""
+
+    trace: Trace
+    tape: Tape = field(default_factory=Tape)
+    nodes: dict[Traced, Node] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+
+    def signatures(self) -> list[Signature]:
+        """Return the signatures whose derivatives are needed, each once."""
+        return list(dict.fromkeys(edge.signature for node in self.tape.nodes for edge in node.edges))
+
+
+@dataclass(slots=True)
+class Reference:
+    """The symbolic gradient of every traced tensor, and what stood in the way.
+
+    `kinked` tensors' gradients pass through a kink; `undecided` has a reason for every tensor without a derivative;
+    `first_nan` is the call whose derivative made the first NaN.
+    """
+
+    values: dict[Traced, Tensor] = field(default_factory=dict)
+    undecided: dict[Traced, str] = field(default_factory=dict)
+    kinked: dict[Traced, str] = field(default_factory=dict)
+    first_nan: TracedCall | None = None
+
+
+def expand(trace: Trace) -> Expansion:
+    """Return the trace's definitions, expanded and run in double precision."""
+    expansion = Expansion(trace)
+    with double_precision():
+        for leaf in trace.leaves:
+            expansion.nodes[leaf] = expansion.tape.enter(double(leaf.tensor), differentiable=leaf.tensor.requires_grad)
+        for call in trace.calls:
+            expansion.groups.append(_expand_call(expansion, call))
+    return expansion
+
+
+def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
+    tape, start = expansion.tape, len(expansion.tape.nodes)
+    error = None
+    if any(output.tensor.requires_grad for output in call.outputs):
+        try:
+            result = tape.apply(call.op, _on_tape(expansion, call.call))
+            made = nodes_in(result)
+        except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
+            made, error = [], str(failure)
+        if any(traced.tensor.is_complex() for traced in [*traced_in(call.call.positional), *call.outputs]):
+            made, error = [], "complex numbers have no symbolic derivative yet"
+    else:
+        made = []
+    if len(made) != len(call.outputs):
+        made = [tape.enter(double(output.tensor), differentiable=error is not None) for output in call.outputs]
+    expansion.nodes |= dict(zip(call.outputs, made, strict=True))
+    return Group(call, tuple(tape.nodes[start:]), error)
+
+
+def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
+    def node(traced: Traced) -> Node:
+        return expansion.nodes[traced]
+
+    return BoundCall(call.node, replaced(call.positional, node), replaced(call.keywords, node), replaced(call.bound, node))
+
+
+def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
+    """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
+    reference = Reference()
+    adjoints = Adjoints()
+    adjoints.add(expansion.nodes[expansion.trace.output], double(cotangent))
+    with double_precision(), torch.no_grad():
+        for group in reversed(expansion.groups):
+            _through(expansion, group, adjoints, derived, reference)
+    for traced, node in expansion.nodes.items():
+        if node in adjoints.undecided:
+            reference.undecided[traced] = adjoints.undecided[node]
+        else:
+            value = adjoints.values.get(node)
+            reference.values[traced] = torch.zeros_like(node.tensor) if value is None else value
+    return reference
+
+
+def _through(
+    expansion: Expansion, group: Group, adjoints: Adjoints, derived: Mapping[Signature, Derived], reference: Reference
+) -> None:
+    """Take the adjoints of one call's results through its definition to its operands."""
+    inputs = {traced: expansion.nodes[traced] for traced in traced_in([group.call.call.positional, group.call.call.keywords])}
+    outputs = [(traced, expansion.nodes[traced]) for traced in group.call.outputs]
+    reached = [node for _, node in outputs if node in adjoints.values or node in adjoints.undecided]
+    if not reached:
+        return
+    if group.error is not None or any(node in adjoints.undecided for node in reached):
+        reason = group.error or next(adjoints.undecided[node] for node in reached if node in adjoints.undecided)
+        for node in inputs.values():
+            adjoints.undecided.setdefault(node, reason)
+        return
+    local = Adjoints({node: adjoints.values[node] for node in reached})
+    accumulate(group.nodes, local, derived)
+    upstream = {node: adjoints.values[node] for node in reached}
+    kink = has_kink(group.nodes, local)
+    if kink or any(bool(value.isnan().any()) for value in local.values.values()):
+        resolved = resolve(group.call, inputs, outputs, upstream, local)
+        kink = kink or resolved
+    if kink:
+        _mark(reference, inputs, group)
+    elif any(traced in reference.kinked for traced, _ in outputs):
+        for traced in inputs:
+            reference.kinked.setdefault(traced, next(reference.kinked[t] for t, _ in outputs if t in reference.kinked))
+    for traced, node in inputs.items():
+        if node in local.undecided:
+            adjoints.undecided.setdefault(node, local.undecided[node])
+        elif node in local.values and node not in upstream:
+            value = local.values[node]
+            if reference.first_nan is None and value.isnan().any() and not any(u.isnan().any() for u in upstream.values()):
+                reference.first_nan = group.call
+            adjoints.add(node, value)
+        del traced
+
+
+def _mark(reference: Reference, inputs: Mapping[Traced, Node], group: Group) -> None:
+    for traced in inputs:
+        reference.kinked.setdefault(traced, group.call.outputs[0].name or group.call.outputs[0].text)
+
+
+def double(tensor: Tensor) -> Tensor:
+    """Return a detached copy-free view of a tensor in double precision; integers and booleans stay what they are."""
+    tensor = tensor.detach()
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
+
+
+class double_precision:  # noqa: N801 (a context manager reads as a verb)
+    """Make factories inside definitions give float64, and restore the default after."""
+
+    def __enter__(self) -> None:
+        """Remember the default."""
+        self.before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+
+    def __exit__(self, *_: object) -> None:
+        """Restore the default."""
+        torch.set_default_dtype(self.before)

@@ -1,0 +1,278 @@
+"""The tape: a program's definitions expanded to primitive nodes, run in double precision.
+
+A primitive node is pointwise, indexed, implicit, or moves data; its derivative is asked for by its signature. Composite
+ops run their definition, so that only primitive nodes are left. A value that no gradient reaches is a constant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Signature
+from gradcli.execution import present
+from gradcli.execution.interpreter import BoundCall, Interpreter
+from gradcli.execution.present import Presented
+from gradcli.language.parser import parse
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import parse_signature
+from gradcli.program import Program
+
+# Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
+FIRST_NUMBER = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One differentiable operand of a node: which derivative to use, on which tensors, and how to show them to it."""
+
+    source: Node
+    signature: Signature
+    name: str
+    presented: Presented
+    operands: dict[str, Tensor]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value on the tape; without edges it is a leaf or a constant."""
+
+    tensor: Tensor
+    differentiable: bool
+    edges: tuple[Edge, ...] = ()
+    kinks: Callable[[], Tensor] | None = None
+    origin: Any = field(default=None)
+
+    def __repr__(self) -> str:
+        """Return a short description."""
+        return f"Node({tuple(self.tensor.shape)}, {len(self.edges)} edges)"
+
+
+@cache
+def function(dotted: str) -> Callable[..., Any]:
+    """Return the callable that a dotted name means."""
+    module, _, name = dotted.rpartition(".")
+    if module == "torch.Tensor":
+        return getattr(torch.Tensor, name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1024)
+def definition(text: str) -> Program:
+    """Return a composite op's definition, parsed."""
+    return parse(text, definition=True)
+
+
+@cache
+def defaults(signature: str) -> Mapping[str, Any]:
+    """Return the values of a signature's optional parameters."""
+    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
+
+
+class Tape:
+    """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return the tensor behind a node."""
+        return value.tensor if isinstance(value, Node) else None
+
+    def named(self, value: Any, name: str) -> None:
+        """Names inside definitions mean nothing to anyone."""
+
+    def enter(self, tensor: Tensor, *, differentiable: bool) -> Node:
+        """Return a new leaf or constant."""
+        node = Node(tensor, differentiable and tensor.is_floating_point())
+        self.nodes.append(node)
+        return node
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Return an op's result as nodes; only ops that a gradient passes through are expanded."""
+        bound = {**defaults(op.signature), **call.bound}
+        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
+            return self._constant(self._call(op, call))
+        result = self._expand(op, call, bound)
+        if op.kinks is not None:
+            result.kinks = lambda: kink_mask(op, bound)
+        return result
+
+    def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
+        if op.kind is Kind.COMPOSITE:
+            return Interpreter(definition(op.definition), self, dict(bound)).run()
+        if op.kind is Kind.MOVEMENT:
+            return self._move(op, call)
+        return self._primitive(op, bound, self._call(op, call))
+
+    def _call(self, op: Op, call: BoundCall) -> Any:
+        positional, keywords = plain(call.positional), plain(call.keywords)
+        return function(op.torch)(*positional, **keywords)
+
+    def _constant(self, result: Any) -> Any:
+        if isinstance(result, Tensor):
+            return self.enter(result, differentiable=False)
+        if isinstance(result, tuple | list):
+            return rebuild(result, [self._constant(item) for item in result])
+        return result
+
+    def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Node:
+        operands, bound = _operands(op, bound)
+        shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
+        shown = _present(op, shapes, tuple(result.shape), bound)
+        numbers = tuple((name, value) for name, value in sorted(bound.items()) if _is_static(value))
+        wrt = tuple(name for name, node in operands.items() if node.differentiable)
+        unknown = "out" if op.kind is Kind.IMPLICIT else None
+        if unknown:
+            shown = _with_unknown(op, shown, result)
+        signature = Signature(shown.formula, tuple(shown.axes.items()), numbers, shown.out, wrt, unknown)
+        tensors = {name: shown.views[name].apply(node.tensor) for name, node in operands.items()}
+        if unknown:
+            tensors["out"] = result
+        edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
+        return self._node(result, edges)
+
+    def _node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
+        node = Node(result, differentiable=True, edges=edges)
+        self.nodes.append(node)
+        return node
+
+    def _move(self, op: Op, call: BoundCall) -> Any:
+        """Return the result of an op that only moves data; where each entry comes from is seen by moving numbers."""
+        result = self._call(op, call)
+        sources = [node for node in nodes_in([call.positional, call.keywords]) if node.tensor.is_floating_point()]
+        numbered, start = {}, FIRST_NUMBER
+        for node in dict.fromkeys(sources):
+            count = node.tensor.numel()
+            numbered[node] = torch.arange(start, start + count, dtype=torch.float64).reshape(node.tensor.shape)
+            start += count
+        maps = function(op.torch)(*plain(call.positional, numbered), **plain(call.keywords, numbered))
+        return self._moved(result, maps, list(numbered))
+
+    def _moved(self, result: Any, maps: Any, sources: list[Node]) -> Any:
+        if not isinstance(result, Tensor):
+            parts = [self._moved(part, places, sources) for part, places in zip(result, maps, strict=True)]
+            return rebuild(result, parts)
+        places, start, edges = maps.reshape(-1).to(torch.int64), FIRST_NUMBER, []
+        for node in sources:
+            count = node.tensor.numel()
+            if node.differentiable:
+                edges += _movement_edge(node, tuple(result.shape), places - start, count)
+            start += count
+        return self._node(result, tuple(edges))
+
+
+def kink_mask(op: Op, bound: Mapping[str, Any]) -> Tensor:
+    """Return where an op's declared kinks are: its condition over its arguments, which are constants here."""
+    variables = {name: Node(value.tensor, differentiable=False) if isinstance(value, Node) else value for name, value in bound.items()}
+    mask = Interpreter(definition(op.kinks or "False"), Tape(), variables).run()
+    return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
+
+
+def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
+    """Return the edge to one source; `places` outside 0 … count-1 come from elsewhere."""
+    inside = (places >= 0) & (places < count)
+    views = {"input": tuple(node.tensor.shape)}
+    operands = {"input": node.tensor.reshape(-1)}
+    if inside.all():
+        whole = places.numel() == count and bool((places == torch.arange(count)).all())
+        formula, axes = ("input", "j") if whole else ("input[sources[j]]", "")
+        operands |= {} if whole else {"sources": places}
+        out = "j"
+    else:
+        (targets,) = torch.nonzero(inside, as_tuple=True)
+        formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
+        operands |= {"targets": targets, "sources": places[targets]}
+    shown = present.flat(formula, views, shape, out)
+    named = tuple((name, axes if name == "input" else "") for name in operands)
+    signature = Signature(formula, named, (), out, ("input",))
+    return [Edge(node, signature, "input", shown, operands)]
+
+
+def _operands(op: Op, bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:
+    """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
+    found: dict[str, Node] = {}
+    rest: dict[str, Any] = {}
+    for name, value in bound.items():
+        if isinstance(value, Node):
+            found[name] = value
+        elif name == "operands":
+            items = value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value
+            found |= {f"operand{position}": node for position, node in enumerate(items)}
+        else:
+            rest[name] = value
+    return found, rest
+
+
+def _present(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Presented:
+    if op.kind is Kind.POINTWISE:
+        return present.pointwise(op.definition, shapes, result)
+    if "equation" in bound:
+        return present.einsum(bound.pop("equation"), list(shapes.values()), result)
+    return present.indexed(op, shapes, result, bound)
+
+
+def _with_unknown(op: Op, shown: Presented, result: Tensor) -> Presented:
+    """Return an implicit op's operands with its result among them: the residual reads it."""
+    explicit = present.explicit_axes(op.definition)["out"]
+    batch = shown.out[: len(shown.out) - len(op.entry)]
+    unknown = present.reshaped(tuple(result.shape), tuple(result.shape))
+    letters = batch[len(batch) - (result.ndim - explicit) :]
+    return Presented(shown.views | {"out": unknown}, shown.axes | {"out": letters}, shown.result, shown.out, shown.formula)
+
+
+def _is_static(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def nodes_in(value: Any) -> list[Node]:
+    """Return the nodes in a nested structure of arguments, in order."""
+    if isinstance(value, Node):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [node for item in value for node in nodes_in(item)]
+    return []
+
+
+def plain(value: Any, instead: Mapping[Node, Tensor] | None = None) -> Any:
+    """Return arguments with every node replaced by its tensor, or by the one that `instead` has for it."""
+    if isinstance(value, Node):
+        return (instead or {}).get(value, value.tensor)
+    if isinstance(value, dict):
+        return {name: plain(item, instead) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return rebuild(value, [plain(item, instead) for item in value])
+    return value
+
+
+def rebuild(like: Any, items: list[Any]) -> Any:
+    """Return items in a list, tuple or named tuple like another."""
+    if isinstance(like, list):
+        return items
+    fields = getattr(type(like), "_fields", None) or _structseq_fields(like)
+    return _named(type(like).__name__, fields)(*items) if fields else tuple(items)
+
+
+def _structseq_fields(value: Any) -> tuple[str, ...] | None:
+    """Return the field names of one of PyTorch's results with several named parts."""
+    if type(value) is tuple or not hasattr(value, "n_sequence_fields"):
+        return None
+    names = [name for name in dir(type(value)) if not name.startswith("_") and name not in {"count", "index"}]
+    names = [name for name in names if not name.startswith("n_")]
+    by_place = {id(getattr(value, name)): name for name in names}
+    return tuple(by_place[id(item)] for item in value)
+
+
+@cache
+def _named(name: str, fields: tuple[str, ...]) -> Any:
+    from collections import namedtuple  # noqa: PLC0415
+
+    return namedtuple(name, fields)  # noqa: PYI024 (the fields are PyTorch's, known only at run time)

@@ -1,0 +1,207 @@
+"""The user's program run by PyTorch under autograd, recorded call by call.
+
+The trace is the straight line that define-by-run leaves: conditions are decided, loops unrolled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, LimitError
+from gradcli.execution.interpreter import ARITHMETIC, COMPARISONS, BoundCall, Interpreter
+from gradcli.execution.tape import function, rebuild
+from gradcli.ops.record import Op
+from gradcli.program import Call, Program
+from gradcli.settings import Limits
+
+OPERATORS: Mapping[str, Any] = ARITHMETIC | {"matmul": lambda left, right: left @ right} | dict(COMPARISONS.values())
+
+# Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
+SURELY_SMALL = 1 << 16
+
+
+@dataclass(slots=True, eq=False)
+class Traced:
+    """A tensor of the trace and what the program calls it; `text` is the source that made it."""
+
+    tensor: Tensor
+    name: str | None
+    text: str
+    is_leaf: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TracedCall:
+    """One call: the op, its arguments as traced values, and its results."""
+
+    op: Op
+    call: BoundCall
+    result: Any
+
+    @property
+    def outputs(self) -> list[Traced]:
+        """Return the tensors among the results."""
+        return traced_in(self.result)
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened: leaves, calls in order, and the output."""
+
+    leaves: list[Traced]
+    calls: list[TracedCall] = field(default_factory=list)
+    output: Any = None
+
+    @property
+    def tensors(self) -> list[Traced]:
+        """Return leaves, then every tensor that a gradient passes through, in forward order."""
+        made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
+        return [*self.leaves, *made]
+
+
+class Autograd:
+    """The machine that runs ops in PyTorch and records them."""
+
+    def __init__(self, program: Program, trace: Trace, limits: Limits) -> None:
+        self.program = program
+        self.trace = trace
+        self.limits = limits
+        self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return the tensor behind a traced value."""
+        return value.tensor if isinstance(value, Traced) else None
+
+    def named(self, value: Any, name: str) -> None:
+        """Give a tensor the first name that the program assigns it to; a leaf keeps its own."""
+        if isinstance(value, Traced) and value.name is None:
+            value.name = name
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Run one op and record it."""
+        if len(self.trace.calls) >= self.limits.operations:
+            msg = f"the program runs more than {self.limits.operations} operations"
+            raise LimitError(msg, hint="`--max-operations` raises the limit")
+        positional, keywords = raw(call.positional), raw(call.keywords)
+        target = OPERATORS[op.name] if call.node.operator and op.name in OPERATORS else function(op.torch)
+        self._check_size(op, target, positional, keywords)
+        result = self._wrap(_run(op, target, positional, keywords), call.node)
+        self.trace.calls.append(TracedCall(op, call, result))
+        return result
+
+    def _wrap(self, result: Any, node: Call) -> Any:
+        if isinstance(result, Tensor):
+            return Traced(result, None, self.program.text(node))
+        if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
+            parts = [self._wrap(item, node) for item in result]
+            for position, part in enumerate(parts):
+                part.text += f"[{position}]"
+            return rebuild(result, parts)
+        return tuple(result) if isinstance(result, torch.Size) else result
+
+    def _check_size(self, op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
+        """Refuse a result beyond the limits before it takes any memory."""
+        if _bound([positional, keywords]) <= SURELY_SMALL:
+            return
+        shapes = _meta(op, target, positional, keywords)
+        self.used += sum(shape.numel() * 8 for shape in shapes)
+        for shape in shapes:
+            _check_shape(shape, self.limits)
+        if self.used > self.limits.memory:
+            msg = f"the graph needs an estimated {self.used / 2**30:.1f} GiB, more than {self.limits.memory / 2**30:g} GiB"
+            raise LimitError(msg, hint="`--max-memory` raises the limit")
+
+
+def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
+    """Return the trace of a program; errors point at the node that PyTorch refused."""
+    traced = {name: Traced(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
+    trace = Trace(list(traced.values()))
+    machine = Autograd(program, trace, limits)
+    trace.output = Interpreter(program, machine, dict(traced)).run()
+    return trace
+
+
+def _run(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    try:
+        return target(*positional, **keywords)
+    except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+        message = str(error).strip().partition("\n")[0]
+        raise ExecutionError(f"PyTorch refuses {op.name}: {message}") from None
+
+
+def _bound(value: Any) -> int:
+    """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
+    if isinstance(value, Tensor):
+        return max(value.numel(), 1)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(abs(value), 1)
+    if isinstance(value, dict):
+        value = list(value.values())
+    product = 1
+    for item in value if isinstance(value, tuple | list) else ():
+        product *= _bound(item)
+    return product
+
+
+def _meta(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
+    """Return the shapes of an op's results, found without computing them."""
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            result = target(*_on_meta(positional), **_on_meta(keywords))
+    except NotImplementedError:
+        return []  # the size depends on the data (masked_select): it cannot be larger than its input
+    except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
+        return []
+    items = result if isinstance(result, tuple | list) else [result]
+    return [item.shape for item in items if isinstance(item, Tensor)]
+
+
+def _on_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().to("meta")
+    if isinstance(value, dict):
+        return {name: _on_meta(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_on_meta(item) for item in value)
+    return value
+
+
+def _check_shape(shape: torch.Size, limits: Limits) -> None:
+    text = "x".join(str(size) for size in shape)
+    if len(shape) > limits.rank:
+        raise LimitError(f"a result of shape {text} has more than {limits.rank} axes")
+    if shape.numel() > limits.elements:
+        msg = f"a result of shape {text} has {shape.numel()} elements, more than the limit of {limits.elements}"
+        raise LimitError(msg, hint="`--max-elements` raises the limit")
+
+
+def traced_in(value: Any) -> list[Traced]:
+    """Return the traced tensors in a nested structure, in order."""
+    if isinstance(value, Traced):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [traced for item in value for traced in traced_in(item)]
+    return []
+
+
+def raw(value: Any) -> Any:
+    """Return arguments with every traced tensor replaced by the tensor itself."""
+    return replaced(value, lambda traced: traced.tensor)
+
+
+def replaced(value: Any, change: Any) -> Any:
+    """Return arguments with every traced tensor changed."""
+    if isinstance(value, Traced):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: replaced(item, change) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return rebuild(value, [replaced(item, change) for item in value])
+    return value

@@ -1,0 +1,103 @@
+"""Activation functions of `torch.nn.functional`."""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+FUNCTIONAL = "torch.nn.functional"
+
+
+def _pointwise(
+    signature: str, definition: str, *, kinks: str | None = None, aliases: tuple[str, ...] = (), examples: tuple[str, ...] = (), torch: str = FUNCTIONAL
+) -> Op:
+    name = signature.partition("(")[0]
+    return Op(
+        signature,
+        f"{torch}.{name}",
+        Kind.POINTWISE,
+        definition,
+        "activations",
+        aliases=aliases,
+        kinks=kinks,
+        examples=(f"{name}(x) | x=2x3", *examples),
+    )
+
+
+def _composite(signature: str, definition: str, *examples: str, torch: str = FUNCTIONAL, aliases: tuple[str, ...] = ()) -> Op:
+    name = signature.partition("(")[0]
+    dotted = f"{torch}.{name}"
+    return Op(signature, dotted, Kind.COMPOSITE, definition, "activations", aliases=aliases, examples=examples)
+
+
+ACTIVATIONS: tuple[Op, ...] = (
+    _pointwise(
+        "sigmoid(input)",
+        "where(input < 0, exp(input)/(1 + exp(input)), 1/(1 + exp(-input)))",
+        torch="torch",
+        aliases=("special.expit",),
+    ),
+    _pointwise("logsigmoid(input)", "where(input < 0, input - log(1 + exp(input)), -log(1 + exp(-input)))"),
+    _pointwise("relu(input)", "where(input > 0, input, 0)", kinks="input == 0"),
+    _pointwise("relu6(input)", "where(input <= 0, 0, where(input >= 6, 6, input))", kinks="logical_or(input == 0, input == 6)"),
+    _pointwise("leaky_relu(input, negative_slope=0.01)", "where(input > 0, input, negative_slope*input)", kinks="input == 0"),
+    _pointwise("threshold(input, threshold, value)", "where(input > threshold, input, value)", kinks="input == threshold", examples=()),
+    _pointwise("elu(input, alpha=1.0)", "where(input > 0, input, alpha*(exp(input) - 1))", kinks="input == 0 if alpha != 1 else False"),
+    _pointwise(
+        "selu(input)",
+        "1.0507009873554804934193349852946*where(input > 0, input, 1.6732632423543772848170429916717*(exp(input) - 1))",
+        kinks="input == 0",
+    ),
+    _pointwise("celu(input, alpha=1.0)", "where(input > 0, input, alpha*(exp(input/alpha) - 1))"),
+    _pointwise("silu(input)", "input*sigmoid(input)"),
+    _pointwise("mish(input)", "input*tanh(softplus(input))"),
+    _pointwise(
+        "softplus(input, beta=1.0, threshold=20.0)", "where(beta*input > threshold, input, log(1 + exp(beta*input))/beta)"
+    ),
+    _pointwise("softsign(input)", "input/(1 + abs(input))"),
+    _pointwise("tanhshrink(input)", "input - tanh(input)"),
+    _pointwise(
+        "gelu(input, approximate='none')",
+        "input*(1 + tanh(sqrt(2/pi)*(input + 0.044715*input**3)))/2 if approximate == 'tanh' else input*(1 + erf(input/sqrt(2)))/2",
+        examples=("F.gelu(x, approximate='tanh') | x=2x3",),
+    ),
+    _pointwise(
+        "hardtanh(input, min_val=-1.0, max_val=1.0)",
+        "where(input <= min_val, min_val, where(input >= max_val, max_val, input))",
+        kinks="logical_or(input == min_val, input == max_val)",
+    ),
+    _pointwise(
+        "hardsigmoid(input)",
+        "where(input <= -3, 0, where(input >= 3, 1, input/6 + 1/2))",
+        kinks="logical_or(input == -3, input == 3)",
+    ),
+    _pointwise(
+        "hardswish(input)",
+        "where(input <= -3, 0, where(input >= 3, input, input*(input + 3)/6))",
+        kinks="logical_or(input == -3, input == 3)",
+    ),
+    _pointwise(
+        "hardshrink(input, lambd=0.5)",
+        "where(input > lambd, input, where(input < -lambd, input, 0))",
+        kinks="logical_or(input == lambd, input == -lambd)",
+    ),
+    _pointwise(
+        "softshrink(input, lambd=0.5)",
+        "where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0))",
+        kinks="logical_or(input == lambd, input == -lambd)",
+    ),
+    _composite("softmin(input, dim)", "softmax(-input, dim)", "F.softmin(x, dim=-1) | x=2x3"),
+    _composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),
+    _composite(
+        "softmax(input, dim)",
+        "e = exp(input - detach(amax(input, dim, True))); e/sum(e, dim, True)",
+        "softmax(x, dim=-1) | x=2x3",
+        "softmax(x, dim=0) | x=3",
+        aliases=("special.softmax",),
+    ),
+    _composite(
+        "log_softmax(input, dim)",
+        "y = input - detach(amax(input, dim, True)); y - log(sum(exp(y), dim, True))",
+        "log_softmax(x, dim=1) | x=2x3",
+        aliases=("special.log_softmax",),
+    ),
+)

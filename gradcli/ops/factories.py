@@ -1,0 +1,46 @@
+"""Constants: factories, comparisons, and functions whose derivative is zero wherever it exists."""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+
+def _constant(signature: str, definition: str, *examples: str, torch: str = "torch", aliases: tuple[str, ...] = (), kinks: str | None = None) -> Op:
+    name = signature.partition("(")[0]
+    dotted = torch if torch.count(".") > 1 else f"{torch}.{name}"
+    return Op(signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, kinks=kinks)
+
+
+FACTORIES: tuple[Op, ...] = (
+    _constant("tensor(data)", "the numbers as they are written"),
+    _constant("eye(n, m=None)", "1 where the two indices are equal, else 0", torch="gradcli.execution.kernels.eye"),
+    _constant("zeros(*size)", "0 everywhere"),
+    _constant("ones(*size)", "1 everywhere"),
+    _constant("full(size, fill_value)", "one number everywhere"),
+    _constant("arange(start, end=None, step=1)", "start, start + step, … below end", torch="gradcli.execution.kernels.arange"),
+    _constant("linspace(start, end, steps)", "evenly spaced numbers"),
+    _constant("zeros_like(input)", "0 everywhere"),
+    _constant("ones_like(input)", "1 everywhere"),
+    _constant("full_like(input, fill_value)", "one number everywhere"),
+    _constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
+    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", aliases=("sgn",)),
+    _constant("floor(input)", "the largest integer that is not larger", "floor(x)*x | x=2x3"),
+    _constant("ceil(input)", "the smallest integer that is not smaller", "ceil(x)*x | x=2x3"),
+    _constant("round(input)", "the nearest integer", "round(x)*x | x=2x3"),
+    _constant("trunc(input)", "the integer part", "trunc(x)*x | x=2x3", aliases=("fix",)),
+    _constant("heaviside(input, values)", "0, `values` or 1"),
+    _constant("lt(input, other)", "input < other", aliases=("less",)),
+    _constant("le(input, other)", "input <= other", aliases=("less_equal",)),
+    _constant("gt(input, other)", "input > other", aliases=("greater",)),
+    _constant("ge(input, other)", "input >= other", aliases=("greater_equal",)),
+    _constant("eq(input, other)", "input == other"),
+    _constant("ne(input, other)", "input != other", aliases=("not_equal",)),
+    _constant("logical_and(input, other)", "both are true"),
+    _constant("logical_or(input, other)", "one is true"),
+    _constant("logical_xor(input, other)", "exactly one is true"),
+    _constant("logical_not(input)", "it is false"),
+    _constant("isnan(input)", "it is not a number"),
+    _constant("isfinite(input)", "it is finite"),
+    _constant("argsort(input, dim=-1, descending=False, *, stable=False)", "the indices that sort"),
+    _constant("size(input, dim=None)", "the shape, or one of its lengths", torch="torch.Tensor.size"),
+)

@@ -1,0 +1,130 @@
+"""Products, and linear algebra through the equation that its result solves."""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+KERNELS = "gradcli.execution.kernels"
+
+
+def _composite(signature: str, definition: str, torch: str, *examples: str, aliases: tuple[str, ...] = (), domain: dict[str, str] | None = None) -> Op:
+    return Op(signature, torch, Kind.COMPOSITE, definition, "linear algebra", aliases=aliases, domain=domain or {}, examples=examples)
+
+
+SQUARE = {"A": "invertible", "input": "invertible"}
+
+LINEAR_ALGEBRA: tuple[Op, ...] = (
+    Op(
+        "einsum(equation, *operands)",
+        "torch.einsum",
+        Kind.INDEXED,
+        "the entry that the equation spells: the product of the operands' entries, summed over the letters that the output lacks",
+        "linear algebra",
+        examples=('einsum("ij,jk->ik", a, b) | a=2x3 b=3x2', 'einsum("ii->", a) | a=3x3', 'einsum("...ij,...jk->...ik", a, b) | a=2x2x3 b=3x2'),
+    ),
+    _composite(
+        "matmul(input, other)",
+        """if input.ndim == 1 and other.ndim == 1:
+    y = einsum("k,k->", input, other)
+elif input.ndim == 1:
+    y = einsum("k,...kj->...j", input, other)
+elif other.ndim == 1:
+    y = einsum("...ik,k->...i", input, other)
+else:
+    y = einsum("...ik,...kj->...ij", input, other)
+y""",
+        "torch.matmul",
+        "a @ b | a=2x3 b=3x4",
+        "a @ b | a=3 b=3",
+        "a @ b | a=2x2x3 b=3x2",
+        "a @ b | a=2x3 b=3",
+        "a @ b | a=3 b=3x2",
+        aliases=("linalg.matmul",),
+    ),
+    _composite("mm(input, mat2)", 'einsum("ik,kj->ij", input, mat2)', "torch.mm", "torch.mm(a, b) | a=2x3 b=3x2"),
+    _composite("bmm(input, mat2)", 'einsum("bik,bkj->bij", input, mat2)', "torch.bmm", "torch.bmm(a, b) | a=2x2x3 b=2x3x2"),
+    _composite("mv(input, vec)", 'einsum("ik,k->i", input, vec)', "torch.mv", "torch.mv(a, b) | a=2x3 b=3"),
+    _composite("dot(input, tensor)", 'einsum("k,k->", input, tensor)', "torch.dot", "dot(a, b) | a=3 b=3", aliases=("inner1d",)),
+    _composite("outer(input, vec2)", 'einsum("i,j->ij", input, vec2)', "torch.outer", "outer(a, b) | a=2 b=3", aliases=("ger",)),
+    _composite("trace(input)", 'einsum("ii->", input)', "torch.trace", "trace(a) | a=3x3", "trace(a @ b) | a=2x3 b=3x2"),
+    _composite(
+        "addmm(input, mat1, mat2, *, beta=1, alpha=1)",
+        "beta*input + alpha*(mat1 @ mat2)",
+        "torch.addmm",
+        "torch.addmm(c, a, b) | c=2x2 a=2x3 b=3x2",
+    ),
+    _composite(
+        "linear(input, weight, bias=None)",
+        'y = einsum("...k,jk->...j", input, weight) if weight.ndim == 2 else input @ weight; y if bias is None else y + bias',
+        "torch.nn.functional.linear",
+        "F.linear(x, w, b) | x=2x3 w=4x3 b=4",
+    ),
+    Op(
+        "linalg.inv(A)",
+        "torch.linalg.inv",
+        Kind.IMPLICIT,
+        "A[..., i, k]*out[..., k, j] - delta(i, j)",
+        "linear algebra",
+        entry="ij",
+        aliases=("inverse", "inv"),
+        domain=SQUARE,
+        examples=("inv(a) | a=3x3", "trace(inv(a) @ b) | a=3x3 b=3x3", "inv(a) | a=2x2x2"),
+    ),
+    Op(
+        "_solve(A, B)",
+        "torch.linalg.solve",
+        Kind.IMPLICIT,
+        "A[..., i, k]*out[..., k, j] - B[..., i, j]",
+        "linear algebra",
+        entry="ij",
+        domain=SQUARE,
+    ),
+    _composite(
+        "linalg.solve(A, B, *, left=True)",
+        """vector = B.ndim == 1 or B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
+b = unsqueeze(B, -1) if vector else B
+y = _solve(A, b) if left else mT(_solve(mT(A), mT(b)))
+squeeze(y, -1) if vector else y""",
+        "torch.linalg.solve",
+        "torch.linalg.solve(a, b) | a=3x3 b=3",
+        "torch.linalg.solve(a, b) | a=3x3 b=3x2",
+        domain=SQUARE,
+    ),
+    Op(
+        "linalg.cholesky(input)",
+        "torch.linalg.cholesky",
+        Kind.IMPLICIT,
+        "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(input[..., i, j] + input[..., j, i])/2",
+        "linear algebra",
+        entry="ij",
+        aliases=("cholesky",),
+        domain={"input": "positive definite"},
+        examples=("torch.linalg.cholesky(a) | a=3x3",),
+    ),
+    Op(
+        "_lu(A, P)",
+        f"{KERNELS}.compact_lu",
+        Kind.IMPLICIT,
+        "(k < i)*out[..., i, k]*(k <= j)*out[..., k, j] + (i <= j)*out[..., i, j] - P[..., i, k]*A[..., k, j]",
+        "linear algebra",
+        entry="ij",
+        domain=SQUARE,
+    ),
+    Op("_pivots(A)", f"{KERNELS}.pivots", Kind.CONSTANT, "the row permutation of the LU factorisation, as a matrix", "linear algebra"),
+    Op("_sign(P)", f"{KERNELS}.permutation_sign", Kind.CONSTANT, "the sign of a permutation matrix", "linear algebra"),
+    _composite(
+        "linalg.det(A)",
+        "p = _pivots(A); _sign(p)*prod(diagonal(_lu(A, p), 0, -2, -1), -1)",
+        "torch.linalg.det",
+        "det(a) | a=3x3",
+        aliases=("det",),
+        domain=SQUARE,
+    ),
+    _composite(
+        "logdet(input)",
+        "p = _pivots(input); d = diagonal(_lu(input, p), 0, -2, -1); sum(log(abs(d)), -1) + log(_sign(p)*prod(sign(d), -1))",
+        "torch.logdet",
+        "logdet(a @ a.T + eye(3)) | a=3x3",
+        domain={"input": "positive definite"},
+    ),
+)

@@ -1,0 +1,116 @@
+"""Pointwise ops: each is a scalar formula over its parameters.
+
+`exp(input)` as the definition of `exp` means that the function is one that sympy knows.
+"""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+
+def _op(
+    signature: str,
+    definition: str,
+    *,
+    torch: str = "torch",
+    aliases: tuple[str, ...] = (),
+    domain: dict[str, str] | None = None,
+    kinks: str | None = None,
+    examples: tuple[str, ...] = (),
+    family: str = "pointwise",
+) -> Op:
+    name = signature.partition("(")[0]
+    dotted = torch if torch.rpartition(".")[2] == name.rpartition(".")[2] else f"{torch}.{name}"
+    return Op(
+        signature,
+        dotted,
+        Kind.POINTWISE,
+        definition,
+        family,
+        aliases=aliases,
+        domain=domain or {},
+        kinks=kinks,
+        examples=examples or _examples(signature, definition),
+    )
+
+
+def _examples(signature: str, definition: str) -> tuple[str, ...]:
+    """Return a call on tensors for every required parameter, with broadcasting where there are two."""
+    name, _, rest = signature.rstrip(")").partition("(")
+    required = [part.strip() for part in rest.split(",") if "=" not in part and "*" not in part]
+    letters = "xyz"[: len(required)]
+    if len(required) != len(letters) or not definition:
+        return ()
+    shapes = ["2x3", "3", "2x1"]
+    leaves = " ".join(f"{letter}={shape}" for letter, shape in zip(letters, shapes, strict=False))
+    return (f"{name}({', '.join(letters)}) | {leaves}",)
+
+
+POSITIVE = {"input": "(0, inf)"}
+
+POINTWISE: tuple[Op, ...] = (
+    # Arithmetic
+    _op("add(input, other, *, alpha=1)", "input + alpha*other", examples=("x + y | x=2x3 y=3", "torch.add(x, y, alpha=2) | x=2 y=2")),
+    _op("sub(input, other, *, alpha=1)", "input - alpha*other", aliases=("subtract",), examples=("x - y | x=2x3 y=2x1",)),
+    _op("mul(input, other)", "input*other", aliases=("multiply",)),
+    _op("div(input, other)", "input/other", aliases=("divide", "true_divide"), domain={"other": "(0, inf)"}),
+    _op("pow(input, exponent)", "input**exponent", domain=POSITIVE, examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3")),
+    _op("neg(input)", "-input", aliases=("negative",)),
+    _op("positive(input)", "input"),
+    _op("reciprocal(input)", "1/input", domain=POSITIVE),
+    _op("square(input)", "input**2"),
+    _op("sqrt(input)", "sqrt(input)", domain=POSITIVE),
+    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE),
+    _op("abs(input)", "where(input < 0, -input, input)", aliases=("absolute",), kinks="input == 0"),
+    _op("addcmul(input, tensor1, tensor2, *, value=1)", "input + value*tensor1*tensor2"),
+    _op("addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}),
+    _op("lerp(input, end, weight)", "input + weight*(end - input)"),
+    _op("hypot(input, other)", "sqrt(input**2 + other**2)"),
+    # Exponentials and logarithms
+    _op("exp(input)", "exp(input)"),
+    _op("exp2(input)", "2**input", aliases=("special.exp2",)),
+    _op("expm1(input)", "exp(input) - 1", aliases=("special.expm1",)),
+    _op("log(input)", "log(input)", domain=POSITIVE),
+    _op("log2(input)", "log(input)/log(2)", domain=POSITIVE),
+    _op("log10(input)", "log(input)/log(10)", domain=POSITIVE),
+    _op("log1p(input)", "log(1 + input)", aliases=("special.log1p",), domain=POSITIVE),
+    _op("logaddexp(input, other)", "where(input > other, input + log(1 + exp(other - input)), other + log(1 + exp(input - other)))"),
+    _op("logaddexp2(input, other)", "where(input > other, input + log(1 + 2**(other - input))/log(2), other + log(1 + 2**(input - other))/log(2))"),
+    _op("xlogy(input, other)", "where(input == 0, 0*other, input*log(other))", aliases=("special.xlogy",), domain={"other": "(0, inf)"}),
+    _op("special.xlog1py(input, other)", "where(input == 0, 0*other, input*log(1 + other))", domain={"other": "(0, inf)"}),
+    _op("special.entr(input)", "where(input > 0, -input*log(input), 0*input)", domain=POSITIVE),
+    # Trigonometry
+    _op("sin(input)", "sin(input)"),
+    _op("cos(input)", "cos(input)"),
+    _op("tan(input)", "tan(input)", domain={"input": "(-1, 1)"}),
+    _op("asin(input)", "asin(input)", aliases=("arcsin",), domain={"input": "(-1, 1)"}),
+    _op("acos(input)", "acos(input)", aliases=("arccos",), domain={"input": "(-1, 1)"}),
+    _op("atan(input)", "atan(input)", aliases=("arctan",)),
+    _op("atan2(input, other)", "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))", aliases=("arctan2",)),
+    _op("sinh(input)", "sinh(input)"),
+    _op("cosh(input)", "cosh(input)"),
+    _op("tanh(input)", "tanh(input)"),
+    _op("asinh(input)", "asinh(input)", aliases=("arcsinh",)),
+    _op("acosh(input)", "acosh(input)", aliases=("arccosh",), domain={"input": "(1, inf)"}),
+    _op("atanh(input)", "atanh(input)", aliases=("arctanh",), domain={"input": "(-1, 1)"}),
+    _op("sinc(input)", "where(input == 0, 1 + 0*input, sin(pi*input)/(pi*input))", aliases=("special.sinc",)),
+    _op("deg2rad(input)", "input*pi/180"),
+    _op("rad2deg(input)", "input*180/pi"),
+    # Special functions
+    _op("erf(input)", "erf(input)", aliases=("special.erf",)),
+    _op("erfc(input)", "erfc(input)", aliases=("special.erfc",)),
+    _op("erfinv(input)", "erfinv(input)", aliases=("special.erfinv",), domain={"input": "(-1, 1)"}),
+    _op("lgamma(input)", "lgamma(input)", aliases=("special.gammaln",), domain=POSITIVE),
+    _op("digamma(input)", "digamma(input)", aliases=("special.digamma", "special.psi"), domain=POSITIVE),
+    _op("special.ndtr(input)", "erfc(-input/sqrt(2))/2"),
+    _op("logit(input)", "log(input/(1 - input))", aliases=("special.logit",), domain={"input": "(0, 1)"}),
+    _op("i0(input)", "i0(input)", aliases=("special.i0",)),
+    # Comparison of two values, and choice
+    _op("maximum(input, other)", "where(input > other, input, other)", kinks="input == other"),
+    _op("minimum(input, other)", "where(input < other, input, other)", kinks="input == other"),
+    _op("fmax(input, other)", "where(input >= other, input, other)", kinks="input == other"),
+    _op("fmin(input, other)", "where(input <= other, input, other)", kinks="input == other"),
+    _op("where(condition, input, other)", "where(condition, input, other)", examples=("where(x > 0, x**2, y) | x=2x3 y=3",)),
+    _op("clamp_min(input, min)", "where(input < min, min, input)", kinks="input == min", examples=("clamp_min(x, 0.5) | x=2x3",)),
+    _op("clamp_max(input, max)", "where(input > max, max, input)", kinks="input == max", examples=("clamp_max(x, 0.5) | x=2x3",)),
+)

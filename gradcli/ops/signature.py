@@ -1,0 +1,139 @@
+"""PyTorch's signatures as text, and a call's arguments matched to them with errors in the user's words."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+from gradcli.errors import ProgramError, Span
+from gradcli.escaping import shorten
+from gradcli.ops.record import Op
+from gradcli.program import Call, Expression, Sequence
+
+Default: TypeAlias = "int | float | bool | str | tuple[object, ...] | None"
+
+_SYNONYMS = {
+    "axis": "dim",
+    "axes": "dim",
+    "keepdims": "keepdim",
+    "x": "input",
+    "x1": "input",
+    "x2": "other",
+    "self": "input",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: `default` is meaningless where it is required; a variadic one takes any number of arguments."""
+
+    name: str
+    default: Default = None
+    required: bool = True
+    keyword_only: bool = False
+    variadic: bool = False
+
+
+@cache
+def parse_signature(text: str) -> tuple[Parameter, ...]:
+    """Return the parameters of one of the op table's signatures, such as `var(input, dim=None, *, correction=1)`."""
+    function = ast.parse(f"def f({text.partition('(')[2].rpartition(')')[0]}): ...").body[0]
+    assert isinstance(function, ast.FunctionDef)  # noqa: S101 (by construction)
+    arguments = function.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
+    positional = [_parameter(argument, default) for argument, default in zip(plain, defaults, strict=True)]
+    variadic = [Parameter(arguments.vararg.arg, variadic=True)] if arguments.vararg else []
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return (*positional, *variadic, *(_parameter(argument, default, keyword_only=True) for argument, default in named))
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None, *, keyword_only: bool = False) -> Parameter:
+    if default is None:
+        return Parameter(argument.arg, keyword_only=keyword_only)
+    return Parameter(argument.arg, _constant(default), required=False, keyword_only=keyword_only)
+
+
+def _constant(node: ast.expr) -> Default:
+    """Return a default's value: a number, string, True, False, None, `inf`, or a tuple of them."""
+    match node:
+        case ast.Constant(value=value):
+            return value  # type: ignore[return-value]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_constant(operand)  # type: ignore[operator]
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return tuple(map(_constant, elements))
+        case ast.Name(id="inf"):
+            return float("inf")
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return _constant(left) / _constant(right)  # type: ignore[operator]
+    msg = f"a default of the op table is no constant: {ast.unparse(node)}"
+    raise ValueError(msg)
+
+
+def bind(op: Op, call: Call) -> dict[str, Expression]:
+    """Return the arguments of a call by parameter; those left to their defaults are absent.
+
+    The nodes are the call's own. Several arguments of a variadic parameter come as one new tuple node. The error has a
+    span and no source, because a call does not know its program.
+    """
+    parameters = parse_signature(op.signature)
+    bound = _bind_positional(op, call, parameters)
+    for name, value in call.keywords:
+        parameter = _find(name, parameters, op, value)
+        if parameter.name in bound:
+            raise _error(f"{op.name}() got two values for '{parameter.name}'", value.span)
+        bound[parameter.name] = value
+    missing = [f"'{parameter.name}'" for parameter in parameters if parameter.required and parameter.name not in bound]
+    if missing:
+        raise _error(f"{op.name}() needs {' and '.join(missing)}", call.function_span, _usage(op))
+    return bound
+
+
+def _bind_positional(op: Op, call: Call, parameters: tuple[Parameter, ...]) -> dict[str, Expression]:
+    bound: dict[str, Expression] = {}
+    for position, argument in enumerate(call.arguments):
+        parameter = parameters[position] if position < len(parameters) else None
+        if parameter is not None and parameter.variadic:
+            return bound | {parameter.name: _gathered(call.arguments[position:])}
+        if parameter is None or parameter.keyword_only:
+            raise _too_many(op, call, parameters, argument)
+        bound[parameter.name] = argument
+    return bound
+
+
+def _gathered(arguments: tuple[Expression, ...]) -> Expression:
+    """Return several arguments as one tuple; a tuple or a list alone is the tuple that it is."""
+    if len(arguments) == 1 and isinstance(arguments[0], Sequence):
+        return arguments[0]
+    return Sequence(arguments, Span(arguments[0].span.start, arguments[-1].span.end), is_list=False)
+
+
+def _find(name: str, parameters: tuple[Parameter, ...], op: Op, value: Expression) -> Parameter:
+    known = {parameter.name: parameter for parameter in parameters}
+    found = known.get(name) or known.get(_SYNONYMS.get(name, ""))
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(shorten(name), known, 1, 0.6)
+    hint = f"did you mean '{near[0]}'? {_usage(op)}" if near else _usage(op)
+    raise _error(f"{op.name}() has no argument '{shorten(name)}'", value.span, hint)
+
+
+def _too_many(op: Op, call: Call, parameters: tuple[Parameter, ...], argument: Expression) -> ProgramError:
+    limit = sum(not parameter.keyword_only for parameter in parameters)
+    word = "argument" if limit == 1 else "arguments"
+    by_name = next((parameter.name for parameter in parameters if parameter.keyword_only), None)
+    hint = _usage(op) if by_name is None else f"give '{by_name}' by its name; {_usage(op)}"
+    message = f"{op.name}() takes {limit} {word} without a name, and {len(call.arguments)} were given"
+    return _error(message, argument.span, hint)
+
+
+def _usage(op: Op) -> str:
+    return f"it is called as {op.signature}"
+
+
+def _error(message: str, span: Span, hint: str | None = None) -> ProgramError:
+    return ProgramError(message, span=span, hint=hint)

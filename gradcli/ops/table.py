@@ -1,0 +1,40 @@
+"""The op table as a whole: looking an op up by any of the names that PyTorch gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcli.ops.activations import ACTIVATIONS
+from gradcli.ops.factories import FACTORIES
+from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
+from gradcli.ops.losses import LOSSES
+from gradcli.ops.movement import MOVEMENT
+from gradcli.ops.normalisation import NORMALISATION
+from gradcli.ops.pointwise import POINTWISE
+from gradcli.ops.record import Op
+from gradcli.ops.reductions import REDUCTIONS
+
+OPS: tuple[Op, ...] = (
+    *POINTWISE,
+    *ACTIVATIONS,
+    *REDUCTIONS,
+    *LINEAR_ALGEBRA,
+    *MOVEMENT,
+    *NORMALISATION,
+    *LOSSES,
+    *FACTORIES,
+)
+
+_BY_NAME: dict[str, Op] = {alias: op for op in OPS for alias in op.aliases} | {op.name: op for op in OPS}
+# `linalg.solve` is found as `solve` too, and `special.erf` as `erf`, unless the short name means another op.
+_BY_LAST_NAME: dict[str, Op] = {name.rpartition(".")[2]: op for name, op in reversed(_BY_NAME.items())}
+
+
+def find(name: str) -> Op | None:
+    """Return the op that a (possibly qualified) name means, or None; `_name` is an op of definitions only."""
+    return _BY_NAME.get(name) or _BY_LAST_NAME.get(name.rpartition(".")[2])
+
+
+def names() -> Iterator[str]:
+    """Yield every name that a user may write."""
+    return (name for name in dict.fromkeys((*_BY_NAME, *_BY_LAST_NAME)) if not name.startswith("_"))

@@ -1,0 +1,53 @@
+"""One program from text to report: parse, run, differentiate, compare."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradcli import __version__
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import ProgramError
+from gradcli.inputs import check_names
+from gradcli.language.limits import Limits
+from gradcli.language.parser import parse
+from gradcli.language.resolve import resolve
+from gradcli.ops.table import find, names
+
+if TYPE_CHECKING:
+    from gradcli.program import Program
+    from gradcli.report import Report
+    from gradcli.settings import Settings
+
+
+def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of `eval` or `grad`.
+
+    The symbolic worker is started before torch is imported, so that sympy loads beside it.
+    """
+    program = read(source, settings)
+    check_names([leaf.name for leaf in program.leaves] + list(given or {}), settings)
+    DERIVATIONS.worker.seconds = settings.limits.derivation_time
+    if settings.verify:
+        DERIVATIONS.worker.start()
+    with warnings.catch_warnings():
+        # torch warns once that numpy is not there; gradcli does not need it.
+        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+        from gradcli.execution.evaluation import evaluate
+
+    return evaluate(program, settings, given or {}, __version__)
+
+
+def read(source: str, settings: Settings) -> Program:
+    """Return the parsed program; ProgramError if it is none, or has no leaf."""
+    limits = settings.limits
+    program = parse(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+    resolve(program, find, names)
+    if not program.leaves:
+        raise ProgramError(
+            "the program has no leaf: nothing to differentiate with respect to",
+            source=source,
+            hint="a leaf is a name that is never assigned, such as w in `w*w`",
+        )
+    return program

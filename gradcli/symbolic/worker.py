@@ -1,0 +1,42 @@
+"""The worker process: reads requests, a line of JSON each, and answers each with a line of JSON.
+
+sympy lives here alone. The parent starts this process before it imports torch, kills it when a derivation takes too
+long, and limits its memory; so nothing here guards against either.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from typing import Any
+
+from gradcli.derivation.messages import Derived, Signature
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    limit = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    from gradcli.symbolic import warm  # noqa: PLC0415 (sympy's import counts against the limit)
+
+    warm.warm()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to one request; a failure is an answer too."""
+    from gradcli.symbolic.derive import derive  # noqa: PLC0415 (see main)
+
+    try:
+        return derive(Signature.from_data(request["derive"])).to_data()
+    except MemoryError:
+        return Derived(None, {}, error="the derivation needs more memory than the limit").to_data()
+    except Exception as error:  # noqa: BLE001 (sympy raises anything; the verdict is then undecided, with this reason)
+        return Derived(None, {}, error=f"{type(error).__name__}: {error}").to_data()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The verdict: whether autograd's gradient agrees with the symbolic one, and if not, where and in what way.
+
+Works on anything with a tensor's methods, and imports neither torch nor sympy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gradcli.report import Verdict
+
+# Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
+NORMWISE = {"float32": (1e-5, 1.2e-7), "complex64": (1e-5, 1.2e-7), "float16": (1e-2, 9.8e-4), "bfloat16": (5e-2, 7.9e-3)}
+ELEMENTWISE = (1e-9, 1e-13)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """|a - r| <= relative * |r| + absolute * max|r|; or normwise: relative * max|r| + absolute."""
+
+    relative: float
+    absolute: float
+    normwise: bool = False
+
+    @staticmethod
+    def of(dtype: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:
+        """Return the tolerance of a dtype, overridden where the user says so."""
+        relative, absolute = NORMWISE.get(dtype, ELEMENTWISE)
+        chosen = (relative if rtol is None else rtol, absolute if atol is None else atol)
+        return Tolerance(*chosen, normwise=dtype in NORMWISE)
+
+    def allowed(self, reference: Any) -> Any:
+        """Return how far from each entry of the reference a gradient may be."""
+        size = reference.abs()
+        finite = size[size.isfinite()]
+        largest = float(finite.max()) if finite.numel() else 0.0
+        if self.normwise:
+            return size * 0 + (self.relative * largest + self.absolute)
+        return size * self.relative + self.absolute * largest
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What comparing two gradients found; errors are those of the entries that are finite in both."""
+
+    verdict: Verdict
+    max_abs_error: float | None
+    max_rel_error: float | None
+    worst_index: tuple[int, ...] | None
+    note: str | None = None
+
+
+def compare(gradient: Any, reference: Any, tolerance: Tolerance) -> Comparison:
+    """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf."""
+    if tuple(gradient.shape) != tuple(reference.shape):
+        note = f"autograd's gradient has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
+        return Comparison(Verdict.MISMATCH, None, None, None, note)
+    if gradient.numel() == 0:
+        return Comparison(Verdict.MATCH, 0.0, 0.0, None)
+    error = (gradient - reference).abs()
+    same = gradient == reference
+    error = error.masked_fill(same, 0.0)
+    wrong = ~(error <= tolerance.allowed(reference)) & ~same
+    relative = (error / reference.abs()).masked_fill(error == 0, 0.0)
+    place = _worst(error, wrong)
+    verdict, note = _judge(gradient, reference, wrong, place)
+    return Comparison(verdict, float(error.flatten()[place]), _largest(relative), _index(place, tuple(error.shape)), note)
+
+
+def _worst(error: Any, wrong: Any) -> int:
+    """Return the flat position of the largest error, among the wrong entries if there are any; NaN counts as largest."""
+    ranked = error.nan_to_num(nan=float("inf"), posinf=float("inf"))
+    ranked = ranked.masked_fill(~wrong, -1.0) if bool(wrong.any()) else ranked
+    return int(ranked.argmax())
+
+
+def _largest(values: Any) -> float:
+    return float(values.nan_to_num(nan=float("inf")).max())
+
+
+def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    index: list[int] = []
+    for size in reversed(shape):
+        index.insert(0, place % size)
+        place //= size
+    return tuple(index)
+
+
+def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdict, str | None]:
+    if bool(gradient.isnan().any()):
+        index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        return Verdict.UNDEFINED, f"the gradient is NaN at {_place(index)}"
+    if bool(reference.isnan().any()):
+        index = _index(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        return Verdict.UNDEFINED, f"the derivative does not exist at {_place(index)}"
+    if not bool(wrong.any()):
+        return Verdict.MATCH, None
+    index = _index(place, tuple(gradient.shape))
+    values = f"{_show(gradient.flatten()[place])} and {_show(reference.flatten()[place])}"
+    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ; at {_place(index)} autograd and the derivative give {values}"
+    cause = likely_cause(gradient, reference)
+    return Verdict.MISMATCH, count + (f"; {cause}" if cause else "")
+
+
+def _show(value: Any) -> str:
+    return f"{value.item():.10g}"
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return "its one entry" if not index else f"[{', '.join(map(str, index))}]"
+
+
+def likely_cause(gradient: Any, reference: Any) -> str | None:
+    """Return in words how a wrong gradient relates to the right one: a factor, a sign, a transpose; or None."""
+    if not bool(gradient.isfinite().all()) or not bool(reference.isfinite().all()) or not bool((reference != 0).any()):
+        return None
+    if not bool((gradient != 0).any()):
+        return "autograd's gradient is zero everywhere"
+    if _close(gradient, -reference):
+        return "the sign is wrong"
+    factor = float((gradient * reference).sum() / (reference * reference).sum())
+    if _close(gradient, reference * factor):
+        return f"autograd's gradient is the right one times {factor:.6g} everywhere"
+    if gradient.ndim >= 2 and gradient.shape[-1] == gradient.shape[-2] and _close(gradient.mT, reference):  # noqa: PLR2004
+        return "it is the transpose of the right one"
+    return None
+
+
+def _close(left: Any, right: Any) -> bool:
+    return bool(((left - right).abs() <= 1e-9 * right.abs().max()).all())
