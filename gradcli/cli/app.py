@@ -1,0 +1,156 @@
+"""The application: its commands, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from gradcli import __version__
+from gradcli.cli.arguments import ProgramCommand
+from gradcli.cli.eval import evaluate
+from gradcli.cli.grad import grad
+from gradcli.cli.info import info
+from gradcli.cli.ops import ops
+from gradcli.cli.schema import schema
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Commands(TyperGroup):
+    """The group of all commands; it knows what was meant by a misspelt one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments name, or say which one is near."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise _unknown_command(args[0], list(self.commands))
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app.command("eval", cls=ProgramCommand)(evaluate)
+app.command("grad", cls=ProgramCommand)(grad)
+app.command("ops")(ops)
+app.command("schema")(schema)
+app.command("info")(info)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        _write_line(f"gradcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  # typer calls its callback
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Explore PyTorch's gradients, each checked against the symbolic derivative.
+
+    A program is what a notebook would hold; names that it never assigns are leaves.
+
+    Examples:
+      gradcli eval "w1 + w2 + w2*w3"
+      gradcli eval "x=w1+w2; y=w2*w3; z=x+y" --shape 2x2 --reduce mean
+    """
+    if context.invoked_subcommand is None:
+        context.get_help()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; no exception leaves it."""
+    _never_fail_to_encode()
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        return _report(GradcliError("interrupted"), ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        return ExitCode.OK
+    except OSError as error:
+        return _report(InternalError(f"the operating system reports: {error}"), ExitCode.INTERNAL)
+    except Exception as error:  # noqa: BLE001  # the one place that turns any defect into a message
+        _show_traceback_to_developers()
+        return _report(_internal(error), ExitCode.INTERNAL)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="gradcli", standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:  # typer returns it for the exception
+            raise KeyboardInterrupt
+        return _flushed(int(code or 0))
+    except GradcliError as error:
+        return _report(error, error.exit_code)
+    except TyperException as error:
+        from gradcli.cli.usage import usage_error
+
+        return _report(usage_error(error), ExitCode.USAGE)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit:
+        # rich and typer leave this way when the reader of their help text has gone.
+        return ExitCode.OK
+
+
+def _flushed(code: int) -> int:
+    """Return the code after the last byte is out; a full disk is an error even then."""
+    from gradcli.output import flush
+
+    flush()
+    return code
+
+
+def _report(error: GradcliError, code: int) -> int:
+    from gradcli.output import write_error
+    from gradcli.render.errors import format_error
+
+    write_error(format_error(error))
+    return code
+
+
+def _show_traceback_to_developers() -> None:
+    if os.environ.get("GRADCLI_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
+def _internal(error: BaseException) -> InternalError:
+    text = " ".join(str(error).split())[:300]
+    message = f"internal error: {type(error).__name__}: {text}" if text else f"internal error: {type(error).__name__}"
+    return InternalError(
+        message, hint="this is a defect of gradcli: please report it, with the output of `gradcli info`"
+    )
+
+
+def _unknown_command(name: str, known: list[str]) -> InputError:
+    from gradcli.inputs import suggest
+
+    near = suggest(name, known)
+    hint = (
+        f"did you mean '{near}'?"
+        if near
+        else "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
+    )
+    return InputError(f"unknown command '{name}'", hint=hint)
+
+
+def _never_fail_to_encode() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _write_line(text: str) -> None:
+    from gradcli.output import write
+
+    write(text + "\n", None)

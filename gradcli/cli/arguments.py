@@ -1,0 +1,68 @@
+"""Tell a program that starts with `-` from an option, before click reads the command line.
+
+`gradcli eval "-w1*w2" --json` is a program and an option; `gradcli eval "w*w" -x` is a program and a mistake. A program
+that starts with `--` and a letter looks like an option, so it has to stand behind `--`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from typer import Context
+
+LONG_OPTION = re.compile(r"--[A-Za-z].*", re.DOTALL)
+
+
+class ProgramCommand(TyperCommand):
+    """A command whose one argument is a program, which may start with `-`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:  # type: ignore[override]  # click's own class
+        """Parse the arguments, the program protected."""
+        values_of: dict[str, int] = {}
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "option":
+                flag = getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)
+                values_of.update(
+                    dict.fromkeys([*parameter.opts, *parameter.secondary_opts], 0 if flag else parameter.nargs)
+                )
+        return super().parse_args(ctx, protect_program(args, values_of))
+
+
+def protect_program(arguments: Sequence[str], values_of: Mapping[str, int]) -> list[str]:
+    """Return the arguments with a program that starts with `-` moved to the end, behind `--`.
+
+    `values_of` maps each option of the command to the number of values it takes. The first argument that starts with
+    `-` and is no option is the program, unless another argument is one without doubt.
+    """
+    candidate: int | None = None
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        if argument == "--" or _is_plain(argument):
+            return list(arguments)
+        if argument in values_of:
+            position += values_of[argument]
+        elif LONG_OPTION.fullmatch(argument):
+            position += _values_of_unknown(arguments, position, values_of)
+        elif candidate is None:
+            candidate = position
+        position += 1
+    if candidate is None:
+        return list(arguments)
+    return [*arguments[:candidate], *arguments[candidate + 1 :], "--", arguments[candidate]]
+
+
+def _is_plain(argument: str) -> bool:
+    return not argument.startswith("-") or argument == "-"
+
+
+def _values_of_unknown(arguments: Sequence[str], position: int, values_of: Mapping[str, int]) -> int:
+    """Return how many values to skip after `--name=value` (none) or a misspelt option (one, if it looks like one)."""
+    if arguments[position].partition("=")[0] in values_of or position + 1 == len(arguments):
+        return 0
+    return int(_is_plain(arguments[position + 1]))

@@ -1,0 +1,33 @@
+"""`gradcli eval`."""
+
+from __future__ import annotations
+
+from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
+from gradcli.cli.options import ProgramArgument, RetainGradOption
+from gradcli.cli.spread import spread
+
+
+@spread
+def evaluate(
+    program: ProgramArgument,
+    run: RunOptions,
+    output: OutputOptions,
+    retain_grad: RetainGradOption = (),  # type: ignore[assignment]  # a default must not be mutable
+) -> int:
+    """Run a program forward and backward, and check every gradient.
+
+    Shows the value and gradient of each leaf and non-leaf, and whether autograd
+    agrees with the derivative that sympy derives from the definitions alone.
+
+    Examples:
+      gradcli eval "w1 + w2 + w2*w3"
+      gradcli eval "x=w1+w2; y=w2*w3; z=x+y" --shape 2x2 --reduce mean
+      gradcli eval "log_softmax(X @ W, dim=-1).mean()" --shape X=4x3 --shape W=3x2
+      gradcli eval "relu(x)" --value "x=[-1, 0, 2]" --grad-output ones
+      gradcli eval "-w**2" --value w=3 --json
+    """
+    from gradcli.cli.running import run as run_program
+    from gradcli.inputs import parse_names
+
+    retained = parse_names("--retain-grad", retain_grad)
+    return run_program(program, settings_from("eval", run, retain_grad=retained), output)

@@ -1,0 +1,34 @@
+"""`gradcli info`."""
+
+from __future__ import annotations
+
+PACKAGES = ("torch", "sympy", "typer", "rich", "pydantic")
+
+
+def info() -> int:
+    """Print the versions that a bug report needs.
+
+    Please add its output to the report of a defect.
+
+    Examples:
+      gradcli info
+    """
+    import platform
+
+    from gradcli import __version__
+    from gradcli.output import write
+
+    versions = {"gradcli": __version__, "python": platform.python_version()}
+    versions |= {package: _version(package) for package in PACKAGES}
+    versions["platform"] = platform.platform()
+    write("".join(f"{name:<10}{version}\n" for name, version in versions.items()), None)
+    return 0
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,45 @@
+"""Usage errors of typer, said in gradcli's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcli.errors import InputError
+from gradcli.inputs import suggest
+
+if TYPE_CHECKING:
+    from typer.exceptions import TyperException
+
+
+def usage_error(error: TyperException) -> InputError:
+    """Return what the user did wrong on the command line, with the nearest option where one is near."""
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "gradcli")
+    option = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and option is not None:
+        return _unknown_option(option, path, context)
+    message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
+    return InputError(message[:1].lower() + message[1:], hint=_near_choice(error) or f"`{path} --help` shows the usage")
+
+
+def _unknown_option(option: str, path: str, context: object) -> InputError:
+    near = suggest(option, _options(context))
+    if near is not None:
+        hint = f"did you mean '{near}'? `{path} --help` lists all"
+    else:
+        hint = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    return InputError(f"unknown option '{option}'", hint=hint)
+
+
+def _options(context: object) -> list[str]:
+    command = getattr(context, "command", None)
+    parameters = command.get_params(context) if command is not None else []
+    return [option for parameter in parameters for option in parameter.opts if option.startswith("-")]
+
+
+def _near_choice(error: TyperException) -> str | None:
+    """Return a suggestion where the value of an option is near one of its choices."""
+    choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
+    quoted = error.message.partition("'")[2].partition("'")[0]
+    near = suggest(quoted, map(str, choices)) if choices else None
+    return f"did you mean '{near}'?" if near else None

@@ -1,0 +1,60 @@
+"""Names that options give: of leaves, of tensors to differentiate by; and which known name is near an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gradcli.errors import InputError
+from gradcli.inputs.option_text import OptionText
+from gradcli.inputs.shapes import shape_of, show_shape
+from gradcli.settings import Settings
+
+MOST_LISTED = 20
+NEAR = 0.65  # difflib's own 0.6 takes `--nope` for `--shape`
+
+
+def parse_names(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a repeatable option that also takes several names with commas between them."""
+    names: list[str] = []
+    for text in texts:
+        for name in text.split(","):
+            if not name.strip():
+                raise OptionText(option, text).error("a name is empty")
+            names.append(name.strip())
+    return tuple(dict.fromkeys(names))
+
+
+def check_names(leaves: Sequence[str], settings: Settings) -> None:
+    """Refuse a `--shape`, `--value` or `--constant` whose name is no leaf, and a value that contradicts a shape."""
+    given = [("--shape", name) for name in settings.shapes if name is not None]
+    given += [("--value", name) for name in settings.values]
+    given += [("--constant", name) for name in settings.constants]
+    for option, name in given:
+        if name not in leaves:
+            raise OptionText(option, name).error(f"'{name}' is not a leaf of the program", hint=_near(name, leaves))
+    _check_agreement(settings)
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word nearest to `word`, or None where none is near."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=NEAR)), None)
+
+
+def _check_agreement(settings: Settings) -> None:
+    for name, value in settings.values.items():
+        shape = settings.shapes.get(name)
+        if shape is not None and isinstance(value, list) and shape_of(value) != shape:
+            message = (
+                f"'{name}' is given the shape {show_shape(shape)} and a value of shape {show_shape(shape_of(value))}"
+            )
+            raise InputError(message, hint=f"leave out `--shape {name}=...`: a nested list sets the shape too")
+
+
+def _near(name: str, leaves: Sequence[str]) -> str:
+    near = suggest(name, leaves)
+    if near is not None:
+        return f"did you mean '{near}'?"
+    more = ", ..." if len(leaves) > MOST_LISTED else ""
+    return f"the leaves are {', '.join(leaves[:MOST_LISTED])}{more}" if leaves else "the program has no leaf"

@@ -1,0 +1,47 @@
+"""The text of an option as the user typed it, and errors that point into it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gradcli.errors import GradcliError, InputError, LimitError, Span
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionText:
+    """An option and its text; its errors show both, with a caret under the characters they are about."""
+
+    option: str
+    text: str
+
+    def error(self, message: str, start: int = 0, end: int | None = None, hint: str | None = None) -> InputError:
+        """Return an error about the characters from start to end, or about all of them."""
+        return InputError(f"{self.option}: {message}", source=self._source, span=self._span(start, end), hint=hint)
+
+    def limit_error(self, message: str, raised_by: str, start: int = 0, end: int | None = None) -> GradcliError:
+        """Return an error about a limit, which names the option that raises it."""
+        hint = f"`{raised_by}` raises the limit"
+        return LimitError(f"{self.option}: {message}", source=self._source, span=self._span(start, end), hint=hint)
+
+    def split_name(self) -> tuple[str | None, int]:
+        """Return the name before the first `=` (None without one) and where the rest starts."""
+        name, equals, rest = self.text.partition("=")
+        if not equals:
+            return None, 0
+        if NAME.fullmatch(name.strip()) is None:
+            raise self.error("the name of a leaf belongs before `=`", 0, max(len(name), 1))
+        if "=" in rest:
+            hint = f"one option a leaf: `{self.option} a=... {self.option} b=...`"
+            raise self.error("there is a second `=`", self.text.index("=", len(name) + 1), None, hint)
+        return name.strip(), len(name) + 1
+
+    @property
+    def _source(self) -> str:
+        return f"{self.option} {self.text}"
+
+    def _span(self, start: int, end: int | None) -> Span:
+        offset = len(self.option) + 1
+        return Span(offset + start, offset + (len(self.text) if end is None else end))

@@ -1,0 +1,73 @@
+"""`--shape 2x2`, `--shape w1=2x3`, `--shape scalar`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from gradcli.inputs.option_text import OptionText
+from gradcli.settings import Limits, Shape, Value
+
+DIMENSION = re.compile(r"[0-9]+")
+LONGEST_DIMENSION = 18  # digits; more cannot be a size in PyTorch's 64 bits
+HINT = "write a shape as `2x3`, that of a vector as `3`, that of a number as `scalar`"
+
+
+def parse_shapes(texts: Iterable[str], limits: Limits) -> dict[str | None, Shape]:
+    """Return the shapes that the `--shape` options give; the key None is the shape of all leaves."""
+    shapes: dict[str | None, Shape] = {}
+    for text in texts:
+        option = OptionText("--shape", text)
+        name, start = option.split_name()
+        if name in shapes:
+            who = "all leaves" if name is None else f"'{name}'"
+            raise option.error(f"the shape of {who} is given twice")
+        shapes[name] = _parse_shape(option, start, limits)
+    return shapes
+
+
+def shape_of(value: Value) -> Shape:
+    """Return the shape of a rectangular nested list; of a number, `()`."""
+    shape: list[int] = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+def show_shape(shape: Sequence[int]) -> str:
+    """Return a shape as `--shape` takes it: `2x3`, or `scalar`."""
+    return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def _parse_shape(option: OptionText, start: int, limits: Limits) -> Shape:
+    body = option.text[start:]
+    if body.strip() == "scalar":
+        return ()
+    shape: list[int] = []
+    for part in body.split("x"):
+        shape.append(_parse_dimension(option, start, part, limits))
+        start += len(part) + 1
+    if len(shape) > limits.rank:
+        raise option.limit_error(f"{len(shape)} dimensions are more than {limits.rank}", "--max-rank")
+    # A size of 0 must not hide a dimension that PyTorch would refuse.
+    if math.prod(max(size, 1) for size in shape) > limits.elements:
+        raise _too_many_elements(option, limits)
+    return tuple(shape)
+
+
+def _parse_dimension(option: OptionText, start: int, part: str, limits: Limits) -> int:
+    if not part.strip():
+        raise option.error("a size is missing", max(start - 1, 0), min(max(start, 1), len(option.text)), HINT)
+    if DIMENSION.fullmatch(part.strip()) is None:
+        raise option.error(f"'{part}' is not a size", start, start + len(part), HINT)
+    if len(part.strip()) > LONGEST_DIMENSION:
+        raise _too_many_elements(option, limits)
+    return int(part)
+
+
+def _too_many_elements(option: OptionText, limits: Limits) -> Exception:
+    return option.limit_error(f"the tensor has more than {limits.elements:,} elements", "--max-elements")

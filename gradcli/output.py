@@ -1,0 +1,69 @@
+"""Writing text to a file or to standard output: a closed pipe ends quietly, another failure names what failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from gradcli.errors import InternalError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(text: str, path: Path | None) -> None:
+    """Write the text to the file, or to standard output where there is none."""
+    if path is None:
+        _write_standard_output(text)
+    else:
+        _write_file(text, path)
+
+
+def flush() -> None:
+    """Send on what standard output still holds."""
+    _write_standard_output("")
+
+
+def write_error(text: str) -> None:
+    """Write a message to standard error; where that fails there is nobody left to tell."""
+    try:
+        sys.stderr.write(text.rstrip("\n") + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        _discard(sys.stderr)
+
+
+def _write_file(text: str, path: Path) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    except (OSError, ValueError) as error:
+        raise _cannot_write(f"'{path}'", error) from error
+
+
+def _write_standard_output(text: str) -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError as error:
+        _discard(sys.stdout)
+        raise _cannot_write("standard output", error) from error
+
+
+def _cannot_write(what: str, error: Exception) -> InternalError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InternalError(f"cannot write to {what}: {reason}")
+
+
+def _discard(stream: TextIO) -> None:
+    """Point the stream at nothing, so that the interpreter's own flush at its end does not fail once more."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except (OSError, ValueError, AttributeError):
+        pass

@@ -1,0 +1,85 @@
+"""The report as Markdown, for an issue, a notebook or a README."""
+
+from __future__ import annotations
+
+import re
+
+from gradcli.render.columns import FORMULA, VERDICT, Column, choose
+from gradcli.render.style import Style
+from gradcli.render.view import Lines, Row, Section, View, view_of
+from gradcli.report import Report
+
+WIDEST = 10_000  # Markdown tables have no width
+MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
+
+
+def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return the report as Markdown."""
+    view = view_of(report)
+    blocks = [_program(view), f"{view.facts}  ", _output(view)]
+    for section in view.sections:
+        blocks += [f"**{section.title}**", _table(section)]
+        if section.left_out:
+            blocks.append(f"*{section.left_out_text}*")
+    if view.notes:
+        blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
+    blocks.append(_overall(view))
+    return "\n\n".join(block.strip() for block in blocks) + "\n"
+
+
+def code(text: str) -> str:
+    """Return the text as a code span that no backtick in it can end and no bar can split across cells."""
+    if not text:
+        return ""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", r"\|")
+
+
+def prose(text: str) -> str:
+    """Return the text with every character that Markdown would read as markup escaped."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!$&])", r"\\\1", text)
+
+
+def _program(view: View) -> str:
+    longest = max((len(run) for line in view.program for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}python", *view.program, fence])
+
+
+def _output(view: View) -> str:
+    shape = "" if view.output_shape == "scalar" else f" (shape {view.output_shape})"
+    return f"Output {code(view.output_name)}{shape} = {_lines(view.output_value)}"
+
+
+def _table(section: Section) -> str:
+    columns = choose(section, WIDEST) or ()
+    if section.shows_formula and FORMULA not in columns:
+        columns = (*columns[:-1], FORMULA, columns[-1])
+    rows = [_row([column.heading for column in columns]), _row(["---"] * len(columns))]
+    for position, row in enumerate(section.rows):
+        if section.left_out and position == section.first:
+            rows.append(_row(["...", *[""] * (len(columns) - 1)]))
+        rows.append(_row([_cell(column, row) for column in columns]))
+    return "\n".join(rows)
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(column: Column, row: Row) -> str:
+    if column is VERDICT:
+        return f"{MARKS[row.verdict]} {row.verdict_text}" if row.verdict else row.verdict_text
+    return _lines(column.cell(row))
+
+
+def _lines(lines: Lines) -> str:
+    return "<br>".join(code(line) for line in lines if line)
+
+
+def _overall(view: View) -> str:
+    if view.verdict is None:
+        return prose(view.verdict_words)
+    return f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.verdict_words)}"

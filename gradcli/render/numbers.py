@@ -1,0 +1,116 @@
+"""Numbers and tensors as short text: small tensors in full, as aligned rows, large ones in summary.
+
+Tensors are told by what they can do (`tolist`, `shape`), so that no tensor library is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+FULL_ELEMENTS = 16
+FULL_ROW = 8
+MATRIX_RANK = 2
+LARGEST_INTEGER = 1e9  # beyond, an integral float is shortened like any other
+
+
+def short(number: Any) -> str:
+    """Return a number with up to six significant digits; one that only rounds to an integer keeps its point."""
+    if isinstance(number, complex):
+        return _short_complex(number)
+    if not isinstance(number, float):
+        return str(number)
+    if number.is_integer() and abs(number) < LARGEST_INTEGER:
+        return f"{number:.0f}"
+    text = f"{number:.6g}"
+    return f"{number:#.6g}" if text.lstrip("-").isdigit() else text
+
+
+def _short_complex(number: complex) -> str:
+    imaginary = short(number.imag)
+    sign = "" if imaginary.startswith("-") else "+"
+    return f"{short(number.real)}{sign}{imaginary}j"
+
+
+def show_shape(shape: Sequence[int]) -> str:
+    """Return `2x3`, or `scalar`."""
+    return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def tensor_lines(tensor: Any) -> tuple[str, ...]:
+    """Return a tensor as lines: a number, aligned rows in brackets, or a summary where it is large."""
+    shape = tuple(tensor.shape)
+    count = math.prod(shape)
+    if count == 0:
+        return (f"no element ({show_shape(shape)})",)
+    if count > FULL_ELEMENTS or (shape and shape[-1] > FULL_ROW):
+        return summary(tensor)
+    if not shape:
+        return (short(tensor.tolist()),)
+    return _rows(tensor.tolist(), shape)
+
+
+def _rows(nested: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return one line per innermost row, an empty one between matrices."""
+    texts = [short(number) for number in _flat(nested)]
+    width = max(map(len, texts))
+    columns = shape[-1]
+    rows = []
+    for start in range(0, len(texts), columns):
+        if len(shape) > MATRIX_RANK and start and start % (columns * shape[-2]) == 0:
+            rows.append("")
+        rows.append("[" + " ".join(text.rjust(width) for text in texts[start : start + columns]) + "]")
+    return tuple(rows)
+
+
+def _flat(nested: Any) -> Iterator[Any]:
+    if isinstance(nested, list):
+        for item in nested:
+            yield from _flat(item)
+    else:
+        yield nested
+
+
+def summary(tensor: Any) -> tuple[str, ...]:
+    """Return the range, the norm and the number of entries that are not finite."""
+    least, most, norm, nans, infinities = _statistics(tensor)
+    lines = []
+    if least is not None:
+        lines.append(short(least) if least == most else f"{short(least)} to {short(most)}")
+        lines.append(f"norm {short(norm)}")
+    if nans:
+        lines.append(f"{nans:,} nan")
+    if infinities:
+        lines.append(f"{infinities:,} inf")
+    return (lines[0] + _absolute(tensor), *lines[1:])
+
+
+def _absolute(tensor: Any) -> str:
+    return " (absolute)" if _is_complex(tensor) else ""
+
+
+def _is_complex(tensor: Any) -> bool:
+    return bool(tensor.is_complex()) if hasattr(tensor, "is_complex") else False
+
+
+def _statistics(tensor: Any) -> tuple[float | None, float | None, float, int, int]:
+    """Return minimum, maximum and norm of the finite entries, and how many are NaN or infinite."""
+    if hasattr(tensor, "isfinite") and hasattr(tensor, "isnan"):
+        return _statistics_of_tensor(tensor)
+    numbers = [abs(number) if isinstance(number, complex) else float(number) for number in _flat(tensor.tolist())]
+    finite = [number for number in numbers if math.isfinite(number)]
+    nans = sum(map(math.isnan, numbers))
+    infinities = len(numbers) - len(finite) - nans
+    return min(finite, default=None), max(finite, default=None), math.hypot(*finite), nans, infinities
+
+
+def _statistics_of_tensor(tensor: Any) -> tuple[float | None, float | None, float, int, int]:
+    """Let a large tensor count by itself; ten million Python numbers would take seconds."""
+    numbers = (tensor.abs() if _is_complex(tensor) else tensor).double()
+    finite = numbers[numbers.isfinite()]
+    count, nans = finite.numel(), int(numbers.isnan().sum())
+    infinities = numbers.numel() - count - nans
+    if not count:
+        return None, None, 0.0, nans, infinities
+    return float(finite.min()), float(finite.max()), float(finite.norm()), nans, infinities

@@ -1,0 +1,174 @@
+"""The report as a table for a terminal, with rich."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcli.render import plain
+from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
+from gradcli.render.style import Style
+from gradcli.render.view import Row, Section, View, view_of
+from gradcli.report import Report, Verdict
+
+MARKS = {
+    Verdict.MATCH: ("✓", "green"),
+    Verdict.SUBGRADIENT: ("≈", "cyan"),
+    Verdict.MISMATCH: ("✗", "bold red"),
+    Verdict.UNDEFINED: ("∅", "red"),
+    Verdict.UNDECIDED: ("?", "yellow"),
+}
+COLUMN_STYLES = {"name": "bold", "shape": "dim", "grad_fn": "dim", "formula": "cyan"}
+
+
+def render(report: Report, style: Style) -> str:
+    """Return the report as a table; in plain text where the reader's encoding has no symbols."""
+    if not style.unicode:
+        return plain.render(report, style)
+    view = view_of(report)
+    console = _console(style)
+    for part in _parts(view, report.command, style.width):
+        console.print(part)
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO given to it
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def _console(style: Style) -> Console:
+    """Return a console that depends on the style alone, not on the environment."""
+    return Console(
+        file=StringIO(),
+        width=style.width,
+        height=100,
+        force_terminal=style.colour,
+        color_system="standard" if style.colour else None,
+        no_color=not style.colour,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def _parts(view: View, command: str, width: int) -> list[RenderableType]:
+    """Return what stands below each other, with an empty line between."""
+    parts: list[RenderableType] = [_heading(view, command), _output(view)]
+    parts += [_section(section, width) for section in view.sections]
+    if view.notes:
+        parts.append(_notes(view))
+    parts.append(
+        Text.assemble(_verdict(view.verdict, str(view.verdict or "")), ": " if view.verdict else "", view.verdict_words)
+    )
+    return [part for joined in parts for part in (joined, Text())][:-1]
+
+
+def _heading(view: View, command: str) -> RenderableType:
+    program = Text("\n".join(view.program), style="bold")
+    return Group(
+        Text.assemble(("gradcli ", ""), (command, "bold"), (f"  {view.facts}", "dim")),
+        Padding(program, (0, 0, 0, INDENT)),
+    )
+
+
+def _output(view: View) -> RenderableType:
+    label = Text.assemble("Output ", (view.output_name, "bold"))
+    if len(view.output_value) == 1:
+        shape = (f"  (shape {view.output_shape})", "dim") if view.output_shape != "scalar" else ""
+        return Text.assemble(label, " = ", (view.output_value[0], "bold"), shape)
+    label.append(f"  (shape {view.output_shape})", style="dim")
+    return Group(label, Padding(Text("\n".join(view.output_value)), (0, 0, 0, INDENT)))
+
+
+def _section(section: Section, width: int) -> RenderableType:
+    columns = choose(section, width)
+    parts: list[RenderableType] = [Text(section.title, style="bold")]
+    parts.append(_stack(section) if columns is None else _grid(section, columns))
+    if section.left_out:
+        parts.append(Padding(Text(section.left_out_text, style="dim"), (0, 0, 0, INDENT)))
+    if columns is not None and has_formulas_below(section, columns):
+        parts.append(_formulas(section))
+    return Group(*parts)
+
+
+def _grid(section: Section, columns: tuple[Column, ...]) -> RenderableType:
+    tall = any(len(column.cell(row)) > 1 for column in columns for row in section.rows)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), leading=int(tall))
+    for column in columns:
+        style = COLUMN_STYLES.get(column.heading, "")
+        table.add_column(
+            Text(column.heading), style=style, header_style="dim", no_wrap=column is not FORMULA, overflow="fold"
+        )
+    for position, row in enumerate(section.rows):
+        if section.left_out and position == section.first:
+            table.add_row(Text("…"))
+        table.add_row(*(_cell(column, row) for column in columns))
+    return Padding(table, (0, 0, 0, INDENT), expand=False)
+
+
+def _cell(column: Column, row: Row) -> Text:
+    if column is VERDICT:
+        return _verdict(row.verdict, row.verdict_text)
+    text = Text("\n".join(column.cell(row)))
+    return Text(text.plain, style="dim") if text.plain == "None" else text
+
+
+def _verdict(verdict: Verdict | None, words: str) -> Text:
+    if verdict is None:
+        return Text(f"- {words}" if words else "", style="dim")
+    symbol, style = MARKS[verdict]
+    return Text(f"{symbol} {words}", style=style)
+
+
+def _stack(section: Section) -> RenderableType:
+    """Return a block per tensor: a line that names it, then a line or more per field."""
+    parts: list[RenderableType] = []
+    for position, row in enumerate(section.rows):
+        if section.left_out and position == section.first:
+            parts.append(Text("…"))
+        title = Text.assemble(
+            (row.name, COLUMN_STYLES[NAME.heading]),
+            (f"  {_shape(row)}  ", "dim"),
+            _verdict(row.verdict, row.verdict_text),
+        )
+        grid = _two_columns()
+        for column in fields(section):
+            if any(column.cell(row)):
+                grid.add_row(Text(column.heading, style="dim"), _cell(column, row))
+        if row.formula:
+            grid.add_row(Text("formula", style="dim"), Text(row.formula, style="cyan"))
+        parts += [title, Padding(grid, (0, 0, 1 if position + 1 < len(section.rows) else 0, INDENT))]
+    return Padding(Group(*parts), (0, 0, 0, INDENT))
+
+
+def _shape(row: Row) -> str:
+    return row.shape if row.shape == "scalar" else f"shape {row.shape}"
+
+
+def _formulas(section: Section) -> RenderableType:
+    grid = _two_columns()
+    for row in section.rows:
+        if row.formula:
+            grid.add_row(Text(row.name, style="bold"), Text(row.formula, style="cyan"))
+    return Group(
+        Text(),
+        Padding(Text("formula of the gradient", style="dim"), (0, 0, 0, INDENT)),
+        Padding(grid, (0, 0, 0, INDENT)),
+    )
+
+
+def _notes(view: View) -> RenderableType:
+    grid = _two_columns()
+    for name, note in view.notes:
+        grid.add_row(Text(name, style="bold"), Text(note))
+    return Group(Text("Notes", style="bold"), Padding(grid, (0, 0, 0, INDENT)))
+
+
+def _two_columns() -> Table:
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    grid.add_column(no_wrap=True, overflow="fold")
+    grid.add_column(overflow="fold")
+    return grid

@@ -1,0 +1,207 @@
+"""What a reader is shown of a report, as text without a layout: the part that table, plain text and Markdown share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradcli.escaping import escape
+from gradcli.render.numbers import short, show_shape, tensor_lines
+from gradcli.report import Report, TensorReport, Verdict
+
+MOST_ROWS = 24
+FIRST_ROWS = 12
+LAST_ROWS = 4
+LONGEST_NAME = 28
+LONGEST_FORMULA = 600
+MOST_PROGRAM_LINES = 24
+LONGEST_PROGRAM_LINE = 400
+MOST_NOTES = 24
+MOST_NAMES = 6
+
+WORDS = {
+    Verdict.MATCH: "autograd agrees with the symbolic derivative everywhere",
+    Verdict.SUBGRADIENT: "at a kink, autograd's choice lies between the one-sided derivatives",
+    Verdict.MISMATCH: "autograd disagrees with the symbolic derivative",
+    Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
+    Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
+}
+NOT_VERIFIED = "not verified"
+
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One tensor as text; a cell of several lines holds the rows of a matrix."""
+
+    name: str
+    shape: str
+    grad_fn: str
+    value: Lines
+    grad: Lines
+    gradient: Lines
+    symbolic: Lines
+    formula: str
+    verdict: Verdict | None
+    verdict_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The leaves or the non-leaves: the rows that are shown, and how many are left out after `first` of them."""
+
+    title: str
+    rows: tuple[Row, ...]
+    first: int
+    left_out: int
+    shows_shape: bool
+    shows_grad_fn: bool
+    shows_symbolic: bool
+    shows_formula: bool
+    grad_is_gradient: bool  # in every row, so that one column can show both
+
+    @property
+    def left_out_text(self) -> str:
+        """Return the line that stands for the rows left out."""
+        return f"... {self.left_out:,} more left out; --json has all"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A report as text."""
+
+    facts: str
+    program: Lines
+    output_name: str
+    output_shape: str
+    output_value: Lines
+    sections: tuple[Section, ...]
+    notes: tuple[tuple[str, str], ...]
+    verdict: Verdict | None
+    verdict_words: str
+
+
+def view_of(report: Report) -> View:
+    """Return what a reader is shown of the report."""
+    leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf"]
+    others = [tensor for tensor in report.tensors if tensor.kind != "leaf"]
+    sections = [_section("Leaf tensors", leaves), _section("Non-leaf tensors", others)]
+    return View(
+        facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
+        program=_program_lines(report.program),
+        output_name=clip(report.output.name, LONGEST_NAME * 2),
+        output_shape=show_shape(report.output.shape),
+        output_value=tensor_lines(report.output.value),
+        sections=tuple(section for section in sections if section.rows),
+        notes=_notes(report.tensors),
+        verdict=report.verdict,
+        verdict_words=_verdict_words(report),
+    )
+
+
+def clip(text: str, length: int) -> str:
+    """Return the text on one line, escaped, its middle left out where it is longer than `length`."""
+    text = escape(" ".join(text[: 20 * length].split())) if len(text) > length else escape(" ".join(text.split()))
+    return text if len(text) <= length else f"{text[: length - 12]} ... {text[-7:]}"
+
+
+def _section(title: str, tensors: Sequence[TensorReport]) -> Section:
+    shown = [*tensors] if len(tensors) <= MOST_ROWS else [*tensors[:FIRST_ROWS], *tensors[-LAST_ROWS:]]
+    rows = tuple(map(_row, shown))
+    return Section(
+        title=title,
+        rows=rows,
+        first=len(shown) if len(shown) == len(tensors) else FIRST_ROWS,
+        left_out=len(tensors) - len(shown),
+        shows_shape=any(tensor.shape for tensor in shown),
+        shows_grad_fn=any(tensor.grad_fn for tensor in shown),
+        shows_symbolic=any(row.symbolic for row in rows),
+        shows_formula=any(row.formula for row in rows),
+        grad_is_gradient=all(row.grad == row.gradient for row in rows),
+    )
+
+
+def _row(tensor: TensorReport) -> Row:
+    return Row(
+        name=clip(tensor.name, LONGEST_NAME),
+        shape=show_shape(tensor.shape),
+        grad_fn=clip(tensor.grad_fn or "", LONGEST_NAME),
+        value=tensor_lines(tensor.value),
+        grad=_optional(tensor.grad),
+        gradient=_optional(tensor.gradient),
+        symbolic=_disputed(tensor),
+        formula=_formula(tensor),
+        verdict=tensor.verdict,
+        verdict_text=_verdict_text(tensor),
+    )
+
+
+def _optional(tensor: object | None) -> Lines:
+    return ("None",) if tensor is None else tensor_lines(tensor)
+
+
+def _disputed(tensor: TensorReport) -> Lines:
+    """Return the symbolic value where it is not what autograd says."""
+    settled = tensor.verdict in {None, Verdict.MATCH, Verdict.SUBGRADIENT}
+    return (
+        ()
+        if settled or tensor.symbolic is None or tensor.symbolic.value is None
+        else tensor_lines(tensor.symbolic.value)
+    )
+
+
+def _formula(tensor: TensorReport) -> str:
+    if tensor.symbolic is None or not tensor.symbolic.formula:
+        return ""
+    text = tensor.symbolic.formula
+    if len(text) <= LONGEST_FORMULA:
+        return escape(" ".join(text.split()))
+    return escape(" ".join(text[:LONGEST_FORMULA].split())) + f" ... ({len(text):,} characters; --json has all)"
+
+
+def _verdict_text(tensor: TensorReport) -> str:
+    if tensor.verdict is not None:
+        return str(tensor.verdict)
+    return NOT_VERIFIED if tensor.requires_grad else "constant"
+
+
+def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
+    """Return name and text of every note, with the size of the difference where autograd is contradicted."""
+    notes = []
+    for tensor in tensors:
+        parts = [text for text in (_difference(tensor), tensor.note) if text]
+        if parts:
+            notes.append((clip(tensor.name, LONGEST_NAME), escape(" ".join("; ".join(parts).split()))))
+    if len(notes) <= MOST_NOTES:
+        return tuple(notes)
+    return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
+
+
+def _difference(tensor: TensorReport) -> str | None:
+    symbolic = tensor.symbolic
+    if tensor.verdict is not Verdict.MISMATCH or symbolic is None or symbolic.max_abs_error is None:
+        return None
+    where = f" at {list(symbolic.worst_index)}" if symbolic.worst_index else ""
+    relative = "" if symbolic.max_rel_error is None else f" (relative {short(symbolic.max_rel_error)})"
+    return f"autograd and the symbolic derivative differ by up to {short(symbolic.max_abs_error)}{relative}{where}"
+
+
+def _verdict_words(report: Report) -> str:
+    if report.verdict is None:
+        return f"{NOT_VERIFIED}: these are autograd's gradients alone"
+    names = [clip(tensor.name, LONGEST_NAME) for tensor in report.tensors if tensor.verdict is report.verdict]
+    if report.verdict is Verdict.MATCH or not names:
+        return WORDS[report.verdict]
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"{WORDS[report.verdict]} ({', '.join(names[:MOST_NAMES])}{more})"
+
+
+def _program_lines(program: str) -> Lines:
+    lines = [line.rstrip() for line in program.strip("\n").split("\n")]
+    shown = [
+        escape(line[:LONGEST_PROGRAM_LINE]) + (" ..." if len(line) > LONGEST_PROGRAM_LINE else "") for line in lines
+    ]
+    if len(shown) > MOST_PROGRAM_LINES:
+        return (*shown[:MOST_PROGRAM_LINES], f"... {len(shown) - MOST_PROGRAM_LINES:,} more lines")
+    return tuple(shown)

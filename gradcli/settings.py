@@ -1,0 +1,60 @@
+"""What the options of a command amount to: parsed, checked, and free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+Number: TypeAlias = "bool | int | float | complex"
+Value: TypeAlias = "Number | list[Value]"
+Shape: TypeAlias = "tuple[int, ...]"
+
+DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
+Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
+Reduction = Literal["none", "sum", "mean", "prod", "norm"]
+Format = Literal["table", "plain", "json", "jsonl", "markdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a program, its tensors and its derivation may be; each limit has an option that raises it."""
+
+    program_size: int = 16 * 1024  # bytes
+    nesting: int = 100
+    operations: int = 2_000
+    rank: int = 8
+    elements: int = 10_000_000  # per tensor
+    memory: int = 2 * 1024**3  # bytes, estimated for the graph in all
+    exponent: int = 1_000
+    derivation_time: float = 10.0  # seconds, per symbolic derivation
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one run of a program depends on, beside the program.
+
+    `shapes` maps a leaf to its shape; the key None holds the shape of all leaves that are given none.
+    `wrt` and `timeout` are None where the command line leaves them to the command.
+    """
+
+    command: Literal["eval", "grad"] = "eval"
+    shapes: dict[str | None, Shape] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+    values_file: Path | None = None
+    init: Initialisation | None = None
+    seed: int = 0
+    dtype: DataType = "float64"
+    device: str = "cpu"
+    constants: tuple[str, ...] = ()
+    reduce: Reduction = "none"
+    grad_output: Literal["ones"] | Value | None = None
+    retain_grad: tuple[str, ...] = ()
+    wrt: tuple[str, ...] | None = None
+    create_graph: bool = False
+    allow_unused: bool = False
+    verify: bool = True
+    rtol: float | None = None
+    atol: float | None = None
+    timeout: float = 60.0
+    limits: Limits = Limits()

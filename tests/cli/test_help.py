@@ -1,0 +1,47 @@
+"""What the help says is true: it fits a terminal, and every example in it runs."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from gradcli.cli.app import app
+
+COMMANDS = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def help_of(arguments: list[str], columns: str) -> str:
+    command = [sys.executable, "-m", "gradcli", *arguments, "--help"]
+    environment = {"COLUMNS": columns, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ":".join(sys.path)}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def examples() -> list[str]:
+    texts = [help_of(arguments, "200") for arguments in [[], *[[name] for name in COMMANDS]]]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return list(dict.fromkeys(line for line in lines if line.startswith("gradcli ")))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_examples_that_fit_a_terminal(name: str) -> None:
+    text = help_of([name], "80")
+    assert f"\n   gradcli {name}" in text
+    for line in text.splitlines():
+        assert len(line) <= 80
+        if line.strip().startswith("gradcli"):
+            assert line.strip() in examples_of(name)
+
+
+def examples_of(name: str) -> list[str]:
+    return [line.strip() for line in help_of([name], "200").splitlines() if line.strip().startswith("gradcli")]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_every_example_runs(example: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gradcli", *shlex.split(example)[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcli.errors import GradcliError, ProgramError, Span
+from gradcli.render.errors import format_error
+
+
+def shown(source: str, start: int, end: int) -> list[str]:
+    return format_error(ProgramError("wrong", span=Span(start, end), source=source)).split("\n")[1:]
+
+
+def test_the_contracts_shape() -> None:
+    hint = "did you mean 'sin'? `gradcli ops` lists all"
+    error = ProgramError("unknown function 'sinn'", span=Span(0, 4), source="sinn(x) * y", hint=hint)
+    assert format_error(error) == (
+        "error: unknown function 'sinn'\n  sinn(x) * y\n  ^^^^\nhint: did you mean 'sin'? `gradcli ops` lists all"
+    )
+
+
+def test_without_a_source_there_is_no_caret() -> None:
+    assert format_error(GradcliError("no such file")) == "error: no such file"
+
+
+@pytest.mark.parametrize(
+    ("source", "span", "lines"),
+    [
+        ("x\ny + z\nw", (4, 5), ["  y + z", "    ^"]),
+        ("x\r\ny + z\r\nw", (7, 8), ["  y + z", "      ^"]),
+        ("f(x", (3, 3), ["  f(x", "     ^"]),
+        ("f(a,\n  b)", (0, 9), ["  f(a,", "  ^^^^"]),
+        ("\tx + y", (1, 2), ["   x + y", "   ^"]),
+        ("\u4e2d + x", (0, 1), ["  \u4e2d + x", "  ^^"]),
+        ("\u4e2d + x", (4, 5), ["  \u4e2d + x", "       ^"]),
+        ("e\u0301 + x", (5, 6), ["  e\u0301 + x", "      ^"]),
+        ("w\x1b[31m + x", (1, 2), ["  w\\x1b[31m + x", "   ^^^^"]),
+        ("w\u202e + x", (5, 6), ["  w\\u202e + x", "            ^"]),
+        ("w\udcff + x", (1, 2), ["  w\\udcff + x", "   ^^^^^^"]),
+    ],
+)
+def test_the_caret_stands_under_the_place(source: str, span: tuple[int, int], lines: list[str]) -> None:
+    assert shown(source, *span) == lines
+
+
+@pytest.mark.parametrize("place", [0, 3, 60, 500, 998, 999, 1000])
+def test_a_long_line_is_cut_around_the_caret(place: int) -> None:
+    source = "".join(chr(ord("a") + number % 26) for number in range(1000))
+    line, carets = shown(source, place, place + 1)
+    assert len(line) <= 102
+    assert carets.count("^") == 1
+    assert line[2:].replace(".", "") in source
+    assert place == 1000 or line[carets.index("^")] == source[place]
+
+
+def test_a_long_span_is_cut() -> None:
+    line, carets = shown("x" + "a" * 5000 + "y", 1, 5001)
+    assert len(line) <= 102
+    assert len(carets) <= len(line)
+
+
+def test_an_enormous_message_is_cut() -> None:
+    assert len(format_error(GradcliError("m" * 10**6, hint="h" * 10**6))) < 10000
+
+
+@given(st.text(alphabet=st.characters(), max_size=300), st.integers(-5, 310), st.integers(-5, 310))
+def test_whatever_the_text_the_output_is_safe_and_encodable(text: str, start: int, end: int) -> None:
+    output = format_error(ProgramError(text, span=Span(start, end), source=text, hint=text))
+    output.encode()
+    assert not [
+        character
+        for character in output
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character != "\n"
+    ]

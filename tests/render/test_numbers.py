@@ -1,0 +1,73 @@
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from gradcli.render.numbers import short, tensor_lines
+
+
+@dataclass
+class FakeTensor:
+    numbers: list[object]
+    shape: tuple[int, ...]
+
+    def tolist(self) -> list[object]:
+        return self.numbers
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (20.0, "20"),
+        (1.5, "1.5"),
+        (1e-9, "1e-09"),
+        (1 / 3, "0.333333"),
+        (0.99999999, "1.00000"),
+        (-0.0, "-0"),
+        (123456789.0, "123456789"),
+        (1e300, "1e+300"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        (True, "True"),
+        (7, "7"),
+        (1.5 - 2j, "1.5-2j"),
+    ],
+)
+def test_numbers_are_short_and_honest(number: complex, text: str) -> None:
+    assert short(number) == text
+
+
+def test_rows_of_a_matrix_are_aligned() -> None:
+    assert tensor_lines(torch.tensor([[1.0, -2.5], [10.0, 0.0]])) == ("[   1 -2.5]", "[  10    0]")
+
+
+def test_matrices_of_a_batch_stand_apart() -> None:
+    assert tensor_lines(torch.ones(2, 1, 2)) == ("[1 1]", "", "[1 1]")
+
+
+def test_a_large_tensor_is_summarised() -> None:
+    tensor = torch.arange(30.0).reshape(5, 6)
+    tensor[0, 0], tensor[0, 1], tensor[0, 2] = float("nan"), float("inf"), float("inf")
+    assert tensor_lines(tensor) == ("3 to 29", "norm 92.4662", "1 nan", "2 inf")
+
+
+def test_a_large_tensor_without_a_finite_entry_is_summarised() -> None:
+    assert tensor_lines(torch.full((30,), float("nan"))) == ("30 nan",)
+
+
+def test_a_large_complex_tensor_is_summarised_by_its_absolute_values() -> None:
+    assert tensor_lines(torch.full((30,), 3 + 4j))[0] == "5 (absolute)"
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.bfloat16])
+def test_every_kind_of_number_is_summarised(kind: torch.dtype) -> None:
+    assert tensor_lines(torch.ones(30, dtype=kind))[0] == "1"
+
+
+def test_a_tensor_of_another_library_needs_only_tolist_and_shape() -> None:
+    assert tensor_lines(FakeTensor([1.0, 2.0], (2,))) == ("[1 2]",)
+    assert tensor_lines(FakeTensor([float(n) for n in range(20)], (20,))) == ("0 to 19", "norm 49.6991")
+
+
+def test_an_empty_tensor_says_so() -> None:
+    assert tensor_lines(torch.ones(0, 3)) == ("no element (0x3)",)

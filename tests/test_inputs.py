@@ -1,0 +1,230 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcli.errors import GradcliError, InputError, LimitError
+from gradcli.inputs import (
+    check_count,
+    check_names,
+    check_number,
+    parse_grad_output,
+    parse_names,
+    parse_shapes,
+    parse_size,
+    parse_values,
+    shape_of,
+)
+from gradcli.settings import Limits, Settings
+
+LIMITS = Limits()
+
+
+def pointed_at(error: GradcliError) -> str:
+    assert error.source is not None
+    assert error.span is not None
+    return error.source[error.span.start : error.span.end]
+
+
+def refusal(parse: Callable[..., object], text: str) -> GradcliError | None:
+    try:
+        parse([text], LIMITS)
+    except GradcliError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("texts", "shapes"),
+    [
+        (["2x2"], {None: (2, 2)}),
+        (["2", "w1=2x3"], {None: (2,), "w1": (2, 3)}),
+        (["w=scalar"], {"w": ()}),
+        (["0x3"], {None: (0, 3)}),
+        ([], {}),
+    ],
+)
+def test_shapes(texts: list[str], shapes: dict[str | None, tuple[int, ...]]) -> None:
+    assert parse_shapes(texts, LIMITS) == shapes
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("2x", "x"),
+        ("-1x2", "-1"),
+        ("2.5x2", "2.5"),
+        ("1_0x2", "1_0"),
+        ("a=2x2=3", "=3"),
+        ("a b=2", "a b"),
+        ("=2", "="),
+        ("w=", "="),
+        ("2,2", "2,2"),
+        ("٣", "٣"),
+    ],
+)
+def test_what_is_no_shape_is_pointed_at(text: str, where: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_shapes([text], LIMITS)
+    assert pointed_at(caught.value) == where
+    assert caught.value.message.startswith("--shape")
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("99999999999999999999x2", "--max-elements"),
+        ("4294967296x4294967296", "--max-elements"),
+        ("0x99999999999", "--max-elements"),
+        ("9" * 5000, "--max-elements"),
+        ("x".join("1" * 9), "--max-rank"),
+    ],
+)
+def test_a_shape_beyond_a_limit_names_the_option_that_raises_it(text: str, option: str) -> None:
+    with pytest.raises(LimitError, match="--shape") as caught:
+        parse_shapes([text], LIMITS)
+    assert option in (caught.value.hint or "")
+
+
+def test_a_shape_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="twice"):
+        parse_shapes(["w=2", "w=3"], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2", 2),
+        ("-1e3", -1000.0),
+        (".5", 0.5),
+        ("[[1,2],[3,4]]", [[1, 2], [3, 4]]),
+        (" [ 1 , 2.5 ] ", [1, 2.5]),
+        ("1+2j", 1 + 2j),
+        ("[1, 2j, -3.5-1e2j]", [1, 2j, -3.5 - 100j]),
+        ("true", True),
+        ("[]", []),
+        ("[[], []]", [[], []]),
+    ],
+)
+def test_values(text: str, value: object) -> None:
+    parsed = parse_values([f"w={text}"], LIMITS)["w"]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("nan", "nan"),
+        ("-inf", "-inf"),
+        ("[1, [2]]", "[2]"),
+        ("[[1, 2], [3]]", "[3]"),
+        ("[1", "["),
+        ("1]", "]"),
+        ("[1,]", "]"),
+        ("[,1]", ","),
+        ("[1 2]", "2"),
+        ("1,2", ","),
+        ("1 2", "2"),
+        ("1+2", "+2"),
+        ("1e999", "1e999"),
+        ("truex", "truex"),
+        ("__import__('os')", "__import__('os')"),
+        ("", "="),
+    ],
+)
+def test_what_is_no_value_is_pointed_at(text: str, where: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_values([f"w={text}"], LIMITS)
+    assert pointed_at(caught.value) == where
+
+
+@pytest.mark.parametrize("text", ["2", "w=1=2", "1w=2"])
+def test_a_value_needs_the_name_of_a_leaf(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_values([text], LIMITS)
+
+
+def test_depth_and_length_of_a_value_are_limited() -> None:
+    with pytest.raises(LimitError) as deep:
+        parse_values(["w=" + "[" * 100_000], LIMITS)
+    assert "--max-rank" in (deep.value.hint or "")
+    with pytest.raises(LimitError) as long:
+        parse_values(["w=[1, 2, 3]"], Limits(elements=2))
+    assert "--max-elements" in (long.value.hint or "")
+
+
+@given(st.recursive(st.floats(allow_nan=False, allow_infinity=False), lambda rows: st.lists(rows, max_size=3)))
+def test_a_written_list_is_read_back_or_refused(value: object) -> None:
+    try:
+        parsed = parse_values([f"w={value}"], LIMITS)["w"]
+    except GradcliError:
+        return
+    assert parsed == value
+
+
+@given(st.text(alphabet="[],.0123456789eEj+- xw=", max_size=30))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for parse in (parse_values, parse_shapes):
+        error = refusal(parse, text)
+        assert error is None or pointed_at(error) in text
+
+
+def test_grad_output() -> None:
+    assert parse_grad_output(None, LIMITS) is None
+    assert parse_grad_output("ones", LIMITS) == "ones"
+    assert parse_grad_output("[1, 10]", LIMITS) == [1, 10]
+
+
+def test_names() -> None:
+    assert parse_names("--wrt", ["w1,w2", "w1", " x "]) == ("w1", "w2", "x")
+    with pytest.raises(InputError, match="empty"):
+        parse_names("--wrt", ["w1,,w2"])
+
+
+@pytest.mark.parametrize(("text", "size"), [("4096", 4096), ("16KiB", 16384), ("2 gib", 2**31), ("1MB", 10**6)])
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size("--max-memory", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "2XB", "-1", "1e9", "9" * 40])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_size("--max-memory", text)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1.0])
+def test_a_tolerance_must_be_finite_and_not_negative(number: float) -> None:
+    with pytest.raises(InputError, match="--rtol"):
+        check_number("--rtol", number)
+
+
+@pytest.mark.parametrize("number", [-1, 2**63])
+def test_a_count_must_fit(number: int) -> None:
+    with pytest.raises(InputError, match="--seed"):
+        check_count("--seed", number)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Settings(shapes={"w11": (2,)}), Settings(values={"w11": 1}), Settings(constants=("w11",))],
+)
+def test_a_name_that_is_no_leaf_is_refused_with_the_nearest(settings: Settings) -> None:
+    with pytest.raises(InputError, match="w11") as caught:
+        check_names(["w1", "x"], settings)
+    assert caught.value.hint == "did you mean 'w1'?"
+    assert pointed_at(caught.value) == "w11"
+
+
+def test_a_value_that_contradicts_its_shape_is_refused() -> None:
+    with pytest.raises(InputError, match="2x2"):
+        check_names(["w"], Settings(shapes={"w": (2, 2)}, values={"w": [1, 2]}))
+    check_names(["w"], Settings(shapes={"w": (2, 2), None: (3,)}, values={"w": 1}))
+
+
+def test_shape_of() -> None:
+    assert shape_of([[1, 2, 3], [4, 5, 6]]) == (2, 3)
+    assert shape_of(1.5) == ()
+    assert shape_of([[], []]) == (2, 0)

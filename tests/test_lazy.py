@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "sympy", "pydantic", "numpy", "networkx")
+
+
+def modules_after(code: str) -> set[str]:
+    program = f"{code}\nimport sys\nprint(chr(10).join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("code", ["import gradcli", "import gradcli.inputs, gradcli.report, gradcli.render"])
+def test_importing_loads_no_heavy_library(code: str) -> None:
+    assert modules_after(code).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["eval", "--help"], ["--version"], ["evla"]])
+def test_help_loads_neither_torch_nor_sympy(arguments: list[str]) -> None:
+    code = f"from gradcli.cli.app import main\nmain({arguments!r})"
+    assert modules_after(code).isdisjoint({"torch", "sympy", "numpy"})
+
+
+def test_importing_gradcli_loads_hardly_anything() -> None:
+    assert modules_after("import gradcli") - modules_after("") <= {"gradcli", "__future__", "typing"}
