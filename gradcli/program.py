@@ -25,7 +25,7 @@ class Name:
 class Literal:
     """A number, string, True, False or None; `symbol` is set for a named constant such as pi."""
 
-    value: int | float | bool | str | None
+    value: int | float | complex | bool | str | None
     span: Span
     symbol: str | None = None
 

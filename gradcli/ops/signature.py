@@ -9,7 +9,7 @@ from functools import cache
 from typing import TypeAlias
 
 from gradcli.errors import ProgramError, Span
-from gradcli.escaping import shorten
+from gradcli.language.words import shorten
 from gradcli.ops.record import Op
 from gradcli.program import Call, Expression, Sequence
 

@@ -1,0 +1,35 @@
+"""Text that came from a user, made safe to print: nothing in it can steer a terminal or hide from a reader."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Controls, format characters (bidirectional marks, zero-width ones), surrogates, line and paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def escape(text: str, *, keep_newlines: bool = False) -> str:
+    r"""Return the text with every control, format and undecodable character written as an escape such as `\x1b`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(escape_character(character, keep_newlines=keep_newlines) for character in text)
+
+
+def escape_character(character: str, *, keep_newlines: bool = False) -> str:
+    """Return one character, as an escape where it would be invisible or could not be encoded."""
+    if character == "\n" and keep_newlines:
+        return character
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    return ascii(character)[1:-1]
+
+
+def display_width(text: str) -> int:
+    """Return the number of terminal columns that the text takes."""
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

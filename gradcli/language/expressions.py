@@ -1,0 +1,159 @@
+"""Python's expression nodes to gradcli's: an allow-list of small rules, applied bottom-up without recursion."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+
+from gradcli.errors import Span
+from gradcli.language.built import Built
+from gradcli.language.calls import build_call, call_children
+from gradcli.language.constants import fits_double, is_number
+from gradcli.language.names import CONSTANTS, check_attribute, check_name, constant_symbol, is_qualified
+from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
+from gradcli.language.source import Source
+from gradcli.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
+
+_REFUSED: Mapping[type[ast.expr], str] = {
+    ast.Lambda: "functions (`lambda`)",
+    ast.Dict: "dictionaries",
+    ast.Set: "sets",
+    ast.ListComp: "comprehensions",
+    ast.SetComp: "comprehensions",
+    ast.DictComp: "comprehensions",
+    ast.GeneratorExp: "comprehensions",
+    ast.Await: "`await`",
+    ast.Yield: "`yield`",
+    ast.YieldFrom: "`yield`",
+    ast.JoinedStr: "f-strings",
+    ast.NamedExpr: "assignments inside an expression (`:=`)",
+    ast.Starred: "starred values",
+}
+
+
+def translate(root: ast.expr, source: Source) -> Expression:
+    """Return the expression that Python's node stands for, or raise the error that points into it."""
+    built = Built(source)
+    stack: list[tuple[ast.expr, bool]] = [(root, False)]
+    while stack:
+        node, entered = stack.pop()
+        if entered:
+            built.add(node, _RULES[type(node)][1](node, built))
+            continue
+        stack.append((node, True))
+        stack.extend((child, False) for child in reversed(_children(node, source)))
+    return built.operand(root)
+
+
+def _children(node: ast.expr, source: Source) -> list[ast.expr]:
+    """Return the nodes to translate before this one; refuse a node that has no rule."""
+    if type(node) not in _RULES:
+        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", node)
+    return _RULES[type(node)][0](node)
+
+
+def _no_children(_: ast.expr) -> list[ast.expr]:
+    return []
+
+
+def _name(node: ast.Name, built: Built) -> Expression:
+    span = built.source.span(node)
+    symbol = constant_symbol(node)
+    if symbol is not None:
+        return Literal(CONSTANTS[symbol], span, symbol)
+    check_name(node, built.source)
+    return Name(node.id, span)
+
+
+def _constant(node: ast.Constant, built: Built) -> Expression:
+    span = built.source.span(node)
+    value = node.value
+    if isinstance(value, (bool, str)) or value is None:
+        return Literal(value, span)
+    if not isinstance(value, (int, float, complex)):
+        raise built.source.error("`...` is accepted only inside an index", node)
+    if is_number(value) and not fits_double(value):
+        hint = "infinity is written `inf`" if isinstance(value, float) else None
+        raise built.source.error("the number does not fit in double precision", node, hint)
+    return Literal(value, span)
+
+
+def _attribute_children(node: ast.Attribute) -> list[ast.expr]:
+    return [] if is_qualified(node) else [node.value]
+
+
+def _attribute(node: ast.Attribute, built: Built) -> Expression:
+    span = built.source.span(node)
+    symbol = constant_symbol(node)
+    if symbol is not None and is_qualified(node):
+        return Literal(CONSTANTS[symbol], span, symbol)
+    check_attribute(node, built.source)
+    return Attribute(built.operand(node.value), node.attr, span)
+
+
+def _index_items(node: ast.Subscript) -> list[ast.expr]:
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
+
+
+def _index_children(node: ast.Subscript) -> list[ast.expr]:
+    children = [node.value]
+    for item in _index_items(node):
+        if isinstance(item, ast.Slice):
+            children += [bound for bound in (item.lower, item.upper, item.step) if bound is not None]
+        elif not _is_ellipsis(item):
+            children.append(item)
+    return children
+
+
+def _index(node: ast.Subscript, built: Built) -> Expression:
+    items = tuple(_index_item(item, built) for item in _index_items(node))
+    return Index(built.operand(node.value), items, built.source.span(node))
+
+
+def _index_item(item: ast.expr, built: Built) -> Expression | Slice | Ellipsis:
+    span = built.source.span(item)
+    if _is_ellipsis(item):
+        return Ellipsis(span)
+    if isinstance(item, ast.Slice):
+        start, stop, step = (
+            None if bound is None else built.operand(bound) for bound in (item.lower, item.upper, item.step)
+        )
+        return Slice(start, stop, step, span)
+    return built.operand(item)
+
+
+def _sequence(node: ast.Tuple | ast.List, built: Built) -> Expression:
+    items = tuple(built.operand(item) for item in node.elts)
+    return Sequence(items, built.source.span(node), isinstance(node, ast.List))
+
+
+def _conditional(node: ast.IfExp, built: Built) -> Expression:
+    test, then, otherwise = map(built.operand, (node.test, node.body, node.orelse))
+    return Conditional(test, then, otherwise, built.source.span(node))
+
+
+def _starred(node: ast.Starred, built: Built) -> Expression:
+    span = built.source.span(node)
+    raise built.source.error("starred values are not accepted", Span(span.start, span.start + 1))
+
+
+# Node type -> the nodes inside it that are translated first, and the rule that makes gradcli's node.
+_RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..., Expression]]] = {
+    ast.Name: (_no_children, _name),
+    ast.Constant: (_no_children, _constant),
+    ast.Attribute: (_attribute_children, _attribute),
+    ast.Subscript: (_index_children, _index),
+    ast.Tuple: (lambda node: node.elts, _sequence),
+    ast.List: (lambda node: node.elts, _sequence),
+    ast.IfExp: (lambda node: [node.test, node.body, node.orelse], _conditional),
+    ast.BinOp: (lambda node: [node.left, node.right], build_binary),
+    ast.UnaryOp: (lambda node: [node.operand], build_unary),
+    ast.Compare: (lambda node: [node.left, *node.comparators], build_comparison),
+    ast.BoolOp: (lambda node: node.values, build_boolean),
+    ast.Call: (call_children, build_call),
+    ast.Starred: (_no_children, _starred),
+}

@@ -1,0 +1,150 @@
+"""Names with a meaning of their own: PyTorch's prefixes, constants, attributes; and which names a user may choose."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+
+from gradcli.errors import ProgramError
+from gradcli.language.source import Source
+
+VIEWS_AND_SHAPES = ("T", "mT", "H", "real", "imag", "shape", "ndim")
+FIELDS = (
+    "values",
+    "indices",
+    "eigenvalues",
+    "eigenvectors",
+    "Q",
+    "R",
+    "L",
+    "U",
+    "S",
+    "V",
+    "Vh",
+    "P",
+    "LU",
+    "pivots",
+    "info",
+    "sign",
+    "logabsdet",
+    "solution",
+    "residuals",
+    "rank",
+    "singular_values",
+)
+ATTRIBUTES = frozenset({*VIEWS_AND_SHAPES, *FIELDS})
+_SHOWN_ATTRIBUTES = "T, mT, H, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
+
+CONSTANTS = {"pi": math.pi, "inf": math.inf}
+_CONSTANT_PREFIXES = ((), ("torch",), ("math",))
+_ROOTS = ("torch", "F", "math")
+_NAMESPACES = ("linalg", "special", "fft")  # an op's own name may be `linalg.norm`
+_PREFIXES: Mapping[tuple[str, ...], str] = {
+    ("torch",): "",
+    ("F",): "",
+    ("torch", "nn", "functional"): "",
+    **{("torch", space): f"{space}." for space in _NAMESPACES},
+    **{(space,): f"{space}." for space in _NAMESPACES},
+}
+_RESERVED = {
+    "torch": "`torch` is a module, not a value",
+    "F": "`F` is torch.nn.functional, not a value",
+    "math": "`math` is a module, not a value",
+    "nan": "`nan` is not accepted as a value",
+}
+
+
+def dotted(node: ast.expr) -> tuple[str, ...] | None:
+    """Return the parts of `a.b.c`, or None for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
+
+
+def is_qualified(node: ast.expr) -> bool:
+    """Tell whether an attribute chain begins at a module, and so is no method and no field."""
+    parts = dotted(node)
+    return parts is not None and len(parts) > 1 and parts[0] in _ROOTS
+
+
+def is_namespaced_function(node: ast.expr) -> bool:
+    """Tell whether what is called is a function with a prefix, such as `torch.linalg.norm` or `linalg.norm`."""
+    parts = dotted(node)
+    return parts is not None and (is_qualified(node) or (parts[0] in _NAMESPACES and parts[:-1] == parts[:1]))
+
+
+def function_name(node: ast.expr, source: Source) -> str:
+    """Return an op's name without the prefixes that PyTorch users write."""
+    parts = dotted(node) or ()
+    prefix = _PREFIXES.get(parts[:-1])
+    if prefix is not None:
+        return f"{prefix}{parts[-1]}"
+    if parts[0] == "math":
+        raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
+    hint = "known prefixes are torch., torch.linalg., torch.special., torch.fft., torch.nn.functional. and F."
+    raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
+
+
+def constant_symbol(node: ast.expr) -> str | None:
+    """Return `pi` or `inf` where the node is that constant, with or without a prefix."""
+    parts = dotted(node) or ("",)
+    if parts[-1] not in CONSTANTS:
+        return None
+    return parts[-1] if parts[:-1] in _CONSTANT_PREFIXES else None
+
+
+def check_attribute(node: ast.Attribute, source: Source) -> None:
+    """Refuse an attribute that is no view, shape or field."""
+    if is_qualified(node):
+        raise _module_attribute(node, source)
+    if node.attr not in ATTRIBUTES:
+        hint = f"attributes are {_SHOWN_ATTRIBUTES}; a method needs brackets: `.{node.attr}()`"
+        hint = hint if not node.attr.startswith("_") else f"attributes are {_SHOWN_ATTRIBUTES}"
+        raise source.error(f"the attribute '.{node.attr}' is not accepted", attribute_place(node), hint)
+
+
+def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:
+    name = source.quoted(source.span(node))
+    if node.attr.rstrip("0123456789") in (
+        "float",
+        "int",
+        "complex",
+        "bfloat",
+        "uint",
+        "double",
+        "half",
+        "bool",
+        "long",
+    ):
+        return source.error(f"`{name}` is not accepted", node, "the option `--dtype` sets the type of the leaves")
+    return source.error(
+        f"`{name}` is not a value", node, "a function needs brackets and arguments; constants are `pi` and `inf`"
+    )
+
+
+def attribute_place(node: ast.Attribute) -> ast.expr:
+    """Return a node that stands where the attribute's own name is."""
+    place = ast.Name(id=node.attr)
+    end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+    place.lineno = place.end_lineno = end_line
+    place.col_offset, place.end_col_offset = end_column - len(node.attr), end_column
+    return place
+
+
+def check_name(node: ast.Name, source: Source) -> None:
+    """Refuse a name that no variable can have."""
+    if node.id in _RESERVED:
+        raise source.error(_RESERVED[node.id], node)
+    if node.id.startswith("_") and not source.definition:
+        raise source.error(f"the name '{node.id}' begins with `_`", node, "begin a name with a letter")
+
+
+def check_target(node: ast.Name, source: Source) -> None:
+    """Refuse a name that cannot be assigned; `_` takes a value that nobody reads."""
+    if node.id in CONSTANTS:
+        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose another name")
+    if node.id != "_":
+        check_name(node, source)

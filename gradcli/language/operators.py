@@ -1,0 +1,94 @@
+"""Rules for operators: arithmetic becomes calls of PyTorch's functions, comparisons nodes of their own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from gradcli.errors import Span
+from gradcli.language.built import Built, after
+from gradcli.language.constants import is_number
+from gradcli.program import BooleanOperation, Call, Comparison, Expression, Literal
+
+_BINARY: Mapping[type[ast.operator], tuple[str, str]] = {
+    ast.Add: ("add", "+"),
+    ast.Sub: ("sub", "-"),
+    ast.Mult: ("mul", "*"),
+    ast.Div: ("div", "/"),
+    ast.Pow: ("pow", "**"),
+    ast.MatMult: ("matmul", "@"),
+}
+_INTEGER: Mapping[type[ast.operator], tuple[str, str]] = {
+    ast.FloorDiv: ("floor_divide", "//"),
+    ast.Mod: ("remainder", "%"),
+}
+_COMPARISONS: Mapping[type[ast.cmpop], str] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
+
+
+def build_binary(node: ast.BinOp, built: Built) -> Expression:
+    """Return `a + b` as a call of `add`, and so on."""
+    source = built.source
+    kind = type(node.op)
+    if kind not in _BINARY and not (source.definition and kind in _INTEGER):
+        raise source.error("this operator is not accepted", node, "operators are + - * / ** @")
+    function, operator = _BINARY.get(kind) or _INTEGER[kind]
+    place = after(source, source.span(node.left).end, source.span(node.right).start, operator)
+    operands = (built.operand(node.left), built.operand(node.right))
+    return Call(function, operands, (), source.span(node), place, operator)
+
+
+def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
+    """Return `-x` as a call of `neg`, or the negative number; `+x` is x."""
+    span = built.source.span(node)
+    operand = built.operand(node.operand)
+    if isinstance(node.op, ast.UAdd):
+        return operand
+    if isinstance(node.op, ast.Not):
+        _check_truth(node, "not", built)
+        return BooleanOperation("not", (operand,), span)
+    if not isinstance(node.op, ast.USub):
+        raise built.source.error("this operator is not accepted", node, "operators are + - * / ** @")
+    if isinstance(node.operand, ast.Constant) and isinstance(operand, Literal) and is_number(operand.value):
+        return Literal(-operand.value, span)  # type: ignore[operator]
+    return Call("neg", (operand,), (), span, Span(span.start, span.start + 1), "-")
+
+
+def build_comparison(node: ast.Compare, built: Built) -> Expression:
+    """Return `a < b`; a chain is refused because PyTorch's tensors have no truth value between its parts."""
+    source = built.source
+    operator = _COMPARISONS[type(node.ops[0])]
+    if len(node.ops) > 1:
+        raise source.error("a chain of comparisons is not accepted", node, "write `logical_and(a < b, b < c)`")
+    if operator in ("in", "not in") or (operator in ("is", "is not") and not source.definition):
+        place = after(source, source.span(node.left).end, source.span(node.comparators[0]).start, operator)
+        raise source.error(f"`{operator}` is not accepted", place, "comparisons are < <= > >= == !=")
+    get = built.argument if source.definition else built.operand
+    return Comparison(operator, get(node.left), get(node.comparators[0]), source.span(node))
+
+
+def build_boolean(node: ast.BoolOp, built: Built) -> Expression:
+    """Return `a and b`, which only definitions of the op table hold."""
+    operator = "and" if isinstance(node.op, ast.And) else "or"
+    _check_truth(node, operator, built)
+    return BooleanOperation(operator, tuple(map(built.operand, node.values)), built.source.span(node))
+
+
+def _check_truth(node: ast.UnaryOp | ast.BoolOp, operator: str, built: Built) -> None:
+    if not built.source.definition:
+        arguments = "a" if operator == "not" else "a, b"
+        place: Span | ast.expr = node
+        if isinstance(node, ast.BoolOp):
+            spans = [built.source.span(value) for value in node.values[:2]]
+            place = after(built.source, spans[0].end, spans[1].start, operator)
+        raise built.source.error(f"`{operator}` is not accepted", place, f"write `logical_{operator}({arguments})`")

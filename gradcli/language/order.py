@@ -1,0 +1,58 @@
+"""Walks over expressions without recursion: a chain of 2,000 operators is a tree 2,000 deep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from gradcli.program import (
+    Attribute,
+    BooleanOperation,
+    Call,
+    Comparison,
+    Conditional,
+    Ellipsis,
+    Expression,
+    Index,
+    Sequence,
+    Slice,
+)
+
+Node: TypeAlias = "Expression | Slice | Ellipsis"
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the nodes directly inside a node, in the order in which they are written (a condition comes first)."""
+    match node:
+        case Call(arguments=arguments, keywords=keywords):
+            return (*arguments, *(value for _, value in keywords))
+        case Attribute(value=value):
+            return (value,)
+        case Index(value=value, items=items):
+            return (value, *items)
+        case Slice(start=start, stop=stop, step=step):
+            return tuple(bound for bound in (start, stop, step) if bound is not None)
+        case Sequence(items=items):
+            return items
+        case Comparison(left=left, right=right):
+            return (left, right)
+        case BooleanOperation(operands=operands):
+            return operands
+        case Conditional(test=test, then=then, otherwise=otherwise):
+            return (test, then, otherwise)
+    return ()
+
+
+def postorder(expression: Node, *, opaque: tuple[type, ...] = ()) -> Iterator[Node]:
+    """Yield every node after the nodes inside it; nodes of the `opaque` types are yielded but not entered.
+
+    An evaluator that runs only the branch taken passes `opaque=(Conditional, BooleanOperation)`.
+    """
+    stack: list[tuple[Node, bool]] = [(expression, False)]
+    while stack:
+        node, entered = stack.pop()
+        if entered or isinstance(node, opaque):
+            yield node
+            continue
+        stack.append((node, True))
+        stack.extend((child, False) for child in reversed(children(node)))

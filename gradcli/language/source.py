@@ -1,0 +1,54 @@
+"""The source of one program: from Python's line and column to characters, and errors that point there."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from gradcli.errors import LimitError, ProgramError, Span
+from gradcli.language.limits import Limits
+from gradcli.language.words import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A program's text, its clean ASCII twin of the same length, and how to read it."""
+
+    text: str
+    clean: str
+    line_starts: tuple[int, ...]
+    limits: Limits
+    definition: bool
+    first_line: int = 1  # 2 where a line was put before the text
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the character at Python's line and column, kept inside the text."""
+        index = min(max(line - self.first_line, 0), len(self.line_starts) - 1)
+        return min(self.line_starts[index] + max(column, 0), len(self.text))
+
+    def span(self, node: ast.expr | ast.stmt | ast.keyword) -> Span:
+        """Return where a node of Python's tree stands."""
+        start = self.offset(node.lineno, node.col_offset)
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        return Span(start, self.offset(end_line, end_column))
+
+    def quoted(self, span: Span) -> str:
+        """Return the text of a span, short enough for a message."""
+        return shorten(self.clean[span.start : span.end])
+
+    def error(
+        self, message: str, where: Span | ast.expr | ast.stmt | ast.keyword, hint: str | None = None
+    ) -> ProgramError:
+        """Return the error that points at a place."""
+        span = where if isinstance(where, Span) else self.span(where)
+        return ProgramError(message, span=span, source=self.text, hint=hint)
+
+    def limit(self, message: str, where: Span, hint: str) -> LimitError:
+        """Return the error for something larger than a limit."""
+        return LimitError(message, span=where, source=self.text, hint=hint)
+
+
+def make_source(text: str, clean: str, limits: Limits, *, definition: bool) -> Source:
+    """Index the lines of a text."""
+    starts = [0, *(position + 1 for position, character in enumerate(clean) if character == "\n")]
+    return Source(text, clean, tuple(starts), limits, definition)

@@ -1,0 +1,113 @@
+"""The text cut into tokens, in linear time: the only reader of what a user typed that meets other than ASCII."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn
+
+from gradcli.errors import ProgramError, Span
+from gradcli.language.characters import check_comment, refuse_character
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    NUMBER = "number"
+    NAME = "name"  # also keywords
+    STRING = "string"
+    OPERATOR = "operator"
+    NEWLINE = "newline"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text; `indent` is set on the first token of a line that is not inside brackets."""
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+    indent: int | None = None
+
+    @property
+    def span(self) -> Span:
+        """Return where the token stands."""
+        return Span(self.start, self.end)
+
+
+_DIGITS = "[0-9](?:_?[0-9])*"
+_EXPONENT = f"(?:[eE][+-]?{_DIGITS})?[jJ]?"
+_TOKEN = re.compile(
+    r"(?P<space>[ \t]+)|(?P<comment>\#[^\r\n]*)|(?P<newline>\r\n|\r|\n)"
+    rf"|(?P<number>0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+"
+    rf"|{_DIGITS}(?:\.(?:{_DIGITS})?)?{_EXPONENT}|\.{_DIGITS}{_EXPONENT})"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<string>'[^'\\\r\n]*'|\"[^\"\\\r\n]*\")"
+    r"|(?P<operator>\*\*=|//=|<<=|>>=|\.\.\.|\*\*|//|<<|>>|<=|>=|==|!=|:=|->|&&|\|\||[-+*/%@&|^]=|[-+*/%@&|^~<>=!.,:;()\[\]{}?$])"
+)
+_KIND = {kind.value: kind for kind in (Kind.NUMBER, Kind.NAME, Kind.STRING, Kind.OPERATOR, Kind.NEWLINE)}
+_VALUES = frozenset({"True", "False", "None"})
+
+
+def is_keyword(token: Token) -> bool:
+    """Tell whether the token is a word that Python reserves, other than True, False and None."""
+    return token.kind is Kind.NAME and keyword.iskeyword(token.text) and token.text not in _VALUES
+
+
+def ends_operand(token: Token | None) -> bool:
+    """Tell whether a value may end with this token, so that a binary operator may follow."""
+    if token is None or is_keyword(token):
+        return False
+    return token.kind in (Kind.NUMBER, Kind.NAME, Kind.STRING) or token.text in (")", "]", "...")
+
+
+def tokenize(source: str) -> tuple[tuple[Token, ...], str]:
+    """Return the tokens and the clean text: pure ASCII, each character in its place, comments blank."""
+    tokens: list[Token] = []
+    clean: list[str] = []
+    depth = position = line_start = 0
+    fresh = True
+    while position < len(source):
+        match = _TOKEN.match(source, position) or _refuse(source, position)
+        kind, text, position = str(match.lastgroup), match.group(), match.end()
+        clean.append(_cleaned(kind, text, match.start(), source))
+        depth = max(0, depth + (text in ("(", "[", "{")) - (text in (")", "]", "}")))
+        if kind == "newline":
+            line_start, fresh = position, depth == 0 or fresh
+        if kind in _KIND and not (kind == "newline" and depth):
+            indent = match.start() - line_start if fresh and kind != "newline" else None
+            fresh = kind == "newline"
+            tokens.append(Token(_KIND[kind], text, match.start(), position, indent))
+    return (*tokens, Token(Kind.END, "", len(source), len(source))), "".join(clean)
+
+
+def _cleaned(kind: str, text: str, start: int, source: str) -> str:
+    if kind == "comment":
+        check_comment(text, start, source)
+        return " " * len(text)
+    if kind == "newline":
+        return text.replace("\r\n", " \n").replace("\r", "\n")
+    if kind == "string" and not (text.isascii() and text.isprintable()):
+        position = next(
+            at for at, character in enumerate(text) if not (character.isascii() and character.isprintable())
+        )
+        refuse_character(source, start + position)
+    return text
+
+
+def _refuse(source: str, position: int) -> NoReturn:
+    """Explain a character that starts no token."""
+    if source[position] in "'\"":
+        rest = source[position + 1 :].splitlines()[:1]
+        if rest and source[position] in rest[0]:
+            raise _error(source, source.index("\\", position), "a string must not hold a backslash")
+        raise _error(source, position, "the string that starts here is never closed", f"end it with {source[position]}")
+    refuse_character(source, position)
+
+
+def _error(source: str, position: int, message: str, hint: str | None = None) -> ProgramError:
+    return ProgramError(message, span=Span(position, position + 1), source=source, hint=hint)

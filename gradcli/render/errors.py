@@ -1,0 +1,79 @@
+"""An error as text: what is wrong, the source line with a caret under the place, and how to mend it."""
+
+from __future__ import annotations
+
+from gradcli.errors import GradcliError, Span
+from gradcli.escaping import display_width, escape, escape_character
+
+_MAX_COLUMNS = 100
+_MAX_MESSAGE = 4000
+_CUT = "..."
+
+
+def format_error(error: GradcliError) -> str:
+    """Return the lines that a user sees, without a final newline."""
+    lines = [f"error: {_shown(error.message)}"]
+    if error.source is not None and error.span is not None:
+        lines += source_lines(error.source, error.span)
+    if error.hint:
+        lines.append(f"hint: {_shown(error.hint)}")
+    return "\n".join(lines)
+
+
+def source_lines(source: str, span: Span) -> list[str]:
+    """Return the source line that holds the span's start, and the carets under it; nothing for a blank line."""
+    line, start, end = _line_at(source, span)
+    if not line.strip():
+        return []
+    cells = [" " if character == "\t" else escape_character(character) for character in line]
+    before, marked, after = _window(cells, start, max(end, start + 1))
+    width = max(1, display_width("".join(marked)))
+    return [f"  {''.join(before + marked + after)}".rstrip(), "  " + " " * display_width("".join(before)) + "^" * width]
+
+
+def _shown(text: str) -> str:
+    """Escape the text; a message that quotes an enormous input is cut."""
+    return escape(text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + _CUT, keep_newlines=True)
+
+
+def _line_at(source: str, span: Span) -> tuple[str, int, int]:
+    """Return the line that holds the span's start, and the span within that line."""
+    start = min(max(span.start, 0), len(source))
+    begin = max(source.rfind("\n", 0, start), source.rfind("\r", 0, start)) + 1
+    finish = min((at for at in (source.find("\n", start), source.find("\r", start)) if at >= 0), default=len(source))
+    return source[begin:finish], start - begin, min(max(span.end, start), finish) - begin
+
+
+def _window(cells: list[str], start: int, end: int) -> tuple[list[str], list[str], list[str]]:
+    """Cut a long line to what surrounds the marked cells."""
+    before, marked, after = cells[:start], cells[start:end], cells[end:]
+    if display_width("".join(cells)) <= _MAX_COLUMNS:
+        return before, marked, after
+    marked = _head(marked, _MAX_COLUMNS // 2)
+    room = _MAX_COLUMNS - display_width("".join(marked))
+    before = _tail(before, max(room // 2, room - display_width("".join(after))))
+    return before, marked, _head(after, room - display_width("".join(before)))
+
+
+def _head(cells: list[str], columns: int) -> list[str]:
+    """Return the first cells that fit into the columns, with a mark where some were cut."""
+    if display_width("".join(cells[: columns + 1])) <= columns:
+        return cells
+    return [*_fitting(cells, columns - len(_CUT)), _CUT]
+
+
+def _tail(cells: list[str], columns: int) -> list[str]:
+    """Return the last cells that fit into the columns, with a mark where some were cut."""
+    if display_width("".join(cells[-columns - 1 :])) <= columns:
+        return cells
+    return [_CUT, *reversed(_fitting(cells[::-1], columns - len(_CUT)))]
+
+
+def _fitting(cells: list[str], columns: int) -> list[str]:
+    """Return the longest run of first cells that takes at most so many columns."""
+    used = 0
+    for count, cell in enumerate(cells):
+        used += display_width(cell)
+        if used > columns:
+            return cells[:count]
+    return cells

@@ -1,0 +1,189 @@
+"""What is no program, the words in which that is said, and the place that is pointed at."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcli.errors import LimitError, ProgramError
+from gradcli.language.limits import Limits
+from gradcli.language.parser import parse
+
+# The text, what the caret marks, a part of the message, a part of the hint.
+REFUSED = [
+    ("x^2", "^", "no power", "`**`"),
+    ("x = 1; y = x +* 2", "*", "unexpected `*` after `+`", ""),
+    ("2w1", "2w1", "operator is missing", "2*w1"),
+    ("3 x", "3 x", "operator is missing", "3*x"),
+    ("2(x+1)", "2(", "not a function", "2*("),
+    ("(a+b)(c)", "a+b", "not a function", "(a+b)*("),
+    ("1e*w", "1e", "`1e` is not a number", "1e3"),
+    ("1if x else y", "1if", "not a number", "space"),
+    ("007*x", "007", "begin with 0", "`7`"),
+    ("x\u00b2", "\u00b2", "U+00B2", "x**2"),
+    ("w1\u00b9\u2070", "\u00b9", "U+00B9", "w1**10"),
+    ("w\u00d72", "\u00d7", "U+00D7", "`*`"),
+    ("w\u22121", "\u2212", "U+2212", "`-`"),
+    ("\u0430+a", "\u0430", "U+0430", "looks like the ASCII letter 'a'"),
+    ("\u03b1*x", "\u03b1", "U+03B1", "`alpha`"),
+    ("\u2113+1", "\u2113", "U+2113", "`l`"),
+    ("\U0001d430*2", "\U0001d430", "U+1D430", "`w`"),
+    ("(w).\u1d47it_length()", "\u1d47", "U+1D47", "`b`"),
+    ("w*\u0663", "\u0663", "U+0663", ""),
+    ("x\u00a0+ y", "\u00a0", "U+00A0", "ordinary space"),
+    ("w\u202e+1", "\u202e", "U+202E", ""),
+    ("w # \u202e", "\u202e", "U+202E", ""),
+    ("w\x1b[31m", "\x1b", "U+001B", ""),
+    ("w # \x07", "\x07", "U+0007", ""),
+    ("w\udcff+1", "\udcff", "byte 0xff", ""),
+    ("einsum('\u0131i', x)", "\u0131", "U+0131", ""),
+    ("w+\\[b]", "\\", "unexpected character", "brackets"),
+    ("'abc", "'", "never closed", "'"),
+    ("f('a\\b')", "\\", "backslash", ""),
+    ("", None, "empty", ""),
+    (" \n# w\n", None, "empty", ""),
+    (";;", ";", "missing before `;`", "leave out"),
+    ("a;;b", ";", "missing before `;`", "leave out"),
+    ("w,,w", ",", "missing before `,`", "leave out"),
+    ("w+", "+", "nothing on its right", ""),
+    ("x =", "=", "nothing on its right", ""),
+    ("sin(", "(", "never closed", "`)`"),
+    ("(w]", "]", "closes `(`", "`)`"),
+    ("w)", ")", "closes no bracket", ""),
+    ("w..real", ".", "unexpected `.`", ""),
+    ("a && b", "&&", "not an operator", "logical_and"),
+    ("a || b", "||", "not an operator", "logical_or"),
+    ("a & b", "&", "not accepted", "logical_and"),
+    ("a and b", "and", "not accepted", "logical_and"),
+    ("not a", "not a", "not accepted", "logical_not"),
+    ("w//2", "//", "not accepted", "floor"),
+    ("w % 2", "%", "not accepted", "remainder"),
+    ("a < b < c", "a < b < c", "chain", "logical_and"),
+    ("a is None", "is", "not accepted", ""),
+    ("a not in b", "not in", "not accepted", ""),
+    ("1<w", "1<w", "no gradient", "condition"),
+    ("y == x; y", "y == x", "does nothing", "`=`"),
+    ("x += 1", "+=", "in place", "x = x +"),
+    ("x.add_(1)", "add_", "in place", "x.add("),
+    ("torch.relu_(x)", "relu_", "in place", ""),
+    ("x[0] = 1; x", "x[0]", "in place", "where"),
+    ("a = b = c", "b", "several `=`", ""),
+    ("f'a'", "f", "f-strings", ""),
+    ("'{0}'.format(w)", "'{0}'", "string", ""),
+    ("'a'*10**9*w", "'a'", "string", ""),
+    ("{1: 2}", "{", "dictionaries", ""),
+    ("[a for a in b]", "for", "comprehensions", "loop"),
+    ("(lambda: w)()", "lambda", "Python keyword", ""),
+    ("lambda*w", "lambda", "Python keyword", "another name"),
+    ("(y:=w)+y", ":=", "assignment inside", "statement"),
+    ("*w", "*w", "starred", ""),
+    ("f(*w)", "*w", "starred", ""),
+    ("f(**w)", "**w", "`**`", ""),
+    ("f(a=1, a=2)", "a=2", "given twice", ""),
+    ("import torch", "import", "imports", "leave them out"),
+    ("return x", "return", "not accepted", "last statement"),
+    ("yield x", "yield", "keyword", ""),
+    ("w.__class__.__mro__", "__class__", "'.__class__'", "shape"),
+    ("w.data", "data", "'.data'", "shape"),
+    ("x.sum", "sum", "'.sum'", "`.sum()`"),
+    ("__import__('os')", "__import__", "begins with `_`", ""),
+    ("__w__+1", "__w__", "begins with `_`", ""),
+    ("x.__len__()", "__len__", "begins with `_`", ""),
+    ("torch", "torch", "module", ""),
+    ("F = 2; F", "F", "not a value", ""),
+    ("torch(x)", "torch", "module", ""),
+    ("torch.float64", "torch.float64", "not accepted", "--dtype"),
+    ("torch.nn.Linear(3)", "torch.nn.Linear", "unknown function", "prefixes"),
+    ("math.sqrt(x)", "math.sqrt", "plain numbers", "sqrt("),
+    ("pi = 3; pi", "pi", "constant", ""),
+    ("nan*w", "nan", "not accepted", ""),
+    ("x ? y", "?", "not an operator", "where"),
+    ("...", "...", "inside an index", ""),
+    ("a, b", "a, b", "one tensor", ""),
+    ("x if y", "x if y", "`else` is missing", ""),
+    ("x = 3; if x > 0: y", "if", "must begin a line", ""),
+    ("if x > 0: y", "i", "ends with a block", "expression"),
+    ("if x:\ny", "y", "indented line", ""),
+    ("x\n  + y", "+", "indented", "brackets"),
+    ("for a in b: x = a\nx", "b", "`range(...)`", ""),
+    ("f(a=1, 2)", ")", "without a name", ""),
+    ("def f(x): x", "def", "not accepted", ""),
+    ("10**400*w", "10**400", "double precision", ""),
+    ("1e999*w", "1e999", "double precision", "inf"),
+    ("1e308*10*w", "1e308*10", "double precision", ""),
+    ("1/0*w", "1/0", "divides by zero", ""),
+    ("0**-1*w", "0**-1", "divides by zero", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "marked", "message", "hint"), REFUSED, ids=[ascii(case[0]) for case in REFUSED])
+def test_a_refusal_says_what_where_and_how_to_mend_it(text: str, marked: str | None, message: str, hint: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        parse(text)
+    error = caught.value
+    assert message in error.message
+    assert hint in (error.hint or "")
+    if marked is None:
+        assert error.span is None
+    else:
+        assert error.span is not None
+        assert text[error.span.start : error.span.end] == marked
+
+
+# The text, the option that its message names.
+TOO_LARGE = [
+    ("(" * 20000 + "w", "--max-program-size"),
+    ("(" * 101 + "w" + ")" * 101, "--max-nesting"),
+    ("-" * 5000 + "w", "--max-nesting"),
+    ("not " * 200 + "w", "--max-nesting"),
+    ("**".join(["w"] * 200), "--max-nesting"),
+    (" if c else ".join(["w"] * 200), "--max-nesting"),
+    ("if x: y = 1\n" + "elif x: y = 2\n" * 200 + "y", "--max-nesting"),
+    ("".join(" " * level + "if x:\n" for level in range(101)) + " " * 101 + "y = x\ny", "--max-nesting"),
+    ("9**9**9*w", "--max-exponent"),
+    ("2**99999*w", "--max-exponent"),
+    ("w**-1001", "--max-exponent"),
+    ("w.pow(5000)", "--max-exponent"),
+    ("pow(w, exponent=5000)", "--max-exponent"),
+    ("w**(999 + 2)", "--max-exponent"),
+]
+
+
+@pytest.mark.parametrize(("text", "option"), TOO_LARGE, ids=[f"{len(case[0])}-{case[0][:20]}" for case in TOO_LARGE])
+def test_a_limit_names_the_option_that_raises_it(text: str, option: str) -> None:
+    with pytest.raises(LimitError) as caught:
+        parse(text)
+    assert option in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["9" * 5000 + "*w", "0x" + "f" * 5000 + "*w", "." + "1" * 5000])
+def test_long_numbers_are_refused(text: str) -> None:
+    with pytest.raises(LimitError, match="limit of 400"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 60 + "w" + ")" * 60,
+        "sin(" * 50 + "w" + ")" * 50,
+        "+".join(["x**-2"] * 300),
+        "*".join(["-x"] * 300),
+        " if c else ".join(["w"] * 90),
+        "2**63*w",
+        "2**-1*w",
+        "w**1000",
+        "f(" + ",".join(["-x"] * 300) + ")",
+        "if x: y = 1\nelif x: y = 2\n" * 150 + "y",
+        "w/0",
+        "inf*0 + w",
+    ],
+)
+def test_what_is_within_the_limits_is_read(text: str) -> None:
+    assert parse(text).statements
+
+
+def test_limits_can_be_raised() -> None:
+    assert parse("(" * 150 + "w" + ")" * 150, Limits(nesting=150)).leaves
+    assert parse("w**5000", Limits(constant_exponent=5000)).leaves
+    with pytest.raises(LimitError):
+        parse("(" * 400 + "w" + ")" * 400, Limits(nesting=10**6))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from gradcli.errors import ProgramError
+from gradcli.language.parser import parse
+from gradcli.language.resolve import nearest, resolve
+
+KNOWN = ("sin", "softmax", "linalg.norm", "special.erf", "sum")
+
+
+def check(source: str) -> None:
+    resolve(parse(source), lambda name: name if name in KNOWN else None, lambda: KNOWN)
+
+
+@pytest.mark.parametrize(
+    "source", ["sin(x)*y", "torch.linalg.norm(x)", "x.sum() / x.size(0)", "x + y @ z", "X.numel()*sum(X)"]
+)
+def test_known_functions_pass(source: str) -> None:
+    check(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "marked", "message", "hint"),
+    [
+        ("sinn(x) * y", "sinn", "unknown function 'sinn'", "did you mean 'sin'? `gradcli ops` lists all"),
+        ("torch.sofmax(x)", "sofmax", "unknown function 'sofmax'", "did you mean 'softmax'? `gradcli ops` lists all"),
+        ("x.summ()", "summ", "unknown method 'summ'", "did you mean 'sum'? `gradcli ops` lists all"),
+        ("nrom(x)", "nrom", "unknown function 'nrom'", "did you mean 'linalg.norm'? `gradcli ops` lists all"),
+        ("open(x)", "open", "unknown function 'open'", "`gradcli ops` lists all"),
+        ("y*x(3) + x", "x", "unknown function 'x'", "'x' is a variable: write a product as `x*(...)`"),
+        ("if sin(x) > 0:\n  y = cosh(x)\nsin(x)", "cosh", "unknown function 'cosh'", "`gradcli ops` lists all"),
+        ("bbb(aaa(x))", "bbb", "unknown function 'bbb'", "`gradcli ops` lists all"),
+    ],
+)
+def test_the_first_unknown_function_is_named(source: str, marked: str, message: str, hint: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        check(source)
+    error = caught.value
+    assert (error.message, error.hint) == (message, hint)
+    assert error.span is not None
+    assert source[error.span.start : error.span.end] == marked
+
+
+def test_suggestions_are_quick_for_long_names() -> None:
+    assert nearest("s" * 16000, KNOWN) is None
+    with pytest.raises(ProgramError) as caught:
+        check("s" * 16000 + "(x)")
+    assert len(caught.value.message) < 100
