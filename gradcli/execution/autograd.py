@@ -75,8 +75,9 @@ def backward(output: Traced, tensors: Sequence[Traced], cotangent: Tensor, retai
 
 
 def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
-    def hook(gradient: Tensor) -> None:
-        caught[traced] = gradient.detach().clone()
+    def hook(gradient: Tensor | None) -> None:
+        if gradient is not None:  # one of several results of a node, and not used
+            caught[traced] = gradient.detach().clone()
 
     return hook
 

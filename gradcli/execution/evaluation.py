@@ -16,6 +16,7 @@ from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.leaves import DTYPES, make_leaves
 from gradcli.execution.reference import Expansion, Reference, differentiate, double, expand
 from gradcli.execution.trace import Autograd, Trace, Traced, run
+from gradcli.execution.undefined import resting_on_undefined
 from gradcli.inputs.names import suggest
 from gradcli.ops.table import find
 from gradcli.program import Call, Program
@@ -38,9 +39,10 @@ def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], ver
         expansion = _ask(trace) if settings.verify else None
         found = _gradients(output, shown, names, cotangent, settings)
         reference = _reference(expansion, cotangent)
+        undefined = resting_on_undefined(trace, found) if reference else {}
     finally:
         torch.set_default_dtype(before)
-    tensors = tuple(_tensor_report(traced, names[traced], found, reference, settings) for traced in shown)
+    tensors = tuple(_tensor_report(traced, names[traced], found, reference, undefined, settings) for traced in shown)
     verdicts = [tensor.verdict for tensor in tensors if tensor.verdict is not None]
     return Report(
         gradcli=version,
@@ -128,10 +130,18 @@ def _reference(expansion: Expansion | None, cotangent: Tensor) -> Reference | No
 
 
 def _tensor_report(
-    traced: Traced, name: str, found: Mapping[Traced, Tensor | None], reference: Reference | None, settings: Settings
+    traced: Traced,
+    name: str,
+    found: Mapping[Traced, Tensor | None],
+    reference: Reference | None,
+    undefined: Mapping[Traced, str],
+    settings: Settings,
 ) -> TensorReport:
     gradient = found.get(traced)
     symbolic, comparison = _compared(traced, gradient, reference, settings)
+    if comparison is not None and traced in undefined:
+        note = "; ".join(part for part in (undefined[traced], comparison.note) if part)
+        comparison = dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, note=note)
     return TensorReport(
         name=name,
         kind="leaf" if traced.is_leaf else "non-leaf",

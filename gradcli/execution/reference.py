@@ -80,7 +80,10 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
         made = []
     if len(made) != len(call.outputs):
         made = [tape.enter(double(output.tensor), differentiable=error is not None) for output in call.outputs]
-    expansion.nodes |= dict(zip(call.outputs, made, strict=True))
+    for output, node in zip(call.outputs, made, strict=True):
+        # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
+        node.differentiable = node.differentiable or output.tensor.requires_grad
+        expansion.nodes[output] = node
     return Group(call, tuple(tape.nodes[start:]), error)
 
 

@@ -19,7 +19,7 @@ def _pointwise(
         "activations",
         aliases=aliases,
         kinks=kinks,
-        examples=(f"{name}(x) | x=2x3", *examples),
+        examples=examples or (f"{name}(x) | x=2x3",),
     )
 
 
@@ -40,7 +40,7 @@ ACTIVATIONS: tuple[Op, ...] = (
     _pointwise("relu(input)", "where(input > 0, input, 0)", kinks="input == 0"),
     _pointwise("relu6(input)", "where(input <= 0, 0, where(input >= 6, 6, input))", kinks="logical_or(input == 0, input == 6)"),
     _pointwise("leaky_relu(input, negative_slope=0.01)", "where(input > 0, input, negative_slope*input)", kinks="input == 0"),
-    _pointwise("threshold(input, threshold, value)", "where(input > threshold, input, value)", kinks="input == threshold", examples=()),
+    _pointwise("threshold(input, threshold, value)", "where(input > threshold, input, value)", kinks="input == threshold", examples=("F.threshold(x, 0.1, 20) | x=2x3",)),
     _pointwise("elu(input, alpha=1.0)", "where(input > 0, input, alpha*(exp(input) - 1))", kinks="input == 0 if alpha != 1 else False"),
     _pointwise(
         "selu(input)",
@@ -58,7 +58,7 @@ ACTIVATIONS: tuple[Op, ...] = (
     _pointwise(
         "gelu(input, approximate='none')",
         "input*(1 + tanh(sqrt(2/pi)*(input + 0.044715*input**3)))/2 if approximate == 'tanh' else input*(1 + erf(input/sqrt(2)))/2",
-        examples=("F.gelu(x, approximate='tanh') | x=2x3",),
+        examples=("F.gelu(x) | x=2x3", "F.gelu(x, approximate='tanh') | x=2x3"),
     ),
     _pointwise(
         "hardtanh(input, min_val=-1.0, max_val=1.0)",
@@ -84,6 +84,14 @@ ACTIVATIONS: tuple[Op, ...] = (
         "softshrink(input, lambd=0.5)",
         "where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0))",
         kinks="logical_or(input == lambd, input == -lambd)",
+    ),
+    _composite(
+        "clamp(input, min=None, max=None)",
+        "y = input if min is None else clamp_min(input, min); y if max is None else clamp_max(y, max)",
+        "clamp(x, -0.5, 0.5) | x=2x3",
+        "clamp(x, max=y) | x=2x3 y=3",
+        torch="torch",
+        aliases=("clip",),
     ),
     _composite("softmin(input, dim)", "softmax(-input, dim)", "F.softmin(x, dim=-1) | x=2x3"),
     _composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),

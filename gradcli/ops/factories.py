@@ -42,5 +42,6 @@ FACTORIES: tuple[Op, ...] = (
     _constant("isnan(input)", "it is not a number"),
     _constant("isfinite(input)", "it is finite"),
     _constant("argsort(input, dim=-1, descending=False, *, stable=False)", "the indices that sort"),
+    _constant("dim(input)", "the number of axes", torch="torch.Tensor.dim", aliases=("ndimension",)),
     _constant("size(input, dim=None)", "the shape, or one of its lengths", torch="torch.Tensor.size"),
 )

@@ -99,7 +99,7 @@ squeeze(y, -1) if vector else y""",
         entry="ij",
         aliases=("cholesky",),
         domain={"input": "positive definite"},
-        examples=("torch.linalg.cholesky(a) | a=3x3",),
+        examples=("torch.linalg.cholesky(a @ a.T + eye(3)) | a=3x3",),
     ),
     Op(
         "_lu(A, P)",

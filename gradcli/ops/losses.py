@@ -29,12 +29,12 @@ LOSSES: tuple[Op, ...] = (
         "p = 1 if pos_weight is None else pos_weight; y = (1 - target)*input - (1 + (p - 1)*target)*logsigmoid(input); y if weight is None else y*weight",
         domain={"target": "(0, 1)"},
     ),
-    _loss("soft_margin_loss(input, target, *, reduction='mean')", "softplus(-target*input, 1.0, 1000.0)"),
+    _loss("soft_margin_loss(input, target, *, reduction='mean')", "logaddexp(-target*input, 0*input)", "F.soft_margin_loss(x, detach(sign(t))) | x=2x3 t=2x3"),
     Op(
         "_smooth_l1(difference, beta)",
         "gradcli.execution.kernels.smooth_l1",
         Kind.POINTWISE,
-        "where(abs(difference) < beta, difference**2/(2*beta), abs(difference) - beta/2)",
+        "where(difference < -beta, -difference - beta/2, where(difference > beta, difference - beta/2, difference**2/(2*beta)))",
         "losses",
     ),
     Op(

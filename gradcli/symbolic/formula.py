@@ -128,7 +128,7 @@ class Translator:
         arguments = [self.translate(argument) for argument in node.arguments]
         if node.function == "where":
             test, then, otherwise = arguments
-            return Piecewise((then, test), (otherwise, True))
+            return Piecewise((_arithmetic(then), _condition(test)), (_arithmetic(otherwise), True))
         if node.function in FUNCTIONS:
             return FUNCTIONS[node.function](*[_arithmetic(argument) for argument in arguments])
         return self._inline(node)
@@ -157,6 +157,11 @@ class Translator:
 
 
 Expression_ = Name | Literal | Call | Index | Comparison | Conditional
+
+
+def _condition(value: Any) -> Any:
+    """Return a tensor operand of truth values as a condition."""
+    return value if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Symbol) else sympy.Ne(value, 0)
 
 
 def _arithmetic(value: Any) -> Any:

@@ -50,6 +50,7 @@ APPLY: Mapping[Any, str] = {
     sympy.And: "logical_and",
     sympy.Or: "logical_or",
     sympy.Not: "logical_not",
+    sympy.ITE: "where",
 }
 
 
