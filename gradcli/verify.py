@@ -51,8 +51,11 @@ class Comparison:
     note: str | None = None
 
 
-def compare(gradient: Any, reference: Any, tolerance: Tolerance) -> Comparison:
-    """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf."""
+def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0) -> Comparison:
+    """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf.
+
+    `noise` is allowed on top of the tolerance: the rounding noise of each entry.
+    """
     if tuple(gradient.shape) != tuple(reference.shape):
         note = f"autograd's gradient has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
         return Comparison(Verdict.MISMATCH, None, None, None, note)
@@ -61,7 +64,7 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance) -> Comparison:
     error = (gradient - reference).abs()
     same = gradient == reference
     error = error.masked_fill(same, 0.0)
-    wrong = ~(error <= tolerance.allowed(reference)) & ~same
+    wrong = ~(error <= tolerance.allowed(reference) + noise) & ~same
     relative = (error / reference.abs()).masked_fill(error == 0, 0.0)
     place = _worst(error, wrong)
     verdict, note = _judge(gradient, reference, wrong, place)

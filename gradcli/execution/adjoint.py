@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import Derived, LinearSystem, Signature
-from gradcli.execution.evaluate import align, evaluate
+from gradcli.execution.evaluate import Shake, align, evaluate, still
 from gradcli.execution.tape import Edge, Node
 from gradcli.tensor_program import COTANGENT
 
@@ -26,6 +26,7 @@ class Adjoints:
     """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing."""
 
     values: dict[Node, Tensor] = field(default_factory=dict)
+    shake: Shake = still
     undecided: dict[Node, str] = field(default_factory=dict)
 
     def add(self, node: Node, contribution: Tensor) -> None:
@@ -46,12 +47,14 @@ def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Sig
         adjoints.undecided.setdefault(edge.source, adjoints.undecided[node])
     elif node in adjoints.values:
         try:
-            adjoints.add(edge.source, contribution(node, edge, adjoints.values[node], derived))
+            adjoints.add(edge.source, contribution(node, edge, adjoints.values[node], derived, adjoints.shake))
         except UndecidedError as error:
             adjoints.undecided.setdefault(edge.source, str(error))
 
 
-def contribution(node: Node, edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived]) -> Tensor:
+def contribution(
+    node: Node, edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still
+) -> Tensor:
     """Return upstream × local derivative for one operand: a tensor of that operand's shape."""
     answer = derived[edge.signature]
     if answer.error is not None:
@@ -60,7 +63,7 @@ def contribution(node: Node, edge: Edge, upstream: Tensor, derived: Mapping[Sign
     operands = edge.operands | _scalars(edge.signature)
     if answer.system is not None:
         cotangent = -solve(answer.system, cotangent, operands)
-    result = evaluate(answer.adjoints[edge.name], operands | {COTANGENT: cotangent})
+    result = evaluate(answer.adjoints[edge.name], operands | {COTANGENT: cotangent}, shake)
     return edge.presented.views[edge.name].undo(result)
 
 

@@ -58,12 +58,23 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
 }
 
 
-def evaluate(program: TensorProgram, operands: Mapping[str, Tensor]) -> Tensor:
-    """Return the result of a program; `operands` are tensors with one axis a label."""
+Shake = Callable[[Tensor], Tensor]
+
+
+def still(value: Tensor) -> Tensor:
+    """Return a value as it is: no shaking."""
+    return value
+
+
+def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], shake: Shake = still) -> Tensor:
+    """Return the result of a program; `operands` are tensors with one axis a label.
+
+    `shake` changes the result of every step: rounding noise is found by changing last bits.
+    """
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
     values: list[Any] = [operands.get(name) for name in program.operands]
     for step in program.steps:
-        values.append(_run(step, [values[i] for i in step.inputs], sizes))
+        values.append(shake(_run(step, [values[i] for i in step.inputs], sizes)))
     result: Tensor = values[program.result]
     return result
 

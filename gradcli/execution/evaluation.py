@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +13,15 @@ from gradcli.errors import InputError
 from gradcli.execution import autograd
 from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.leaves import DTYPES, make_leaves
-from gradcli.execution.reference import Expansion, Reference, differentiate, double, expand
+from gradcli.execution.evidence import Evidence
+from gradcli.execution.reference import Expansion, differentiate, expand
 from gradcli.execution.trace import Autograd, Trace, Traced, run
-from gradcli.execution.undefined import resting_on_undefined
 from gradcli.inputs.names import suggest
 from gradcli.ops.table import find
 from gradcli.program import Call, Program
-from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict, worst
+from gradcli.report import Output, Report, Symbolic, TensorReport, worst
 from gradcli.settings import Settings
-from gradcli.verify import Comparison, Tolerance, compare
+from gradcli.verify import Comparison, Tolerance
 
 
 def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], version: str) -> Report:
@@ -38,11 +37,10 @@ def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], ver
         shown = _wanted(trace, names, settings)
         expansion = _ask(trace) if settings.verify else None
         found = _gradients(output, shown, names, cotangent, settings)
-        reference = _reference(expansion, cotangent)
-        undefined = resting_on_undefined(trace, found) if reference else {}
+        evidence = _weigh(expansion, found, cotangent, settings)
     finally:
         torch.set_default_dtype(before)
-    tensors = tuple(_tensor_report(traced, names[traced], found, reference, undefined, settings) for traced in shown)
+    tensors = tuple(_tensor_report(traced, names[traced], found, evidence) for traced in shown)
     verdicts = [tensor.verdict for tensor in tensors if tensor.verdict is not None]
     return Report(
         gradcli=version,
@@ -125,23 +123,22 @@ def _gradients(
     return dict(autograd.backward(output, shown, cotangent, retain))
 
 
-def _reference(expansion: Expansion | None, cotangent: Tensor) -> Reference | None:
-    return None if expansion is None else differentiate(expansion, cotangent, DERIVATIONS.known)
+def _weigh(
+    expansion: Expansion | None, found: Mapping[Traced, Tensor | None], cotangent: Tensor, settings: Settings
+) -> Evidence | None:
+    """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
+    if expansion is None:
+        return None
+    reference = differentiate(expansion, cotangent, DERIVATIONS.known)
+    tolerance = Tolerance.of(settings.dtype, settings.rtol, settings.atol)
+    return Evidence.of(expansion.trace, cotangent, found, reference, tolerance)
 
 
 def _tensor_report(
-    traced: Traced,
-    name: str,
-    found: Mapping[Traced, Tensor | None],
-    reference: Reference | None,
-    undefined: Mapping[Traced, str],
-    settings: Settings,
+    traced: Traced, name: str, found: Mapping[Traced, Tensor | None], evidence: Evidence | None
 ) -> TensorReport:
     gradient = found.get(traced)
-    symbolic, comparison = _compared(traced, gradient, reference, settings)
-    if comparison is not None and traced in undefined:
-        note = "; ".join(part for part in (undefined[traced], comparison.note) if part)
-        comparison = dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, note=note)
+    comparison = evidence.judge(traced) if evidence else None
     return TensorReport(
         name=name,
         kind="leaf" if traced.is_leaf else "non-leaf",
@@ -151,34 +148,14 @@ def _tensor_report(
         value=traced.tensor.detach(),
         grad=autograd.grad_attribute(traced),
         gradient=None if gradient is None else gradient.detach(),
-        symbolic=symbolic,
+        symbolic=_symbolic(traced, evidence, comparison),
         verdict=comparison.verdict if comparison else None,
         note=comparison.note if comparison else None,
     )
 
 
-def _compared(
-    traced: Traced, gradient: Tensor | None, reference: Reference | None, settings: Settings
-) -> tuple[Symbolic | None, Comparison | None]:
-    if reference is None or gradient is None:
-        return None, None
-    if traced in reference.undecided:
-        return None, Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[traced])
-    value = reference.values[traced]
-    tolerance = Tolerance.of(settings.dtype, settings.rtol, settings.atol)
-    comparison = _with_kink(traced, compare(double(gradient), value, tolerance), reference)
-    symbolic = Symbolic(
-        None, None, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
-    )
-    return symbolic, comparison
-
-
-def _with_kink(traced: Traced, comparison: Comparison, reference: Reference) -> Comparison:
-    """Return the verdict with what is known of kinks and NaN taken in."""
-    if comparison.verdict is Verdict.MATCH and traced in reference.kinked:
-        note = f"at a kink of '{reference.kinked[traced]}' autograd's choice lies between the one-sided derivatives"
-        return dataclasses.replace(comparison, verdict=Verdict.SUBGRADIENT, note=note)
-    if comparison.verdict is Verdict.UNDEFINED and reference.first_nan is not None:
-        node = reference.first_nan.outputs[0]
-        return dataclasses.replace(comparison, note=f"{comparison.note}; the first NaN is made by '{node.text}'")
-    return comparison
+def _symbolic(traced: Traced, evidence: Evidence | None, comparison: Comparison | None) -> Symbolic | None:
+    if evidence is None or comparison is None or traced not in evidence.reference.values:
+        return None
+    value = evidence.reference.values[traced]
+    return Symbolic(None, None, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)

@@ -11,6 +11,7 @@ from torch import Tensor
 from gradcli.derivation.messages import Derived, Signature
 from gradcli.errors import GradcliError
 from gradcli.execution.adjoint import Adjoints, accumulate
+from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.kinks import has_kink, resolve
 from gradcli.execution.tape import Node, Tape, nodes_in
@@ -31,7 +32,7 @@ class Expansion:
     """A whole trace on the tape, in double precision."""
 
     trace: Trace
-    tape: Tape = field(default_factory=Tape)
+    tape: Tape
     nodes: dict[Traced, Node] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
 
@@ -54,12 +55,13 @@ class Reference:
     first_nan: TracedCall | None = None
 
 
-def expand(trace: Trace) -> Expansion:
-    """Return the trace's definitions, expanded and run in double precision."""
-    expansion = Expansion(trace)
+def expand(trace: Trace, shake: Shake = still) -> Expansion:
+    """Return the trace's definitions, expanded and run in double precision; `shake` changes every value on the way."""
+    expansion = Expansion(trace, Tape(shake))
     with double_precision():
         for leaf in trace.leaves:
-            expansion.nodes[leaf] = expansion.tape.enter(double(leaf.tensor), differentiable=leaf.tensor.requires_grad)
+            value = shake(double(leaf.tensor))
+            expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
         for call in trace.calls:
             expansion.groups.append(_expand_call(expansion, call))
     return expansion
@@ -97,7 +99,7 @@ def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
 def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
     """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
     reference = Reference()
-    adjoints = Adjoints()
+    adjoints = Adjoints(shake=expansion.tape.shake)
     adjoints.add(expansion.nodes[expansion.trace.output], double(cotangent))
     with double_precision(), torch.no_grad():
         for group in reversed(expansion.groups):
@@ -125,7 +127,7 @@ def _through(
         for node in inputs.values():
             adjoints.undecided.setdefault(node, reason)
         return
-    local = Adjoints({node: adjoints.values[node] for node in reached})
+    local = Adjoints({node: adjoints.values[node] for node in reached}, adjoints.shake)
     accumulate(group.nodes, local, derived)
     upstream = {node: adjoints.values[node] for node in reached}
     kink = has_kink(group.nodes, local)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gradcli.derivation.messages import Signature
 from gradcli.execution import present
+from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import BoundCall, Interpreter
 from gradcli.execution.present import Presented
 from gradcli.language.parser import parse
@@ -78,8 +79,9 @@ def defaults(signature: str) -> Mapping[str, Any]:
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, shake: Shake = still) -> None:
         self.nodes: list[Node] = []
+        self.shake = shake
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
@@ -109,7 +111,7 @@ class Tape:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
             return self._move(op, call)
-        return self._primitive(op, bound, self._call(op, call))
+        return self._primitive(op, bound, self.shake(self._call(op, call)))
 
     def _call(self, op: Op, call: BoundCall) -> Any:
         positional, keywords = plain(call.positional), plain(call.keywords)

@@ -1,0 +1,79 @@
+"""Everything known about one run, and the judgement that it supports on each tensor."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gradcli.execution.noise import rounding_noise
+from gradcli.execution.reference import Reference, double
+from gradcli.execution.trace import Trace, Traced
+from gradcli.execution.undefined import resting_on_undefined
+from gradcli.report import Verdict
+from gradcli.verify import Comparison, Tolerance, compare
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
+
+    trace: Trace
+    cotangent: Tensor
+    gradients: Mapping[Traced, Tensor | None]
+    reference: Reference
+    tolerance: Tolerance
+    undefined: dict[Traced, str]
+    _noise: dict[Traced, Tensor] | None = None
+
+    @staticmethod
+    def of(
+        trace: Trace,
+        cotangent: Tensor,
+        gradients: Mapping[Traced, Tensor | None],
+        reference: Reference,
+        tolerance: Tolerance,
+    ) -> Evidence:
+        """Return the evidence of a run."""
+        undefined = resting_on_undefined(trace, gradients)
+        return Evidence(trace, cotangent, gradients, reference, tolerance, undefined)
+
+    def judge(self, traced: Traced) -> Comparison | None:
+        """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
+        gradient = self.gradients.get(traced)
+        if gradient is None:
+            return None
+        if traced in self.reference.undecided:
+            return Comparison(Verdict.UNDECIDED, None, None, None, self.reference.undecided[traced])
+        return self._explained(traced, self._compared(traced, double(gradient)))
+
+    def _compared(self, traced: Traced, gradient: Tensor) -> Comparison:
+        reference = self.reference.values[traced]
+        comparison = compare(gradient, reference, self.tolerance)
+        if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
+            return comparison
+        if self._noise is None:
+            self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
+        again = compare(gradient, reference, self.tolerance, self._noise.get(traced, 0.0))
+        if again.verdict is not Verdict.MATCH:
+            return comparison
+        return dataclasses.replace(again, note="agrees within rounding: cancellation leaves few digits of this gradient")
+
+    def _explained(self, traced: Traced, comparison: Comparison) -> Comparison:
+        """Return the verdict with what is known of kinks and of values that are not finite."""
+        if traced in self.undefined:
+            return _with_note(comparison, Verdict.UNDEFINED, self.undefined[traced])
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
+            note = f"at a kink of '{self.reference.kinked[traced]}' autograd's choice lies between the one-sided derivatives"
+            return _with_note(comparison, Verdict.SUBGRADIENT, note)
+        if comparison.verdict is Verdict.UNDEFINED and self.reference.first_nan is not None:
+            text = self.reference.first_nan.outputs[0].text
+            return _with_note(comparison, Verdict.UNDEFINED, f"the derivative of '{text}' makes the first NaN")
+        return comparison
+
+
+def _with_note(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:
+    notes = "; ".join(part for part in (note, comparison.note) if part)
+    return dataclasses.replace(comparison, verdict=verdict, note=notes)

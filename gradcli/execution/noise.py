@@ -1,0 +1,50 @@
+"""Rounding noise: how far a gradient may be off because double precision cannot do better at this point.
+
+The reference is evaluated again with the last bits of every intermediate value changed. Where cancellation has eaten the digits of a
+gradient (a softmax's gradient that is exactly zero, 1 - tanh(x)² at x = 10), it scatters, and autograd's value is as
+good as any of these. This is the idea of stochastic arithmetic (Vignes 1993, CADNA).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.reference import Expansion, Reference, differentiate, expand
+from gradcli.execution.trace import Trace, Traced
+
+RUNS = 6
+# Relative size of the steps: a few units in the last place.
+STEP = 4 * torch.finfo(torch.float64).eps
+# How many times the scatter counts as noise, and the most that noise may be, relative to the largest adjoint.
+WIDTH = 64.0
+CEILING = 1e-10
+
+
+def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> dict[Traced, Tensor]:
+    """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
+    generator = torch.Generator().manual_seed(0)
+    scatter = {traced: torch.zeros_like(value) for traced, value in reference.values.items()}
+    for _ in range(RUNS):
+        shaken = differentiate(_shaken(trace, generator), cotangent, DERIVATIONS.known)
+        for traced, value in shaken.values.items():
+            if traced in scatter and value.shape == scatter[traced].shape:
+                scatter[traced] = torch.maximum(scatter[traced], (value - reference.values[traced]).abs())
+    ceiling = CEILING * max((_largest(value) for value in reference.values.values()), default=0.0)
+    return {traced: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=ceiling) for traced, spread in scatter.items()}
+
+
+def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
+    def shake(tensor: Tensor) -> Tensor:
+        steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
+        return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
+
+    expansion = expand(trace, shake)
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
+def _largest(value: Tensor) -> float:
+    finite = value[value.isfinite()].abs()
+    return float(finite.max()) if finite.numel() else 0.0
