@@ -44,6 +44,8 @@ class Built:
             self._fold(call)
         except ExponentError:
             raise self._exponent_error(call) from None
+        except TypeError:
+            raise self.source.error(f"`{call.operator}` is not defined for complex numbers", call.span) from None
         except ZeroDivisionError:
             raise self.source.error(f"`{self.source.quoted(call.span)}` divides by zero", call.span) from None
         except OverflowError:

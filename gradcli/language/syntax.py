@@ -35,8 +35,6 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
         source = replace(source, first_line=2)
     try:
         module = ast.parse(_WRAPPER + source.clean if indented else source.clean)
-    except (RecursionError, MemoryError):
-        raise too_deep() from None
     except SyntaxError as error:
         if (error.msg or "").startswith("too many"):  # nested parentheses, levels of indentation
             raise too_deep() from None

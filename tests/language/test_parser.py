@@ -230,8 +230,8 @@ def test_trees_beyond_pythons_own_parser_are_refused_cleanly(text: str) -> None:
 
 
 VOCABULARY = (
-    "x w1 _ 1 2.5 1e9 9 pi torch F math . , ; : = == < ** * / // % @ + - ( ) [ ] { } if else elif for in range while "
-    "not and or is None lambda 'a' \" ... -> := += \n \t # \\ ^ \u00e9 \u0436 \u202e \x1b \udcff ! sin .sum() inf 0x1 1j"
+    "x w1 _ 1 2.5 1e9 9 pi torch F math . , ; : = == < ** * / // % @ + - ( ) [ ] { } if else elif for in range "
+    "while not and or is None lambda 'a' \" ... -> := += \n \t # \\ ^ \u00e9 \u0436 \u202e \x1b \udcff ! .sum() inf 1j"
 )
 WORDS = st.sampled_from(VOCABULARY.split(" "))
 
