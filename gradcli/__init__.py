@@ -1,3 +1,34 @@
-"""gradcli: the command-line gradient explorer for PyTorch."""
+"""gradcli: the command-line gradient explorer for PyTorch.
+
+Importing it imports neither torch nor sympy: both take seconds, and `gradcli --help` needs neither. The functions of the
+API load what they need when they are first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcli.api import check, evaluate
+    from gradcli.errors import GradcliError
+    from gradcli.report import Report
 
 __version__ = "0.1.0"
+__all__ = ["GradcliError", "Report", "__version__", "check", "evaluate"]
+
+_HOMES = {
+    "check": "gradcli.api",
+    "evaluate": "gradcli.api",
+    "GradcliError": "gradcli.errors",
+    "Report": "gradcli.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the API, loading its module."""
+    if name not in _HOMES:
+        msg = f"module 'gradcli' has no attribute '{name}'"
+        raise AttributeError(msg)
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

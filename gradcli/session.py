@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcli import __version__
+from gradcli.deadline import deadline
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.errors import ProgramError
-from gradcli.inputs import check_names
+from gradcli.errors import InputError, ProgramError
+from gradcli.inputs import check_names, suggest
 from gradcli.language.limits import Limits
 from gradcli.language.parser import parse
 from gradcli.language.resolve import resolve
@@ -27,7 +28,12 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
     program = read(source, settings)
-    check_names([leaf.name for leaf in program.leaves] + list(given or {}), settings)
+    leaves = [leaf.name for leaf in program.leaves]
+    check_names(leaves, settings)
+    for name in given or {}:
+        if name not in leaves:
+            near = suggest(name, leaves)
+            raise InputError(f"the program has no leaf '{name}'", hint=f"did you mean '{near}'?" if near else None)
     DERIVATIONS.worker.seconds = settings.limits.derivation_time
     if settings.verify:
         DERIVATIONS.worker.start()
@@ -36,7 +42,8 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         from gradcli.execution.evaluation import evaluate
 
-    return evaluate(program, settings, given or {}, __version__)
+    with deadline(settings.timeout):
+        return evaluate(program, settings, given or {}, __version__)
 
 
 def read(source: str, settings: Settings) -> Program:

@@ -94,7 +94,11 @@ def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]
     outer = [sizes[row] for row in batch]
     right = right.reshape([*outer, count, -1])
     square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
-    solution = torch.linalg.solve(square, right)
+    try:
+        solution = torch.linalg.solve(square, right)
+    except torch.linalg.LinAlgError:
+        msg = "the linear system of this implicit definition is singular here"
+        raise UndecidedError(msg) from None
     rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
     solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
     return align(solution, batch + system.rows + lone, system.residual)

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gradcli.errors import ExecutionError, GradcliError, NotSupportedError
+from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
 from gradcli.ops.record import Op
 from gradcli.ops.signature import bind
 from gradcli.ops.table import find
@@ -65,6 +65,8 @@ VIEWS = {"T": "t", "mT": "mT", "H": "H", "real": "real", "imag": "imag"}
 class Machine(Protocol):
     """What an op does to values; tensors are whatever the machine makes them, everything else is Python data."""
 
+    most_rounds: int
+
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return the result of an op."""
 
@@ -94,6 +96,7 @@ class Interpreter:
         self.program = program
         self.machine = machine
         self.variables = variables
+        self.rounds = 0
 
     def run(self) -> Any:
         """Run all statements and return the value of the last one."""
@@ -136,15 +139,26 @@ class Interpreter:
     def _while(self, statement: While) -> Any:
         value = None
         while self._truth(statement.test):
+            self._count_round(statement)
             value = self._block(statement.body)
         return value
 
     def _for(self, statement: For) -> Any:
         value = None
         for count in range(*[self._integer(bound) for bound in statement.bounds]):
+            self._count_round(statement)
             self.variables[statement.target.name] = count
             value = self._block(statement.body)
         return value
+
+    def _count_round(self, statement: While | For) -> None:
+        """Count a round of a loop as an operation: one that calls no op must end too."""
+        self.rounds += 1
+        if self.rounds > self.machine.most_rounds:
+            message = f"the program's loops run more than {self.machine.most_rounds} rounds"
+            span = Span(statement.span.start, statement.span.start + 1)
+            hint = "`--max-operations` raises the limit"
+            raise LimitError(message, span=span, source=self.program.source, hint=hint)
 
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""

@@ -79,6 +79,8 @@ def defaults(signature: str) -> Mapping[str, Any]:
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
+    most_rounds = 1 << 20  # definitions are ours, and their loops end
+
     def __init__(self, shake: Shake = still) -> None:
         self.nodes: list[Node] = []
         self.shake = shake

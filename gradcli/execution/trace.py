@@ -71,6 +71,7 @@ class Autograd:
         self.program = program
         self.trace = trace
         self.limits = limits
+        self.most_rounds = limits.operations
         self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
 
     def tensor(self, value: Any) -> Tensor | None:
