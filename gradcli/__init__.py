@@ -1,7 +1,7 @@
 """gradcli: the command-line gradient explorer for PyTorch.
 
-Importing it imports neither torch nor sympy: both take seconds, and `gradcli --help` needs neither. The functions of the
-API load what they need when they are first used (PEP 562).
+Importing it imports neither torch nor sympy: both take seconds, and `gradcli --help` needs neither. The functions of
+the API load what they need when they are first used (PEP 562).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def evaluate(
 ) -> Report:
     """Run a program forward and backward and compare every gradient with the symbolic one, as `gradcli eval` does.
 
-    `inputs` maps leaves to tensors, arrays, numbers or nested lists; a leaf without one is a scalar filled with a prime.
+    `inputs` maps leaves to tensors, arrays, numbers or nested lists; a leaf without one is a scalar, and a prime.
     Integer and boolean tensors are constants. `wrt` names the tensors to report (default: all). `grad_output` is the
     vector v of the vector-Jacobian product, in the output's shape. Raises GradcliError for a program or input that is
     wrong; a gradient that is wrong is a verdict, not an error.

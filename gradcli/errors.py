@@ -33,7 +33,9 @@ class GradcliError(Exception):
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, message: str, *, span: Span | None = None, source: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, span: Span | None = None, source: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.span = span

@@ -11,8 +11,6 @@ from typing import TypeAlias
 from gradcli.errors import Span
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Name:
     """A variable: a leaf, or something assigned before."""
@@ -116,7 +114,9 @@ class Conditional:
     span: Span
 
 
-Expression: TypeAlias = "Name | Literal | Call | Attribute | Index | Sequence | Comparison | BooleanOperation | Conditional"
+Expression: TypeAlias = (
+    "Name | Literal | Call | Attribute | Index | Sequence | Comparison | BooleanOperation | Conditional"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,4 @@ class TensorProgram:
             for step in data["steps"]
         )
         sizes = tuple((label, operand, axis) for label, operand, axis in data["sizes"])
-        return TensorProgram(
-            tuple(data["operands"]), tuple(data["labels"]), sizes, steps, data["result"], data["out"]
-        )
+        return TensorProgram(tuple(data["operands"]), tuple(data["labels"]), sizes, steps, data["result"], data["out"])

@@ -11,7 +11,12 @@ from typing import Any
 from gradcli.report import Verdict
 
 # Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
-NORMWISE = {"float32": (1e-5, 1.2e-7), "complex64": (1e-5, 1.2e-7), "float16": (1e-2, 9.8e-4), "bfloat16": (5e-2, 7.9e-3)}
+NORMWISE = {
+    "float32": (1e-5, 1.2e-7),
+    "complex64": (1e-5, 1.2e-7),
+    "float16": (1e-2, 9.8e-4),
+    "bfloat16": (5e-2, 7.9e-3),
+}
 ELEMENTWISE = (1e-9, 1e-13)
 
 
@@ -57,8 +62,8 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.
     `noise` is allowed on top of the tolerance: the rounding noise of each entry.
     """
     if tuple(gradient.shape) != tuple(reference.shape):
-        note = f"autograd's gradient has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
-        return Comparison(Verdict.MISMATCH, None, None, None, note)
+        shapes = f"autograd's gradient has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
+        return Comparison(Verdict.MISMATCH, None, None, None, shapes)
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0, None)
     error = (gradient - reference).abs()
@@ -68,11 +73,13 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.
     relative = (error / reference.abs()).masked_fill(error == 0, 0.0)
     place = _worst(error, wrong)
     verdict, note = _judge(gradient, reference, wrong, place)
-    return Comparison(verdict, float(error.flatten()[place]), _largest(relative), _index(place, tuple(error.shape)), note)
+    return Comparison(
+        verdict, float(error.flatten()[place]), _largest(relative), _index(place, tuple(error.shape)), note
+    )
 
 
 def _worst(error: Any, wrong: Any) -> int:
-    """Return the flat position of the largest error, among the wrong entries if there are any; NaN counts as largest."""
+    """Return the flat position of the largest error, of the wrong entries if there are any; NaN counts as largest."""
     ranked = error.nan_to_num(nan=float("inf"), posinf=float("inf"))
     ranked = ranked.masked_fill(~wrong, -1.0) if bool(wrong.any()) else ranked
     return int(ranked.argmax())
@@ -101,9 +108,13 @@ def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdi
         return Verdict.MATCH, None
     index = _index(place, tuple(gradient.shape))
     values = f"{_show(gradient.flatten()[place])} and {_show(reference.flatten()[place])}"
-    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ; at {_place(index)} autograd and the derivative give {values}"
-    cause = likely_cause(gradient, reference)
-    return Verdict.MISMATCH, count + (f"; {cause}" if cause else "")
+    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ"
+    parts: list[str | None] = [
+        count,
+        f"at {_place(index)} autograd and the derivative give {values}",
+        likely_cause(gradient, reference),
+    ]
+    return Verdict.MISMATCH, "; ".join(part for part in parts if part)
 
 
 def _show(value: Any) -> str:
@@ -116,7 +127,8 @@ def _place(index: tuple[int, ...]) -> str:
 
 def likely_cause(gradient: Any, reference: Any) -> str | None:
     """Return in words how a wrong gradient relates to the right one: a factor, a sign, a transpose; or None."""
-    if not bool(gradient.isfinite().all()) or not bool(reference.isfinite().all()) or not bool((reference != 0).any()):
+    finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
+    if not finite or not bool((reference != 0).any()):
         return None
     if not bool((gradient != 0).any()):
         return "autograd's gradient is zero everywhere"
@@ -124,7 +136,7 @@ def likely_cause(gradient: Any, reference: Any) -> str | None:
         return "the sign is wrong"
     factor = float((gradient * reference).sum() / (reference * reference).sum())
     if _close(gradient, reference * factor):
-        return f"autograd's gradient is the right one times {factor:.6g} everywhere"
+        return f"autograd's gradient is the right one times {factor:.10g} everywhere"
     if gradient.ndim >= 2 and gradient.shape[-1] == gradient.shape[-2] and _close(gradient.mT, reference):  # noqa: PLR2004
         return "it is the transpose of the right one"
     return None

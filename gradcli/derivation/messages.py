@@ -14,7 +14,7 @@ class Signature:
 
     `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
     that broadcasts lacks labels. `numbers` are static parameters. `out` labels the result. `wrt` names the operands
-    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: the operand that is solved for.
+    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: what is solved for.
     """
 
     formula: str

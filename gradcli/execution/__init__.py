@@ -1,0 +1,1 @@
+"""What runs in torch: the user's program, autograd, and the evaluation of symbolic derivatives."""

@@ -47,15 +47,13 @@ def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Sig
         adjoints.undecided.setdefault(edge.source, adjoints.undecided[node])
     elif node in adjoints.values:
         try:
-            adjoints.add(edge.source, contribution(node, edge, adjoints.values[node], derived, adjoints.shake))
+            adjoints.add(edge.source, contribution(edge, adjoints.values[node], derived, adjoints.shake))
         except UndecidedError as error:
             adjoints.undecided.setdefault(edge.source, str(error))
 
 
-def contribution(
-    node: Node, edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still
-) -> Tensor:
-    """Return upstream × local derivative for one operand: a tensor of that operand's shape."""
+def contribution(edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still) -> Tensor:
+    """Return upstream times local derivative for one operand: a tensor of that operand's shape."""
     answer = derived[edge.signature]
     if answer.error is not None:
         raise UndecidedError(answer.error)
@@ -96,7 +94,7 @@ def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]
     square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
     try:
         solution = torch.linalg.solve(square, right)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch exports it, its stubs do not
         msg = "the linear system of this implicit definition is singular here"
         raise UndecidedError(msg) from None
     rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]

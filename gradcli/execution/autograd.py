@@ -47,7 +47,9 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
 def check_differentiable(output: Any) -> Traced:
     """Return the output if a gradient can be taken of it; ExecutionError says why not."""
     if not isinstance(output, Traced):
-        raise ExecutionError("the program's output is not a tensor", hint="the last statement must be a tensor expression")
+        raise ExecutionError(
+            "the program's output is not a tensor", hint="the last statement must be a tensor expression"
+        )
     if not output.tensor.requires_grad:
         raise ExecutionError(
             f"no gradient reaches the output '{output.name or output.text}'; PyTorch says: {NO_GRAD_FN}",
@@ -56,7 +58,9 @@ def check_differentiable(output: Any) -> Traced:
     return output
 
 
-def backward(output: Traced, tensors: Sequence[Traced], cotangent: Tensor, retain: Sequence[Traced]) -> dict[Traced, Tensor]:
+def backward(
+    output: Traced, tensors: Sequence[Traced], cotangent: Tensor, retain: Sequence[Traced]
+) -> dict[Traced, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
     A hook on each non-leaf catches its gradient; a tensor that the output does not depend on gets zeros.
@@ -89,15 +93,15 @@ def gradients(
     for traced in wrt:
         if not traced.tensor.requires_grad:
             raise InputError(f"'{traced.name}' does not require grad, so PyTorch has no gradient for it")
-    found = torch.autograd.grad(
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
         output.tensor, [traced.tensor for traced in wrt], cotangent, create_graph=create_graph, allow_unused=True
     )
     unused = [traced for traced, gradient in zip(wrt, found, strict=True) if gradient is None]
     if unused and not allow_unused:
         names = ", ".join(f"'{traced.name or traced.text}'" for traced in unused)
         raise InputError(
-            f"{names} is not used in the output; PyTorch says: One of the differentiated Tensors appears to not have been "
-            "used in the graph. Set allow_unused=True if this is the desired behavior.",
+            f"{names} is not used in the output; PyTorch says: One of the differentiated Tensors appears to not have "
+            "been used in the graph. Set allow_unused=True if this is the desired behavior.",
             hint="leave it out of `--wrt`, or give `--allow-unused` for None in its place",
         )
     return dict(zip(wrt, found, strict=True))
@@ -113,5 +117,3 @@ def grad_fn_name(traced: Traced) -> str | None:
     """Return the name of the node that made a tensor, or None for a leaf."""
     function = traced.tensor.grad_fn
     return None if function is None else function.name()
-
-

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gradcli.execution.noise import rounding_noise
 from gradcli.execution.reference import Reference, double
@@ -14,6 +13,9 @@ from gradcli.execution.trace import Trace, Traced
 from gradcli.execution.undefined import resting_on_undefined
 from gradcli.report import Verdict
 from gradcli.verify import Comparison, Tolerance, compare
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(slots=True)
@@ -59,14 +61,17 @@ class Evidence:
         again = compare(gradient, reference, self.tolerance, self._noise.get(traced, 0.0))
         if again.verdict is not Verdict.MATCH:
             return comparison
-        return dataclasses.replace(again, note="agrees within rounding: cancellation leaves few digits of this gradient")
+        return dataclasses.replace(
+            again, note="agrees within rounding: cancellation leaves few digits of this gradient"
+        )
 
     def _explained(self, traced: Traced, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
             return _with_note(comparison, Verdict.UNDEFINED, self.undefined[traced])
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
-            note = f"at a kink of '{self.reference.kinked[traced]}' autograd's choice lies between the one-sided derivatives"
+            where = self.reference.kinked[traced]
+            note = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
             return _with_note(comparison, Verdict.SUBGRADIENT, note)
         if comparison.verdict is Verdict.UNDEFINED and self.reference.first_nan is not None:
             text = self.reference.first_nan.outputs[0].text

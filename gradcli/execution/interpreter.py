@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
+from gradcli.language.constants import fold
 from gradcli.ops.record import Op
 from gradcli.ops.signature import bind
 from gradcli.ops.table import find
@@ -38,17 +39,6 @@ from gradcli.program import (
 
 NUMBERS = int | float | complex
 
-ARITHMETIC: Mapping[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "floor_divide": operator.floordiv,
-    "remainder": operator.mod,
-    "pow": operator.pow,
-    "neg": operator.neg,
-}
-
 COMPARISONS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "<": ("lt", operator.lt),
     "<=": ("le", operator.le),
@@ -66,6 +56,7 @@ class Machine(Protocol):
     """What an op does to values; tensors are whatever the machine makes them, everything else is Python data."""
 
     most_rounds: int
+    largest_exponent: int
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return the result of an op."""
@@ -208,8 +199,10 @@ class Interpreter:
     def _call(self, node: Call, first: Any) -> Any:
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
         keywords = {name: self.evaluate(value) for name, value in node.keywords}
-        if node.function in ARITHMETIC and all(isinstance(value, NUMBERS) for value in positional):
-            return self._arithmetic(node, positional)
+        if not keywords and all(isinstance(value, NUMBERS) for value in positional):
+            result = self._arithmetic(node, positional)
+            if result is not None:
+                return result
         op = find(node.function)
         if op is None:
             raise self.error(f"unknown function '{node.function}'", node)
@@ -225,9 +218,10 @@ class Interpreter:
             raise self.located(error, node) from None
 
     def _arithmetic(self, node: Call, values: list[Any]) -> Any:
+        """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
         try:
-            return ARITHMETIC[node.function](*values)
-        except (ArithmeticError, ValueError) as error:
+            return fold(node.function, values, self.machine.largest_exponent)
+        except (ArithmeticError, ValueError, TypeError) as error:
             raise self.error(f"{self.program.text(node)}: {error}", node) from None
 
     def _attribute(self, node: Attribute, value: Any) -> Any:

@@ -56,9 +56,10 @@ def windows(tensor: Tensor, size: tuple[int, ...], stride: Any, dilation: Any) -
     count = len(size)
     strides = stride if isinstance(stride, tuple | list) else (stride,) * count
     dilations = dilation if isinstance(dilation, tuple | list) else (dilation,) * count
+    first = tensor.ndim - count
     for axis in range(count):
         span = dilations[axis] * (size[axis] - 1) + 1
-        tensor = tensor.unfold(tensor.ndim - count if axis == 0 else tensor.ndim - count, span, strides[axis])
+        tensor = tensor.unfold(first, span, strides[axis])
         tensor = tensor[..., :: dilations[axis]]
     return tensor
 
@@ -78,7 +79,7 @@ def permutation_sign(permutation: Tensor) -> Tensor:
     return torch.linalg.det(permutation).round()
 
 
-def compact_lu(matrix: Tensor, permutation: Tensor) -> Tensor:
+def compact_lu(matrix: Tensor, _: Tensor) -> Tensor:
     """Return L - 1 and U of P A = L U in one matrix."""
     _, lower, upper = torch.linalg.lu(matrix)
     return lower.tril(-1) + upper

@@ -65,7 +65,7 @@ def _valued(name: str, value: Any, settings: Settings) -> Tensor:
 
 
 def _from_python(name: str, value: Any, settings: Settings) -> Tensor:
-    """Return numbers and nested lists as a tensor: double precision, unless they are truth values or integer constants."""
+    """Return numbers and nested lists as a tensor: double precision, unless truth values or integer constants."""
     try:
         tensor = torch.as_tensor(value if hasattr(value, "__array__") else _listed(value))
     except (TypeError, ValueError, RuntimeError) as error:
@@ -91,7 +91,9 @@ def read_values(path: Path | None) -> dict[str, Any]:
     try:
         found = reader(path)
     except ImportError as error:
-        raise InputError(f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}") from None
+        raise InputError(
+            f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
+        ) from None
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
         raise InputError(f"{path.name}: {str(error).strip().partition(chr(10))[0]}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
@@ -110,7 +112,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_npz(path: Path) -> Any:
-    import numpy  # noqa: ICN001, PLC0415 (optional: only this format needs it)
+    import numpy  # noqa: ICN001 (optional: only this format needs it)
 
     with numpy.load(path, allow_pickle=False) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
@@ -121,7 +123,7 @@ def _read_pt(path: Path) -> Any:
 
 
 def _read_safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file  # noqa: PLC0415 (optional: only this format needs it)
+    from safetensors.torch import load_file  # optional: only this format needs it
 
     return load_file(path)
 
@@ -135,7 +137,7 @@ READERS: Mapping[str, Callable[[Path], Any]] = {
 
 
 def first_primes(count: int) -> list[int]:
-    """Return the first primes: 2, 3, 5 …"""
+    """Return the first primes: 2, 3, 5 and so on."""
     primes: list[int] = []
     candidate = 2
     while len(primes) < count:

@@ -79,10 +79,12 @@ def flat(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int,
     return Presented(views, dict.fromkeys(shapes, ""), reshaped(result, (torch.Size(result).numel(),)), out, formula)
 
 
-def indexed(op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]) -> Presented:
+def indexed(
+    op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]
+) -> Presented:
     """Return the operands of an op with a definition in index notation; `...` stands for the axes not written out."""
     explicit = explicit_axes(op.definition)
-    views = {name: _along(op, shape, explicit[name], bound) for name, shape in shapes.items()}
+    views = {name: _along(op, shape, bound) for name, shape in shapes.items()}
     batches = {name: view.shape[: len(view.shape) - explicit[name]] for name, view in views.items()}
     batch = tuple(torch.broadcast_shapes(*batches.values()))
     letters = BATCH_LABELS[len(BATCH_LABELS) - len(batch) :]
@@ -93,7 +95,7 @@ def indexed(op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ..
     return Presented(views, axes, _result(op, result, batch, bound), letters + op.entry, op.definition)
 
 
-def _along(op: Op, shape: tuple[int, ...], explicit: int, bound: Mapping[str, Any]) -> View:
+def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> View:
     """Return an operand with the axes that the op works along last, and merged into one."""
     if op.along is None:
         return reshaped(shape, shape)
@@ -109,15 +111,12 @@ def _result(op: Op, result: tuple[int, ...], batch: tuple[int, ...], bound: Mapp
         return reshaped(result, result)
     if not op.entry:
         return reshaped(result, batch)  # keepdim leaves axes of length 1
-    dims = dimensions(bound.get(op.along), len(result))
-    kept = [axis for axis in range(len(result)) if axis not in dims]
-    shape = tuple(result[axis] for axis in (*kept, *dims))
-    return View(result, (*kept, *dims), shape)
+    return _along(op, result, bound)
 
 
 def dimensions(dim: Any, rank: int) -> tuple[int, ...]:
     """Return PyTorch's `dim` argument (None, a number, several) as non-negative axes."""
-    if dim is None or dim == () or dim == []:
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(rank))
     dims = dim if isinstance(dim, tuple | list) else (dim,)
     return tuple(axis % rank if rank else 0 for axis in dims) if rank else ()
@@ -145,7 +144,10 @@ def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]
     if not arrow:
         plain = inputs.replace(",", "").replace(".", "")
         out = ("..." if "..." in inputs else "") + "".join(sorted(c for c in set(plain) if plain.count(c) == 1))
-    count = max([len(shape) - len(term.replace("...", "")) for term, shape in zip(terms, shapes, strict=True) if "..." in term], default=0)
+    count = max(
+        [len(shape) - len(term.replace("...", "")) for term, shape in zip(terms, shapes, strict=True) if "..." in term],
+        default=0,
+    )
     spare = [letter for letter in string.ascii_letters[::-1] if letter not in inputs][:count][::-1]
     sizes = _einsum_sizes(terms, shapes, spare)
     axes: dict[str, str] = {}
@@ -157,7 +159,9 @@ def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]
         views[f"operand{position}"] = reshaped(shape, tuple(size for _, size in kept))
     out = out.replace("...", "".join(spare))
     # The letters themselves mean nothing: the same letters for the same pattern make it one signature.
-    rename = str.maketrans({old: chr(ord("a") + new) for new, old in enumerate(dict.fromkeys("".join([*axes.values(), out])))})
+    rename = str.maketrans(
+        {old: chr(ord("a") + new) for new, old in enumerate(dict.fromkeys("".join([*axes.values(), out])))}
+    )
     axes = {name: letters.translate(rename) for name, letters in axes.items()}
     return Presented(views, axes, reshaped(result, result), out.translate(rename), "*".join(axes))
 

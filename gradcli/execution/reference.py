@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,9 +13,9 @@ from gradcli.errors import GradcliError
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import BoundCall
-from gradcli.execution.kinks import has_kink, resolve
+from gradcli.execution.kinks import LocalCall, has_kink, resolve
 from gradcli.execution.tape import Node, Tape, nodes_in
-from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
             made = nodes_in(result)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
-        if any(traced.tensor.is_complex() for traced in [*traced_in(call.call.positional), *call.outputs]):
+        if any(traced.tensor.is_complex() for traced in [*call.inputs, *call.outputs]):
             made, error = [], "complex numbers have no symbolic derivative yet"
     else:
         made = []
@@ -93,7 +93,9 @@ def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
     def node(traced: Traced) -> Node:
         return expansion.nodes[traced]
 
-    return BoundCall(call.node, replaced(call.positional, node), replaced(call.keywords, node), replaced(call.bound, node))
+    return BoundCall(
+        call.node, replaced(call.positional, node), replaced(call.keywords, node), replaced(call.bound, node)
+    )
 
 
 def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
@@ -117,42 +119,52 @@ def _through(
     expansion: Expansion, group: Group, adjoints: Adjoints, derived: Mapping[Signature, Derived], reference: Reference
 ) -> None:
     """Take the adjoints of one call's results through its definition to its operands."""
-    inputs = {traced: expansion.nodes[traced] for traced in traced_in([group.call.call.positional, group.call.call.keywords])}
-    outputs = [(traced, expansion.nodes[traced]) for traced in group.call.outputs]
-    reached = [node for _, node in outputs if node in adjoints.values or node in adjoints.undecided]
-    if not reached:
-        return
-    if group.error is not None or any(node in adjoints.undecided for node in reached):
-        reason = group.error or next(adjoints.undecided[node] for node in reached if node in adjoints.undecided)
+    inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
+    outputs = [expansion.nodes[traced] for traced in group.call.outputs]
+    missing = group.error or next((adjoints.undecided[node] for node in outputs if node in adjoints.undecided), None)
+    if missing is not None and any(node in adjoints.values or node in adjoints.undecided for node in outputs):
         for node in inputs.values():
-            adjoints.undecided.setdefault(node, reason)
+            adjoints.undecided.setdefault(node, missing)
         return
-    local = Adjoints({node: adjoints.values[node] for node in reached}, adjoints.shake)
+    upstream = {node: adjoints.values[node] for node in outputs if node in adjoints.values}
+    if not upstream:
+        return
+    local = Adjoints(dict(upstream), adjoints.shake)
     accumulate(group.nodes, local, derived)
-    upstream = {node: adjoints.values[node] for node in reached}
-    kink = has_kink(group.nodes, local)
-    if kink or any(bool(value.isnan().any()) for value in local.values.values()):
-        resolved = resolve(group.call, inputs, outputs, upstream, local)
-        kink = kink or resolved
-    if kink:
-        _mark(reference, inputs, group)
-    elif any(traced in reference.kinked for traced, _ in outputs):
-        for traced in inputs:
-            reference.kinked.setdefault(traced, next(reference.kinked[t] for t, _ in outputs if t in reference.kinked))
-    for traced, node in inputs.items():
+    _note_kinks(group, inputs, [upstream.get(node) for node in outputs], local, reference)
+    _note_nan(group, upstream.values(), local, reference)
+    for node in dict.fromkeys(inputs.values()):
         if node in local.undecided:
             adjoints.undecided.setdefault(node, local.undecided[node])
         elif node in local.values and node not in upstream:
-            value = local.values[node]
-            if reference.first_nan is None and value.isnan().any() and not any(u.isnan().any() for u in upstream.values()):
-                reference.first_nan = group.call
-            adjoints.add(node, value)
-        del traced
+            adjoints.add(node, local.values[node])
 
 
-def _mark(reference: Reference, inputs: Mapping[Traced, Node], group: Group) -> None:
-    for traced in inputs:
-        reference.kinked.setdefault(traced, group.call.outputs[0].name or group.call.outputs[0].text)
+def _note_kinks(
+    group: Group,
+    inputs: Mapping[Traced, Node],
+    weights: Sequence[Tensor | None],
+    local: Adjoints,
+    reference: Reference,
+) -> None:
+    """Settle a call's kinks, and mark the operands whose gradients pass through a kink, here or further on."""
+    kink = has_kink(group.nodes, local)
+    if kink or any(bool(value.isnan().any()) for value in local.values.values()):
+        tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
+        kink = resolve(LocalCall(group.call, tensors, weights), inputs, local) or kink
+    outputs = group.call.outputs
+    further = next((reference.kinked[traced] for traced in outputs if traced in reference.kinked), None)
+    name = (outputs[0].name or outputs[0].text) if kink else further
+    if name is not None:
+        for traced in inputs:
+            reference.kinked.setdefault(traced, name)
+
+
+def _note_nan(group: Group, upstream: Iterable[Tensor], local: Adjoints, reference: Reference) -> None:
+    """Remember the first call whose derivative makes a NaN that was not there before."""
+    before = any(bool(value.isnan().any()) for value in upstream)
+    if reference.first_nan is None and not before and any(bool(value.isnan().any()) for value in local.values.values()):
+        reference.first_nan = group.call
 
 
 def double(tensor: Tensor) -> Tensor:

@@ -60,8 +60,8 @@ def function(dotted: str) -> Callable[..., Any]:
     """Return the callable that a dotted name means."""
     module, _, name = dotted.rpartition(".")
     if module == "torch.Tensor":
-        return getattr(torch.Tensor, name)  # type: ignore[no-any-return]
-    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        return getattr(torch.Tensor, name)
+    return getattr(importlib.import_module(module), name)
 
 
 @lru_cache(maxsize=1024)
@@ -79,7 +79,9 @@ def defaults(signature: str) -> Mapping[str, Any]:
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
-    most_rounds = 1 << 20  # definitions are ours, and their loops end
+    # Definitions are ours: their loops end, and their exponents are their arguments'.
+    most_rounds = 1 << 20
+    largest_exponent = 1 << 20
 
     def __init__(self, shake: Shake = still) -> None:
         self.nodes: list[Node] = []
@@ -127,7 +129,7 @@ class Tape:
         return result
 
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Node:
-        operands, bound = _operands(op, bound)
+        operands, bound = _operands(bound)
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = _present(op, shapes, tuple(result.shape), bound)
         numbers = tuple((name, value) for name, value in sorted(bound.items()) if _is_static(value))
@@ -174,7 +176,10 @@ class Tape:
 
 def kink_mask(op: Op, bound: Mapping[str, Any]) -> Tensor:
     """Return where an op's declared kinks are: its condition over its arguments, which are constants here."""
-    variables = {name: Node(value.tensor, differentiable=False) if isinstance(value, Node) else value for name, value in bound.items()}
+    variables = {
+        name: Node(value.tensor, differentiable=False) if isinstance(value, Node) else value
+        for name, value in bound.items()
+    }
     mask = Interpreter(definition(op.kinks or "False"), Tape(), variables).run()
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
 
@@ -199,7 +204,7 @@ def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: in
     return [Edge(node, signature, "input", shown, operands)]
 
 
-def _operands(op: Op, bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:
+def _operands(bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:
     """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
     found: dict[str, Node] = {}
     rest: dict[str, Any] = {}
@@ -228,7 +233,9 @@ def _with_unknown(op: Op, shown: Presented, result: Tensor) -> Presented:
     batch = shown.out[: len(shown.out) - len(op.entry)]
     unknown = present.reshaped(tuple(result.shape), tuple(result.shape))
     letters = batch[len(batch) - (result.ndim - explicit) :]
-    return Presented(shown.views | {"out": unknown}, shown.axes | {"out": letters}, shown.result, shown.out, shown.formula)
+    return Presented(
+        shown.views | {"out": unknown}, shown.axes | {"out": letters}, shown.result, shown.out, shown.formula
+    )
 
 
 def _is_static(value: Any) -> bool:
@@ -277,6 +284,6 @@ def _structseq_fields(value: Any) -> tuple[str, ...] | None:
 
 @cache
 def _named(name: str, fields: tuple[str, ...]) -> Any:
-    from collections import namedtuple  # noqa: PLC0415
+    from collections import namedtuple
 
     return namedtuple(name, fields)  # noqa: PYI024 (the fields are PyTorch's, known only at run time)

@@ -5,7 +5,8 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,22 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.interpreter import ARITHMETIC, COMPARISONS, BoundCall, Interpreter
+from gradcli.execution.interpreter import COMPARISONS, BoundCall, Interpreter
 from gradcli.execution.tape import function, rebuild
 from gradcli.ops.record import Op
 from gradcli.program import Call, Program
 from gradcli.settings import Limits
 
-OPERATORS: Mapping[str, Any] = ARITHMETIC | {"matmul": lambda left, right: left @ right} | dict(COMPARISONS.values())
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+    "neg": operator.neg,
+    "matmul": operator.matmul,
+    **dict(COMPARISONS.values()),
+}
 
 # Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
 SURELY_SMALL = 1 << 16
@@ -42,6 +52,11 @@ class TracedCall:
     op: Op
     call: BoundCall
     result: Any
+
+    @property
+    def inputs(self) -> list[Traced]:
+        """Return the tensors among the arguments, each once."""
+        return list(dict.fromkeys(traced_in([self.call.positional, self.call.keywords])))
 
     @property
     def outputs(self) -> list[Traced]:
@@ -72,6 +87,7 @@ class Autograd:
         self.trace = trace
         self.limits = limits
         self.most_rounds = limits.operations
+        self.largest_exponent = limits.exponent
         self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
 
     def tensor(self, value: Any) -> Tensor | None:
@@ -89,8 +105,8 @@ class Autograd:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
         positional, keywords = raw(call.positional), raw(call.keywords)
-        target = OPERATORS[op.name] if call.node.operator and op.name in OPERATORS else function(op.torch)
-        self._check_size(op, target, positional, keywords)
+        target = target_of(op, call)
+        self._check_size(target, positional, keywords)
         result = self._wrap(_run(op, target, positional, keywords), call.node)
         self.trace.calls.append(TracedCall(op, call, result))
         return result
@@ -105,16 +121,17 @@ class Autograd:
             return rebuild(result, parts)
         return tuple(result) if isinstance(result, torch.Size) else result
 
-    def _check_size(self, op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
+    def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
         """Refuse a result beyond the limits before it takes any memory."""
         if _bound([positional, keywords]) <= SURELY_SMALL:
             return
-        shapes = _meta(op, target, positional, keywords)
+        shapes = _meta(target, positional, keywords)
         self.used += sum(shape.numel() * 8 for shape in shapes)
         for shape in shapes:
             _check_shape(shape, self.limits)
         if self.used > self.limits.memory:
-            msg = f"the graph needs an estimated {self.used / 2**30:.1f} GiB, more than {self.limits.memory / 2**30:g} GiB"
+            used, most = self.used / 2**30, self.limits.memory / 2**30
+            msg = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
             raise LimitError(msg, hint="`--max-memory` raises the limit")
 
 
@@ -125,6 +142,11 @@ def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
     machine = Autograd(program, trace, limits)
     trace.output = Interpreter(program, machine, dict(traced)).run()
     return trace
+
+
+def target_of(op: Op, call: BoundCall) -> Callable[..., Any]:
+    """Return what PyTorch runs for a call: Python's own operator where one was written."""
+    return OPERATORS[op.name] if call.node.operator and op.name in OPERATORS else function(op.torch)
 
 
 def _run(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
@@ -149,7 +171,7 @@ def _bound(value: Any) -> int:
     return product
 
 
-def _meta(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
+def _meta(target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
     """Return the shapes of an op's results, found without computing them."""
     try:
         with torch.no_grad(), torch.device("meta"):

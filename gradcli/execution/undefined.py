@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gradcli.execution.interpreter import NUMBERS
-from gradcli.execution.trace import Trace, Traced, TracedCall, traced_in
+from gradcli.execution.trace import Trace, Traced, TracedCall
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> dict[Traced, str]:
@@ -16,7 +18,7 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]
     for call in reversed(trace.calls):
         reason = next((found[output] for output in call.outputs if output in found), None) or _made(call, gradients)
         if reason is not None:
-            for traced in traced_in([call.call.positional, call.call.keywords]):
+            for traced in call.inputs:
                 found.setdefault(traced, reason)
     return found
 

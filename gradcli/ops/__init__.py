@@ -1,0 +1,1 @@
+"""The op table: what each op of PyTorch is, as data."""

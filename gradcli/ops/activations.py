@@ -8,7 +8,13 @@ FUNCTIONAL = "torch.nn.functional"
 
 
 def _pointwise(
-    signature: str, definition: str, *, kinks: str | None = None, aliases: tuple[str, ...] = (), examples: tuple[str, ...] = (), torch: str = FUNCTIONAL
+    signature: str,
+    definition: str,
+    *,
+    kinks: str | None = None,
+    aliases: tuple[str, ...] = (),
+    examples: tuple[str, ...] = (),
+    torch: str = FUNCTIONAL,
 ) -> Op:
     name = signature.partition("(")[0]
     return Op(
@@ -23,7 +29,9 @@ def _pointwise(
     )
 
 
-def _composite(signature: str, definition: str, *examples: str, torch: str = FUNCTIONAL, aliases: tuple[str, ...] = ()) -> Op:
+def _composite(
+    signature: str, definition: str, *examples: str, torch: str = FUNCTIONAL, aliases: tuple[str, ...] = ()
+) -> Op:
     name = signature.partition("(")[0]
     dotted = f"{torch}.{name}"
     return Op(signature, dotted, Kind.COMPOSITE, definition, "activations", aliases=aliases, examples=examples)
@@ -38,10 +46,23 @@ ACTIVATIONS: tuple[Op, ...] = (
     ),
     _pointwise("logsigmoid(input)", "where(input < 0, input - log(1 + exp(input)), -log(1 + exp(-input)))"),
     _pointwise("relu(input)", "where(input > 0, input, 0)", kinks="input == 0"),
-    _pointwise("relu6(input)", "where(input <= 0, 0, where(input >= 6, 6, input))", kinks="logical_or(input == 0, input == 6)"),
-    _pointwise("leaky_relu(input, negative_slope=0.01)", "where(input > 0, input, negative_slope*input)", kinks="input == 0"),
-    _pointwise("threshold(input, threshold, value)", "where(input > threshold, input, value)", kinks="input == threshold", examples=("F.threshold(x, 0.1, 20) | x=2x3",)),
-    _pointwise("elu(input, alpha=1.0)", "where(input > 0, input, alpha*(exp(input) - 1))", kinks="input == 0 if alpha != 1 else False"),
+    _pointwise(
+        "relu6(input)", "where(input <= 0, 0, where(input >= 6, 6, input))", kinks="logical_or(input == 0, input == 6)"
+    ),
+    _pointwise(
+        "leaky_relu(input, negative_slope=0.01)", "where(input > 0, input, negative_slope*input)", kinks="input == 0"
+    ),
+    _pointwise(
+        "threshold(input, threshold, value)",
+        "where(input > threshold, input, value)",
+        kinks="input == threshold",
+        examples=("F.threshold(x, 0.1, 20) | x=2x3",),
+    ),
+    _pointwise(
+        "elu(input, alpha=1.0)",
+        "where(input > 0, input, alpha*(exp(input) - 1))",
+        kinks="input == 0 if alpha != 1 else False",
+    ),
     _pointwise(
         "selu(input)",
         "1.0507009873554804934193349852946*where(input > 0, input, 1.6732632423543772848170429916717*(exp(input) - 1))",
@@ -51,7 +72,8 @@ ACTIVATIONS: tuple[Op, ...] = (
     _pointwise("silu(input)", "input*sigmoid(input)"),
     _pointwise("mish(input)", "input*tanh(softplus(input))"),
     _pointwise(
-        "softplus(input, beta=1.0, threshold=20.0)", "where(beta*input > threshold, input, log(1 + exp(beta*input))/beta)"
+        "softplus(input, beta=1.0, threshold=20.0)",
+        "where(beta*input > threshold, input, log(1 + exp(beta*input))/beta)",
     ),
     _pointwise("softsign(input)", "input/(1 + abs(input))"),
     _pointwise("tanhshrink(input)", "input - tanh(input)"),

@@ -5,10 +5,19 @@ from __future__ import annotations
 from gradcli.ops.record import Kind, Op
 
 
-def _constant(signature: str, definition: str, *examples: str, torch: str = "torch", aliases: tuple[str, ...] = (), kinks: str | None = None) -> Op:
+def _constant(
+    signature: str,
+    definition: str,
+    *examples: str,
+    torch: str = "torch",
+    aliases: tuple[str, ...] = (),
+    kinks: str | None = None,
+) -> Op:
     name = signature.partition("(")[0]
     dotted = torch if torch.count(".") > 1 else f"{torch}.{name}"
-    return Op(signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, kinks=kinks)
+    return Op(
+        signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, kinks=kinks
+    )
 
 
 FACTORIES: tuple[Op, ...] = (
@@ -17,7 +26,9 @@ FACTORIES: tuple[Op, ...] = (
     _constant("zeros(*size)", "0 everywhere"),
     _constant("ones(*size)", "1 everywhere"),
     _constant("full(size, fill_value)", "one number everywhere"),
-    _constant("arange(start, end=None, step=1)", "start, start + step, … below end", torch="gradcli.execution.kernels.arange"),
+    _constant(
+        "arange(start, end=None, step=1)", "start, start + step, … below end", torch="gradcli.execution.kernels.arange"
+    ),
     _constant("linspace(start, end, steps)", "evenly spaced numbers"),
     _constant("zeros_like(input)", "0 everywhere"),
     _constant("ones_like(input)", "1 everywhere"),

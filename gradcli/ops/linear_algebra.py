@@ -7,8 +7,24 @@ from gradcli.ops.record import Kind, Op
 KERNELS = "gradcli.execution.kernels"
 
 
-def _composite(signature: str, definition: str, torch: str, *examples: str, aliases: tuple[str, ...] = (), domain: dict[str, str] | None = None) -> Op:
-    return Op(signature, torch, Kind.COMPOSITE, definition, "linear algebra", aliases=aliases, domain=domain or {}, examples=examples)
+def _composite(
+    signature: str,
+    definition: str,
+    torch: str,
+    *examples: str,
+    aliases: tuple[str, ...] = (),
+    domain: dict[str, str] | None = None,
+) -> Op:
+    return Op(
+        signature,
+        torch,
+        Kind.COMPOSITE,
+        definition,
+        "linear algebra",
+        aliases=aliases,
+        domain=domain or {},
+        examples=examples,
+    )
 
 
 SQUARE = {"A": "invertible", "input": "invertible"}
@@ -20,7 +36,11 @@ LINEAR_ALGEBRA: tuple[Op, ...] = (
         Kind.INDEXED,
         "the entry that the equation spells: the product of the operands' entries, summed over the letters that the output lacks",
         "linear algebra",
-        examples=('einsum("ij,jk->ik", a, b) | a=2x3 b=3x2', 'einsum("ii->", a) | a=3x3', 'einsum("...ij,...jk->...ik", a, b) | a=2x2x3 b=3x2'),
+        examples=(
+            'einsum("ij,jk->ik", a, b) | a=2x3 b=3x2',
+            'einsum("ii->", a) | a=3x3',
+            'einsum("...ij,...jk->...ik", a, b) | a=2x2x3 b=3x2',
+        ),
     ),
     _composite(
         "matmul(input, other)",
@@ -42,11 +62,24 @@ y""",
         aliases=("linalg.matmul",),
     ),
     _composite("mm(input, mat2)", 'einsum("ik,kj->ij", input, mat2)', "torch.mm", "torch.mm(a, b) | a=2x3 b=3x2"),
-    _composite("bmm(input, mat2)", 'einsum("bik,bkj->bij", input, mat2)', "torch.bmm", "torch.bmm(a, b) | a=2x2x3 b=2x3x2"),
+    _composite(
+        "bmm(input, mat2)", 'einsum("bik,bkj->bij", input, mat2)', "torch.bmm", "torch.bmm(a, b) | a=2x2x3 b=2x3x2"
+    ),
     _composite("mv(input, vec)", 'einsum("ik,k->i", input, vec)', "torch.mv", "torch.mv(a, b) | a=2x3 b=3"),
-    _composite("dot(input, tensor)", 'einsum("k,k->", input, tensor)', "torch.dot", "dot(a, b) | a=3 b=3", aliases=("inner1d",)),
-    _composite("outer(input, vec2)", 'einsum("i,j->ij", input, vec2)', "torch.outer", "outer(a, b) | a=2 b=3", aliases=("ger",)),
-    _composite("trace(input)", 'einsum("ii->", input)', "torch.trace", "trace(a) | a=3x3", "trace(a @ b) | a=2x3 b=3x2"),
+    _composite(
+        "dot(input, tensor)", 'einsum("k,k->", input, tensor)', "torch.dot", "dot(a, b) | a=3 b=3", aliases=("inner1d",)
+    ),
+    _composite(
+        "outer(input, vec2)", 'einsum("i,j->ij", input, vec2)', "torch.outer", "outer(a, b) | a=2 b=3", aliases=("ger",)
+    ),
+    _composite(
+        "trace(input)",
+        'einsum("ii->", input) if input.shape[0] == input.shape[1] else sum(diagonal(input))',
+        "torch.trace",
+        "trace(a) | a=3x3",
+        "trace(a) | a=2x3",
+        "trace(a @ b) | a=2x3 b=3x2",
+    ),
     _composite(
         "addmm(input, mat1, mat2, *, beta=1, alpha=1)",
         "beta*input + alpha*(mat1 @ mat2)",
@@ -110,7 +143,13 @@ squeeze(y, -1) if vector else y""",
         entry="ij",
         domain=SQUARE,
     ),
-    Op("_pivots(A)", f"{KERNELS}.pivots", Kind.CONSTANT, "the row permutation of the LU factorisation, as a matrix", "linear algebra"),
+    Op(
+        "_pivots(A)",
+        f"{KERNELS}.pivots",
+        Kind.CONSTANT,
+        "the row permutation of the LU factorisation, as a matrix",
+        "linear algebra",
+    ),
     Op("_sign(P)", f"{KERNELS}.permutation_sign", Kind.CONSTANT, "the sign of a permutation matrix", "linear algebra"),
     _composite(
         "linalg.det(A)",

@@ -9,15 +9,30 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
     """Return a loss that is reduced over all entries; `each` is a program for the unreduced loss."""
     name = signature.partition("(")[0]
     *setup, value = each.split("; ")
-    lines = [*setup, f"loss = {value}", "mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss"]
+    lines = [
+        *setup,
+        f"loss = {value}",
+        "mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss",
+    ]
     examples = examples or (f"F.{name}(x, t) | x=2x3 t=2x3", f"F.{name}(x, t, reduction='sum') | x=2x3 t=2x3")
-    return Op(signature, f"torch.nn.functional.{name}", Kind.COMPOSITE, "\n".join(lines), "losses", examples=examples, domain=domain or {})
+    return Op(
+        signature,
+        f"torch.nn.functional.{name}",
+        Kind.COMPOSITE,
+        "\n".join(lines),
+        "losses",
+        examples=examples,
+        domain=domain or {},
+    )
 
 
 LOSSES: tuple[Op, ...] = (
     _loss("mse_loss(input, target, *, reduction='mean')", "(input - target)**2"),
     _loss("l1_loss(input, target, *, reduction='mean')", "abs(input - target)"),
-    _loss("smooth_l1_loss(input, target, *, reduction='mean', beta=1.0)", "_smooth_l1(input - target, beta) if beta > 0 else abs(input - target)"),
+    _loss(
+        "smooth_l1_loss(input, target, *, reduction='mean', beta=1.0)",
+        "_smooth_l1(input - target, beta) if beta > 0 else abs(input - target)",
+    ),
     _loss("huber_loss(input, target, *, reduction='mean', delta=1.0)", "delta*_smooth_l1(input - target, delta)"),
     _loss(
         "binary_cross_entropy(input, target, weight=None, *, reduction='mean')",
@@ -29,7 +44,11 @@ LOSSES: tuple[Op, ...] = (
         "p = 1 if pos_weight is None else pos_weight; y = (1 - target)*input - (1 + (p - 1)*target)*logsigmoid(input); y if weight is None else y*weight",
         domain={"target": "(0, 1)"},
     ),
-    _loss("soft_margin_loss(input, target, *, reduction='mean')", "logaddexp(-target*input, 0*input)", "F.soft_margin_loss(x, detach(sign(t))) | x=2x3 t=2x3"),
+    _loss(
+        "soft_margin_loss(input, target, *, reduction='mean')",
+        "logaddexp(-target*input, 0*input)",
+        "F.soft_margin_loss(x, detach(sign(t))) | x=2x3 t=2x3",
+    ),
     Op(
         "_smooth_l1(difference, beta)",
         "gradcli.execution.kernels.smooth_l1",

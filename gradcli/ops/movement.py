@@ -12,11 +12,18 @@ DEFINITION = "every entry of the result is an entry of an input"
 
 def _move(signature: str, *examples: str, torch: str = "", aliases: tuple[str, ...] = ()) -> Op:
     name = signature.partition("(")[0]
-    return Op(signature, torch or f"torch.{name}", Kind.MOVEMENT, DEFINITION, "movement", aliases=aliases, examples=examples)
+    return Op(
+        signature, torch or f"torch.{name}", Kind.MOVEMENT, DEFINITION, "movement", aliases=aliases, examples=examples
+    )
 
 
 MOVEMENT: tuple[Op, ...] = (
-    _move("reshape(input, *shape)", "x.reshape(3, 2) | x=2x3", "torch.reshape(x, (6,)) | x=2x3", torch="gradcli.execution.kernels.reshape"),
+    _move(
+        "reshape(input, *shape)",
+        "x.reshape(3, 2) | x=2x3",
+        "torch.reshape(x, (6,)) | x=2x3",
+        torch="gradcli.execution.kernels.reshape",
+    ),
     _move("view(input, *shape)", "x.view(3, 2) | x=2x3", torch="torch.Tensor.view"),
     _move("flatten(input, start_dim=0, end_dim=-1)", "flatten(x) | x=2x3", "flatten(x, 1) | x=2x2x2"),
     _move("ravel(input)", "x.ravel() | x=2x3"),
@@ -38,7 +45,12 @@ MOVEMENT: tuple[Op, ...] = (
     _move("flipud(input)", "flipud(x) | x=2x3"),
     _move("rot90(input, k=1, dims=(0, 1))", "rot90(x) | x=2x3"),
     _move("roll(input, shifts, dims=None)", "roll(x, 1, 0) | x=4"),
-    _move("cat(tensors, dim=0)", "cat([x, y]) | x=2x3 y=1x3", "cat((x, x), dim=1) | x=2x2", aliases=("concat", "concatenate")),
+    _move(
+        "cat(tensors, dim=0)",
+        "cat([x, y]) | x=2x3 y=1x3",
+        "cat((x, x), dim=1) | x=2x2",
+        aliases=("concat", "concatenate"),
+    ),
     _move("stack(tensors, dim=0)", "stack([x, y], dim=1) | x=3 y=3"),
     _move("hstack(tensors)", "hstack((x, y)) | x=2 y=3"),
     _move("vstack(tensors)", "vstack((x, y)) | x=3 y=3", aliases=("row_stack",)),
@@ -47,7 +59,13 @@ MOVEMENT: tuple[Op, ...] = (
     _move("unbind(input, dim=0)", "a, b = unbind(x); a*b | x=2x3"),
     _move("narrow(input, dim, start, length)", "narrow(x, 0, 1, 2) | x=4x2"),
     _move("select(input, dim, index)", "select(x, 0, 1) | x=3x2"),
-    _move("getitem(input, index)", "X[0, 1:] | X=3x3", "X[..., None] | X=2x2", "X[:, ::2] | X=2x5", torch="operator.getitem"),
+    _move(
+        "getitem(input, index)",
+        "X[0, 1:] | X=3x3",
+        "X[..., None] | X=2x2",
+        "X[:, ::2] | X=2x5",
+        torch="operator.getitem",
+    ),
     _move("diagonal(input, offset=0, dim1=0, dim2=1)", "diagonal(x) | x=3x3", "diagonal(x, 1) | x=3x4"),
     _move("diag(input, diagonal=0)", "diag(x) | x=3", "diag(x) | x=3x3"),
     _move("diag_embed(input, offset=0, dim1=-2, dim2=-1)", "diag_embed(x) | x=2x3"),
@@ -61,7 +79,12 @@ MOVEMENT: tuple[Op, ...] = (
     _move("clone(input)", "x.clone() | x=2"),
     _move("contiguous(input)", "x.T.contiguous() | x=2x3", torch="torch.Tensor.contiguous"),
     _move("unfold(input, dimension, size, step)", "x.unfold(0, 3, 1) | x=6", torch="torch.Tensor.unfold"),
-    _move("pad(input, pad, mode='constant', value=None)", "F.pad(x, (1, 2)) | x=3", "F.pad(x, (1, 1), mode='reflect') | x=1x4", torch="torch.nn.functional.pad"),
+    _move(
+        "pad(input, pad, mode='constant', value=None)",
+        "F.pad(x, (1, 2)) | x=3",
+        "F.pad(x, (1, 1), mode='reflect') | x=1x4",
+        torch="torch.nn.functional.pad",
+    ),
     _move("_rows(input, dim)", torch="gradcli.execution.kernels.rows"),
     _move("_at(input, index)", torch="gradcli.execution.kernels.at"),
     Op(
@@ -85,6 +108,9 @@ y = reshape(y, (y.shape[0], -1, y.shape[3]))
 y = y if bias is None else y + unsqueeze(bias, -1)
 y if input.ndim == 3 else squeeze(y, 0)""",
         "convolutions",
-        examples=("F.conv1d(x, w, b, stride=2, padding=1) | x=2x2x6 w=3x2x3 b=3", "F.conv1d(x, w, groups=2) | x=1x4x5 w=2x2x3"),
+        examples=(
+            "F.conv1d(x, w, b, stride=2, padding=1) | x=2x2x6 w=3x2x3 b=3",
+            "F.conv1d(x, w, groups=2) | x=1x4x5 w=2x2x3",
+        ),
     ),
 )

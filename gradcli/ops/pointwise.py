@@ -50,11 +50,22 @@ POSITIVE = {"input": "(0, inf)"}
 
 POINTWISE: tuple[Op, ...] = (
     # Arithmetic
-    _op("add(input, other, *, alpha=1)", "input + alpha*other", examples=("x + y | x=2x3 y=3", "torch.add(x, y, alpha=2) | x=2 y=2")),
-    _op("sub(input, other, *, alpha=1)", "input - alpha*other", aliases=("subtract",), examples=("x - y | x=2x3 y=2x1",)),
+    _op(
+        "add(input, other, *, alpha=1)",
+        "input + alpha*other",
+        examples=("x + y | x=2x3 y=3", "torch.add(x, y, alpha=2) | x=2 y=2"),
+    ),
+    _op(
+        "sub(input, other, *, alpha=1)", "input - alpha*other", aliases=("subtract",), examples=("x - y | x=2x3 y=2x1",)
+    ),
     _op("mul(input, other)", "input*other", aliases=("multiply",)),
     _op("div(input, other)", "input/other", aliases=("divide", "true_divide"), domain={"other": "(0, inf)"}),
-    _op("pow(input, exponent)", "input**exponent", domain=POSITIVE, examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3")),
+    _op(
+        "pow(input, exponent)",
+        "input**exponent",
+        domain=POSITIVE,
+        examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
+    ),
     _op("neg(input)", "-input", aliases=("negative",)),
     _op("positive(input)", "input"),
     _op("reciprocal(input)", "1/input", domain=POSITIVE),
@@ -63,7 +74,9 @@ POINTWISE: tuple[Op, ...] = (
     _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE),
     _op("abs(input)", "where(input < 0, -input, input)", aliases=("absolute",), kinks="input == 0"),
     _op("addcmul(input, tensor1, tensor2, *, value=1)", "input + value*tensor1*tensor2"),
-    _op("addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}),
+    _op(
+        "addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}
+    ),
     _op("lerp(input, end, weight)", "input + weight*(end - input)"),
     _op("hypot(input, other)", "sqrt(input**2 + other**2)"),
     # Exponentials and logarithms
@@ -74,10 +87,25 @@ POINTWISE: tuple[Op, ...] = (
     _op("log2(input)", "log(input)/log(2)", domain=POSITIVE),
     _op("log10(input)", "log(input)/log(10)", domain=POSITIVE),
     _op("log1p(input)", "log(1 + input)", aliases=("special.log1p",), domain=POSITIVE),
-    _op("logaddexp(input, other)", "where(input > other, input + log(1 + exp(other - input)), other + log(1 + exp(input - other)))"),
-    _op("logaddexp2(input, other)", "where(input > other, input + log(1 + 2**(other - input))/log(2), other + log(1 + 2**(input - other))/log(2))"),
-    _op("xlogy(input, other)", "where(input == 0, 0*other, input*log(other))", aliases=("special.xlogy",), domain={"other": "(0, inf)"}),
-    _op("special.xlog1py(input, other)", "where(input == 0, 0*other, input*log(1 + other))", domain={"other": "(0, inf)"}),
+    _op(
+        "logaddexp(input, other)",
+        "where(input > other, input + log(1 + exp(other - input)), other + log(1 + exp(input - other)))",
+    ),
+    _op(
+        "logaddexp2(input, other)",
+        "where(input > other, input + log(1 + 2**(other - input))/log(2), other + log(1 + 2**(input - other))/log(2))",
+    ),
+    _op(
+        "xlogy(input, other)",
+        "where(input == 0, 0*other, input*log(other))",
+        aliases=("special.xlogy",),
+        domain={"other": "(0, inf)"},
+    ),
+    _op(
+        "special.xlog1py(input, other)",
+        "where(input == 0, 0*other, input*log(1 + other))",
+        domain={"other": "(0, inf)"},
+    ),
     _op("special.entr(input)", "where(input > 0, -input*log(input), 0*input)", domain=POSITIVE),
     # Trigonometry
     _op("sin(input)", "sin(input)"),
@@ -86,7 +114,11 @@ POINTWISE: tuple[Op, ...] = (
     _op("asin(input)", "asin(input)", aliases=("arcsin",), domain={"input": "(-1, 1)"}),
     _op("acos(input)", "acos(input)", aliases=("arccos",), domain={"input": "(-1, 1)"}),
     _op("atan(input)", "atan(input)", aliases=("arctan",)),
-    _op("atan2(input, other)", "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))", aliases=("arctan2",)),
+    _op(
+        "atan2(input, other)",
+        "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))",
+        aliases=("arctan2",),
+    ),
     _op("sinh(input)", "sinh(input)"),
     _op("cosh(input)", "cosh(input)"),
     _op("tanh(input)", "tanh(input)"),
@@ -110,7 +142,21 @@ POINTWISE: tuple[Op, ...] = (
     _op("minimum(input, other)", "where(input < other, input, other)", kinks="input == other"),
     _op("fmax(input, other)", "where(input >= other, input, other)", kinks="input == other"),
     _op("fmin(input, other)", "where(input <= other, input, other)", kinks="input == other"),
-    _op("where(condition, input, other)", "where(condition, input, other)", examples=("where(x > 0, x**2, y) | x=2x3 y=3",)),
-    _op("clamp_min(input, min)", "where(input < min, min, input)", kinks="input == min", examples=("clamp_min(x, 0.5) | x=2x3",)),
-    _op("clamp_max(input, max)", "where(input > max, max, input)", kinks="input == max", examples=("clamp_max(x, 0.5) | x=2x3",)),
+    _op(
+        "where(condition, input, other)",
+        "where(condition, input, other)",
+        examples=("where(x > 0, x**2, y) | x=2x3 y=3",),
+    ),
+    _op(
+        "clamp_min(input, min)",
+        "where(input < min, min, input)",
+        kinks="input == min",
+        examples=("clamp_min(x, 0.5) | x=2x3",),
+    ),
+    _op(
+        "clamp_max(input, max)",
+        "where(input > max, max, input)",
+        kinks="input == max",
+        examples=("clamp_max(x, 0.5) | x=2x3",),
+    ),
 )

@@ -1,0 +1,1 @@
+"""Derivatives of definitions, by sympy in index notation: the only part that imports it, in a process of its own."""

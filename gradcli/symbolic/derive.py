@@ -36,7 +36,11 @@ def entry_of(signature: Signature) -> Entry:
     axes, numbers = dict(signature.axes), dict(signature.numbers)
     entry = build(signature.formula, axes, numbers, signature.out)
     if any(term.has(*INFINITE) for term in entry.terms):
-        kept = {name: value for name, value in numbers.items() if not isinstance(value, int | float) or isinstance(value, bool)}
+        kept = {
+            name: value
+            for name, value in numbers.items()
+            if not isinstance(value, int | float) or isinstance(value, bool)
+        }
         symbols = {name: "" for name in numbers if name not in kept}
         entry = build(signature.formula, axes | symbols, kept, signature.out)
     return entry
@@ -92,4 +96,3 @@ def _system(entry: Entry, operands: dict[str, str], unknown: str) -> LinearSyste
 
 def _text(symbols: tuple[Symbol, ...]) -> str:
     return "".join(symbol.name for symbol in symbols)
-

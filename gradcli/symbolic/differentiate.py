@@ -8,6 +8,7 @@ substitution, which is exact here because a label ranges over the whole axis tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from sympy import Dummy, Expr, KroneckerDelta, Mul, Symbol
 
@@ -79,9 +80,10 @@ class Length(Symbol):
 
     __slots__ = ()
 
-    def __new__(cls, axis: Symbol) -> Length:
+    def __new__(cls, axis: Symbol) -> Self:
         """Return the length of the axis called `axis`."""
-        return Symbol.__new__(cls, f"length_{axis.name}", positive=True)
+        made: Self = Symbol.__new__(cls, f"length_{axis.name}", positive=True)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +127,3 @@ def _common_pairs(
             pairs.append((next(iter(seen)), target))
     # One residual axis can pair with one unknown axis only.
     return tuple(pair for number, pair in enumerate(pairs) if pair[0] not in {earlier for earlier, _ in pairs[:number]})
-

@@ -95,7 +95,11 @@ def atoms(term: Expr, name: str) -> list[Expr]:
 
 def index_labels(term: Expr) -> set[Symbol]:
     """Return the index labels that a term depends on."""
-    return {symbol for symbol in term.free_symbols if symbol.is_integer and isinstance(symbol, Symbol) and len(symbol.name) == 1 and symbol == label(symbol.name)}
+    return {
+        symbol
+        for symbol in term.free_symbols
+        if symbol.is_integer and isinstance(symbol, Symbol) and len(symbol.name) == 1 and symbol == label(symbol.name)
+    }
 
 
 def factors(term: Expr) -> list[Expr]:

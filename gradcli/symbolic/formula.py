@@ -75,7 +75,7 @@ RELATIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def number(value: float | bool | str | None) -> Any:
+def number(value: complex | str | None) -> Any:
     """Return a parameter's value for sympy: numbers exactly as their decimal text says, anything else as it is."""
     if isinstance(value, bool | str) or value is None:
         return value
@@ -112,7 +112,9 @@ class Translator:
                 return self.names[node.name]
             case Index(value=Name(name=name)):
                 assert self.entry is not None  # noqa: S101 (only indexed definitions have subscripts)
-                return self.entry(name, [item if not isinstance(item, Expression_) else self.translate(item) for item in node.items])
+                return self.entry(
+                    name, [item if not isinstance(item, Expression_) else self.translate(item) for item in node.items]
+                )
             case Call():
                 return self._call(node)
             case Comparison():
@@ -161,7 +163,11 @@ Expression_ = Name | Literal | Call | Index | Comparison | Conditional
 
 def _condition(value: Any) -> Any:
     """Return a tensor operand of truth values as a condition."""
-    return value if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Symbol) else sympy.Ne(value, 0)
+    return (
+        value
+        if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Symbol)
+        else sympy.Ne(value, 0)
+    )
 
 
 def _arithmetic(value: Any) -> Any:
@@ -174,7 +180,7 @@ def _arithmetic(value: Any) -> Any:
 def defaults(signature: str) -> dict[str, Any]:
     """Return the values of a signature's optional parameters, for sympy."""
     return {
-        parameter.name: number(parameter.default)  # type: ignore[arg-type]
+        parameter.name: number(parameter.default)
         for parameter in parse_signature(signature)
         if not parameter.required and not isinstance(parameter.default, tuple)
     }

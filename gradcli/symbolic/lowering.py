@@ -168,7 +168,7 @@ class _Builder:
             self.known[node] = self._value(node)
         return self.known[node]
 
-    def _value(self, node: Any) -> int:  # noqa: PLR0911 (one return for each kind of node)
+    def _value(self, node: Any) -> int:
         if isinstance(node, Length):
             return self.emit(Step("size", (), (), "", node.name.removeprefix("length_")))
         if isinstance(node, Indexed):
@@ -215,7 +215,9 @@ class _Builder:
         if not positive:
             return self.apply("neg", self.value(sympy.Add(*negative)))
         total = reduce(lambda left, right: self.apply("add", left, right), [self.value(part) for part in positive])
-        return reduce(lambda left, right: self.apply("sub", left, right), [self.value(part) for part in negative], total)
+        return reduce(
+            lambda left, right: self.apply("sub", left, right), [self.value(part) for part in negative], total
+        )
 
     def _mul(self, node: Expr) -> int:
         if node.args[0] == -1:
@@ -231,7 +233,9 @@ class _Builder:
         if exponent == Rational(1, 2):
             return self.apply("sqrt", self.value(base))
         if exponent.is_Number and exponent.is_negative:
-            return self.apply("reciprocal", self.value(sympy.Pow(base, -exponent, evaluate=False) if exponent != -1 else base))
+            return self.apply(
+                "reciprocal", self.value(sympy.Pow(base, -exponent, evaluate=False) if exponent != -1 else base)
+            )
         return self.apply("pow", self.value(base), self.value(exponent))
 
     def _piecewise(self, node: Piecewise) -> int:

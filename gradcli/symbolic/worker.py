@@ -18,7 +18,7 @@ def main() -> None:
     """Answer requests until standard input ends."""
     limit = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    from gradcli.symbolic import warm  # noqa: PLC0415 (sympy's import counts against the limit)
+    from gradcli.symbolic import warm  # sympy's import counts against the limit
 
     warm.warm()
     for line in sys.stdin:
@@ -28,7 +28,7 @@ def main() -> None:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request; a failure is an answer too."""
-    from gradcli.symbolic.derive import derive  # noqa: PLC0415 (see main)
+    from gradcli.symbolic.derive import derive  # see main
 
     try:
         return derive(Signature.from_data(request["derive"])).to_data()
