@@ -69,7 +69,7 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.
     error = (gradient - reference).abs()
     same = gradient == reference
     error = error.masked_fill(same, 0.0)
-    wrong = ~(error <= tolerance.allowed(reference) + noise) & ~same
+    wrong = ~((error <= tolerance.allowed(reference) + noise) & reference.isfinite()) & ~same
     relative = (error / reference.abs()).masked_fill(error == 0, 0.0)
     place = _worst(error, wrong)
     verdict, note = _judge(gradient, reference, wrong, place)

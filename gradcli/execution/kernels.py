@@ -51,6 +51,14 @@ def at(tensor: Tensor, index: Tensor) -> Tensor:
     return tensor.gather(-1, index.unsqueeze(-1)).squeeze(-1)
 
 
+def tied(tensor: Tensor, dim: Any, sign: int) -> Tensor:
+    """Return, for each row along `dim`, whether its largest entry (smallest, for sign -1) stands there more than once."""
+    if isinstance(dim, Tensor):
+        return tensor == dim
+    entries = rows(tensor, dim) * sign
+    return (entries == entries.amax(-1, keepdim=True)).sum(-1) > 1
+
+
 def windows(tensor: Tensor, size: tuple[int, ...], stride: Any, dilation: Any) -> Tensor:
     """Return the windows that a convolution reads: (…, positions…, offsets…) for the last `len(size)` axes."""
     count = len(size)

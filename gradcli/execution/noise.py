@@ -1,8 +1,8 @@
 """Rounding noise: how far a gradient may be off because double precision cannot do better at this point.
 
 The reference is evaluated again with the last bits of every intermediate value changed. Where cancellation has eaten
-the digits of a gradient (a softmax's gradient that is exactly zero, 1 - tanh(x)² at x = 10), it scatters, and autograd's value is as
-good as any of these. This is the idea of stochastic arithmetic (Vignes 1993, CADNA).
+the digits of a gradient (a softmax's gradient that is exactly zero, 1 - tanh(x)² at x = 10), it scatters, and
+autograd's value is as good as any of these. This is the idea of stochastic arithmetic (Vignes 1993, CADNA).
 """
 
 from __future__ import annotations

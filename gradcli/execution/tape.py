@@ -107,7 +107,8 @@ class Tape:
             return self._constant(self._call(op, call))
         result = self._expand(op, call, bound)
         if op.kinks is not None:
-            result.kinks = lambda: kink_mask(op, bound)
+            for node in nodes_in(result)[:1]:
+                node.kinks = lambda: condition(op.kinks, bound)
         return result
 
     def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
@@ -174,13 +175,13 @@ class Tape:
         return self._node(result, tuple(edges))
 
 
-def kink_mask(op: Op, bound: Mapping[str, Any]) -> Tensor:
-    """Return where an op's declared kinks are: its condition over its arguments, which are constants here."""
+def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
+    """Return where a condition over an op's arguments holds: they are constants here."""
     variables = {
         name: Node(value.tensor, differentiable=False) if isinstance(value, Node) else value
         for name, value in bound.items()
     }
-    mask = Interpreter(definition(op.kinks or "False"), Tape(), variables).run()
+    mask = Interpreter(definition(text or "False"), Tape(), variables).run()
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gradcli.execution.interpreter import NUMBERS
-from gradcli.execution.trace import Trace, Traced, TracedCall
+from gradcli.execution.reference import double
+from gradcli.execution.tape import Node, condition, defaults
+from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,23 +26,43 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]
 
 
 def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | None:
-    """Return a sentence if a call makes a value that is not finite from finite ones, and a gradient passes there."""
-    if not _finite([call.call.positional, call.call.keywords]):
-        return None
+    """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
+    arguments = [call.call.positional, call.call.keywords]
     for output in call.outputs:
         gradient = gradients.get(output)
-        bad = ~output.tensor.isfinite() if output.tensor.is_floating_point() else None
-        if bad is not None and gradient is not None and bool((bad & (gradient != 0)).any()):
-            kind = "NaN" if bool(output.tensor.isnan().any()) else "infinite"
-            return f"the value of '{output.text}' is {kind} here"
+        if gradient is None or not output.tensor.is_floating_point():
+            continue
+        reached = gradient != 0
+        finite = bool(output.tensor.isfinite().all())
+        if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
+            return f"the value of '{output.text}' is NaN here"
+        if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
+            return f"the value of '{output.text}' is infinite here"
+        if call.op.jumps is not None and _any(_jumps(call) & reached):
+            return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None
 
 
-def _finite(value: object) -> bool:
+def _jumps(call: TracedCall) -> Tensor:
+    bound = replaced(call.call.bound, lambda traced: Node(double(traced.tensor), differentiable=False))
+    return condition(call.op.jumps, {**defaults(call.op.signature), **bound})
+
+
+def _any(mask: Tensor) -> bool:
+    return bool(mask.any())
+
+
+def _is_infinite(value: float) -> bool:
+    return math.isinf(value) or math.isnan(value)
+
+
+def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
+    """Return whether some number or some entry of a tensor among nested arguments has a property."""
     if isinstance(value, Traced):
-        return bool(value.tensor.isfinite().all())
-    if isinstance(value, NUMBERS):
-        return value == value and value not in {float("inf"), float("-inf")}  # noqa: PLR0124 (NaN is unlike itself)
+        tensor = value.tensor
+        return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
+    if isinstance(value, int | float):
+        return number(value)
     if isinstance(value, dict):
         value = list(value.values())
-    return all(_finite(item) for item in value) if isinstance(value, tuple | list) else True
+    return any(_holds(item, number, method) for item in value) if isinstance(value, tuple | list) else False

@@ -50,7 +50,9 @@ ACTIVATIONS: tuple[Op, ...] = (
         "relu6(input)", "where(input <= 0, 0, where(input >= 6, 6, input))", kinks="logical_or(input == 0, input == 6)"
     ),
     _pointwise(
-        "leaky_relu(input, negative_slope=0.01)", "where(input > 0, input, negative_slope*input)", kinks="input == 0"
+        "leaky_relu(input, negative_slope=0.01)",
+        "where(input > 0, input, negative_slope*input)",
+        kinks="input == 0 if negative_slope != 1 else False",
     ),
     _pointwise(
         "threshold(input, threshold, value)",

@@ -11,12 +11,12 @@ def _constant(
     *examples: str,
     torch: str = "torch",
     aliases: tuple[str, ...] = (),
-    kinks: str | None = None,
+    jumps: str | None = None,
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch if torch.count(".") > 1 else f"{torch}.{name}"
     return Op(
-        signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, kinks=kinks
+        signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, jumps=jumps
     )
 
 
@@ -34,11 +34,21 @@ FACTORIES: tuple[Op, ...] = (
     _constant("ones_like(input)", "1 everywhere"),
     _constant("full_like(input, fill_value)", "one number everywhere"),
     _constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
-    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", aliases=("sgn",)),
-    _constant("floor(input)", "the largest integer that is not larger", "floor(x)*x | x=2x3"),
-    _constant("ceil(input)", "the smallest integer that is not smaller", "ceil(x)*x | x=2x3"),
-    _constant("round(input)", "the nearest integer", "round(x)*x | x=2x3"),
-    _constant("trunc(input)", "the integer part", "trunc(x)*x | x=2x3", aliases=("fix",)),
+    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", aliases=("sgn",), jumps="input == 0"),
+    _constant(
+        "floor(input)", "the largest integer that is not larger", "floor(x)*x | x=2x3", jumps="input == round(input)"
+    ),
+    _constant(
+        "ceil(input)", "the smallest integer that is not smaller", "ceil(x)*x | x=2x3", jumps="input == round(input)"
+    ),
+    _constant("round(input)", "the nearest integer", "round(x)*x | x=2x3", jumps="input - floor(input) == 0.5"),
+    _constant(
+        "trunc(input)",
+        "the integer part",
+        "trunc(x)*x | x=2x3",
+        jumps="logical_and(input == round(input), input != 0)",
+        aliases=("fix",),
+    ),
     _constant("heaviside(input, values)", "0, `values` or 1"),
     _constant("lt(input, other)", "input < other", aliases=("less",)),
     _constant("le(input, other)", "input <= other", aliases=("less_equal",)),

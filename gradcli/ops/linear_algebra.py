@@ -27,7 +27,7 @@ def _composite(
     )
 
 
-SQUARE = {"A": "invertible", "input": "invertible"}
+SQUARE = {"A": "invertible"}
 
 LINEAR_ALGEBRA: tuple[Op, ...] = (
     Op(

@@ -35,7 +35,7 @@ MOVEMENT: tuple[Op, ...] = (
     _move("permute(input, *dims)", "x.permute(1, 0, 2) | x=2x3x2", torch="torch.Tensor.permute"),
     _move("movedim(input, source, destination)", "movedim(x, 0, 2) | x=2x3x2", aliases=("moveaxis",)),
     _move("expand(input, *sizes)", "x.expand(2, 3) | x=3", "x.expand(-1, 4) | x=3x1", torch="torch.Tensor.expand"),
-    _move("expand_as(input, other)", torch="torch.Tensor.expand_as"),
+    _move("expand_as(input, other)", "x.expand_as(y) | x=3 y=2x3", torch="torch.Tensor.expand_as"),
     _move("broadcast_to(input, size)", "broadcast_to(x, (2, 3)) | x=3"),
     _move("repeat(input, *repeats)", "x.repeat(2, 2) | x=2x3", torch="torch.Tensor.repeat"),
     _move("tile(input, dims)", "tile(x, (2, 2)) | x=3"),

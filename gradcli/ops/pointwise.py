@@ -20,7 +20,7 @@ def _op(
     family: str = "pointwise",
 ) -> Op:
     name = signature.partition("(")[0]
-    dotted = torch if torch.rpartition(".")[2] == name.rpartition(".")[2] else f"{torch}.{name}"
+    dotted = torch if torch.count(".") else f"{torch}.{name}"
     return Op(
         signature,
         dotted,
@@ -37,6 +37,8 @@ def _op(
 def _examples(signature: str, definition: str) -> tuple[str, ...]:
     """Return a call on tensors for every required parameter, with broadcasting where there are two."""
     name, _, rest = signature.rstrip(")").partition("(")
+    if name.startswith("_"):
+        return ()
     required = [part.strip() for part in rest.split(",") if "=" not in part and "*" not in part]
     letters = "xyz"[: len(required)]
     if len(required) != len(letters) or not definition:
@@ -97,16 +99,16 @@ POINTWISE: tuple[Op, ...] = (
     ),
     _op(
         "xlogy(input, other)",
-        "where(input == 0, 0*other, input*log(other))",
+        "where(other > 0, input*log(other), where(input == 0, 0, input*log(other)))",
         aliases=("special.xlogy",),
         domain={"other": "(0, inf)"},
     ),
     _op(
         "special.xlog1py(input, other)",
-        "where(input == 0, 0*other, input*log(1 + other))",
+        "where(other > -1, input*log(1 + other), where(input == 0, 0, input*log(1 + other)))",
         domain={"other": "(0, inf)"},
     ),
-    _op("special.entr(input)", "where(input > 0, -input*log(input), 0*input)", domain=POSITIVE),
+    _op("special.entr(input)", "where(input >= 0, -input*log(input), -inf)", domain=POSITIVE),
     # Trigonometry
     _op("sin(input)", "sin(input)"),
     _op("cos(input)", "cos(input)"),
@@ -137,6 +139,7 @@ POINTWISE: tuple[Op, ...] = (
     _op("special.ndtr(input)", "erfc(-input/sqrt(2))/2"),
     _op("logit(input)", "log(input/(1 - input))", aliases=("special.logit",), domain={"input": "(0, 1)"}),
     _op("i0(input)", "i0(input)", aliases=("special.i0",)),
+    _op("_root(input)", "where(input == 0, 0, sqrt(input))", torch="torch.sqrt", domain=POSITIVE),
     # Comparison of two values, and choice
     _op("maximum(input, other)", "where(input > other, input, other)", kinks="input == other"),
     _op("minimum(input, other)", "where(input < other, input, other)", kinks="input == other"),

@@ -70,13 +70,50 @@ reshape(x, shape)""",
         "amax(input, dim=None, keepdim=False)",
         "reshape(_at(_rows(input, dim), argmax(_rows(input, dim), -1)), sum(input, dim, keepdim).shape)",
         "amax(x, dim=1) | x=2x5",
-        kinks="sum(1*(input == amax(input, dim, True)), dim) > 1",
+        kinks="_tied(input, dim, 1)",
     ),
     _composite(
         "amin(input, dim=None, keepdim=False)",
         "reshape(_at(_rows(input, dim), argmin(_rows(input, dim), -1)), sum(input, dim, keepdim).shape)",
         "amin(x, dim=1) | x=2x5",
-        kinks="sum(1*(input == amin(input, dim, True)), dim) > 1",
+        kinks="_tied(input, dim, -1)",
+    ),
+    _composite(
+        "max(input, dim=None, keepdim=False)",
+        """if dim is None:
+    result = _at(_rows(input, None), argmax(_rows(input, None), -1))
+elif is_tensor(dim):
+    result = maximum(input, dim)
+else:
+    index = argmax(input, dim, keepdim)
+    result = (reshape(_at(_rows(input, dim), argmax(_rows(input, dim), -1)), index.shape), index)
+result""",
+        "max(x) | x=2x3",
+        "max(x, dim=1).values | x=2x3",
+        "max(x, y) | x=2x3 y=3",
+        kinks="_tied(input, dim, 1)",
+    ),
+    _composite(
+        "min(input, dim=None, keepdim=False)",
+        """if dim is None:
+    result = _at(_rows(input, None), argmin(_rows(input, None), -1))
+elif is_tensor(dim):
+    result = minimum(input, dim)
+else:
+    index = argmin(input, dim, keepdim)
+    result = (reshape(_at(_rows(input, dim), argmin(_rows(input, dim), -1)), index.shape), index)
+result""",
+        "min(x) | x=2x3",
+        "min(x, dim=1)[0] | x=2x3",
+        kinks="_tied(input, dim, -1)",
+    ),
+    Op("is_tensor(obj)", "torch.is_tensor", Kind.CONSTANT, "whether it is a tensor", "reductions"),
+    Op(
+        "_tied(input, dim, sign)",
+        "gradcli.execution.kernels.tied",
+        Kind.CONSTANT,
+        "where the extreme value stands twice",
+        "reductions",
     ),
     _composite(
         "norm(input, p='fro', dim=None, keepdim=False)",
@@ -95,7 +132,7 @@ reshape(x, shape)""",
 elif ord == 1:
     y = sum(abs(x), dim, keepdim)
 elif ord == 2:
-    y = sqrt(sum(x*x, dim, keepdim))
+    y = _root(sum(x*x, dim, keepdim))
 else:
     y = sum(abs(x)**ord, dim, keepdim)**(1/ord)
 y""",
