@@ -104,7 +104,7 @@ class Tape:
         """Return an op's result as nodes; only ops that a gradient passes through are expanded."""
         bound = {**defaults(op.signature), **call.bound}
         if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
-            return self._constant(self._call(op, call))
+            return _made_by(self._constant(self._call(op, call)), op, bound)
         result = self._expand(op, call, bound)
         if op.kinks is not None:
             for node in nodes_in(result)[:1]:
@@ -143,7 +143,7 @@ class Tape:
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
-        return self._node(result, edges)
+        return _made_by(self._node(result, edges), op, operands)  # type: ignore[no-any-return]
 
     def _node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
         node = Node(result, differentiable=True, edges=edges)
@@ -183,6 +183,13 @@ def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     }
     mask = Interpreter(definition(text or "False"), Tape(), variables).run()
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
+
+
+def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
+    """Note on a node which op made it of what; formulas are read off that."""
+    if isinstance(result, Node):
+        result.origin = (op, arguments)
+    return result
 
 
 def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
