@@ -143,7 +143,7 @@ class Tape:
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
-        return _made_by(self._node(result, edges), op, operands)  # type: ignore[no-any-return]
+        return _made_by(self._node(result, edges), op, operands)
 
     def _node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
         node = Node(result, differentiable=True, edges=edges)
