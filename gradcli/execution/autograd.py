@@ -59,11 +59,12 @@ def check_differentiable(output: Any) -> Traced:
 
 
 def backward(
-    output: Traced, tensors: Sequence[Traced], cotangent: Tensor, retain: Sequence[Traced]
+    output: Traced, tensors: Sequence[Traced], cotangent: Tensor | None, retain: Sequence[Traced]
 ) -> dict[Traced, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
-    A hook on each non-leaf catches its gradient; a tensor that the output does not depend on gets zeros.
+    A hook on each non-leaf catches its gradient; a tensor that the output does not depend on gets zeros. `cotangent` is
+    None for a scalar output that is given none: with one, PyTorch imports sympy (half a second) to compare two shapes.
     """
     caught: dict[Traced, Tensor] = {}
     for traced in tensors:
@@ -87,7 +88,7 @@ def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
 
 
 def gradients(
-    output: Traced, wrt: Sequence[Traced], cotangent: Tensor, *, create_graph: bool, allow_unused: bool
+    output: Traced, wrt: Sequence[Traced], cotangent: Tensor | None, *, create_graph: bool, allow_unused: bool
 ) -> dict[Traced, Tensor | None]:
     """Return what `torch.autograd.grad` gives; an unused tensor is an error that names it, or None if allowed."""
     for traced in wrt:

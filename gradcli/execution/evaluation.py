@@ -36,7 +36,8 @@ def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], ver
         cotangent = autograd.cotangent_of(output, settings.grad_output)
         shown = _wanted(trace, names, settings)
         expansion = _ask(trace) if settings.verify else None
-        found = _gradients(output, shown, names, cotangent, settings)
+        given = None if settings.grad_output is None else cotangent
+        found = _gradients(output, shown, names, given, settings)
         evidence = _weigh(expansion, found, cotangent, settings)
     finally:
         torch.set_default_dtype(before)
@@ -113,7 +114,7 @@ def _ask(trace: Trace) -> Expansion:
 
 
 def _gradients(
-    output: Traced, shown: Sequence[Traced], names: Mapping[Traced, str], cotangent: Tensor, settings: Settings
+    output: Traced, shown: Sequence[Traced], names: Mapping[Traced, str], cotangent: Tensor | None, settings: Settings
 ) -> dict[Traced, Tensor | None]:
     if settings.wrt is not None:
         options = {"create_graph": settings.create_graph, "allow_unused": settings.allow_unused}

@@ -52,7 +52,7 @@ def at(tensor: Tensor, index: Tensor) -> Tensor:
 
 
 def tied(tensor: Tensor, dim: Any, sign: int) -> Tensor:
-    """Return, for each row along `dim`, whether its largest entry (smallest, for sign -1) stands there more than once."""
+    """Return, for each row along `dim`, whether its largest entry (smallest, for sign -1) stands there twice."""
     if isinstance(dim, Tensor):
         return tensor == dim
     entries = rows(tensor, dim) * sign

@@ -86,13 +86,20 @@ def indexed(
     explicit = explicit_axes(op.definition)
     views = {name: _along(op, shape, bound) for name, shape in shapes.items()}
     batches = {name: view.shape[: len(view.shape) - explicit[name]] for name, view in views.items()}
-    batch = tuple(torch.broadcast_shapes(*batches.values()))
+    batch = broadcast(list(batches.values()))
     letters = BATCH_LABELS[len(BATCH_LABELS) - len(batch) :]
     axes = {}
     for name, view in views.items():
         axes[name], kept = _broadcast(batches[name], batch, letters)
         views[name] = View(view.original, view.permutation, kept + view.shape[len(batches[name]) :])
     return Presented(views, axes, _result(op, result, batch, bound), letters + op.entry, op.definition)
+
+
+def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape that shapes broadcast to; PyTorch's own function would import sympy, which takes half a second."""
+    rank = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
 
 
 def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> View:
