@@ -7,6 +7,7 @@ This module imports neither torch nor sympy.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -109,8 +110,12 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
-        order = ["schema", *[name for name in self.__dataclass_fields__ if name != "schema"]]
-        return {name: jsonable(getattr(self, name)) for name in order}
+        return {name: jsonable(value) for name, value in self.fields()}
+
+    def fields(self) -> Iterator[tuple[str, Any]]:
+        """Yield the fields as they are, in the order of the JSON."""
+        yield "schema", self.schema
+        yield from ((name, getattr(self, name)) for name in self.__dataclass_fields__ if name != "schema")
 
     @property
     def exit_code(self) -> ExitCode:
@@ -131,11 +136,18 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
+        return _entries(value)
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]
     msg = f"a report cannot hold {type(value).__name__}"
     raise GradcliError(msg)
+
+
+def _entries(tensor: Any) -> Any:
+    """Return a tensor as nested lists; the entries of a finite one need no look at each."""
+    if hasattr(tensor, "isfinite") and not tensor.is_complex() and bool(tensor.isfinite().all()):
+        return tensor.tolist()
+    return jsonable(tensor.tolist())
 
 
 def _finite(value: float) -> float | str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 
 from gradcli.render.style import Style
-from gradcli.report import Report
+from gradcli.report import Report, jsonable
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as JSON with one field, and one tensor, a line."""
     fields = []
-    for name, value in report.to_dict().items():
-        text = _dumps(value)
+    for name, value in report.fields():
         if name == "tensors" and value:
-            text = "[\n" + ",\n".join("  " + _dumps(tensor) for tensor in value) + "\n ]"
+            # One tensor at a time: as lists of numbers they take ten times their memory.
+            text = "[\n" + ",\n".join("  " + _dumps(jsonable(tensor)) for tensor in value) + "\n ]"
+        else:
+            text = _dumps(jsonable(value))
         fields.append(f" {_dumps(name)}: {text}")
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
