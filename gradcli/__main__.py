@@ -1,8 +1,6 @@
 """`python -m gradcli`."""
 
-import sys
-
-from gradcli.cli.app import main
+from gradcli.cli.app import run_and_leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_leave()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -64,6 +65,21 @@ def root(
     """
     if context.invoked_subcommand is None:
         context.get_help()
+
+
+def run_and_leave() -> NoReturn:
+    """Run the command line and end the process at once.
+
+    What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
+    """
+    code = main()
+    client = sys.modules.get("gradcli.derivation.client")
+    if client is not None:
+        client.DERIVATIONS.worker.stop()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
