@@ -6,8 +6,7 @@ the API load what they need when they are first used (PEP 562).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
     from gradcli.api import check, evaluate
     from gradcli.errors import GradcliError
@@ -24,7 +23,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Return a name of the API, loading its module."""
     if name not in _HOMES:
         msg = f"module 'gradcli' has no attribute '{name}'"

@@ -107,13 +107,10 @@ def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdi
     if not bool(wrong.any()):
         return Verdict.MATCH, None
     index = _index(place, tuple(gradient.shape))
-    values = f"{_show(gradient.flatten()[place])} and {_show(reference.flatten()[place])}"
+    ours, theirs = reference.flatten()[place], gradient.flatten()[place]
+    where = f"at {_place(index)} autograd gives {_show(theirs)} and the derivative is {_show(ours)}"
     count = f"{int(wrong.sum())} of {wrong.numel()} entries differ"
-    parts: list[str | None] = [
-        count,
-        f"at {_place(index)} autograd and the derivative give {values}",
-        likely_cause(gradient, reference),
-    ]
+    parts: list[str | None] = [count, where, likely_cause(gradient, reference)]
     return Verdict.MISMATCH, "; ".join(part for part in parts if part)
 
 

@@ -25,3 +25,9 @@ def test_help_loads_neither_torch_nor_sympy(arguments: list[str]) -> None:
 
 def test_importing_gradcli_loads_hardly_anything() -> None:
     assert modules_after("import gradcli") - modules_after("") <= {"gradcli", "__future__", "typing"}
+
+
+def test_evaluating_keeps_sympy_out_of_the_process_that_runs_torch() -> None:
+    program = "from gradcli.cli.app import main\nmain(['eval', 'sum(softmax(X @ X.T, dim=-1))', '--shape', '2x2', '-o', '/dev/null'])"
+    assert "torch" in modules_after(program)
+    assert "sympy" not in modules_after(program)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gradcli.execution.autograd import grad_fn_name
 from gradcli.execution.noise import rounding_noise
 from gradcli.execution.reference import Reference, double
 from gradcli.execution.trace import Trace, Traced
@@ -29,6 +30,7 @@ class Evidence:
     tolerance: Tolerance
     undefined: dict[Traced, str]
     _noise: dict[Traced, Tensor] | None = None
+    _known: dict[Traced, Comparison] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -49,9 +51,14 @@ class Evidence:
             return None
         if traced in self.reference.undecided:
             return Comparison(Verdict.UNDECIDED, None, None, None, self.reference.undecided[traced])
-        return self._explained(traced, self._compared(traced, double(gradient)))
+        return self._explained(traced, self._compared(traced))
 
-    def _compared(self, traced: Traced, gradient: Tensor) -> Comparison:
+    def _compared(self, traced: Traced) -> Comparison:
+        if traced not in self._known:
+            self._known[traced] = self._compare(traced, double(self.gradients[traced]))  # type: ignore[arg-type]
+        return self._known[traced]
+
+    def _compare(self, traced: Traced, gradient: Tensor) -> Comparison:
         reference = self.reference.values[traced]
         comparison = compare(gradient, reference, self.tolerance)
         if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
@@ -76,7 +83,21 @@ class Evidence:
         if comparison.verdict is Verdict.UNDEFINED and self.reference.first_nan is not None:
             text = self.reference.first_nan.outputs[0].text
             return _with_note(comparison, Verdict.UNDEFINED, f"the derivative of '{text}' makes the first NaN")
+        if comparison.verdict is Verdict.MISMATCH and (culprit := self._culprit()) is not None:
+            return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
         return comparison
+
+    def _culprit(self) -> str | None:
+        """Return in words the call nearest to the output whose operands' gradients are wrong and results' are right."""
+        for call in reversed(self.trace.calls):
+            known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
+            wrong = [traced for traced in known if self._compared(traced).verdict is Verdict.MISMATCH]
+            if wrong and not any(output in wrong for output in call.outputs):
+                return f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
+        return None
+
+    def _is_comparable(self, traced: Traced) -> bool:
+        return self.gradients.get(traced) is not None and traced in self.reference.values
 
 
 def _with_note(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:

@@ -96,7 +96,7 @@ def indexed(
 
 
 def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the shape that shapes broadcast to; PyTorch's own function would import sympy, which takes half a second."""
+    """Return the shape that shapes broadcast to; PyTorch's own function would import sympy, half a second's work."""
     rank = max((len(shape) for shape in shapes), default=0)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcli.escaping import escape
-from gradcli.render.numbers import short, show_shape, tensor_lines
+from gradcli.render.numbers import show_shape, tensor_lines
 from gradcli.report import Report, TensorReport, Verdict
 
 MOST_ROWS = 24
@@ -167,24 +167,11 @@ def _verdict_text(tensor: TensorReport) -> str:
 
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
-    """Return name and text of every note, with the size of the difference where autograd is contradicted."""
-    notes = []
-    for tensor in tensors:
-        parts = [text for text in (_difference(tensor), tensor.note) if text]
-        if parts:
-            notes.append((clip(tensor.name, LONGEST_NAME), escape(" ".join("; ".join(parts).split()))))
+    """Return name and text of every note."""
+    notes = [(clip(t.name, LONGEST_NAME), escape(" ".join(t.note.split()))) for t in tensors if t.note]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
-
-
-def _difference(tensor: TensorReport) -> str | None:
-    symbolic = tensor.symbolic
-    if tensor.verdict is not Verdict.MISMATCH or symbolic is None or symbolic.max_abs_error is None:
-        return None
-    where = f" at {list(symbolic.worst_index)}" if symbolic.worst_index else ""
-    relative = "" if symbolic.max_rel_error is None else f" (relative {short(symbolic.max_rel_error)})"
-    return f"autograd and the symbolic derivative differ by up to {short(symbolic.max_abs_error)}{relative}{where}"
 
 
 def _verdict_words(report: Report) -> str:

@@ -85,13 +85,12 @@ def test_every_verdict_is_said_in_words(
 
 
 @pytest.mark.parametrize("name", HUMAN)
-def test_a_mismatch_shows_both_values_and_where(name: str, make_tensor: MakeTensor, make_report: MakeReport) -> None:
+def test_a_mismatch_shows_both_values_and_its_note(name: str, make_tensor: MakeTensor, make_report: MakeReport) -> None:
     symbolic = Symbolic("w/2", None, torch.tensor([1.0, 7.25]), 5.25, 0.72, (1,))
     tensor = make_tensor("w", [1.0, 1.0], [1.0, 2.0], symbolic=symbolic, verdict=Verdict.MISMATCH, note="a factor")
     text = FORMATS[name](make_report(tensor, verdict=Verdict.MISMATCH), Style(100))
-    for part in ["symbolic", "7.25", "5.25", "0.72", "a factor"]:
+    for part in ["symbolic", "7.25", "a factor"]:
         assert part in text
-    assert "[1]" in text.replace("\\", "")
 
 
 @pytest.mark.parametrize("name", HUMAN)
