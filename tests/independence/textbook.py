@@ -158,7 +158,7 @@ TENSOR: dict[str, Callable[..., Any]] = {
     "dot": matmul,
     "outer": lambda a, b: a[:, None] * b,
     "softmin": lambda x, dim: softmax(-x, dim),
-    "logdet": lambda A: log(det(A)),
+    "logdet": lambda matrix: log(det(matrix)),
     "T": lambda x: x.T,
     "t": lambda x: x.T,
     "mT": lambda x: np.swapaxes(x, -1, -2),

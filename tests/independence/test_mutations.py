@@ -1,0 +1,236 @@
+"""Detection power: a wrong gradient is a mismatch, whichever side is wrong, for every op and every step."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+import torch
+from mutants import FACTOR, mutants
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.messages import Derived, Signature
+from gradcli.execution import trace as tracing
+from gradcli.execution.adjoint import Adjoints, accumulate
+from gradcli.execution.evaluation import run_program
+from gradcli.execution.points import leaves_for, parse_example
+from gradcli.execution.reference import Expansion, double_precision, expand
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.table import OPS, find
+from gradcli.report import Verdict
+from gradcli.session import evaluate_program, read
+from gradcli.settings import Settings
+
+EXAMPLES = [(op, example) for op in OPS if op.kind is not Kind.CONSTANT for example in op.examples]
+EQUAL = 1e-12
+
+Bend = Callable[[Tensor], Tensor]
+
+
+def largest_dropped(gradient: Tensor) -> Tensor:
+    if not gradient.numel():
+        return gradient
+    bent = gradient.clone(memory_format=torch.contiguous_format)
+    bent.view(-1)[gradient.abs().argmax()] = 0
+    return bent
+
+
+def transposed(gradient: Tensor) -> Tensor:
+    square = gradient.ndim > 1 and gradient.shape[-1] == gradient.shape[-2]
+    return gradient.mT if square else gradient
+
+
+def summed_along(gradient: Tensor) -> Tensor:
+    """Spread the sum over the first axis, as a wrong reduction of a broadcast would."""
+    return gradient.sum(0, keepdim=True).expand(gradient.shape) if gradient.ndim else gradient
+
+
+BENDS: Mapping[str, Bend] = {
+    "scaled": lambda gradient: gradient * FACTOR,
+    "negated": lambda gradient: -gradient,
+    "an entry dropped": largest_dropped,
+    "transposed": transposed,
+    "shifted": lambda gradient: gradient.roll(1, 0) if gradient.ndim else gradient,
+    "summed along an axis": summed_along,
+}
+
+
+@dataclass
+class Case:
+    """An example at its point, with the weights that make one number of its output."""
+
+    text: str
+    leaves: dict[str, Tensor]
+    weights: Tensor
+    expansion: Expansion = field(repr=False)
+
+    @cached_property
+    def right(self) -> list[Tensor]:
+        """Return the gradients by the derivatives as they were derived."""
+        found = adjoints(self, DERIVATIONS.known)
+        assert found is not None
+        return found
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return the verdict of a whole run."""
+        settings = Settings(grad_output=self.weights)  # type: ignore[arg-type]
+        return evaluate_program(self.text, settings, self.leaves).verdict
+
+
+def case_of(example: str) -> Case:
+    text, shapes = parse_example(example)
+    settings = Settings(shapes=dict(shapes))
+    program = read(text, settings)
+    leaves = leaves_for(program, shapes, find, seed=1)
+    with double_precision():
+        trace = run_program(program, settings, leaves)
+    shape = trace.output.tensor.shape
+    weights = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    expansion = expand(trace)
+    DERIVATIONS.request(expansion.signatures())
+    return Case(text, leaves, weights, expansion)
+
+
+class Bent(torch.autograd.Function):
+    """The identity with a wrong gradient; it notes by how much it is wrong."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor, bend: Bend, changes: list[float]) -> Tensor:
+        context.bend, context.changes = bend, changes
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        bent = context.bend(gradient)
+        context.changes.append(difference(bent, gradient))
+        return bent, None, None
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """Return how far two tensors are apart, relative to the largest entry; NaN is infinitely far from a number."""
+    if one.shape != other.shape:
+        return float("inf")
+    error = (one - other).abs().masked_fill(one.isnan() & other.isnan(), 0.0).nan_to_num(nan=float("inf"))
+    size = other.abs().nan_to_num(nan=0.0, posinf=0.0)
+    return float(error.max() / size.max().clamp_min(1e-300)) if error.numel() else 0.0
+
+
+def bent_arguments(value: Any, bend: Bend, changes: list[float]) -> Any:
+    """Return arguments whose tensors pass a wrong gradient on."""
+    if isinstance(value, Tensor):
+        return Bent.apply(value, bend, changes) if value.requires_grad else value
+    if isinstance(value, dict):
+        return {name: bent_arguments(item, bend, changes) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(bent_arguments(item, bend, changes) for item in value)
+    return value
+
+
+def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[float]) -> None:
+    """Make PyTorch's gradient of one op wrong in the user's program."""
+    original = tracing.target_of
+
+    def target_of(called: Op, call: Any) -> Callable[..., Any]:
+        target = original(called, call)
+        if called is not op:
+            return target
+        return lambda *positional, **keywords: target(
+            *bent_arguments(positional, bend, changes), **bent_arguments(keywords, bend, changes)
+        )
+
+    monkeypatch.setattr(tracing, "target_of", target_of)
+
+
+AUTOGRAD: Counter[str] = Counter()
+SYMBOLIC: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
+def test_a_wrong_gradient_of_pytorch_is_a_mismatch(pair: tuple[Op, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    case = case_of(pair[1])
+    survivors = []
+    for name, bend in BENDS.items():
+        changes: list[float] = []
+        with monkeypatch.context() as patch:
+            bend_op(patch, pair[0], bend, changes)
+            verdict = case.verdict
+        assert changes, "the op is not called"
+        equivalent = max(changes) <= EQUAL
+        AUTOGRAD["equivalent" if equivalent else "detected" if verdict is Verdict.MISMATCH else "survived"] += 1
+        if not equivalent and verdict is not Verdict.MISMATCH:
+            survivors.append((name, verdict))
+    assert survivors == []
+
+
+SEEN: set[Signature] = set()
+# Mutants that claim no other gradient than the right one.
+HARMLESS = {"equivalent", "no program", "not a number", "undecided"}
+
+
+@pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
+def test_a_wrong_derivative_is_a_mismatch(pair: tuple[Op, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    case = case_of(pair[1])
+    fresh = [signature for signature in case.expansion.signatures() if signature not in SEEN]
+    SEEN.update(fresh)
+    survivors = []
+    for signature in fresh:
+        for name, mutant in mutants(DERIVATIONS.known[signature]):
+            outcome = judged(case, signature, mutant, monkeypatch)
+            SYMBOLIC[outcome] += 1
+            if outcome not in HARMLESS | {"detected"}:
+                survivors.append((signature.formula, name, outcome))
+    assert survivors == []
+
+
+def judged(case: Case, signature: Signature, mutant: Derived, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what became of a mutant: it has to be a mismatch if it makes a gradient another number at this point.
+
+    One that makes no number is not taken for a derivative: the difference quotients decide in its place.
+    """
+    try:
+        wrong = adjoints(case, DERIVATIONS.known | {signature: mutant})
+    except (RuntimeError, IndexError, TypeError):
+        return "no program"
+    if wrong is None:
+        return "undecided" if verdict_with(case, signature, mutant, monkeypatch) is Verdict.UNDECIDED else "survived"
+    if any(bool(found.isnan().any()) for found in wrong):
+        return "not a number"
+    if all(difference(found, known) <= EQUAL for found, known in zip(wrong, case.right, strict=True)):
+        return "equivalent"
+    verdict = verdict_with(case, signature, mutant, monkeypatch)
+    return "detected" if verdict is Verdict.MISMATCH else f"survived as {verdict}"
+
+
+def verdict_with(case: Case, signature: Signature, mutant: Derived, monkeypatch: pytest.MonkeyPatch) -> Verdict | None:
+    with monkeypatch.context() as patch:
+        patch.setitem(DERIVATIONS.known, signature, mutant)
+        return case.verdict
+
+
+def adjoints(case: Case, known: Mapping[Signature, Derived]) -> list[Tensor] | None:
+    """Return the symbolic gradient of every tensor that the report shows, with no care for kinks; None if undecided."""
+    expansion = case.expansion
+    output = expansion.nodes[expansion.trace.output]
+    found = Adjoints({output: case.weights})
+    with double_precision(), torch.no_grad():
+        accumulate(expansion.tape.nodes, found, known)
+    nodes = [expansion.nodes[traced] for traced in expansion.trace.tensors]
+    return None if found.undecided else [found.values.get(node, torch.zeros_like(node.tensor)) for node in nodes]
+
+
+@pytest.mark.parametrize(("name", "counts"), [("autograd", AUTOGRAD), ("symbolic", SYMBOLIC)])
+def test_every_mutant_was_detected(name: str, counts: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:
+    if not counts:
+        return  # run alone
+    claims = sum(count for outcome, count in counts.items() if outcome not in HARMLESS)
+    rate = counts["detected"] / claims
+    with capsys.disabled():
+        sys.stdout.write(f"\n{name}: {rate:.2%} of the wrong gradients detected: {dict(counts)}\n")
+    assert rate == 1.0
