@@ -29,6 +29,7 @@ class Worker:
     memory: int = DEFAULT_MEMORY
     _process: subprocess.Popen[str] | None = None
     _answers: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    _posted: bool = False
 
     def start(self) -> None:
         """Start the process unless it runs; returns at once, while sympy is still being imported."""
@@ -50,24 +51,41 @@ class Worker:
                 with suppress(OSError):
                     stream.close()  # type: ignore[union-attr]
             self._process = None
+            self._posted = False
+
+    def post(self, request: dict[str, Any]) -> None:
+        """Send a request whose answer is collected later, or never."""
+        self.collect(self.seconds)
+        self.start()
+        self._posted = True
+        threading.Thread(target=_write, args=(self._process, [request]), daemon=True).start()
+
+    def collect(self, seconds: float) -> dict[str, Any] | None:
+        """Return the answer to what was posted; None if there is none in time, and then the process is killed."""
+        if not self._posted:
+            return None
+        self._posted = False
+        answer = self._next(seconds)
+        return None if isinstance(answer, str) else answer
 
     def ask(self, requests: list[dict[str, Any]]) -> Iterator[dict[str, Any] | str]:
         """Yield an answer for each request, or a sentence that says why there is none."""
         waiting = list(requests)
+        self.collect(self.seconds)  # an answer that nobody came for is in the way
         while waiting:
             self.start()
             threading.Thread(target=_write, args=(self._process, list(waiting)), daemon=True).start()
             while waiting:
-                answer = self._next()
+                answer = self._next(self.seconds)
                 waiting.pop(0)
                 yield answer
                 if isinstance(answer, str):
                     break  # the worker was killed: start a new one for the rest
 
-    def _next(self) -> dict[str, Any] | str:
-        reason = f"no derivative within {self.seconds:g} s"
+    def _next(self, seconds: float) -> dict[str, Any] | str:
+        reason = f"no derivative within {seconds:g} s"
         with suppress(queue.Empty):
-            line = self._answers.get(timeout=self.seconds)
+            line = self._answers.get(timeout=seconds)
             if line is not None:
                 answer: dict[str, Any] = json.loads(line)
                 return answer

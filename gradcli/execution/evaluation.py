@@ -12,6 +12,7 @@ from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution import autograd
 from gradcli.execution.evidence import Evidence
+from gradcli.execution.formulas import Formula, Formulas
 from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.leaves import DTYPES, make_leaves
 from gradcli.execution.reference import Expansion, differentiate, expand
@@ -36,12 +37,14 @@ def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], ver
         cotangent = autograd.cotangent_of(output, settings.grad_output)
         shown = _wanted(trace, names, settings)
         expansion = _ask(trace) if settings.verify else None
-        given = None if settings.grad_output is None else cotangent
-        found = _gradients(output, shown, names, given, settings)
+        formulas = Formulas.ask(DERIVATIONS.worker, expansion, names, cotangent) if expansion else None
+        chosen = None if settings.grad_output is None else cotangent
+        found = _gradients(output, shown, names, chosen, settings)
         evidence = _weigh(expansion, found, cotangent, settings)
     finally:
         torch.set_default_dtype(before)
-    tensors = tuple(_tensor_report(traced, names[traced], found, evidence) for traced in shown)
+    written = formulas.collect() if formulas else {}
+    tensors = tuple(_tensor_report(traced, names[traced], found, evidence, written.get(traced)) for traced in shown)
     verdicts = [tensor.verdict for tensor in tensors if tensor.verdict is not None]
     return Report(
         gradcli=version,
@@ -136,7 +139,11 @@ def _weigh(
 
 
 def _tensor_report(
-    traced: Traced, name: str, found: Mapping[Traced, Tensor | None], evidence: Evidence | None
+    traced: Traced,
+    name: str,
+    found: Mapping[Traced, Tensor | None],
+    evidence: Evidence | None,
+    formula: Formula | None,
 ) -> TensorReport:
     gradient = found.get(traced)
     comparison = evidence.judge(traced) if evidence else None
@@ -149,14 +156,17 @@ def _tensor_report(
         value=traced.tensor.detach(),
         grad=autograd.grad_attribute(traced),
         gradient=None if gradient is None else gradient.detach(),
-        symbolic=_symbolic(traced, evidence, comparison),
+        symbolic=_symbolic(traced, evidence, comparison, formula),
         verdict=comparison.verdict if comparison else None,
         note=comparison.note if comparison else None,
     )
 
 
-def _symbolic(traced: Traced, evidence: Evidence | None, comparison: Comparison | None) -> Symbolic | None:
+def _symbolic(
+    traced: Traced, evidence: Evidence | None, comparison: Comparison | None, formula: Formula | None
+) -> Symbolic | None:
     if evidence is None or comparison is None or traced not in evidence.reference.values:
         return None
     value = evidence.reference.values[traced]
-    return Symbolic(None, None, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)
+    text, latex = (formula.text, formula.latex) if formula else (None, None)
+    return Symbolic(text, latex, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -75,15 +77,25 @@ RELATIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+LARGEST_DENOMINATOR = 100_000
+
+
 def number(value: complex | str | None) -> Any:
-    """Return a parameter's value for sympy: numbers exactly as their decimal text says, anything else as it is."""
+    """Return a parameter's value for sympy: pi, a simple fraction, or what the decimal text says; text as it is."""
     if isinstance(value, bool | str) or value is None:
         return value
     if isinstance(value, int):
         return sympy.Integer(value)
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 (NaN is the one value unlike itself)
         return sympy.Float(value)
-    return Rational(repr(value))
+    if isinstance(value, complex):
+        msg = "a complex parameter has no symbolic derivative yet"
+        raise NotSupportedError(msg)
+    if value == math.pi:
+        return sympy.pi
+    # 0.3333333333333333 means a third: the fraction that it is the nearest double to.
+    fraction = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
+    return Rational(fraction) if float(fraction) == value else Rational(repr(value))
 
 
 @lru_cache(maxsize=1024)

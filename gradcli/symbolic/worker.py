@@ -30,12 +30,24 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request; a failure is an answer too."""
     from gradcli.symbolic.derive import derive  # see main
 
+    if "formulas" in request:
+        return _formulas(request)
     try:
         return derive(Signature.from_data(request["derive"])).to_data()
     except MemoryError:
         return Derived(None, {}, error="the derivation needs more memory than the limit").to_data()
     except Exception as error:  # noqa: BLE001 (sympy raises anything; the verdict is then undecided, with this reason)
         return Derived(None, {}, error=f"{type(error).__name__}: {error}").to_data()
+
+
+def _formulas(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the formulas that were found in time; none where sympy failed, because no verdict depends on them."""
+    from gradcli.symbolic.formulas import formulas  # see main
+
+    try:
+        return formulas(request["formulas"], request["seconds"])
+    except Exception:  # noqa: BLE001 (as above)
+        return {}
 
 
 if __name__ == "__main__":

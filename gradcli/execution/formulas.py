@@ -1,0 +1,63 @@
+"""Formulas for a report: asked for early, collected late, and never waited for longer than a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradcli.derivation.client import Worker
+from gradcli.execution.reference import Expansion
+from gradcli.execution.sketch import chain_rule, sketch
+from gradcli.execution.trace import Traced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SECONDS = 1.0  # for all formulas of a program, in the worker
+GRACE = 1.0  # seconds more until a worker that does not answer is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One formula: as PyTorch's text, and as LaTeX."""
+
+    text: str
+    latex: str
+
+
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """The formulas of one program, on their way."""
+
+    worker: Worker
+    expansion: Expansion
+    names: Mapping[Traced, str]
+
+    @staticmethod
+    def ask(worker: Worker, expansion: Expansion, names: Mapping[Traced, str], cotangent: Tensor) -> Formulas:
+        """Have the worker write formulas, while the caller does something else."""
+        drawn = sketch(expansion, names, _upstream(cotangent))
+        if drawn is not None:
+            worker.post({"formulas": drawn, "seconds": SECONDS})
+        return Formulas(worker, expansion, names)
+
+    def collect(self) -> dict[Traced, Formula]:
+        """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
+        found = self.worker.collect(SECONDS + GRACE) or {}
+        steps = chain_rule(self.expansion, self.names)
+        formulas = {}
+        for traced, name in self.names.items():
+            if name in found:
+                formulas[traced] = Formula(found[name]["formula"], found[name]["latex"])
+            elif traced in steps:
+                formulas[traced] = Formula(*steps[traced])
+        return formulas
+
+
+def _upstream(cotangent: Tensor) -> float | None:
+    """Return the number that every entry of the upstream gradient is, or None."""
+    if cotangent.is_complex() or cotangent.numel() == 0:
+        return None
+    first = float(cotangent.reshape(-1)[0])
+    return first if bool((cotangent == first).all()) else None

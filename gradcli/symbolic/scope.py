@@ -1,0 +1,58 @@
+"""What is shared by everything that is composed for one program: index symbols, and what tensors are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from sympy import Expr, IndexedBase, Integer, Symbol
+
+Indices = tuple[Expr, ...]
+
+
+class NoFormulaError(Exception):
+    """A value has no formula in index notation, or none of a size to read."""
+
+
+@dataclass(slots=True)
+class Template:
+    """An expression over index symbols; `at` puts other indices in their places."""
+
+    symbols: Indices
+    body: Expr
+
+    def at(self, indices: Sequence[Expr]) -> Expr:
+        """Return the expression at other indices."""
+        pairs = zip(self.symbols, indices, strict=True)
+        return self.body.xreplace({symbol: index for symbol, index in pairs if isinstance(symbol, Symbol)})
+
+
+@dataclass(slots=True)
+class Scope:
+    """Index symbols and what tensors are called: shared by everything that is composed for one program."""
+
+    sizes: dict[Symbol, int] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    nameless: set[str] = field(default_factory=set)
+    _counter: Any = field(default_factory=count)
+
+    def fresh(self, shape: Iterable[int]) -> Indices:
+        """Return new index symbols for the axes of a shape; an axis of length 1 has index 0."""
+        return tuple(Integer(0) if size == 1 else self._symbol(size) for size in shape)
+
+    def _symbol(self, size: int) -> Symbol:
+        symbol = Symbol(f"k{next(self._counter):05d}", integer=True, nonnegative=True)
+        self.sizes[symbol] = size
+        return symbol
+
+    def tensor(self, place: int, prefix: str, name: str, shape: tuple[int, ...]) -> Template:
+        """Return a tensor that stands for itself, shown by its name."""
+        key = f"{prefix}{place:05d}"
+        self.names[key], self.shapes[key] = name, shape
+        symbols = self.fresh(shape)
+        if not shape:
+            return Template((), Symbol(key, real=True))
+        return Template(symbols, IndexedBase(key, real=True)[symbols])
