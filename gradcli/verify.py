@@ -5,6 +5,7 @@ Works on anything with a tensor's methods, and imports neither torch nor sympy.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,10 @@ class Tolerance:
         relative, absolute = NORMWISE.get(dtype, ELEMENTWISE)
         chosen = (relative if rtol is None else rtol, absolute if atol is None else atol)
         return Tolerance(*chosen, normwise=dtype in NORMWISE)
+
+    def least(self, scale: float) -> float:
+        """Return what is allowed for any entry of a gradient whose largest entry is `scale`."""
+        return self.relative * scale + self.absolute if self.normwise else self.absolute * scale
 
     def allowed(self, reference: Any) -> Any:
         """Return how far from each entry of the reference a gradient may be."""
@@ -66,16 +71,24 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.
         return Comparison(Verdict.MISMATCH, None, None, None, shapes)
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0, None)
-    error = (gradient - reference).abs()
+    error, size = (gradient - reference).abs(), reference.abs()
+    largest, scale = float(error.max()), float(size.max())
+    if math.isfinite(largest) and math.isfinite(scale) and largest <= tolerance.least(scale):
+        place = int(error.argmax())
+        relative = _largest((error / size).masked_fill_(error == 0, 0.0)) if largest else 0.0
+        return Comparison(Verdict.MATCH, largest, relative, _index(place, tuple(error.shape)))
+    return _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
+
+
+def _compare_entries(gradient: Any, reference: Any, error: Any, allowed: Any) -> Comparison:
+    """Return the comparison entry by entry, where some may be wrong or not finite."""
     same = gradient == reference
     error = error.masked_fill(same, 0.0)
-    wrong = ~((error <= tolerance.allowed(reference) + noise) & reference.isfinite()) & ~same
-    relative = (error / reference.abs()).masked_fill(error == 0, 0.0)
+    wrong = ~((error <= allowed) & reference.isfinite()) & ~same
+    relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
     place = _worst(error, wrong)
     verdict, note = _judge(gradient, reference, wrong, place)
-    return Comparison(
-        verdict, float(error.flatten()[place]), _largest(relative), _index(place, tuple(error.shape)), note
-    )
+    return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), note)
 
 
 def _worst(error: Any, wrong: Any) -> int:

@@ -76,13 +76,14 @@ def backward(
     for traced in tensors:
         if traced.is_leaf and traced.tensor.grad is not None:
             caught[traced] = traced.tensor.grad.detach().clone()
-    return {t: caught.get(t, torch.zeros_like(t.tensor)).detach() for t in tensors if t.tensor.requires_grad}
+    wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
 def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
-            caught[traced] = gradient.detach().clone()
+            caught[traced] = gradient.detach()
 
     return hook
 

@@ -12,6 +12,7 @@ from gradcli.derivation.messages import Derived, Signature
 from gradcli.errors import GradcliError
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluate import Shake, still
+from gradcli.execution.finite import has_nan
 from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.kinks import LocalCall, has_kink, resolve
 from gradcli.execution.tape import Node, Tape, nodes_in
@@ -131,8 +132,15 @@ def _through(
         return
     local = Adjoints(dict(upstream), adjoints.shake)
     accumulate(group.nodes, local, derived)
-    _note_kinks(group, inputs, [upstream.get(node) for node in outputs], local, reference)
-    _note_nan(group, upstream.values(), local, reference)
+    made_nan = _makes_nan(inputs.values(), upstream, local)
+    if _settle_kinks(group, inputs, [upstream.get(node) for node in outputs], local, made_nan=made_nan):
+        _mark_kinked(reference, group, group.call.outputs[0].name or group.call.outputs[0].text)
+    elif (
+        further := next((reference.kinked[t] for t in group.call.outputs if t in reference.kinked), None)
+    ) is not None:
+        _mark_kinked(reference, group, further)
+    if reference.first_nan is None and made_nan and _makes_nan(inputs.values(), upstream, local):
+        reference.first_nan = group.call
     for node in dict.fromkeys(inputs.values()):
         if node in local.undecided:
             adjoints.undecided.setdefault(node, local.undecided[node])
@@ -140,31 +148,27 @@ def _through(
             adjoints.add(node, local.values[node])
 
 
-def _note_kinks(
-    group: Group,
-    inputs: Mapping[Traced, Node],
-    weights: Sequence[Tensor | None],
-    local: Adjoints,
-    reference: Reference,
-) -> None:
-    """Settle a call's kinks, and mark the operands whose gradients pass through a kink, here or further on."""
+def _settle_kinks(
+    group: Group, inputs: Mapping[Traced, Node], weights: Sequence[Tensor | None], local: Adjoints, *, made_nan: bool
+) -> bool:
+    """Settle a call's kinks, and what only looks like one (0 times infinity); return whether there was a kink."""
     kink = has_kink(group.nodes, local)
-    if kink or any(bool(value.isnan().any()) for value in local.values.values()):
-        tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
-        kink = resolve(LocalCall(group.call, tensors, weights), inputs, local) or kink
-    outputs = group.call.outputs
-    further = next((reference.kinked[traced] for traced in outputs if traced in reference.kinked), None)
-    name = (outputs[0].name or outputs[0].text) if kink else further
-    if name is not None:
-        for traced in inputs:
-            reference.kinked.setdefault(traced, name)
+    if not kink and not made_nan:
+        return False
+    tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
+    return resolve(LocalCall(group.call, tensors, weights), inputs, local) or kink
 
 
-def _note_nan(group: Group, upstream: Iterable[Tensor], local: Adjoints, reference: Reference) -> None:
-    """Remember the first call whose derivative makes a NaN that was not there before."""
-    before = any(bool(value.isnan().any()) for value in upstream)
-    if reference.first_nan is None and not before and any(bool(value.isnan().any()) for value in local.values.values()):
-        reference.first_nan = group.call
+def _mark_kinked(reference: Reference, group: Group, name: str) -> None:
+    """Mark a call's operands: their gradients pass through the kink called `name`."""
+    for traced in group.call.inputs:
+        reference.kinked.setdefault(traced, name)
+
+
+def _makes_nan(inputs: Iterable[Node], upstream: Mapping[Node, Tensor], local: Adjoints) -> bool:
+    """Return whether a call's derivative makes a NaN that was not there before."""
+    contributions = [local.values[node] for node in inputs if node in local.values and node not in upstream]
+    return any(has_nan(value) for value in contributions) and not any(has_nan(value) for value in upstream.values())
 
 
 def double(tensor: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from gradcli.execution.finite import all_finite
 from gradcli.execution.reference import double
 from gradcli.execution.tape import Node, condition, defaults
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
@@ -32,8 +33,10 @@ def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | 
         gradient = gradients.get(output)
         if gradient is None or not output.tensor.is_floating_point():
             continue
+        finite = all_finite(output.tensor)
+        if finite and call.op.jumps is None:
+            continue
         reached = gradient != 0
-        finite = bool(output.tensor.isfinite().all())
         if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
             return f"the value of '{output.text}' is NaN here"
         if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):

@@ -121,14 +121,14 @@ ACTIVATIONS: tuple[Op, ...] = (
     _composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),
     _composite(
         "softmax(input, dim)",
-        "e = exp(input - detach(amax(input, dim, True))); e/sum(e, dim, True)",
+        "e = exp(input - amax(detach(input), dim, True)); e/sum(e, dim, True)",
         "softmax(x, dim=-1) | x=2x3",
         "softmax(x, dim=0) | x=3",
         aliases=("special.softmax",),
     ),
     _composite(
         "log_softmax(input, dim)",
-        "y = input - detach(amax(input, dim, True)); y - log(sum(exp(y), dim, True))",
+        "y = input - amax(detach(input), dim, True); y - log(sum(exp(y), dim, True))",
         "log_softmax(x, dim=1) | x=2x3",
         aliases=("special.log_softmax",),
     ),

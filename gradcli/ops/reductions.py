@@ -61,7 +61,7 @@ reshape(x, shape)""",
     ),
     _composite(
         "logsumexp(input, dim, keepdim=False)",
-        "m = detach(amax(input, dim, True)); y = log(sum(exp(input - m), dim, True)) + m; reshape(y, sum(input, dim, keepdim).shape)",
+        "m = amax(detach(input), dim, True); y = log(sum(exp(input - m), dim, True)) + m; reshape(y, sum(input, dim, keepdim).shape)",
         "logsumexp(x, dim=0) | x=3x2",
         "logsumexp(x, dim=(0, 1), keepdim=True) | x=3x2",
         aliases=("special.logsumexp",),
