@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from gradcli.execution.autograd import grad_fn_name
 from gradcli.execution.noise import rounding_noise
@@ -14,9 +15,6 @@ from gradcli.execution.trace import Trace, Traced
 from gradcli.execution.undefined import resting_on_undefined
 from gradcli.report import Verdict
 from gradcli.verify import Comparison, Tolerance, compare
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
 from gradcli.language.constants import fold
+from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
-from gradcli.ops.signature import bind
 from gradcli.ops.table import find
 from gradcli.program import (
     Assign,
@@ -212,8 +212,8 @@ class Interpreter:
         known = {id(part): value for part, value in zip(node.arguments, positional, strict=True)}
         known |= {id(part): keywords[name] for name, part in node.keywords}
         try:
-            bound = {name: _value(part, known) for name, part in bind(op, node).items()}
-            return self.machine.apply(op, BoundCall(node, positional, keywords, bound))
+            chosen, bound = choose(op, node, lambda part: _value(part, known))
+            return self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
         except GradcliError as error:
             raise self.located(error, node) from None
 

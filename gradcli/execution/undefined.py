@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from gradcli.execution.finite import all_finite
 from gradcli.execution.reference import double
 from gradcli.execution.tape import Node, condition, defaults
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> dict[Traced, str]:
