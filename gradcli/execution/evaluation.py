@@ -13,8 +13,8 @@ from gradcli.errors import InputError
 from gradcli.execution import autograd
 from gradcli.execution.evidence import Evidence
 from gradcli.execution.formulas import Formula, Formulas
-from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.leaves import DTYPES, make_leaves
+from gradcli.execution.machine import BoundCall
 from gradcli.execution.reference import Expansion, differentiate, expand
 from gradcli.execution.trace import Autograd, Trace, Traced, run
 from gradcli.inputs.names import suggest

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
+from gradcli.execution.machine import BoundCall, Machine
 from gradcli.language.constants import fold
 from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
@@ -49,35 +50,7 @@ COMPARISONS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
 }
 
 # Attributes that are ops, and attributes that are plain data of a tensor.
-VIEWS = {"T": "t", "mT": "mT", "H": "H", "real": "real", "imag": "imag"}
-
-
-class Machine(Protocol):
-    """What an op does to values; tensors are whatever the machine makes them, everything else is Python data."""
-
-    most_rounds: int
-    largest_exponent: int
-
-    def apply(self, op: Op, call: BoundCall) -> Any:
-        """Return the result of an op."""
-
-    def tensor(self, value: Any) -> Any:
-        """Return the torch tensor behind a machine's value, or None if it is not one."""
-
-    def named(self, value: Any, name: str) -> None:
-        """Take note that the program calls a value by a name."""
-
-
-class BoundCall:
-    """An op's arguments: as they were written (for PyTorch), and by parameter (for the definition)."""
-
-    __slots__ = ("bound", "keywords", "node", "positional")
-
-    def __init__(self, node: Call, positional: list[Any], keywords: dict[str, Any], bound: dict[str, Any]) -> None:
-        self.node = node
-        self.positional = positional
-        self.keywords = keywords
-        self.bound = bound
+VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
 
 
 class Interpreter:
@@ -203,6 +176,8 @@ class Interpreter:
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
+        if node.operator == "+" and all(isinstance(value, tuple | list) for value in positional):
+            return (*positional[0], *positional[1])
         op = find(node.function)
         if op is None:
             raise self.error(f"unknown function '{node.function}'", node)

@@ -13,8 +13,8 @@ from gradcli.errors import GradcliError
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.finite import has_nan
-from gradcli.execution.interpreter import BoundCall
 from gradcli.execution.kinks import LocalCall, has_kink, resolve
+from gradcli.execution.machine import BoundCall
 from gradcli.execution.tape import Node, Tape, nodes_in
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
@@ -64,7 +64,8 @@ def expand(trace: Trace, shake: Shake = still) -> Expansion:
             value = shake(double(leaf.tensor))
             expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
         for call in trace.calls:
-            expansion.groups.append(_expand_call(expansion, call))
+            if not set(call.outputs) <= expansion.nodes.keys():  # else PyTorch returned what it was given
+                expansion.groups.append(_expand_call(expansion, call))
     return expansion
 
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from gradcli.derivation.messages import Signature
 from gradcli.execution import present
 from gradcli.execution.evaluate import Shake, still
-from gradcli.execution.interpreter import BoundCall, Interpreter
+from gradcli.execution.interpreter import Interpreter
+from gradcli.execution.machine import BoundCall
 from gradcli.execution.present import Presented
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op

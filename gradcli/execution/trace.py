@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.interpreter import COMPARISONS, BoundCall, Interpreter
+from gradcli.execution.interpreter import COMPARISONS, Interpreter
+from gradcli.execution.machine import BoundCall
 from gradcli.execution.tape import function, rebuild
 from gradcli.ops.record import Op
 from gradcli.program import Call, Program
@@ -107,7 +108,10 @@ class Autograd:
         positional, keywords = raw(call.positional), raw(call.keywords)
         target = target_of(op, call)
         self._check_size(target, positional, keywords)
-        result = self._wrap(_run(op, target, positional, keywords), call.node)
+        found = _run(op, target, positional, keywords)
+        # `conj` of a real tensor, `contiguous` of a contiguous one: PyTorch returns the tensor itself.
+        same = next((traced for traced in traced_in(call.positional) if traced.tensor is found), None)
+        result = self._wrap(found, call.node) if same is None else same
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
