@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.execution import kinks, trace
+from gradcli.report import Report, Verdict
+from gradcli.session import evaluate_program
+from gradcli.settings import Settings
+
+Values = dict[str, float | list[float]]
+
+
+def run(program: str, **values: float | list[float]) -> Report:
+    return evaluate_program(program, Settings(values=values, grad_output="ones"))  # type: ignore[arg-type]
+
+
+# A program at a kink, and autograd's choice for each leaf.
+CHOICES: list[tuple[str, Values, Values]] = [
+    ("relu(x)", {"x": 0.0}, {"x": 0.0}),
+    ("relu(x)", {"x": [-1.0, 0.0, 2.0]}, {"x": [0.0, 0.0, 1.0]}),
+    ("abs(x)", {"x": 0.0}, {"x": 0.0}),
+    ("clamp(x, 0, 1)", {"x": 0.0}, {"x": 1.0}),
+    ("clamp(x, 0, 1)", {"x": [0.0, 0.5, 1.0, 2.0]}, {"x": [1.0, 1.0, 1.0, 0.0]}),
+    ("maximum(x, y)", {"x": 1.0, "y": 1.0}, {"x": 0.5, "y": 0.5}),
+    ("minimum(x, y)", {"x": 1.0, "y": 1.0}, {"x": 0.5, "y": 0.5}),
+    ("amax(x)", {"x": [1.0, 1.0, 1.0]}, {"x": [1 / 3, 1 / 3, 1 / 3]}),
+    ("amax(x)", {"x": [1.0, 3.0, 3.0]}, {"x": [0.0, 0.5, 0.5]}),
+    ("norm(x)", {"x": [0.0, 0.0]}, {"x": [0.0, 0.0]}),
+    ("F.hardtanh(x)", {"x": [-1.0, 1.0]}, {"x": [0.0, 0.0]}),
+    ("F.leaky_relu(x)", {"x": 0.0}, {"x": 0.01}),
+    ("relu(x)*3 + y", {"x": 0.0, "y": 1.0}, {"x": 0.0, "y": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("program", "values", "choices"), CHOICES)
+def test_a_choice_between_the_one_sided_derivatives(program: str, values: Values, choices: Values) -> None:
+    report = run(program, **values)
+    assert report.verdict is Verdict.SUBGRADIENT
+    for name, choice in choices.items():
+        assert report[name].gradient.tolist() == pytest.approx(choice)
+        assert report[name].symbolic.value.tolist() == pytest.approx(choice)
+    assert "one-sided" in (report["x"].note or "")
+
+
+def test_what_is_upstream_of_a_kink_follows_the_choice() -> None:
+    report = run("sum(relu(w*x))", w=[0.0, 2.0], x=[3.0, 5.0])
+    assert (report["w"].verdict, report["x"].verdict) == (Verdict.SUBGRADIENT, Verdict.SUBGRADIENT)
+    assert report["w"].gradient.tolist() == [0.0, 5.0]
+
+
+def test_what_no_kink_is_on_the_way_to_matches() -> None:
+    report = run("relu(x) + y**2", x=0.0, y=3.0)
+    assert report["y"].verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("program", ["relu(x)", "abs(x)", "maximum(x, 0*x)", "clamp(x, -1, 1)", "norm(x)"])
+def test_beside_a_kink_there_is_a_derivative(program: str) -> None:
+    assert run(program, x=[2.0**-20]).verdict is Verdict.MATCH
+
+
+def test_a_kink_that_no_gradient_reaches_is_none() -> None:
+    assert run("x*3 + 0*abs(x)", x=0.0)["x"].verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("factor", [2.0, -1.0])
+def test_a_choice_outside_is_a_mismatch(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Relu(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, value: Tensor) -> Tensor:
+            return value.clamp_min(0) * 1.0
+
+        @staticmethod
+        def backward(_: Any, gradient: Tensor) -> Tensor:
+            return gradient * factor
+
+    def target_of(*_: object) -> Callable[[Tensor], Tensor]:
+        return Relu.apply
+
+    for module in (trace, kinks):
+        monkeypatch.setattr(module, "target_of", target_of)
+    assert run("relu(x)", x=0.0).verdict is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize("program", ["where(x > 0, sqrt(x), 0*x)", "where(x > 0, x/0, x)", "where(x > 0, log(x), x)*0"])
+def test_nan_in_the_branch_that_is_not_taken_is_named(program: str) -> None:
+    report = run(program, x=-1.0)
+    if report["x"].gradient.isnan().any():
+        assert report.verdict is Verdict.UNDEFINED
+        assert "NaN" in (report["x"].note or "")
+    else:
+        assert report.verdict is Verdict.MATCH
+
+
+def test_an_infinite_derivative_matches_itself() -> None:
+    report = run("sqrt(x)", x=0.0)
+    assert report["x"].gradient.item() == float("inf")
+    assert report.verdict in {Verdict.MATCH, Verdict.UNDEFINED}

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.report import Verdict
+from gradcli.verify import Tolerance, compare, likely_cause
+
+DOUBLE = Tolerance.of("float64")
+INF, NAN = math.inf, math.nan
+
+
+def tensor(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "reference", "verdict"),
+    [
+        ((1.0, 2.0), (1.0, 2.0), Verdict.MATCH),
+        ((1.0 + 9e-10, 2.0), (1.0, 2.0), Verdict.MATCH),
+        ((1.0 + 2e-9, 2.0), (1.0, 2.0), Verdict.MISMATCH),
+        # An entry is judged by its own size, down to 1e-13 of the largest one.
+        ((1e-13, 1.0), (0.0, 1.0), Verdict.MATCH),
+        ((2e-13, 1.0), (0.0, 1.0), Verdict.MISMATCH),
+        ((1e-6 + 1e-12, 1.0), (1e-6, 1.0), Verdict.MISMATCH),
+        ((1e-300, 0.0), (0.0, 0.0), Verdict.MISMATCH),
+        ((INF, 1.0), (INF, 1.0), Verdict.MATCH),
+        ((-INF, 1.0), (-INF, 1.0), Verdict.MATCH),
+        ((INF, 1.0), (-INF, 1.0), Verdict.MISMATCH),
+        ((INF, 1.0), (1e300, 1.0), Verdict.MISMATCH),
+        ((1e300, 1.0), (INF, 1.0), Verdict.MISMATCH),
+        ((NAN, 1.0), (NAN, 1.0), Verdict.UNDEFINED),
+        ((NAN, 1.0), (1.0, 1.0), Verdict.UNDEFINED),
+        ((1.0, 1.0), (NAN, 1.0), Verdict.UNDEFINED),
+    ],
+)
+def test_double_precision(gradient: tuple[float, ...], reference: tuple[float, ...], verdict: Verdict) -> None:
+    assert compare(tensor(*gradient), tensor(*reference), DOUBLE).verdict is verdict
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float16", 1e-2), ("bfloat16", 5e-2)])
+def test_lower_precision_is_judged_by_the_largest_entry(dtype: str, tolerance: float) -> None:
+    reference = tensor(0.0, 1000.0)
+    within, beyond = tensor(999 * tolerance, 1000.0), tensor(1002 * tolerance, 1000.0)
+    assert compare(within, reference, Tolerance.of(dtype)).verdict is Verdict.MATCH
+    assert compare(beyond, reference, Tolerance.of(dtype)).verdict is Verdict.MISMATCH
+
+
+def test_the_user_overrides_a_tolerance() -> None:
+    assert compare(tensor(1.01), tensor(1.0), Tolerance.of("float64", rtol=0.1)).verdict is Verdict.MATCH
+    assert compare(tensor(1.0 + 1e-12), tensor(1.0), Tolerance.of("float64", rtol=0.0)).verdict is Verdict.MISMATCH
+    assert compare(tensor(0.1, 1.0), tensor(0.0, 1.0), Tolerance.of("float64", atol=0.2)).verdict is Verdict.MATCH
+
+
+def test_noise_is_allowed_on_top_of_the_tolerance() -> None:
+    gradient, reference = tensor(1e-11, 1.0), tensor(0.0, 1.0)
+    assert compare(gradient, reference, DOUBLE, tensor(1e-11, 0.0)).verdict is Verdict.MATCH
+    assert compare(gradient, reference, DOUBLE, tensor(0.0, 1e-11)).verdict is Verdict.MISMATCH
+
+
+def test_the_worst_entry_is_one_that_is_wrong() -> None:
+    # The first entry is farther off, and within its tolerance.
+    found = compare(tensor(1e6 + 5e-4, 1.1e-3), tensor(1e6, 1e-3), DOUBLE)
+    assert found.verdict is Verdict.MISMATCH
+    assert found.worst_index == (1,)
+    assert found.max_abs_error == pytest.approx(1e-4)
+
+
+def test_the_place_of_the_worst_entry() -> None:
+    reference = torch.arange(6, dtype=torch.float64).reshape(1, 2, 3)
+    gradient = reference.clone()
+    gradient[0, 1, 2] += 1
+    found = compare(gradient, reference, DOUBLE)
+    assert found.worst_index == (0, 1, 2)
+    assert "[0, 1, 2]" in (found.note or "")
+    assert (found.max_abs_error, found.max_rel_error) == (1.0, 0.2)
+
+
+def test_shapes_that_differ_and_tensors_without_entries() -> None:
+    assert compare(tensor(1.0), tensor(1.0, 1.0), DOUBLE).verdict is Verdict.MISMATCH
+    assert compare(tensor(), tensor(), DOUBLE).verdict is Verdict.MATCH
+
+
+MATRIX = torch.tensor([[1.0, 2.0], [-3.0, 5.0]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "cause"),
+    [
+        (-MATRIX, "sign"),
+        (MATRIX * 2, "times 2 "),
+        (MATRIX * -0.5, "times -0.5 "),
+        (MATRIX.T, "transpose"),
+        (MATRIX * 0, "zero everywhere"),
+        (MATRIX + 1, None),
+        (MATRIX * INF, None),
+    ],
+)
+def test_the_likely_cause(gradient: Tensor, cause: str | None) -> None:
+    found = likely_cause(gradient, MATRIX)
+    assert found is None if cause is None else cause in (found or "")
+
+
+def test_nothing_is_said_about_a_derivative_that_is_zero() -> None:
+    assert likely_cause(MATRIX, MATRIX * 0) is None
