@@ -67,7 +67,7 @@ def windows(tensor: Tensor, size: tuple[int, ...], stride: Any, dilation: Any) -
     first = tensor.ndim - count
     for axis in range(count):
         span = dilations[axis] * (size[axis] - 1) + 1
-        tensor = tensor.unfold(first, span, strides[axis])
+        tensor = tensor.unfold(first + axis, span, strides[axis])
         tensor = tensor[..., :: dilations[axis]]
     return tensor
 

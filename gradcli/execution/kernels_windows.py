@@ -71,8 +71,13 @@ def channel_shape(count: int) -> tuple[int, ...]:
 
 
 def pool_sizes(
-    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int],
-    *, ceil_mode: bool,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    *,
+    ceil_mode: bool,
 ) -> list[int]:
     """Return how many windows a pool has on each axis; with `ceil_mode` none may begin in the padding behind."""
     found = []
@@ -84,7 +89,14 @@ def pool_sizes(
 
 
 def pool_windows(
-    tensor: Tensor, count: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, fill: float,  # noqa: FBT001
+    tensor: Tensor,
+    count: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    fill: float,
 ) -> Tensor:
     """Return the windows of a pool over the last `count` axes, all offsets of a window in the last axis."""
     kernel, step, pads = _pool_options(count, kernel_size, stride, padding)
@@ -99,13 +111,19 @@ def pool_windows(
 
 
 def _pool_options(count: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], ...]:
-    given = kernel_size if stride is None or stride == () or stride == [] else stride
+    given = kernel_size if stride is None or stride in ((), []) else stride
     return spread(kernel_size, count), spread(given, count), spread(padding, count)
 
 
 def pool_divisor(
-    shape: Sequence[int], count: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,  # noqa: FBT001
-    count_include_pad: bool, divisor_override: int | None,  # noqa: FBT001
+    shape: Sequence[int],
+    count: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
 ) -> Tensor:
     """Return what an average pool divides each window's sum by: its entries, counted as the options say."""
     kernel, step, pads = _pool_options(count, kernel_size, stride, padding)
@@ -130,13 +148,7 @@ def adaptive_bins(size: int, wanted: int | None) -> list[tuple[int, int]]:
 
 def adaptive_weights(sizes: Sequence[int], output_size: Any) -> tuple[Tensor, ...]:
     """Return the averaging matrix (out, in) of an adaptive pool for each axis."""
-    return tuple(
-        _averaging(size, wanted) for size, wanted in zip(sizes, _output_sizes(output_size, len(sizes)), strict=True)
-    )
-
-
-def _output_sizes(output_size: Any, count: int) -> tuple[int | None, ...]:
-    return spread(output_size, count)
+    return tuple(_averaging(size, wanted) for size, wanted in zip(sizes, spread(output_size, len(sizes)), strict=True))
 
 
 def _averaging(size: int, wanted: int | None) -> Tensor:
@@ -149,17 +161,21 @@ def _averaging(size: int, wanted: int | None) -> Tensor:
 
 def adaptive_windows(tensor: Tensor, count: int, output_size: Any) -> Tensor:
     """Return the bins of an adaptive pool, the entries of a bin in the last axis; short ones are filled with -inf."""
-    for axis, wanted in enumerate(_output_sizes(output_size, count)):
-        place = tensor.ndim - count if axis == 0 else place + 2  # noqa: F821 (bound in the first round)
-        bins = adaptive_bins(tensor.shape[place], wanted)
-        longest = max((last - first for first, last in bins), default=1)
-        outside = tensor.shape[place]
-        index = [[*range(first, last), *[outside] * (longest - last + first)] for first, last in bins]
-        filled = torch.cat([tensor, torch.full_like(tensor.narrow(place, 0, 1), -math.inf)], place)
-        tensor = filled.index_select(place, torch.tensor(index).reshape(-1)).unflatten(place, (len(bins), longest))
-    first = tensor.ndim - 2 * count
+    first = tensor.ndim - count
+    for axis, wanted in enumerate(spread(output_size, count)):
+        tensor = _binned(tensor, first + 2 * axis, wanted)
     order = [*range(first), *range(first, tensor.ndim, 2), *range(first + 1, tensor.ndim, 2)]
     return tensor.permute(order).flatten(-count)
+
+
+def _binned(tensor: Tensor, axis: int, wanted: int | None) -> Tensor:
+    """Return a tensor with one axis as two: the bins, and the entries of each."""
+    bins = adaptive_bins(tensor.shape[axis], wanted)
+    longest = max(last - first for first, last in bins)
+    outside = tensor.shape[axis]
+    index = [place for first, last in bins for place in [*range(first, last), *[outside] * (longest - last + first)]]
+    filled = torch.cat([tensor, torch.full_like(tensor.narrow(axis, 0, 1), -math.inf)], axis)
+    return filled.index_select(axis, torch.tensor(index)).unflatten(axis, (len(bins), longest))
 
 
 def pool_indices(name: str, tensor: Tensor, *arguments: Any) -> Tensor:
@@ -167,10 +183,8 @@ def pool_indices(name: str, tensor: Tensor, *arguments: Any) -> Tensor:
     return getattr(torch.nn.functional, f"{name}_with_indices")(tensor, *arguments)[1]
 
 
-def landings(
-    tensor: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
-) -> Tensor:
-    """Return what `fold` adds up: for each position of the image and each offset of a window the entry that lands there.
+def landings(tensor: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Tensor:
+    """Return what `fold` adds up: for each position of the image and each offset the entry that lands there.
 
     (N, C·offsets, windows) becomes (N, C, height, width, offsets); where nothing lands there is a zero.
     """

@@ -52,6 +52,9 @@ _RESERVED = {
     "F": "`F` is torch.nn.functional, not a value",
     "math": "`math` is a module, not a value",
     "nan": "`nan` is not accepted as a value",
+# A method has the name of one of torch.nn.functional's functions, and another meaning.
+_FUNCTIONAL_TWINS = {"unfold": "nn.functional.unfold"}
+_FUNCTIONAL = (("F",), ("torch", "nn", "functional"))
 }
 
 
@@ -85,6 +88,8 @@ def function_name(node: ast.expr, source: Source) -> str:
     if parts[0] == "math":
         raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
     hint = "known prefixes are torch., torch.linalg., torch.special., torch.fft., torch.nn.functional. and F."
+    if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
+        return _FUNCTIONAL_TWINS[parts[-1]]
     raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
 
 

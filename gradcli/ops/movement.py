@@ -94,23 +94,4 @@ MOVEMENT: tuple[Op, ...] = (
         DEFINITION,
         "movement",
     ),
-    Op(
-        "conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",
-        "torch.nn.functional.conv1d",
-        Kind.COMPOSITE,
-        """x = input if input.ndim == 3 else unsqueeze(input, 0)
-x = pad(x, (padding, padding))
-x = _windows(x, (weight.shape[-1],), stride, dilation)
-x = reshape(x, (x.shape[0], groups, -1, x.shape[2], x.shape[3]))
-w = reshape(weight, (groups, -1, weight.shape[1], weight.shape[2]))
-y = einsum("ngclk,gock->ngol", x, w)
-y = reshape(y, (y.shape[0], -1, y.shape[3]))
-y = y if bias is None else y + unsqueeze(bias, -1)
-y if input.ndim == 3 else squeeze(y, 0)""",
-        "convolutions",
-        examples=(
-            "F.conv1d(x, w, b, stride=2, padding=1) | x=2x2x6 w=3x2x3 b=3",
-            "F.conv1d(x, w, groups=2) | x=1x4x5 w=2x2x3",
-        ),
-    ),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcli.ops.activations import ACTIVATIONS
+from gradcli.ops.convolutions import CONVOLUTIONS
 from gradcli.ops.factories import FACTORIES
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
 from gradcli.ops.losses import LOSSES
 from gradcli.ops.movement import MOVEMENT
 from gradcli.ops.normalisation import NORMALISATION
 from gradcli.ops.pointwise import POINTWISE
+from gradcli.ops.pooling import POOLING
 from gradcli.ops.record import Op
 from gradcli.ops.reductions import REDUCTIONS
 
@@ -22,6 +24,8 @@ OPS: tuple[Op, ...] = (
     *MOVEMENT,
     *NORMALISATION,
     *LOSSES,
+    *CONVOLUTIONS,
+    *POOLING,
     *FACTORIES,
 )
 
