@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from gradcli.errors import ProgramError
 from gradcli.language.source import Source
 
-VIEWS_AND_SHAPES = ("T", "mT", "H", "real", "imag", "shape", "ndim")
+VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim")
 FIELDS = (
     "values",
     "indices",
@@ -32,9 +32,13 @@ FIELDS = (
     "residuals",
     "rank",
     "singular_values",
+    "min",
+    "max",
+    "mantissa",
+    "exponent",
 )
 ATTRIBUTES = frozenset({*VIEWS_AND_SHAPES, *FIELDS})
-_SHOWN_ATTRIBUTES = "T, mT, H, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
+_SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
 
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
 _CONSTANT_PREFIXES = ((), ("torch",), ("math",))
@@ -44,17 +48,18 @@ _PREFIXES: Mapping[tuple[str, ...], str] = {
     ("torch",): "",
     ("F",): "",
     ("torch", "nn", "functional"): "",
+    ("torch", "masked"): "masked.",
     **{("torch", space): f"{space}." for space in _NAMESPACES},
     **{(space,): f"{space}." for space in _NAMESPACES},
 }
+# A method has the name of one of torch.nn.functional's functions, and another meaning.
+_FUNCTIONAL_TWINS = {"unfold": "nn.functional.unfold"}
+_FUNCTIONAL = (("F",), ("torch", "nn", "functional"))
 _RESERVED = {
     "torch": "`torch` is a module, not a value",
     "F": "`F` is torch.nn.functional, not a value",
     "math": "`math` is a module, not a value",
     "nan": "`nan` is not accepted as a value",
-# A method has the name of one of torch.nn.functional's functions, and another meaning.
-_FUNCTIONAL_TWINS = {"unfold": "nn.functional.unfold"}
-_FUNCTIONAL = (("F",), ("torch", "nn", "functional"))
 }
 
 
@@ -83,13 +88,13 @@ def function_name(node: ast.expr, source: Source) -> str:
     """Return an op's name without the prefixes that PyTorch users write."""
     parts = dotted(node) or ()
     prefix = _PREFIXES.get(parts[:-1])
+    if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
+        return _FUNCTIONAL_TWINS[parts[-1]]
     if prefix is not None:
         return f"{prefix}{parts[-1]}"
     if parts[0] == "math":
         raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
-    hint = "known prefixes are torch., torch.linalg., torch.special., torch.fft., torch.nn.functional. and F."
-    if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
-        return _FUNCTIONAL_TWINS[parts[-1]]
+    hint = "known prefixes are torch. (.linalg., .special., .fft., .masked., .nn.functional.), linalg., special., fft. and F."
     raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
 
 

@@ -10,11 +10,32 @@ from gradcli.ops.record import Kind, Op
 DEFINITION = "every entry of the result is an entry of an input"
 
 
-def _move(signature: str, *examples: str, torch: str = "", aliases: tuple[str, ...] = ()) -> Op:
+def _move(
+    signature: str,
+    *examples: str,
+    torch: str = "",
+    aliases: tuple[str, ...] = (),
+    overloads: tuple[str, ...] = (),
+) -> Op:
+    """Return a record; each of `overloads` is another signature of the same callable."""
     name = signature.partition("(")[0]
+    dotted = torch or f"torch.{name}"
+    others = tuple(_move(other, torch=_method(other) or dotted) for other in overloads)
     return Op(
-        signature, torch or f"torch.{name}", Kind.MOVEMENT, DEFINITION, "movement", aliases=aliases, examples=examples
+        signature,
+        dotted,
+        Kind.MOVEMENT,
+        DEFINITION,
+        "movement",
+        aliases=aliases,
+        examples=examples,
+        overloads=others,
     )
+
+
+def _method(signature: str) -> str:
+    name = signature.partition("(")[0]
+    return f"torch.{name}" if name.startswith("Tensor.") else ""
 
 
 MOVEMENT: tuple[Op, ...] = (
@@ -25,20 +46,43 @@ MOVEMENT: tuple[Op, ...] = (
         torch="gradcli.execution.kernels.reshape",
     ),
     _move("view(input, *shape)", "x.view(3, 2) | x=2x3", torch="torch.Tensor.view"),
+    _move("reshape_as(input, other)", "x.reshape_as(y) | x=2x3 y=3x2", torch="torch.Tensor.reshape_as"),
+    _move("view_as(input, other)", "x.view_as(y) | x=2x3 y=3x2", torch="torch.Tensor.view_as"),
+    _move("unflatten(input, dim, sizes)", "unflatten(x, 1, (2, -1)) | x=2x4"),
+    _move("atleast_1d(*tensors)", "atleast_1d(x) | x=scalar", "a, b = atleast_1d(x, y); a*b | x=scalar y=3"),
+    _move("atleast_2d(*tensors)", "atleast_2d(x) | x=3", "a, b = atleast_2d(x, y); a*b | x=scalar y=3"),
+    _move("atleast_3d(*tensors)", "atleast_3d(x) | x=2x3", "a, b = atleast_3d([x, y]); a*b | x=scalar y=3"),
     _move("flatten(input, start_dim=0, end_dim=-1)", "flatten(x) | x=2x3", "flatten(x, 1) | x=2x2x2"),
     _move("ravel(input)", "x.ravel() | x=2x3"),
     _move("squeeze(input, dim=())", "x.squeeze(1) | x=2x1x3", torch="gradcli.execution.kernels.squeeze"),
     _move("unsqueeze(input, dim)", "x.unsqueeze(0) | x=2x3"),
     _move("transpose(input, dim0, dim1)", "transpose(x, 0, 1) | x=2x3", aliases=("swapaxes", "swapdims")),
-    _move("t(input)", "x.T | x=2x3", "x.t() | x=2x3"),
+    _move("t(input)", "x.t() | x=2x3", "torch.t(x) | x=3"),
+    _move("T(input)", "x.T | x=2x3", torch="gradcli.execution.kernels_arrange.reverse_axes"),
     _move("mT(input)", "x.mT | x=2x2x3", torch="gradcli.execution.kernels.matrix_transpose"),
+    _move("H(input)", "x.H | x=2x3", torch="gradcli.execution.kernels_arrange.adjoint_matrix"),
+    _move(
+        "mH(input)", "x.mH | x=2x2x3", torch="gradcli.execution.kernels_arrange.adjoint_matrices", aliases=("adjoint",)
+    ),
     _move("permute(input, *dims)", "x.permute(1, 0, 2) | x=2x3x2", torch="torch.Tensor.permute"),
     _move("movedim(input, source, destination)", "movedim(x, 0, 2) | x=2x3x2", aliases=("moveaxis",)),
     _move("expand(input, *sizes)", "x.expand(2, 3) | x=3", "x.expand(-1, 4) | x=3x1", torch="torch.Tensor.expand"),
     _move("expand_as(input, other)", "x.expand_as(y) | x=3 y=2x3", torch="torch.Tensor.expand_as"),
     _move("broadcast_to(input, size)", "broadcast_to(x, (2, 3)) | x=3"),
+    _move("broadcast_tensors(*tensors)", "a, b = broadcast_tensors(x, y); a*b*b | x=3 y=2x1"),
+    _move(
+        "meshgrid(*tensors, indexing=None)",
+        'a, b = meshgrid(x, y, indexing="ij"); a*b*b | x=2 y=3',
+        'meshgrid([x, y], indexing="xy")[0] | x=2 y=3',
+    ),
+    _move("cartesian_prod(*tensors)", "cartesian_prod(x, y) | x=2 y=3"),
+    _move(
+        "combinations(input, r=2, with_replacement=False)", "combinations(x) | x=4", "combinations(x, 2, True) | x=3"
+    ),
     _move("repeat(input, *repeats)", "x.repeat(2, 2) | x=2x3", torch="torch.Tensor.repeat"),
-    _move("tile(input, dims)", "tile(x, (2, 2)) | x=3"),
+    _move(
+        "tile(input, dims)", "tile(x, (2, 2)) | x=3", "x.tile(2, 1) | x=2x2", overloads=("Tensor.tile(input, *dims)",)
+    ),
     _move("repeat_interleave(input, repeats, dim=None)", "repeat_interleave(x, 2, dim=0) | x=2x3"),
     _move("flip(input, *dims)", "flip(x, (0,)) | x=4", torch="torch.Tensor.flip"),
     _move("fliplr(input)", "fliplr(x) | x=2x3"),
@@ -53,9 +97,47 @@ MOVEMENT: tuple[Op, ...] = (
     ),
     _move("stack(tensors, dim=0)", "stack([x, y], dim=1) | x=3 y=3"),
     _move("hstack(tensors)", "hstack((x, y)) | x=2 y=3"),
+    _move("dstack(tensors)", "dstack((x, y)) | x=2x3 y=2x3"),
+    _move("column_stack(tensors)", "column_stack((x, y)) | x=3 y=3x2"),
+    _move("block_diag(*tensors)", "block_diag(x, y) | x=2x3 y=2"),
     _move("vstack(tensors)", "vstack((x, y)) | x=3 y=3", aliases=("row_stack",)),
     _move("chunk(input, chunks, dim=0)", "a, b = chunk(x, 2); a*b | x=4x2"),
-    _move("split(tensor, split_size_or_sections, dim=0)", "split(x, 2)[1] | x=4x2"),
+    _move(
+        "split(tensor, split_size_or_sections, dim=0)",
+        "split(x, 2)[1] | x=4x2",
+        "a, b = x.split([1, 2], dim=1); a*b | x=2x3",
+        overloads=("Tensor.split(input, split_size, dim=0)",),
+    ),
+    _move("split_with_sizes(input, split_sizes, dim=0)", "split_with_sizes(x, [1, 3])[1] | x=4x2"),
+    _move(
+        "tensor_split(input, indices_or_sections, dim=0)",
+        "a, b, c = tensor_split(x, 3); a*b[0] | x=4x2",
+        "tensor_split(x, [1, 3], dim=1)[1] | x=2x4",
+        "x.tensor_split(indices=(1, 2))[2] | x=4",
+        overloads=(
+            "tensor_split(input, *, indices, dim=0)",
+            "tensor_split(input, *, sections, dim=0)",
+            "tensor_split(input, *, tensor_indices_or_sections, dim=0)",
+        ),
+    ),
+    _move(
+        "hsplit(input, indices_or_sections)",
+        "hsplit(x, 2)[1] | x=2x4",
+        overloads=("hsplit(input, *, indices)", "hsplit(input, *, sections)"),
+    ),
+    _move(
+        "vsplit(input, indices_or_sections)",
+        "vsplit(x, 2)[1] | x=4x2",
+        overloads=("vsplit(input, *, indices)", "vsplit(input, *, sections)"),
+    ),
+    _move(
+        "dsplit(input, indices_or_sections)",
+        "dsplit(x, [1, 3])[1] | x=2x1x4",
+        overloads=("dsplit(input, *, indices)", "dsplit(input, *, sections)"),
+    ),
+    _move("unsafe_chunk(input, chunks, dim=0)", "unsafe_chunk(x, 2)[1] | x=4x2"),
+    _move("unsafe_split(tensor, split_size, dim=0)", "unsafe_split(x, 2)[1] | x=4x2"),
+    _move("unsafe_split_with_sizes(input, split_sizes, dim=0)", "torch.unsafe_split_with_sizes(x, [1, 3])[1] | x=4x2"),
     _move("unbind(input, dim=0)", "a, b = unbind(x); a*b | x=2x3"),
     _move("narrow(input, dim, start, length)", "narrow(x, 0, 1, 2) | x=4x2"),
     _move("select(input, dim, index)", "select(x, 0, 1) | x=3x2"),
@@ -69,12 +151,47 @@ MOVEMENT: tuple[Op, ...] = (
     _move("diagonal(input, offset=0, dim1=0, dim2=1)", "diagonal(x) | x=3x3", "diagonal(x, 1) | x=3x4"),
     _move("diag(input, diagonal=0)", "diag(x) | x=3", "diag(x) | x=3x3"),
     _move("diag_embed(input, offset=0, dim1=-2, dim2=-1)", "diag_embed(x) | x=2x3"),
+    _move("diagflat(input, offset=0)", "diagflat(x, 1) | x=2x2"),
+    _move(
+        "as_strided(input, size, stride, storage_offset=None)",
+        "as_strided(x, (2, 2), (1, 2)) | x=2x3",
+        "as_strided(x, (3, 2), (1, 1), 1) | x=6",
+        torch="gradcli.execution.kernels_arrange.as_strided",
+    ),
     _move("tril(input, diagonal=0)", "tril(x) | x=3x3"),
     _move("triu(input, diagonal=0)", "triu(x, 1) | x=3x3"),
     _move("gather(input, dim, index)", "gather(x, 0, tensor([[1, 0]])) | x=2x2"),
     _move("index_select(input, dim, index)", "index_select(x, 0, tensor([2, 0, 2])) | x=3x2"),
+    _move(
+        "take_along_dim(input, indices, dim=None)",
+        "take_along_dim(x, tensor([[1, 0]]), 0) | x=2x2",
+        "take_along_dim(x, tensor([3, 0, 0])) | x=2x2",
+    ),
     _move("take(input, index)", "take(x, tensor([0, 3])) | x=2x2"),
     _move("masked_fill(input, mask, value)", "masked_fill(x, x > 1, 0.5) | x=2x3", torch="torch.masked_fill"),
+    _move("masked_scatter(input, mask, source)", "masked_scatter(x, tensor([[True, False, True]]), y) | x=2x3 y=6"),
+    _move(
+        "index_fill(input, dim, index, value)",
+        "index_fill(x, 1, tensor([0, 2]), y) | x=2x3 y=scalar",
+        "x.index_fill(0, tensor([1]), 0.5) | x=2x3",
+    ),
+    _move("fill(input, value)", "fill(x, y) | x=2x3 y=scalar", "x.fill(0.5)*x | x=3"),
+    _move("select_scatter(input, src, dim, index)", "select_scatter(x, y, 0, 1) | x=3x2 y=2"),
+    _move(
+        "slice_scatter(input, src, dim=0, start=None, end=None, step=1)",
+        "slice_scatter(x, y, 1, 0, 4, 2) | x=2x4 y=2x2",
+        "slice_scatter(x, y, start=1) | x=3x2 y=2x2",
+    ),
+    _move(
+        "diagonal_scatter(input, src, offset=0, dim1=0, dim2=1)",
+        "diagonal_scatter(x, y) | x=3x3 y=3",
+        "diagonal_scatter(x, y, 1) | x=3x4 y=3",
+    ),
+    _move(
+        "as_strided_scatter(input, src, size, stride, storage_offset=None)",
+        "as_strided_scatter(zeros(2, 3), y, (2, 2), (1, 2)) | y=2x2",
+        torch="gradcli.execution.kernels_arrange.as_strided_scatter",
+    ),
     _move("masked_select(input, mask)", "masked_select(x, x > 0).sum() | x=2x3"),
     _move("clone(input)", "x.clone() | x=2"),
     _move("contiguous(input)", "x.T.contiguous() | x=2x3", torch="torch.Tensor.contiguous"),

@@ -35,6 +35,10 @@ class Op:
     where the value jumps, so that there is no derivative. `domain` gives the interval
     or the kind of matrix that a parameter is drawn from (`(0, inf)`, `invertible`). `examples` are programs with the
     shapes of their leaves: `softmax(x, dim=-1) | x=2x3`.
+
+    `overloads` are PyTorch's other signatures of the same name, each a record of its own: `var(input, unbiased)`. The
+    first that a call fits is the one that is meant. A parameter may say what fits it: `max(input, other: Tensor)`,
+    `max(input, dim: int)`. One whose name begins with `Tensor.` is a method only: `Tensor.where(input, condition)`.
     """
 
     signature: str
@@ -49,6 +53,7 @@ class Op:
     kinks: str | None = None
     jumps: str | None = None
     examples: tuple[str, ...] = ()
+    overloads: tuple[Op, ...] = ()
 
     @property
     def name(self) -> str:

@@ -28,13 +28,17 @@ _SYNONYMS = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter: `default` is meaningless where it is required; a variadic one takes any number of arguments."""
+    """One parameter: `default` is meaningless where it is required; a variadic one takes any number of arguments.
+
+    `takes` is the kind of value that the signature asks for, where overloads differ in nothing else.
+    """
 
     name: str
     default: Default = None
     required: bool = True
     keyword_only: bool = False
     variadic: bool = False
+    takes: str | None = None
 
 
 @cache
@@ -46,15 +50,24 @@ def parse_signature(text: str) -> tuple[Parameter, ...]:
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
     positional = [_parameter(argument, default) for argument, default in zip(plain, defaults, strict=True)]
-    variadic = [Parameter(arguments.vararg.arg, variadic=True)] if arguments.vararg else []
+    variadic = [_variadic(arguments.vararg)] if arguments.vararg else []
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return (*positional, *variadic, *(_parameter(argument, default, keyword_only=True) for argument, default in named))
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None, *, keyword_only: bool = False) -> Parameter:
+    takes = _takes(argument)
     if default is None:
-        return Parameter(argument.arg, keyword_only=keyword_only)
-    return Parameter(argument.arg, _constant(default), required=False, keyword_only=keyword_only)
+        return Parameter(argument.arg, keyword_only=keyword_only, takes=takes)
+    return Parameter(argument.arg, _constant(default), required=False, keyword_only=keyword_only, takes=takes)
+
+
+def _variadic(argument: ast.arg) -> Parameter:
+    return Parameter(argument.arg, variadic=True, takes=_takes(argument))
+
+
+def _takes(argument: ast.arg) -> str | None:
+    return ast.unparse(argument.annotation) if argument.annotation else None
 
 
 def _constant(node: ast.expr) -> Default:
@@ -75,6 +88,32 @@ def _constant(node: ast.expr) -> Default:
 
 
 def bind(op: Op, call: Call) -> dict[str, Expression]:
+    """Return the arguments of a call by parameter of the first signature that they fit by number and name."""
+    return fitting(op, call)[0][1]
+
+
+def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
+    """Return those of an op's signatures that a call fits by number and name, with its arguments by parameter."""
+    found: list[tuple[Op, dict[str, Expression]]] = []
+    errors: list[ProgramError] = []
+    for candidate in _candidates(op, call):
+        try:
+            found.append((candidate, _bind(candidate, call)))
+        except ProgramError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0] if len(errors) == 1 else _error(errors[0].message, errors[0].span or call.span, _usages(op))
+    return found
+
+
+def _candidates(op: Op, call: Call) -> list[Op]:
+    """Return an op's signatures in the order of trial: a method's own come first, and are no function's."""
+    methods = [overload for overload in op.overloads if overload.name.startswith("Tensor.")]
+    others = [op, *(overload for overload in op.overloads if overload not in methods)]
+    return [*methods, *others] if call.method else others
+
+
+def _bind(op: Op, call: Call) -> dict[str, Expression]:
     """Return the arguments of a call by parameter; those left to their defaults are absent.
 
     The nodes are the call's own. Several arguments of a variadic parameter come as one new tuple node. The error has a
@@ -133,6 +172,10 @@ def _too_many(op: Op, call: Call, parameters: tuple[Parameter, ...], argument: E
 
 def _usage(op: Op) -> str:
     return f"it is called as {op.signature}"
+
+
+def _usages(op: Op) -> str:
+    return "it is called as " + " or ".join(candidate.signature for candidate in (op, *op.overloads))
 
 
 def _error(message: str, span: Span, hint: str | None = None) -> ProgramError:

@@ -1,0 +1,46 @@
+"""Callables of the op table that arrange the entries of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import NotSupportedError
+
+
+def reverse_axes(tensor: Tensor) -> Tensor:
+    """Return `tensor.T`."""
+    return tensor.T
+
+
+def adjoint_matrix(tensor: Tensor) -> Tensor:
+    """Return `tensor.H`."""
+    return tensor.H
+
+
+def adjoint_matrices(tensor: Tensor) -> Tensor:
+    """Return `tensor.mH`."""
+    return tensor.mH
+
+
+def as_strided(tensor: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Return `torch.as_strided` of a tensor whose entries stand in memory as they are read."""
+    _check_memory(tensor, "as_strided")
+    return torch.as_strided(tensor, size, stride, storage_offset)
+
+
+def as_strided_scatter(
+    tensor: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
+    """Return `torch.as_strided_scatter` into a tensor whose entries stand in memory as they are read."""
+    _check_memory(tensor, "as_strided_scatter")
+    return torch.as_strided_scatter(tensor, src, size, stride, storage_offset)
+
+
+def _check_memory(tensor: Tensor, name: str) -> None:
+    """Refuse a view: which entries a stride reaches would depend on the memory behind it."""
+    if not tensor.is_contiguous() or tensor.storage_offset() != 0:
+        msg = f"{name} is supported for contiguous tensors only: the result depends on the memory behind a view"
+        raise NotSupportedError(msg, hint="call `.contiguous()` or `.clone()` first")
