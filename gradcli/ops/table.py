@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gradcli.ops.activations import ACTIVATIONS
 from gradcli.ops.convolutions import CONVOLUTIONS
 from gradcli.ops.factories import FACTORIES
+from gradcli.ops.interpolation import INTERPOLATION
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
 from gradcli.ops.losses import LOSSES
 from gradcli.ops.movement import MOVEMENT
@@ -26,6 +27,7 @@ OPS: tuple[Op, ...] = (
     *LOSSES,
     *CONVOLUTIONS,
     *POOLING,
+    *INTERPOLATION,
     *FACTORIES,
 )
 
