@@ -20,7 +20,7 @@ from gradcli.execution import present
 from gradcli.execution.affine import decode
 from gradcli.execution.present import Presented, View
 from gradcli.execution.reference import Expansion, Group
-from gradcli.execution.tape import Edge, Node
+from gradcli.execution.tape import Edge, Node, nodes_in
 from gradcli.execution.trace import Traced, TracedCall, replaced, traced_in
 from gradcli.ops.record import Kind, Op
 
@@ -34,6 +34,8 @@ CONSTANT_FORMULAS = {
     "floor": "floor(input)",
     "ceil": "ceil(input)",
 }
+# Ops that look at the values of their one operand to choose which entries to read.
+DATA_DEPENDENT = frozenset({"sort", "msort", "topk", "median", "mode", "kthvalue", "max", "min", "cummax", "cummin"})
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
@@ -133,7 +135,7 @@ class _Drawing:
         drawn: dict[str, Any] = {"shape": list(node.tensor.shape), "name": self.names.get(node)}
         drawn["inputs"] = [self.places[edge.source] for edge in node.edges]
         if node.edges and node.edges[0].signature.unknown is None:
-            drawn |= self._primitive(node) if node.origin else self._movement(node, node.edges)
+            drawn |= self._movement(node) if node.origin[0].kind is Kind.MOVEMENT else self._primitive(node)
         elif not node.edges:
             drawn |= self._constant(node)
         return drawn
@@ -160,10 +162,11 @@ class _Drawing:
             "operands": {name: {"node": self.places[node], "axes": views[name]} for name, node in operands.items()},
         }
 
-    def _movement(self, node: Node, edges: tuple[Edge, ...]) -> dict[str, Any]:
-        if len(edges) != 1 or edges[0].signature.formula.startswith("delta"):
+    def _movement(self, node: Node) -> dict[str, Any]:
+        op, arguments = node.origin
+        (edge, *others) = node.edges
+        if others or edge.signature.formula.startswith("delta") or not _is_fixed(op, arguments):
             return {}
-        (edge,) = edges
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
         found = decode(_map(edge, edge.source.tensor), shape, source)
         if found is None:
@@ -175,8 +178,8 @@ class _Drawing:
         op, bound = node.origin or self._made_by(node)
         if op is None:
             return {}
-        if op.name == "detach" and node not in self.calls:
-            # Definitions detach a shift that keeps exponentials in range; their values do not depend on it.
+        if op.name == "amax" and node not in self.calls and _are_detached(bound):
+            # Definitions shift exponentials by a detached maximum, to keep them in range: no value depends on it.
             return {"shift": True}
         formula = _constant_formula(op)
         operands = {name: value for name, value in bound.items() if isinstance(value, Node)}
@@ -195,8 +198,17 @@ class _Drawing:
         return call.op, bound
 
 
+def _is_fixed(op: Op, arguments: Mapping[str, Any]) -> bool:
+    """Tell whether it is the program, and not the data, that says which entries are read."""
+    return op.name not in DATA_DEPENDENT and len(nodes_in(arguments)) == 1
+
+
 def _map(edge: Edge, source: Tensor) -> Tensor:
     return edge.operands["sources"] if "sources" in edge.operands else torch.arange(source.numel())
+
+
+def _are_detached(arguments: Mapping[str, Any]) -> bool:
+    return all(node.origin is not None and node.origin[0].name == "detach" for node in nodes_in(arguments))
 
 
 def _constant_formula(op: Op) -> str | None:

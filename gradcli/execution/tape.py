@@ -116,7 +116,10 @@ class Tape:
         if op.kind is Kind.COMPOSITE:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
-            return self._move(op, call)
+            result = self._move(op, call)
+            for node in nodes_in(result):
+                _made_by(node, op, bound)
+            return result
         return self._primitive(op, bound, self.shake(self._call(op, call)))
 
     def _call(self, op: Op, call: BoundCall) -> Any:

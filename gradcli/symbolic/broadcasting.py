@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sympy import Symbol
 
-from gradcli.symbolic.shown import Shown, suffix
+from gradcli.symbolic.shown import Binding, Shown, named, suffix
 
 Axes = tuple[Symbol | None, ...]
 
@@ -45,9 +45,16 @@ def permuted(piece: Shown, order: Sequence[Symbol]) -> Shown:
     if piece.axes == order:
         return piece
     if len(order) == 2:  # noqa: PLR2004 (a matrix has a transpose)
-        return suffix(piece, ".T", r"^{\top}").with_axes(order)
+        return transposed(piece).with_axes(order)
     places = ", ".join(str(piece.axes.index(axis)) for axis in order)
     return suffix(piece, f".permute({places})").with_axes(order)
+
+
+def transposed(piece: Shown) -> Shown:
+    """Return the transpose of a matrix."""
+    if piece.binding is Binding.ATOM and piece.text.endswith(".T"):
+        return named(piece.text.removesuffix(".T"))
+    return suffix(piece, ".T", r"^{\top}")
 
 
 def _squeezed(piece: Shown) -> Shown:

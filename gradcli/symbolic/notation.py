@@ -10,7 +10,20 @@ from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, 
 
 from gradcli.symbolic.lowering import APPLY
 from gradcli.symbolic.scope import Scope
-from gradcli.symbolic.shown import Binding, Shown, add, call, fraction, named, number, operator, power, product, scaled
+from gradcli.symbolic.shown import (
+    Binding,
+    Shown,
+    add,
+    call,
+    fraction,
+    is_simple,
+    named,
+    number,
+    operator,
+    power,
+    product,
+    scaled,
+)
 from gradcli.symbolic.tidy import Logistic
 
 RELATIONS = {
@@ -109,9 +122,14 @@ class Notation:
             inner = self.write(-node)
             return add([(True, inner)]).with_axes(inner.axes)
         coefficient, rest = node.as_coeff_Mul()
-        if coefficient != 1 and coefficient.is_Rational:
+        above, below = _fraction(rest)
+        if coefficient != 1 and not below:
             return scaled(coefficient, self.write(rest))
-        above, below = _fraction(node)
+        if coefficient != 1:
+            split = is_simple(coefficient)
+            above = [sympy.Integer(coefficient.p) if split else coefficient, *above]
+            above = above if above[0] != 1 else above[1:]
+            below = [sympy.Integer(coefficient.q), *below] if split and coefficient.q != 1 else below
         pieces, axes = self._joined([*above, *below])
         top = product(pieces[: len(above)]) if above else Shown("1", "1")
         whole = fraction(top, product(pieces[len(above) :])) if below else top

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import permutations
 from typing import Any
 
 import sympy
 from sympy import And, Expr, Integer, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
+MOST_NESTED = 3
 Sizes = Mapping[Symbol, int]
 
 
@@ -38,10 +40,10 @@ def settled(body: Expr) -> Expr:
         return body
     if not isinstance(body, Sum):
         return body.func(*[settled(part) if isinstance(part, Expr) else part for part in body.args])
-    (variable, low, high), *others = body.limits
-    inner = settled(body.function)
-    if others or low != 0 or not high.is_Integer:
-        return body.func(inner, *body.limits)
+    *inside, (variable, low, high) = body.limits
+    inner = settled(body.func(body.function, *inside) if inside else body.function)
+    if low != 0 or not high.is_Integer:
+        return body.func(inner, body.limits[-1])
     index = sympy.Dummy(integer=True, nonnegative=True)
     return _total(inner.xreplace({variable: index}), index, {index: int(high) + 1})
 
@@ -117,7 +119,26 @@ def _closed(body: Expr, index: Symbol, low: Expr, high: Expr) -> Expr:
     # Bound indices are named by how deep they stand, so that equal sums are equal, and cancel.
     depth = 1 + max((int(known.name[1:]) for known in _bound(inner)), default=-1)
     name = Symbol(f"c{depth:03d}", integer=True, nonnegative=True)
-    return outside * Sum(inner.xreplace({index: name}), (name, low, high))
+    return outside * _sorted(Sum(inner.xreplace({index: name}), (name, low, high)))
+
+
+def _sorted(whole: Sum) -> Sum:
+    """Return nested sums in the one of their orders that sorts first."""
+    body, limits = whole, []
+    while isinstance(body, Sum):
+        limits += [(high, variable) for variable, _, high in reversed(body.limits)]
+        if len(limits) > MOST_NESTED or any(low != 0 or not high.is_Integer for _, low, high in body.limits):
+            return whole
+        body = body.function
+    names = sorted((name for _, name in limits), key=str)
+    orders = [
+        (body.xreplace({name: new for (_, name), new in zip(order, names, strict=True)}), order)
+        for order in permutations(limits)
+    ]
+    body, order = min(orders, key=lambda found: (sympy.default_sort_key(found[0]), str(found[1])))
+    for (high, _), name in zip(order, names, strict=True):
+        body = Sum(body, (name, 0, high))
+    return body
 
 
 def _bound(body: Expr) -> set[Symbol]:

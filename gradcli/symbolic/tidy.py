@@ -7,10 +7,12 @@ from typing import Any
 
 import sympy
 from sympy import Expr, Piecewise
+from sympy.core.relational import Relational
 
 from gradcli.symbolic.sums import on_indices, settled
 
 WORTH_IT = 1  # a formula is left as it is for less
+MOST_TESTS = 3
 LARGE = 60  # operations; beyond this, expanding and cancelling cost more than they give
 
 Logistic = sympy.Function("sigmoid", real=True)
@@ -18,6 +20,8 @@ Logistic = sympy.Function("sigmoid", real=True)
 
 def merge_branches(term: Any) -> Any:
     """Return a term whose branches are one formula where they are equal: a definition branches to keep its range."""
+    if term.has(sympy.ITE):
+        term = term.xreplace({test: test.to_nnf() for test in term.atoms(sympy.ITE)})
     found = {piece: _merged(piece) for piece in term.atoms(Piecewise)}
     changed = {piece: merged for piece, merged in found.items() if piece != merged}
     return term.xreplace(changed) if changed else term
@@ -72,11 +76,25 @@ def _folded(body: Expr) -> Expr:
     """Return one choice of whole expressions where all choices in an expression ask the same."""
     pieces = [piece for piece in body.atoms(Piecewise) if not on_indices(piece.args[0].cond)]
     tests = {tuple(branch.cond for branch in piece.args) for piece in pieces}
-    if len(tests) != 1 or body.is_Piecewise or (body.has(sympy.Sum) and any(_is_bound(piece) for piece in pieces)):
+    if not pieces or body.is_Piecewise or (body.has(sympy.Sum) and any(_is_bound(piece) for piece in pieces)):
         return body
+    if len(tests) > 1:
+        return _decided(body, pieces) if len(tests) <= MOST_TESTS else body
     (conditions,) = tests
     values = [body.xreplace({piece: piece.args[place].expr for piece in pieces}) for place in range(len(conditions))]
     return Piecewise(*zip(values, conditions, strict=True))
+
+
+def _decided(body: Expr, pieces: list[Any]) -> Expr:
+    """Return one choice whose branches know how its condition turned out, if that is shorter."""
+    first = min(pieces, key=lambda piece: (piece.count_ops(), sympy.default_sort_key(piece)))
+    test = first.args[0].cond
+    if len(first.args) != 2 or first.args[1].cond != sympy.true or not isinstance(test, Relational):  # noqa: PLR2004
+        return body
+    yes = body.xreplace({first: first.args[0].expr, test: sympy.true, test.negated: sympy.false})
+    no = body.xreplace({first: first.args[1].expr, test: sympy.false, test.negated: sympy.true})
+    folded = Piecewise((_folded(yes), test), (_folded(no), True))
+    return folded if _length(folded) < _length(body) else body
 
 
 def _is_bound(piece: Piecewise) -> bool:
