@@ -6,7 +6,7 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,7 @@ class Autograd:
         # `conj` of a real tensor, `contiguous` of a contiguous one: PyTorch returns the tensor itself.
         same = next((traced for traced in traced_in(call.positional) if traced.tensor is found), None)
         result = self._wrap(found, call.node) if same is None else same
+        self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
@@ -127,16 +128,19 @@ class Autograd:
 
     def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
         """Refuse a result beyond the limits before it takes any memory."""
-        if _bound([positional, keywords]) <= SURELY_SMALL:
-            return
-        shapes = _meta(target, positional, keywords)
-        self.used += sum(shape.numel() * 8 for shape in shapes)
+        if _bound([positional, keywords]) > SURELY_SMALL:
+            self._check_shapes(_meta(target, positional, keywords))
+
+    def _check_shapes(self, shapes: Sequence[torch.Size]) -> int:
+        """Return the bytes of tensors of these shapes, if the limits allow them."""
         for shape in shapes:
             _check_shape(shape, self.limits)
-        if self.used > self.limits.memory:
-            used, most = self.used / 2**30, self.limits.memory / 2**30
-            msg = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
-            raise LimitError(msg, hint="`--max-memory` raises the limit")
+        size = sum(shape.numel() for shape in shapes) * 8
+        used, most = (self.used + size) / 2**30, self.limits.memory / 2**30
+        if used > most:
+            message = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
+            raise LimitError(message, hint="`--max-memory` raises the limit")
+        return size
 
 
 def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
@@ -201,7 +205,8 @@ def _on_meta(value: Any) -> Any:
 def _check_shape(shape: torch.Size, limits: Limits) -> None:
     text = "x".join(str(size) for size in shape)
     if len(shape) > limits.rank:
-        raise LimitError(f"a result of shape {text} has more than {limits.rank} axes")
+        msg = f"a result of shape {text} has {len(shape)} axes, more than the limit of {limits.rank}"
+        raise LimitError(msg, hint="`--max-rank` raises the limit")
     if shape.numel() > limits.elements:
         msg = f"a result of shape {text} has {shape.numel()} elements, more than the limit of {limits.elements}"
         raise LimitError(msg, hint="`--max-elements` raises the limit")
