@@ -113,17 +113,18 @@ def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdict, str | None]:
     if bool(gradient.isnan().any()):
         index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the gradient is NaN at {_place(index)}"
+        return Verdict.UNDEFINED, f"the gradient is NaN{_at(index)}"
     if bool(reference.isnan().any()):
         index = _index(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the derivative does not exist at {_place(index)}"
+        return Verdict.UNDEFINED, f"the derivative does not exist{_at(index)}"
     if not bool(wrong.any()):
         return Verdict.MATCH, None
     index = _index(place, tuple(gradient.shape))
     ours, theirs = reference.flatten()[place], gradient.flatten()[place]
-    where = f"at {_place(index)} autograd gives {_show(theirs)} and the derivative is {_show(ours)}"
-    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ"
-    parts: list[str | None] = [count, where, likely_cause(gradient, reference)]
+    values = f"autograd gives {_show(theirs)} and the derivative is {_show(ours)}"
+    where = f"{_at(index).strip()} {values}".strip()
+    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ" if index else None
+    parts = [count, where, likely_cause(gradient, reference)]
     return Verdict.MISMATCH, "; ".join(part for part in parts if part)
 
 
@@ -131,8 +132,8 @@ def _show(value: Any) -> str:
     return f"{value.item():.10g}"
 
 
-def _place(index: tuple[int, ...]) -> str:
-    return "its one entry" if not index else f"[{', '.join(map(str, index))}]"
+def _at(index: tuple[int, ...]) -> str:
+    return f" at [{', '.join(map(str, index))}]" if index else ""
 
 
 def likely_cause(gradient: Any, reference: Any) -> str | None:
@@ -146,7 +147,7 @@ def likely_cause(gradient: Any, reference: Any) -> str | None:
         return "the sign is wrong"
     factor = float((gradient * reference).sum() / (reference * reference).sum())
     if _close(gradient, reference * factor):
-        return f"autograd's gradient is the right one times {factor:.10g} everywhere"
+        return f"autograd's gradient is the right one times {factor:.10g}"
     if gradient.ndim >= 2 and gradient.shape[-1] == gradient.shape[-2] and _close(gradient.mT, reference):  # noqa: PLR2004
         return "it is the transpose of the right one"
     return None

@@ -92,8 +92,8 @@ MATRIX = torch.tensor([[1.0, 2.0], [-3.0, 5.0]], dtype=torch.float64)
     ("gradient", "cause"),
     [
         (-MATRIX, "sign"),
-        (MATRIX * 2, "times 2 "),
-        (MATRIX * -0.5, "times -0.5 "),
+        (MATRIX * 2, "times 2"),
+        (MATRIX * -0.5, "times -0.5"),
         (MATRIX.T, "transpose"),
         (MATRIX * 0, "zero everywhere"),
         (MATRIX + 1, None),
