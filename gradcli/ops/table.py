@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcli.ops.activations import ACTIVATIONS
+from gradcli.ops.attention import ATTENTION
 from gradcli.ops.convolutions import CONVOLUTIONS
+from gradcli.ops.distances import DISTANCES
+from gradcli.ops.embedding import EMBEDDING
 from gradcli.ops.factories import FACTORIES
 from gradcli.ops.interpolation import INTERPOLATION
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
@@ -30,6 +33,9 @@ OPS: tuple[Op, ...] = (
     *INTERPOLATION,
     *FACTORIES,
 )
+    *ATTENTION,
+    *EMBEDDING,
+    *DISTANCES,
 
 _BY_NAME: dict[str, Op] = {alias: op for op in OPS for alias in op.aliases} | {op.name: op for op in OPS}
 # `linalg.solve` is found as `solve` too, and `special.erf` as `erf`, unless the short name means another op.

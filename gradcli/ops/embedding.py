@@ -1,0 +1,76 @@
+"""Rows looked up by index."""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+KERNELS = "gradcli.execution.kernels_layers"
+
+# The row at `padding_idx` is a constant; the other options change the weight or its gradient behind its back.
+CHECKED = """if max_norm is not None:
+    w = _refuse("max_norm changes the weight in place")
+elif scale_grad_by_freq:
+    w = _refuse("scale_grad_by_freq asks for something else than the gradient")
+elif padding_idx is None:
+    w = weight
+else:
+    w = where(_row_mask(weight.shape[0], padding_idx), detach(weight), weight)"""
+
+BAG = f"""{CHECKED}
+rows = reshape(w[input], (-1, w.shape[-1]))
+members = _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])
+counts = members*1.0
+if mode == 'max':
+    found = _bagged(rows, members); found = _at(found, argmax(found, -1))
+    y = where(found == -inf, 0, found)
+elif mode == 'mean':
+    y = einsum("be,ed->bd", counts/clamp_min(sum(counts, -1, True), 1), rows)
+elif per_sample_weights is None:
+    y = einsum("be,ed->bd", counts, rows)
+else:
+    y = einsum("be,e,ed->bd", counts, reshape(per_sample_weights, (-1,)), rows)
+y"""
+
+
+def _constant(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
+    name = signature.partition("(")[0].removeprefix("_")
+    return Op(signature, f"{KERNELS}.{name}", kind, definition, "embedding")
+
+
+EMBEDDING: tuple[Op, ...] = (
+    Op(
+        "embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False)",
+        "torch.nn.functional.embedding",
+        Kind.COMPOSITE,
+        f"{CHECKED}\nw[input]",
+        "embedding",
+        examples=(
+            "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
+            "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
+        ),
+    ),
+    Op(
+        "embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)",
+        "torch.nn.functional.embedding_bag",
+        Kind.COMPOSITE,
+        BAG,
+        "embedding",
+        kinks="_tied(_bagged(reshape(weight[input], (-1, weight.shape[-1])), _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])), -1, 1) if mode == 'max' else False",
+        examples=(
+            "F.embedding_bag(tensor([[2, 0], [2, 1]]), w) | w=3x2",
+            "F.embedding_bag(tensor([2, 0, 1]), w, tensor([0, 2]), mode='sum', per_sample_weights=s) | w=3x2 s=3",
+            "F.embedding_bag(tensor([[0, 1], [2, 1]]), w, mode='max') | w=3x2",
+        ),
+    ),
+    Op(
+        "one_hot(tensor, num_classes=-1)",
+        "torch.nn.functional.one_hot",
+        Kind.CONSTANT,
+        "1 at the index, else 0",
+        "embedding",
+        examples=("F.one_hot(tensor([2, 0]), 3)*x | x=2x3",),
+    ),
+    _constant("_row_mask(rows, index)", "true at one row"),
+    _constant("_bags(indices, offsets, include_last_offset, padding_idx, rows)", "which entries each bag counts"),
+    _constant("_bagged(entries, membership)", "every entry of the result is an entry of an input", Kind.MOVEMENT),
+)
