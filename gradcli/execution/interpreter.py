@@ -298,7 +298,8 @@ def _first(node: Expression) -> Expression | None:
 
 
 def _value(part: Any, known: Mapping[int, Any]) -> Any:
-    """Return the value of a bound argument; several for a variadic parameter."""
+    """Return the value of a bound argument; several for a variadic parameter, or the one tuple that it was given."""
     if isinstance(part, Sequence) and id(part) not in known:
-        return tuple(known[id(item)] for item in part.items)
+        items = tuple(known[id(item)] for item in part.items)
+        return items[0] if len(items) == 1 and isinstance(items[0], tuple | list) else items
     return known[id(part)]

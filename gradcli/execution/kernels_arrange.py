@@ -44,3 +44,10 @@ def _check_memory(tensor: Tensor, name: str) -> None:
     if not tensor.is_contiguous() or tensor.storage_offset() != 0:
         msg = f"{name} is supported for contiguous tensors only: the result depends on the memory behind a view"
         raise NotSupportedError(msg, hint="call `.contiguous()` or `.clone()` first")
+
+
+def broadcast_axes(tensor: Tensor, size: Any) -> tuple[int, ...]:
+    """Return the axes along which a tensor of a size would have to be broadcast to a tensor's shape."""
+    wanted = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
+    padded = (0,) * (tensor.ndim - len(wanted)) + tuple(wanted)
+    return tuple(axis for axis, length in enumerate(padded) if length != tensor.shape[axis])

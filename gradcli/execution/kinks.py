@@ -7,6 +7,7 @@ choice between them is adopted, so that the gradients upstream can be compared; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,9 +109,20 @@ def _adopted(
     sided = False
     for place in places:
         index = tuple(place)
-        below, above = (local_call.one_sided(traced, index, sign) for sign in (-1.0, 1.0))
+        below, above = _both_sides(local_call, traced, index)
         slack = SLACK * max(1.0, abs(below), abs(above))
         if min(below, above) - slack <= float(choice[index]) <= max(below, above) + slack:
             adopted[index] = True
             sided = sided or abs(above - below) > slack
     return adopted, sided
+
+
+def _both_sides(local_call: LocalCall, traced: Traced, index: tuple[int, ...]) -> tuple[float, float]:
+    """Return the derivatives to both sides; at the end of a domain, where PyTorch refuses one, the other twice."""
+    found = []
+    for sign in (-1.0, 1.0):
+        try:
+            found.append(local_call.one_sided(traced, index, sign))
+        except RuntimeError:
+            continue
+    return (found[0], found[-1]) if found else (math.nan, math.nan)

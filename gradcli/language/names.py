@@ -94,7 +94,7 @@ def function_name(node: ast.expr, source: Source) -> str:
         return f"{prefix}{parts[-1]}"
     if parts[0] == "math":
         raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
-    hint = "known prefixes are torch. (.linalg., .special., .fft., .masked., .nn.functional.), linalg., special., fft. and F."
+    hint = "prefixes are torch. (.linalg., .special., .fft., .masked., .nn.functional.), linalg., special., fft. and F."
     raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
 
 

@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from gradcli.ops.composite import composite
 from gradcli.ops.record import Kind, Op
 
+_composite = partial(composite, "reductions")
 
-def _composite(signature: str, definition: str, *examples: str, **rest: object) -> Op:
-    name = signature.partition("(")[0]
-    return Op(signature, f"torch.{name}", Kind.COMPOSITE, definition, "reductions", examples=examples, **rest)  # type: ignore[arg-type]
+VAR = "var(input, dim, correction=correction, keepdim=keepdim)"
+STD = "std(input, dim, correction=correction, keepdim=keepdim)"
+
+
+def _spread(name: str, definition: str, kinks: str | None = None) -> Op:
+    """Return `var` or a relative of it: PyTorch still takes `unbiased`, by its place or its name."""
+    first = "[0]" if name.endswith("_mean") else ""
+    both = f"a, b = {name}(x, 0, correction=0); a*b | x=4x2"
+    return _composite(
+        f"{name}(input, dim: ints = None, *, correction=1, keepdim=False)",
+        definition,
+        f"{name}(x){first} | x=2x3",
+        both if first else f"{name}(x, dim=0, correction=0) | x=4x2",
+        f"{name}(x, False){first} | x=2x3",
+        f"{name}(x, 1, unbiased=False, keepdim=True){first} | x=2x3",
+        kinks=kinks,
+        overloads=(
+            _composite(f"{name}(input, unbiased: bool)", f"{name}(input, correction=1 if unbiased else 0)"),
+            _composite(
+                f"{name}(input, dim: ints, unbiased: bool = True, keepdim=False)",
+                f"{name}(input, dim, correction=1 if unbiased else 0, keepdim=keepdim)",
+            ),
+        ),
+    )
+
+
+def _extreme(name: str, pointwise: str) -> Op:
+    """Return `max` or `min`: of all entries, along an axis with the indices, or of two tensors."""
+    sign = 1 if name == "max" else -1
+    return _composite(
+        f"{name}(input)",
+        f"_at(_rows(input, None), arg{name}(_rows(input, None), -1))",
+        f"{name}(x) | x=2x3",
+        f"{name}(x, dim=1).values | x=2x3",
+        f"{name}(x, 0, True)[0] | x=2x3",
+        f"{name}(x, y) | x=2x3 y=3",
+        kinks=f"_tied(input, None, {sign})",
+        overloads=(
+            _composite(
+                f"{name}(input, dim: int, keepdim=False)",
+                f"v, i = {name}(detach(input), dim, True); y = gather(input, dim, i); (y, i) if keepdim else (squeeze(y, dim), squeeze(i, dim))",
+                kinks=f"_tied(input, dim, {sign})",
+            ),
+            _composite(f"{name}(input, other: Tensor)", f"{pointwise}(input, other)"),
+        ),
+    )
 
 
 REDUCTIONS: tuple[Op, ...] = (
@@ -47,17 +94,60 @@ reshape(x, shape)""",
         "prod(x) | x=2x3",
         "prod(x, dim=1) | x=2x3",
     ),
+    _spread(
+        "var",
+        """d = input - mean(input, dim, True)
+n = numel(input)/numel(sum(input, dim))
+sum(d*d, dim, keepdim)/(n - correction)""",
+    ),
+    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0"),
+    _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
+    _spread("std_mean", f"({STD}, mean(input, dim, keepdim))"),
     _composite(
-        "var(input, dim=None, *, correction=1, keepdim=False)",
-        "d = input - mean(input, dim, True); n = numel(input)/numel(sum(input, dim)); sum(d*d, dim, keepdim)/(n - correction)",
-        "var(x) | x=2x3",
-        "var(x, dim=0, correction=0) | x=4x2",
+        "nansum(input, dim=None, keepdim=False)",
+        "sum(where(isnan(input), 0, input), dim, keepdim)",
+        "nansum(x) | x=2x3",
+        "nansum(x, dim=1, keepdim=True) | x=2x3",
     ),
     _composite(
-        "std(input, dim=None, *, correction=1, keepdim=False)",
-        "sqrt(var(input, dim, correction=correction, keepdim=keepdim))",
-        "std(x) | x=2x3",
-        "std(x, dim=0, keepdim=True) | x=4x2",
+        "nanmean(input, dim=None, keepdim=False)",
+        "missing = isnan(input); sum(where(missing, 0, input), dim, keepdim)/sum(logical_not(missing), dim, keepdim)",
+        "nanmean(x) | x=2x3",
+        "nanmean(x, dim=(0, 1)) | x=2x3",
+    ),
+    _composite(
+        "sum_to_size(input, *size)",
+        "axes = _broadcast_axes(input, size); reshape(input if axes == () else sum(_rows(input, axes), -1), size)",
+        "x.sum_to_size(2, 1) | x=2x3",
+        "x.sum_to_size((3,)) | x=2x2x3",
+        "(x*x).sum_to_size(x.shape) | x=2x3",
+        torch="torch.Tensor.sum_to_size",
+    ),
+    _composite(
+        "dist(input, other, p=2)",
+        "linalg.vector_norm(input - other, p)",
+        "dist(x, y) | x=2x3 y=3",
+        "dist(x, y, 3) | x=4 y=4",
+    ),
+    _composite(
+        "cov(input, *, correction=1, fweights=None, aweights=None)",
+        """x = input if input.ndim == 2 else reshape(input, (1, -1))
+w = ones(x.shape[1]) if fweights is None else fweights
+w = w if aweights is None else w*aweights
+total = sum(w)
+d = x - sum(x*w, 1, True)/total
+y = einsum("ik,jk->ij", d, d*w)/(total - correction*(1 if aweights is None else sum(w*aweights)/total))
+y if x.shape[0] > 1 else reshape(y, ())""",
+        "cov(x) | x=3x4",
+        "cov(x, correction=0) | x=5",
+        "cov(x, fweights=tensor([1, 2, 1]), aweights=w**2) | x=2x3 w=3",
+    ),
+    _composite(
+        "corrcoef(input)",
+        """c = cov(input)
+s = sqrt(diagonal(c) if c.ndim == 2 else c)
+c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
+        "corrcoef(x)[0, 1:] | x=3x4",
     ),
     _composite(
         "logsumexp(input, dim, keepdim=False)",
@@ -78,34 +168,14 @@ reshape(x, shape)""",
         "amin(x, dim=1) | x=2x5",
         kinks="_tied(input, dim, -1)",
     ),
-    _composite(
-        "max(input, dim=None, keepdim=False)",
-        """if dim is None:
-    result = _at(_rows(input, None), argmax(_rows(input, None), -1))
-elif is_tensor(dim):
-    result = maximum(input, dim)
-else:
-    index = argmax(input, dim, keepdim)
-    result = (reshape(_at(_rows(input, dim), argmax(_rows(input, dim), -1)), index.shape), index)
-result""",
-        "max(x) | x=2x3",
-        "max(x, dim=1).values | x=2x3",
-        "max(x, y) | x=2x3 y=3",
-        kinks="_tied(input, dim, 1)",
-    ),
-    _composite(
-        "min(input, dim=None, keepdim=False)",
-        """if dim is None:
-    result = _at(_rows(input, None), argmin(_rows(input, None), -1))
-elif is_tensor(dim):
-    result = minimum(input, dim)
-else:
-    index = argmin(input, dim, keepdim)
-    result = (reshape(_at(_rows(input, dim), argmin(_rows(input, dim), -1)), index.shape), index)
-result""",
-        "min(x) | x=2x3",
-        "min(x, dim=1)[0] | x=2x3",
-        kinks="_tied(input, dim, -1)",
+    _extreme("max", "maximum"),
+    _extreme("min", "minimum"),
+    Op(
+        "_broadcast_axes(input, size)",
+        "gradcli.execution.kernels_arrange.broadcast_axes",
+        Kind.CONSTANT,
+        "the axes along which a tensor of a size would have to be broadcast",
+        "reductions",
     ),
     Op("is_tensor(obj)", "torch.is_tensor", Kind.CONSTANT, "whether it is a tensor", "reductions"),
     Op(
@@ -121,7 +191,8 @@ result""",
         "norm(x) | x=4",
         "norm(x, dim=1) | x=2x3",
         "norm(x, p=1) | x=4",
-        kinks="norm(input, p, dim, True) == 0",
+        kinks="norm(input, p, dim, True) == 0 if p != 0 else False",
+        jumps="any(input == 0) if p == 0 else False",
     ),
     Op(
         "linalg.vector_norm(x, ord=2, dim=None, keepdim=False)",
@@ -129,6 +200,10 @@ result""",
         Kind.COMPOSITE,
         """if ord == inf:
     y = amax(abs(x), dim, keepdim)
+elif ord == -inf:
+    y = amin(abs(x), dim, keepdim)
+elif ord == 0:
+    y = sum(0*x + (x != 0), dim, keepdim)
 elif ord == 1:
     y = sum(abs(x), dim, keepdim)
 elif ord == 2:
@@ -137,12 +212,15 @@ else:
     y = sum(abs(x)**ord, dim, keepdim)**(1/ord)
 y""",
         "reductions",
-        kinks="linalg.vector_norm(x, ord, dim, True) == 0",
+        kinks="linalg.vector_norm(x, ord, dim, True) == 0 if ord != 0 else False",
+        jumps="any(x == 0) if ord == 0 else False",
         examples=(
             "torch.linalg.vector_norm(x) | x=2x3",
             "torch.linalg.vector_norm(x, 3) | x=4",
             "torch.linalg.vector_norm(x, 1, dim=0) | x=2x3",
             "torch.linalg.vector_norm(x, inf) | x=4",
+            "torch.linalg.vector_norm(x, -inf) | x=4",
+            "torch.linalg.vector_norm(x, 0)*x | x=4",
         ),
     ),
     Op(

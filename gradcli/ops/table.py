@@ -19,11 +19,13 @@ from gradcli.ops.pointwise import POINTWISE
 from gradcli.ops.pooling import POOLING
 from gradcli.ops.record import Op
 from gradcli.ops.reductions import REDUCTIONS
+from gradcli.ops.sorting import SORTING
 
 OPS: tuple[Op, ...] = (
     *POINTWISE,
     *ACTIVATIONS,
     *REDUCTIONS,
+    *SORTING,
     *LINEAR_ALGEBRA,
     *MOVEMENT,
     *NORMALISATION,
@@ -31,11 +33,11 @@ OPS: tuple[Op, ...] = (
     *CONVOLUTIONS,
     *POOLING,
     *INTERPOLATION,
-    *FACTORIES,
-)
     *ATTENTION,
     *EMBEDDING,
     *DISTANCES,
+    *FACTORIES,
+)
 
 _BY_NAME: dict[str, Op] = {alias: op for op in OPS for alias in op.aliases} | {op.name: op for op in OPS}
 # `linalg.solve` is found as `solve` too, and `special.erf` as `erf`, unless the short name means another op.

@@ -1,0 +1,33 @@
+"""How a table makes the record of a composite op."""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+
+def composite(
+    family: str,
+    signature: str,
+    definition: str,
+    *examples: str,
+    torch: str = "",
+    aliases: tuple[str, ...] = (),
+    domain: dict[str, str] | None = None,
+    kinks: str | None = None,
+    jumps: str | None = None,
+    overloads: tuple[Op, ...] = (),
+) -> Op:
+    """Return a record; its callable is torch's of the same name, unless `torch` is the dotted name of another."""
+    return Op(
+        signature,
+        torch or f"torch.{signature.partition('(')[0]}",
+        Kind.COMPOSITE,
+        definition,
+        family,
+        aliases=aliases,
+        domain=domain or {},
+        kinks=kinks,
+        jumps=jumps,
+        examples=examples,
+        overloads=overloads,
+    )
