@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,6 +59,15 @@ def check_differentiable(output: Any) -> Traced:
     return output
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ExecutionError(f"PyTorch refuses the backward pass: {str(error).strip().partition(chr(10))[0]}") from None
+
+
 def backward(
     output: Traced, tensors: Sequence[Traced], cotangent: Tensor | None, retain: Sequence[Traced]
 ) -> dict[Traced, Tensor]:
@@ -72,7 +82,8 @@ def backward(
             traced.tensor.register_hook(_catch(caught, traced))
     for traced in retain:
         traced.tensor.retain_grad()
-    output.tensor.backward(cotangent)
+    with _refusals():
+        output.tensor.backward(cotangent)
     for traced in tensors:
         if traced.is_leaf and traced.tensor.grad is not None:
             caught[traced] = traced.tensor.grad.detach().clone()
@@ -95,9 +106,10 @@ def gradients(
     for traced in wrt:
         if not traced.tensor.requires_grad:
             raise InputError(f"'{traced.name}' does not require grad, so PyTorch has no gradient for it")
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(
-        output.tensor, [traced.tensor for traced in wrt], cotangent, create_graph=create_graph, allow_unused=True
-    )
+    with _refusals():
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            output.tensor, [traced.tensor for traced in wrt], cotangent, create_graph=create_graph, allow_unused=True
+        )
     unused = [traced for traced, gradient in zip(wrt, found, strict=True) if gradient is None]
     if unused and not allow_unused:
         names = ", ".join(f"'{traced.name or traced.text}'" for traced in unused)
