@@ -144,7 +144,7 @@ def upper_pairs(count: int) -> Tensor:
     return torch.triu_indices(count, count, 1)
 
 
-def lengths_tensor(value: Any) -> Tensor:
+def lengths(value: Any) -> Tensor:
     """Return lengths, given as a tensor or as a list, as a tensor."""
     return value.to(torch.int64) if isinstance(value, Tensor) else torch.tensor(value).reshape(-1)
 
@@ -178,6 +178,18 @@ def shifted(tensor: Tensor, steps: int, fill: float) -> Tensor:
     return torch.nn.functional.pad(tensor, (steps, 0), value=fill)[..., : tensor.shape[-1]]
 
 
-def choose(condition: Any, value: Any, other: Any) -> Any:
-    """Return a constant chosen entry by entry."""
-    return torch.where(condition, value, other)
+def ends(extended: Tensor, lengths: Tensor) -> Tensor:
+    """Return the states in which a list of labels is complete: its last label, and the blank after it."""
+    places = torch.arange(extended.shape[1])
+    last = 2 * lengths.unsqueeze(-1)
+    return (places == last) | ((places == last - 1) & (last > 0))
+
+
+def at_label(index: Tensor, classes: int) -> Tensor:
+    """Return where each row's own class stands."""
+    return torch.arange(classes) == index
+
+
+def class_axes(rows: Sequence[int], weight: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of scores: rows, classes, and the further axes of a weight (classes, …, features)."""
+    return (*rows[:-1], *weight[:-1])

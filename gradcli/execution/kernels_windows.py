@@ -61,7 +61,8 @@ def insert_zeros(tensor: Tensor, count: int, stride: Any) -> Tensor:
     steps = spread(stride, count)
     sizes = [(size - 1) * step + 1 for size, step in zip(tensor.shape[-count:], steps, strict=True)]
     result = tensor.new_zeros([*tensor.shape[:-count], *sizes])
-    result[(..., *[slice(None, None, step) for step in steps])] = tensor
+    places: tuple[Any, ...] = (..., *[slice(None, None, step) for step in steps])
+    result[places] = tensor
     return result
 
 

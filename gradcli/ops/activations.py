@@ -117,6 +117,15 @@ ACTIVATIONS: tuple[Op, ...] = (
         torch="torch",
         aliases=("clip",),
     ),
+    Op(
+        "prelu(input, weight)",
+        f"{FUNCTIONAL}.prelu",
+        Kind.COMPOSITE,
+        "w = reshape(weight, _over_channels(input.ndim)) if weight.numel() > 1 and input.ndim > 1 else weight; where(input > 0, input, w*input)",
+        "activations",
+        kinks="input == 0",
+        examples=("F.prelu(x, w) | x=2x3 w=3", "F.prelu(x, w) | x=2x3x2 w=1"),
+    ),
     _composite("softmin(input, dim)", "softmax(-input, dim)", "F.softmin(x, dim=-1) | x=2x3"),
     _composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),
     _composite(

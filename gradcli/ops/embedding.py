@@ -16,7 +16,10 @@ elif padding_idx is None:
 else:
     w = where(_row_mask(weight.shape[0], padding_idx), detach(weight), weight)"""
 
-BAG = f"""{CHECKED}
+# PyTorch takes indices and table in either order.
+BAG = f"""if _is_floating(input):
+    table = input; input = weight; weight = table
+{CHECKED}
 rows = reshape(w[input], (-1, w.shape[-1]))
 members = _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])
 counts = members*1.0
@@ -70,6 +73,7 @@ EMBEDDING: tuple[Op, ...] = (
         "embedding",
         examples=("F.one_hot(tensor([2, 0]), 3)*x | x=2x3",),
     ),
+    _constant("_is_floating(value)", "whether a value is a tensor of real numbers"),
     _constant("_row_mask(rows, index)", "true at one row"),
     _constant("_bags(indices, offsets, include_last_offset, padding_idx, rows)", "which entries each bag counts"),
     _constant("_bagged(entries, membership)", "every entry of the result is an entry of an input", Kind.MOVEMENT),

@@ -92,6 +92,12 @@ y""",
         "torch.nn.functional.linear",
         "F.linear(x, w, b) | x=2x3 w=4x3 b=4",
     ),
+    _composite(
+        "bilinear(input1, input2, weight, bias=None)",
+        'y = einsum("...i,oij,...j->...o", input1, weight, input2); y if bias is None else y + bias',
+        "torch.nn.functional.bilinear",
+        "F.bilinear(x, y, w, b) | x=2x3 y=2x4 w=5x3x4 b=5",
+    ),
     Op(
         "linalg.inv(A)",
         "torch.linalg.inv",

@@ -26,6 +26,59 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
     )
 
 
+KERNELS = "gradcli.execution.kernels_layers"
+
+
+def _constant(signature: str, definition: str) -> Op:
+    name = signature.partition("(")[0].removeprefix("_")
+    return Op(signature, f"{KERNELS}.{name}", Kind.CONSTANT, definition, "losses")
+
+
+# The entry of each row's own class; an ignored row's weight is 0.
+PICKED = """kept = target != ignore_index
+index = where(kept, target, 0)
+w = kept*1.0 if weight is None else where(kept, weight[index], 0)
+loss = where(kept, -w*squeeze(gather(logs, dim, unsqueeze(index, dim)), dim), 0)"""
+
+WEIGHED = "sum(loss)/sum(w) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss"
+
+CROSS_ENTROPY = f"""dim = 0 if input.ndim == 1 else 1
+classes = input.shape[dim]
+logs = log_softmax(input, dim)
+scales = 1 if weight is None else reshape(weight, _over_channels(input.ndim)) if input.ndim > 1 else weight
+if target.shape == input.shape:
+    shares = (1 - label_smoothing)*target + label_smoothing/classes if label_smoothing > 0 else target
+    loss = -sum(logs*shares*scales, dim)
+    y = mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss
+else:
+    {PICKED.replace(chr(10), chr(10) + "    ")}
+    if label_smoothing > 0:
+        even = where(kept, -sum(logs*scales, dim), 0)
+        loss = (1 - label_smoothing)*loss + label_smoothing/classes*even
+    y = {WEIGHED}
+y"""
+
+# The probability of every state after each step, in logarithms: from itself, from one before, or from two before.
+CTC = """x = log_probs if log_probs.ndim == 3 else unsqueeze(log_probs, 1)
+steps = _lengths(input_lengths); count = _lengths(target_lengths)
+states = _extended_targets(targets, count, blank)
+skips = _may_skip(states, blank)
+last = amax(steps)
+low = -1e300
+scores = gather(x, 2, expand(unsqueeze(states, 0), (x.shape[0], -1, -1)))
+first = arange(states.shape[1]) < 2
+alpha = where(first, scores[0], low)
+for step in range(1, x.shape[0]):
+    one = _shifted(alpha, 1, low)
+    two = where(skips, _shifted(alpha, 2, low), low)
+    moved = logsumexp(stack([alpha, one, two]), 0) + scores[step]
+    alpha = where(unsqueeze(steps > step, -1), moved, alpha)
+ends = where(_ends(states, count), alpha, low)
+loss = -logsumexp(ends, -1)
+loss = where(loss > 1e299, 0 if zero_infinity else inf, loss)
+y = mean(loss/clamp_min(count, 1)) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss
+y if log_probs.ndim == 3 or reduction != 'none' else squeeze(y, 0)"""
+
 LOSSES: tuple[Op, ...] = (
     _loss("mse_loss(input, target, *, reduction='mean')", "(input - target)**2"),
     _loss("l1_loss(input, target, *, reduction='mean')", "abs(input - target)"),
@@ -49,6 +102,66 @@ LOSSES: tuple[Op, ...] = (
         "logaddexp(-target*input, 0*input)",
         "F.soft_margin_loss(x, detach(sign(t))) | x=2x3 t=2x3",
     ),
+    _loss(
+        "hinge_embedding_loss(input, target, margin=1.0, *, reduction='mean')",
+        "where(target == 1, input, 0) + where(target == -1, relu(margin - input), 0)",
+        "F.hinge_embedding_loss(x, detach(sign(t))) | x=2x3 t=2x3",
+        "F.hinge_embedding_loss(x, detach(sign(t)), 0.5, reduction='none') | x=2x3 t=2x3",
+    ),
+    _loss(
+        "margin_ranking_loss(input1, input2, target, margin=0, *, reduction='mean')",
+        "relu(-target*(input1 - input2) + margin)",
+        "F.margin_ranking_loss(x, y, detach(sign(t)), 0.3) | x=4 y=4 t=4",
+    ),
+    _loss(
+        "cosine_embedding_loss(input1, input2, target, margin=0, *, reduction='mean')",
+        "c = sum(input1*input2, -1)/sqrt((sum(input1*input1, -1) + 1e-12)*(sum(input2*input2, -1) + 1e-12)); where(target == 1, 1 - c, 0) + where(target == -1, relu(c - margin), 0)",
+        "F.cosine_embedding_loss(x, y, detach(sign(t)), 0.1) | x=2x3 y=2x3 t=2",
+        "F.cosine_embedding_loss(x, y, tensor(1), reduction='none') | x=3 y=3",
+    ),
+    _loss(
+        "triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, *, reduction='mean')",
+        "near = pairwise_distance(anchor, positive, p, eps); far = pairwise_distance(anchor, negative, p, eps); far = minimum(far, pairwise_distance(positive, negative, p, eps)) if swap else far; relu(margin + near - far)",
+        "F.triplet_margin_loss(a, p, n) | a=2x3 p=2x3 n=2x3",
+        "F.triplet_margin_loss(a, p, n, swap=True, reduction='sum') | a=2x3 p=2x3 n=2x3",
+    ),
+    _loss(
+        "triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False, reduction='mean')",
+        "near = pairwise_distance(anchor, positive); far = pairwise_distance(anchor, negative); far = minimum(far, pairwise_distance(positive, negative)) if swap else far; relu(margin + near - far)",
+        "F.triplet_margin_with_distance_loss(a, p, n) | a=2x3 p=2x3 n=2x3",
+    ),
+    _loss(
+        "gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction='mean')",
+        "v = var*ones_like(input) if not is_tensor(var) else unsqueeze(var, -1) if var.ndim < input.ndim and var.ndim > 0 else var; v = clamp_min(v, eps); (log(v) + (input - target)**2/v)/2 + (log(2*tensor(pi))/2 if full else 0)",
+        "F.gaussian_nll_loss(x, t, v) | x=2x3 t=2x3 v=2x3",
+        "F.gaussian_nll_loss(x, t, v, True, reduction='none') | x=2x3 t=2x3 v=2",
+        domain={"var": "(0, inf)"},
+    ),
+    _loss(
+        "poisson_nll_loss(input, target, log_input=True, full=False, *, eps=1e-08, reduction='mean')",
+        "y = exp(input) - target*input if log_input else input - target*log(input + eps); y + where(target > 1, target*log(target) - target + log(2*pi*target)/2, 0) if full else y",
+        "F.poisson_nll_loss(x, t) | x=2x3 t=2x3",
+        "F.poisson_nll_loss(x, t, False, True) | x=2x3 t=2x3",
+        domain={"input": "(0, inf)", "target": "(0, inf)"},
+    ),
+    _loss(
+        "multilabel_soft_margin_loss(input, target, weight=None, *, reduction='mean')",
+        "y = -(target*logsigmoid(input) + (1 - target)*logsigmoid(-input)); mean(y if weight is None else y*weight, -1)",
+        "F.multilabel_soft_margin_loss(x, t) | x=2x3 t=2x3",
+        "F.multilabel_soft_margin_loss(x, t, w) | x=2x3 t=2x3 w=3",
+        domain={"target": "(0, 1)"},
+    ),
+    _loss(
+        "multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction='mean')",
+        "index = reshape(target, (-1, 1)); x = reshape(input, (-1, input.shape[-1])); y = relu(margin - gather(x, 1, index) + x); y = y*y if p == 2 else y; y = y if weight is None else y*weight[index]; y = masked_fill(y, _at_label(index, x.shape[1]), 0); reshape(sum(y, 1)/x.shape[1], target.shape if input.ndim > 1 else ())",
+        "F.multi_margin_loss(x, tensor([2, 0])) | x=2x3",
+        "F.multi_margin_loss(x, tensor([2, 0]), 2, 0.5, detach(w), reduction='none') | x=2x3 w=3",
+    ),
+    _loss(
+        "multilabel_margin_loss(input, target, *, reduction='mean')",
+        "y = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2)); sum(_label_pairs(target, input.shape[-1])*y, (-2, -1))/input.shape[-1]",
+        "F.multilabel_margin_loss(x, tensor([[2, 0, -1], [1, -1, 2]])) | x=2x3",
+    ),
     Op(
         "_smooth_l1(difference, beta)",
         "gradcli.execution.kernels.smooth_l1",
@@ -68,22 +181,74 @@ sum(loss)/input.shape[0] if reduction == 'batchmean' else y""",
         examples=("F.kl_div(x, t, reduction='batchmean') | x=2x3 t=2x3",),
     ),
     Op(
-        "nll_loss(input, target, *, reduction='mean')",
+        "nll_loss(input, target, weight=None, *, ignore_index=-100, reduction='mean')",
         "torch.nn.functional.nll_loss",
         Kind.COMPOSITE,
-        """loss = -squeeze(gather(input, -1, unsqueeze(target, -1)), -1)
-mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss""",
+        f"""dim = 0 if input.ndim == 1 else 1
+logs = input
+{PICKED}
+{WEIGHED}""",
         "losses",
-        examples=("F.nll_loss(log_softmax(x, dim=-1), tensor([2, 0])) | x=2x3",),
+        examples=(
+            "F.nll_loss(log_softmax(x, dim=-1), tensor([2, 0])) | x=2x3",
+            "F.nll_loss(x, tensor([2, -100]), detach(w)) | x=2x3 w=3",
+            "F.nll_loss(x, tensor([[0, 1], [1, 1]]), ignore_index=0, reduction='sum') | x=2x3x2",
+            "F.nll_loss(x, tensor(1), reduction='none') | x=3",
+        ),
     ),
     Op(
-        "cross_entropy(input, target, *, reduction='mean')",
+        "cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction='mean', label_smoothing=0.0)",
         "torch.nn.functional.cross_entropy",
         Kind.COMPOSITE,
-        """logs = log_softmax(input, -1)
-loss = -sum(logs*target, -1) if target.ndim == input.ndim else -squeeze(gather(logs, -1, unsqueeze(target, -1)), -1)
-mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss""",
+        CROSS_ENTROPY,
         "losses",
-        examples=("F.cross_entropy(x, tensor([2, 0])) | x=2x3", "F.cross_entropy(x, softmax(t, dim=-1)) | x=2x3 t=2x3"),
+        examples=(
+            "F.cross_entropy(x, tensor([2, 0])) | x=2x3",
+            "F.cross_entropy(x, softmax(t, dim=-1)) | x=2x3 t=2x3",
+            "F.cross_entropy(x, tensor([2, -100]), detach(w), label_smoothing=0.1) | x=2x3 w=3",
+            "F.cross_entropy(x, softmax(t, dim=1), detach(w), label_smoothing=0.2) | x=2x3x2 t=2x3x2 w=3",
+            "F.cross_entropy(x, tensor([[0, 1], [1, 1]]), reduction='sum') | x=2x3x2",
+        ),
+    ),
+    Op(
+        "linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean', ignore_index=None, label_smoothing=0.0, options=None)",
+        "torch.nn.functional.linear_cross_entropy",
+        Kind.COMPOSITE,
+        """classes = linear_weight.shape[0]
+w = flatten(linear_weight, 0, -2)
+y = einsum("...k,jk->...j", input, w)
+y = y if linear_bias is None else y + flatten(linear_bias)
+y = reshape(y, _class_axes(input.shape, linear_weight.shape))
+cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=label_smoothing)""",
+        "losses",
+        examples=(
+            "F.linear_cross_entropy(x, w, tensor([2, 0]), linear_bias=b) | x=2x3 w=4x3 b=4",
+            "F.linear_cross_entropy(x, w, tensor([[1, 0], [1, 1]])) | x=2x3 w=3x2x3",
+        ),
+    ),
+    Op(
+        "ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False)",
+        "torch.nn.functional.ctc_loss",
+        Kind.COMPOSITE,
+        CTC,
+        "losses",
+        examples=(
+            "F.ctc_loss(log_softmax(x, dim=-1), tensor([[1, 2], [2, 2]]), (4, 4), (2, 2)) | x=4x2x3",
+            "F.ctc_loss(log_softmax(x, dim=-1), tensor([1, 2, 1]), (3, 4), (2, 1), 0, 'sum') | x=4x2x3",
+        ),
+    ),
+    _constant("_at_label(index, classes)", "true at each row's own class"),
+    _constant("_label_pairs(target, classes)", "how often each pair of a target and another class counts"),
+    _constant("_class_axes(rows, weight)", "the shape of the classes' scores"),
+    _constant("_lengths(value)", "lengths as a tensor"),
+    _constant("_extended_targets(targets, lengths, blank)", "labels with blanks between them"),
+    _constant("_may_skip(extended, blank)", "states that can be reached from two before"),
+    _constant("_ends(extended, lengths)", "the last two states of each list of labels"),
+    Op(
+        "_shifted(input, steps, fill)",
+        f"{KERNELS}.shifted",
+        Kind.MOVEMENT,
+        "every entry of the result is an entry of an input",
+        "losses",
     ),
 )

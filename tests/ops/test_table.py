@@ -34,6 +34,9 @@ INACCURATE = {
     "hardsigmoid": "its backward multiplies by 1/6 rounded to float32, which is off by 3e-8",
 }
 
+# PyTorch's own derivative is wrong here, and a mismatch is the right verdict: docs/findings.md.
+WRONG = frozenset({"ctc_loss"})
+
 # The shapes of an example's leaves, in their order: ranks, broadcasting on either side, one entry, no entry.
 VARIANTS: dict[str, tuple[tuple[int, ...], ...]] = {
     "scalars": ((), (), ()),
@@ -176,7 +179,7 @@ def test_an_example_matches_autograd(pair: tuple[Op, str]) -> None:
     op, example = pair
     program, shapes = parse_example(example)
     report = report_of(program, point(program, shapes))
-    wanted = Verdict.MISMATCH if op.name in INACCURATE else Verdict.MATCH
+    wanted = Verdict.MISMATCH if op.name in {*INACCURATE, *WRONG} else Verdict.MATCH
     assert report.verdict is wanted, [(tensor.name, tensor.note) for tensor in report.tensors]
 
 
