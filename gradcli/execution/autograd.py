@@ -14,6 +14,7 @@ from gradcli.execution.trace import Traced
 from gradcli.inputs.shapes import show_shape
 
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
+REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
 
 
@@ -30,6 +31,11 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
                 f"and PyTorch says: {SCALAR_ONLY}",
                 hint="give the vector v of the product with `--grad-output ones` (or a number, or a list), "
                 "or reduce the output with `--reduce sum` (or mean)",
+            )
+        if tensor.is_complex():
+            raise InputError(
+                f"the output '{output.name or output.text}' is complex, and PyTorch says: {REAL_ONLY} {tensor.dtype}",
+                hint="make the output real (`.real`, `.abs()`), or give the vector v of the product with `--grad-output`",
             )
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):

@@ -28,6 +28,8 @@ from gradcli.program import Program
 
 # Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
 FIRST_NUMBER = 1 << 40
+# Operands of these names hold positions along an axis.
+POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Tape:
         if unknown:
             shown = _with_unknown(op, shown, result)
         signature = Signature(shown.formula, tuple(shown.axes.items()), numbers, shown.out, wrt, unknown)
-        tensors = {name: shown.views[name].apply(node.tensor) for name, node in operands.items()}
+        tensors = {name: shown.views[name].apply(_real(node.tensor, name)) for name, node in operands.items()}
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
@@ -252,6 +254,12 @@ def _with_unknown(op: Op, shown: Presented, result: Tensor) -> Presented:
 
 def _is_static(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def _real(tensor: Tensor, name: str) -> Tensor:
+    """Return integers and truth values as numbers that einsum can multiply with others; positions stay integers."""
+    whole = name in POSITIONS or tensor.is_floating_point() or tensor.is_complex()
+    return tensor if whole else tensor.to(torch.float64)
 
 
 def nodes_in(value: Any) -> list[Node]:
