@@ -34,8 +34,16 @@ CONSTANT_FORMULAS = {
     "floor": "floor(input)",
     "ceil": "ceil(input)",
 }
-# Ops that look at the values of their one operand to choose which entries to read.
-DATA_DEPENDENT = frozenset({"sort", "msort", "topk", "median", "mode", "kthvalue", "max", "min", "cummax", "cummin"})
+# Ops whose arguments alone say which entries they read, whatever the data.
+SAME_SHAPE = "clone contiguous positive flip fliplr flipud rot90"
+PERMUTED = "transpose t T mT H mH permute movedim"
+RESHAPED = "reshape view reshape_as view_as flatten unflatten ravel squeeze unsqueeze atleast_1d atleast_2d atleast_3d"
+EXPANDED = "expand expand_as broadcast_to broadcast_tensors meshgrid"
+PARTS = (
+    "getitem select narrow diagonal diag unbind chunk split tensor_split hsplit vsplit dsplit unsafe_chunk unsafe_split"
+)
+INNER = "_rows _windows _patches _split_axis"
+FIXED_READS = frozenset(" ".join((SAME_SHAPE, PERMUTED, RESHAPED, EXPANDED, PARTS, INNER)).split())
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
@@ -200,7 +208,7 @@ class _Drawing:
 
 def _is_fixed(op: Op, arguments: Mapping[str, Any]) -> bool:
     """Tell whether it is the program, and not the data, that says which entries are read."""
-    return op.name not in DATA_DEPENDENT and len(nodes_in(arguments)) == 1
+    return op.name in FIXED_READS and all(node.tensor.is_floating_point() for node in nodes_in(arguments))
 
 
 def _map(edge: Edge, source: Tensor) -> Tensor:

@@ -49,25 +49,33 @@ class IndexNotation(Notation):
 
     def sum(self, node: Sum) -> Shown:
         """Return `sum(… for i in range(n))`."""
-        (variable, low, high), *_ = node.limits
+        letters = dict(self.letters)
+        loops, signs = [], []
+        for variable, low, high in reversed(node.limits):
+            loop, sign = self._loop(variable, low, high)
+            loops.append(loop)
+            signs.append(sign)
+        body = self.write(node.function)
+        self.letters = letters
+        latex = f"{''.join(signs)} {body.within(Binding.PRODUCT).latex}"
+        return Shown(f"sum({body.text} {' '.join(loops)})", latex, Binding.ATOM)
+
+    def _loop(self, variable: Symbol, low: Expr, high: Expr) -> tuple[str, str]:
+        """Return `for i in range(n)`, and give the variable its letter."""
         letter = next((letter for letter in self.spare if letter not in self.letters.values()), None)
         if letter is None:
             raise NotWritableError
-        before = self.letters.pop(variable, None)
         start, stop, end = self.write(low), self.write(high + 1), self.write(high)
         self.letters[variable] = letter
-        body = self.write(node.function)
-        del self.letters[variable]
-        if before is not None:
-            self.letters[variable] = before
         bounds = stop.text if low == 0 else f"{start.text}, {stop.text}"
-        latex = rf"\sum_{{{letter}={start.latex}}}^{{{end.latex}}} {body.within(Binding.PRODUCT).latex}"
-        return Shown(f"sum({body.text} for {letter} in range({bounds}))", latex, Binding.ATOM)
+        return f"for {letter} in range({bounds})", rf"\sum_{{{letter}={start.latex}}}^{{{end.latex}}}"
 
     def delta(self, node: KroneckerDelta) -> Shown:
-        """Return `(p == q)`, which counts as 1 or 0."""
+        """Return `1 if p == q else 0`."""
         left, right = (self.write(side) for side in sorted(node.args, key=lambda side: side.is_number))
-        return Shown(f"({left.text} == {right.text})", rf"\delta_{{{left.latex} {right.latex}}}")
+        return Shown(
+            f"1 if {left.text} == {right.text} else 0", rf"\delta_{{{left.latex} {right.latex}}}", Binding.CHOICE
+        )
 
     def choice(self, node: Piecewise) -> Shown:
         """Return a choice by values as `where`, one by indices as `a if p < q else b`."""

@@ -31,15 +31,18 @@ def _total(body: Expr, index: Symbol, sizes: Sizes) -> Expr:
         if body.is_Add:
             return sympy.Add(*[_total(term, index, sizes) for term in body.args])
         return _bracketed(list(Mul.make_args(body)), index, sizes)
+    outside, inside = body.as_independent(index, as_Add=False)
+    if inside.is_Add:
+        return outside * _total(inside, index, sizes)
     return _closed(body, index, Integer(0), Integer(sizes[index] - 1))
 
 
-def settled(body: Expr) -> Expr:
+def settled(body: Any) -> Any:
     """Return an expression whose sums are as `total` makes them, after something else has rewritten what is in them."""
     if not body.has(Sum):
         return body
     if not isinstance(body, Sum):
-        return body.func(*[settled(part) if isinstance(part, Expr) else part for part in body.args])
+        return body.func(*[settled(part) if part.args else part for part in body.args])
     *inside, (variable, low, high) = body.limits
     inner = settled(body.func(body.function, *inside) if inside else body.function)
     if low != 0 or not high.is_Integer:

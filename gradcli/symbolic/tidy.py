@@ -63,13 +63,23 @@ def _opposite(test: Any) -> Any:
 
 def tidy(body: Expr) -> Expr:
     """Return the shortest of some ways to write an expression; of equally short ones the first."""
-    body = _folded(merge_branches(body))
+    body = _folded(merge_branches(_within_sums(body)))
     candidates = [body]
     if body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
         candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
     best = min(map(settled, candidates), key=_length)
     return best if _length(best) < _length(body) - WORTH_IT else body
+
+
+def _within_sums(body: Expr) -> Expr:
+    """Return an expression whose sums are over shorter terms, where there is a sigmoid in them."""
+    found = {}
+    for whole in body.atoms(sympy.Sum):
+        ways = _with_logistic(whole.function) if whole.function.count_ops() <= LARGE else []
+        if ways:
+            found[whole] = whole.func(min(ways, key=_length), *whole.limits)
+    return body.xreplace(found) if found else body
 
 
 def _folded(body: Expr) -> Expr:
@@ -119,10 +129,11 @@ def _length(body: Expr) -> int:
 def _with_logistic(body: Expr) -> list[Expr]:
     """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
     found: dict[Expr, Expr] = {}
+    bound = {variable for inner in body.atoms(sympy.Sum) for variable in inner.variables}
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
-            if one == 1 and isinstance(other, sympy.exp):
+            if one == 1 and isinstance(other, sympy.exp) and other.free_symbols.isdisjoint(bound):
                 found.setdefault(other, Logistic(-other.args[0]))
     if not found:
         return []

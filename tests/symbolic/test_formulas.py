@@ -1,0 +1,189 @@
+"""Formulas: the texts that are promised, and that every text says what autograd says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from running import RANDOM, Run
+
+from gradcli.execution.sketch import chain_rule
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.table import OPS
+from gradcli.symbolic.formulas import formulas
+
+# PyTorch's own derivative is inexact here: it multiplies by 1/6 rounded to float32.
+INACCURATE = {"hardsigmoid", "hardswish"}
+EXAMPLES = [op.examples[0] for op in OPS if op.kind is not Kind.CONSTANT and op.examples and op.name not in INACCURATE]
+
+TEXTS = [
+    ("mean(w1 + w2 + w2*w3) | w1=2x2 w2=2x2 w3=2x2", {"w1": "1/4", "w2": "w3/4 + 1/4", "w3": "w2/4"}),
+    ("trace(A @ X) | A=2x3 X=3x2", {"A": "X.T", "X": "A.T"}),
+    ("trace(A @ X.T) | A=2x3 X=2x3", {"A": "X", "X": "A"}),
+    ("trace(A) | A=3x3", {"A": "eye(3)"}),
+    ("mean(X @ W + b) | X=2x3 W=3x2 b=2", {"X": "sum(W, dim=1)/4", "W": "sum(X, dim=0)[:, None]/4", "b": "1/2"}),
+    ("x @ A @ x | x=3 A=3x3", {"x": "x @ A + A @ x", "A": "x[:, None]*x"}),
+    ("sum((A @ B)**2) | A=2x3 B=3x2", {"A": "2*A @ B @ B.T", "B": "2*A.T @ (A @ B)"}),
+    ("log(sigmoid(x)).sum() | x=3", {"x": "1 - sigmoid(x)"}),
+    ("sigmoid(x).sum() | x=3", {"x": "sigmoid(x) - sigmoid(x)**2"}),
+    ("tanh(x).sum() | x=3", {"x": "1 - tanh(x)**2"}),
+    ("relu(x).sum() | x=3", {"x": "where(x > 0, 1, 0)"}),
+    ("abs(x).sum() | x=3", {"x": "sign(x)"}),
+    ("where(x > 0, x**2, -x).sum() | x=3", {"x": "where(x > 0, 2*x, -1)"}),
+    ("clamp(x, -0.5, 0.5).sum() | x=3", {"x": "where(x < -1/2, 0, where(x > 1/2, 0, 1))"}),
+    ("logsumexp(x, dim=0) | x=4", {"x": "softmax(x, dim=-1)"}),
+    ("var(X, dim=0).sum() | X=2x3", {"X": "2*X - sum(X, dim=0)"}),
+    ("F.layer_norm(x, (4,)).sum() | x=3x4", {"x": "0"}),
+    ("cumsum(x, dim=0).sum() | x=4", {"x": "[p]: 4 - p"}),
+    ("sum(x[1:]*y) | x=4 y=3", {"x": "[p]: y[p - 1] if p >= 1 else 0", "y": "x[1:]"}),
+    ("X[0, 1:] @ X[1:, 2] | X=3x3", {"X[0, 1:]": "X[1:, 2]"}),
+    ("x*pi*y", {"x": "pi*y"}),
+    ("I*E + S*N | I=scalar E=scalar S=scalar N=scalar", {"I": "E", "E": "I", "S": "N"}),
+    ("y = x*2; y = y*y; y.sum() | x=2", {"x": "8*x", "y": "4*x", "y (2)": "1"}),
+    ("0.3*x + x/3", {"x": "19/30"}),
+    ("detach(x)*x", {"x": "detach(x)"}),
+    ("x + 0*w", {"w": "0"}),
+]
+
+PROGRAMS = [
+    "w1 + w2 + w2*w3 | w1=2x2 w2=2x2 w3=2x2",
+    "X @ W + b | X=2x3 W=3x2 b=2",
+    "tanh(X @ W) @ v | X=2x3 W=3x4 v=4",
+    "softmax(Q @ K.T/2, dim=-1) @ V | Q=2x3 K=4x3 V=4x2",
+    "A @ B @ C | A=2x3 B=3x4 C=4x2",
+    "(A @ B).T @ C | A=2x3 B=3x4 C=2x5",
+    "x @ A @ y | x=2 A=2x3 y=3",
+    "A*B.T + c | A=2x3 B=3x2 c=2x1",
+    "x.T @ x | x=2x3",
+    "log_softmax(x, dim=0)[1] | x=3",
+    "F.layer_norm(x, (4,)) | x=3x4",
+    "x[::2].sum() + x[1]*y | x=5 y=1",
+    "X[:, 1::2] | X=2x5",
+    "X[None, :, 0] * y | X=3x2 y=2x3",
+    "F.mse_loss(x @ w, y) | x=5x3 w=3 y=5",
+    "flip(x, (0,)) @ y | x=3 y=3",
+    "flip(x, (1,))[:, :2] | x=2x3",
+    "diagonal(x) @ y | x=3x3 y=3",
+    "diagonal(x, 1)**2 | x=3x4",
+    "std(x)*y | x=2x3 y=2",
+    "norm(x, dim=1) | x=2x3",
+    "F.cross_entropy(x, softmax(t, dim=-1)) | x=2x3 t=2x3",
+    "exp(x)/sum(exp(x)) | x=4",
+    "sum(exp(x), dim=1) | x=2x3",
+    'einsum("bij,bjk->bik", a, b) | a=2x2x3 b=2x3x2',
+    'einsum("i,ij,j,ik->k", x, A, y, B) | x=2 A=2x3 y=3 B=2x4',
+    "maximum(x, y).sum() | x=2x3 y=3",
+    "relu(x)*relu(y) | x=3 y=3",
+    "cumsum(x*y, dim=0) | x=4x2 y=2",
+    "x.unsqueeze(0).expand(3, 2)*y | x=2 y=3x2",
+    "x.permute(2, 0, 1) * y | x=2x3x4 y=4x2x3",
+    "x.squeeze(1) @ y | x=2x1x3 y=3x2",
+    "(x - mean(x, dim=1, keepdim=True))**2 | x=2x3",
+    "y = exp(-x**2/2)/(2*pi)**0.5; z = y*log(y); z.sum() | x=3",
+    "a, b = chunk(x, 2); a*sigmoid(b) | x=4x2",
+    "sum(x, dim=(0, 2))*y | x=2x3x2 y=3",
+    "x*x.sum() | x=1x3",
+    "x**y + y**x | x=3 y=1",
+    "s = sum(x); x/s/s | x=3",
+    "amax(x, dim=1) * y | x=2x3 y=2",
+]
+
+
+@pytest.mark.parametrize(("example", "texts"), TEXTS, ids=[example for example, _ in TEXTS])
+def test_a_formula_reads_as_promised(example: str, texts: dict[str, str]) -> None:
+    found = Run(example).formulas()
+    assert {name: found[name] for name in texts} == texts
+
+
+RUNS = [(example, RANDOM) for example in PROGRAMS] + [
+    (example, upstream) for example, _ in TEXTS for upstream in (1.0, -0.5, RANDOM)
+]
+
+
+@pytest.mark.parametrize(("example", "upstream"), RUNS)
+def test_a_formula_says_what_autograd_says_on_other_values(example: str, upstream: float | str) -> None:
+    run = Run(example, upstream)
+    other = Run(example, upstream, seed=5)
+    assert run.formulas()
+    assert other.wrong(run.formulas()) == []
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, of ops that it calls deprecated
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_formulas_of_an_op_say_what_autograd_says(example: str) -> None:
+    run = Run(example, RANDOM)
+    other = Run(example, RANDOM, seed=5)
+    assert other.wrong(run.formulas(1.0)) == []
+
+
+def test_every_pointwise_op_has_a_formula() -> None:
+    pointwise = [op for op in OPS if op.kind is Kind.POINTWISE and op.examples]
+    assert [op.name for op in pointwise if not _explains_leaves(op)] == []
+
+
+def _explains_leaves(op: Op) -> bool:
+    run = Run(op.examples[0], RANDOM)
+    found = run.formulas()
+    return all(leaf.name in found for leaf in run.trace.leaves if leaf.tensor.requires_grad)
+
+
+def test_where_nothing_leads_to_the_leaves_the_last_step_is_shown() -> None:
+    run = Run("y = A @ x; z = inv(y); sum(z**2) | A=2x2 x=2x2")
+    found = run.formulas()
+    assert found["z"] == "2*inv(y)" or found["z"] == "2*z"
+    assert found["A"] == "grad(y) @ x.T"
+    assert found["x"] == "A.T @ grad(y)"
+    assert "y" not in found
+    steps = chain_rule(run.expansion, run.names)
+    assert {run.names[traced]: text for traced, (text, _) in steps.items()}["y"] == "vjp(z, grad(z))"
+    assert run.wrong(found) == []
+
+
+def test_latex_is_written_beside_the_text() -> None:
+    run = Run("sum(w_1*exp(A @ x)/2) | A=2x3 x=3 w_1=2")
+    found = formulas(run.sketch or {}, 60.0)
+    assert found["w_1"]["latex"] == r"\frac{\exp\left(A x\right)}{2}"
+    assert (
+        found["A"]["latex"]
+        == r"\frac{w_{1}\mathrm{[:,\ None]} \cdot x \cdot \exp\left(A x\right)\mathrm{[:,\ None]}}{2}"
+    )
+
+
+def test_the_same_formulas_in_every_process() -> None:
+    sketches = [Run(example, RANDOM).sketch for example in PROGRAMS[::8]]
+    code = (
+        "import json, sys; from gradcli.symbolic.formulas import formulas;"
+        "json.dump([formulas(sketch, 60.0) for sketch in json.load(sys.stdin)], sys.stdout)"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(sketches),
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(answers) == 1
+    assert answers == {json.dumps([formulas(json.loads(json.dumps(sketch)), 60.0) for sketch in sketches])}
+
+
+def test_the_time_for_formulas_is_kept_to() -> None:
+    sketch = Run("F.cosine_similarity(tanh(x @ w), y, dim=1) | x=2x3 w=3x3 y=2x3").sketch
+    assert sketch is not None
+    started = time.perf_counter()
+    found = formulas(sketch, 0.05)
+    assert time.perf_counter() - started < 1.0
+    assert len(found) < len(sketch["wanted"])
+    assert Run("x*x").formulas() == {"x": "2*x", "x*x": "1"}
+
+
+def test_a_long_formula_is_none() -> None:
+    run = Run("y = x\nfor i in range(6):\n    y = sin(y)*y + y\ny.sum() | x=2")
+    assert all(len(formula) <= 300 for formula in run.formulas().values())
