@@ -35,7 +35,7 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
         if tensor.is_complex():
             raise InputError(
                 f"the output '{output.name or output.text}' is complex, and PyTorch says: {REAL_ONLY} {tensor.dtype}",
-                hint="make the output real (`.real`, `.abs()`), or give the vector v of the product with `--grad-output`",
+                hint="make the output real (`.real`, `.abs()`), or give the vector v with `--grad-output`",
             )
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):

@@ -21,6 +21,7 @@ from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import Interpreter
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.present import Presented
+from gradcli.execution.structures import rebuild
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
@@ -282,28 +283,3 @@ def plain(value: Any, instead: Mapping[Node, Tensor] | None = None) -> Any:
     if isinstance(value, tuple | list):
         return rebuild(value, [plain(item, instead) for item in value])
     return value
-
-
-def rebuild(like: Any, items: list[Any]) -> Any:
-    """Return items in a list, tuple or named tuple like another."""
-    if isinstance(like, list):
-        return items
-    fields = getattr(type(like), "_fields", None) or _structseq_fields(like)
-    return _named(type(like).__name__, fields)(*items) if fields else tuple(items)
-
-
-def _structseq_fields(value: Any) -> tuple[str, ...] | None:
-    """Return the field names of one of PyTorch's results with several named parts."""
-    if type(value) is tuple or not hasattr(value, "n_sequence_fields"):
-        return None
-    names = [name for name in dir(type(value)) if not name.startswith("_") and name not in {"count", "index"}]
-    names = [name for name in names if not name.startswith("n_")]
-    by_place = {id(getattr(value, name)): name for name in names}
-    return tuple(by_place[id(item)] for item in value)
-
-
-@cache
-def _named(name: str, fields: tuple[str, ...]) -> Any:
-    from collections import namedtuple
-
-    return namedtuple(name, fields)  # noqa: PYI024 (the fields are PyTorch's, known only at run time)

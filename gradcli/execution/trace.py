@@ -16,7 +16,8 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.interpreter import COMPARISONS, Interpreter
 from gradcli.execution.machine import BoundCall
-from gradcli.execution.tape import function, rebuild
+from gradcli.execution.structures import rebuild
+from gradcli.execution.tape import function
 from gradcli.ops.record import Op
 from gradcli.program import Call, Program
 from gradcli.settings import Limits
