@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -85,6 +86,7 @@ def run_and_leave() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no exception leaves it."""
     _never_fail_to_encode()
+    warnings.showwarning = _show_warning
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
@@ -131,6 +133,14 @@ def _report(error: GradcliError, code: int) -> int:
 
     write_error(format_error(error))
     return code
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """Show the first line of a warning of PyTorch's, without the place in its source that it came from."""
+    from gradcli.escaping import escape
+    from gradcli.output import write_error
+
+    write_error(f"warning: PyTorch says: {escape(str(message).strip().partition(chr(10))[0])}")
 
 
 def _show_traceback_to_developers() -> None:
