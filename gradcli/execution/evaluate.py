@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +37,8 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
     "erf": torch.erf,
     "erfc": torch.erfc,
     "erfinv": torch.erfinv,
+    # Φ⁻¹ keeps its digits where 1 - x would be rounded: erfc⁻¹(x) = -Φ⁻¹(x/2)/√2.
+    "erfcinv": lambda value: torch.special.ndtri(value / 2) * -math.sqrt(0.5),
     "lgamma": torch.lgamma,
     "abs": torch.abs,
     "sign": torch.sign,
@@ -154,9 +157,20 @@ def _bessel(family: str, order: int, value: Tensor) -> Tensor:
     if order < 0:
         sign = -1 if family == "bessel_j" and order % 2 else 1
         return sign * _bessel(family, -order, value)
-    # The three-term recurrence: f(n+1) = ±(2n/x f(n) - f(n-1)), DLMF 10.6.1 and 10.29.1.
+    # The three-term recurrence f(n+1) = ±(2n/x f(n) - f(n-1)), DLMF 10.6.1 and 10.29.1, cancels near 0.
     sign = 1 if family == "bessel_j" else -1
-    return sign * (2 * (order - 1) / value * _bessel(family, order - 1, value) - _bessel(family, order - 2, value))
+    recurred = sign * (2 * (order - 1) / value * _bessel(family, order - 1, value) - _bessel(family, order - 2, value))
+    return torch.where(value.abs() < order, _bessel_series(-sign, order, value), recurred)
+
+
+def _bessel_series(sign: int, order: int, value: Tensor) -> Tensor:
+    """Return Σ sign^k (x/2)^(2k+n) / (k! (k+n)!) for |x| < n, DLMF 10.2.2 and 10.25.2: it takes few terms there."""
+    term = (value / 2) ** order / math.factorial(order)
+    total = term
+    for k in range(1, 20 + order):
+        term = term * (sign * (value / 2) ** 2) / (k * (k + order))
+        total = total + term
+    return total
 
 
 STRUCTURAL: Mapping[str, Callable[[Step, list[Tensor], Mapping[str, int]], Tensor]] = {

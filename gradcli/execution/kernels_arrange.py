@@ -51,3 +51,15 @@ def broadcast_axes(tensor: Tensor, size: Any) -> tuple[int, ...]:
     wanted = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
     padded = (0,) * (tensor.ndim - len(wanted)) + tuple(wanted)
     return tuple(axis for axis, length in enumerate(padded) if length != tensor.shape[axis])
+
+
+def axes(tensor: Tensor, dim: Any) -> tuple[int, ...]:
+    """Return the axes that a `dim` argument means, None meaning all."""
+    if dim is None:
+        return tuple(range(tensor.ndim))
+    return tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+
+
+def count(items: tuple[Any, ...]) -> int:
+    """Return how many items there are."""
+    return len(items)

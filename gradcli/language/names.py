@@ -146,7 +146,7 @@ def attribute_place(node: ast.Attribute) -> ast.expr:
 
 def check_name(node: ast.Name, source: Source) -> None:
     """Refuse a name that no variable can have."""
-    if node.id in _RESERVED:
+    if node.id in _RESERVED and not source.definition:
         raise source.error(_RESERVED[node.id], node)
     if node.id.startswith("_") and not source.definition:
         raise source.error(f"the name '{node.id}' begins with `_`", node, "begin a name with a letter")

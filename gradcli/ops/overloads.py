@@ -35,6 +35,8 @@ TAKES: Mapping[str, Callable[[object], bool]] = {
     "int": is_integer,
     "ints": are_integers,
     "str": lambda value: isinstance(value, str),
+    "list": lambda value: isinstance(value, tuple | list),
+    "scalar": lambda value: not isinstance(value, tuple | list),
     "Number": lambda value: isinstance(value, int | float | complex),
 }
 

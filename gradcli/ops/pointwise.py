@@ -60,6 +60,8 @@ POINTWISE: tuple[Op, ...] = (
     _op(
         "sub(input, other, *, alpha=1)", "input - alpha*other", aliases=("subtract",), examples=("x - y | x=2x3 y=2x1",)
     ),
+    _op("rsub(input, other, *, alpha=1)", "other - alpha*input", examples=("rsub(x, y, alpha=2) | x=2x3 y=3",)),
+    _op("ldexp(input, other)", "input*2**other"),
     _op("mul(input, other)", "input*other", aliases=("multiply",)),
     _op("div(input, other)", "input/other", aliases=("divide", "true_divide"), domain={"other": "(0, inf)"}),
     _op(
@@ -70,6 +72,12 @@ POINTWISE: tuple[Op, ...] = (
     ),
     _op("neg(input)", "-input", aliases=("negative",)),
     _op("positive(input)", "input"),
+    # Of real numbers
+    _op("real(input)", "input"),
+    _op("conj(input)", "input"),
+    _op("conj_physical(input)", "input"),
+    _op("resolve_conj(input)", "input"),
+    _op("resolve_neg(input)", "input"),
     _op("reciprocal(input)", "1/input", domain=POSITIVE),
     _op("square(input)", "input**2"),
     _op("sqrt(input)", "sqrt(input)", domain=POSITIVE),
@@ -137,7 +145,14 @@ POINTWISE: tuple[Op, ...] = (
     _op("lgamma(input)", "lgamma(input)", aliases=("special.gammaln",), domain=POSITIVE),
     _op("digamma(input)", "digamma(input)", aliases=("special.digamma", "special.psi"), domain=POSITIVE),
     _op("special.ndtr(input)", "erfc(-input/sqrt(2))/2"),
-    _op("logit(input)", "log(input/(1 - input))", aliases=("special.logit",), domain={"input": "(0, 1)"}),
+    _op(
+        "logit(input, eps=None)",
+        """log(input/(1 - input)) if eps is None else where(input < eps, log(eps/(1 - eps)), where(input > 1 - eps, log((1 - eps)/eps), log(input/(1 - input))))""",
+        aliases=("special.logit",),
+        domain={"input": "(0, 1)"},
+        kinks="False if eps is None else logical_or(input == eps, input == 1 - eps)",
+        examples=("logit(x) | x=2x3", "logit(x, 0.3) | x=2x3"),
+    ),
     _op("i0(input)", "i0(input)", aliases=("special.i0",)),
     _op("_root(input)", "where(input == 0, 0, sqrt(input))", torch="torch.sqrt", domain=POSITIVE),
     # Comparison of two values, and choice

@@ -85,12 +85,12 @@ REDUCTIONS: tuple[Op, ...] = (
     ),
     _composite(
         "prod(input, dim=None, keepdim=False)",
-        """x = reshape(input, (-1, 1)) if dim is None else reshape(movedim(input, dim, 0), (input.shape[dim], -1))
-while x.shape[0] > 1:
-    half = x.shape[0] // 2
-    x = cat([x[0:half]*x[half:2*half], x[2*half:]])
-shape = () if dim is None else sum(input, dim, keepdim).shape
-reshape(x, shape)""",
+        """x = _rows(input, dim)
+while x.shape[-1] > 1:
+    half = x.shape[-1] // 2
+    x = cat([x[..., :half]*x[..., half:2*half], x[..., 2*half:]], -1)
+x = x if x.shape[-1] == 1 else ones(x.shape[:-1])
+reshape(x, sum(input, dim, keepdim).shape)""",
         "prod(x) | x=2x3",
         "prod(x, dim=1) | x=2x3",
     ),

@@ -13,19 +13,31 @@ from gradcli.ops.factories import FACTORIES
 from gradcli.ops.interpolation import INTERPOLATION
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
 from gradcli.ops.losses import LOSSES
+from gradcli.ops.masked import MASKED
 from gradcli.ops.movement import MOVEMENT
 from gradcli.ops.normalisation import NORMALISATION
 from gradcli.ops.pointwise import POINTWISE
 from gradcli.ops.pooling import POOLING
+from gradcli.ops.products import PRODUCTS
 from gradcli.ops.record import Op
 from gradcli.ops.reductions import REDUCTIONS
+from gradcli.ops.rounding import ROUNDING
+from gradcli.ops.scatter import SCATTER
+from gradcli.ops.sequences import SEQUENCES
 from gradcli.ops.sorting import SORTING
+from gradcli.ops.special import SPECIAL
 
 OPS: tuple[Op, ...] = (
     *POINTWISE,
+    *SPECIAL,
+    *ROUNDING,
     *ACTIVATIONS,
     *REDUCTIONS,
     *SORTING,
+    *SEQUENCES,
+    *SCATTER,
+    *MASKED,
+    *PRODUCTS,
     *LINEAR_ALGEBRA,
     *MOVEMENT,
     *NORMALISATION,

@@ -56,6 +56,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "erf": sympy.erf,
     "erfc": sympy.erfc,
     "erfinv": sympy.erfinv,
+    "erfcinv": sympy.erfcinv,
     "lgamma": sympy.loggamma,
     "digamma": sympy.digamma,
     "polygamma": sympy.polygamma,

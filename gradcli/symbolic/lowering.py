@@ -33,6 +33,7 @@ APPLY: Mapping[Any, str] = {
     sympy.erf: "erf",
     sympy.erfc: "erfc",
     sympy.erfinv: "erfinv",
+    sympy.erfcinv: "erfcinv",
     sympy.loggamma: "lgamma",
     sympy.Abs: "abs",
     sympy.sign: "sign",

@@ -1,0 +1,71 @@
+"""Ops around rounding: a remainder is its argument less a whole number of steps, and that number is a constant."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gradcli.ops.composite import composite
+from gradcli.ops.record import Kind, Op
+
+_op = partial(composite, "rounding")
+
+
+def _helper(signature: str, kernel: str, definition: str) -> Op:
+    return Op(signature, f"gradcli.execution.kernels_rounding.{kernel}", Kind.CONSTANT, definition, "rounding")
+
+
+ROUNDING: tuple[Op, ...] = (
+    _op(
+        "fmod(input, other)",
+        "input - _steps(input, other, 'trunc')*other",
+        "fmod(x, 0.7) | x=2x3",
+        "fmod(x, y) | x=2x3 y=3",
+        jumps="logical_and(fmod(input, other) == 0, input != 0)",
+    ),
+    _op(
+        "remainder(input, other)",
+        "input - _steps(input, other, 'floor')*other",
+        "remainder(x, 0.7) | x=2x3",
+        "remainder(x, y) | x=2x3 y=3",
+        jumps="remainder(input, other) == 0",
+    ),
+    _op(
+        "frac(input)", "input - trunc(input)", "frac(x) | x=2x3", jumps="logical_and(input == trunc(input), input != 0)"
+    ),
+    _op(
+        "frexp(input)",
+        "e = _exponent(input); (input*exp2(-e), e)",
+        "frexp(x).mantissa | x=2x3",
+        jumps="abs(frexp(input)[0]) == 0.5",
+    ),
+    _op(
+        "copysign(input, other)",
+        "where(signbit(input) == _signbit(other), input, -input)",
+        "copysign(x, y) | x=2x3 y=3",
+        "copysign(x, -1) | x=2x3",
+        kinks="input == 0",
+        jumps="logical_and(other == 0, input != 0) if is_tensor(other) else False",
+    ),
+    _op(
+        "nextafter(input, other)",
+        "input + _last_bit(input, other)",
+        "nextafter(x, y) | x=2x3 y=3",
+    ),
+    _op(
+        "nan_to_num(input, nan=0.0, posinf=None, neginf=None)",
+        "where(isfinite(input), input, nan_to_num(detach(input), nan, posinf, neginf))",
+        "nan_to_num(x) | x=2x3",
+    ),
+    _op(
+        "float_power(input, exponent)",
+        "pow(input, exponent)",
+        "float_power(x, 2) | x=2x3",
+        "float_power(x, y) | x=2x3 y=3",
+        "float_power(2, x) | x=3",
+        domain={"input": "(0, inf)"},
+    ),
+    _helper("_steps(input, other, rounding)", "steps", "how often the divisor is taken away"),
+    _helper("_exponent(input)", "exponent", "the exponent of a floating-point number"),
+    _helper("_signbit(input)", "signbit", "whether it is negative, or -0"),
+    _helper("_last_bit(input, other)", "last_bit", "the distance to the next number"),
+)

@@ -1,0 +1,123 @@
+"""Ops that write entries of one tensor into another: replaced, added up, or reduced where several meet."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gradcli.ops.composite import composite
+from gradcli.ops.record import Kind, Op
+
+_op = partial(composite, "scatter")
+
+KERNELS = "gradcli.execution.kernels_scatter"
+WRITTEN = "every entry of the result is an entry of an input; the last one written counts"
+
+# What `scatter_reduce` and `index_reduce` have in common: `s` are the entries, `t` the positions they are written to.
+REDUCED = """n = (numel(input),)
+old = reshape(input, (-1,))
+count = _counted(t, n)
+if reduce == 'sum':
+    y = _summed_into(s, t, n)
+elif reduce == 'mean':
+    y = _summed_into(s, t, n)/(count + 1 if include_self else clamp_min(count, 1))
+    old = old/(count + 1) if include_self else old
+elif reduce == 'prod':
+    y = prod(_grouped(s, t, n, 1), 1)
+elif reduce == 'amax':
+    y = _grouped(s, t, n, -inf)
+    y = amax(cat([unsqueeze(old, 1), y], 1) if include_self else y, 1)
+elif reduce == 'amin':
+    y = _grouped(s, t, n, inf)
+    y = amin(cat([unsqueeze(old, 1), y], 1) if include_self else y, 1)
+if not include_self:
+    y = where(count > 0, y, old)
+elif reduce == 'sum' or reduce == 'mean':
+    y = old + y
+elif reduce == 'prod':
+    y = old*y
+reshape(y, input.shape)"""
+
+
+def _write(signature: str, *examples: str, torch: str = "", overloads: tuple[Op, ...] = ()) -> Op:
+    dotted = torch or f"torch.{signature.partition('(')[0]}"
+    return Op(signature, dotted, Kind.MOVEMENT, WRITTEN, "scatter", examples=examples, overloads=overloads)
+
+
+def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT, entry: str = "") -> Op:
+    kernel = signature.partition("(")[0].removeprefix("_")
+    return Op(signature, f"{KERNELS}.{kernel}", kind, definition, "scatter", entry=entry)
+
+
+SCATTER: tuple[Op, ...] = (
+    _write(
+        "scatter(input, dim, index, src: Tensor)",
+        "scatter(x, 0, tensor([[1, 0, 1]]), y) | x=2x3 y=1x3",
+        "x.scatter(1, tensor([[0], [2]]), 0.5)*x | x=2x3",
+        "torch.scatter(x, 1, tensor([[0], [2]]), value=2) | x=2x3",
+        overloads=(_write("scatter(input, dim, index, value)"),),
+    ),
+    _write("index_copy(input, dim, index, source)", "index_copy(x, 1, tensor([2, 0]), y) | x=2x3 y=2x2"),
+    _op(
+        "scatter_add(input, dim, index, src)",
+        """t = _positions(input, dim, index)
+input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(input),)), input.shape)""",
+        "scatter_add(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y) | x=2x3 y=2x3",
+        "x.scatter_add(1, tensor([[0, 0], [2, 0]]), y) | x=2x3 y=2x2",
+    ),
+    _op(
+        "scatter_reduce(input, dim, index, src, reduce, *, include_self=True)",
+        f"t = _positions(input, dim, index); s = reshape(_within(src, index), (-1,))\n{REDUCED}",
+        'scatter_reduce(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y, "sum") | x=2x3 y=2x3',
+        'scatter_reduce(x, 1, tensor([[1, 0, 1], [1, 1, 0]]), y, "prod") | x=2x3 y=2x3',
+        'scatter_reduce(x, 0, tensor([1, 1, 3]), y, "mean", include_self=False) | x=4 y=3',
+        'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amax") | x=4 y=3',
+        'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amin", include_self=False) | x=4 y=3',
+    ),
+    _op(
+        "index_add(input, dim, index, source, *, alpha=1)",
+        """t = _places(input, dim, index)
+input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), input.shape)""",
+        "index_add(x, 0, tensor([1, 1]), y) | x=2x3 y=2x3",
+        "x.index_add(1, tensor([2, 0]), y, alpha=2) | x=2x3 y=2x2",
+    ),
+    _op(
+        "index_reduce(input, dim, index, source, reduce, *, include_self=True)",
+        f"t = _places(input, dim, index); s = reshape(source, (-1,))\n{REDUCED}",
+        'index_reduce(x, 0, tensor([1, 1]), y, "prod") | x=2x3 y=2x3',
+        'index_reduce(x, 1, tensor([2, 0, 2]), y, "mean") | x=2x3 y=2x3',
+        'index_reduce(x, 1, tensor([2, 0, 2]), y, "amin", include_self=False) | x=2x3 y=2x3',
+    ),
+    _op(
+        "index_put(input, indices, values, accumulate=False)",
+        """t = _indexed(input, indices)
+if accumulate:
+    s = reshape(broadcast_to(values, t.shape), (-1,))
+    y = input + reshape(_summed_into(s, reshape(t, (-1,)), (numel(input),)), input.shape)
+else:
+    y = _index_put(input, indices, values)
+y""",
+        "index_put(x, (tensor([1, 0]),), y) | x=2x3 y=3",
+        "x.index_put((tensor([1, 1]), tensor([0, 0])), y, accumulate=True) | x=2x3 y=2",
+    ),
+    _op(
+        "put(input, index, source, accumulate=False)",
+        """if accumulate:
+    t = _wrapped(input, index)
+    y = input + reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), input.shape)
+else:
+    y = _put(input, index, source)
+y""",
+        "put(x, tensor([1, -1]), y) | x=2x3 y=2",
+        "put(x, tensor([1, 1]), y, True) | x=2x3 y=2",
+    ),
+    _write("_index_put(input, indices, values)", torch="torch.index_put"),
+    _write("_put(input, index, source)", torch="torch.Tensor.put"),
+    _helper("_within(input, index)", "the entries that have an index", Kind.MOVEMENT),
+    _helper("_grouped(input, targets, size, fill)", "a row for each target, filled up", Kind.MOVEMENT),
+    _helper("_summed_into(input, targets, size)", "delta(i, targets[j])*input[j]", Kind.INDEXED, entry="i"),
+    _helper("_counted(targets, size)", "how many entries are written to each position"),
+    _helper("_positions(input, dim, index)", "the flat positions that `scatter` writes to"),
+    _helper("_places(input, dim, index)", "the flat positions that `index_add` writes to"),
+    _helper("_indexed(input, indices)", "the flat positions that `index_put` writes to"),
+    _helper("_wrapped(input, index)", "the flat positions that `put` writes to"),
+)

@@ -1,0 +1,117 @@
+"""Ops along a sequence: running products, differences, and integrals by the trapezoidal rule."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gradcli.ops.composite import composite
+from gradcli.ops.record import Kind, Op
+
+_op = partial(composite, "sequences")
+
+KERNELS = "gradcli.execution.kernels_arrange"
+
+# Every prefix at once by doubling: no division, so that an entry may be zero.
+RUNNING = """x = movedim(input, dim, -1) if input.ndim > 0 else reshape(input, (1,))
+k = 1
+while k < x.shape[-1]:
+    x = cat([x[..., :k], {combine}], -1)
+    k = 2*k
+movedim(x, -1, dim) if input.ndim > 0 else reshape(x, ())"""
+
+WIDTHS = """while x.ndim < y.ndim and x.ndim > 1:
+    x = unsqueeze(x, 0)
+x = x if x.ndim == 1 else movedim(x, dim, -1)
+y = movedim(y, dim, -1)
+areas = (x[..., 1:] - x[..., :-1])*(y[..., 1:] + y[..., :-1])/2
+"""
+STEPS = "y = movedim(y, dim, -1); areas = dx*(y[..., 1:] + y[..., :-1])/2\n"
+
+# Inside, the slope of the parabola through three points that follow each other; at the edges as `edge_order` says.
+SLOPES = """axes = _axes(input, dim)
+result = ()
+for place in range(_count(axes)):
+    x = movedim(input, axes[place], -1)
+    points = {points}
+    h = points[1:] - points[:-1]
+    s = (x[..., 1:] - x[..., :-1])/h
+    inner = (h[:-1]*s[..., 1:] + h[1:]*s[..., :-1])/(h[:-1] + h[1:])
+    first = s[..., :1] if edge_order == 1 else 2*s[..., :1] - inner[..., :1]
+    last = s[..., -1:] if edge_order == 1 else 2*s[..., -1:] - inner[..., -1:]
+    result = result + (movedim(cat([first, inner, last], -1), -1, axes[place]),)
+result"""
+
+
+def _integral(name: str, result: str) -> Op:
+    return _op(
+        f"{name}(y, *, dx=1, dim=-1)",
+        STEPS + result,
+        f"{name}(y) | y=2x4",
+        f"{name}(y, dx=0.5, dim=0) | y=3x2",
+        f"{name}(y, x) | y=2x4 x=4",
+        f"{name}(y, x, dim=0) | y=3x2 x=3x2",
+        overloads=(_op(f"{name}(y, x: Tensor, *, dim=-1)", WIDTHS + result),),
+    )
+
+
+SEQUENCES: tuple[Op, ...] = (
+    _op(
+        "cumprod(input, dim)",
+        RUNNING.format(combine="x[..., k:]*x[..., :x.shape[-1] - k]"),
+        "cumprod(x, 0) | x=5",
+        "cumprod(x, dim=1) | x=2x4",
+    ),
+    _op(
+        "logcumsumexp(input, dim)",
+        RUNNING.format(combine="logaddexp(x[..., k:], x[..., :x.shape[-1] - k])"),
+        "logcumsumexp(x, 0) | x=5",
+        "logcumsumexp(x, dim=1) | x=2x4",
+    ),
+    _op(
+        "linalg.vander(x, *, N=None)",
+        """n = x.shape[-1] if N is None else N
+powers = x.unsqueeze(-1).expand(x.shape + (n - 1,))
+cumprod(cat([ones(x.shape + (1,)), powers], -1), -1)""",
+        "torch.linalg.vander(x) | x=3",
+        "torch.linalg.vander(x, N=4) | x=2x3",
+    ),
+    _op(
+        "diff(input, n=1, dim=-1, prepend=None, append=None)",
+        """x = input if prepend is None else cat([prepend, input], dim)
+x = x if append is None else cat([x, append], dim)
+for _ in range(n):
+    last = x.shape[dim] - 1
+    x = narrow(x, dim, 1, last) - narrow(x, dim, 0, last) if last > -1 else x
+x""",
+        "diff(x) | x=5",
+        "diff(x, 2, 0) | x=4x2",
+        "diff(x, prepend=y, append=y) | x=2x3 y=2x1",
+    ),
+    _op(
+        "gradient(input, *, spacing: scalar = 1, dim=None, edge_order=1)",
+        SLOPES.format(points="arange(x.shape[-1])*spacing"),
+        "gradient(x)[0] | x=5",
+        "a, b = gradient(x, spacing=0.5, edge_order=2); a*b | x=3x4",
+        "a, b = gradient(x, dim=(1, 0), spacing=[y, z]); a*b | x=3x4 y=4 z=3",
+        "a, b = gradient(x, spacing=[0.5, 2]); a*b | x=3x4",
+        overloads=(
+            _op(
+                "gradient(input, *, spacing: list, dim=None, edge_order=1)",
+                SLOPES.format(
+                    points="spacing[place] if is_tensor(spacing[place]) else arange(x.shape[-1])*spacing[place]"
+                ),
+            ),
+        ),
+    ),
+    _integral("trapezoid", "sum(areas, -1)"),
+    _integral("trapz", "sum(areas, -1)"),
+    _integral("cumulative_trapezoid", "movedim(cumsum(areas, -1), -1, dim)"),
+    Op(
+        "_axes(input, dim)",
+        f"{KERNELS}.axes",
+        Kind.CONSTANT,
+        "the axes that `dim` means, None meaning all",
+        "sequences",
+    ),
+    Op("_count(items)", f"{KERNELS}.count", Kind.CONSTANT, "how many there are", "sequences"),
+)
