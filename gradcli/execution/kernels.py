@@ -75,19 +75,3 @@ def windows(tensor: Tensor, size: tuple[int, ...], stride: Any, dilation: Any) -
 def smooth_l1(difference: Tensor, beta: float) -> Tensor:
     """Return the unreduced smooth L1 loss of a difference."""
     return torch.nn.functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=beta)
-
-
-def pivots(matrix: Tensor) -> Tensor:
-    """Return P with P A = L U."""
-    return torch.linalg.lu(matrix).P.mT
-
-
-def permutation_sign(permutation: Tensor) -> Tensor:
-    """Return the sign of a permutation matrix."""
-    return torch.linalg.det(permutation).round()
-
-
-def compact_lu(matrix: Tensor, _: Tensor) -> Tensor:
-    """Return L - 1 and U of P A = L U in one matrix."""
-    _, lower, upper = torch.linalg.lu(matrix)
-    return lower.tril(-1) + upper

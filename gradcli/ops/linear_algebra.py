@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels"
-
 
 def _composite(
     signature: str,
@@ -128,48 +126,5 @@ squeeze(y, -1) if vector else y""",
         "torch.linalg.solve(a, b) | a=3x3 b=3",
         "torch.linalg.solve(a, b) | a=3x3 b=3x2",
         domain=SQUARE,
-    ),
-    Op(
-        "linalg.cholesky(input)",
-        "torch.linalg.cholesky",
-        Kind.IMPLICIT,
-        "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(input[..., i, j] + input[..., j, i])/2",
-        "linear algebra",
-        entry="ij",
-        aliases=("cholesky",),
-        domain={"input": "positive definite"},
-        examples=("torch.linalg.cholesky(a @ a.T + eye(3)) | a=3x3",),
-    ),
-    Op(
-        "_lu(A, P)",
-        f"{KERNELS}.compact_lu",
-        Kind.IMPLICIT,
-        "(k < i)*out[..., i, k]*(k <= j)*out[..., k, j] + (i <= j)*out[..., i, j] - P[..., i, k]*A[..., k, j]",
-        "linear algebra",
-        entry="ij",
-        domain=SQUARE,
-    ),
-    Op(
-        "_pivots(A)",
-        f"{KERNELS}.pivots",
-        Kind.CONSTANT,
-        "the row permutation of the LU factorisation, as a matrix",
-        "linear algebra",
-    ),
-    Op("_sign(P)", f"{KERNELS}.permutation_sign", Kind.CONSTANT, "the sign of a permutation matrix", "linear algebra"),
-    _composite(
-        "linalg.det(A)",
-        "p = _pivots(A); _sign(p)*prod(diagonal(_lu(A, p), 0, -2, -1), -1)",
-        "torch.linalg.det",
-        "det(a) | a=3x3",
-        aliases=("det",),
-        domain=SQUARE,
-    ),
-    _composite(
-        "logdet(input)",
-        "p = _pivots(input); d = diagonal(_lu(input, p), 0, -2, -1); sum(log(abs(d)), -1) + log(_sign(p)*prod(sign(d), -1))",
-        "torch.logdet",
-        "logdet(a @ a.T + eye(3)) | a=3x3",
-        domain={"input": "positive definite"},
     ),
 )

@@ -10,6 +10,7 @@ from gradcli.ops.convolutions import CONVOLUTIONS
 from gradcli.ops.distances import DISTANCES
 from gradcli.ops.embedding import EMBEDDING
 from gradcli.ops.factories import FACTORIES
+from gradcli.ops.factorisations import FACTORISATIONS
 from gradcli.ops.interpolation import INTERPOLATION
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
 from gradcli.ops.losses import LOSSES
@@ -48,6 +49,7 @@ OPS: tuple[Op, ...] = (
     *ATTENTION,
     *EMBEDDING,
     *DISTANCES,
+    *FACTORISATIONS,
     *FACTORIES,
 )
 

@@ -1,0 +1,226 @@
+"""Values and constants of factorisations: pivots, orders, blocks; derivatives come from what the factors solve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import NotSupportedError
+
+# Singular values that differ by less, relative to the largest, are taken to be equal.
+SLACK = 1e-14
+
+
+def complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return orders of rows and of columns in which elimination always divides by the largest entry left."""
+    square = matrix.detach().to(torch.float64).reshape(-1, *matrix.shape[-2:])
+    found = [_complete_pivots(one) for one in square]
+    shape = matrix.shape[:-1]
+    rows = torch.stack([rows for rows, _ in found]) if found else torch.zeros(0, dtype=torch.int64)
+    columns = torch.stack([columns for _, columns in found]) if found else rows
+    return rows.reshape(shape), columns.reshape(shape)
+
+
+def _complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    count = matrix.shape[-1]
+    rest, rows, columns = matrix.clone(), torch.arange(count), torch.arange(count)
+    for step in range(count):
+        place = int(rest[step:, step:].abs().argmax())
+        row, column = step + place // (count - step), step + place % (count - step)
+        rest[[step, row]], rows[[step, row]] = rest[[row, step]], rows[[row, step]]
+        rest[:, [step, column]], columns[[step, column]] = rest[:, [column, step]], columns[[column, step]]
+        if rest[step, step] != 0:
+            rest[step + 1 :] -= torch.outer(rest[step + 1 :, step] / rest[step, step], rest[step])
+    return rows, columns
+
+
+def reordered(matrix: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return a matrix with its rows and columns in other orders."""
+    moved = matrix.gather(-2, rows.unsqueeze(-1).expand(matrix.shape))
+    return moved.gather(-1, columns.unsqueeze(-2).expand(matrix.shape))
+
+
+def parity(*orders: Tensor) -> Tensor:
+    """Return the product of the signs of permutations."""
+    sign = torch.ones(orders[0].shape[:-1])
+    for order in orders:
+        later = (order.unsqueeze(-1) > order.unsqueeze(-2)).to(torch.int64)
+        sign = sign * (1 - 2 * (later.triu(1).sum((-2, -1)) % 2))
+    return sign
+
+
+def compact_lu(matrix: Tensor) -> Tensor:
+    """Return L - 1 and U of A = L U in one matrix; where a pivot is 0, all that it would divide is taken to be 0."""
+    rest = matrix.clone()
+    for step in range(matrix.shape[-1]):
+        pivot = rest[..., step : step + 1, step : step + 1]
+        below = torch.where(pivot == 0, 0.0, rest[..., step + 1 :, step : step + 1] / pivot)
+        rest[..., step + 1 :, step + 1 :] -= below * rest[..., step : step + 1, step + 1 :]
+        rest[..., step + 1 :, step : step + 1] = below
+    return rest
+
+
+def pivots(matrix: Tensor) -> Tensor:
+    """Return P with P A = L U, as PyTorch chooses it."""
+    return torch.linalg.lu(matrix).P.mT
+
+
+def squared(matrix: Tensor) -> Tensor:
+    """Return a matrix with columns or rows of the identity behind it, so that it is square; its LU stays its own."""
+    rows, columns = matrix.shape[-2:]
+    size = max(rows, columns)
+    result = torch.eye(size, dtype=matrix.dtype).expand(*matrix.shape[:-2], size, size).clone()
+    result[..., :rows, :columns] = matrix
+    return result
+
+
+def permutation(order: Tensor, rows: int) -> Tensor:
+    """Return the matrix P of LAPACK's pivots: A = P L U."""
+    return torch.lu_unpack(torch.eye(rows).expand(*order.shape[:-1], rows, rows), order, unpack_data=False)[0]
+
+
+def lu_pivots(matrix: Tensor) -> Tensor:
+    """Return LAPACK's pivots, as `lu_factor` gives them."""
+    return torch.linalg.lu_factor(matrix).pivots
+
+
+def info(matrix: Tensor) -> Tensor:
+    """Return the zeros that say that a factorisation went well."""
+    return torch.zeros(matrix.shape[:-2], dtype=torch.int32)
+
+
+def unit(count: int) -> Tensor:
+    """Return 0, …, 0, 1 with `count` zeros: it picks the row below a matrix."""
+    return torch.cat([torch.zeros(count), torch.ones(1)])
+
+
+def bordered(matrix: Tensor) -> Tensor:
+    """Return a matrix with a row and a column of zeros behind it."""
+    return torch.nn.functional.pad(matrix, (0, 1, 0, 1))
+
+
+def mirrored(matrix: Tensor, upper: bool) -> Tensor:
+    """Return the symmetric matrix that one triangle says."""
+    half = matrix.triu() if upper else matrix.tril()
+    return half + (half.triu(1) if upper else half.tril(-1)).mT
+
+
+def eigenpairs(matrix: Tensor, inner: Tensor, border: Tensor, uplo: str) -> Tensor:
+    """Return the eigenvectors of a bordered symmetric matrix in columns, each with its eigenvalue below."""
+    del inner, border
+    values, vectors = torch.linalg.eigh(matrix[..., :-1, :-1], UPLO=uplo)
+    return torch.cat([vectors, values.unsqueeze(-2)], -2)
+
+
+def both_sides(matrix: Tensor) -> Tensor:
+    """Return [[0, A], [Aᵀ, 0]], bordered: its eigenvectors are A's singular vectors, one below the other."""
+    rows, columns = matrix.shape[-2:]
+    size = rows + columns + 1
+    result = matrix.new_zeros(*matrix.shape[:-2], size, size)
+    result[..., :rows, rows : rows + columns] = matrix
+    result[..., rows : rows + columns, :rows] = matrix.mT
+    return result
+
+
+def singular_triples(
+    matrix: Tensor, inner: Tensor, border: Tensor, rows: int, full: bool, first: int, last: int
+) -> Tensor:
+    """Return left over right singular vectors over singular values, from `first` up to `last`, of `both_sides`."""
+    del inner, border
+    u, s, vh = torch.linalg.svd(matrix[..., :rows, rows:-1], full_matrices=full)
+    count = s.shape[-1]
+    parts = [u[..., :count] * math.sqrt(0.5), vh[..., :count, :].mT * math.sqrt(0.5), s.unsqueeze(-2)]
+    return torch.cat(parts, -2)[..., first:last]
+
+
+def complement(vectors: Tensor, matrix: Tensor, right: bool) -> Tensor:
+    """Return the further columns that `svd` gives with full_matrices=True."""
+    u, _, vh = torch.linalg.svd(matrix)
+    return (vh.mT if right else u)[..., vectors.shape[-1] :]
+
+
+def upper_factor(matrix: Tensor) -> Tensor:
+    """Return R of A = Q R."""
+    return torch.linalg.qr(matrix).R
+
+
+def root_of_gram(matrix: Tensor) -> Tensor:
+    """Return the symmetric positive square root of AᵀA."""
+    _, s, vh = torch.linalg.svd(matrix, full_matrices=False)
+    return vh.mT @ (s.unsqueeze(-1) * vh)
+
+
+def augmented(matrix: Tensor) -> Tensor:
+    """Return [[1, A], [Aᵀ, 0]], the matrix of a least-squares problem with its residual among the unknowns."""
+    rows, columns = matrix.shape[-2:]
+    result = matrix.new_zeros(*matrix.shape[:-2], rows + columns, rows + columns)
+    result[..., :rows, :rows] = torch.eye(rows, dtype=matrix.dtype)
+    result[..., :rows, rows:] = matrix
+    result[..., rows:, :rows] = matrix.mT
+    return result
+
+
+def rank(matrix: Tensor, atol: Any, rtol: Any) -> int:
+    """Return how many singular values are not taken for 0: as many in every matrix of a batch."""
+    values = torch.linalg.svdvals(matrix)
+    if not values.numel():
+        return 0
+    relative = rtol if rtol is not None else (0 if atol else max(matrix.shape[-2:]) * torch.finfo(matrix.dtype).eps)
+    bound = torch.maximum(torch.as_tensor(atol or 0.0), torch.as_tensor(relative) * values[..., 0])
+    counts = (values > bound.unsqueeze(-1)).sum(-1)
+    if int(counts.min()) != int(counts.max()):
+        raise NotSupportedError("the matrices of a batch differ in rank")
+    return int(counts.max())
+
+
+def halvings(matrix: Tensor) -> int:
+    """Return how often a matrix has to be halved to have a norm of 1 at most."""
+    largest = float(matrix.abs().sum(-2).max()) if matrix.numel() else 0.0
+    return max(0, math.ceil(math.log2(largest))) if largest > 0 else 0
+
+
+def tensor_shape(shape: Sequence[int], first: int, last: int, outer: Sequence[int] = ()) -> tuple[int, ...]:
+    """Return a part of a shape, and further lengths behind it."""
+    return (*shape[first:last], *outer)
+
+
+def axes_to_end(rank: int, dims: Any) -> tuple[int, ...]:
+    """Return the order of axes that puts some at the end."""
+    moved = [] if dims is None else [axis % rank for axis in dims]
+    return (*[axis for axis in range(rank) if axis not in moved], *moved)
+
+
+def leading_product(shape: Sequence[int], count: int) -> int:
+    """Return the product of a shape's first lengths."""
+    return math.prod(shape[:count])
+
+
+def lstsq_rest(a: Tensor, b: Tensor, driver: str | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the residuals, the rank and the singular values that `lstsq` gives; which ones depends on the driver."""
+    result = torch.linalg.lstsq(a, b, driver=driver)
+    return result.residuals, result.rank, result.singular_values
+
+
+def unit_columns(rows: int, count: int) -> Tensor:
+    """Return the last columns of the identity."""
+    return torch.eye(rows)[:, rows - count :]
+
+
+def is_axis(dim: Any) -> bool:
+    """Return whether a `dim` argument means one axis."""
+    return isinstance(dim, int) or len(dim) == 1
+
+
+def norm_kink(matrix: Tensor, order: Any) -> Tensor:
+    """Return where a matrix norm is one-sided: a singular value is 0, or the extreme one is double."""
+    if order not in {"nuc", 2, -2}:
+        return torch.zeros(matrix.shape[:-2], dtype=torch.bool)
+    values = torch.linalg.svdvals(matrix)
+    largest, smallest = values[..., 0], values[..., -1]
+    double = values[..., :2] if order == 2 else values[..., -2:]  # noqa: PLR2004 (the spectral norm)
+    ties = (double[..., 0] - double[..., -1] <= SLACK * largest) & (double.shape[-1] > 1)
+    return (smallest <= SLACK * largest) if order == "nuc" else ties

@@ -1,0 +1,484 @@
+"""Factorisations and what is built on them; a factor is the solution of the equations that determine it.
+
+Pivots and orders are constants of the forward run. The sign of an eigenvector cannot change continuously, so that its
+length alone fixes it.
+"""
+
+from __future__ import annotations
+
+from gradcli.ops.record import Kind, Op
+
+KERNELS = "gradcli.execution.kernels_linear_algebra"
+LINALG = "torch.linalg"
+FAMILY = "factorisations"
+MOVES = "every entry of the result is an entry of an input"
+INVERTIBLE = {"A": "invertible"}
+POSITIVE = {"A": "positive definite"}
+
+# One eigenpair a column: the vector, and its value below it; A has a row and a column of zeros more.
+EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*border[m]*out[..., m, j] + border[i]*inner[m]*out[..., m, j]*out[..., m, j] - border[i]"""
+
+
+def _composite(
+    signature: str,
+    definition: str,
+    *examples: str,
+    torch: str = "",
+    domain: dict[str, str] | None = None,
+    aliases: tuple[str, ...] = (),
+    kinks: str | None = None,
+) -> Op:
+    name = signature.partition("(")[0]
+    dotted = torch or f"torch.{name}"
+    return Op(
+        signature,
+        dotted,
+        Kind.COMPOSITE,
+        definition,
+        FAMILY,
+        aliases=aliases,
+        domain=domain or {},
+        kinks=kinks,
+        examples=examples,
+    )
+
+
+def _implicit(signature: str, definition: str, domain: dict[str, str] | None = None, torch: str = "") -> Op:
+    name = signature.partition("(")[0].removeprefix("_")
+    dotted = torch or f"{KERNELS}.{name}"
+    return Op(signature, dotted, Kind.IMPLICIT, definition, FAMILY, entry="ij", domain=domain or {})
+
+
+def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
+    name = signature.partition("(")[0].removeprefix("_")
+    return Op(signature, f"{KERNELS}.{name}", kind, definition, FAMILY)
+
+
+ORDERED = """rows, columns = _complete_pivots({0})
+d = diagonal(_lu(_reordered({0}, rows, columns)), 0, -2, -1)
+s = _parity(rows, columns)"""
+
+# A = P L U for any shape: the rest of a square matrix is the identity's.
+COMPACT = """lu = _lu(_squared(_pivots(A) @ A))
+k = A.shape[-2] if A.shape[-2] < A.shape[-1] else A.shape[-1]
+lu = lu[..., :A.shape[-2], :A.shape[-1]]"""
+
+# With its residual among the unknowns, a least-squares problem is as well conditioned as its matrix.
+LEAST_SQUARES = """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n
+b = unsqueeze(B, -1) if B.ndim < A.ndim else B
+if _rank(A, None, rcond) < k:
+    x = linalg.pinv(A, rtol=rcond) @ b
+elif m >= n:
+    x = _solve(_augmented(A), pad(b, (0, 0, 0, n)))[..., m:, :]
+else:
+    x = _solve(_augmented(mT(A)), pad(b, (0, 0, n, 0)))[..., :n, :]"""
+
+TRIPLES = """m = {0}.shape[-2]; n = {0}.shape[-1]; k = m if m < n else n
+t = _singular_triples(_both_sides({0}), 1 - _unit(m + n), _unit(m + n), m, {1}, 0, k)
+u = sqrt(tensor(2.0))*t[..., :m, :]; s = t[..., m + n, :]; v = sqrt(tensor(2.0))*t[..., m:m + n, :]"""
+
+REFLECTED = """v = tril({0}, -1) + eye({0}.shape[-2], {0}.shape[-1])
+{1}
+for step in range(tau.shape[-1]):
+    i = {2}
+    w = v[..., :, i:i + 1]
+    y = y - unsqueeze(unsqueeze(tau[..., i], -1), -1)*(w @ (mT(w) @ y))
+{3}"""
+
+SINGULAR_NORM = """x = movedim(A, dim, (-2, -1))
+y = _singular_values(x)
+y = amax(y, -1) if ord == 2 else amin(y, -1)"""
+
+FACTORISATIONS: tuple[Op, ...] = (
+    # Triangular factors
+    Op(
+        "_cholesky(A)",
+        "torch.linalg.cholesky",
+        Kind.IMPLICIT,
+        "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
+        FAMILY,
+        entry="ij",
+        domain=POSITIVE,
+    ),
+    _composite(
+        "linalg.cholesky(A, *, upper=False)",
+        "mT(_cholesky(mT(A))) if upper else _cholesky(A)",
+        "torch.linalg.cholesky(a @ a.T + eye(3)) | a=3x3",
+        "torch.linalg.cholesky(a @ a.mT + eye(2), upper=True) | a=2x2x2",
+        domain=POSITIVE,
+    ),
+    _composite(
+        "cholesky(input, upper=False)",
+        "linalg.cholesky(input, upper=upper)",
+        "torch.cholesky(a @ a.T + eye(3), True) | a=3x3",
+        domain={"input": "positive definite"},
+    ),
+    _composite(
+        "linalg.cholesky_ex(A, *, upper=False, check_errors=False)",
+        "(linalg.cholesky(A, upper=upper), _info(A))",
+        "torch.linalg.cholesky_ex(a @ a.T + eye(3))[0] | a=3x3",
+        domain=POSITIVE,
+    ),
+    _composite(
+        "cholesky_solve(B, L, upper=False)",
+        "l = mT(triu(L)) if upper else tril(L); _solve(mT(l), _solve(l, B))",
+        "torch.cholesky_solve(b, cholesky(a @ a.T + eye(3))) | a=3x3 b=3x2",
+        "torch.cholesky_solve(b, cholesky(a @ a.T + eye(3), upper=True), upper=True) | a=3x3 b=3x2",
+    ),
+    _composite(
+        "cholesky_inverse(L, upper=False)",
+        "cholesky_solve(eye(L.shape[-1]), L, upper)",
+        "torch.cholesky_inverse(cholesky(a @ a.T + eye(3))) | a=3x3",
+    ),
+    _implicit(
+        "_lu(A)",
+        "(k < i)*out[..., i, k]*(k <= j)*out[..., k, j] + (i <= j)*out[..., i, j] - A[..., i, j]",
+        torch=f"{KERNELS}.compact_lu",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.det(A)",
+        f"{ORDERED.format('A')}\ns*prod(d, -1)",
+        "det(a) | a=3x3",
+        "det(a) | a=2x2x2",
+        "det(a @ b) | a=3x2 b=2x3",
+        aliases=("det",),
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "logdet(input)",
+        f"{ORDERED.format('input')}\nsum(log(abs(d)), -1) + log(s*prod(sign(d), -1))",
+        "logdet(a @ a.T + eye(3)) | a=3x3",
+        domain={"input": "positive definite"},
+    ),
+    _composite(
+        "linalg.slogdet(A)",
+        f"{ORDERED.format('A')}\n(s*prod(sign(d), -1), sum(log(abs(d)), -1))",
+        "torch.linalg.slogdet(a)[1] | a=3x3",
+        "slogdet(a).logabsdet | a=2x2x2",
+        aliases=("slogdet",),
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.lu(A, *, pivot=True)",
+        f"{COMPACT}\n(mT(_pivots(A)), tril(lu, -1)[..., :, :k] + eye(A.shape[-2], k), triu(lu)[..., :k, :])",
+        "torch.linalg.lu(a)[1] | a=3x3",
+        "torch.linalg.lu(a).U | a=2x4",
+        "p, l, u = torch.linalg.lu(a); l @ sin(u) | a=4x2",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.lu_factor(A, *, pivot=True)",
+        f"{COMPACT}\n(lu, _lu_pivots(A))",
+        "torch.linalg.lu_factor(a)[0] | a=3x3",
+        "torch.linalg.lu_factor(a).LU | a=3x2",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.lu_factor_ex(A, *, pivot=True, check_errors=False)",
+        f"{COMPACT}\n(lu, _lu_pivots(A), _info(A))",
+        "torch.linalg.lu_factor_ex(a)[0] | a=3x3",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "lu(A, pivot=True, get_infos=False)",
+        f"{COMPACT}\n(lu, _lu_pivots(A), _info(A)) if get_infos else (lu, _lu_pivots(A))",
+        "torch.lu(a)[0] | a=3x3",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True)",
+        """m = LU_data.shape[-2]; n = LU_data.shape[-1]; k = m if m < n else n
+(_permutation(LU_pivots, m), tril(LU_data, -1)[..., :, :k] + eye(m, k), triu(LU_data)[..., :k, :])""",
+        "f, p = torch.linalg.lu_factor(a); torch.lu_unpack(f, p)[1] | a=3x3",
+    ),
+    _composite(
+        "linalg.lu_solve(LU, pivots, B, *, left=True, adjoint=False)",
+        """l = tril(LU, -1) + eye(LU.shape[-1]); u = triu(LU); p = _permutation(pivots, LU.shape[-1])
+b = B if left else mT(B)
+if adjoint == left:
+    y = p @ _solve(mT(l), _solve(mT(u), b))
+else:
+    y = _solve(u, _solve(l, mT(p) @ b))
+y if left else mT(y)""",
+        "f, p = torch.linalg.lu_factor(a); torch.linalg.lu_solve(f, p, b) | a=3x3 b=3x2",
+        "f, p = torch.linalg.lu_factor(a); torch.linalg.lu_solve(f, p, b, left=False) | a=3x3 b=2x3",
+        "f, p = torch.linalg.lu_factor(a); torch.linalg.lu_solve(f, p, b, adjoint=True) | a=3x3 b=3x2",
+    ),
+    _composite(
+        "lu_solve(b, LU_data, LU_pivots)",
+        "linalg.lu_solve(LU_data, LU_pivots, b)",
+        "f, p = torch.linalg.lu_factor(a); torch.lu_solve(b, f, p) | a=3x3 b=3x2",
+    ),
+    # Solving
+    _composite(
+        "linalg.solve_triangular(A, B, *, upper, left=True, unitriangular=False)",
+        """a = triu(A) if upper else tril(A)
+a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
+_solve(a, B) if left else mT(_solve(mT(a), mT(B)))""",
+        "torch.linalg.solve_triangular(a, b, upper=True) | a=3x3 b=3x2",
+        "torch.linalg.solve_triangular(a, b, upper=False, left=False, unitriangular=True) | a=3x3 b=2x3",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "triangular_solve(b, A, upper=True, transpose=False, unitriangular=False)",
+        """a = triu(A) if upper else tril(A)
+a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
+(_solve(mT(a) if transpose else a, b), clone(A))""",
+        "torch.triangular_solve(b, a)[0] | a=3x3 b=3x2",
+        "torch.triangular_solve(b, a, upper=False, transpose=True, unitriangular=True)[0] | a=3x3 b=3x2",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.inv_ex(A, *, check_errors=False)",
+        "(linalg.inv(A), _info(A))",
+        "torch.linalg.inv_ex(a)[0] | a=3x3",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.solve_ex(A, B, *, left=True, check_errors=False)",
+        "(linalg.solve(A, B, left=left), _info(A))",
+        "torch.linalg.solve_ex(a, b)[0] | a=3x3 b=3x2",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.lstsq(A, B, rcond=None, *, driver=None)",
+        f"""{LEAST_SQUARES}
+gaps = A @ x - b
+shown, rank, values = _lstsq_rest(A, B, driver)
+(squeeze(x, -1) if B.ndim < A.ndim else x, sum(gaps*gaps, -2) if numel(shown) > 0 else shown, rank, values)""",
+        "torch.linalg.lstsq(a, b)[0] | a=4x2 b=4x3",
+        "torch.linalg.lstsq(a, b).solution | a=2x4 b=2x1",
+    ),
+    _composite(
+        "linalg.pinv(A, *, atol=None, rtol=None, hermitian=False)",
+        """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n; r = _rank(A, atol, rtol)
+if r == 0:
+    y = 0*mT(A)
+elif r < k:
+    t = _singular_triples(_both_sides(A), 1 - _unit(m + n), _unit(m + n), m, False, 0, r)
+    y = 2*einsum("...ik,...k,...jk->...ij", t[..., m:m + n, :], 1/t[..., m + n, :], t[..., :m, :])
+elif m >= n:
+    y = _solve(_augmented(A), eye(m + n, m))[..., m:, :]
+else:
+    y = _solve(_augmented(mT(A)), _unit_columns(m + n, m))[..., :n, :]
+y""",
+        "torch.linalg.pinv(a) | a=4x2",
+        "torch.linalg.pinv(a) | a=2x3",
+        "torch.linalg.pinv(a @ b) | a=4x2 b=2x3",
+        "pinverse(a) | a=2x3x2",
+    ),
+    _composite("pinverse(input, rcond=1e-15)", "linalg.pinv(input, rtol=rcond)", "pinverse(a) | a=3x2"),
+    _composite(
+        "linalg.tensorinv(A, ind=2)",
+        """n = _leading_product(A.shape, ind)
+reshape(linalg.inv(reshape(A, (n, n))), _tensor_shape(A.shape, ind, A.ndim, A.shape[:ind]))""",
+        "torch.linalg.tensorinv(a) | a=2x3x6",
+        "torch.linalg.tensorinv(a, ind=1) | a=4x2x2",
+    ),
+    _composite(
+        "linalg.tensorsolve(A, B, dims=None)",
+        """a = permute(A, _axes_to_end(A.ndim, dims))
+shape = a.shape[B.ndim:]
+reshape(_solve(reshape(a, (B.numel(), -1)), reshape(B, (-1, 1))), shape)""",
+        "torch.linalg.tensorsolve(a, b) | a=2x3x6 b=2x3",
+        "torch.linalg.tensorsolve(a, b, dims=(0,)) | a=6x2x3 b=2x3",
+    ),
+    # Orthogonal factors
+    _implicit(
+        "_upper_factor(A)",
+        "(i <= j)*out[..., k, i]*out[..., k, j] - (i <= j)*A[..., m, i]*A[..., m, j] + (j < i)*out[..., i, j]",
+    ),
+    _composite(
+        "linalg.qr(A, mode='reduced')",
+        """m = A.shape[-2]; n = A.shape[-1]
+if mode == 'r' or mode == 'complete' and m > n:
+    q = _refuse("the columns of Q beyond A's are not determined")
+r = _upper_factor(A if m >= n else A[..., :, :m])
+q = mT(_solve(mT(r), mT(A if m >= n else A[..., :, :m])))
+(q, r if m >= n else mT(q) @ A)""",
+        "torch.linalg.qr(a)[0] | a=3x3",
+        "torch.linalg.qr(a).R | a=2x4x2",
+        "q, r = torch.linalg.qr(a); sin(q) @ r | a=2x4",
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "qr(input, some=True)",
+        "linalg.qr(input, mode='reduced') if some else linalg.qr(input, mode='complete')",
+        "torch.qr(a)[0] | a=3x2",
+    ),
+    _implicit("_eigenpairs(A, inner, border, uplo)", EIGENPAIRS),
+    _composite(
+        "linalg.eigh(A, UPLO='L')",
+        """n = A.shape[-1]
+a = (A + mT(A))/2; a = a + detach(_mirrored(A, UPLO == 'U') - a)
+y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
+(y[..., n, :], y[..., :n, :])""",
+        "torch.linalg.eigh(a + a.T)[0] | a=3x3",
+        "w, v = torch.linalg.eigh(a @ a.mT); v @ sin(w) | a=3x3",
+        "torch.linalg.eigh(a + a.mT, UPLO='U').eigenvectors | a=2x3x3",
+    ),
+    _composite(
+        "linalg.eigvalsh(A, UPLO='L')",
+        "linalg.eigh(A, UPLO)[0]",
+        "torch.linalg.eigvalsh(a + a.T) | a=3x3",
+    ),
+    _implicit("_singular_triples(A, inner, border, rows, full, first, last)", EIGENPAIRS),
+    _implicit("_complement(vectors, matrix, right)", "vectors[..., k, i]*out[..., k, j] + 0*matrix[..., p, q]"),
+    _composite(
+        "linalg.svd(A, full_matrices=True, *, driver=None)",
+        f"""{TRIPLES.format("A", "full_matrices")}
+u = cat([u, _complement(u, detach(A), False)], -1) if full_matrices and m > k else u
+v = cat([v, _complement(v, detach(A), True)], -1) if full_matrices and n > k else v
+(u, s, mT(v))""",
+        "torch.linalg.svd(a, full_matrices=False)[0] | a=3x2",
+        "u, s, v = torch.linalg.svd(a); u @ diag(sin(s)) @ v | a=3x3",
+        "torch.linalg.svd(a).S | a=2x4",
+        "torch.linalg.svd(a, full_matrices=False).Vh | a=2x2x4",
+    ),
+    _composite(
+        "svd(input, some=True, compute_uv=True)",
+        f"""{TRIPLES.format("input", "not some")}
+u = cat([u, _complement(u, detach(input), False)], -1) if not some and m > k else u
+v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else v
+(u, s, v)""",
+        "torch.svd(a)[2] | a=3x2",
+    ),
+    _composite(
+        "linalg.svdvals(A, *, driver=None)",
+        f"{TRIPLES.format('A', 'False')}\ns",
+        "torch.linalg.svdvals(a) | a=3x2",
+        "svdvals(a) | a=2x2x3",
+    ),
+    _composite(
+        "linalg.householder_product(A, tau)",
+        REFLECTED.format("A", "y = expand(eye(A.shape[-2], A.shape[-1]), A.shape)", "tau.shape[-1] - 1 - step", "y"),
+        "torch.linalg.householder_product(a, t) | a=4x3 t=2",
+        "torch.linalg.householder_product(a, t) | a=2x3x3 t=2x3",
+        aliases=("orgqr",),
+    ),
+    _composite(
+        "ormqr(input, tau, other, left=True, transpose=False)",
+        REFLECTED.format(
+            "input",
+            "y = other if left else mT(other)",
+            "step if left == transpose else tau.shape[-1] - 1 - step",
+            "y if left else mT(y)",
+        ),
+        "torch.ormqr(a, t, b) | a=4x3 t=3 b=4x2",
+        "torch.ormqr(a, t, b, left=False, transpose=True) | a=4x2 t=2 b=3x4",
+    ),
+    # Functions of a matrix
+    _composite(
+        "linalg.matrix_power(A, n)",
+        """y = eye(A.shape[-1]); base = linalg.inv(A) if n < 0 else A; count = -n if n < 0 else n
+y = expand(y, A.shape) if count == 0 else base
+for step in range(1, count):
+    y = y @ base
+y""",
+        "torch.linalg.matrix_power(a, 3) | a=3x3",
+        "matrix_power(a, -2) | a=2x2x2",
+        aliases=("matrix_power",),
+        domain=INVERTIBLE,
+    ),
+    _composite(
+        "linalg.matrix_exp(A)",
+        """one = eye(A.shape[-1]); count = _halvings(A)
+x = A/2**count
+y = one + x/18
+for step in range(1, 18):
+    y = one + x @ y/(18 - step)
+for step in range(count):
+    y = y @ y
+y""",
+        "torch.linalg.matrix_exp(a) | a=3x3",
+        "torch.matrix_exp(a) | a=2x2x2",
+        aliases=("matrix_exp",),
+    ),
+    _composite(
+        "linalg.multi_dot(tensors)",
+        """y = tensors[0]
+for i in range(1, len(tensors)):
+    y = y @ tensors[i]
+y""",
+        "torch.linalg.multi_dot([a, b, c]) | a=2x3 b=3x4 c=4x2",
+        "torch.linalg.multi_dot([a, b, c]) | a=3 b=3x4 c=4",
+        aliases=("chain_matmul",),
+    ),
+    # Norms
+    _implicit("_root_of_gram(A)", "out[..., i, k]*out[..., k, j] - A[..., m, i]*A[..., m, j]"),
+    _composite(
+        "linalg.matrix_norm(A, ord='fro', dim=(-2, -1), keepdim=False)",
+        """x = movedim(A, dim, (-2, -1))
+if ord == 'fro':
+    y = linalg.vector_norm(x, 2, (-2, -1))
+elif ord == 'nuc':
+    y = sum(diagonal(_root_of_gram(x if x.shape[-2] >= x.shape[-1] else mT(x)), 0, -2, -1), -1)
+elif ord == 2 or ord == -2:
+    m = x.shape[-2]; n = x.shape[-1]; k = m if m < n else n; i = 0 if ord == 2 else k - 1
+    t = _singular_triples(_both_sides(x), 1 - _unit(m + n), _unit(m + n), m, False, i, i + 1)
+    y = t[..., m + n, 0]
+else:
+    y = sum(abs(x), -2 if ord == 1 or ord == -1 else -1)
+    y = amax(y, -1) if ord > 0 else amin(y, -1)
+reshape(y, sum(A, dim, True).shape) if keepdim else y""",
+        "torch.linalg.matrix_norm(a) | a=3x2",
+        "torch.linalg.matrix_norm(a, 'nuc') | a=2x3x2",
+        "torch.linalg.matrix_norm(a, 2, keepdim=True) | a=2x3",
+        "torch.linalg.matrix_norm(a, -2, dim=(0, 1)) | a=3x2x2",
+        "torch.linalg.matrix_norm(a, 1) | a=3x2",
+        "torch.linalg.matrix_norm(a, -inf) | a=3x2",
+        kinks="_norm_kink(movedim(A, dim, (-2, -1)), ord)",
+    ),
+    _composite(
+        "linalg.norm(A, ord=None, dim=None, keepdim=False)",
+        """if ord is None:
+    y = linalg.vector_norm(A, 2, dim, keepdim)
+elif dim is None and A.ndim == 2:
+    y = linalg.matrix_norm(A, ord, (0, 1), keepdim)
+elif dim is None or _is_axis(dim):
+    y = linalg.vector_norm(A, ord, dim, keepdim)
+else:
+    y = linalg.matrix_norm(A, ord, dim, keepdim)
+y""",
+        "torch.linalg.norm(a) | a=2x3",
+        "torch.linalg.norm(a, 'nuc') | a=2x3",
+        "torch.linalg.norm(a, 2, dim=(0, 2)) | a=2x2x3",
+        "torch.linalg.norm(a, 3, dim=1) | a=2x3",
+    ),
+    _composite(
+        "linalg.cond(A, p=None)",
+        """if p is None or p == 2 or p == -2:
+    large = linalg.matrix_norm(A, 2); small = linalg.matrix_norm(A, -2)
+    y = small/large if p == -2 else large/small
+else:
+    y = linalg.matrix_norm(A, p)*linalg.matrix_norm(linalg.inv(A), p)
+y""",
+        "torch.linalg.cond(a) | a=3x2",
+        "torch.linalg.cond(a, -2) | a=2x2",
+        domain=INVERTIBLE,
+    ),
+    # What the definitions use
+    _helper("_complete_pivots(A)", "orders of rows and columns in which elimination divides by the largest entry left"),
+    _helper("_reordered(A, rows, columns)", MOVES, Kind.MOVEMENT),
+    _helper("_squared(A)", MOVES, Kind.MOVEMENT),
+    _helper("_bordered(A)", MOVES, Kind.MOVEMENT),
+    _helper("_both_sides(A)", MOVES, Kind.MOVEMENT),
+    _helper("_augmented(A)", MOVES, Kind.MOVEMENT),
+    _helper("_parity(*orders)", "the signs of permutations, multiplied"),
+    _helper("_pivots(A)", "the row permutation of the LU factorisation, as a matrix"),
+    _helper("_lu_pivots(A)", "the row exchanges of the LU factorisation"),
+    _helper("_permutation(order, rows)", "row exchanges as a matrix"),
+    _helper("_info(A)", "0: the factorisation went well"),
+    _helper("_unit(count)", "0, …, 0, 1"),
+    _helper("_unit_columns(rows, count)", "the last columns of the identity"),
+    _helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
+    _helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
+    _helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),
+    _helper("_halvings(A)", "how often the matrix is halved before its series is summed"),
+    _helper("_leading_product(shape, count)", "the product of a shape's first lengths"),
+    _helper("_tensor_shape(shape, first, last, outer)", "a part of a shape, and further lengths"),
+    _helper("_axes_to_end(rank, dims)", "the order of axes that puts some at the end"),
+    _helper("_norm_kink(A, ord)", "where a matrix norm is one-sided"),
+    _helper("_is_axis(dim)", "whether one axis is meant"),
+)
