@@ -86,7 +86,7 @@ def run_and_leave() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no exception leaves it."""
     _never_fail_to_encode()
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
@@ -140,7 +140,8 @@ def _show_warning(message: Warning | str, *_: object) -> None:
     from gradcli.escaping import escape
     from gradcli.output import write_error
 
-    write_error(f"warning: PyTorch says: {escape(str(message).strip().partition(chr(10))[0])}")
+    text = str(message).strip().partition("\n")[0].partition(" (Triggered internally")[0]
+    write_error(f"warning: PyTorch says: {escape(text)}")
 
 
 def _show_traceback_to_developers() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -178,14 +180,14 @@ def double(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 
-class double_precision:  # noqa: N801 (a context manager reads as a verb)
-    """Make factories inside definitions give float64, and restore the default after."""
-
-    def __enter__(self) -> None:
-        """Remember the default."""
-        self.before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-
-    def __exit__(self, *_: object) -> None:
-        """Restore the default."""
-        torch.set_default_dtype(self.before)
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Make factories inside definitions give float64, and warnings silent: the user's own run has shown them."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(before)
