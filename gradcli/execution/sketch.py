@@ -43,7 +43,7 @@ PARTS = (
     "getitem select narrow diagonal diag unbind chunk split tensor_split hsplit vsplit dsplit unsafe_chunk unsafe_split"
 )
 INNER = "_rows _windows _patches _split_axis"
-FIXED_READS = frozenset(" ".join((SAME_SHAPE, PERMUTED, RESHAPED, EXPANDED, PARTS, INNER)).split())
+FIXED_READS = frozenset(f"{SAME_SHAPE} {PERMUTED} {RESHAPED} {EXPANDED} {PARTS} {INNER}".split())
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 

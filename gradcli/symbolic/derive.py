@@ -31,6 +31,7 @@ def derive(signature: Signature) -> Derived:
     return Derived(value, adjoints, _system(entry, operands, signature.unknown) if signature.unknown else None)
 
 
+@lru_cache(maxsize=4096)
 def entry_of(signature: Signature) -> Entry:
     """Return the entry that a signature's definition stands for."""
     axes, numbers = dict(signature.axes), dict(signature.numbers)

@@ -8,6 +8,7 @@ substitution, which is exact here because a label ranges over the whole axis tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from sympy import Dummy, Expr, KroneckerDelta, Mul, Symbol
@@ -37,6 +38,7 @@ def places(term: Expr, name: str) -> list[Place]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def vector_jacobian_product(entry: Entry, name: str, rank: int, cotangent: str = COTANGENT) -> Entry:
     """Return the entry of Σ cotangent[out] · ∂entry[out]/∂name[A, B, …], a tensor of `name`'s rank."""
     out = labels(ADJOINT_LABELS[:rank])

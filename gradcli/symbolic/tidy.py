@@ -13,6 +13,7 @@ from gradcli.symbolic.sums import on_indices, settled
 
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
+SMALL = 1  # operations; there is no shorter way to write so few
 LARGE = 60  # operations; beyond this, expanding and cancelling cost more than they give
 
 Logistic = sympy.Function("sigmoid", real=True)
@@ -65,7 +66,7 @@ def tidy(body: Expr) -> Expr:
     """Return the shortest of some ways to write an expression; of equally short ones the first."""
     body = _folded(merge_branches(_within_sums(body)))
     candidates = [body]
-    if body.count_ops() <= LARGE:
+    if SMALL < body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
         candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
     best = min(map(settled, candidates), key=_length)
@@ -114,7 +115,7 @@ def _is_bound(piece: Piecewise) -> bool:
 
 def _ways(body: Expr) -> list[Expr]:
     ways = [sympy.expand_mul(body), sympy.factor_terms(body)]
-    if not body.has(Piecewise):
+    if not body.has(Piecewise) and any(power.exp.is_negative for power in body.atoms(sympy.Pow)):
         ways.append(sympy.cancel(body))
         ways.append(sympy.factor(ways[-1]))
     return ways

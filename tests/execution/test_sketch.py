@@ -112,7 +112,7 @@ def test_a_large_program_is_not_sketched_and_costs_little() -> None:
 
 
 def test_the_last_step_of_the_chain_rule() -> None:
-    steps = steps_of("y = exp(x)*x; z = cholesky(y); w + sum(z)", x=(2, 2))
+    steps = steps_of("y = exp(x)*x; z = inv(y); w + sum(z)", x=(1, 1))
     assert steps["x"] == "vjp(exp(x), grad(exp(x))) + vjp(y, grad(y))"
     assert steps["y"] == "vjp(z, grad(z))"
     assert steps["w + sum(z)"] == "1"
