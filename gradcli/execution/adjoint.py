@@ -93,10 +93,21 @@ def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]
     right = right.reshape([*outer, count, -1])
     square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
     try:
-        solution = torch.linalg.solve(square, right)
+        solution = _solved(square, right)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch exports it, its stubs do not
         msg = "the linear system of this implicit definition is singular here"
         raise UndecidedError(msg) from None
     rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
     solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
     return align(solution, batch + system.rows + lone, system.residual)
+
+
+def _solved(square: Tensor, right: Tensor) -> Tensor:
+    """Return the solutions of a batch of systems; where no gradient arrives it is 0, whatever the system is."""
+    quiet = (right == 0).all(-1).all(-1)
+    if bool(quiet.all()):
+        return right.new_zeros([*right.shape[:-2], square.shape[-1], right.shape[-1]])
+    if square.shape[-1] != square.shape[-2]:
+        raise UndecidedError("this result is not determined by what it is defined by: there are many as good")
+    one = torch.eye(square.shape[-1], dtype=square.dtype)
+    return torch.linalg.solve(torch.where(quiet[..., None, None], one, square), right)

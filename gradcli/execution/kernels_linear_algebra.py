@@ -15,17 +15,21 @@ from gradcli.errors import NotSupportedError
 SLACK = 1e-14
 
 
-def complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return orders of rows and of columns in which elimination always divides by the largest entry left."""
+def complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Return orders of rows and of columns in which elimination always divides by the largest entry left.
+
+    The third result is how many of those are not 0, in every matrix of a batch.
+    """
     square = matrix.detach().to(torch.float64).reshape(-1, *matrix.shape[-2:])
     found = [_complete_pivots(one) for one in square]
-    shape = matrix.shape[:-1]
-    rows = torch.stack([rows for rows, _ in found]) if found else torch.zeros(0, dtype=torch.int64)
-    columns = torch.stack([columns for _, columns in found]) if found else rows
-    return rows.reshape(shape), columns.reshape(shape)
+    if not found:
+        none = torch.zeros(matrix.shape[:-1], dtype=torch.int64)
+        return none, none, matrix.shape[-1]
+    rows, columns = (torch.stack(orders).reshape(matrix.shape[:-1]) for orders in list(zip(*found, strict=True))[:2])
+    return rows, columns, min(count for _, _, count in found)
 
 
-def _complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor]:
+def _complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
     count = matrix.shape[-1]
     rest, rows, columns = matrix.clone(), torch.arange(count), torch.arange(count)
     for step in range(count):
@@ -35,7 +39,7 @@ def _complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor]:
         rest[:, [step, column]], columns[[step, column]] = rest[:, [column, step]], columns[[column, step]]
         if rest[step, step] != 0:
             rest[step + 1 :] -= torch.outer(rest[step + 1 :, step] / rest[step, step], rest[step])
-    return rows, columns
+    return rows, columns, int((rest.diagonal() != 0).sum())
 
 
 def reordered(matrix: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -213,6 +217,12 @@ def unit_columns(rows: int, count: int) -> Tensor:
 def is_axis(dim: Any) -> bool:
     """Return whether a `dim` argument means one axis."""
     return isinstance(dim, int) or len(dim) == 1
+
+
+def repeated(values: Tensor) -> Tensor:
+    """Return whether two neighbours among sorted values are equal."""
+    largest = values.abs().amax(-1, keepdim=True) if values.shape[-1] else values
+    return (values.diff(dim=-1).abs() <= SLACK * largest).any(-1)
 
 
 def norm_kink(matrix: Tensor, order: Any) -> Tensor:

@@ -57,6 +57,8 @@ class LocalCall:
 
     def autograd(self, wanted: Sequence[Traced]) -> list[Tensor]:
         """Return PyTorch's own gradient of this one call."""
+        if not wanted:
+            return []
         with torch.enable_grad():
             leaves = {
                 traced: tensor.clone().requires_grad_(traced in wanted) for traced, tensor in self.tensors.items()
@@ -86,19 +88,33 @@ class LocalCall:
         return 2 * quotient(sign * step / 2) - quotient(sign * step)
 
 
-def resolve(local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoints) -> bool:
-    """Adopt autograd's choice where it lies between the one-sided derivatives; return whether these differ anywhere."""
-    wanted = {traced: node for traced, node in inputs.items() if node.differentiable and node in local.values}
+def resolve(local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoints, *, declared: bool = False) -> bool:
+    """Adopt autograd's choice where it lies between the one-sided derivatives; return whether these differ anywhere.
+
+    At a declared kink the definition may have no derivative at all (an eigenvalue that is double): then it is all
+    autograd's choice, if every entry of it lies between.
+    """
+    known = {*local.values, *(local.undecided if declared else ())}
+    wanted = {traced: node for traced, node in inputs.items() if node.differentiable and node in known}
     sided = False
     for (traced, node), choice in zip(wanted.items(), local_call.autograd(list(wanted)), strict=True):
-        ours = local.values[node]
+        ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
         agrees = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * ours.abs().max()
         places = (~agrees & choice.isfinite()).nonzero().tolist()
         if 0 < len(places) <= MOST_ELEMENTS:
             adopted, found = _adopted(local_call, traced, choice, places)
-            local.values[node] = torch.where(adopted, choice, ours)
+            _settle(local, node, torch.where(adopted, choice, ours))
             sided = sided or found
     return sided
+
+
+def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
+    """Note a gradient that was chosen; one that was undecided stays so unless it is chosen everywhere."""
+    if node in local.values:
+        local.values[node] = value
+    elif not bool(value.isnan().any()):
+        local.values[node] = value
+        del local.undecided[node]
 
 
 def _adopted(

@@ -159,7 +159,7 @@ def _settle_kinks(
     if not kink and not made_nan:
         return False
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
-    return resolve(LocalCall(group.call, tensors, weights), inputs, local) or kink
+    return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=kink) or kink
 
 
 def _mark_kinked(reference: Reference, group: Group, name: str) -> None:

@@ -54,9 +54,25 @@ def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
     return Op(signature, f"{KERNELS}.{name}", kind, definition, FAMILY)
 
 
-ORDERED = """rows, columns = _complete_pivots({0})
+ORDERED = """rows, columns, r = _complete_pivots({0})
 d = diagonal(_lu(_reordered({0}, rows, columns)), 0, -2, -1)
 s = _parity(rows, columns)"""
+
+# A block of zeros is left where two or more pivots are 0: its determinant by Faddeev and LeVerrier, without division.
+DETERMINANT = """rows, columns, r = _complete_pivots(A)
+a = _reordered(A, rows, columns); n = A.shape[-1]; s = _parity(rows, columns)
+rest = a
+if r >= n - 1:
+    y = prod(diagonal(_lu(a), 0, -2, -1), -1)
+else:
+    if r > 0:
+        s = s*prod(diagonal(_lu(a[..., :r, :r]), 0, -2, -1), -1)
+        rest = a[..., r:, r:] - a[..., r:, :r] @ _solve(a[..., :r, :r], a[..., :r, r:])
+    power = rest; y = sum(diagonal(rest, 0, -2, -1), -1)
+    for step in range(2, n - r + 1):
+        power = rest @ (unsqueeze(unsqueeze(y, -1), -1)*eye(n - r) - power)
+        y = sum(diagonal(power, 0, -2, -1), -1)/step
+s*y"""
 
 # A = P L U for any shape: the rest of a square matrix is the identity's.
 COMPACT = """lu = _lu(_squared(_pivots(A) @ A))
@@ -138,7 +154,7 @@ FACTORISATIONS: tuple[Op, ...] = (
     ),
     _composite(
         "linalg.det(A)",
-        f"{ORDERED.format('A')}\ns*prod(d, -1)",
+        DETERMINANT,
         "det(a) | a=3x3",
         "det(a) | a=2x2x2",
         "det(a @ b) | a=3x2 b=2x3",
@@ -322,6 +338,7 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
         "linalg.eigvalsh(A, UPLO='L')",
         "linalg.eigh(A, UPLO)[0]",
         "torch.linalg.eigvalsh(a + a.T) | a=3x3",
+        kinks="_repeated(torch.linalg.eigvalsh(A, UPLO))",
     ),
     _implicit("_singular_triples(A, inner, border, rows, full, first, last)", EIGENPAIRS),
     _implicit("_complement(vectors, matrix, right)", "vectors[..., k, i]*out[..., k, j] + 0*matrix[..., p, q]"),
@@ -349,6 +366,7 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
         f"{TRIPLES.format('A', 'False')}\ns",
         "torch.linalg.svdvals(a) | a=3x2",
         "svdvals(a) | a=2x2x3",
+        kinks="_repeated(torch.linalg.svdvals(A))",
     ),
     _composite(
         "linalg.householder_product(A, tau)",
@@ -479,6 +497,7 @@ y""",
     _helper("_leading_product(shape, count)", "the product of a shape's first lengths"),
     _helper("_tensor_shape(shape, first, last, outer)", "a part of a shape, and further lengths"),
     _helper("_axes_to_end(rank, dims)", "the order of axes that puts some at the end"),
+    _helper("_repeated(values)", "whether two neighbours are equal"),
     _helper("_norm_kink(A, ord)", "where a matrix norm is one-sided"),
     _helper("_is_axis(dim)", "whether one axis is meant"),
 )
