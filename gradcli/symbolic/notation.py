@@ -152,9 +152,23 @@ class Notation:
         return Shown(f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Binding.CHOICE, axes)
 
     def _function(self, node: Any) -> Shown:
+        if (known := _in_known_functions(node)) is not None:
+            return self.write(known)
         pieces, axes = self._joined(node.args)
         name, latex, skipped = _torch_name(node)
         return call(name, *pieces[skipped:], latex=latex).with_axes(axes)
+
+
+def _in_known_functions(node: Any) -> Expr | None:
+    """Return a function that PyTorch lacks in terms of those that it has."""
+    if isinstance(node, sympy.erfcinv):
+        return sympy.erfinv(1 - node.args[0])
+    if isinstance(node, sympy.besseli | sympy.besselj) and node.args[0].is_Integer and node.args[0] > 1:
+        order, value = node.args
+        below, lowest = node.func(order - 1, value), node.func(order - 2, value)
+        rest = 2 * (order - 1) * below / value
+        return lowest - rest if isinstance(node, sympy.besseli) else rest - lowest
+    return None
 
 
 def _torch_name(node: Any) -> tuple[str, str | None, int]:

@@ -26,7 +26,6 @@ ON_NUMBERS = """
     exp log sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv sqrt abs sign floor ceil
     sigmoid lgamma digamma round trunc
 """
-ON_TENSORS = ("softmax", "einsum", "trace", "diagonal", "logical_and", "logical_or", "inverse", "detach", "amax")
 
 
 class Run:
@@ -88,11 +87,11 @@ def _entries(formula: str, shape: torch.Size, scope: dict[str, Any]) -> Tensor:
 
 def namespace() -> dict[str, Any]:
     """Return what the names in a formula mean: PyTorch's functions, which take numbers too."""
-    scope: dict[str, Any] = {name: _on_numbers(getattr(torch, name)) for name in ON_NUMBERS.split()}
-    scope |= {name: getattr(torch, name) for name in ON_TENSORS}
+    scope: dict[str, Any] = {name: getattr(torch, name) for name in dir(torch) if callable(getattr(torch, name))}
+    scope |= {name: _on_numbers(getattr(torch, name)) for name in ON_NUMBERS.split()}
     scope |= {"inv": torch.inverse, "eye": lambda count: torch.eye(count, dtype=torch.float64)}
     scope |= {"sum": _sum, "where": _where, "polygamma": lambda order, value: torch.polygamma(order, _number(value))}
-    return scope | {"pi": math.pi, "special": torch.special, "F": torch.nn.functional, "torch": torch}
+    return scope | {"range": range, "pi": math.pi, "special": torch.special, "F": torch.nn.functional, "torch": torch}
 
 
 def _number(value: Any) -> Tensor:
