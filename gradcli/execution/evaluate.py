@@ -54,7 +54,7 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
     "logical_not": torch.logical_not,
-    "polygamma": lambda order, value: torch.polygamma(int(order), value),
+    "polygamma": lambda order, value: _polygamma(int(order), value),
     "besselj": lambda order, value: _bessel("bessel_j", int(order), value),
     "besseli": lambda order, value: _bessel("i", int(order), value),
     "delta": lambda left, right: torch.eq(left, right).to(torch.float64),
@@ -143,6 +143,15 @@ def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
 
 def _expand(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
     return align(inputs[0], step.labels[0], step.out).expand([sizes[letter] for letter in step.out])
+
+
+def _polygamma(order: int, value: Tensor) -> Tensor:
+    """Return ψ⁽ⁿ⁾ by Hurwitz's zeta function, DLMF 25.11.12: torch.polygamma(1, x) has 9 digits only."""
+    if order == 0:
+        return torch.digamma(value)
+    zeta = torch.special.zeta(torch.tensor(order + 1.0), value)
+    precise = zeta * math.factorial(order) * (1 if order % 2 else -1)
+    return torch.where(value > 0, precise, torch.polygamma(order, value))
 
 
 def _bessel(family: str, order: int, value: Tensor) -> Tensor:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import factorial
+
 from gradcli.ops.record import Kind, Op
 
 
@@ -18,6 +20,7 @@ def _op(
     kinks: str | None = None,
     examples: tuple[str, ...] = (),
     family: str = "pointwise",
+    overloads: tuple[Op, ...] = (),
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch if torch.count(".") else f"{torch}.{name}"
@@ -31,13 +34,14 @@ def _op(
         domain=domain or {},
         kinks=kinks,
         examples=examples or _examples(signature, definition),
+        overloads=overloads,
     )
 
 
 def _examples(signature: str, definition: str) -> tuple[str, ...]:
     """Return a call on tensors for every required parameter, with broadcasting where there are two."""
     name, _, rest = signature.rstrip(")").partition("(")
-    if name.startswith("_"):
+    if name.startswith(("_", "Tensor.")):
         return ()
     required = [part.strip() for part in rest.split(",") if "=" not in part and "*" not in part]
     letters = "xyz"[: len(required)]
@@ -49,6 +53,9 @@ def _examples(signature: str, definition: str) -> tuple[str, ...]:
 
 
 POSITIVE = {"input": "(0, inf)"}
+
+# Σ (-1)^k (πx)^2k / (2k+1)! with as many terms as |x| < 0.1 needs.
+SINC_SERIES = " + ".join(f"({(-1) ** k})*(pi*input)**{2 * k}/{factorial(2 * k + 1)}" for k in range(9))
 
 POINTWISE: tuple[Op, ...] = (
     # Arithmetic
@@ -135,7 +142,12 @@ POINTWISE: tuple[Op, ...] = (
     _op("asinh(input)", "asinh(input)", aliases=("arcsinh",)),
     _op("acosh(input)", "acosh(input)", aliases=("arccosh",), domain={"input": "(1, inf)"}),
     _op("atanh(input)", "atanh(input)", aliases=("arctanh",), domain={"input": "(-1, 1)"}),
-    _op("sinc(input)", "where(input == 0, 1 + 0*input, sin(pi*input)/(pi*input))", aliases=("special.sinc",)),
+    # Near 0 the series: its terms are exact where sin(t)/t would cancel in the derivative, and it holds at 0 itself.
+    _op(
+        "sinc(input)",
+        f"where(input**2 < 0.01, {SINC_SERIES}, sin(pi*input)/(pi*input))",
+        aliases=("special.sinc",),
+    ),
     _op("deg2rad(input)", "input*pi/180"),
     _op("rad2deg(input)", "input*180/pi"),
     # Special functions
@@ -163,7 +175,15 @@ POINTWISE: tuple[Op, ...] = (
     _op(
         "where(condition, input, other)",
         "where(condition, input, other)",
-        examples=("where(x > 0, x**2, y) | x=2x3 y=3",),
+        examples=(
+            "where(x > 0, x**2, y) | x=2x3 y=3",
+            "x.where(x > 0, y) | x=2x3 y=3",
+            "where(x > 0, x, 0.5) | x=2x3",
+        ),
+        overloads=(
+            _op("Tensor.where(input, condition, other)", "where(condition, input, other)"),
+            Op("where(condition)", "torch.where", Kind.CONSTANT, "the indices where it is true", "pointwise"),
+        ),
     ),
     _op(
         "clamp_min(input, min)",

@@ -129,6 +129,17 @@ sum(d*d, dim, keepdim)/(n - correction)""",
         "dist(x, y) | x=2x3 y=3",
         "dist(x, y, 3) | x=4 y=4",
     ),
+    # The factor that PyTorch takes is a little too small, lest rounding leave a norm above the largest one allowed.
+    _composite(
+        "renorm(input, p, dim, maxnorm)",
+        """x = movedim(input, dim, 0)
+y = reshape(x, (x.shape[0], -1))
+n = linalg.vector_norm(y, p, 1, True)
+movedim(reshape(where(n > maxnorm, y*(maxnorm/(n + 1e-7)), y), x.shape), 0, dim)""",
+        "renorm(x, 2, 0, 1) | x=3x2",
+        "renorm(x, 1, 1, 0.5) | x=2x3x2",
+        jumps="x = movedim(input, dim, 0); any(linalg.vector_norm(reshape(x, (x.shape[0], -1)), p, 1) == maxnorm)",
+    ),
     _composite(
         "cov(input, *, correction=1, fweights=None, aweights=None)",
         """x = input if input.ndim == 2 else reshape(input, (1, -1))

@@ -68,7 +68,8 @@ SPECIAL: tuple[Op, ...] = (
     ),
     _op(
         "special.log_ndtr(input)",
-        "where(input < -1, log(special.erfcx(-input/sqrt(2))/2) - input**2/2, log(1 - erfc(input/sqrt(2))/2))",
+        # The root is |input|: of a negative argument, sympy writes erfc(-x) as 2 - erfc(x), which cancels.
+        "where(input < -1, log(special.erfcx(sqrt(input**2/2))/2) - input**2/2, log(1 - erfc(input/sqrt(2))/2))",
         "torch.special.log_ndtr(x) | x=2x3",
     ),
     _op("special.ndtri(input)", "-sqrt(2)*erfcinv(2*input)", "torch.special.ndtri(x) | x=2x3", domain="(0, 1)"),
