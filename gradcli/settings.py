@@ -48,7 +48,7 @@ class Settings:
     device: str = "cpu"
     constants: tuple[str, ...] = ()
     reduce: Reduction = "none"
-    grad_output: Literal["ones"] | Value | None = None
+    grad_output: Literal["ones", "randn"] | Value | None = None
     retain_grad: tuple[str, ...] = ()
     wrt: tuple[str, ...] | None = None
     create_graph: bool = False

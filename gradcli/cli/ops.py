@@ -76,19 +76,45 @@ def op_text(op: Op) -> str:
         "along": op.along or "",
         "domain": ", ".join(f"{operand}: {domain}" for operand, domain in op.domain.items()),
         "kinks": op.kinks or "",
+        "jumps": op.jumps or "",
+        "derivative": derivative_text(op),
         "examples": "\n".join(map(example_command, op.examples)),
     }
     return "".join(_fact(name, text) for name, text in facts.items() if text)
+
+
+def derivative_text(op: Op) -> str:
+    """Return the gradients of the first example, as derived: `grad_output` is the upstream gradient."""
+    from gradcli.errors import GradcliError
+    from gradcli.inputs import parse_shapes
+    from gradcli.session import evaluate_program
+    from gradcli.settings import Limits, Settings
+
+    if not op.examples:
+        return ""
+    program, shapes = split_example(op.examples[0])
+    settings = Settings(shapes=parse_shapes(shapes, Limits()), init="uniform", grad_output="randn")
+    try:
+        report = evaluate_program(program, settings)
+    except GradcliError:
+        return ""  # the example's values are outside the op's domain
+    leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf" and tensor.symbolic is not None]
+    lines = [f"{tensor.name}: {tensor.symbolic.formula}" for tensor in leaves if tensor.symbolic]
+    return "\n".join([f"of {program}", *lines])
+
+
+def split_example(example: str) -> tuple[str, list[str]]:
+    """Return `softmax(x, dim=-1) | x=2x3` as the program and its shapes."""
+    program, _, shapes = example.rpartition(" | ")
+    return (program, shapes.split()) if program else (example, [])
 
 
 def example_command(example: str) -> str:
     """Return `softmax(x, dim=-1) | x=2x3` as the command that runs it."""
     import shlex
 
-    program, _, shapes = example.rpartition(" | ")
-    if not program:
-        program, shapes = example, ""
-    options = [word for shape in shapes.split() for word in ("--shape", shape)]
+    program, shapes = split_example(example)
+    options = [word for shape in shapes for word in ("--shape", shape)]
     return shlex.join(["gradcli", "eval", program, *options, "--grad-output", "ones"])
 
 

@@ -39,7 +39,7 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
             )
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):
-        return torch.ones_like(tensor)
+        return torch.ones_like(tensor) if grad_output == "ones" else torch.randn_like(tensor)
     given = grad_output if isinstance(grad_output, Tensor) else torch.tensor(grad_output, dtype=tensor.dtype)
     given = given.detach().to(tensor.dtype)
     if given.ndim and given.shape != tensor.shape:
