@@ -28,6 +28,7 @@ def test_importing_gradcli_loads_hardly_anything() -> None:
 
 
 def test_evaluating_keeps_sympy_out_of_the_process_that_runs_torch() -> None:
-    program = "from gradcli.cli.app import main\nmain(['eval', 'sum(softmax(X @ X.T, dim=-1))', '--shape', '2x2', '-o', '/dev/null'])"
+    arguments = ["eval", "sum(softmax(X @ X.T, dim=-1))", "--shape", "2x2", "-o", "/dev/null"]
+    program = f"from gradcli.cli.app import main\nmain({arguments!r})"
     assert "torch" in modules_after(program)
     assert "sympy" not in modules_after(program)
