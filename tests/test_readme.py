@@ -44,7 +44,7 @@ def text() -> str:
     return README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", OUTPUT.finditer(text()), ids=lambda block: block["command"])
+@pytest.mark.parametrize("block", list(OUTPUT.finditer(text())), ids=lambda block: block["command"])
 def test_an_output_is_what_the_command_prints(block: re.Match[str]) -> None:
     assert run(block["command"]).stdout == block["output"]
 
