@@ -111,6 +111,8 @@ def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Sign
         for group in reversed(expansion.groups):
             _through(expansion, group, adjoints, derived, reference)
     for traced, node in expansion.nodes.items():
+        if not node.tensor.is_floating_point():
+            continue  # integers and truth values have no gradient
         if node in adjoints.undecided:
             reference.undecided[traced] = adjoints.undecided[node]
         else:
