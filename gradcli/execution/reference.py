@@ -21,6 +21,9 @@ from gradcli.execution.tape import Node, Tape, nodes_in
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
 
+COMPLEX = "complex numbers have no symbolic derivative yet"
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
@@ -77,11 +80,12 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     if any(output.tensor.requires_grad for output in call.outputs):
         try:
             result = tape.apply(call.op, _on_tape(expansion, call.call))
-            made = nodes_in(result)
+            given = {expansion.nodes[traced] for traced in call.inputs}
+            made = [tape.copied(node) if node in given else node for node in nodes_in(result)]
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
         if any(traced.tensor.is_complex() for traced in [*call.inputs, *call.outputs]):
-            made, error = [], "complex numbers have no symbolic derivative yet"
+            made, error = [], COMPLEX
     else:
         made = []
     if len(made) != len(call.outputs):
@@ -111,11 +115,11 @@ def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Sign
         for group in reversed(expansion.groups):
             _through(expansion, group, adjoints, derived, reference)
     for traced, node in expansion.nodes.items():
-        if not node.tensor.is_floating_point():
-            continue  # integers and truth values have no gradient
         if node in adjoints.undecided:
             reference.undecided[traced] = adjoints.undecided[node]
-        else:
+        elif node.tensor.is_complex():
+            reference.undecided[traced] = COMPLEX
+        elif node.tensor.is_floating_point():  # integers and truth values have no gradient
             value = adjoints.values.get(node)
             reference.values[traced] = torch.zeros_like(node.tensor) if value is None else value
     return reference
