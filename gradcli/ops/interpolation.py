@@ -91,6 +91,20 @@ def _composite(signature: str, definition: str, *examples: str, kinks: str | Non
     return Op(signature, dotted, Kind.COMPOSITE, definition, "interpolation", kinks=kinks, examples=examples)
 
 
+def _sampler(axes: int, *examples: str) -> Op:
+    """Return the function below `grid_sample`, which takes its modes as numbers."""
+    calls = [
+        (mode, padding, f"grid_sample(input, grid, '{name}', '{rule}', align_corners)")
+        for mode, name in enumerate(("bilinear", "nearest", "bicubic"))
+        for padding, rule in enumerate(("zeros", "border", "reflection"))
+    ]
+    cases = " else ".join(f"{c} if interpolation_mode == {m} and padding_mode == {p}" for m, p, c in calls[:-1])
+    name = f"grid_sampler_{axes}d"
+    signature = f"{name}(input, grid, interpolation_mode, padding_mode, align_corners)"
+    definition = f"{cases} else {calls[-1][2]}"
+    return Op(signature, f"torch.{name}", Kind.COMPOSITE, definition, "interpolation", examples=examples)
+
+
 INTERPOLATION: tuple[Op, ...] = (
     _composite(
         "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None, antialias=False)",
@@ -129,6 +143,8 @@ INTERPOLATION: tuple[Op, ...] = (
         "F.grid_sample(x, detach(g), mode='nearest') | x=1x1x4x4 g=1x2x2x2",
         kinks="_on_pixels(input.shape, grid, align_corners) if mode == 'bilinear' else False",
     ),
+    _sampler(2, "torch.grid_sampler_2d(x, g, 0, 1, False) | x=1x2x3x4 g=1x2x2x2"),
+    _sampler(3, "torch.grid_sampler_3d(x, g, 0, 0, True) | x=1x1x2x3x2 g=1x1x2x2x3"),
     _composite(
         "affine_grid(theta, size, align_corners=None)",
         'einsum("nij,...j->n...i", theta, _base_grid(size[2:], align_corners))',

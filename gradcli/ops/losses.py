@@ -71,7 +71,7 @@ alpha = where(first, scores[0], low)
 for step in range(1, x.shape[0]):
     one = _shifted(alpha, 1, low)
     two = where(skips, _shifted(alpha, 2, low), low)
-    moved = logsumexp(stack([alpha, one, two]), 0) + scores[step]
+    moved = logaddexp(logaddexp(alpha, one), two) + scores[step]
     alpha = where(unsqueeze(steps > step, -1), moved, alpha)
 ends = where(_ends(states, count), alpha, low)
 loss = -logsumexp(ends, -1)
@@ -153,13 +153,13 @@ LOSSES: tuple[Op, ...] = (
     ),
     _loss(
         "multi_margin_loss(input, target, p=1, margin=1.0, weight=None, *, reduction='mean')",
-        "index = reshape(target, (-1, 1)); x = reshape(input, (-1, input.shape[-1])); y = relu(margin - gather(x, 1, index) + x); y = y*y if p == 2 else y; y = y if weight is None else y*weight[index]; y = masked_fill(y, _at_label(index, x.shape[1]), 0); reshape(sum(y, 1)/x.shape[1], target.shape if input.ndim > 1 else ())",
+        "index = reshape(target, (-1, 1)); x = reshape(input, (-1, 1 if input.ndim == 0 else input.shape[-1])); y = relu(margin - gather(x, 1, index) + x); y = y*y if p == 2 else y; y = y if weight is None else y*weight[index]; y = masked_fill(y, _at_label(index, x.shape[1]), 0); reshape(sum(y, 1)/x.shape[1], target.shape if input.ndim > 1 else ())",
         "F.multi_margin_loss(x, tensor([2, 0])) | x=2x3",
         "F.multi_margin_loss(x, tensor([2, 0]), 2, 0.5, detach(w), reduction='none') | x=2x3 w=3",
     ),
     _loss(
         "multilabel_margin_loss(input, target, *, reduction='mean')",
-        "y = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2)); sum(_label_pairs(target, input.shape[-1])*y, (-2, -1))/input.shape[-1]",
+        "x = reshape(input, (1,)) if input.ndim == 0 else input; n = x.shape[-1]; y = relu(1 - unsqueeze(x, -1) + unsqueeze(x, -2)); sum(_label_pairs(reshape(target, x.shape), n)*y, (-2, -1))/n",
         "F.multilabel_margin_loss(x, tensor([[2, 0, -1], [1, -1, 2]])) | x=2x3",
     ),
     Op(
