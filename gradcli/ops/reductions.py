@@ -98,7 +98,7 @@ reshape(x, sum(input, dim, keepdim).shape)""",
         "var",
         """d = input - mean(input, dim, True)
 n = numel(input)/numel(sum(input, dim))
-sum(d*d, dim, keepdim)/(n - correction)""",
+sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
     ),
     _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0"),
     _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
