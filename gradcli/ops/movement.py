@@ -83,7 +83,11 @@ MOVEMENT: tuple[Op, ...] = (
     _move(
         "tile(input, dims)", "tile(x, (2, 2)) | x=3", "x.tile(2, 1) | x=2x2", overloads=("Tensor.tile(input, *dims)",)
     ),
-    _move("repeat_interleave(input, repeats, dim=None)", "repeat_interleave(x, 2, dim=0) | x=2x3"),
+    _move(
+        "repeat_interleave(input, repeats, dim=None, *, output_size=None)",
+        "repeat_interleave(x, 2, dim=0) | x=2x3",
+        "x.repeat_interleave(tensor([1, 2, 0]), 1) | x=2x3",
+    ),
     _move("flip(input, *dims)", "flip(x, (0,)) | x=4", torch="torch.Tensor.flip"),
     _move("fliplr(input)", "fliplr(x) | x=2x3"),
     _move("flipud(input)", "flipud(x) | x=2x3"),
