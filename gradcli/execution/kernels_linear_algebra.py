@@ -147,25 +147,27 @@ def complement(vectors: Tensor, matrix: Tensor, right: bool) -> Tensor:
     return (vh.mT if right else u)[..., vectors.shape[-1] :]
 
 
-def upper_factor(matrix: Tensor) -> Tensor:
-    """Return R of A = Q R."""
-    return torch.linalg.qr(matrix).R
+def orthogonal_factors(matrix: Tensor, inner: Tensor, lower: Tensor) -> Tensor:
+    """Return Q above R, for a matrix with as many rows of zeros below it as R has."""
+    del inner
+    q, r = torch.linalg.qr(matrix[..., : matrix.shape[-2] - lower.shape[0], :])
+    return torch.cat([q, r], -2)
+
+
+def inner(rows: int, columns: int) -> Tensor:
+    """Return 1 for each of Q's rows, and 0 for each of R's below them."""
+    return torch.cat([torch.ones(rows), torch.zeros(columns)])
+
+
+def lower(rows: int, columns: int) -> Tensor:
+    """Return the matrix that picks R's rows."""
+    return torch.cat([torch.zeros(columns, rows), torch.eye(columns)], -1)
 
 
 def root_of_gram(matrix: Tensor) -> Tensor:
     """Return the symmetric positive square root of AᵀA."""
     _, s, vh = torch.linalg.svd(matrix, full_matrices=False)
     return vh.mT @ (s.unsqueeze(-1) * vh)
-
-
-def augmented(matrix: Tensor) -> Tensor:
-    """Return [[1, A], [Aᵀ, 0]], the matrix of a least-squares problem with its residual among the unknowns."""
-    rows, columns = matrix.shape[-2:]
-    result = matrix.new_zeros(*matrix.shape[:-2], rows + columns, rows + columns)
-    result[..., :rows, :rows] = torch.eye(rows, dtype=matrix.dtype)
-    result[..., :rows, rows:] = matrix
-    result[..., rows:, :rows] = matrix.mT
-    return result
 
 
 def rank(matrix: Tensor, atol: Any, rtol: Any) -> int:
@@ -207,11 +209,6 @@ def lstsq_rest(a: Tensor, b: Tensor, driver: str | None) -> tuple[Tensor, Tensor
     """Return the residuals, the rank and the singular values that `lstsq` gives; which ones depends on the driver."""
     result = torch.linalg.lstsq(a, b, driver=driver)
     return result.residuals, result.rank, result.singular_values
-
-
-def unit_columns(rows: int, count: int) -> Tensor:
-    """Return the last columns of the identity."""
-    return torch.eye(rows)[:, rows - count :]
 
 
 def is_axis(dim: Any) -> bool:

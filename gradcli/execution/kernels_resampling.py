@@ -24,7 +24,8 @@ def resized(sizes: Sequence[int], size: Any, scale_factor: Any, recompute: Any) 
     found = [math.floor(old * factor) for old, factor in zip(sizes, factors, strict=True)]
     if recompute:
         return [(n, Fraction(old, n)) for old, n in zip(sizes, found, strict=True)]
-    return [(n, Fraction(1 / factor)) for n, factor in zip(found, factors, strict=True)]
+    # 1.1 means eleven tenths, not the double beside it.
+    return [(n, 1 / Fraction(repr(float(factor)))) for n, factor in zip(found, factors, strict=True)]
 
 
 def resampling_weights(

@@ -112,7 +112,7 @@ class Tape:
         result = self._expand(op, call, bound)
         if op.kinks is not None:
             for node in nodes_in(result)[:1]:
-                node.kinks = lambda: condition(op.kinks, bound)
+                node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
         return result
 
     def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
@@ -180,6 +180,19 @@ class Tape:
                 edges += _movement_edge(node, tuple(result.shape), places - start, count)
             start += count
         return self._node(result, tuple(edges))
+
+
+def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Return where one of two conditions holds: a definition may end in an op that has kinks of its own."""
+    if one is None:
+        return other
+
+    def both() -> Tensor:
+        masks = one(), other()
+        same = masks[0].shape == masks[1].shape
+        return masks[0] | masks[1] if same else torch.stack([mask.any() for mask in masks]).any()
+
+    return both
 
 
 def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:

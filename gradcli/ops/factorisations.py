@@ -54,6 +54,9 @@ def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
     return Op(signature, f"{KERNELS}.{name}", kind, definition, FAMILY)
 
 
+# Q above R; A has as many rows of zeros below it as R has. `inner` is 1 on Q's rows, `lower` picks R's.
+FACTORS = """inner[i]*out[..., i, k]*lower[k, q]*out[..., q, j] - A[..., i, j] + lower[a, i]*(a <= j)*inner[p]*out[..., p, a]*out[..., p, j] - lower[j, i] + lower[a, i]*(j < a)*out[..., i, j]"""
+
 ORDERED = """rows, columns, r = _complete_pivots({0})
 d = diagonal(_lu(_reordered({0}, rows, columns)), 0, -2, -1)
 s = _parity(rows, columns)"""
@@ -79,15 +82,16 @@ COMPACT = """lu = _lu(_squared(_pivots(A) @ A))
 k = A.shape[-2] if A.shape[-2] < A.shape[-1] else A.shape[-1]
 lu = lu[..., :A.shape[-2], :A.shape[-1]]"""
 
-# With its residual among the unknowns, a least-squares problem is as well conditioned as its matrix.
 LEAST_SQUARES = """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n
 b = unsqueeze(B, -1) if B.ndim < A.ndim else B
 if _rank(A, None, rcond) < k:
     x = linalg.pinv(A, rtol=rcond) @ b
-elif m >= n:
-    x = _solve(_augmented(A), pad(b, (0, 0, 0, n)))[..., m:, :]
+elif m == n:
+    x = _solve(A, b)
+elif m > n:
+    q, r = linalg.qr(A); x = _solve(r, mT(q) @ b)
 else:
-    x = _solve(_augmented(mT(A)), pad(b, (0, 0, n, 0)))[..., :n, :]"""
+    q, r = linalg.qr(mT(A)); x = q @ _solve(mT(r), b)"""
 
 TRIPLES = """m = {0}.shape[-2]; n = {0}.shape[-1]; k = m if m < n else n
 t = _singular_triples(_both_sides({0}), 1 - _unit(m + n), _unit(m + n), m, {1}, 0, k)
@@ -274,10 +278,12 @@ if r == 0:
 elif r < k:
     t = _singular_triples(_both_sides(A), 1 - _unit(m + n), _unit(m + n), m, False, 0, r)
     y = 2*einsum("...ik,...k,...jk->...ij", t[..., m:m + n, :], 1/t[..., m + n, :], t[..., :m, :])
-elif m >= n:
-    y = _solve(_augmented(A), eye(m + n, m))[..., m:, :]
+elif m == n:
+    y = linalg.inv(A)
+elif m > n:
+    q, w = linalg.qr(A); y = _solve(w, mT(q))
 else:
-    y = _solve(_augmented(mT(A)), _unit_columns(m + n, m))[..., :n, :]
+    q, w = linalg.qr(mT(A)); y = mT(_solve(w, mT(q)))
 y""",
         "torch.linalg.pinv(a) | a=4x2",
         "torch.linalg.pinv(a) | a=2x3",
@@ -301,17 +307,16 @@ reshape(_solve(reshape(a, (B.numel(), -1)), reshape(B, (-1, 1))), shape)""",
         "torch.linalg.tensorsolve(a, b, dims=(0,)) | a=6x2x3 b=2x3",
     ),
     # Orthogonal factors
-    _implicit(
-        "_upper_factor(A)",
-        "(i <= j)*out[..., k, i]*out[..., k, j] - (i <= j)*A[..., m, i]*A[..., m, j] + (j < i)*out[..., i, j]",
-    ),
+    _implicit("_orthogonal_factors(A, inner, lower)", FACTORS),
     _composite(
         "linalg.qr(A, mode='reduced')",
-        """m = A.shape[-2]; n = A.shape[-1]
+        """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n
 if mode == 'r' or mode == 'complete' and m > n:
     q = _refuse("the columns of Q beyond A's are not determined")
-r = _upper_factor(A if m >= n else A[..., :, :m])
-q = mT(_solve(mT(r), mT(A if m >= n else A[..., :, :m])))
+if _rank(A[..., :, :k], None, None) < k:
+    q = _refuse("Q is not determined where the columns of A are dependent")
+y = _orthogonal_factors(pad(A[..., :, :k], (0, 0, 0, k)), _inner(m, k), _lower(m, k))
+q = y[..., :m, :]; r = y[..., m:, :]
 (q, r if m >= n else mT(q) @ A)""",
         "torch.linalg.qr(a)[0] | a=3x3",
         "torch.linalg.qr(a).R | a=2x4x2",
@@ -430,6 +435,8 @@ y""",
         """x = movedim(A, dim, (-2, -1))
 if ord == 'fro':
     y = linalg.vector_norm(x, 2, (-2, -1))
+elif ord == 'nuc' and not any(_repeated(linalg.svdvals(detach(x)))):
+    y = sum(linalg.svdvals(x), -1)
 elif ord == 'nuc':
     y = sum(diagonal(_root_of_gram(x if x.shape[-2] >= x.shape[-1] else mT(x)), 0, -2, -1), -1)
 elif ord == 2 or ord == -2:
@@ -482,14 +489,14 @@ y""",
     _helper("_squared(A)", MOVES, Kind.MOVEMENT),
     _helper("_bordered(A)", MOVES, Kind.MOVEMENT),
     _helper("_both_sides(A)", MOVES, Kind.MOVEMENT),
-    _helper("_augmented(A)", MOVES, Kind.MOVEMENT),
     _helper("_parity(*orders)", "the signs of permutations, multiplied"),
     _helper("_pivots(A)", "the row permutation of the LU factorisation, as a matrix"),
     _helper("_lu_pivots(A)", "the row exchanges of the LU factorisation"),
     _helper("_permutation(order, rows)", "row exchanges as a matrix"),
     _helper("_info(A)", "0: the factorisation went well"),
     _helper("_unit(count)", "0, …, 0, 1"),
-    _helper("_unit_columns(rows, count)", "the last columns of the identity"),
+    _helper("_inner(rows, columns)", "1 on the rows of Q, 0 on those of R"),
+    _helper("_lower(rows, columns)", "picks the rows of R"),
     _helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
     _helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
     _helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),

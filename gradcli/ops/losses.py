@@ -87,9 +87,10 @@ LOSSES: tuple[Op, ...] = (
         "_smooth_l1(input - target, beta) if beta > 0 else abs(input - target)",
     ),
     _loss("huber_loss(input, target, *, reduction='mean', delta=1.0)", "delta*_smooth_l1(input - target, delta)"),
+    # PyTorch lets no logarithm be below -100, which is that of 3.72e-44.
     _loss(
         "binary_cross_entropy(input, target, weight=None, *, reduction='mean')",
-        "y = -(target*clamp_min(log(input), -100) + (1 - target)*clamp_min(log(1 - input), -100)); y if weight is None else y*weight",
+        "y = -(target*log(clamp_min(input, 3.720075976020836e-44)) + (1 - target)*log(clamp_min(1 - input, 3.720075976020836e-44))); y if weight is None else y*weight",
         domain={"input": "(0, 1)", "target": "(0, 1)"},
     ),
     _loss(
