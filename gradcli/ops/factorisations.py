@@ -288,9 +288,10 @@ y""",
         "torch.linalg.pinv(a) | a=4x2",
         "torch.linalg.pinv(a) | a=2x3",
         "torch.linalg.pinv(a @ b) | a=4x2 b=2x3",
-        "pinverse(a) | a=2x3x2",
     ),
-    _composite("pinverse(input, rcond=1e-15)", "linalg.pinv(input, rtol=rcond)", "pinverse(a) | a=3x2"),
+    _composite(
+        "pinverse(input, rcond=1e-15)", "linalg.pinv(input, rtol=rcond)", "pinverse(a) | a=3x2", "pinverse(a) | a=2x3x2"
+    ),
     _composite(
         "linalg.tensorinv(A, ind=2)",
         """n = _leading_product(A.shape, ind)
