@@ -20,6 +20,7 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
     "reciprocal": torch.reciprocal,
     "pow": torch.pow,
     "sqrt": torch.sqrt,
+    "hypot": torch.hypot,
     "exp": torch.exp,
     "log": torch.log,
     "sin": torch.sin,

@@ -95,7 +95,7 @@ POINTWISE: tuple[Op, ...] = (
         "addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}
     ),
     _op("lerp(input, end, weight)", "input + weight*(end - input)"),
-    _op("hypot(input, other)", "sqrt(input**2 + other**2)"),
+    _op("hypot(input, other)", "sqrt(input**2 + other**2)", kinks="logical_and(input == 0, other == 0)"),
     # Exponentials and logarithms
     _op("exp(input)", "exp(input)"),
     _op("exp2(input)", "2**input", aliases=("special.exp2",)),

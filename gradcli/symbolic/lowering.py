@@ -12,6 +12,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Rational, Symbol
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.differentiate import Length
 from gradcli.symbolic.entries import Entry, index_labels
+from gradcli.symbolic.quotients import fraction, is_scale, sides, unfolded
 from gradcli.tensor_program import Step, TensorProgram
 
 # sympy's function classes and the names of the pointwise steps that evaluate them.
@@ -112,15 +113,33 @@ class _Builder:
 
     def term(self, term: Expr, out: str) -> int:
         """Return a term with every label that is not in `out` summed."""
-        numerators, denominators = _fraction(term)
+        numerators, denominators = fraction(term)
         scatters = [factor for factor in numerators if _is_scatter(factor)]
         plain = [factor for factor in numerators if factor not in scatters]
         values = [self.value(factor) for factor in plain]
+        if denominators and not scatters and self._covers(plain + denominators, out):
+            return self.quotient(plain, denominators)
         if denominators:
             values.append(self.apply("reciprocal", self.product([self.value(factor) for factor in denominators])))
         if not scatters:
             return self.contract(values, out)
         return self._scatter(values, scatters, out)
+
+    def _covers(self, factors: list[Expr], out: str) -> bool:
+        """Return whether no label of these factors is summed."""
+        return all(set(self.labels[self.value(factor)]) <= set(out) for factor in factors)
+
+    def quotient(self, above: list[Expr], below: list[Expr]) -> int:
+        """Return a quotient, multiplied and divided in turn: x/y² as x/y/y, so that no power leaves the range."""
+        tops = [self.value(factor) for factor in sorted(unfolded(above), key=is_scale)]
+        bottoms = [self.value(factor) for factor in unfolded(below)]
+        total = tops.pop(0) if tops else self.apply("reciprocal", bottoms.pop(0))
+        while tops or bottoms:
+            if bottoms:
+                total = self.apply("div", total, bottoms.pop(0))
+            if tops:
+                total = self.apply("mul", total, tops.pop(0))
+        return total
 
     def contract(self, values: list[int], out: str) -> int:
         """Return the product of values, summed over the labels that are not in `out`."""
@@ -223,16 +242,16 @@ class _Builder:
     def _mul(self, node: Expr) -> int:
         if node.args[0] == -1:
             return self.apply("neg", self.value(sympy.Mul(*node.args[1:])))
-        numerators, denominators = _fraction(node)
-        top = self.product([self.value(factor) for factor in numerators])
-        if not denominators:
-            return top
-        return self.apply("div", top, self.product([self.value(factor) for factor in denominators]))
+        numerators, denominators = fraction(node)
+        if denominators:
+            return self.quotient(numerators, denominators)
+        return self.product([self.value(factor) for factor in numerators])
 
     def _power(self, node: Expr) -> int:
         base, exponent = node.as_base_exp()
         if exponent == Rational(1, 2):
-            return self.apply("sqrt", self.value(base))
+            pair = sides(base)
+            return self.apply("hypot" if pair else "sqrt", *[self.value(side) for side in pair or (base,)])
         if exponent.is_Number and exponent.is_negative:
             return self.apply(
                 "reciprocal", self.value(sympy.Pow(base, -exponent, evaluate=False) if exponent != -1 else base)
@@ -258,22 +277,6 @@ class _Builder:
         if name in {"logical_and", "logical_or"}:
             return reduce(lambda left, right: self.apply(name, left, right), values)
         return self.apply(name, *values)
-
-
-def _fraction(term: Expr) -> tuple[list[Expr], list[Expr]]:
-    """Return the factors above and below the line; a rational number splits too (1/3 is a division by 3)."""
-    above: list[Expr] = []
-    below: list[Expr] = []
-    for factor in sympy.Mul.make_args(term):
-        base, exponent = factor.as_base_exp()
-        if factor.is_Rational:
-            above += [sympy.Integer(factor.p)] if factor.p != 1 else []
-            below += [sympy.Integer(factor.q)] if factor.q != 1 else []
-        elif exponent.is_Number and exponent.is_negative and not factor.is_Number:
-            below.append(sympy.Pow(base, -exponent))
-        else:
-            above.append(factor)
-    return above, below
 
 
 def _is_scatter(factor: Expr) -> bool:
