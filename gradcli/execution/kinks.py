@@ -99,7 +99,9 @@ def resolve(local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoint
     sided = False
     for (traced, node), choice in zip(wanted.items(), local_call.autograd(list(wanted)), strict=True):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
-        agrees = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * ours.abs().max()
+        largest = torch.where(ours.isfinite(), ours, 0).abs().max()
+        near = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * largest
+        agrees = (ours == choice) | (near & ours.isfinite())
         places = (~agrees & choice.isfinite()).nonzero().tolist()
         if 0 < len(places) <= MOST_ELEMENTS:
             adopted, found = _adopted(local_call, traced, choice, places)

@@ -159,7 +159,7 @@ POINTWISE: tuple[Op, ...] = (
     _op("special.ndtr(input)", "erfc(-input/sqrt(2))/2"),
     _op(
         "logit(input, eps=None)",
-        """log(input/(1 - input)) if eps is None else where(input < eps, log(eps/(1 - eps)), where(input > 1 - eps, log((1 - eps)/eps), log(input/(1 - input))))""",
+        "log(input) - log(1 - input) if eps is None else where(input < eps, log(eps/(1 - eps)), where(input > 1 - eps, log((1 - eps)/eps), log(input) - log(1 - input)))",
         aliases=("special.logit",),
         domain={"input": "(0, 1)"},
         kinks="False if eps is None else logical_or(input == eps, input == 1 - eps)",
