@@ -55,6 +55,8 @@ def gelu(input: Array, approximate: str = "none") -> Array:
 
 
 def axes(dim: Any, rank: int) -> tuple[int, ...]:
+    if isinstance(dim, bool):
+        raise TypeError(dim)  # another of PyTorch's signatures: std(input, unbiased)
     dims = range(rank) if dim is None or dim == () else dim if isinstance(dim, tuple | list) else (dim,)
     return tuple(axis % rank for axis in dims)
 
@@ -116,6 +118,8 @@ def log_softmax(input: Array, dim: int) -> Array:
 
 
 def vector_norm(x: Array, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Array:
+    if ord <= 0:
+        raise NotImplementedError(ord)
     if ord == math.inf:
         return amax(absolute(x), dim, keepdim)
     if ord == 1:

@@ -24,6 +24,9 @@ OPERATORS: Mapping[type, Any] = {
 }
 NEEDED = {ast.MatMult: "matmul", ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 
+# What the textbook has under the same last name is another op.
+OTHER = {"torch.linalg.norm"}
+
 
 def gradients(program: str, leaves: Mapping[str, Any], weights: Any) -> dict[str, Any]:
     """Return d(sum of weights times the output)/d(leaf) for every leaf, computed at 30 digits."""
@@ -133,19 +136,28 @@ def function_name(node: ast.Call) -> str:
 
 
 def needed(program: str) -> set[str]:
-    """Return the textbook ops that a program needs."""
+    """Return the textbook ops that a program needs; one of PyTorch's other modules by its full name."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(program)):
         match node:
+            case ast.Call(func=ast.Attribute(value=prefix)) if ast.unparse(prefix).startswith("torch."):
+                known = _is_prefix(prefix) and ast.unparse(node.func) not in OTHER
+                found.add(function_name(node) if known else ast.unparse(node.func))
             case ast.Call():
                 found.add(function_name(node))
-            case ast.Attribute(attr=name) if name in {"T", "mT", "shape"}:
+            case ast.Attribute(attr=name) if not _is_prefix(node) and not _is_prefix(node.value):
                 found.add(name)
             case ast.BinOp(op=op):
                 found.add(NEEDED.get(type(op), type(op).__name__))
     return found
 
 
-def knows(program: str) -> bool:
-    """Return whether the textbook holds everything that a program needs."""
-    return needed(program) <= set(TEXTBOOK)
+def knows(program: str, leaves: Mapping[str, Any]) -> bool:
+    """Return whether the textbook holds everything that a program needs, with the arguments that it gives."""
+    if not needed(program) <= set(TEXTBOOK):
+        return False
+    try:
+        gradients(program, leaves, 1.0)
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError):
+        return False
+    return True

@@ -5,29 +5,43 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import pytest
 import torch
 from mutants import FACTOR, mutants
+from programs import INACCURATE, WRONG
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import Derived, Signature
+from gradcli.execution import autograd
 from gradcli.execution import trace as tracing
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluation import run_program
+from gradcli.execution.evidence import Evidence
+from gradcli.execution.noise import CEILING
 from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import Expansion, double_precision, expand
+from gradcli.execution.reference import Expansion, Reference, differentiate, double_precision, expand
+from gradcli.execution.trace import Trace, Traced
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report import Verdict
+from gradcli.report import Verdict, worst
 from gradcli.session import evaluate_program, read
 from gradcli.settings import Settings
+from gradcli.verify import Tolerance
 
-EXAMPLES = [(op, example) for op in OPS if op.kind is not Kind.CONSTANT for example in op.examples]
+# PyTorch warns of what is deprecated in it.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+EXAMPLES = [
+    (op, example)
+    for op in OPS
+    if op.kind is not Kind.CONSTANT and op.name not in INACCURATE | WRONG
+    for example in op.examples
+]
 EQUAL = 1e-12
 
 Bend = Callable[[Tensor], Tensor]
@@ -76,6 +90,21 @@ class Case:
         found = adjoints(self, DERIVATIONS.known)
         assert found is not None
         return found
+
+    @cached_property
+    def gradients(self) -> dict[Traced, Tensor]:
+        """Return autograd's gradients."""
+        trace = self.expansion.trace
+        return autograd.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
+
+    def verdict_with(self, known: Mapping[Signature, Derived]) -> Verdict:
+        """Return the verdict with other derivatives: the part of a run that comes after autograd's."""
+        with double_precision():
+            reference = differentiate(self.expansion, self.weights, known)
+            tolerance = Tolerance.of("float64")
+            evidence = Evidence.of(self.expansion.trace, self.weights, self.gradients, reference, tolerance)
+            judgements = [evidence.judge(traced) for traced in self.gradients]
+        return worst([judgement.verdict for judgement in judgements if judgement is not None])
 
     @property
     def verdict(self) -> Verdict | None:
@@ -139,13 +168,25 @@ def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[f
 
     def target_of(called: Op, call: Any) -> Callable[..., Any]:
         target = original(called, call)
-        if called is not op:
+        if called not in (op, *op.overloads):
             return target
         return lambda *positional, **keywords: target(
             *bent_arguments(positional, bend, changes), **bent_arguments(keywords, bend, changes)
         )
 
     monkeypatch.setattr(tracing, "target_of", target_of)
+
+
+@pytest.fixture(autouse=True)
+def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow every entry the most rounding noise there can be, which is quicker to tell than how much there is."""
+
+    def most(_: Trace, reference: Reference, __: Tensor) -> dict[Traced, Tensor]:
+        finite = [value[value.isfinite()].abs() for value in reference.values.values() if value.is_floating_point()]
+        ceiling = CEILING * max(float(value.max()) for value in finite if value.numel())
+        return {traced: torch.tensor(ceiling, dtype=torch.float64) for traced in reference.values}
+
+    monkeypatch.setattr("gradcli.execution.evidence.rounding_noise", most)
 
 
 AUTOGRAD: Counter[str] = Counter()
@@ -155,6 +196,7 @@ SYMBOLIC: Counter[str] = Counter()
 @pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
 def test_a_wrong_gradient_of_pytorch_is_a_mismatch(pair: tuple[Op, str], monkeypatch: pytest.MonkeyPatch) -> None:
     case = case_of(pair[1])
+    assert case.verdict in {Verdict.MATCH, Verdict.SUBGRADIENT}
     survivors = []
     for name, bend in BENDS.items():
         changes: list[float] = []
@@ -169,49 +211,56 @@ def test_a_wrong_gradient_of_pytorch_is_a_mismatch(pair: tuple[Op, str], monkeyp
     assert survivors == []
 
 
+# Signatures that only differ in their static parameters have the same steps.
 SEEN: set[Signature] = set()
 # Mutants that claim no other gradient than the right one.
-HARMLESS = {"equivalent", "no program", "not a number", "undecided"}
+HARMLESS = {"equivalent", "within the tolerance", "no program", "not a number", "undecided"}
 
 
 @pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
-def test_a_wrong_derivative_is_a_mismatch(pair: tuple[Op, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_derivative_is_a_mismatch(pair: tuple[Op, str]) -> None:
     case = case_of(pair[1])
-    fresh = [signature for signature in case.expansion.signatures() if signature not in SEEN]
-    SEEN.update(fresh)
+    patterns = {replace(signature, numbers=()): signature for signature in case.expansion.signatures()}
+    fresh = [signature for pattern, signature in patterns.items() if pattern not in SEEN]
+    SEEN.update(patterns)
     survivors = []
     for signature in fresh:
         for name, mutant in mutants(DERIVATIONS.known[signature]):
-            outcome = judged(case, signature, mutant, monkeypatch)
+            outcome = judged(case, signature, mutant)
             SYMBOLIC[outcome] += 1
             if outcome not in HARMLESS | {"detected"}:
                 survivors.append((signature.formula, name, outcome))
     assert survivors == []
 
 
-def judged(case: Case, signature: Signature, mutant: Derived, monkeypatch: pytest.MonkeyPatch) -> str:
+def judged(case: Case, signature: Signature, mutant: Derived) -> str:
     """Return what became of a mutant: it has to be a mismatch if it makes a gradient another number at this point.
 
     One that makes no number is not taken for a derivative: the difference quotients decide in its place.
     """
+    known = DERIVATIONS.known | {signature: mutant}
     try:
-        wrong = adjoints(case, DERIVATIONS.known | {signature: mutant})
-    except (RuntimeError, IndexError, TypeError):
+        wrong = adjoints(case, known)
+    except (RuntimeError, IndexError, TypeError, ValueError):
         return "no program"
     if wrong is None:
-        return "undecided" if verdict_with(case, signature, mutant, monkeypatch) is Verdict.UNDECIDED else "survived"
+        return "undecided" if case.verdict_with(known) is Verdict.UNDECIDED else "survived"
     if any(bool(found.isnan().any()) for found in wrong):
         return "not a number"
-    if all(difference(found, known) <= EQUAL for found, known in zip(wrong, case.right, strict=True)):
+    if all(difference(found, right) <= EQUAL for found, right in zip(wrong, case.right, strict=True)):
         return "equivalent"
-    verdict = verdict_with(case, signature, mutant, monkeypatch)
+    if all(tolerable(found, right) for found, right in zip(wrong, case.right, strict=True)):
+        return "within the tolerance"
+    verdict = case.verdict_with(known)
     return "detected" if verdict is Verdict.MISMATCH else f"survived as {verdict}"
 
 
-def verdict_with(case: Case, signature: Signature, mutant: Derived, monkeypatch: pytest.MonkeyPatch) -> Verdict | None:
-    with monkeypatch.context() as patch:
-        patch.setitem(DERIVATIONS.known, signature, mutant)
-        return case.verdict
+def tolerable(found: Tensor, known: Tensor) -> bool:
+    """Return whether a gradient is as near as the contract asks: the last terms of a power series do not matter."""
+    if found.shape != known.shape:
+        return False
+    allowed = Tolerance.of("float64").allowed(known) + CEILING * known.abs().amax() if known.numel() else 0.0
+    return bool(((found - known).abs() <= allowed).all())
 
 
 def adjoints(case: Case, known: Mapping[Signature, Derived]) -> list[Tensor] | None:

@@ -23,6 +23,9 @@ from gradcli.report import Report, Verdict
 from gradcli.session import evaluate_program
 from gradcli.settings import Settings
 
+# PyTorch warns of what is deprecated in it.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 KNOWN, WHOLE = 200, 100
 STEP = 1e-5
 
@@ -58,7 +61,7 @@ def value(generated: Generated, leaves: dict[str, Tensor]) -> Tensor:
 
 def found(count: int, *, known: bool) -> Iterator[Generated]:
     """Yield programs of consecutive seeds whose numbers are tame and whose point is at no kink."""
-    choices = templates(knows if known else lambda _: True)
+    choices = templates(knows if known else lambda *_: True)
     candidates = (generate(seed, choices) for seed in itertools.count(0 if known else 10_000))
     return itertools.islice((made for made in candidates if made is not None and smooth(made)), count)
 

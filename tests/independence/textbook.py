@@ -84,7 +84,8 @@ POINTWISE: dict[str, Callable[..., Array]] = (
         "sqrt": sqrt,
         "tanh": tanh,
         "abs": absolute,
-        "where": where,
+        # Also x.where(condition, y).
+        "where": lambda a, b, c: where(b, a, c) if np.asarray(b).dtype == bool else where(a, b, c),
         "sigmoid": sigmoid,
         "logsigmoid": logsigmoid,
         "gelu": gelu,
@@ -172,7 +173,7 @@ TENSOR: dict[str, Callable[..., Any]] = {
     "squeeze": np.squeeze,
     "unsqueeze": np.expand_dims,
     "broadcast_to": np.broadcast_to,
-    "tile": np.tile,
+    "tile": lambda x, *counts: np.tile(x, shaped(counts)),
     "repeat": lambda x, *counts: np.tile(x, shaped(counts)),
     "flip": np.flip,
     "cat": lambda tensors, dim=0: np.concatenate(tensors, axis=dim),

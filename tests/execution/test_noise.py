@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.execution import trace
+from gradcli.report import Report, Verdict
+from gradcli.session import evaluate_program
+from gradcli.settings import Settings
+
+
+def run(program: str, **values: Any) -> Report:
+    return evaluate_program(program, Settings(values=values, grad_output="ones"))
+
+
+class Off(torch.autograd.Function):
+    """The exponential with a gradient that is a little wrong."""
+
+    error = 0.0
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        context.save_for_backward(value.exp())
+        return value.exp()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gradient * context.saved_tensors[0] * (1 + Off.error)
+
+
+@pytest.fixture
+def off(monkeypatch: pytest.MonkeyPatch) -> type[Off]:
+    original = trace.target_of
+    monkeypatch.setattr(trace, "target_of", lambda op, call: Off.apply if op.name == "exp" else original(op, call))
+    return Off
+
+
+@pytest.mark.parametrize(
+    "program", ["1 - tanh(x)**2", "softmax(x, dim=0).sum()", "log(exp(x) + 1) - log(exp(x))", "logsumexp(x, dim=0) - x"]
+)
+def test_digits_that_cancellation_ate_are_no_mismatch(program: str) -> None:
+    assert run(program, x=[9.0, 1.0, -12.0]).verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(1e-12, Verdict.MATCH), (1e-7, Verdict.MISMATCH)])
+def test_a_wrong_gradient_is_more_than_noise(
+    error: float, verdict: Verdict, off: type[Off], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "error", error)
+    assert run("exp(x)*y", x=[1.0, 2.0], y=3.0).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "program", ["where(y > 0, exp(x), y)", "masked_fill(exp(x), x > 1, 0.5)", "exp(x)[argsort(x)]", "exp(x)*(x > y)"]
+)
+def test_a_wrong_gradient_beside_truth_values_and_integers(
+    program: str, off: type[Off], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "error", 1e-3)
+    assert run(program, x=[0.5, 2.0], y=[1.0, 1.0]).verdict is Verdict.MISMATCH

@@ -1,0 +1,65 @@
+"""Definitions hold where formulas are fragile: singular matrices, double values, zeros; the truth is known by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+import gradcli
+from gradcli.report import Verdict
+
+POINTS = {
+    "det at rank n - 1": ("det(A)", [[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
+    "det at rank n - 2": ("det(A)", [[1, 2, 3], [2, 4, 6], [3, 6, 9]], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]),
+    "det of zeros": ("det(A)", [[0, 0], [0, 0]], [[0, 0], [0, 0]]),
+    "det that underflows": ("det(A)", [[1e-170, 0], [0, 1e-170]], [[1e-170, 0], [0, 1e-170]]),
+    "a singular matrix's LU": ("torch.linalg.lu(A).U.sum()", [[1, 2], [2, 4]], [[-2, 1], [2, 0.5]]),
+    "one of two singular values": ("svdvals(A)[0]", [[2, 0], [0, 0]], [[1, 0], [0, 0]]),
+    "a nuclear norm, singular values equal": ("torch.linalg.norm(A, 'nuc')", [[2, 0], [0, 2]], [[1, 0], [0, 1]]),
+    "a matrix's exponential at 0": ("trace(matrix_exp(A))", [[0, 0], [0, 0]], [[1, 0], [0, 1]]),
+    "binary cross-entropy at 0": ("F.binary_cross_entropy(A, zeros(1, 1))", [[0]], [[1]]),
+    "softmax of a masked row": ("F.scaled_dot_product_attention(A, A, A, A > 9).sum()", [[[1]]], [[[0]]]),
+}
+KINKS = {
+    "a spectral norm, singular values equal": ("torch.linalg.matrix_norm(A, 2)", [[1, 0], [0, 1]]),
+    "double eigenvalues": ("torch.linalg.eigvalsh(A)[0]", [[1, 0], [0, 1]]),
+    "a nuclear norm at rank 1": ("torch.linalg.matrix_norm(A, 'nuc')", [[1, 0], [0, 0]]),
+    "equal columns' sums": ("torch.linalg.matrix_norm(A, 1)", [[1, 1], [1, -1]]),
+    "a window's two maxima": ("F.max_pool1d(A, 2).sum()", [[1, 1]]),
+}
+
+
+def tensor(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_the_derivative_is_right(name: str) -> None:
+    program, point, wanted = POINTS[name]
+    found = gradcli.evaluate(program, {"A": tensor(point)})["A"].symbolic.value
+    torch.testing.assert_close(found, tensor(wanted), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_a_choice_at_a_kink_lies_between(name: str) -> None:
+    program, point = KINKS[name]
+    assert gradcli.evaluate(program, {"A": tensor(point)}).verdict is Verdict.SUBGRADIENT
+
+
+def test_what_is_not_determined_is_undecided() -> None:
+    program = "u = torch.linalg.svd(A).U; (u[:, 2:] @ u[:, 2:].T @ B).sum()"
+    report = gradcli.evaluate(program, {"A": tensor([[1, 2], [3, 4], [5, 7]]), "B": tensor([[1.0, 2, 3]] * 3)})
+    assert report["A"].verdict is Verdict.UNDECIDED
+    assert "not determined" in str(report["A"].note)
+
+
+@pytest.mark.parametrize("size", [3, 7, 20])
+@pytest.mark.parametrize("factor", [0.3, 1.1, 1 / 3, 2.5])
+def test_nearest_entries_are_those_of_pytorch(size: int, factor: float) -> None:
+    if math.floor(size * factor) == 0:
+        pytest.skip("nothing is left")
+    report = gradcli.evaluate(f"F.interpolate(x, scale_factor={factor}).sum()", {"x": torch.rand(1, 1, size).double()})
+    assert report.verdict is Verdict.MATCH
