@@ -41,7 +41,9 @@ RELATIVE = 1e-11
 def test_the_derivative_keeps_its_digits(program: str) -> None:
     x = torch.tensor(POINTS, dtype=torch.float64)
     report = evaluate_program(program, Settings(grad_output=torch.ones_like(x)), {"x": x})  # type: ignore[arg-type]
-    found = report.tensors[0].symbolic.value
+    symbolic = report.tensors[0].symbolic
+    assert symbolic is not None
+    found: Any = symbolic.value
     for point, value in zip(POINTS, found.tolist(), strict=True):
         wanted = DERIVATIVES[program](mp.mpf(point))
         if 1e-300 < abs(wanted) < 1e300:
