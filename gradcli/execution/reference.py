@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import Derived, Signature
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.finite import has_nan
@@ -81,6 +81,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
         try:
             result = tape.apply(call.op, _on_tape(expansion, call.call))
             made = _of_its_own(tape, call, nodes_in(result), {expansion.nodes[traced] for traced in call.inputs})
+            _check_shapes(call, made)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
         if any(traced.tensor.is_complex() for traced in [*call.inputs, *call.outputs]):
@@ -94,6 +95,13 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
         node.differentiable = node.differentiable or output.tensor.requires_grad
         expansion.nodes[output] = node
     return Group(call, tuple(tape.nodes[start:]), error)
+
+
+def _check_shapes(call: TracedCall, made: list[Node]) -> None:
+    """Refuse a definition whose results are not shaped as PyTorch's: nothing could be said about them."""
+    if [node.tensor.shape for node in made] != [output.tensor.shape for output in call.outputs]:
+        msg = f"the definition of {call.op.name} does not have PyTorch's shape here"
+        raise NotSupportedError(msg)
 
 
 def _of_its_own(tape: Tape, call: TracedCall, made: list[Node], given: set[Node]) -> list[Node]:

@@ -69,7 +69,8 @@ SEQUENCES: tuple[Op, ...] = (
     ),
     _op(
         "linalg.vander(x, *, N=None)",
-        """n = x.shape[-1] if N is None else N
+        """x = x if x.ndim > 0 else reshape(x, (1,))
+n = x.shape[-1] if N is None else N
 powers = x.unsqueeze(-1).expand(x.shape + (n - 1,))
 cumprod(cat([ones(x.shape + (1,)), powers], -1), -1)""",
         "torch.linalg.vander(x) | x=3",
