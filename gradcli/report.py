@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 from gradcli.errors import ExitCode, GradcliError
 
 REPORT_SCHEMA = "gradcli.report/1"
+
+
+def optional() -> Any:
+    """Return a field that only some commands fill: None means that the JSON has no such key."""
+    return field(default=None, metadata={"optional": True})
+
+
+def is_optional(entry: Field[Any]) -> bool:
+    """Return whether a field is left out of the JSON where it is None."""
+    return "optional" in entry.metadata
 
 
 class Verdict(StrEnum):
@@ -113,9 +123,11 @@ class Report:
         return {name: jsonable(value) for name, value in self.fields()}
 
     def fields(self) -> Iterator[tuple[str, Any]]:
-        """Yield the fields as they are, in the order of the JSON."""
+        """Yield the fields as they are, in the order of the JSON: the schema first, the verdict last."""
+        last = {"schema": self.schema, "verdict": self.verdict}
         yield "schema", self.schema
-        yield from ((name, getattr(self, name)) for name in self.__dataclass_fields__ if name != "schema")
+        yield from ((name, value) for name, value in present(self) if name not in last)
+        yield "verdict", self.verdict
 
     @property
     def exit_code(self) -> ExitCode:
@@ -123,10 +135,18 @@ class Report:
         return ExitCode.OK if self.verdict is None else self.verdict.exit_code
 
 
+def present(record: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a dataclass but for the optional ones that are None."""
+    for entry in fields(record):
+        value = getattr(record, entry.name)
+        if value is not None or not is_optional(entry):
+            yield entry.name, value
+
+
 def jsonable(value: Any) -> Any:
     """Return `value` as strict JSON data: dataclasses, tensors, tuples and non-finite floats included."""
     if hasattr(value, "__dataclass_fields__"):
-        return {name: jsonable(getattr(value, name)) for name in value.__dataclass_fields__}
+        return {name: jsonable(item) for name, item in present(value)}
     if isinstance(value, float):
         return _finite(value)
     if value is None or isinstance(value, str | int):

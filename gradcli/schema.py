@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report import REPORT_SCHEMA, Report
+from gradcli.report import REPORT_SCHEMA, Report, is_optional
 
 JsonSchema: TypeAlias = "dict[str, Any]"
 
@@ -59,7 +59,7 @@ def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
         "properties": properties,
-        "required": list(properties),
+        "required": [field.name for field in fields(kind) if not is_optional(field)],
     }
 
 

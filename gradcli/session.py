@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gradcli import __version__
 from gradcli.deadline import deadline
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError, ProgramError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
-    """Return the report of `eval` or `grad`.
+    """Return the report of the command that the settings name.
 
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
@@ -40,10 +39,10 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-        from gradcli.execution.evaluation import evaluate
+        from gradcli.execution.commands import carry_out
 
     with deadline(settings.timeout):
-        return evaluate(program, settings, given or {}, __version__)
+        return carry_out(program, settings, given or {})
 
 
 def read(source: str, settings: Settings) -> Program:

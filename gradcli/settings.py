@@ -10,6 +10,7 @@ Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
+Command = Literal["eval", "grad"]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
@@ -38,7 +39,7 @@ class Settings:
     `wrt` and `timeout` are None where the command line leaves them to the command.
     """
 
-    command: Literal["eval", "grad"] = "eval"
+    command: Command = "eval"
     shapes: dict[str | None, Shape] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
     values_file: Path | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gradcli.cli.options import (
     AtolOption,
@@ -32,7 +32,7 @@ from gradcli.cli.options import (
     ValueOption,
     ValuesOption,
 )
-from gradcli.settings import Format, Limits, Settings
+from gradcli.settings import Command, Format, Limits, Settings
 
 DEFAULT_LIMITS = Limits()
 
@@ -95,7 +95,7 @@ def limits_from(options: RunOptions) -> Limits:
     )
 
 
-def settings_from(command: Literal["eval", "grad"], options: RunOptions, **more: Any) -> Settings:
+def settings_from(command: Command, options: RunOptions, **more: Any) -> Settings:
     """Return the settings that the options amount to; `more` are the fields that only this command has."""
     from gradcli import inputs
 

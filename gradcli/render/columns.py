@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradcli.render.view import Lines, Row, Section
+from gradcli.render.grid import Lines
+from gradcli.render.view import Row, Section
 from gradcli.report import Verdict
 
 GAP = 2

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from gradcli.render.columns import FORMULA, VERDICT, Column, choose
+from gradcli.render.grid import Grid, Lines
 from gradcli.render.style import Style
-from gradcli.render.view import Lines, Row, Section, View, view_of
-from gradcli.report import Report
+from gradcli.render.view import Row, Section, View, view_of
+from gradcli.report import Report, Verdict
 
 WIDEST = 10_000  # Markdown tables have no width
 MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
@@ -21,10 +22,12 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         blocks += [f"**{section.title}**", _table(section)]
         if section.left_out:
             blocks.append(f"*{section.left_out_text}*")
+    for grid in view.grids:
+        blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
     if view.notes:
         blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
     blocks.append(_overall(view))
-    return "\n\n".join(block.strip() for block in blocks) + "\n"
+    return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
 def code(text: str) -> str:
@@ -63,6 +66,23 @@ def _table(section: Section) -> str:
             rows.append(_row(["...", *[""] * (len(columns) - 1)]))
         rows.append(_row([_cell(column, row) for column in columns]))
     return "\n".join(rows)
+
+
+def _extra(grid: Grid) -> str:
+    if not grid.rows:
+        return ""
+    headings = list(grid.headings) or [""] * len(grid.rows[0])
+    return "\n".join(
+        [
+            _row(headings),
+            _row(["---"] * len(headings)),
+            *(_row([_extra_cell(cell) for cell in row]) for row in grid.rows),
+        ]
+    )
+
+
+def _extra_cell(cell: Lines | Verdict) -> str:
+    return f"{MARKS[cell]} {cell}" if isinstance(cell, Verdict) else _lines(cell)
 
 
 def _row(cells: list[str]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 
 from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
+from gradcli.render.grid import Grid, Lines
 from gradcli.render.style import Style
-from gradcli.render.view import Lines, Row, Section, View, view_of
-from gradcli.report import Report
+from gradcli.render.view import Row, Section, View, view_of
+from gradcli.report import Report, Verdict
 
 
 def render(report: Report, style: Style) -> str:
@@ -15,6 +16,7 @@ def render(report: Report, style: Style) -> str:
     view = view_of(report)
     blocks = [_heading(view, report.command, style.width), _output(view)]
     blocks += [_section(section, style.width) for section in view.sections]
+    blocks += [_extra(grid, style.width) for grid in view.grids]
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
     verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
@@ -75,6 +77,22 @@ def _grid_row(cells: list[Lines], widths: list[int]) -> list[str]:
 
 def _joined(texts: list[str], widths: list[int]) -> str:
     return (" " * GAP).join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+
+
+def _extra(grid: Grid, width: int) -> list[str]:
+    rows = [[_extra_cell(cell) for cell in row] for row in grid.rows]
+    headings: list[list[Lines]] = [[(heading,) for heading in grid.headings]] if grid.headings else []
+    columns = list(zip(*headings, *rows, strict=True))
+    widths = [max((len(line) for cell in column for line in cell), default=0) for column in columns]
+    lines = [line for row in [*headings, *rows] for line in _grid_row(row, widths)]
+    if headings:
+        lines.insert(1, _joined(["-" * size for size in widths], widths))
+    below = [part for line in grid.below for part in textwrap.wrap(line, width - INDENT)]
+    return [grid.title, *_indented(lines), *([""] if lines and below else []), *_indented(below)]
+
+
+def _extra_cell(cell: Lines | Verdict) -> Lines:
+    return (f"{mark(cell)} {cell}",) if isinstance(cell, Verdict) else cell
 
 
 def _stack(section: Section, width: int) -> list[str]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gradcli.render import plain
 from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
+from gradcli.render.grid import Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report import Report, Verdict
@@ -58,6 +59,7 @@ def _parts(view: View, command: str, width: int) -> list[RenderableType]:
     """Return what stands below each other, with an empty line between."""
     parts: list[RenderableType] = [_heading(view, command), _output(view)]
     parts += [_section(section, width) for section in view.sections]
+    parts += [_extra(grid) for grid in view.grids]
     if view.notes:
         parts.append(_notes(view))
     parts.append(
@@ -96,7 +98,7 @@ def _section(section: Section, width: int) -> RenderableType:
 
 def _grid(section: Section, columns: tuple[Column, ...]) -> RenderableType:
     tall = any(len(column.cell(row)) > 1 for column in columns for row in section.rows)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), leading=int(tall))
+    table = _headed(Table(box=SIMPLE_HEAD, leading=int(tall)))
     for column in columns:
         style = COLUMN_STYLES.get(column.heading, "")
         table.add_column(
@@ -107,6 +109,29 @@ def _grid(section: Section, columns: tuple[Column, ...]) -> RenderableType:
             table.add_row(Text("…"))
         table.add_row(*(_cell(column, row) for column in columns))
     return Padding(table, (0, 0, 0, INDENT), expand=False)
+
+
+def _extra(grid: Grid) -> RenderableType:
+    """Return a grid of what only this command reports, with its sentences below."""
+    parts: list[RenderableType] = [Text(grid.title, style="bold")]
+    if grid.rows:
+        parts.append(Padding(_extra_table(grid), (0, 0, 0, INDENT), expand=False))
+    if grid.below:
+        parts += [*([Text()] if grid.rows else []), Padding(Text("\n".join(grid.below)), (0, 0, 0, INDENT))]
+    return Group(*parts)
+
+
+def _extra_table(grid: Grid) -> Table:
+    table = _two_columns() if not grid.headings else _headed(Table(box=SIMPLE_HEAD))
+    for heading in grid.headings:
+        table.add_column(Text(heading), header_style="dim", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(_extra_cell(cell) for cell in row))
+    return table
+
+
+def _extra_cell(cell: Lines | Verdict) -> Text:
+    return _verdict(cell, str(cell)) if isinstance(cell, Verdict) else Text("\n".join(cell))
 
 
 def _cell(column: Column, row: Row) -> Text:
@@ -165,6 +190,12 @@ def _notes(view: View) -> RenderableType:
     for name, note in view.notes:
         grid.add_row(Text(name, style="bold"), Text(note))
     return Group(Text("Notes", style="bold"), Padding(grid, (0, 0, 0, INDENT)))
+
+
+def _headed(table: Table) -> Table:
+    table.show_edge = table.pad_edge = False
+    table.padding = (0, GAP - 1, 0, 0)
+    return table
 
 
 def _two_columns() -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcli.escaping import escape
+from gradcli.render.grid import Grid, Lines, grids_of
 from gradcli.render.numbers import show_shape, tensor_lines
 from gradcli.report import Report, TensorReport, Verdict
 
@@ -27,8 +28,6 @@ WORDS = {
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
 }
 NOT_VERIFIED = "not verified"
-
-Lines = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class View:
     output_shape: str
     output_value: Lines
     sections: tuple[Section, ...]
+    grids: tuple[Grid, ...]
     notes: tuple[tuple[str, str], ...]
     verdict: Verdict | None
     verdict_words: str
@@ -94,6 +94,7 @@ def view_of(report: Report) -> View:
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
+        grids=grids_of(report),
         notes=_notes(report.tensors),
         verdict=report.verdict,
         verdict_words=_verdict_words(report),

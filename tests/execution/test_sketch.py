@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gradcli.execution.affine import Place, decode
-from gradcli.execution.evaluation import display_names, run_program
 from gradcli.execution.reference import Expansion, double_precision, expand
+from gradcli.execution.run import display_names, run_program
 from gradcli.execution.sketch import LONGEST_NAME, MOST_NODES, chain_rule, sketch
 from gradcli.session import evaluate_program, read
 from gradcli.settings import Settings

@@ -20,11 +20,11 @@ from gradcli.derivation.messages import Derived, Signature
 from gradcli.execution import autograd
 from gradcli.execution import trace as tracing
 from gradcli.execution.adjoint import Adjoints, accumulate
-from gradcli.execution.evaluation import run_program
 from gradcli.execution.evidence import Evidence
 from gradcli.execution.noise import CEILING
 from gradcli.execution.points import leaves_for, parse_example
 from gradcli.execution.reference import Expansion, Reference, differentiate, double_precision, expand
+from gradcli.execution.run import run_program
 from gradcli.execution.trace import Trace, Traced
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find

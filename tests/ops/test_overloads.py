@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradcli.errors import GradcliError
-from gradcli.execution.evaluation import run_program
+from gradcli.execution.run import run_program
 from gradcli.session import read
 from gradcli.settings import Settings
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.evaluation import display_names, run_program
 from gradcli.execution.points import leaves_for, parse_example
 from gradcli.execution.reference import double_precision, expand
+from gradcli.execution.run import display_names, run_program
 from gradcli.execution.sketch import sketch
 from gradcli.ops.table import find
 from gradcli.session import read

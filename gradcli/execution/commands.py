@@ -1,0 +1,23 @@
+"""Which function carries out which command on a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gradcli.execution.evaluation import evaluate
+from gradcli.execution.run import default_dtype
+from gradcli.program import Program
+from gradcli.report import Report
+from gradcli.settings import Command, Settings
+
+COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Report]] = {
+    "eval": evaluate,
+    "grad": evaluate,
+}
+
+
+def carry_out(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of the command that the settings name."""
+    with default_dtype(settings):
+        return COMMANDS[settings.command](program, settings, given)

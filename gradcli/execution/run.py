@@ -1,0 +1,143 @@
+"""One program, run forward, with all that a command needs to differentiate it: what commands start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli import __version__
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import InputError
+from gradcli.execution import autograd
+from gradcli.execution.leaves import DTYPES, make_leaves
+from gradcli.execution.machine import BoundCall
+from gradcli.execution.reference import Expansion, expand
+from gradcli.execution.trace import Autograd, Trace, Traced, run
+from gradcli.inputs.names import suggest
+from gradcli.ops.table import find
+from gradcli.program import Call, Program
+from gradcli.report import Output, Report, TensorReport, Verdict
+from gradcli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A program that has run forward.
+
+    `output` is a tensor that requires grad and `cotangent` has its shape: the v of the vector-Jacobian product.
+    `expansion` is the program by the definitions of its ops, and None where nothing is to be verified.
+    """
+
+    program: Program
+    settings: Settings
+    trace: Trace
+    names: Mapping[Traced, str]
+    output: Traced
+    cotangent: Tensor
+    expansion: Expansion | None
+
+    def named(self, wanted: Sequence[str], option: str, among: Sequence[Traced] | None = None) -> list[Traced]:
+        """Return the tensors that an option names, by name or source text; InputError for a name that is none's."""
+        tensors = list(dict.fromkeys(self.trace.tensors)) if among is None else among
+        known = {"".join(self.names[traced].split()): traced for traced in tensors}
+        return [_find(name, known, option) for name in wanted]
+
+
+def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run:
+    """Run a program forward; the worker is set to derive what its ops need.
+
+    `given` maps leaves to values from Python. Raises GradcliError where the program or the output is not fit for it.
+    """
+    trace = run_program(program, settings, given)
+    output = autograd.check_differentiable(trace.output)
+    cotangent = autograd.cotangent_of(output, settings.grad_output)
+    expansion = _ask(trace) if settings.verify else None
+    return Run(program, settings, trace, display_names(trace), output, cotangent, expansion)
+
+
+def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
+    """Return the report of a run; `more` are the fields that only this command fills."""
+    settings = run.settings
+    return Report(
+        gradcli=__version__,
+        torch=torch.__version__.partition("+")[0],
+        command=settings.command,
+        program=run.program.source,
+        dtype=settings.dtype,
+        device=settings.device,
+        seed=settings.seed,
+        output=Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach()),
+        tensors=tuple(tensors),
+        verdict=verdict,
+        **more,
+    )
+
+
+@contextmanager
+def default_dtype(settings: Settings) -> Iterator[None]:
+    """Make factories give the dtype that the leaves have."""
+    before, dtype = torch.get_default_dtype(), DTYPES[settings.dtype]
+    torch.set_default_dtype(dtype if dtype.is_floating_point else dtype.to_real())
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+    """Return the trace of a program, with `--reduce` applied to its output."""
+    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    return trace_of(program, settings, leaves)
+
+
+def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
+    """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
+    trace = run(program, leaves, settings.limits)
+    if settings.reduce != "none" and isinstance(trace.output, Traced):
+        trace.output = _reduce(program, trace, settings)
+    return trace
+
+
+def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:
+    op = find(settings.reduce)
+    assert op is not None  # noqa: S101 (every reduction is in the table)
+    output, last = trace.output, program.statements[-1]
+    node = Call(op.name, (), (), last.span, last.span)
+    call = BoundCall(node, [output], {}, {"input": output})
+    reduced: Traced = Autograd(program, trace, settings.limits).apply(op, call)
+    reduced.name = f"{op.name}({output.name or output.text})"
+    return reduced
+
+
+def display_names(trace: Trace) -> dict[Traced, str]:
+    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
+    names: dict[Traced, str] = {}
+    counts: dict[str, int] = {}
+    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
+        if traced not in names:
+            name = traced.name or traced.text
+            counts[name] = counts.get(name, 0) + 1
+            names[traced] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names
+
+
+def _find(name: str, known: Mapping[str, Traced], option: str) -> Traced:
+    found = known.get("".join(name.split()))
+    if found is None:
+        near = suggest(name, known)
+        listed = ", ".join([*known][:20])
+        hint = f"did you mean '{near}'?" if near else f"the program has {listed}"
+        raise InputError(f"{option}: the program has no tensor '{name}' that requires grad", hint=hint)
+    return found
+
+
+def _ask(trace: Trace) -> Expansion:
+    """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
+    expansion = expand(trace)
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
