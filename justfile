@@ -29,7 +29,7 @@ imports:
 
 # The tests; `just test tests/test_readme.py` runs some of them.
 test *paths:
-    {{venv}}pytest {{paths}}
+    {{venv}}pytest -n auto {{paths}}
 
 # Write the outputs in README.md anew.
 readme:

@@ -161,7 +161,6 @@ FACTORISATIONS: tuple[Op, ...] = (
         DETERMINANT,
         "det(a) | a=3x3",
         "det(a) | a=2x2x2",
-        "det(a @ b) | a=3x2 b=2x3",
         aliases=("det",),
         domain=INVERTIBLE,
     ),
