@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from gradcli.errors import InputError, NotSupportedError
+from gradcli.errors import InputError
 from gradcli.report import Report
 from gradcli.session import evaluate_program
-from gradcli.settings import DataType, Reduction, Settings
+from gradcli.settings import DataType, Reduction, Settings, Witness
 
 
 def evaluate(
@@ -48,21 +48,54 @@ def evaluate(
 
 
 def check(
-    program: str, inputs: Mapping[str, Any] | None = None, *, witnesses: Sequence[str] = ("symbolic",), **options: Any
+    program: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    witnesses: Sequence[str] = get_args(Witness),
+    claims: Mapping[str, str] | None = None,
+    points: int = 1,
+    seed: int = 0,
+    wrt: str | Sequence[str] | None = None,
+    reduce: str = "none",
+    grad_output: Any = None,
+    dtype: str = "float64",
+    constants: Sequence[str] = (),
+    rtol: float | None = None,
+    atol: float | None = None,
+    timeout: float = 60.0,
 ) -> Report:
-    """Verify every gradient of a program; takes what `evaluate` takes, and which `witnesses` to compare autograd with.
+    """Verify every gradient of a program, as `gradcli check` does; the other arguments are those of `evaluate`.
 
-    Raises NotSupportedError for a witness other than "symbolic".
+    Autograd's gradient is compared with each of the `witnesses`: "symbolic", "finite-difference", "taylor". `claims`
+    maps tensors to gradients derived by hand, each a program over the program's tensors and `g`, the upstream gradient.
+    A leaf without an input is a random scalar; with several `points`, each draws its own, of seeds `seed`, `seed` + 1 …
     """
-    unknown = [witness for witness in witnesses if witness != "symbolic"]
-    if unknown:
-        msg = f"the witness '{unknown[0]}' is not supported yet; 'symbolic' is"
-        raise NotSupportedError(msg)
-    return evaluate(program, inputs, **options)
+    settings = Settings(
+        command="check",
+        seed=seed,
+        reduce=reduce,  # type: ignore[arg-type]  # as above
+        grad_output=grad_output,
+        dtype=dtype,  # type: ignore[arg-type]
+        constants=tuple(constants),
+        wrt=(wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt),
+        witnesses=tuple(witnesses),  # type: ignore[arg-type]
+        points=points,
+        claims=dict(claims or {}),
+        rtol=rtol,
+        atol=atol,
+        timeout=timeout,
+    )
+    _check(settings)
+    return evaluate_program(program, settings, inputs)
 
 
 def _check(settings: Settings) -> None:
-    for name, value, kind in (("dtype", settings.dtype, DataType), ("reduce", settings.reduce, Reduction)):
+    given: list[tuple[str, str, Any]] = [("dtype", settings.dtype, DataType), ("reduce", settings.reduce, Reduction)]
+    given += [("a witness", witness, Witness) for witness in settings.witnesses]
+    for name, value, kind in given:
         if value not in get_args(kind):
             msg = f"{name} is '{value}', and must be one of {', '.join(get_args(kind))}"
             raise InputError(msg)
+    if settings.points < 1:
+        msg = f"points is {settings.points}, and must be at least 1"
+        raise InputError(msg)

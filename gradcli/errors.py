@@ -17,6 +17,10 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+# A run with several checks exits with the first of these that occurs.
+GRAVEST_FIRST = (ExitCode.INTERNAL, ExitCode.USAGE, ExitCode.MISMATCH, ExitCode.UNDECIDED, ExitCode.OK)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range of characters (not bytes) in a source text."""

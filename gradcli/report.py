@@ -7,7 +7,7 @@ This module imports neither torch nor sympy.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from gradcli.errors import ExitCode, GradcliError
 
 REPORT_SCHEMA = "gradcli.report/1"
+SUITE_SCHEMA = "gradcli.suite/1"
 
 
 def optional() -> Any:
@@ -70,6 +71,45 @@ class Symbolic:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """What a numerical witness says of autograd's gradient.
+
+    `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
+    at but the gradient along that many random directions. `order` is that of the Taylor remainder, `linear_error` the
+    part of the gradient that it says is wrong.
+    """
+
+    verdict: Verdict
+    max_abs_error: float | None = optional()
+    estimated_error: float | None = optional()
+    projections: int | None = optional()
+    order: float | None = optional()
+    linear_error: float | None = optional()
+    note: str | None = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A gradient derived by hand, beside the symbolic one."""
+
+    text: str
+    value: Any
+    verdict: Verdict
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
+    worst_index: tuple[int, ...] | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One of several points that a program was checked at: `--seed` draws it again."""
+
+    seed: int
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
 class TensorReport:
     """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
 
@@ -84,6 +124,9 @@ class TensorReport:
     symbolic: Symbolic | None
     verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
     note: str | None = None
+    witnesses: dict[str, Witness] | None = optional()
+    dissenter: str | None = optional()  # "autograd", "symbolic" or "finite-difference", where they disagree
+    claim: Claim | None = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +152,7 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict | None
+    points: tuple[Point, ...] | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
@@ -133,6 +177,28 @@ class Report:
     def exit_code(self) -> ExitCode:
         """Return the exit code that this report asks for."""
         return ExitCode.OK if self.verdict is None else self.verdict.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteReport:
+    """The reports of several checks; `counts` has how many came to each verdict, `verdict` is the worst of them."""
+
+    checks: tuple[Report, ...]
+    counts: dict[str, int]
+    verdict: Verdict
+    schema: str = field(default=SUITE_SCHEMA)
+
+    @staticmethod
+    def of(checks: Sequence[Report]) -> SuiteReport:
+        """Return the report of several checks."""
+        verdicts = [check.verdict for check in checks if check.verdict is not None]
+        counts = {str(verdict): verdicts.count(verdict) for verdict in Verdict if verdict in verdicts}
+        return SuiteReport(tuple(checks), counts, worst(verdicts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as strict JSON data."""
+        checks = [check.to_dict() for check in self.checks]
+        return {"schema": self.schema, "checks": checks, "counts": self.counts, "verdict": str(self.verdict)}
 
 
 def present(record: Any) -> Iterator[tuple[str, Any]]:

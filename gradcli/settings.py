@@ -10,10 +10,11 @@ Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal["eval", "grad"]
+Command = Literal["eval", "grad", "check"]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
+Witness = Literal["symbolic", "finite-difference", "taylor"]
 Format = Literal["table", "plain", "json", "jsonl", "markdown"]
 
 
@@ -36,7 +37,8 @@ class Settings:
     """Everything that one run of a program depends on, beside the program.
 
     `shapes` maps a leaf to its shape; the key None holds the shape of all leaves that are given none.
-    `wrt` and `timeout` are None where the command line leaves them to the command.
+    `wrt` and `timeout` are None where the command line leaves them to the command. `witnesses`, `points` and `claims`
+    (tensor -> gradient derived by hand, as a program) are `check`'s.
     """
 
     command: Command = "eval"
@@ -54,6 +56,9 @@ class Settings:
     wrt: tuple[str, ...] | None = None
     create_graph: bool = False
     allow_unused: bool = False
+    witnesses: tuple[Witness, ...] = ("symbolic", "finite-difference", "taylor")
+    points: int = 1
+    claims: dict[str, str] = field(default_factory=dict)
     verify: bool = True
     rtol: float | None = None
     atol: float | None = None

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from gradcli import __version__
 from gradcli.cli.arguments import ProgramCommand
+from gradcli.cli.check import check
 from gradcli.cli.eval import evaluate
 from gradcli.cli.grad import grad
 from gradcli.cli.info import info
@@ -38,6 +39,7 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.command("eval", cls=ProgramCommand)(evaluate)
 app.command("grad", cls=ProgramCommand)(grad)
+app.command("check", cls=ProgramCommand)(check)
 app.command("ops")(ops)
 app.command("schema")(schema)
 app.command("info")(info)

@@ -21,6 +21,14 @@ ProgramArgument = Annotated[
         metavar="PROGRAM", help='The program, such as "x*y + sin(x)"; - reads standard input.', show_default=False
     ),
 ]
+TargetsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...",
+        help='Programs, such as "x*y + sin(x)"; - reads standard input, one program a line.',
+        show_default=False,
+    ),
+]
 ShapeOption = Annotated[
     list[str],
     typer.Option(
@@ -72,6 +80,21 @@ DtypeOption = Annotated[
         metavar="TYPE",
         rich_help_panel=LEAVES,
         help="float64, float32, float16, bfloat16, complex64 or complex128.",
+    ),
+]
+DtypesOption = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="TYPES",
+        rich_help_panel=LEAVES,
+        help="One type or several, such as float64,bfloat16: a check for each.",
+    ),
+]
+PointsOption = Annotated[
+    int,
+    typer.Option(
+        "--points", metavar="N", rich_help_panel=LEAVES, help="Check at N random points, of seeds SEED, SEED+1, ..."
     ),
 ]
 DeviceOption = Annotated[
@@ -131,6 +154,26 @@ CreateGraphOption = Annotated[
 ]
 AllowUnusedOption = Annotated[
     bool, typer.Option("--allow-unused", rich_help_panel=GRADIENT, help="An unused tensor has gradient None; no error.")
+]
+WitnessOption = Annotated[
+    list[str],
+    typer.Option(
+        "--witness",
+        metavar="NAME",
+        rich_help_panel=COMPARISON,
+        show_default=False,
+        help="Compare with this: symbolic, finite-difference or taylor; all by default.",
+    ),
+]
+ClaimOption = Annotated[
+    list[str],
+    typer.Option(
+        "--claim",
+        metavar="NAME=GRADIENT",
+        rich_help_panel=COMPARISON,
+        show_default=False,
+        help='A gradient derived by hand, such as "W=X.T @ g"; g is the upstream gradient. Repeatable.',
+    ),
 ]
 NoVerifyOption = Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd alone.")]
 RtolOption = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.execution.check import check
 from gradcli.execution.evaluation import evaluate
 from gradcli.execution.run import default_dtype
 from gradcli.program import Program
@@ -14,6 +15,7 @@ from gradcli.settings import Command, Settings
 COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Report]] = {
     "eval": evaluate,
     "grad": evaluate,
+    "check": check,
 }
 
 

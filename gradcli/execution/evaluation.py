@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -15,23 +16,43 @@ from gradcli.execution.reference import differentiate
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.trace import Traced
 from gradcli.program import Program
-from gradcli.report import Report, Symbolic, TensorReport, worst
+from gradcli.report import Report, Symbolic, TensorReport, Verdict, worst
 from gradcli.settings import Settings
 from gradcli.verify import Comparison, Tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What autograd and the symbolic side found out about the tensors that are shown; a report for each of them."""
+
+    gradients: Mapping[Traced, Tensor | None]
+    evidence: Evidence | None
+    reports: Mapping[Traced, TensorReport]
 
 
 def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of `eval` or `grad`."""
     run = start(program, settings, given)
+    reports = list(evaluate_run(run).reports.values())
+    return report(run, reports, overall(reports) if settings.verify else None)
+
+
+def overall(reports: Sequence[TensorReport]) -> Verdict:
+    """Return the worst verdict of several tensors."""
+    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
+
+
+def evaluate_run(run: Run) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them."""
+    settings = run.settings
     tensors = list(dict.fromkeys(run.trace.tensors))
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
     formulas = Formulas.ask(DERIVATIONS.worker, run.expansion, run.names, run.cotangent) if run.expansion else None
     found = _gradients(run, shown)
     evidence = weigh(run, found)
     written = formulas.collect() if formulas else {}
-    reports = [tensor_report(traced, run.names[traced], found, evidence, written.get(traced)) for traced in shown]
-    verdicts = [tensor.verdict for tensor in reports if tensor.verdict is not None]
-    return report(run, reports, worst(verdicts) if settings.verify else None)
+    reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
+    return Evaluation(found, evidence, reports)
 
 
 def _gradients(run: Run, shown: Sequence[Traced]) -> dict[Traced, Tensor | None]:

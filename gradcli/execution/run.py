@@ -53,7 +53,11 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run
 
     `given` maps leaves to values from Python. Raises GradcliError where the program or the output is not fit for it.
     """
-    trace = run_program(program, settings, given)
+    return start_from(program, settings, run_program(program, settings, given))
+
+
+def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
+    """Return the run of a program that has been traced; as `start` otherwise."""
     output = autograd.check_differentiable(trace.output)
     cotangent = autograd.cotangent_of(output, settings.grad_output)
     expansion = _ask(trace) if settings.verify else None

@@ -1,7 +1,8 @@
 """Text of options -> shapes, values, names and numbers; without torch, every error with a caret."""
 
-from gradcli.inputs.names import check_names, parse_names, suggest
-from gradcli.inputs.scalars import check_count, check_number, parse_size
+from gradcli.inputs.claims import parse_claims
+from gradcli.inputs.names import check_names, parse_choices, parse_names, suggest
+from gradcli.inputs.scalars import check_count, check_number, check_positive, parse_size
 from gradcli.inputs.shapes import parse_shapes, shape_of, show_shape
 from gradcli.inputs.values import parse_grad_output, parse_values
 
@@ -9,6 +10,9 @@ __all__ = [
     "check_count",
     "check_names",
     "check_number",
+    "check_positive",
+    "parse_choices",
+    "parse_claims",
     "parse_grad_output",
     "parse_names",
     "parse_shapes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
 from gradcli.errors import InputError
 from gradcli.inputs.option_text import OptionText
@@ -22,6 +23,17 @@ def parse_names(option: str, texts: Iterable[str]) -> tuple[str, ...]:
                 raise OptionText(option, text).error("a name is empty")
             names.append(name.strip())
     return tuple(dict.fromkeys(names))
+
+
+def parse_choices(option: str, texts: Iterable[str], kind: Any) -> tuple[Any, ...]:
+    """Return the names of an option that takes several of a Literal's, each once."""
+    names = parse_names(option, texts)
+    for name in names:
+        if name not in get_args(kind):
+            near = suggest(name, get_args(kind))
+            hint = f"did you mean '{near}'?" if near else f"it can be {', '.join(get_args(kind))}"
+            raise InputError(f"{option}: there is no '{name}'", hint=hint)
+    return names
 
 
 def check_names(leaves: Sequence[str], settings: Settings) -> None:

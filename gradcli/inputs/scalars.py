@@ -33,3 +33,10 @@ def check_count(option: str, number: int) -> int:
     if not 0 <= number <= LARGEST_COUNT:
         raise InputError(f"{option} must be from 0 to 2**63 - 1")
     return number
+
+
+def check_positive(option: str, number: int) -> int:
+    """Return a count as it is; refuse one below 1."""
+    if number < 1:
+        raise InputError(f"{option} must be at least 1, but it is {number}")
+    return check_count(option, number)

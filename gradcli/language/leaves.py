@@ -14,6 +14,19 @@ def find_leaves(statements: tuple[Statement, ...], source: Source) -> tuple[Name
     return tuple(reader.leaves.values())
 
 
+def assigned_names(statements: tuple[Statement, ...]) -> set[str]:
+    """Return the names that the statements assign, those in branches and loops included."""
+    found: set[str] = set()
+    for statement in statements:
+        if isinstance(statement, Assign):
+            found.update(target.name for target in statement.targets)
+        if isinstance(statement, (If, While, For)):
+            found |= assigned_names(statement.body)
+        if isinstance(statement, If):
+            found |= assigned_names(statement.otherwise)
+    return found
+
+
 def count_calls(statements: tuple[Statement, ...]) -> int:
     """Return the number of operations written in a program; a loop's count once."""
     return sum(isinstance(node, Call) for expression in expressions(statements) for node in postorder(expression))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradcli.render import json, markdown, plain, table
+from gradcli.render import json, markdown, plain, several, table
 from gradcli.render.style import Style
-from gradcli.report import Report
+from gradcli.report import Report, SuiteReport
 
 FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
     "table": table.render,
@@ -14,4 +14,11 @@ FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
     "json": json.render,
     "jsonl": json.render_line,
     "markdown": markdown.render,
+}
+SUITE_FORMATS: Mapping[str, Callable[[SuiteReport, Style], str]] = {
+    "table": several.joined(table.render, "\n\n"),
+    "plain": several.joined(plain.render, "\n\n"),
+    "json": several.render_json,
+    "jsonl": several.render_lines,
+    "markdown": several.joined(markdown.render, "\n---\n\n"),
 }

@@ -1,0 +1,63 @@
+"""The point that `check` looks at: drawn inside the domain of each op and away from kinks, unless it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.finite import all_finite
+from gradcli.execution.leaves import read_values
+from gradcli.execution.points import leaves_for
+from gradcli.execution.run import run_program
+from gradcli.execution.trace import Trace
+from gradcli.ops.table import find
+from gradcli.program import Program
+from gradcli.settings import Settings
+
+# A point at which some value is not finite is drawn again this often, and then with positive entries.
+SIGNED, POSITIVE = 8, 4
+# Seeds of the draws for one seed of the user's are this far apart, so that no two points share one.
+STRIDE = 1 << 32
+
+
+def run_at_a_point(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+    """Return the trace of a program at the first point drawn at which every value is finite; else at the first one.
+
+    Raises what the program raises there. Values that are given stay as they are; `--init` draws by its own rule.
+    """
+    valued = {**read_values(settings.values_file), **settings.values, **given}
+    if settings.init is not None or all(leaf.name in valued for leaf in program.leaves):
+        return run_program(program, settings, given)
+    first: Trace | ExecutionError | None = None
+    for point in _points(program, settings):
+        drawn = {name: tensor for name, tensor in point.items() if name not in valued}
+        found = _attempt(program, settings, {**given, **drawn})
+        if isinstance(found, Trace) and _is_finite(found):
+            return found
+        first = found if first is None else first
+    if isinstance(first, Trace):
+        return first
+    assert first is not None  # noqa: S101 (there is a first attempt)
+    raise first
+
+
+def _points(program: Program, settings: Settings) -> Iterator[dict[str, Tensor]]:
+    """Yield points, in the order in which they are tried."""
+    shapes = {leaf.name: settings.shapes.get(leaf.name, settings.shapes.get(None, ())) for leaf in program.leaves}
+    for attempt in range(SIGNED + POSITIVE):
+        point = leaves_for(program, shapes, find, settings.seed + STRIDE * attempt)
+        yield point if attempt < SIGNED else {name: tensor.abs() for name, tensor in point.items()}
+
+
+def _attempt(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace | ExecutionError:
+    try:
+        return run_program(program, settings, given)
+    except ExecutionError as error:
+        return error
+
+
+def _is_finite(trace: Trace) -> bool:
+    return all(all_finite(traced.tensor) for call in trace.calls for traced in call.outputs)
