@@ -45,6 +45,14 @@ class TensorProgram:
     result: int
     out: str
 
+    @property
+    def is_zero(self) -> bool:
+        """Tell whether the result is 0 whatever the operands are."""
+        place = self.result - len(self.operands)
+        while place >= 0 and self.steps[place].function == "expand":
+            place = self.steps[place].inputs[0] - len(self.operands)
+        return place >= 0 and self.steps[place].function == "number" and self.steps[place].number == 0
+
     def to_data(self) -> dict[str, Any]:
         """Return the program as JSON data."""
         return asdict(self)

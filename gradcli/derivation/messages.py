@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gradcli.tensor_program import TensorProgram
+from gradcli.tensor_program import COTANGENT, TensorProgram
+
+
+def cotangent_name(level: int) -> str:
+    """Return the operand that holds the upstream gradient of the recorded adjoint at a level: 1, 2 and so on."""
+    return f"{COTANGENT}{level}"
+
+
+def solution_name(level: int) -> str:
+    """Return the unknown of the recorded adjoint system of an implicit definition."""
+    return f"solution{level}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +25,10 @@ class Signature:
     `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
     that broadcasts lacks labels. `numbers` are static parameters. `out` labels the result. `wrt` names the operands
     whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: what is solved for.
+
+    `through` is for derivatives of higher order. Every name in it takes the place of the definition so far by its
+    vector-Jacobian product with respect to that operand, which reads one operand more: the cotangent. Through the
+    unknown it is the adjoint system, an implicit definition again.
     """
 
     formula: str
@@ -23,6 +37,15 @@ class Signature:
     out: str
     wrt: tuple[str, ...]
     unknown: str | None = None
+    through: tuple[str, ...] = ()
+
+    @property
+    def solved_for(self) -> str | None:
+        """Return what the definition that `through` leads to is solved for; None if it is explicit."""
+        unknown = self.unknown
+        for level, name in enumerate(self.through, 1):
+            unknown = solution_name(level) if name == unknown else None
+        return unknown
 
     def to_data(self) -> dict[str, Any]:
         """Return the signature as JSON data."""
@@ -38,6 +61,7 @@ class Signature:
             data["out"],
             tuple(data["wrt"]),
             data["unknown"],
+            tuple(data.get("through", ())),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -34,38 +34,81 @@ class Adjoints:
         known = self.values.get(node)
         self.values[node] = contribution if known is None else known + contribution
 
+    def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
+        """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
+        found = contribution(edge, self.values[node], derived, self.shake)
+        if found is not None:
+            self.add(edge.source, found)
 
-def accumulate(nodes: Iterable[Node], adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
-    """Go through nodes from the last to the first and add each one's contributions to its operands' adjoints."""
+    def within(self, nodes: Iterable[Node]) -> Adjoints:
+        """Return adjoints to work on apart, of some nodes to begin with."""
+        return Adjoints({node: self.values[node] for node in nodes}, self.shake)
+
+    def take(self, node: Node, local: Adjoints) -> None:
+        """Add a node's adjoint that was worked out apart."""
+        self.add(node, local.values[node])
+
+    def fail(self, node: Node, reason: str) -> None:
+        """Note that a node has no adjoint; the first reason stays."""
+        self.undecided.setdefault(node, reason)
+
+
+def accumulate(
+    nodes: Iterable[Node],
+    adjoints: Adjoints,
+    derived: Mapping[Signature, Derived],
+    wanted: Container[Node] | None = None,
+) -> None:
+    """Go through nodes from the last to the first and add each one's contributions to its operands' adjoints.
+
+    `wanted` limits that to some operands.
+    """
     for node in reversed(list(nodes)):
-        for edge in node.edges:
-            _contribute(node, edge, adjoints, derived)
+        reason = adjoints.undecided.get(node) or (node.error if node in adjoints.values else None)
+        if reason is not None:
+            for source in node.sources:
+                adjoints.fail(source, reason)
+        elif node in adjoints.values:
+            for edge in node.edges:
+                if wanted is None or edge.source in wanted:
+                    _contribute(node, edge, adjoints, derived)
 
 
 def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
-    if node in adjoints.undecided:
-        adjoints.undecided.setdefault(edge.source, adjoints.undecided[node])
-    elif node in adjoints.values:
-        try:
-            adjoints.add(edge.source, contribution(edge, adjoints.values[node], derived, adjoints.shake))
-        except UndecidedError as error:
-            adjoints.undecided.setdefault(edge.source, str(error))
+    try:
+        adjoints.contribute(node, edge, derived)
+    except UndecidedError as error:
+        adjoints.fail(edge.source, str(error))
 
 
-def contribution(edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still) -> Tensor:
-    """Return upstream times local derivative for one operand: a tensor of that operand's shape."""
+def contribution(
+    edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still
+) -> Tensor | None:
+    """Return upstream times local derivative for one operand, a tensor of its shape; None where that is always 0."""
+    answer = answered(edge, derived)
+    if answer.adjoints[edge.name].is_zero:
+        return None
+    cotangent = edge.presented.result.apply(upstream)
+    if answer.system is not None:
+        cotangent = -solve(answer.system, cotangent, edge.operands | scalars(edge.signature))
+    return pulled_back(edge, cotangent, answer, shake)
+
+
+def answered(edge: Edge, derived: Mapping[Signature, Derived]) -> Derived:
+    """Return the derivatives that an edge asks for; UndecidedError says why there are none."""
     answer = derived[edge.signature]
     if answer.error is not None:
         raise UndecidedError(answer.error)
-    cotangent = edge.presented.result.apply(upstream)
-    operands = edge.operands | _scalars(edge.signature)
-    if answer.system is not None:
-        cotangent = -solve(answer.system, cotangent, operands)
-    result = evaluate(answer.adjoints[edge.name], operands | {COTANGENT: cotangent}, shake)
-    return edge.presented.views[edge.name].undo(result)
+    return answer
 
 
-def _scalars(signature: Signature) -> dict[str, Tensor]:
+def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, shake: Shake = still) -> Tensor:
+    """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
+    operands = edge.operands | scalars(edge.signature) | {COTANGENT: cotangent}
+    return edge.presented.views[edge.name].undo(evaluate(answer.adjoints[edge.name], operands, shake))
+
+
+def scalars(signature: Signature) -> dict[str, Tensor]:
     """Return the numeric parameters as tensors: a derivative reads those that sympy had to keep as symbols."""
     return {
         name: torch.tensor(value, dtype=torch.float64)

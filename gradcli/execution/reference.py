@@ -125,9 +125,14 @@ def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
 
 def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
     """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
-    reference = Reference()
     adjoints = Adjoints(shake=expansion.tape.shake)
     adjoints.add(expansion.nodes[expansion.trace.output], double(cotangent))
+    return pull_back(expansion, adjoints, derived)
+
+
+def pull_back(expansion: Expansion, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> Reference:
+    """Take adjoints of nodes on the tape back to every traced tensor."""
+    reference = Reference()
     with double_precision(), torch.no_grad():
         for group in reversed(expansion.groups):
             _through(expansion, group, adjoints, derived, reference)
@@ -145,44 +150,54 @@ def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Sign
 def _through(
     expansion: Expansion, group: Group, adjoints: Adjoints, derived: Mapping[Signature, Derived], reference: Reference
 ) -> None:
-    """Take the adjoints of one call's results through its definition to its operands."""
+    """Take the adjoints of one call's results through its definition to its operands.
+
+    A second derivative also arrives at the nodes inside the definition: the gradient was made of them.
+    """
+    inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
+    own = dict.fromkeys([*(expansion.nodes[traced] for traced in group.call.outputs), *group.nodes])
+    reached = [node for node in own if node in adjoints.values]
+    undecided = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
+    if undecided or (group.error is not None and reached):
+        for node in inputs.values():
+            adjoints.fail(node, group.error or undecided[0])
+    elif reached:
+        local = adjoints.within(reached)
+        accumulate(group.nodes, local, derived)
+        _judge_locally(expansion, group, {node: adjoints.values[node] for node in reached}, local, reference)
+        for node in dict.fromkeys(inputs.values()):
+            if node in local.undecided:
+                adjoints.fail(node, local.undecided[node])
+            elif node in local.values and node not in reached:
+                adjoints.take(node, local)
+
+
+def _judge_locally(
+    expansion: Expansion, group: Group, upstream: Mapping[Node, Tensor], local: Adjoints, reference: Reference
+) -> None:
+    """Settle the kinks of one call, and note where there was one and where the first NaN was made."""
     inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
     outputs = [expansion.nodes[traced] for traced in group.call.outputs]
-    missing = group.error or next((adjoints.undecided[node] for node in outputs if node in adjoints.undecided), None)
-    if missing is not None and any(node in adjoints.values or node in adjoints.undecided for node in outputs):
-        for node in inputs.values():
-            adjoints.undecided.setdefault(node, missing)
-        return
-    upstream = {node: adjoints.values[node] for node in outputs if node in adjoints.values}
-    if not upstream:
-        return
-    local = Adjoints(dict(upstream), adjoints.shake)
-    accumulate(group.nodes, local, derived)
-    made_nan = _makes_nan(inputs.values(), upstream, local)
-    if _settle_kinks(group, inputs, [upstream.get(node) for node in outputs], local, made_nan=made_nan):
-        _mark_kinked(reference, group, group.call.outputs[0].name or group.call.outputs[0].text)
-    elif (
-        further := next((reference.kinked[t] for t in group.call.outputs if t in reference.kinked), None)
-    ) is not None:
-        _mark_kinked(reference, group, further)
+    kink, made_nan = has_kink(group.nodes, local), _makes_nan(inputs.values(), upstream, local)
+    # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
+    if (kink or made_nan) and upstream.keys() <= set(outputs):
+        weights = [upstream.get(node) for node in outputs]
+        kink = _settle(group, inputs, weights, local, declared=kink) or kink
+    first = group.call.outputs[0]
+    known = (reference.kinked[traced] for traced in group.call.outputs if traced in reference.kinked)
+    name = first.name or first.text if kink else next(known, None)
+    if name is not None:
+        _mark_kinked(reference, group, name)
     if reference.first_nan is None and made_nan and _makes_nan(inputs.values(), upstream, local):
         reference.first_nan = group.call
-    for node in dict.fromkeys(inputs.values()):
-        if node in local.undecided:
-            adjoints.undecided.setdefault(node, local.undecided[node])
-        elif node in local.values and node not in upstream:
-            adjoints.add(node, local.values[node])
 
 
-def _settle_kinks(
-    group: Group, inputs: Mapping[Traced, Node], weights: Sequence[Tensor | None], local: Adjoints, *, made_nan: bool
+def _settle(
+    group: Group, inputs: Mapping[Traced, Node], weights: Sequence[Tensor | None], local: Adjoints, *, declared: bool
 ) -> bool:
     """Settle a call's kinks, and what only looks like one (0 times infinity); return whether there was a kink."""
-    kink = has_kink(group.nodes, local)
-    if not kink and not made_nan:
-        return False
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
-    return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=kink) or kink
+    return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=declared)
 
 
 def _mark_kinked(reference: Reference, group: Group, name: str) -> None:

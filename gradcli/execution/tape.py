@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -25,6 +25,7 @@ from gradcli.execution.structures import rebuild
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
+from gradcli.ops.table import find
 from gradcli.program import Program
 
 # Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
@@ -46,13 +47,24 @@ class Edge:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A value on the tape; without edges it is a leaf or a constant."""
+    """A value on the tape; without edges it is a leaf or a constant.
+
+    `error` says why a value that depends on the nodes in `blocked` has no derivative with respect to them.
+    """
 
     tensor: Tensor
     differentiable: bool
     edges: tuple[Edge, ...] = ()
     kinks: Callable[[], Tensor] | None = None
     origin: Any = field(default=None)
+    error: str | None = None
+    blocked: tuple[Node, ...] = ()
+
+    @property
+    def sources(self) -> Iterator[Node]:
+        """Yield the nodes that this one is made of."""
+        yield from (edge.source for edge in self.edges)
+        yield from self.blocked
 
     def __repr__(self) -> str:
         """Return a short description."""
@@ -104,6 +116,12 @@ class Tape:
         self.nodes.append(node)
         return node
 
+    def add(self, one: Node, other: Node) -> Node:
+        """Return the sum of two nodes."""
+        op = find("add")
+        assert op is not None  # noqa: S101 (the table has it)
+        return self._primitive(op, {"input": one, "other": other, "alpha": 1}, one.tensor + other.tensor)
+
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return an op's result as nodes; only ops that a gradient passes through are expanded."""
         bound = {**defaults(op.signature), **call.bound}
@@ -150,9 +168,10 @@ class Tape:
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
-        return _made_by(self._node(result, edges), op, operands)
+        return _made_by(self.node(result, edges), op, operands)
 
-    def _node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
+    def node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
+        """Return a new node that is made of others."""
         node = Node(result, differentiable=True, edges=edges)
         self.nodes.append(node)
         return node
@@ -179,7 +198,7 @@ class Tape:
             if node.differentiable:
                 edges += _movement_edge(node, tuple(result.shape), places - start, count)
             start += count
-        return self._node(result, tuple(edges))
+        return self.node(result, tuple(edges))
 
 
 def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:

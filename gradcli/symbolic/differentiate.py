@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from sympy import Dummy, Expr, KroneckerDelta, Mul, Symbol
+from sympy import DiracDelta, Dummy, Eq, Expr, Integer, KroneckerDelta, Mul, Piecewise, Symbol, nan
 
 from gradcli.symbolic.entries import Entry, atoms, delta, factors, index_labels, labels, read
 from gradcli.tensor_program import COTANGENT
@@ -32,10 +32,20 @@ def places(term: Expr, name: str) -> list[Place]:
     found = []
     for atom in atoms(term, name):
         value = Dummy(real=True)
-        derivative = term.xreplace({atom: value}).diff(value).xreplace({value: atom})
+        derivative = _without_impulses(term.xreplace({atom: value}).diff(value)).xreplace({value: atom})
         if derivative != 0:
             found.append(Place(derivative, tuple(getattr(atom, "indices", ()))))
     return found
+
+
+def _without_impulses(derivative: Expr) -> Expr:
+    """Return a derivative without Dirac's delta: where a function jumps it has none, and elsewhere the delta is 0."""
+    if not derivative.has(DiracDelta):
+        return derivative
+    found = derivative.atoms(DiracDelta)
+    return derivative.xreplace(
+        {impulse: Piecewise((nan, Eq(impulse.args[0], 0)), (Integer(0), True)) for impulse in found}
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -54,4 +54,4 @@ def _root(node: Expr) -> Expr | None:
 
 def is_scale(factor: Expr) -> bool:
     """Return whether a factor is a number or the upstream gradient: these come after the operands themselves."""
-    return factor.is_Number or str(factor).partition("[")[0] == COTANGENT
+    return factor.is_Number or str(factor).startswith(COTANGENT)

@@ -1,0 +1,93 @@
+"""Derivatives of gradients: the gradient of every traced tensor as a node, and what is derived from these nodes.
+
+A gradient Jᵀu is linear in u, so that the derivative of v·Jᵀu with respect to u is Jv: forward mode needs no rules of
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, Signature
+from gradcli.execution.adjoint import Adjoints, UndecidedError, accumulate
+from gradcli.execution.recording import Recording, leading_to
+from gradcli.execution.reference import Expansion, Reference, double, double_precision, pull_back
+from gradcli.execution.tape import Node
+from gradcli.execution.trace import Traced
+
+Request = Callable[[Iterable[Signature]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """The gradient of every traced tensor: its value in `reference`, and as a node of `recording`."""
+
+    expansion: Expansion
+    reference: Reference
+    recording: Recording
+    upstream: Node
+    derived: Mapping[Signature, Derived]
+    request: Request
+
+    @staticmethod
+    def of(
+        expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived], request: Request
+    ) -> Gradients:
+        """Return the gradients for an upstream gradient of the output's shape; `request` has a derivative derived."""
+        recording = Recording(shake=expansion.tape.shake)
+        upstream = recording.begin(expansion.nodes[expansion.trace.output], double(cotangent))
+        reference = pull_back(expansion, recording, derived)
+        return Gradients(expansion, reference, recording, upstream, derived, request)
+
+    def pull_back(self, seeds: Mapping[Traced, Tensor], wanted: Iterable[Traced]) -> Reference:
+        """Return the gradient of Σ seed · gradient with respect to every traced tensor in `wanted`.
+
+        UndecidedError if a gradient itself is undecided.
+        """
+        expansion = self.expansion
+        adjoints = self._seeded(seeds)
+        targets = leading_to(expansion.tape.nodes, [expansion.nodes[traced] for traced in wanted])
+        self._through_the_gradients(adjoints, targets)
+        return pull_back(expansion, adjoints, self.derived)
+
+    def push_forward(self, tangents: Mapping[Traced, Tensor]) -> Tensor:
+        """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
+        adjoints = self._seeded(tangents)
+        self._through_the_gradients(adjoints, [self.upstream])
+        if self.upstream in adjoints.undecided:
+            raise UndecidedError(adjoints.undecided[self.upstream])
+        value = adjoints.values.get(self.upstream)
+        return torch.zeros_like(self.upstream.tensor) if value is None else value
+
+    def _seeded(self, seeds: Mapping[Traced, Tensor]) -> Adjoints:
+        adjoints = Adjoints(shake=self.expansion.tape.shake)
+        for traced, seed in seeds.items():
+            if traced in self.reference.undecided:
+                raise UndecidedError(self.reference.undecided[traced])
+            node = self.recording.nodes.get(self.expansion.nodes[traced])
+            if node is not None:  # else the gradient is 0 everywhere
+                adjoints.add(node, double(seed))
+        return adjoints
+
+    def _through_the_gradients(self, adjoints: Adjoints, targets: Iterable[Node]) -> None:
+        """Take adjoints of gradients back to what they are made of, as far as that leads to the targets."""
+        nodes = self.recording.tape.nodes
+        wanted = leading_to(nodes, targets)
+        reached = _reached(nodes, adjoints.values)
+        with double_precision(), torch.no_grad():
+            edges = [edge for node in nodes if node in reached for edge in node.edges if edge.source in wanted]
+            self.request(dict.fromkeys(edge.signature for edge in edges))
+            accumulate(nodes, adjoints, self.derived, wanted)
+
+
+def _reached(nodes: Iterable[Node], seeds: Iterable[Node]) -> set[Node]:
+    """Return the nodes that the seeds are made of, and the seeds."""
+    found = set(seeds)
+    for node in reversed(list(nodes)):
+        if node in found:
+            found.update(node.sources)
+    return found
