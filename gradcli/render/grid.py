@@ -1,12 +1,10 @@
-"""What only some commands report, as titled grids of text: the part that every layout shows alike."""
+"""Titled grids of text: the part of a report that every layout shows alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from gradcli.report import Report, Verdict
+from gradcli.report import Verdict
 
 Lines = tuple[str, ...]
 
@@ -22,12 +20,3 @@ class Grid:
     headings: tuple[str, ...] = ()
     rows: tuple[tuple[Lines | Verdict, ...], ...] = ()
     below: Lines = ()
-
-
-# The fields of a report that only some commands fill, and the grids that show each.
-EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {}
-
-
-def grids_of(report: Report) -> tuple[Grid, ...]:
-    """Return the grids for the fields that this command filled."""
-    return tuple(grid for name, value in report.fields() if name in EXTRAS for grid in EXTRAS[name](value))

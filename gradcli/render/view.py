@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcli.escaping import escape
-from gradcli.render.grid import Grid, Lines, grids_of
+from gradcli.render.extras import grids_of
+from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
 from gradcli.report import Report, TensorReport, Verdict
 

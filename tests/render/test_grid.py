@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gradcli.render import FORMATS, grid
+from gradcli.render import FORMATS, extras
 from gradcli.render.grid import Grid
 from gradcli.render.style import Style
 from gradcli.report import Report, Verdict
@@ -17,7 +17,7 @@ PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch, textbook: Report) -> Report:
-    monkeypatch.setattr(grid, "EXTRAS", {"output": lambda _: (HEADED, PLAIN)})
+    monkeypatch.setattr(extras, "EXTRAS", {"output": lambda _: (HEADED, PLAIN)})
     return textbook
 
 

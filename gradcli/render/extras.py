@@ -1,0 +1,17 @@
+"""What only some commands report, as grids: each kind has a module of its own that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gradcli.render.grid import Grid
+from gradcli.report import Report
+
+# The fields of a report that only some commands fill, and the grids that show each.
+EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {}
+
+
+def grids_of(report: Report) -> tuple[Grid, ...]:
+    """Return the grids for the fields that this command filled."""
+    return tuple(grid for name, value in report.fields() if name in EXTRAS for grid in EXTRAS[name](value))
