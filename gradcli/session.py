@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
@@ -48,12 +49,19 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is none, or has no leaf."""
     limits = settings.limits
-    program = parse(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
-    resolve(program, find, names)
+    program = _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
     if not program.leaves:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
             hint="a leaf is a name that is never assigned, such as w in `w*w`",
         )
+    return program
+
+
+@lru_cache(maxsize=128)
+def _parsed(source: str, limits: Limits) -> Program:
+    """Return the parsed program, whose functions are all known: the same text is parsed once."""
+    program = parse(source, limits)
+    resolve(program, find, names)
     return program

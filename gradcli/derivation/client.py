@@ -111,10 +111,11 @@ def _write(process: subprocess.Popen[str], requests: list[dict[str, Any]]) -> No
 
 @dataclass(slots=True)
 class Derivations:
-    """Derivatives by signature: each is derived once in the life of the process."""
+    """Derivatives by signature, formulas by sketch: each is made once in the life of the process."""
 
     worker: Worker = field(default_factory=Worker)
     known: dict[Signature, Derived] = field(default_factory=dict)
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def request(self, signatures: Iterable[Signature]) -> None:
         """Derive what is not known yet."""
@@ -123,6 +124,22 @@ class Derivations:
         for signature, answer in zip(missing, answers, strict=True):
             failed = isinstance(answer, str)
             self.known[signature] = Derived(None, {}, error=answer) if failed else Derived.from_data(answer)  # type: ignore[arg-type]
+
+    def post_formulas(self, sketch: dict[str, Any], seconds: float) -> str:
+        """Have the worker write the formulas of a sketch; return the key that they are collected by."""
+        key = json.dumps(sketch)
+        if key not in self.written:
+            self.worker.post({"formulas": sketch, "seconds": seconds})
+        return key
+
+    def collect_formulas(self, key: str, seconds: float) -> dict[str, Any]:
+        """Return the formulas that were posted last: all that the worker found in its time, none where it died."""
+        if key not in self.written:
+            answer = self.worker.collect(seconds)
+            if answer is None:
+                return {}
+            self.written[key] = answer
+        return self.written[key]
 
 
 DERIVATIONS = Derivations()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gradcli.execution.memory import lives
 from gradcli.tensor_program import Step, TensorProgram
 
 POINTWISE: Mapping[str, Callable[..., Tensor]] = {
@@ -77,29 +79,41 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], shake: Shak
     """
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
     values: list[Any] = [operands.get(name) for name in program.operands]
-    for step in program.steps:
-        values.append(shake(_run(step, [values[i] for i in step.inputs], sizes)))
+    known = lives(program)
+    for step, place, dead in zip(program.steps, known.overwritten, known.dead, strict=True):
+        values.append(shake(_run(step, [values[i] for i in step.inputs], sizes, place)))
+        for value in dead:
+            values[value] = None
     result: Tensor = values[program.result]
     return result
 
 
-def _run(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
-    if step.function in POINTWISE:
-        aligned = [align(value, labels, step.out) for value, labels in zip(inputs, step.labels, strict=True)]
-        return POINTWISE[step.function](*aligned)
-    return STRUCTURAL[step.function](step, inputs, sizes)
+def _run(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwritten: int | None) -> Tensor:
+    if step.function not in POINTWISE:
+        return STRUCTURAL[step.function](step, inputs, sizes)
+    aligned = [align(value, labels, step.out) for value, labels in zip(inputs, step.labels, strict=True)]
+    if overwritten is not None and all(value.dtype == inputs[overwritten].dtype == torch.float64 for value in inputs):
+        return POINTWISE[step.function](*aligned, out=inputs[overwritten])
+    return POINTWISE[step.function](*aligned)
 
 
 def align(value: Tensor, labels: str, out: str) -> Tensor:
     """Return a view of a value with its axes in the order of `out` and axes of length 1 where it has none."""
-    if labels == out:
-        return value
-    order = [labels.index(letter) for letter in out if letter in labels]
-    value = value.permute(order) if order != list(range(len(order))) else value
-    for position, letter in enumerate(out):
-        if letter not in labels:
-            value = value.unsqueeze(position)
+    if labels == out or not labels:
+        return value  # a number broadcasts as it is
+    order, missing = _alignment(labels, out)
+    value = value.permute(order) if order else value
+    for position in missing:
+        value = value.unsqueeze(position)
     return value
+
+
+@lru_cache(maxsize=4096)
+def _alignment(labels: str, out: str) -> tuple[list[int], list[int]]:
+    """Return the permutation of a value's axes (empty if none is needed) and where axes of length 1 come in."""
+    order = [labels.index(letter) for letter in out if letter in labels]
+    missing = [position for position, letter in enumerate(out) if letter not in labels]
+    return order if order != sorted(order) else [], missing
 
 
 def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
@@ -109,7 +123,16 @@ def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
         return align(inputs[0].sum(dim=axes), kept, step.out)
     # bool factors (Iverson brackets) count as 0 and 1.
     inputs = [value.to(torch.float64) if value.dtype == torch.bool else value for value in inputs]
-    return torch.einsum(",".join(step.labels) + "->" + step.out, *inputs)
+    labels = step.labels
+    if len(inputs) == 2 and _is_swapped(*labels, step.out):  # noqa: PLR2004 (a pair is a matrix product)
+        labels, inputs = labels[::-1], inputs[::-1]
+    return torch.einsum(",".join(labels) + "->" + step.out, *inputs)
+
+
+def _is_swapped(left: str, right: str, out: str) -> bool:
+    """Return whether a product of two has the second one's rows: so torch would lay out its result transposed."""
+    lone = [letter for letter in out if (letter in left) != (letter in right)]
+    return bool(lone) and lone[0] in right
 
 
 def _number(step: Step, _: list[Tensor], __: Mapping[str, int]) -> Tensor:
@@ -139,6 +162,8 @@ def _scatter(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tens
 
 
 def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
+    if step.labels[0] == step.out:
+        return inputs[0]
     return torch.einsum(step.labels[0] + "->" + step.out, inputs[0])
 
 

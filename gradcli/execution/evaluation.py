@@ -47,7 +47,7 @@ def evaluate_run(run: Run) -> Evaluation:
     settings = run.settings
     tensors = list(dict.fromkeys(run.trace.tensors))
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
-    formulas = Formulas.ask(DERIVATIONS.worker, run.expansion, run.names, run.cotangent) if run.expansion else None
+    formulas = Formulas.ask(DERIVATIONS, run.expansion, run.names, run.cotangent) if run.expansion else None
     found = _gradients(run, shown)
     evidence = weigh(run, found)
     written = formulas.collect() if formulas else {}

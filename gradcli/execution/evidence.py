@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gradcli.execution.autograd import grad_fn_name
-from gradcli.execution.noise import rounding_noise
+from gradcli.execution.noise import ceiling, rounding_noise
 from gradcli.execution.reference import Reference, double
 from gradcli.execution.trace import Trace, Traced
 from gradcli.execution.undefined import resting_on_undefined
@@ -61,6 +61,8 @@ class Evidence:
         comparison = compare(gradient, reference, self.tolerance)
         if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
             return comparison
+        if compare(gradient, reference, self.tolerance, ceiling(self.reference)).verdict is not Verdict.MATCH:
+            return comparison  # no rounding noise excuses this much
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
         again = compare(gradient, reference, self.tolerance, self._noise.get(traced, 0.0))

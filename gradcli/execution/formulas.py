@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradcli.derivation.client import Worker
+from gradcli.derivation.client import Derivations
 from gradcli.execution.reference import Expansion
 from gradcli.execution.sketch import chain_rule, sketch
 from gradcli.execution.trace import Traced
@@ -30,21 +30,21 @@ class Formula:
 class Formulas:
     """The formulas of one program, on their way."""
 
-    worker: Worker
+    derivations: Derivations
     expansion: Expansion
     names: Mapping[Traced, str]
+    key: str | None
 
     @staticmethod
-    def ask(worker: Worker, expansion: Expansion, names: Mapping[Traced, str], cotangent: Tensor) -> Formulas:
+    def ask(derivations: Derivations, expansion: Expansion, names: Mapping[Traced, str], cotangent: Tensor) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
         drawn = sketch(expansion, names, _upstream(cotangent))
-        if drawn is not None:
-            worker.post({"formulas": drawn, "seconds": SECONDS})
-        return Formulas(worker, expansion, names)
+        key = None if drawn is None else derivations.post_formulas(drawn, SECONDS)
+        return Formulas(derivations, expansion, names, key)
 
     def collect(self) -> dict[Traced, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
-        found = self.worker.collect(SECONDS + GRACE) or {}
+        found = {} if self.key is None else self.derivations.collect_formulas(self.key, SECONDS + GRACE)
         steps = chain_rule(self.expansion, self.names)
         formulas = {}
         for traced, name in self.names.items():

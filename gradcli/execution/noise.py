@@ -31,8 +31,13 @@ def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> dic
         for traced, value in shaken.values.items():
             if traced in scatter and value.shape == scatter[traced].shape:
                 scatter[traced] = torch.maximum(scatter[traced], (value - reference.values[traced]).abs())
-    ceiling = CEILING * max((_largest(value) for value in reference.values.values()), default=0.0)
-    return {traced: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=ceiling) for traced, spread in scatter.items()}
+    most = ceiling(reference)
+    return {traced: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=most) for traced, spread in scatter.items()}
+
+
+def ceiling(reference: Reference) -> float:
+    """Return the most that rounding noise may excuse in any entry: an error beyond it needs no second evaluation."""
+    return CEILING * max((_largest(value) for value in reference.values.values()), default=0.0)
 
 
 def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
