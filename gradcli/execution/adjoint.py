@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.messages import Derived, LinearSystem, Signature
 from gradcli.execution.evaluate import Shake, align, evaluate, still
+from gradcli.execution.memory import lives
 from gradcli.execution.tape import Edge, Node
 from gradcli.tensor_program import COTANGENT
 
@@ -23,22 +24,34 @@ class UndecidedError(Exception):
 
 @dataclass(slots=True)
 class Adjoints:
-    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing."""
+    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing.
+
+    The adjoints of the nodes in `fresh` are tensors that nothing else reads, so that more is added in place.
+    """
 
     values: dict[Node, Tensor] = field(default_factory=dict)
     shake: Shake = still
     undecided: dict[Node, str] = field(default_factory=dict)
+    fresh: set[Node] = field(default_factory=set)
 
-    def add(self, node: Node, contribution: Tensor) -> None:
-        """Add a contribution: where paths meet, adjoints add up."""
+    def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
+        """Add a contribution: where paths meet, adjoints add up. Nothing else reads one that is `fresh`."""
         known = self.values.get(node)
-        self.values[node] = contribution if known is None else known + contribution
+        if known is None:
+            self.values[node] = contribution
+        elif known.dtype != contribution.dtype or not (fresh or node in self.fresh):
+            self.values[node], fresh = known + contribution, True
+        else:
+            self.values[node] = known.add_(contribution) if node in self.fresh else contribution.add_(known)
+            fresh = True
+        if fresh:
+            self.fresh.add(node)
 
     def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
         found = contribution(edge, self.values[node], derived, self.shake)
         if found is not None:
-            self.add(edge.source, found)
+            self.add(edge.source, found, fresh=lives(derived[edge.signature].adjoints[edge.name]).fresh)
 
     def within(self, nodes: Iterable[Node]) -> Adjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
@@ -46,7 +59,7 @@ class Adjoints:
 
     def take(self, node: Node, local: Adjoints) -> None:
         """Add a node's adjoint that was worked out apart."""
-        self.add(node, local.values[node])
+        self.add(node, local.values[node], fresh=node in local.fresh)
 
     def fail(self, node: Node, reason: str) -> None:
         """Note that a node has no adjoint; the first reason stays."""
@@ -58,10 +71,11 @@ def accumulate(
     adjoints: Adjoints,
     derived: Mapping[Signature, Derived],
     wanted: Container[Node] | None = None,
+    kept: Container[Node] | None = None,
 ) -> None:
     """Go through nodes from the last to the first and add each one's contributions to its operands' adjoints.
 
-    `wanted` limits that to some operands.
+    `wanted` limits that to some operands. An adjoint that has been passed on is dropped unless it is among the `kept`.
     """
     for node in reversed(list(nodes)):
         reason = adjoints.undecided.get(node) or (node.error if node in adjoints.values else None)
@@ -72,6 +86,8 @@ def accumulate(
             for edge in node.edges:
                 if wanted is None or edge.source in wanted:
                     _contribute(node, edge, adjoints, derived)
+        if kept is not None and node not in kept:
+            adjoints.values.pop(node, None)
 
 
 def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:

@@ -83,13 +83,14 @@ def backward(
     None for a scalar output that is given none: with one, PyTorch imports sympy (half a second) to compare two shapes.
     """
     caught: dict[Traced, Tensor] = {}
-    for traced in tensors:
-        if traced.tensor.requires_grad and not traced.is_leaf:
-            traced.tensor.register_hook(_catch(caught, traced))
+    inner = [traced for traced in tensors if traced.tensor.requires_grad and not traced.is_leaf]
+    hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in inner]
     for traced in retain:
         traced.tensor.retain_grad()
     with _refusals():
         output.tensor.backward(cotangent)
+    for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
+        hook.remove()
     for traced in tensors:
         if traced.is_leaf and traced.tensor.grad is not None:
             caught[traced] = traced.tensor.grad.detach().clone()

@@ -124,7 +124,7 @@ def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
     # bool factors (Iverson brackets) count as 0 and 1.
     inputs = [value.to(torch.float64) if value.dtype == torch.bool else value for value in inputs]
     labels = step.labels
-    if len(inputs) == 2 and _is_swapped(*labels, step.out):  # noqa: PLR2004 (a pair is a matrix product)
+    if len(inputs) == 2 and _is_swapped(labels[0], labels[1], step.out):  # noqa: PLR2004 (a pair is a matrix product)
         labels, inputs = labels[::-1], inputs[::-1]
     return torch.einsum(",".join(labels) + "->" + step.out, *inputs)
 

@@ -163,7 +163,8 @@ def _through(
             adjoints.fail(node, group.error or undecided[0])
     elif reached:
         local = adjoints.within(reached)
-        accumulate(group.nodes, local, derived)
+        kept = {*inputs.values(), *(node for node in group.nodes if node.kinks is not None)}
+        accumulate(group.nodes, local, derived, kept=kept)
         _judge_locally(expansion, group, {node: adjoints.values[node] for node in reached}, local, reference)
         for node in dict.fromkeys(inputs.values()):
             if node in local.undecided:
