@@ -43,3 +43,4 @@ benchmarks:
     {{venv}}python benchmarks/startup.py --command {{venv}}gradcli
     {{venv}}python benchmarks/attention.py --command {{venv}}gradcli
     {{venv}}python benchmarks/chain.py --command {{venv}}gradcli
+    {{venv}}python benchmarks/warm.py

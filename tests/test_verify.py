@@ -107,3 +107,20 @@ def test_the_likely_cause(gradient: Tensor, cause: str | None) -> None:
 
 def test_nothing_is_said_about_a_derivative_that_is_zero() -> None:
     assert likely_cause(MATRIX, MATRIX * 0) is None
+
+
+@pytest.mark.parametrize("shape", [(60,), (5, 12), (3, 4, 5), (1, 60), (60, 1)])
+@pytest.mark.parametrize("error", [0.0, 1e-12, 1e-3, INF, NAN])
+@pytest.mark.parametrize("place", [0, 31, 59])
+def test_comparing_in_parts_finds_the_same(
+    shape: tuple[int, ...], error: float, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = torch.randn(60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    gradient = reference * (1 + 1e-15)
+    gradient[place] += error
+    whole = compare(gradient.reshape(shape), reference.reshape(shape), DOUBLE)
+    monkeypatch.setattr("gradcli.verify.BLOCK", 7)
+    assert repr(compare(gradient.reshape(shape), reference.reshape(shape), DOUBLE)) == repr(whole)
+    passes = abs(error) <= 1e-9 * abs(float(reference[place]))
+    assert (whole.verdict is Verdict.MATCH) is passes
+    assert whole.max_abs_error == pytest.approx(error, abs=1e-14) or not math.isfinite(error)

@@ -8,6 +8,7 @@ import pytest
 
 from gradcli.derivation.client import Derivations, Worker
 from gradcli.derivation.messages import Derived, Signature
+from gradcli.symbolic import warm
 
 SINE = Signature("sin(x)", (("x", "i"),), (), "i", ("x",))
 EXPONENTIAL = Signature("exp(x)", (("x", "i"),), (), "i", ("x",))
@@ -38,6 +39,23 @@ def test_what_is_known_is_not_asked_again(derivations: Derivations) -> None:
     derivations.worker.stop()
     assert answer(derivations, SINE) is first
     assert derivations.worker._process is None
+
+
+def test_formulas_are_written_once(derivations: Derivations) -> None:
+    sketch = warm._sketch()
+    written = derivations.collect_formulas(derivations.post_formulas(sketch, 10.0), 60.0)
+    assert written["a"]["formula"] == "b/4 + 1/4"
+    derivations.worker.stop()
+    assert derivations.collect_formulas(derivations.post_formulas(sketch, 10.0), 60.0) is written
+    assert derivations.worker._process is None
+
+
+def test_formulas_that_never_came_are_asked_for_again(derivations: Derivations) -> None:
+    sketch = warm._sketch()
+    key = derivations.post_formulas(sketch, 10.0)
+    derivations.worker.stop()
+    assert derivations.collect_formulas(key, 60.0) == {}
+    assert derivations.collect_formulas(derivations.post_formulas(sketch, 10.0), 60.0)
 
 
 def test_a_derivation_that_fails_is_an_answer_and_the_worker_lives(derivations: Derivations) -> None:
