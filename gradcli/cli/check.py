@@ -33,7 +33,7 @@ def check(
     inside the domain of each op. Several targets give one report for all.
 
     Examples:
-      gradcli check "log_softmax(X @ W, dim=-1).mean()" --shape X=4x3 --shape W=3x2
+      gradcli check "softmax(X @ W, dim=-1).log().mean()" --shape 3x3
       gradcli check "x**2 * y" "sin(x) / x" --points 3
       gradcli check "mean(w1+w2+w2*w3)" --shape 2x2 --claim "w2=(w3+1)/4"
       gradcli check "tanh(x).sum()" --shape 8 --dtype float32,bfloat16

@@ -8,10 +8,12 @@ from typing import Any
 
 from gradcli.errors import NotSupportedError
 from gradcli.execution.drawing import run_at_a_point
-from gradcli.execution.evaluation import evaluate_run, overall
-from gradcli.execution.run import report, start_from
+from gradcli.execution.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.testimony import Witnesses
+from gradcli.execution.verdicts import weigh
 from gradcli.program import Program
-from gradcli.report import Point, Report
+from gradcli.report import Point, Report, TensorReport
 from gradcli.settings import Settings
 
 
@@ -29,6 +31,24 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Rep
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
-    run = start_from(program, settings, run_at_a_point(program, settings, given))
-    reports = list(evaluate_run(run).reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None)
+    trace = run_at_a_point(program, settings, given)
+    symbolic = settings.verify and "symbolic" in settings.witnesses
+    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
+    evaluation = evaluate_run(run)
+    if not settings.verify:
+        return report(run, list(evaluation.reports.values()), None)
+    reports = _heard(run, evaluation)
+    return report(run, reports, overall(reports))
+
+
+def _heard(run: Run, evaluation: Evaluation) -> list[TensorReport]:
+    """Return the tensors' reports with what the numerical witnesses say."""
+    if {*run.settings.witnesses} <= {"symbolic"}:
+        return list(evaluation.reports.values())
+    witnesses, reports = Witnesses.of(run), []
+    for traced, found in evaluation.reports.items():
+        gradient = evaluation.gradients.get(traced)
+        reference = None if found.symbolic is None else found.symbolic.value
+        testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
+        reports.append(found if testimony is None else weigh(found, testimony))
+    return reports
