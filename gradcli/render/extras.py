@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.render import checks
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
 # The fields of a report that only some commands fill, and the grids that show each.
-EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {}
+EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
+    "tensors": checks.grids_of_tensors,
+    "points": checks.grids_of_points,
+}
 
 
 def grids_of(report: Report) -> tuple[Grid, ...]:
