@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from gradcli.causes import NO_CLUES, Clues, likely_cause
 from gradcli.report import Verdict
 
 # Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
@@ -64,13 +65,16 @@ class Comparison:
     note: str | None = None
 
 
-def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0) -> Comparison:
+def compare(
+    gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues = NO_CLUES
+) -> Comparison:
     """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf.
 
-    `noise` is allowed on top of the tolerance: the rounding noise of each entry.
+    `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
+    gradient may have gone wrong with.
     """
     if tuple(gradient.shape) != tuple(reference.shape):
-        shapes = f"autograd's gradient has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
+        shapes = f"{clues.subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
         return Comparison(Verdict.MISMATCH, None, None, None, shapes)
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0, None)
@@ -79,7 +83,10 @@ def compare(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.
         index = _index(survey.place, tuple(gradient.shape))
         return Comparison(Verdict.MATCH, survey.error, survey.relative, index)
     error = (gradient - reference).abs()
-    return _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
+    found = _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
+    if found.verdict is not Verdict.MISMATCH:
+        return found
+    return replace(found, note=_mismatch(gradient, reference, found, clues))
 
 
 @dataclass(slots=True)
@@ -138,7 +145,7 @@ def _compare_entries(gradient: Any, reference: Any, error: Any, allowed: Any) ->
     wrong = ~((error <= allowed) & reference.isfinite()) & ~same
     relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
     place = _worst(error, wrong)
-    verdict, note = _judge(gradient, reference, wrong, place)
+    verdict, note = _judge(gradient, reference, wrong)
     return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), note)
 
 
@@ -161,7 +168,7 @@ def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(index)
 
 
-def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdict, str | None]:
+def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, str | None]:
     if bool(gradient.isnan().any()):
         index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
         return Verdict.UNDEFINED, f"the gradient is NaN{_at(index)}"
@@ -170,13 +177,15 @@ def _judge(gradient: Any, reference: Any, wrong: Any, place: int) -> tuple[Verdi
         return Verdict.UNDEFINED, f"the derivative does not exist{_at(index)}"
     if not bool(wrong.any()):
         return Verdict.MATCH, None
-    index = _index(place, tuple(gradient.shape))
-    ours, theirs = reference.flatten()[place], gradient.flatten()[place]
-    values = f"autograd gives {_show(theirs)} and the derivative is {_show(ours)}"
-    where = f"{_at(index).strip()} {values}".strip()
-    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ" if index else None
-    parts = [count, where, likely_cause(gradient, reference)]
-    return Verdict.MISMATCH, "; ".join(part for part in parts if part)
+    return Verdict.MISMATCH, f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+
+
+def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> str:
+    """Return in words where a gradient is wrong, how, and the likely cause."""
+    index = found.worst_index or ()
+    values = f"{clues.who} gives {_show(gradient[index])} and the derivative is {_show(reference[index])}"
+    parts = [found.note, f"{_at(index)} {values}".strip(), likely_cause(gradient, reference, clues)]
+    return "; ".join(part for part in parts if part)
 
 
 def _show(value: Any) -> str:
@@ -185,24 +194,3 @@ def _show(value: Any) -> str:
 
 def _at(index: tuple[int, ...]) -> str:
     return f" at [{', '.join(map(str, index))}]" if index else ""
-
-
-def likely_cause(gradient: Any, reference: Any) -> str | None:
-    """Return in words how a wrong gradient relates to the right one: a factor, a sign, a transpose; or None."""
-    finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
-    if not finite or not bool((reference != 0).any()):
-        return None
-    if not bool((gradient != 0).any()):
-        return "autograd's gradient is zero everywhere"
-    if _close(gradient, -reference):
-        return "the sign is wrong"
-    factor = float((gradient * reference).sum() / (reference * reference).sum())
-    if _close(gradient, reference * factor):
-        return f"autograd's gradient is the right one times {factor:.10g}"
-    if gradient.ndim >= 2 and gradient.shape[-1] == gradient.shape[-2] and _close(gradient.mT, reference):  # noqa: PLR2004
-        return "it is the transpose of the right one"
-    return None
-
-
-def _close(left: Any, right: Any) -> bool:
-    return bool(((left - right).abs() <= 1e-9 * right.abs().max()).all())

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradcli.report import Verdict
-from gradcli.verify import Tolerance, compare, likely_cause
+from gradcli.verify import Tolerance, compare
 
 DOUBLE = Tolerance.of("float64")
 INF, NAN = math.inf, math.nan
@@ -83,30 +83,6 @@ def test_the_place_of_the_worst_entry() -> None:
 def test_shapes_that_differ_and_tensors_without_entries() -> None:
     assert compare(tensor(1.0), tensor(1.0, 1.0), DOUBLE).verdict is Verdict.MISMATCH
     assert compare(tensor(), tensor(), DOUBLE).verdict is Verdict.MATCH
-
-
-MATRIX = torch.tensor([[1.0, 2.0], [-3.0, 5.0]], dtype=torch.float64)
-
-
-@pytest.mark.parametrize(
-    ("gradient", "cause"),
-    [
-        (-MATRIX, "sign"),
-        (MATRIX * 2, "times 2"),
-        (MATRIX * -0.5, "times -0.5"),
-        (MATRIX.T, "transpose"),
-        (MATRIX * 0, "zero everywhere"),
-        (MATRIX + 1, None),
-        (MATRIX * INF, None),
-    ],
-)
-def test_the_likely_cause(gradient: Tensor, cause: str | None) -> None:
-    found = likely_cause(gradient, MATRIX)
-    assert found is None if cause is None else cause in (found or "")
-
-
-def test_nothing_is_said_about_a_derivative_that_is_zero() -> None:
-    assert likely_cause(MATRIX, MATRIX * 0) is None
 
 
 @pytest.mark.parametrize("shape", [(60,), (5, 12), (3, 4, 5), (1, 60), (60, 1)])

@@ -1,0 +1,140 @@
+"""Likely causes of a wrong gradient, in words: how it relates to the right one, and to what that is made of.
+
+Works on anything with a tensor's methods, and imports neither torch nor sympy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+CLOSE = 1e-9  # relative to the largest entry
+MATRIX_RANK = 2
+MOST_AXES = 8
+# A number that is this near to a simple one is shown as that.
+SIMPLE = 1e-6
+LARGEST_DENOMINATOR = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What a gradient may have gone wrong with: `factors` and `terms` of the right one, by what they are called.
+
+    A factor is a tensor that the gradient could have been multiplied with: the upstream gradient, an operand. A term is
+    one of the contributions that add up to the right gradient, in its shape. `who` gives the gradient, `subject` is
+    what it is called; `closeness` is how near two gradients are that count as equal, relative to the largest entry.
+    """
+
+    who: str = "autograd"
+    subject: str = "autograd's gradient"
+    factors: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    closeness: float = CLOSE
+
+
+NO_CLUES = Clues()
+
+
+def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
+    """Return in words how a wrong gradient relates to the right one, of the same shape; or None."""
+    finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
+    if not finite or not bool((reference != 0).any()):
+        return None
+    return next(_causes(gradient, reference, clues), None)
+
+
+def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
+    """Yield explanations that fit, the simplest first."""
+    if not bool((gradient != 0).any()):
+        yield f"{clues.subject} is zero everywhere"
+        return
+    if _close(gradient, -reference, clues):
+        yield "the sign is wrong"
+    factor = float((gradient * reference).sum() / (reference * reference).sum())
+    multiple = _close(gradient, reference * factor, clues)
+    if multiple and gradient.numel() > 1:  # one number is always a multiple of another
+        yield f"{clues.subject} is the right one times {_number(factor)}"
+    if gradient.ndim >= MATRIX_RANK and _same_shape(gradient.mT, reference) and _close(gradient.mT, reference, clues):
+        yield "it is the transpose of the right one"
+    yield from _of_factors(gradient, reference, clues)
+    yield from _of_terms(gradient, reference, clues)
+    if multiple:
+        yield f"{clues.subject} is the right one times {_number(factor)}"
+    shift = float((gradient - reference).mean())
+    if _close(gradient - shift, reference, clues):
+        yield f"{_number(shift)} is added to every entry"
+    if _close(gradient.flatten().sort().values, reference.flatten().sort().values, clues):
+        yield "the entries are the right ones, in the wrong places"
+
+
+def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
+    for name, factor in clues.factors.items():
+        if not _broadcasts(tuple(factor.shape), tuple(reference.shape)):
+            continue
+        if _close(gradient * factor, reference, clues):
+            yield f"the factor {name} is missing"
+        elif _close(gradient, reference * factor, clues):
+            yield f"there is a factor {name} too many"
+
+
+def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
+    for name, term in clues.terms.items():
+        square = float((term * term).sum())
+        if len(clues.terms) == 1 or not square or not math.isfinite(square):
+            continue
+        times = 1 + float(((gradient - reference) * term).sum()) / square
+        if _close(gradient, reference + (times - 1) * term, clues):
+            yield _of_term(name, times)
+
+
+def _of_term(name: str, times: float) -> str:
+    for number, words in ((0, "is missing"), (-1, "has the wrong sign"), (2, "is counted twice")):
+        if abs(times - number) <= SIMPLE:
+            return f"the term {name} {words}"
+    return f"the term {name} is taken times {_number(times)}"
+
+
+def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
+    """Return in words what makes a gradient of another shape the right one: a sum over axes, a transpose; or None."""
+    if gradient.ndim >= MATRIX_RANK and _same_shape(gradient.mT, reference) and _close(gradient.mT, reference, clues):
+        return "it is the transpose of the right one"
+    for axes in _axes_to_sum(tuple(gradient.shape), tuple(reference.shape)):
+        for keepdim in (True, False):
+            summed = gradient.sum(dim=axes, keepdim=keepdim)
+            if _same_shape(summed, reference) and _close(summed, reference, clues):
+                which = f"axis {axes[0]}" if len(axes) == 1 else f"the axes {', '.join(map(str, axes))}"
+                return f"the sum over {which}, which broadcasting repeats, is missing"
+    return None
+
+
+def _axes_to_sum(shape: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[Sequence[int]]:
+    if len(shape) <= MOST_AXES and len(wanted) <= len(shape):
+        for count in range(1, len(shape) + 1):
+            yield from combinations(range(len(shape)), count)
+
+
+def _close(left: Any, right: Any, clues: Clues) -> bool:
+    return bool(((left - right).abs() <= clues.closeness * right.abs().max()).all())
+
+
+def _same_shape(left: Any, right: Any) -> bool:
+    return tuple(left.shape) == tuple(right.shape)
+
+
+def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether a shape broadcasts to another."""
+    aligned = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(size in {1, full} for size, full in aligned)
+
+
+def _number(value: float) -> str:
+    """Return a factor in digits, or as a fraction such as `1/3` where that is shorter."""
+    digits = f"{value:.10g}"
+    for denominator in range(2, LARGEST_DENOMINATOR + 1):
+        numerator = value * denominator
+        if round(numerator) and abs(numerator - round(numerator)) <= CLOSE * abs(numerator):
+            return min(digits, f"{round(numerator)}/{denominator}", key=len)
+    return digits

@@ -1,0 +1,79 @@
+"""The likely cause of a wrong gradient is the one that was planted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.causes import Clues, cause_of_shape, likely_cause
+
+INF = math.inf
+MATRIX = torch.tensor([[1.0, 2.0], [-3.0, 5.0]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "cause"),
+    [
+        (-MATRIX, "sign"),
+        (MATRIX * 2, "times 2"),
+        (MATRIX * -0.5, "times -0.5"),
+        (MATRIX.T, "transpose"),
+        (MATRIX * 0, "zero everywhere"),
+        (MATRIX + 1, "1 is added"),
+        (MATRIX * INF, None),
+    ],
+)
+def test_the_likely_cause(gradient: Tensor, cause: str | None) -> None:
+    found = likely_cause(gradient, MATRIX)
+    assert found is None if cause is None else cause in (found or "")
+
+
+def test_nothing_is_said_about_a_derivative_that_is_zero() -> None:
+    assert likely_cause(MATRIX, MATRIX * 0) is None
+
+
+UPSTREAM = torch.tensor([[2.0, 0.5], [7.0, -1.0]], dtype=torch.float64)
+COLUMN = torch.tensor([[3.0], [-2.0]], dtype=torch.float64)
+CLUES = Clues(
+    "the claim", "the claim", {"g": UPSTREAM, "a": COLUMN}, {"through p": MATRIX - UPSTREAM, "through q": UPSTREAM}
+)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "cause"),
+    [
+        (MATRIX / UPSTREAM, "the factor g is missing"),
+        (MATRIX * UPSTREAM, "a factor g too many"),
+        (MATRIX / COLUMN, "the factor a is missing"),
+        (MATRIX - UPSTREAM, "the term through q is missing"),
+        (MATRIX - 2 * UPSTREAM, "the term through q has the wrong sign"),
+        (MATRIX + UPSTREAM, "the term through q is counted twice"),
+        (MATRIX + UPSTREAM / 2, "the term through q is taken times 1.5"),
+        (MATRIX / 3, "times 1/3"),
+        (MATRIX * 3, "the claim is the right one times 3"),
+        (MATRIX + 0.5, "0.5 is added to every entry"),
+        (MATRIX.flip(0), "in the wrong places"),
+        (MATRIX + torch.tensor([[0.0, 0.0], [0.0, 1e-3]], dtype=torch.float64), None),
+    ],
+)
+def test_the_cause_by_what_the_right_one_is_made_of(gradient: Tensor, cause: str | None) -> None:
+    found = likely_cause(gradient, MATRIX, CLUES)
+    assert found is None if cause is None else cause in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("gradient", "reference", "cause"),
+    [
+        (MATRIX, MATRIX.sum(0), "the sum over axis 0"),
+        (MATRIX, MATRIX.sum(1, keepdim=True), "the sum over axis 1"),
+        (MATRIX, MATRIX.sum(), "the sum over the axes 0, 1"),
+        (MATRIX[:1].expand(3, 2).T, MATRIX[:1].expand(3, 2), "transpose"),
+        (MATRIX, MATRIX.sum(0) * 1.001, None),
+    ],
+)
+def test_the_cause_of_another_shape(gradient: Tensor, reference: Tensor, cause: str | None) -> None:
+    found = cause_of_shape(gradient, reference)
+    assert found is None if cause is None else cause in (found or "")
