@@ -12,7 +12,22 @@ from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from gradcli.behaviour import Accumulation
 from gradcli.errors import ExitCode, GradcliError
+from gradcli.verdict import Verdict, worst
+
+__all__ = [
+    "Output",
+    "Point",
+    "Report",
+    "SuiteReport",
+    "Symbolic",
+    "TensorReport",
+    "Verdict",
+    "jsonable",
+    "optional",
+    "worst",
+]
 
 REPORT_SCHEMA = "gradcli.report/1"
 SUITE_SCHEMA = "gradcli.suite/1"
@@ -26,33 +41,6 @@ def optional() -> Any:
 def is_optional(entry: Field[Any]) -> bool:
     """Return whether a field is left out of the JSON where it is None."""
     return "optional" in entry.metadata
-
-
-class Verdict(StrEnum):
-    """What the comparison of autograd with the symbolic derivative says; ordered from best to worst by `rank`."""
-
-    MATCH = "match"
-    SUBGRADIENT = "subgradient"
-    UNDECIDED = "undecided"
-    UNDEFINED = "undefined"
-    MISMATCH = "mismatch"
-
-    @property
-    def rank(self) -> int:
-        """Return the severity: the worst verdict of several is the one of highest rank."""
-        return list(Verdict).index(self)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """Return the exit code that a run with this overall verdict ends with."""
-        if self in {Verdict.MATCH, Verdict.SUBGRADIENT}:
-            return ExitCode.OK
-        return ExitCode.UNDECIDED if self is Verdict.UNDECIDED else ExitCode.MISMATCH
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst of several verdicts; of none, `match`."""
-    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.MATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +141,8 @@ class Report:
     tensors: tuple[TensorReport, ...]
     verdict: Verdict | None
     points: tuple[Point, ...] | None = optional()
+    calls: tuple[dict[str, Any | None], ...] | None = optional()  # `accumulate`: name -> .grad, and the output's value
+    accumulation: Accumulation | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

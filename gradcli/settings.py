@@ -10,7 +10,7 @@ Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal["eval", "grad", "check"]
+Command = Literal["eval", "grad", "check", "accumulate"]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
@@ -56,6 +56,9 @@ class Settings:
     wrt: tuple[str, ...] | None = None
     create_graph: bool = False
     allow_unused: bool = False
+    times: int = 1  # backward calls of `accumulate`
+    zero_grad: Literal["none", "zeros"] | None = None  # what .grad is made before each of them
+    learning_rate: float | None = None
     witnesses: tuple[Witness, ...] = ("symbolic", "finite-difference", "taylor")
     points: int = 1
     claims: dict[str, str] = field(default_factory=dict)

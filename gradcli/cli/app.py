@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gradcli import __version__
+from gradcli.cli.accumulate import accumulate
 from gradcli.cli.arguments import ProgramCommand
 from gradcli.cli.check import check
 from gradcli.cli.eval import evaluate
@@ -40,6 +41,7 @@ app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=F
 app.command("eval", cls=ProgramCommand)(evaluate)
 app.command("grad", cls=ProgramCommand)(grad)
 app.command("check", cls=ProgramCommand)(check)
+app.command("accumulate", cls=ProgramCommand)(accumulate)
 app.command("ops")(ops)
 app.command("schema")(schema)
 app.command("info")(info)

@@ -175,6 +175,30 @@ ClaimOption = Annotated[
         help='A gradient derived by hand, such as "W=X.T @ g"; g is the upstream gradient. Repeatable.',
     ),
 ]
+TimesOption = Annotated[
+    int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="How often backward() is called.")
+]
+ZeroGradOption = Annotated[
+    bool, typer.Option("--zero-grad", rich_help_panel=GRADIENT, help="Call zero_grad() before each backward call.")
+]
+SetToZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--set-to-zero",
+        rich_help_panel=GRADIENT,
+        help="zero_grad(set_to_none=False): .grad is filled with zeros, not None.",
+    ),
+]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--lr",
+        metavar="RATE",
+        rich_help_panel=GRADIENT,
+        show_default=False,
+        help="Learning rate of an SGD step after each call.",
+    ),
+]
 NoVerifyOption = Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd alone.")]
 RtolOption = Annotated[
     float | None,

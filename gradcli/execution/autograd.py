@@ -79,29 +79,27 @@ def backward(
 ) -> dict[Traced, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
-    A hook on each non-leaf catches its gradient; a tensor that the output does not depend on gets zeros. `cotangent` is
-    None for a scalar output that is given none: with one, PyTorch imports sympy (half a second) to compare two shapes.
+    A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
+    depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
+    (half a second) to compare two shapes.
     """
     caught: dict[Traced, Tensor] = {}
-    inner = [traced for traced in tensors if traced.tensor.requires_grad and not traced.is_leaf]
-    hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in inner]
+    wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in wanted]
     for traced in retain:
         traced.tensor.retain_grad()
     with _refusals():
         output.tensor.backward(cotangent)
     for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
         hook.remove()
-    for traced in tensors:
-        if traced.is_leaf and traced.tensor.grad is not None:
-            caught[traced] = traced.tensor.grad.detach().clone()
-    wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
 def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
-            caught[traced] = gradient.detach()
+            # A leaf's `.grad` may become this very tensor, and be added to in place.
+            caught[traced] = gradient.detach().clone() if traced.is_leaf else gradient.detach()
 
     return hook
 

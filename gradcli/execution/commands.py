@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.execution.accumulate import accumulate
 from gradcli.execution.check import check
 from gradcli.execution.evaluation import evaluate
 from gradcli.execution.run import default_dtype
@@ -16,6 +17,7 @@ COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Repo
     "eval": evaluate,
     "grad": evaluate,
     "check": check,
+    "accumulate": accumulate,
 }
 
 

@@ -42,15 +42,20 @@ def overall(reports: Sequence[TensorReport]) -> Verdict:
     return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
 
 
-def evaluate_run(run: Run) -> Evaluation:
-    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them."""
+def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them.
+
+    Without `formulas` the reports hold none: they are the slowest part.
+    """
     settings = run.settings
     tensors = list(dict.fromkeys(run.trace.tensors))
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
-    formulas = Formulas.ask(DERIVATIONS, run.expansion, run.names, run.cotangent) if run.expansion else None
+    asked = None
+    if formulas and run.expansion is not None:
+        asked = Formulas.ask(DERIVATIONS, run.expansion, run.names, run.cotangent)
     found = _gradients(run, shown)
     evidence = weigh(run, found)
-    written = formulas.collect() if formulas else {}
+    written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
     return Evaluation(found, evidence, reports)
 

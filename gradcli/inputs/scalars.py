@@ -40,3 +40,10 @@ def check_positive(option: str, number: int) -> int:
     if number < 1:
         raise InputError(f"{option} must be at least 1, but it is {number}")
     return check_count(option, number)
+
+
+def check_rate(option: str, number: float) -> float:
+    """Return a learning rate as it is; a negative one climbs."""
+    if not math.isfinite(number):
+        raise InputError(f"{option} must be finite, but it is {number}")
+    return float(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.render import checks
+from gradcli.render import calls, checks
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
@@ -13,6 +13,7 @@ from gradcli.report import Report
 EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
     "tensors": checks.grids_of_tensors,
     "points": checks.grids_of_points,
+    "accumulation": calls.grids,
 }
 
 

@@ -84,9 +84,9 @@ def _extra(grid: Grid, width: int) -> list[str]:
     headings: list[list[Lines]] = [[(heading,) for heading in grid.headings]] if grid.headings else []
     columns = list(zip(*headings, *rows, strict=True))
     widths = [max((len(line) for cell in column for line in cell), default=0) for column in columns]
-    lines = [line for row in [*headings, *rows] for line in _grid_row(row, widths)]
-    if headings:
-        lines.insert(1, _joined(["-" * size for size in widths], widths))
+    head = [*_grid_row(headings[0], widths), _joined(["-" * size for size in widths], widths)] if headings else []
+    lines = [line for row in rows for line in (*_grid_row(row, widths), *([""] if grid.is_tall else []))]
+    lines = [*head, *(lines[:-1] if grid.is_tall else lines)]
     below = [part for line in grid.below for part in textwrap.wrap(line, width - INDENT)]
     return [grid.title, *_indented(lines), *([""] if lines and below else []), *_indented(below)]
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from gradcli.render import plain
 from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.sparkline import sparkline
 from gradcli.render.style import Style
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report import Report, Verdict
@@ -117,12 +118,14 @@ def _extra(grid: Grid) -> RenderableType:
     if grid.rows:
         parts.append(Padding(_extra_table(grid), (0, 0, 0, INDENT), expand=False))
     if grid.below:
-        parts += [*([Text()] if grid.rows else []), Padding(Text("\n".join(grid.below)), (0, 0, 0, INDENT))]
+        below = Text("\n".join(grid.below))
+        below = Text.assemble((sparkline(grid.series), "cyan"), "  ", below) if grid.series else below
+        parts += [*([Text()] if grid.rows else []), Padding(below, (0, 0, 0, INDENT))]
     return Group(*parts)
 
 
 def _extra_table(grid: Grid) -> Table:
-    table = _two_columns() if not grid.headings else _headed(Table(box=SIMPLE_HEAD))
+    table = _two_columns() if not grid.headings else _headed(Table(box=SIMPLE_HEAD, leading=int(grid.is_tall)))
     for heading in grid.headings:
         table.add_column(Text(heading), header_style="dim", overflow="fold")
     for row in grid.rows:

@@ -1,0 +1,34 @@
+"""What a comparison says, and which exit code it asks for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gradcli.errors import ExitCode
+
+
+class Verdict(StrEnum):
+    """What the comparison of autograd with the symbolic derivative says; ordered from best to worst by `rank`."""
+
+    MATCH = "match"
+    SUBGRADIENT = "subgradient"
+    UNDECIDED = "undecided"
+    UNDEFINED = "undefined"
+    MISMATCH = "mismatch"
+
+    @property
+    def rank(self) -> int:
+        """Return the severity: the worst verdict of several is the one of highest rank."""
+        return list(Verdict).index(self)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code that a run with this overall verdict ends with."""
+        if self in {Verdict.MATCH, Verdict.SUBGRADIENT}:
+            return ExitCode.OK
+        return ExitCode.UNDECIDED if self is Verdict.UNDECIDED else ExitCode.MISMATCH
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Return the worst of several verdicts; of none, `match`."""
+    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.MATCH)
