@@ -10,7 +10,7 @@ Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal["eval", "grad", "check", "accumulate"]
+Command = Literal["eval", "grad", "check", "accumulate", "jvp", "jacobian", "hessian", "double-backward"]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
@@ -38,7 +38,7 @@ class Settings:
 
     `shapes` maps a leaf to its shape; the key None holds the shape of all leaves that are given none.
     `wrt` and `timeout` are None where the command line leaves them to the command. `witnesses`, `points` and `claims`
-    (tensor -> gradient derived by hand, as a program) are `check`'s.
+    (tensor -> gradient derived by hand, as a program) are `check`'s, `tangents` are `jvp`'s.
     """
 
     command: Command = "eval"
@@ -54,9 +54,10 @@ class Settings:
     grad_output: Literal["ones", "randn"] | Value | None = None
     retain_grad: tuple[str, ...] = ()
     wrt: tuple[str, ...] | None = None
+    tangents: dict[str, Value] = field(default_factory=dict)
     create_graph: bool = False
     allow_unused: bool = False
-    times: int = 1  # backward calls of `accumulate`
+    times: int = 1  # backward calls of `accumulate` and `double-backward`
     zero_grad: Literal["none", "zeros"] | None = None  # what .grad is made before each of them
     learning_rate: float | None = None
     witnesses: tuple[Witness, ...] = ("symbolic", "finite-difference", "taylor")

@@ -16,9 +16,13 @@ from gradcli import __version__
 from gradcli.cli.accumulate import accumulate
 from gradcli.cli.arguments import ProgramCommand
 from gradcli.cli.check import check
+from gradcli.cli.double_backward import double_backward
 from gradcli.cli.eval import evaluate
 from gradcli.cli.grad import grad
+from gradcli.cli.hessian import hessian
 from gradcli.cli.info import info
+from gradcli.cli.jacobian import jacobian
+from gradcli.cli.jvp import jvp
 from gradcli.cli.ops import ops
 from gradcli.cli.schema import schema
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError
@@ -42,6 +46,10 @@ app.command("eval", cls=ProgramCommand)(evaluate)
 app.command("grad", cls=ProgramCommand)(grad)
 app.command("check", cls=ProgramCommand)(check)
 app.command("accumulate", cls=ProgramCommand)(accumulate)
+app.command("jvp", cls=ProgramCommand)(jvp)
+app.command("jacobian", cls=ProgramCommand)(jacobian)
+app.command("hessian", cls=ProgramCommand)(hessian)
+app.command("double-backward", cls=ProgramCommand)(double_backward)
 app.command("ops")(ops)
 app.command("schema")(schema)
 app.command("info")(info)

@@ -52,8 +52,8 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What every command that runs a program can be told about its leaves, gradient, comparison and limits."""
+class ProgramOptions:
+    """What every command that runs a program can be told about its leaves, output, comparison and limits."""
 
     shape: ShapeOption = ()  # type: ignore[assignment]  # a shared default must not be mutable
     value: ValueOption = ()  # type: ignore[assignment]
@@ -64,7 +64,6 @@ class RunOptions:
     device: DeviceOption = "cpu"
     constant: ConstantOption = ()  # type: ignore[assignment]
     reduce: ReduceOption = "none"
-    grad_output: GradOutputOption = None
     no_verify: NoVerifyOption = False
     rtol: RtolOption = None
     atol: AtolOption = None
@@ -79,7 +78,14 @@ class RunOptions:
     max_derivation_time: DerivationTimeOption = 10
 
 
-def limits_from(options: RunOptions) -> Limits:
+@dataclass(frozen=True, slots=True)
+class RunOptions(ProgramOptions):
+    """The same, with the vector that a gradient is multiplied by."""
+
+    grad_output: GradOutputOption = None
+
+
+def limits_from(options: ProgramOptions) -> Limits:
     """Return the limits that the options set."""
     from gradcli.inputs import check_count, check_number, parse_size
 
@@ -95,7 +101,7 @@ def limits_from(options: RunOptions) -> Limits:
     )
 
 
-def settings_from(command: Command, options: RunOptions, **more: Any) -> Settings:
+def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:
     """Return the settings that the options amount to; `more` are the fields that only this command has."""
     from gradcli import inputs
 
@@ -111,7 +117,7 @@ def settings_from(command: Command, options: RunOptions, **more: Any) -> Setting
         device=options.device,
         constants=inputs.parse_names("--constant", options.constant),
         reduce=options.reduce,
-        grad_output=inputs.parse_grad_output(options.grad_output, limits),
+        grad_output=inputs.parse_grad_output(getattr(options, "grad_output", None), limits),
         verify=not options.no_verify,
         rtol=None if options.rtol is None else inputs.check_number("--rtol", options.rtol),
         atol=None if options.atol is None else inputs.check_number("--atol", options.atol),

@@ -149,6 +149,19 @@ WrtOption = Annotated[
         help="Differentiate with respect to these, such as w1,w2.",
     ),
 ]
+TangentOption = Annotated[
+    list[str],
+    typer.Option(
+        "--tangent",
+        metavar="NAME=VALUE",
+        rich_help_panel=GRADIENT,
+        show_default=False,
+        help="The direction in which a leaf moves: a number or a list; 0 by default. Repeatable.",
+    ),
+]
+TimesOption = Annotated[
+    int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="Calls of backward(retain_graph=True).")
+]
 CreateGraphOption = Annotated[
     bool, typer.Option("--create-graph", rich_help_panel=GRADIENT, help="Record the graph of the gradient too.")
 ]

@@ -7,7 +7,10 @@ from typing import Any
 
 from gradcli.execution.accumulate import accumulate
 from gradcli.execution.check import check
+from gradcli.execution.double_backward import double_backward
 from gradcli.execution.evaluation import evaluate
+from gradcli.execution.hessians import hessian
+from gradcli.execution.jacobians import jacobian, jvp
 from gradcli.execution.run import default_dtype
 from gradcli.program import Program
 from gradcli.report import Report
@@ -18,6 +21,10 @@ COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Repo
     "grad": evaluate,
     "check": check,
     "accumulate": accumulate,
+    "jvp": jvp,
+    "jacobian": jacobian,
+    "hessian": hessian,
+    "double-backward": double_backward,
 }
 
 

@@ -61,7 +61,7 @@ class Evidence:
         comparison = compare(gradient, reference, self.tolerance)
         if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
             return comparison
-        if compare(gradient, reference, self.tolerance, ceiling(self.reference)).verdict is not Verdict.MATCH:
+        if compare(gradient, reference, self.tolerance, ceiling(self.reference.values)).verdict is not Verdict.MATCH:
             return comparison  # no rounding noise excuses this much
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent)

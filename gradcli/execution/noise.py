@@ -7,12 +7,17 @@ autograd's value is as good as any of these. This is the idea of stochastic arit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.reference import Expansion, Reference, differentiate, expand
 from gradcli.execution.trace import Trace, Traced
+
+Key = TypeVar("Key")
 
 RUNS = 6
 # Relative size of the steps: a few units in the last place.
@@ -24,20 +29,33 @@ CEILING = 1e-10
 
 def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> dict[Traced, Tensor]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
+
+    def gradients(expansion: Expansion) -> Mapping[Traced, Tensor]:
+        return differentiate(expansion, cotangent, DERIVATIONS.known).values
+
+    return scattered(trace, reference.values, gradients)
+
+
+def scattered(
+    trace: Trace, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]]
+) -> dict[Key, Tensor]:
+    """Return how far rounding alone may move each entry of some tensors.
+
+    They are found `again` from the trace with other last bits; what is `known` of them also says how large they are.
+    """
     generator = torch.Generator().manual_seed(0)
-    scatter = {traced: torch.zeros_like(value) for traced, value in reference.values.items()}
+    scatter = {key: torch.zeros_like(value) for key, value in known.items()}
     for _ in range(RUNS):
-        shaken = differentiate(_shaken(trace, generator), cotangent, DERIVATIONS.known)
-        for traced, value in shaken.values.items():
-            if traced in scatter and value.shape == scatter[traced].shape:
-                scatter[traced] = torch.maximum(scatter[traced], (value - reference.values[traced]).abs())
-    most = ceiling(reference)
-    return {traced: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=most) for traced, spread in scatter.items()}
+        for key, value in again(_shaken(trace, generator)).items():
+            if key in scatter and value.shape == scatter[key].shape:
+                scatter[key] = torch.maximum(scatter[key], (value - known[key]).abs())
+    most = ceiling(known)
+    return {key: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=most) for key, spread in scatter.items()}
 
 
-def ceiling(reference: Reference) -> float:
+def ceiling(known: Mapping[Key, Tensor]) -> float:
     """Return the most that rounding noise may excuse in any entry: an error beyond it needs no second evaluation."""
-    return CEILING * max((_largest(value) for value in reference.values.values()), default=0.0)
+    return CEILING * max((_largest(value) for value in known.values()), default=0.0)
 
 
 def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:

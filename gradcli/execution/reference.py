@@ -61,12 +61,15 @@ class Reference:
     first_nan: TracedCall | None = None
 
 
-def expand(trace: Trace, shake: Shake = still) -> Expansion:
-    """Return the trace's definitions, expanded and run in double precision; `shake` changes every value on the way."""
+def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | None = None) -> Expansion:
+    """Return the trace's definitions, expanded and run in double precision; `shake` changes every value on the way.
+
+    `moved` leaves have other values than the trace's.
+    """
     expansion = Expansion(trace, Tape(shake))
     with double_precision():
         for leaf in trace.leaves:
-            value = shake(double(leaf.tensor))
+            value = shake(double((moved or {}).get(leaf, leaf.tensor)))
             expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
         for call in trace.calls:
             if not set(call.outputs) <= expansion.nodes.keys():  # else PyTorch returned what it was given

@@ -37,9 +37,10 @@ def parse_choices(option: str, texts: Iterable[str], kind: Any) -> tuple[Any, ..
 
 
 def check_names(leaves: Sequence[str], settings: Settings) -> None:
-    """Refuse a `--shape`, `--value` or `--constant` whose name is no leaf, and a value that contradicts a shape."""
+    """Refuse an option whose name is no leaf (`--shape`, `--tangent`), and a value that contradicts a shape."""
     given = [("--shape", name) for name in settings.shapes if name is not None]
     given += [("--value", name) for name in settings.values]
+    given += [("--tangent", name) for name in settings.tangents]
     given += [("--constant", name) for name in settings.constants]
     for option, name in given:
         if name not in leaves:

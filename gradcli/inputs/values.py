@@ -24,14 +24,14 @@ LONGEST_QUOTE = 40
 HINT = "write a number, true, false or a nested list such as [[1, 2], [3, 4]]"
 
 
-def parse_values(texts: Iterable[str], limits: Limits) -> dict[str, Value]:
-    """Return the values that the `--value` options give, by leaf."""
+def parse_values(texts: Iterable[str], limits: Limits, name_of_option: str = "--value") -> dict[str, Value]:
+    """Return the values that the `--value` options, or others like them, give by leaf."""
     values: dict[str, Value] = {}
     for text in texts:
-        option = OptionText("--value", text)
+        option = OptionText(name_of_option, text)
         name, start = option.split_name()
         if name is None:
-            raise option.error("a value needs the name of its leaf", hint="write `--value w1=2`")
+            raise option.error("a value needs the name of its leaf", hint=f"write `{name_of_option} w1=2`")
         if name in values:
             raise option.error(f"the value of '{name}' is given twice")
         values[name] = _Reader(option, start, limits).read()

@@ -1,0 +1,33 @@
+"""`gradcli double-backward`."""
+
+from __future__ import annotations
+
+from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
+from gradcli.cli.options import ProgramArgument, TimesOption, WrtOption
+from gradcli.cli.spread import spread
+
+
+@spread
+def double_backward(
+    program: ProgramArgument,
+    run: RunOptions,
+    output: OutputOptions,
+    wrt: WrtOption = (),  # type: ignore[assignment]  # a default must not be mutable
+    times: TimesOption = 2,
+) -> int:
+    """Run backward twice: what is freed, what accumulates, and the second derivative.
+
+    Whether the second backward fails, and at which node, is predicted from the
+    graph before it is run.
+
+    Examples:
+      gradcli double-backward "y = x**3; z = y + 1" --value x=2
+      gradcli double-backward "x + 1"
+      gradcli double-backward "sum(w * x**2)" --shape 3 --times 3
+    """
+    from gradcli.cli.running import run as run_program
+    from gradcli.inputs import check_positive, parse_names
+
+    names = parse_names("--wrt", wrt) or None
+    settings = settings_from("double-backward", run, wrt=names, times=check_positive("--times", times))
+    return run_program(program, settings, output)

@@ -1,0 +1,27 @@
+"""`gradcli hessian`."""
+
+from __future__ import annotations
+
+from gradcli.cli.bundles import OutputOptions, ProgramOptions, settings_from
+from gradcli.cli.options import ProgramArgument, WrtOption
+from gradcli.cli.spread import spread
+
+
+@spread
+def hessian(
+    program: ProgramArgument,
+    run: ProgramOptions,
+    output: OutputOptions,
+    wrt: WrtOption = (),  # type: ignore[assignment]  # a default must not be mutable
+) -> int:
+    """Differentiate a scalar output twice, by every pair of leaves.
+
+    Examples:
+      gradcli hessian "x**2 * y" --value x=2 --value y=3
+      gradcli hessian "x @ A @ x" --value "A=[[1,2],[3,4]]" --value "x=[1,1]" --wrt x
+      gradcli hessian "softmax(x, dim=0)[0]" --value "x=[1, 2, 3]"
+    """
+    from gradcli.cli.running import run as run_program
+    from gradcli.inputs import parse_names
+
+    return run_program(program, settings_from("hessian", run, wrt=parse_names("--wrt", wrt) or None), output)
