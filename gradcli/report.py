@@ -220,11 +220,11 @@ class Report:
     points: tuple[Point, ...] | None = optional()
     calls: tuple[dict[str, Any | None], ...] | None = optional()  # `accumulate`: name -> .grad, and the output's value
     accumulation: Accumulation | None = optional()
-    method: str | None = optional()  # what of torch.func was called
     jvp: Derivative | None = optional()
     hessian: dict[str, dict[str, Any]] | None = optional()  # row leaf -> column leaf -> of both leaves' shapes
     symbolic_hessian: dict[str, dict[str, Derivative]] | None = optional()
     symmetry: Symmetry | None = optional()
+    method: str | None = optional()  # what of torch.func was called
     lifecycle: Lifecycle | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 

@@ -18,7 +18,7 @@ def hessian(
 
     Examples:
       gradcli hessian "x**2 * y" --value x=2 --value y=3
-      gradcli hessian "x @ A @ x" --value "A=[[1,2],[3,4]]" --value "x=[1,1]" --wrt x
+      gradcli hessian "x @ A @ x" --shape A=2x2 --shape x=2 --wrt x
       gradcli hessian "softmax(x, dim=0)[0]" --value "x=[1, 2, 3]"
     """
     from gradcli.cli.running import run as run_program

@@ -159,9 +159,6 @@ TangentOption = Annotated[
         help="The direction in which a leaf moves: a number or a list; 0 by default. Repeatable.",
     ),
 ]
-TimesOption = Annotated[
-    int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="Calls of backward(retain_graph=True).")
-]
 CreateGraphOption = Annotated[
     bool, typer.Option("--create-graph", rich_help_panel=GRADIENT, help="Record the graph of the gradient too.")
 ]

@@ -38,6 +38,7 @@ NAME = Column("name", lambda row: (row.name,))
 SHAPE = Column("shape", lambda row: (row.shape,))
 GRAD_FN = Column("grad_fn", lambda row: (row.grad_fn,))
 VALUE = Column("value", lambda row: row.value)
+TANGENT = Column("tangent", lambda row: row.tangent)
 GRAD = Column(".grad", lambda row: row.grad)
 GRADIENT = Column("gradient", lambda row: row.gradient)
 BOTH = Column(".grad = gradient", lambda row: row.gradient)
@@ -84,11 +85,12 @@ def _all(section: Section) -> tuple[Column, ...]:
         (SHAPE, section.shows_shape),
         (GRAD_FN, section.shows_grad_fn),
         (VALUE, True),
-        (GRAD, not section.grad_is_gradient),
-        (GRADIENT, not section.grad_is_gradient),
-        (BOTH, section.grad_is_gradient),
+        (TANGENT, section.shows_tangent),
+        (GRAD, section.shows_gradient and not section.grad_is_gradient),
+        (GRADIENT, section.shows_gradient and not section.grad_is_gradient),
+        (BOTH, section.shows_gradient and section.grad_is_gradient),
         (SYMBOLIC, section.shows_symbolic),
         (FORMULA, section.shows_formula),
-        (VERDICT, True),
+        (VERDICT, section.shows_verdict),
     ]
     return tuple(column for column, is_wanted in wanted if is_wanted)

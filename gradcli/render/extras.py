@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.render import calls, checks
+from gradcli.render import calls, checks, derivatives, lifecycles
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
 # The fields of a report that only some commands fill, and the grids that show each.
 EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
-    "tensors": checks.grids_of_tensors,
+    "tensors": lambda tensors: (*checks.grids_of_tensors(tensors), *derivatives.grids_of_jacobians(tensors)),
     "points": checks.grids_of_points,
     "accumulation": calls.grids,
+    "jvp": derivatives.grids_of_product,
+    "hessian": derivatives.grids_of_hessian,
+    "symbolic_hessian": derivatives.grids_of_disputed_blocks,
+    "symmetry": derivatives.grids_of_symmetry,
+    "method": derivatives.grids_of_method,
+    "lifecycle": lifecycles.grids_of_lifecycle,
 }
 
 

@@ -38,13 +38,13 @@ def show_shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) if shape else "scalar"
 
 
-def tensor_lines(tensor: Any) -> tuple[str, ...]:
-    """Return a tensor as lines: a number, aligned rows in brackets, or a summary where it is large."""
+def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
+    """Return a tensor as lines: a number, aligned rows in brackets, or a summary beyond `full` elements."""
     shape = tuple(tensor.shape)
     count = math.prod(shape)
     if count == 0:
         return (f"no element ({show_shape(shape)})",)
-    if count > FULL_ELEMENTS or (shape and shape[-1] > FULL_ROW):
+    if count > full or (shape and shape[-1] > FULL_ROW):
         return summary(tensor)
     if not shape:
         return (short(tensor.tolist()),)

@@ -29,6 +29,8 @@ WORDS = {
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
 }
 NOT_VERIFIED = "not verified"
+# These report other derivatives than gradients, in grids of their own.
+WITHOUT_GRADIENT = frozenset({"jvp", "jacobian", "hessian"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Row:
     shape: str
     grad_fn: str
     value: Lines
+    tangent: Lines
     grad: Lines
     gradient: Lines
     symbolic: Lines
@@ -59,6 +62,9 @@ class Section:
     shows_grad_fn: bool
     shows_symbolic: bool
     shows_formula: bool
+    shows_tangent: bool
+    shows_gradient: bool
+    shows_verdict: bool
     grad_is_gradient: bool  # in every row, so that one column can show both
 
     @property
@@ -87,7 +93,9 @@ def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
     leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf"]
     others = [tensor for tensor in report.tensors if tensor.kind != "leaf"]
-    sections = [_section("Leaf tensors", leaves), _section("Non-leaf tensors", others)]
+    titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
+    gradient = report.command not in WITHOUT_GRADIENT
+    sections = [_section(title, own, shows_gradient=gradient) for title, own in titled]
     return View(
         facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
         program=_program_lines(report.program),
@@ -108,7 +116,7 @@ def clip(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 12]} ... {text[-7:]}"
 
 
-def _section(title: str, tensors: Sequence[TensorReport]) -> Section:
+def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: bool) -> Section:
     shown = [*tensors] if len(tensors) <= MOST_ROWS else [*tensors[:FIRST_ROWS], *tensors[-LAST_ROWS:]]
     rows = tuple(map(_row, shown))
     return Section(
@@ -120,6 +128,9 @@ def _section(title: str, tensors: Sequence[TensorReport]) -> Section:
         shows_grad_fn=any(tensor.grad_fn for tensor in shown),
         shows_symbolic=any(row.symbolic for row in rows),
         shows_formula=any(row.formula for row in rows),
+        shows_tangent=any(tensor.tangent is not None for tensor in shown),
+        shows_gradient=shows_gradient,
+        shows_verdict=shows_gradient or any(tensor.verdict is not None for tensor in shown),
         grad_is_gradient=all(row.grad == row.gradient for row in rows),
     )
 
@@ -130,6 +141,7 @@ def _row(tensor: TensorReport) -> Row:
         shape=show_shape(tensor.shape),
         grad_fn=clip(tensor.grad_fn or "", LONGEST_NAME),
         value=tensor_lines(tensor.value),
+        tangent=() if tensor.tangent is None else tensor_lines(tensor.tangent),
         grad=_optional(tensor.grad),
         gradient=_optional(tensor.gradient),
         symbolic=_disputed(tensor),
@@ -145,7 +157,7 @@ def _optional(tensor: object | None) -> Lines:
 
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
-    settled = tensor.verdict in {None, Verdict.MATCH, Verdict.SUBGRADIENT}
+    settled = tensor.jacobian is not None or tensor.verdict in {None, Verdict.MATCH, Verdict.SUBGRADIENT}
     return (
         ()
         if settled or tensor.symbolic is None or tensor.symbolic.value is None
