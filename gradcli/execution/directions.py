@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution import autograd
-from gradcli.execution.noise import scattered
+from gradcli.execution.noise import Noise, scattered
 from gradcli.execution.reference import Expansion, differentiate, double, expand
 from gradcli.execution.run import Run
 from gradcli.execution.second import Gradients
@@ -62,10 +62,10 @@ def noise_of(
     """Return the rounding noise of several derivatives, measured when the first of them is asked for."""
 
     @cache
-    def measured() -> Mapping[Key, Tensor]:
+    def measured() -> Noise[Key]:
         return scattered(run.trace, known, again)
 
-    return lambda key: measured()[key]
+    return lambda key: measured().excused(key)
 
 
 def moved_output(run: Run, shifts: Mapping[Traced, Tensor], place: int) -> Callable[[float], float]:

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gradcli.execution.autograd import grad_fn_name
-from gradcli.execution.noise import ceiling, rounding_noise
+from gradcli.execution.kinks import SLACK
+from gradcli.execution.noise import Noise, rounding_noise
 from gradcli.execution.reference import Reference, double
 from gradcli.execution.trace import Trace, Traced
 from gradcli.execution.undefined import resting_on_undefined
 from gradcli.report import Verdict
 from gradcli.verify import Comparison, Tolerance, compare
+
+ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"
+MEASURED = (
+    f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
+)
+ILL_CONDITIONED = (
+    "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative"
+)
 
 
 @dataclass(slots=True)
@@ -27,7 +36,7 @@ class Evidence:
     reference: Reference
     tolerance: Tolerance
     undefined: dict[Traced, str]
-    _noise: dict[Traced, Tensor] | None = None
+    _noise: Noise[Traced] | None = None
     _known: dict[Traced, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -61,16 +70,14 @@ class Evidence:
         comparison = compare(gradient, reference, self.tolerance)
         if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
             return comparison
-        if compare(gradient, reference, self.tolerance, ceiling(self.reference.values)).verdict is not Verdict.MATCH:
-            return comparison  # no rounding noise excuses this much
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
-        again = compare(gradient, reference, self.tolerance, self._noise.get(traced, 0.0))
-        if again.verdict is not Verdict.MATCH:
-            return comparison
-        return dataclasses.replace(
-            again, note="agrees within rounding: cancellation leaves few digits of this gradient"
-        )
+        again = compare(gradient, reference, self.tolerance, self._noise.excused(traced))
+        if again.verdict is Verdict.MATCH:
+            return dataclasses.replace(again, note=ROUNDING)
+        if compare(gradient, reference, self.tolerance, self._noise.unknown(traced)).verdict is Verdict.MATCH:
+            return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
+        return comparison
 
     def _explained(self, traced: Traced, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
@@ -80,6 +87,8 @@ class Evidence:
             where = self.reference.kinked[traced]
             note = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
             return _with_note(comparison, Verdict.SUBGRADIENT, note)
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.measured:
+            return _with_note(comparison, Verdict.MATCH, MEASURED.format(self.reference.measured[traced]))
         if comparison.verdict is Verdict.UNDEFINED and self.reference.first_nan is not None:
             text = self.reference.first_nan.outputs[0].text
             return _with_note(comparison, Verdict.UNDEFINED, f"the derivative of '{text}' makes the first NaN")

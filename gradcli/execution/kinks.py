@@ -3,6 +3,7 @@
 A kink is declared by its op. At a kink (and where the symbolic derivative is not a number) the call's own gradient, as
 PyTorch computes it for this one call, is compared with the one-sided difference quotients of the same function. A
 choice between them is adopted, so that the gradients upstream can be compared; one outside is left to be a mismatch.
+Where the one-sided derivatives agree there is no kink, and the value was only measured: the report says so.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.adjoint import Adjoints
 from gradcli.execution.tape import Node
-from gradcli.execution.trace import Traced, TracedCall, replaced, target_of
+from gradcli.execution.trace import Traced, TracedCall, replaced, target_of, traced_in
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
@@ -24,6 +26,13 @@ STEP = 1e-5
 SLACK = 1e-6
 # One-sided derivatives cost four evaluations an element.
 MOST_ELEMENTS = 4096
+
+
+class Settled(Enum):
+    """What autograd's value for a call was adopted at."""
+
+    KINK = auto()  # the derivatives to both sides differ
+    MEASURED = auto()  # they do not: difference quotients stand in for a symbolic derivative that is NaN
 
 
 def has_kink(nodes: Sequence[Node], local: Adjoints) -> bool:
@@ -52,8 +61,11 @@ class LocalCall:
         positional = replaced(arguments.positional, tensors.__getitem__)
         keywords = replaced(arguments.keywords, tensors.__getitem__)
         result = target_of(self.call.op, arguments)(*positional, **keywords)
-        items = result if isinstance(result, tuple | list) else [result]
-        return [item for item in items if isinstance(item, Tensor)]
+        items = [
+            item for item in (result if isinstance(result, tuple | list) else [result]) if isinstance(item, Tensor)
+        ]
+        made = set(self.call.outputs)
+        return [item for item, traced in zip(items, traced_in(self.call.result), strict=True) if traced in made]
 
     def autograd(self, wanted: Sequence[Traced]) -> list[Tensor]:
         """Return PyTorch's own gradient of this one call."""
@@ -88,15 +100,17 @@ class LocalCall:
         return 2 * quotient(sign * step / 2) - quotient(sign * step)
 
 
-def resolve(local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoints, *, declared: bool = False) -> bool:
-    """Adopt autograd's choice where it lies between the one-sided derivatives; return whether these differ anywhere.
+def resolve(
+    local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoints, *, declared: bool = False
+) -> Settled | None:
+    """Adopt autograd's choice where it lies between the one-sided derivatives; return at what, or None for nowhere.
 
     At a declared kink the definition may have no derivative at all (an eigenvalue that is double): then it is all
     autograd's choice, if every entry of it lies between.
     """
     known = {*local.values, *(local.undecided if declared else ())}
     wanted = {traced: node for traced, node in inputs.items() if node.differentiable and node in known}
-    sided = False
+    settled = None
     for (traced, node), choice in zip(wanted.items(), local_call.autograd(list(wanted)), strict=True):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
         largest = torch.where(ours.isfinite(), ours, 0).abs().max()
@@ -106,8 +120,9 @@ def resolve(local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoint
         if 0 < len(places) <= MOST_ELEMENTS:
             adopted, found = _adopted(local_call, traced, choice, places)
             _settle(local, node, torch.where(adopted, choice, ours))
-            sided = sided or found
-    return sided
+            kind = Settled.KINK if found else Settled.MEASURED if bool(adopted.any()) else None
+            settled = kind if settled is None or kind is Settled.KINK else settled
+    return settled
 
 
 def _settle(local: Adjoints, node: Node, value: Tensor) -> None:

@@ -8,7 +8,8 @@ autograd's value is as good as any of these. This is the idea of stochastic arit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,12 +23,43 @@ Key = TypeVar("Key")
 RUNS = 6
 # Relative size of the steps: a few units in the last place.
 STEP = 4 * torch.finfo(torch.float64).eps
-# How many times the scatter counts as noise, and the most that noise may be, relative to the largest adjoint.
+# How many times the scatter counts as noise, and the most that it excuses, relative to the largest adjoint.
 WIDTH = 64.0
 CEILING = 1e-10
+# How many times the scatter counts where it is larger than that, so that nothing is decided within it.
+UNKNOWN_WIDTH = 16.0
+# Runs agree that are closer than this, relative to how far the farthest is from the reference.
+SAME = 1e-3
 
 
-def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> dict[Traced, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Noise(Generic[Key]):
+    """Derivatives at their point, and again in each shaken run: (RUNS, *shape)."""
+
+    values: Mapping[Key, Tensor]
+    shaken: Mapping[Key, Tensor]
+    ceiling: float
+
+    def excused(self, key: Key) -> Tensor:
+        """Return how far from the reference each entry may be and still agree with it."""
+        return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
+
+    def unknown(self, key: Key) -> Tensor:
+        """Return how far from the reference each entry may truly be, as far as double precision can tell.
+
+        An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
+        that its definition says. Where it is ill-conditioned, hardly two runs agree.
+        """
+        away = (self.shaken[key] - self.values[key]).abs().sort(dim=0).values
+        different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
+        unknown = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
+        return torch.maximum(unknown, self.excused(key))
+
+    def _scatter(self, key: Key) -> Tensor:
+        return (self.shaken[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
+
+
+def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
 
     def gradients(expansion: Expansion) -> Mapping[Traced, Tensor]:
@@ -38,24 +70,21 @@ def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> dic
 
 def scattered(
     trace: Trace, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]]
-) -> dict[Key, Tensor]:
+) -> Noise[Key]:
     """Return how far rounding alone may move each entry of some tensors.
 
     They are found `again` from the trace with other last bits; what is `known` of them also says how large they are.
     """
     generator = torch.Generator().manual_seed(0)
-    scatter = {key: torch.zeros_like(value) for key, value in known.items()}
-    for _ in range(RUNS):
-        for key, value in again(_shaken(trace, generator)).items():
-            if key in scatter and value.shape == scatter[key].shape:
-                scatter[key] = torch.maximum(scatter[key], (value - known[key]).abs())
-    most = ceiling(known)
-    return {key: (WIDTH * spread).nan_to_num(nan=0.0).clamp(max=most) for key, spread in scatter.items()}
+    runs = [again(_shaken(trace, generator)) for _ in range(RUNS)]
+    shaken = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
+    largest = max((_largest(value) for value in known.values()), default=0.0)
+    return Noise(known, shaken, CEILING * largest)
 
 
-def ceiling(known: Mapping[Key, Tensor]) -> float:
-    """Return the most that rounding noise may excuse in any entry: an error beyond it needs no second evaluation."""
-    return CEILING * max((_largest(value) for value in known.values()), default=0.0)
+def _like(found: Tensor | None, value: Tensor) -> Tensor:
+    """Return a run's value, or the reference's where a run has none of its shape: no scatter is no excuse."""
+    return value if found is None or found.shape != value.shape else found
 
 
 def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:

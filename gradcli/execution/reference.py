@@ -15,10 +15,10 @@ from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.adjoint import Adjoints, accumulate
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.finite import has_nan
-from gradcli.execution.kinks import LocalCall, has_kink, resolve
+from gradcli.execution.kinks import LocalCall, Settled, has_kink, resolve
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.tape import Node, Tape, nodes_in
-from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
+from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
 from gradcli.ops.table import find
 
 COMPLEX = "complex numbers have no symbolic derivative yet"
@@ -51,13 +51,15 @@ class Expansion:
 class Reference:
     """The symbolic gradient of every traced tensor, and what stood in the way.
 
-    `kinked` tensors' gradients pass through a kink; `undecided` has a reason for every tensor without a derivative;
-    `first_nan` is the call whose derivative made the first NaN.
+    `kinked` tensors' gradients pass through a kink, `measured` ones' through a call whose symbolic derivative is NaN,
+    so that difference quotients stand in for it; both have the call's name. `undecided` has a reason for every tensor
+    without a derivative; `first_nan` is the call whose derivative made the first NaN.
     """
 
     values: dict[Traced, Tensor] = field(default_factory=dict)
     undecided: dict[Traced, str] = field(default_factory=dict)
     kinked: dict[Traced, str] = field(default_factory=dict)
+    measured: dict[Traced, str] = field(default_factory=dict)
     first_nan: TracedCall | None = None
 
 
@@ -72,7 +74,7 @@ def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | 
             value = shake(double((moved or {}).get(leaf, leaf.tensor)))
             expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
         for call in trace.calls:
-            if not set(call.outputs) <= expansion.nodes.keys():  # else PyTorch returned what it was given
+            if call.outputs:  # else PyTorch returned what it was given
                 expansion.groups.append(_expand_call(expansion, call))
     return expansion
 
@@ -83,7 +85,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     if any(output.tensor.requires_grad for output in call.outputs):
         try:
             result = tape.apply(call.op, _on_tape(expansion, call.call))
-            made = _of_its_own(tape, call, nodes_in(result), {expansion.nodes[traced] for traced in call.inputs})
+            made = _of_its_own(tape, call, _made(call, nodes_in(result)), {expansion.nodes[t] for t in call.inputs})
             _check_shapes(call, made)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
@@ -98,6 +100,12 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
         node.differentiable = node.differentiable or output.tensor.requires_grad
         expansion.nodes[output] = node
     return Group(call, tuple(tape.nodes[start:]), error)
+
+
+def _made(call: TracedCall, nodes: list[Node]) -> list[Node]:
+    """Return those of a definition's results that stand where PyTorch made a tensor."""
+    outputs = set(call.outputs)
+    return [node for node, traced in zip(nodes, traced_in(call.result), strict=False) if traced in outputs]
 
 
 def _check_shapes(call: TracedCall, made: list[Node]) -> None:
@@ -183,31 +191,33 @@ def _judge_locally(
     inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
     outputs = [expansion.nodes[traced] for traced in group.call.outputs]
     kink, made_nan = has_kink(group.nodes, local), _makes_nan(inputs.values(), upstream, local)
+    settled = None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
     if (kink or made_nan) and upstream.keys() <= set(outputs):
         weights = [upstream.get(node) for node in outputs]
-        kink = _settle(group, inputs, weights, local, declared=kink) or kink
-    first = group.call.outputs[0]
-    known = (reference.kinked[traced] for traced in group.call.outputs if traced in reference.kinked)
-    name = first.name or first.text if kink else next(known, None)
-    if name is not None:
-        _mark_kinked(reference, group, name)
+        settled = _settle(group, inputs, weights, local, declared=kink)
+    kink = kink or settled is Settled.KINK
+    _mark(reference.kinked, group, here=kink)
+    _mark(reference.measured, group, here=settled is Settled.MEASURED and not kink)
     if reference.first_nan is None and made_nan and _makes_nan(inputs.values(), upstream, local):
         reference.first_nan = group.call
 
 
 def _settle(
     group: Group, inputs: Mapping[Traced, Node], weights: Sequence[Tensor | None], local: Adjoints, *, declared: bool
-) -> bool:
-    """Settle a call's kinks, and what only looks like one (0 times infinity); return whether there was a kink."""
+) -> Settled | None:
+    """Settle a call's kinks, and what only looks like one (0 times infinity); return which it was, if settled."""
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
     return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=declared)
 
 
-def _mark_kinked(reference: Reference, group: Group, name: str) -> None:
-    """Mark a call's operands: their gradients pass through the kink called `name`."""
-    for traced in group.call.inputs:
-        reference.kinked.setdefault(traced, name)
+def _mark(places: dict[Traced, str], group: Group, *, here: bool) -> None:
+    """Mark a call's operands: their gradients pass through a place that is here, or was marked at a result."""
+    first = group.call.outputs[0]
+    name = first.name or first.text if here else next((places[t] for t in group.call.outputs if t in places), None)
+    if name is not None:
+        for traced in group.call.inputs:
+            places.setdefault(traced, name)
 
 
 def _makes_nan(inputs: Iterable[Node], upstream: Mapping[Node, Tensor], local: Adjoints) -> bool:

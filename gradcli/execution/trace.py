@@ -62,8 +62,9 @@ class TracedCall:
 
     @property
     def outputs(self) -> list[Traced]:
-        """Return the tensors among the results."""
-        return traced_in(self.result)
+        """Return the tensors that it made: those among the results that it was not given."""
+        given = set(self.inputs)
+        return [traced for traced in traced_in(self.result) if traced not in given]
 
 
 @dataclass(slots=True)
@@ -110,21 +111,20 @@ class Autograd:
         target = target_of(op, call)
         self._check_size(target, positional, keywords)
         found = _run(op, target, positional, keywords)
-        # `conj` of a real tensor, `contiguous` of a contiguous one: PyTorch returns the tensor itself.
-        same = next((traced for traced in traced_in(call.positional) if traced.tensor is found), None)
-        result = self._wrap(found, call.node) if same is None else same
+        result = self._wrap(found, call.node, traced_in(call.positional))
         self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
-    def _wrap(self, result: Any, node: Call) -> Any:
+    def _wrap(self, result: Any, node: Call, given: Sequence[Traced], place: str = "") -> Any:
+        """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
         if isinstance(result, Tensor):
-            return Traced(result, None, self.program.text(node))
+            same = next((traced for traced in given if traced.tensor is result), None)
+            return Traced(result, None, self.program.text(node) + place) if same is None else same
         if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
-            parts = [self._wrap(item, node) for item in result]
-            for position, part in enumerate(parts):
-                part.text += f"[{position}]"
-            return rebuild(result, parts)
+            return rebuild(
+                result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
+            )
         return tuple(result) if isinstance(result, torch.Size) else result
 
     def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:

@@ -87,15 +87,21 @@ def is_namespaced_function(node: ast.expr) -> bool:
 def function_name(node: ast.expr, source: Source) -> str:
     """Return an op's name without the prefixes that PyTorch users write."""
     parts = dotted(node) or ()
-    prefix = _PREFIXES.get(parts[:-1])
-    if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
-        return _FUNCTIONAL_TWINS[parts[-1]]
-    if prefix is not None:
-        return f"{prefix}{parts[-1]}"
+    name = without_prefix(parts)
+    if name is not None:
+        return name
     if parts[0] == "math":
         raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
     hint = "prefixes are torch. (.linalg., .special., .fft., .masked., .nn.functional.), linalg., special., fft. and F."
     raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
+
+
+def without_prefix(parts: tuple[str, ...]) -> str | None:
+    """Return the op's own name that `torch.linalg.norm`, in parts, means; None where the prefix is not PyTorch's."""
+    prefix = _PREFIXES.get(parts[:-1])
+    if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
+        return _FUNCTIONAL_TWINS[parts[-1]]
+    return None if prefix is None else f"{prefix}{parts[-1]}"
 
 
 def constant_symbol(node: ast.expr) -> str | None:

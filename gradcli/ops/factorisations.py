@@ -426,7 +426,12 @@ for i in range(1, len(tensors)):
 y""",
         "torch.linalg.multi_dot([a, b, c]) | a=2x3 b=3x4 c=4x2",
         "torch.linalg.multi_dot([a, b, c]) | a=3 b=3x4 c=4",
-        aliases=("chain_matmul",),
+    ),
+    _composite(
+        "chain_matmul(*matrices)",
+        "linalg.multi_dot(matrices)",
+        "chain_matmul(a, b, c) | a=2x3 b=3x4 c=4x2",
+        torch="torch.chain_matmul",
     ),
     # Norms
     _implicit("_root_of_gram(A)", "out[..., i, k]*out[..., k, j] - A[..., m, i]*A[..., m, j]"),

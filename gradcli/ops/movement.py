@@ -153,6 +153,11 @@ MOVEMENT: tuple[Op, ...] = (
         torch="operator.getitem",
     ),
     _move("diagonal(input, offset=0, dim1=0, dim2=1)", "diagonal(x) | x=3x3", "diagonal(x, 1) | x=3x4"),
+    _move(
+        "linalg.diagonal(A, *, offset=0, dim1=-2, dim2=-1)",
+        "torch.linalg.diagonal(A) | A=2x3x3",
+        "torch.linalg.diagonal(A, offset=1, dim1=0) | A=2x3x3",
+    ),
     _move("diag(input, diagonal=0)", "diag(x) | x=3", "diag(x) | x=3x3"),
     _move("diag_embed(input, offset=0, dim1=-2, dim2=-1)", "diag_embed(x) | x=2x3"),
     _move("diagflat(input, offset=0)", "diagflat(x, 1) | x=2x2"),

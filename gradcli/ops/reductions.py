@@ -209,7 +209,12 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         "linalg.vector_norm(x, ord=2, dim=None, keepdim=False)",
         "torch.linalg.vector_norm",
         Kind.COMPOSITE,
-        """if ord == inf:
+        """m = amax(abs(detach(x)), dim, True)
+p = 1 if ord == 0 or ord == inf or ord == -inf else ord if ord > 0 else -ord
+if any(logical_and(m > 0, logical_or(m**p < 1e-200, m**p > 1e200))):
+    m = where(m > 0, m, 1)
+    y = reshape(m, sum(x, dim, keepdim).shape)*linalg.vector_norm(x/m, ord, dim, keepdim)
+elif ord == inf:
     y = amax(abs(x), dim, keepdim)
 elif ord == -inf:
     y = amin(abs(x), dim, keepdim)
@@ -223,7 +228,7 @@ else:
     y = sum(abs(x)**ord, dim, keepdim)**(1/ord)
 y""",
         "reductions",
-        kinks="linalg.vector_norm(x, ord, dim, True) == 0 if ord != 0 else False",
+        kinks="False if ord == 0 else amin(abs(x), dim, True) == 0 if ord < 0 else amax(abs(x), dim, True) == 0",
         jumps="any(x == 0) if ord == 0 else False",
         examples=(
             "torch.linalg.vector_norm(x) | x=2x3",

@@ -77,6 +77,16 @@ cumprod(cat([ones(x.shape + (1,)), powers], -1), -1)""",
         "torch.linalg.vander(x, N=4) | x=2x3",
     ),
     _op(
+        "vander(x, N=None, increasing=False)",
+        """n = x.shape[0] if N is None else N
+powers = x.unsqueeze(-1).expand((x.shape[0], n))
+rows = cumprod(cat([ones((x.shape[0], 1)), powers], -1)[:, :n], -1)
+rows if increasing else rows.flip(-1)""",
+        # PyTorch has no backward of it.
+        "vander(detach(x), 4)*y | x=3 y=3x4",
+        "vander(detach(x), 2, True)*y | x=3 y=3x2",
+    ),
+    _op(
         "diff(input, n=1, dim=-1, prepend=None, append=None)",
         """x = input if prepend is None else cat([prepend, input], dim)
 x = x if append is None else cat([x, append], dim)

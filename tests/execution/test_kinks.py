@@ -100,3 +100,10 @@ def test_an_infinite_derivative_matches_itself() -> None:
     report = run("sqrt(x)", x=0.0)
     assert report["x"].gradient.item() == float("inf")
     assert report.verdict in {Verdict.MATCH, Verdict.UNDEFINED}
+
+
+def test_a_value_that_was_only_measured_says_so() -> None:
+    report = run("x**y * 3", x=0.0, y=2.0)
+    assert report.verdict is Verdict.MATCH
+    assert "difference quotients" in (report["x"].note or "")
+    assert report["x**y"].note is None

@@ -61,3 +61,25 @@ def test_a_wrong_gradient_beside_truth_values_and_integers(
 ) -> None:
     monkeypatch.setattr(off, "error", 1e-3)
     assert run(program, x=[0.5, 2.0], y=[1.0, 1.0]).verdict is Verdict.MISMATCH
+
+
+def hilbert(size: int) -> list[list[float]]:
+    return [[1 / (i + j + 1) for j in range(size)] for i in range(size)]
+
+
+@pytest.mark.parametrize("program", ["logdet(A)", "inv(A).sum()"])
+@pytest.mark.parametrize(("size", "verdict"), [(4, Verdict.MATCH), (8, Verdict.UNDECIDED), (12, Verdict.UNDECIDED)])
+def test_a_matrix_that_is_nearly_singular_decides_nothing(program: str, size: int, verdict: Verdict) -> None:
+    report = evaluate_program(program, Settings(values={"A": hilbert(size)}))
+    assert report.verdict is verdict
+    assert verdict is Verdict.MATCH or "ill-conditioned" in (report["A"].note or "")
+
+
+def test_a_gradient_far_beyond_the_noise_is_wrong_at_any_point(off: type[Off], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(off, "error", 0.1)
+    report = evaluate_program("inv(A*exp(x)).sum()", Settings(values={"A": hilbert(8), "x": 0.0}))
+    assert report["x"].verdict is Verdict.MISMATCH
+
+
+def test_a_jump_between_two_values_is_no_noise() -> None:
+    assert run("fmod(x, y)", x=6.7, y=1.34)["y"].verdict is Verdict.MISMATCH
