@@ -57,15 +57,23 @@ def gradients_on(expansion: Expansion, cotangent: Tensor) -> Gradients:
 
 
 def noise_of(
-    run: Run, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]]
-) -> Callable[[Key], Tensor]:
-    """Return the rounding noise of several derivatives, measured when the first of them is asked for."""
+    run: Run, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]], scale: float
+) -> Callable[[Key], tuple[Tensor, Tensor]]:
+    """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
+
+    `scale` is the size of the largest contribution to them. Each algorithm has its own rounding of the order of that,
+    which counts where contributions cancel to nothing.
+    """
 
     @cache
     def measured() -> Noise[Key]:
-        return scattered(run.trace, known, again)
+        return scattered(run.trace, known, again, scale)
 
-    return lambda key: measured().excused(key)
+    def allowed(key: Key) -> tuple[Tensor, Tensor]:
+        excused = measured().excused(key).clamp_min(tolerance_of(run).absolute * scale)
+        return excused, torch.maximum(measured().unknown(key), excused)
+
+    return allowed
 
 
 def moved_output(run: Run, shifts: Mapping[Traced, Tensor], place: int) -> Callable[[float], float]:

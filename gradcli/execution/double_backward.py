@@ -143,7 +143,7 @@ def _expected(run: Run, expansion: Expansion, leaves: Sequence[Traced]) -> dict[
         values = {leaf: _diagonal(shaken, leaf).value for leaf in known}
         return {leaf: value for leaf, value in values.items() if value is not None}
 
-    noise = noise_of(run, known, again)
+    noise = noise_of(run, known, again, gradients.scale[0])
     return {
         leaf: replace(
             expected,

@@ -44,6 +44,7 @@ class Blocks:
     values: dict[Pair, Tensor] = field(default_factory=dict)
     undecided: dict[Pair, str] = field(default_factory=dict)
     kinked: dict[Pair, str] = field(default_factory=dict)
+    scale: float = 0.0
 
     @staticmethod
     def of(expansion: Expansion, cotangent: Tensor, leaves: Sequence[Traced]) -> Blocks:
@@ -69,6 +70,7 @@ class Blocks:
                 else:
                     rows = [reference.values[column] for reference in references]
                     found.values[row, column] = stacked(rows, row.tensor, column.tensor)
+        found.scale = gradients.scale[0]
         return found
 
 
@@ -113,7 +115,11 @@ def _expected(run: Run, leaves: Sequence[Traced]) -> dict[Pair, Expected]:
         return {}
     blocks = Blocks.of(run.expansion, run.cotangent, leaves)
     undefined = undefined_of(run)
-    noise = noise_of(run, blocks.values, lambda expansion: Blocks.of(expansion, run.cotangent, leaves).values)
+
+    def again(expansion: Expansion) -> Mapping[Pair, Tensor]:
+        return Blocks.of(expansion, run.cotangent, leaves).values
+
+    noise = noise_of(run, blocks.values, again, blocks.scale)
 
     def expected(row: Traced, column: Traced) -> Expected:
         pair = row, column

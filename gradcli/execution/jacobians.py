@@ -82,7 +82,7 @@ def _expected_rows(run: Run, leaves: Sequence[Traced]) -> dict[Traced, Expected]
     if run.expansion is None:
         return {}
     rows, undefined = Rows.of(run.expansion, leaves), undefined_of(run)
-    noise = noise_of(run, rows.values, lambda expansion: Rows.of(expansion, leaves).values)
+    noise = noise_of(run, rows.values, lambda expansion: Rows.of(expansion, leaves).values, scale=1.0)
     return {
         leaf: Expected(
             value=rows.values.get(leaf),
@@ -137,7 +137,7 @@ def _expected_product(run: Run, expansion: Expansion, tangents: Mapping[Traced, 
     def again(other: Expansion) -> dict[str, Tensor]:
         return {"product": gradients_on(other, run.cotangent).push_forward(tangents)}
 
-    noise = noise_of(run, {} if value is None else {"product": value}, again)
+    noise = noise_of(run, {} if value is None else {"product": value}, again, gradients.scale[0])
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}
     return Expected(
         value=value,

@@ -69,16 +69,18 @@ def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noi
 
 
 def scattered(
-    trace: Trace, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]]
+    trace: Trace, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]], scale: float = 0.0
 ) -> Noise[Key]:
     """Return how far rounding alone may move each entry of some tensors.
 
-    They are found `again` from the trace with other last bits; what is `known` of them also says how large they are.
+    They are found `again` from the trace with other last bits; what is `known` of them also says how large they are,
+    and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
     runs = [again(_shaken(trace, generator)) for _ in range(RUNS)]
     shaken = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
     largest = max((_largest(value) for value in known.values()), default=0.0)
+    largest = max(largest, scale)
     return Noise(known, shaken, CEILING * largest)
 
 

@@ -7,7 +7,7 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,9 +22,35 @@ from gradcli.execution.trace import Traced
 Request = Callable[[Iterable[Signature]], None]
 
 
+@dataclass(slots=True)
+class Measured(Adjoints):
+    """Adjoints that note, in a list of one, the size of the largest contribution: rounding is relative to it."""
+
+    largest: list[float] = field(default_factory=lambda: [0.0])
+
+    def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
+        """Add a contribution."""
+        self.largest[0] = max(self.largest[0], largest(contribution))
+        Adjoints.add(self, node, contribution, fresh=fresh)
+
+    def within(self, nodes: Iterable[Node]) -> Measured:
+        """Return adjoints to work on apart, of some nodes to begin with."""
+        return Measured({node: self.values[node] for node in nodes}, self.shake, largest=self.largest)
+
+
+def largest(value: Tensor) -> float:
+    """Return the largest magnitude among the finite entries."""
+    size = value.detach().abs()
+    size = size[size.isfinite()]
+    return float(size.max()) if size.numel() else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """The gradient of every traced tensor: its value in `reference`, and as a node of `recording`."""
+    """The gradient of every traced tensor: its value in `reference`, and as a node of `recording`.
+
+    `scale` has the size of the largest contribution to anything that was derived from them.
+    """
 
     expansion: Expansion
     reference: Reference
@@ -32,6 +58,7 @@ class Gradients:
     upstream: Node
     derived: Mapping[Signature, Derived]
     request: Request
+    scale: list[float] = field(default_factory=lambda: [0.0])
 
     @staticmethod
     def of(
@@ -64,7 +91,7 @@ class Gradients:
         return torch.zeros_like(self.upstream.tensor) if value is None else value
 
     def _seeded(self, seeds: Mapping[Traced, Tensor]) -> Adjoints:
-        adjoints = Adjoints(shake=self.expansion.tape.shake)
+        adjoints = Measured(shake=self.expansion.tape.shake, largest=self.scale)
         for traced, seed in seeds.items():
             if traced in self.reference.undecided:
                 raise UndecidedError(self.reference.undecided[traced])

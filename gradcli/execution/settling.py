@@ -24,13 +24,16 @@ from gradcli.verify import Comparison, Tolerance, compare
 MOST_DIRECTIONS = 64
 WITHIN_NOISE = "agrees within rounding: cancellation leaves few digits of this derivative"
 
+UNKNOWN = "this derivative is too ill-conditioned here for double precision to decide"
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A symbolic derivative, and what to ask where it differs from PyTorch's.
 
     `value` is None where it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
-    made, `undefined` says what makes the point one without a derivative. `noise` measures rounding. `along` gives, for
+    made, `undefined` says what makes the point one without a derivative. `noise` measures how far
+    off rounding is excused, and within what nothing is known. `along` gives, for
     a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift.
     """
 
@@ -38,7 +41,7 @@ class Expected:
     reason: str | None = None
     kinked: str | None = None
     undefined: str | None = None
-    noise: Callable[[], Tensor] | None = None
+    noise: Callable[[], tuple[Tensor, Tensor]] | None = None
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
 
 
@@ -59,9 +62,12 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
     if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
-        again = compare(found, expected.value, tolerance, expected.noise())
+        excused, unknown = expected.noise()
+        again = compare(found, expected.value, tolerance, excused)
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=WITHIN_NOISE)
+        if compare(found, expected.value, tolerance, unknown).verdict is Verdict.MATCH:
+            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, note=UNKNOWN)
     if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
     return comparison
