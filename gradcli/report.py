@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from gradcli.behaviour import Accumulation
+from gradcli.behaviour import Accumulation, TraceStep
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.verdict import Verdict, worst
 
@@ -226,6 +226,7 @@ class Report:
     symmetry: Symmetry | None = optional()
     method: str | None = optional()  # what of torch.func was called
     lifecycle: Lifecycle | None = optional()
+    trace: tuple[TraceStep, ...] | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

@@ -10,7 +10,7 @@ Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal["eval", "grad", "check", "accumulate", "jvp", "jacobian", "hessian", "double-backward"]
+Command = Literal["eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward"]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]

@@ -25,6 +25,7 @@ from gradcli.cli.jacobian import jacobian
 from gradcli.cli.jvp import jvp
 from gradcli.cli.ops import ops
 from gradcli.cli.schema import schema
+from gradcli.cli.trace import trace
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ app.command("jvp", cls=ProgramCommand)(jvp)
 app.command("jacobian", cls=ProgramCommand)(jacobian)
 app.command("hessian", cls=ProgramCommand)(hessian)
 app.command("double-backward", cls=ProgramCommand)(double_backward)
+app.command("trace", cls=ProgramCommand)(trace)
 app.command("ops")(ops)
 app.command("schema")(schema)
 app.command("info")(info)

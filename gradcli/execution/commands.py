@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcli.execution.accumulate import accumulate
+from gradcli.execution.chain import show_chain_rule
 from gradcli.execution.check import check
 from gradcli.execution.double_backward import double_backward
 from gradcli.execution.evaluation import evaluate
@@ -25,6 +26,7 @@ COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Repo
     "jacobian": jacobian,
     "hessian": hessian,
     "double-backward": double_backward,
+    "trace": show_chain_rule,
 }
 
 

@@ -49,8 +49,11 @@ COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 def sketch(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any] | None:
     """Return the tape as JSON data, or None if the program is too large; `upstream` is None where it is a tensor."""
-    if not _is_small(expansion):
-        return None
+    return draw(expansion, names, upstream) if _is_small(expansion) else None
+
+
+def draw(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any]:
+    """Return the tape as JSON data, however large the program is."""
     drawing = _Drawing(expansion, {expansion.nodes[traced]: name for traced, name in reversed([*names.items()])})
     for group in expansion.groups:
         drawing.calls |= {expansion.nodes[output]: group.call for output in group.call.outputs}

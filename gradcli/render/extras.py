@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.render import calls, checks, derivatives, lifecycles
+from gradcli.render import calls, chain, checks, derivatives, lifecycles
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
     "symmetry": derivatives.grids_of_symmetry,
     "method": derivatives.grids_of_method,
     "lifecycle": lifecycles.grids_of_lifecycle,
+    "trace": chain.grids,
 }
 
 

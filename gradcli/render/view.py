@@ -92,7 +92,8 @@ class View:
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
     leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf"]
-    others = [tensor for tensor in report.tensors if tensor.kind != "leaf"]
+    # A trace shows the gradient of every non-leaf on its way.
+    others = [tensor for tensor in report.tensors if tensor.kind != "leaf" and report.trace is None]
     titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
     gradient = report.command not in WITHOUT_GRADIENT
     sections = [_section(title, own, shows_gradient=gradient) for title, own in titled]

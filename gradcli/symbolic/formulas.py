@@ -31,6 +31,7 @@ from gradcli.symbolic.tensor_notation import TensorNotation
 from gradcli.symbolic.tidy import tidy
 
 UPSTREAM = "grad_output"
+UPSTREAM_PREFIX = "u"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
 LONGEST = 300  # characters; a longer formula is no help
 
@@ -67,7 +68,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _found(sketch: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
-    """Yield every tensor's formula as it is found; first those in terms of the leaves."""
+    """Yield every formula as it is found: those of single calls, then each tensor's, in terms of the leaves first."""
+    yield from _of_calls(sketch)
     missing: dict[str, int] = dict(sketch["wanted"])
     composition = _composed(sketch, softmax=True)
     yield from _taken(missing, lambda place: _global(composition, place))
@@ -123,15 +125,49 @@ def _local(sketch: dict[str, Any], place: int) -> Formula | None:
     return write(scope, Template(symbols, body))
 
 
-def _through_call(scope: Scope, nodes: list[dict[str, Any]], group: dict[str, Any], place: int) -> Template | None:
-    """Return what one call contributes to the gradient of one of its operands."""
+def _of_calls(sketch: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
+    """Yield the formulas of what single calls contribute: local derivatives (upstream gradient 1) where asked."""
+    for key, call in sketch.get("calls", {}).items():
+        attempts = (_of_call(sketch, call, softmax=softmax) for softmax in (True, False))
+        found = next((formula for formula in attempts if formula is not None), None)
+        if found is not None:
+            yield key, found
+
+
+def _of_call(sketch: dict[str, Any], call: dict[str, Any], *, softmax: bool) -> Formula | None:
+    scope, group = Scope(), sketch["groups"][call["group"]]
+    with suppress(NoFormulaError):
+        part = _through_call(scope, sketch["nodes"], group, call["input"], local=call["local"], softmax=softmax)
+        return None if part is None else write(scope, part)
+    return None
+
+
+def _through_call(
+    scope: Scope,
+    nodes: list[dict[str, Any]],
+    group: dict[str, Any],
+    place: int,
+    *,
+    local: bool = False,
+    softmax: bool = False,
+) -> Template | None:
+    """Return what one call contributes to the gradient of one of its operands.
+
+    As a local derivative, the gradient of the call's result is 1. With `softmax`, exponentials are written as one.
+    """
 
     def stand_in(node: int, prefix: str, form: str) -> Template:
-        return scope.tensor(node, prefix, form.format(nodes[node]["name"]), tuple(nodes[node]["shape"]))
+        shape = tuple(nodes[node]["shape"])
+        if local and prefix == UPSTREAM_PREFIX:
+            return Template(scope.fresh(shape), sympy.S.One)
+        return scope.tensor(node, prefix, form.format(nodes[node]["name"]), shape)
 
     cut = {node: stand_in(node, "t", "{}") for node in group["inputs"]}
     composition = Composition(scope, nodes, cut)
-    upstream = {node: stand_in(node, "u", "grad({})") for node in group["outputs"] if node not in group["inputs"]}
+    if softmax:
+        composition.with_softmax()
+    outputs = [node for node in group["outputs"] if node not in group["inputs"]]
+    upstream = {node: stand_in(node, UPSTREAM_PREFIX, "grad({})") for node in outputs}
     composition.run(reversed(group["nodes"]), upstream)
     return None if place in composition.blocked else composition.adjoints.get(place)
 
