@@ -31,13 +31,20 @@ class View:
 
     def apply(self, tensor: Tensor) -> Tensor:
         """Return a tensor of shape `original` as it is presented."""
-        return tensor.permute(self.permutation).reshape(self.shape)
+        permuted = tensor if self._keeps_order else tensor.permute(self.permutation)
+        return permuted if permuted.shape == self.shape else permuted.reshape(self.shape)
 
     def undo(self, tensor: Tensor) -> Tensor:
         """Return a presented tensor in the shape `original`."""
-        permuted = tensor.reshape([self.original[axis] for axis in self.permutation])
-        inverse = sorted(range(len(self.permutation)), key=self.permutation.__getitem__)
-        return permuted.permute(inverse)
+        shape = tuple(self.original[axis] for axis in self.permutation)
+        permuted = tensor if tensor.shape == shape else tensor.reshape(shape)
+        if self._keeps_order:
+            return permuted
+        return permuted.permute(sorted(range(len(self.permutation)), key=self.permutation.__getitem__))
+
+    @property
+    def _keeps_order(self) -> bool:
+        return self.permutation == tuple(range(len(self.permutation)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from gradcli.execution.kinks import LocalCall, Settled, has_kink, resolve
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.tape import Node, Tape, nodes_in
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
 COMPLEX = "complex numbers have no symbolic derivative yet"
@@ -35,12 +37,13 @@ class Group:
 
 @dataclass(slots=True)
 class Expansion:
-    """A whole trace on the tape, in double precision."""
+    """A whole trace on the tape, in double precision; the values in `shared` are those of PyTorch's own run."""
 
     trace: Trace
     tape: Tape
     nodes: dict[Traced, Node] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
+    shared: set[Traced] = field(default_factory=set)
 
     def signatures(self) -> list[Signature]:
         """Return the signatures whose derivatives are needed, each once."""
@@ -73,6 +76,8 @@ def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | 
         for leaf in trace.leaves:
             value = shake(double((moved or {}).get(leaf, leaf.tensor)))
             expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
+            if value.data_ptr() == leaf.tensor.data_ptr():
+                expansion.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
                 expansion.groups.append(_expand_call(expansion, call))
@@ -84,7 +89,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     error = None
     if any(output.tensor.requires_grad for output in call.outputs):
         try:
-            result = tape.apply(call.op, _on_tape(expansion, call.call))
+            result = tape.apply(call.op, _on_tape(expansion, call.call), _known(expansion, call))
             made = _of_its_own(tape, call, _made(call, nodes_in(result)), {expansion.nodes[t] for t in call.inputs})
             _check_shapes(call, made)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
@@ -106,6 +111,16 @@ def _made(call: TracedCall, nodes: list[Node]) -> list[Node]:
     """Return those of a definition's results that stand where PyTorch made a tensor."""
     outputs = set(call.outputs)
     return [node for node, traced in zip(nodes, traced_in(call.result), strict=False) if traced in outputs]
+
+
+def _known(expansion: Expansion, call: TracedCall) -> Any:
+    """Return what PyTorch made of the very values that are on the tape; None where a definition has to be run."""
+    if call.op.kind is Kind.COMPOSITE or not expansion.shared.issuperset(call.inputs):
+        return None
+    if any(double(output.tensor).dtype != output.tensor.dtype for output in call.outputs):
+        return None
+    expansion.shared.update(call.outputs)
+    return replaced(call.result, lambda traced: traced.tensor.detach())
 
 
 def _check_shapes(call: TracedCall, made: list[Node]) -> None:

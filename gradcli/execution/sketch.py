@@ -215,7 +215,10 @@ def _is_fixed(op: Op, arguments: Mapping[str, Any]) -> bool:
 
 
 def _map(edge: Edge, source: Tensor) -> Tensor:
-    return edge.operands["sources"] if "sources" in edge.operands else torch.arange(source.numel())
+    if "sources" in edge.operands:
+        return edge.operands["sources"]
+    places = torch.arange(source.numel()).reshape(source.shape)
+    return edge.presented.result.undo(edge.presented.views["input"].apply(places))
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:

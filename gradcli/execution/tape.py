@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import Interpreter
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.present import Presented
+from gradcli.execution.rearranged import rearranged
 from gradcli.execution.structures import rebuild
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
@@ -122,28 +123,33 @@ class Tape:
         assert op is not None  # noqa: S101 (the table has it)
         return self._primitive(op, {"input": one, "other": other, "alpha": 1}, one.tensor + other.tensor)
 
-    def apply(self, op: Op, call: BoundCall) -> Any:
-        """Return an op's result as nodes; only ops that a gradient passes through are expanded."""
+    def apply(self, op: Op, call: BoundCall, known: Any = None) -> Any:
+        """Return an op's result as nodes; only ops that a gradient passes through are expanded.
+
+        `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
+        """
         bound = {**defaults(op.signature), **call.bound}
         if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
-            return _made_by(self._constant(self._call(op, call)), op, bound)
-        result = self._expand(op, call, bound)
+            return _made_by(self._constant(self._call(op, call, known)), op, bound)
+        result = self._expand(op, call, bound, known)
         if op.kinks is not None:
             for node in nodes_in(result)[:1]:
                 node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
         return result
 
-    def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
+    def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any], known: Any) -> Any:
         if op.kind is Kind.COMPOSITE:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
-            result = self._move(op, call)
+            result = self._move(op, call, known)
             for node in nodes_in(result):
                 _made_by(node, op, bound)
             return result
-        return self._primitive(op, bound, self.shake(self._call(op, call)))
+        return self._primitive(op, bound, self.shake(self._call(op, call, known)))
 
-    def _call(self, op: Op, call: BoundCall) -> Any:
+    def _call(self, op: Op, call: BoundCall, known: Any) -> Any:
+        if known is not None:
+            return known
         positional, keywords = plain(call.positional), plain(call.keywords)
         return function(op.torch)(*positional, **keywords)
 
@@ -176,10 +182,13 @@ class Tape:
         self.nodes.append(node)
         return node
 
-    def _move(self, op: Op, call: BoundCall) -> Any:
+    def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
         """Return the result of an op that only moves data; where each entry comes from is seen by moving numbers."""
-        result = self._call(op, call)
+        result = self._call(op, call, known)
         sources = [node for node in nodes_in([call.positional, call.keywords]) if node.tensor.is_floating_point()]
+        if len(sources) == 1 and (shown := rearranged(result, sources[0].tensor)) is not None:
+            operand = shown.views["input"].apply(sources[0].tensor)
+            return self.node(result, (_moving_edge(sources[0], shown, {"input": operand}),))
         numbered, start = {}, FIRST_NUMBER
         for node in dict.fromkeys(sources):
             count = node.tensor.numel()
@@ -246,9 +255,13 @@ def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: in
         formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
         operands |= {"targets": targets, "sources": places[targets]}
     shown = present.flat(formula, views, shape, out)
-    named = tuple((name, axes if name == "input" else "") for name in operands)
-    signature = Signature(formula, named, (), out, ("input",))
-    return [Edge(node, signature, "input", shown, operands)]
+    return [_moving_edge(node, replace(shown, axes={"input": axes}), operands)]
+
+
+def _moving_edge(node: Node, shown: Presented, operands: dict[str, Tensor]) -> Edge:
+    named = tuple((name, shown.axes.get(name, "")) for name in operands)
+    signature = Signature(shown.formula, named, (), shown.out, ("input",))
+    return Edge(node, signature, "input", shown, operands)
 
 
 def _operands(bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -47,20 +48,20 @@ class Traced:
     is_leaf: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TracedCall:
-    """One call: the op, its arguments as traced values, and its results."""
+    """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
 
     op: Op
     call: BoundCall
     result: Any
 
-    @property
+    @cached_property
     def inputs(self) -> list[Traced]:
         """Return the tensors among the arguments, each once."""
         return list(dict.fromkeys(traced_in([self.call.positional, self.call.keywords])))
 
-    @property
+    @cached_property
     def outputs(self) -> list[Traced]:
         """Return the tensors that it made: those among the results that it was not given."""
         given = set(self.inputs)
