@@ -12,6 +12,7 @@ from gradcli.execution.double_backward import double_backward
 from gradcli.execution.evaluation import evaluate
 from gradcli.execution.hessians import hessian
 from gradcli.execution.jacobians import jacobian, jvp
+from gradcli.execution.memory import collector_paused
 from gradcli.execution.run import default_dtype
 from gradcli.program import Program
 from gradcli.report import Report
@@ -32,5 +33,5 @@ COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Repo
 
 def carry_out(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of the command that the settings name."""
-    with default_dtype(settings):
+    with default_dtype(settings), collector_paused():
         return COMMANDS[settings.command](program, settings, given)

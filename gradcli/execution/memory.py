@@ -1,10 +1,13 @@
-"""When the values of a tensor program die, so that their memory is used again while it runs.
+"""When values die: those of a tensor program, so that their memory is used again while it runs, and Python's own.
 
 Large tensors are bound by memory, and memory that a process has not touched before costs more than the arithmetic.
 """
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,6 +29,18 @@ class Lives:
     overwritten: tuple[int | None, ...]
     dead: tuple[tuple[int, ...], ...]
     fresh: bool
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause Python's collector: a run makes many objects but no cycles, and there are 200,000 of torch's to look at."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @lru_cache(maxsize=4096)

@@ -65,9 +65,14 @@ def reshaped(shape: tuple[int, ...], new: tuple[int, ...]) -> View:
 
 def pointwise(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...]) -> Presented:
     """Return the operands of a pointwise op: an axis that broadcasts is dropped, so that its label is missing."""
+    return _pointwise(formula, tuple(shapes.items()), result)
+
+
+@lru_cache(maxsize=1024)
+def _pointwise(formula: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], result: tuple[int, ...]) -> Presented:
     letters = POINTWISE_LABELS[: len(result)]
     views, axes = {}, {}
-    for name, shape in shapes.items():
+    for name, shape in shapes:
         axes[name], kept = _broadcast(shape, result, letters)
         views[name] = reshaped(shape, kept)
     return Presented(views, axes, reshaped(result, result), letters, formula)

@@ -12,6 +12,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Rational, Symbol
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.differentiate import Length
 from gradcli.symbolic.entries import Entry, index_labels
+from gradcli.symbolic.pruning import pruned
 from gradcli.symbolic.quotients import fraction, is_scale, sides, unfolded
 from gradcli.tensor_program import Step, TensorProgram
 
@@ -68,7 +69,7 @@ def lower(entry: Entry, operands: Mapping[str, str], sizes: Mapping[str, tuple[s
     total = reduce(lambda left, right: builder.apply("add", left, right), terms)
     result = builder.expand(total, out)
     lengths = tuple((letter, *place) for letter, place in sizes.items())
-    return TensorProgram(tuple(operands), tuple(operands.values()), lengths, tuple(builder.steps), result, out)
+    return pruned(TensorProgram(tuple(operands), tuple(operands.values()), lengths, tuple(builder.steps), result, out))
 
 
 def _text(symbols: Any) -> str:
@@ -116,24 +117,42 @@ class _Builder:
         numerators, denominators = fraction(term)
         scatters = [factor for factor in numerators if _is_scatter(factor)]
         plain = [factor for factor in numerators if factor not in scatters]
-        values = [self.value(factor) for factor in plain]
-        if denominators and not scatters and self._covers(plain + denominators, out):
+        if scatters:
+            return self._scatter(self._factors(plain, denominators), scatters, out)
+        if denominators and not self._summed(plain + denominators, out):
             return self.quotient(plain, denominators)
-        if denominators:
-            values.append(self.apply("reciprocal", self.product([self.value(factor) for factor in denominators])))
-        if not scatters:
-            return self.contract(values, out)
-        return self._scatter(values, scatters, out)
+        above, below = (self._outside(factors, plain + denominators, out) for factors in (plain, denominators))
+        inside = self._factors([f for f in plain if f not in above], [f for f in denominators if f not in below])
+        total = self.contract(inside, out)
+        return self.quotient(above, below, total) if above or below else total
 
-    def _covers(self, factors: list[Expr], out: str) -> bool:
-        """Return whether no label of these factors is summed."""
-        return all(set(self.labels[self.value(factor)]) <= set(out) for factor in factors)
+    def _factors(self, above: list[Expr], below: list[Expr]) -> list[int]:
+        """Return the factors of a product, what is below the line as one of them."""
+        values = [self.value(factor) for factor in above]
+        if below:
+            values.append(self.apply("reciprocal", self.product([self.value(factor) for factor in below])))
+        return values
 
-    def quotient(self, above: list[Expr], below: list[Expr]) -> int:
-        """Return a quotient, multiplied and divided in turn: x/y² as x/y/y, so that no power leaves the range."""
+    def _summed(self, factors: list[Expr], out: str) -> list[Expr]:
+        """Return the factors that depend on a label that is summed."""
+        return [factor for factor in factors if not set(self.labels[self.value(factor)]) <= set(out)]
+
+    def _outside(self, factors: list[Expr], everything: list[Expr], out: str) -> list[Expr]:
+        """Return the factors to take out of the sum: those that do not depend on it, where the sum has fewer axes."""
+        summed = self._summed(everything, out)
+        if len(out) >= max((len(self.labels[self.value(factor)]) for factor in summed), default=0):
+            return []
+        return [factor for factor in factors if factor not in summed]
+
+    def quotient(self, above: list[Expr], below: list[Expr], total: int | None = None) -> int:
+        """Return a quotient, multiplied and divided in turn: x/y² as x/y/y, so that no power leaves the range.
+
+        It begins with `total`, if there is one.
+        """
         tops = [self.value(factor) for factor in sorted(unfolded(above), key=is_scale)]
         bottoms = [self.value(factor) for factor in unfolded(below)]
-        total = tops.pop(0) if tops else self.apply("reciprocal", bottoms.pop(0))
+        if total is None:
+            total = tops.pop(0) if tops else self.apply("reciprocal", bottoms.pop(0))
         while tops or bottoms:
             if bottoms:
                 total = self.apply("div", total, bottoms.pop(0))
@@ -152,14 +171,13 @@ class _Builder:
         return self.emit(Step("einsum", tuple(values), letters, target))
 
     def _merge(self, values: list[int]) -> list[int]:
-        """Multiply factors whose labels are the same, or part of another's, before the contraction: that is cheap."""
-        merged: list[int] = []
-        for value in sorted(values, key=lambda value: -len(self.labels[value])):
-            host = next((m for m in merged if set(self.labels[value]) <= set(self.labels[m])), None)
-            if host is None or len(values) <= 2:  # noqa: PLR2004 (a pair is what einsum contracts at once)
-                merged.append(value)
-            else:
-                merged[merged.index(host)] = self.apply("mul", host, value)
+        """Multiply factors into others that have all their labels until two are left: einsum contracts a pair."""
+        merged = sorted(values, key=lambda value: -len(self.labels[value]))
+        for place in range(len(merged) - 1, 0, -1):
+            own = set(self.labels[merged[place]])
+            host = next((other for other in range(place) if own <= set(self.labels[merged[other]])), None)
+            if host is not None and len(merged) > 2:  # noqa: PLR2004 (a pair)
+                merged[host] = self.apply("mul", merged[host], merged.pop(place))
         return merged
 
     def product(self, values: list[int]) -> int:

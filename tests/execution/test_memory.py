@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch import Tensor
 
+import gradcli
 from gradcli.execution.adjoint import Adjoints
 from gradcli.execution.evaluate import evaluate
 from gradcli.execution.memory import lives
@@ -66,3 +69,19 @@ def test_adding_up_changes_no_contribution_that_others_read(order: tuple[bool, b
     assert torch.equal(contributions[2], tensor(100.0, 200.0))
     for contribution, fresh, value in zip(contributions, order, (1.0, 10.0), strict=False):
         assert fresh or float(contribution[0]) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "softmax(relu(x @ y.T), dim=-1).sum() + max(x, dim=0).values.sum() + linalg.inv(x + 3*eye(3)).sum()",
+        "abs(x - x).sum() + cumsum(x*y, dim=0)[1].mean() + det(x)*std(y)",
+    ],
+)
+def test_a_run_leaves_no_cycles_for_the_collector_that_it_pauses(text: str) -> None:
+    inputs = {name: torch.rand(3, 3, dtype=torch.float64) for name in "xy"}
+    gradcli.check(text, inputs)
+    gc.collect()
+    gradcli.check(text, inputs)
+    assert gc.isenabled()
+    assert gc.collect() == 0
