@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -60,10 +61,12 @@ def hessians(trace: Trace, leaves: Sequence[Traced]) -> tuple[dict[tuple[Traced,
     """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
+    note = None
     try:
-        found, note = torch.func.hessian(program, places)(*primals), None
-    except RuntimeError as error:
-        note = f"torch.func.hessian says: {first_line(error)}; jacrev(jacrev(f)) in its place"
+        with refusals("torch.func.hessian"):
+            found = torch.func.hessian(program, places)(*primals)
+    except ExecutionError as error:
+        note = f"{error.message}; jacrev(jacrev(f)) in its place"
         with refusals("torch.func.jacrev of torch.func.jacrev"):
             found = torch.func.jacrev(torch.func.jacrev(program, places), places)(*primals)
     pairs = [(row, column) for row in leaves for column in leaves]
@@ -78,9 +81,11 @@ def _arguments(leaves: Sequence[Traced]) -> tuple[tuple[int, ...], tuple[Tensor,
 
 @contextmanager
 def refusals(what: str) -> Iterator[None]:
-    """Turn what PyTorch raises into an error that quotes it."""
+    """Turn what PyTorch raises into an error that quotes it; that it calls what it has deprecated is its own affair."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     except RuntimeError as error:
         raise ExecutionError(f"PyTorch refuses {what}: {first_line(error)}") from None
 
