@@ -106,7 +106,7 @@ def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> st
             summed = gradient.sum(dim=axes, keepdim=keepdim)
             if _same_shape(summed, reference) and _close(summed, reference, clues):
                 which = f"axis {axes[0]}" if len(axes) == 1 else f"the axes {', '.join(map(str, axes))}"
-                return f"the sum over {which}, which broadcasting repeats, is missing"
+                return f"the sum over {which}, along which it is broadcast, is missing"
     return None
 
 

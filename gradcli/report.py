@@ -113,7 +113,7 @@ class TensorReport:
     verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
     note: str | None = None
     witnesses: dict[str, Witness] | None = optional()
-    dissenter: str | None = optional()  # "autograd", "symbolic" or "finite-difference", where they disagree
+    dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
     claim: Claim | None = optional()
     tangent: Any | None = optional()
     jacobian: Any | None = optional()  # of the output's shape, then the tensor's

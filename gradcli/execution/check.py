@@ -6,27 +6,26 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from gradcli.errors import NotSupportedError
+from gradcli.execution.claims import Claims
 from gradcli.execution.drawing import run_at_a_point
 from gradcli.execution.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.testimony import Witnesses
+from gradcli.execution.trace import Traced
 from gradcli.execution.verdicts import weigh
 from gradcli.program import Program
-from gradcli.report import Point, Report, TensorReport
+from gradcli.report import Claim, Point, Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
 
 
 def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
-    if settings.claims:
-        raise NotSupportedError("claims are not supported yet")
     seeds = [settings.seed + place for place in range(settings.points)]
     reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given) for seed in seeds]
-    worst = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
+    gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
     if len(reports) == 1:
-        return worst
-    return dataclasses.replace(worst, points=tuple(Point(found.seed, found.verdict) for found in reports))
+        return gravest
+    return dataclasses.replace(gravest, points=tuple(Point(found.seed, found.verdict) for found in reports))
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
@@ -38,17 +37,31 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)
     reports = _heard(run, evaluation)
-    return report(run, reports, overall(reports))
+    for traced, claim in Claims(run, evaluation).judge().items():
+        reports[traced] = _with_claim(reports[traced], claim)
+    return report(run, list(reports.values()), overall(list(reports.values())))
 
 
-def _heard(run: Run, evaluation: Evaluation) -> list[TensorReport]:
+def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
+    reports = dict(evaluation.reports)
     if {*run.settings.witnesses} <= {"symbolic"}:
-        return list(evaluation.reports.values())
-    witnesses, reports = Witnesses.of(run), []
+        return reports
+    witnesses = Witnesses.of(run)
     for traced, found in evaluation.reports.items():
         gradient = evaluation.gradients.get(traced)
         reference = None if found.symbolic is None else found.symbolic.value
         testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
-        reports.append(found if testimony is None else weigh(found, testimony))
+        if testimony is not None:
+            reports[traced] = weigh(found, testimony)
     return reports
+
+
+def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
+    """Return a tensor's report with what its claim comes to."""
+    verdict = worst([claim.verdict, *([] if found.verdict is None else [found.verdict])])
+    alone = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
+    dissenter = "claim" if alone else found.dissenter
+    notes = (found.note, claim.note and f"claim {claim.text}: {claim.note}")
+    note = "; ".join(filter(None, notes)) or None
+    return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, note=note)

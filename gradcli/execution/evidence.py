@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from gradcli.causes import NO_CLUES, Clues
 from gradcli.execution.autograd import grad_fn_name
 from gradcli.execution.kinks import SLACK
 from gradcli.execution.noise import Noise, rounding_noise
@@ -62,20 +63,22 @@ class Evidence:
 
     def _compared(self, traced: Traced) -> Comparison:
         if traced not in self._known:
-            self._known[traced] = self._compare(traced, double(self.gradients[traced]))  # type: ignore[arg-type]
+            gradient = double(self.gradients[traced])  # type: ignore[arg-type]
+            self._known[traced] = self.compare(traced, gradient, self.tolerance)
         return self._known[traced]
 
-    def _compare(self, traced: Traced, gradient: Tensor) -> Comparison:
+    def compare(self, traced: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues = NO_CLUES) -> Comparison:
+        """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
-        comparison = compare(gradient, reference, self.tolerance)
-        if comparison.verdict is not Verdict.MISMATCH or self.tolerance.normwise or gradient.shape != reference.shape:
+        comparison = compare(gradient, reference, tolerance, 0.0, clues)
+        if comparison.verdict is not Verdict.MISMATCH or tolerance.normwise or gradient.shape != reference.shape:
             return comparison
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
-        again = compare(gradient, reference, self.tolerance, self._noise.excused(traced))
+        again = compare(gradient, reference, tolerance, self._noise.excused(traced))
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=ROUNDING)
-        if compare(gradient, reference, self.tolerance, self._noise.unknown(traced)).verdict is Verdict.MATCH:
+        if compare(gradient, reference, tolerance, self._noise.unknown(traced)).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
         return comparison
 

@@ -192,11 +192,23 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
 def _verdict_words(report: Report) -> str:
     if report.verdict is None:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
-    names = [clip(tensor.name, LONGEST_NAME) for tensor in report.tensors if tensor.verdict is report.verdict]
-    if report.verdict is Verdict.MATCH or not names:
-        return WORDS[report.verdict]
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f"{WORDS[report.verdict]} ({', '.join(names[:MOST_NAMES])}{more})"
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
+    words = _words(report, tensors)
+    if report.verdict is Verdict.MATCH or not tensors:
+        return words
+    names = ", ".join(clip(tensor.name, LONGEST_NAME) for tensor in tensors[:MOST_NAMES])
+    more = f" and {len(tensors) - MOST_NAMES:,} more" if len(tensors) > MOST_NAMES else ""
+    return f"{words} ({names}{more})"
+
+
+def _words(report: Report, tensors: Sequence[TensorReport]) -> str:
+    """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
+    words = WORDS[report.verdict or Verdict.UNDECIDED]
+    if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
+        return words.replace("autograd", "a claim")
+    if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
+        return words.replace("the symbolic derivative", "the numerical witnesses")
+    return words
 
 
 def _program_lines(program: str) -> Lines:
