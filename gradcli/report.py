@@ -98,6 +98,29 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked of a custom Function, and what was found."""
+
+    name: str
+    verdict: Verdict
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionNode:
+    """The node that a custom Function leaves in the graph, and what a call of its backward by hand returns.
+
+    `next_functions` maps each tensor input to the node that its gradient goes to. `grad_outputs` is what backward is
+    called with, one gradient an output; `returned` maps each argument of forward to what backward returns for it.
+    """
+
+    name: str
+    next_functions: dict[str, str | None]
+    grad_outputs: tuple[Any | None, ...]
+    returned: dict[str, Any | None]
+
+
+@dataclass(frozen=True, slots=True)
 class TensorReport:
     """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
 
@@ -227,6 +250,8 @@ class Report:
     method: str | None = optional()  # what of torch.func was called
     lifecycle: Lifecycle | None = optional()
     trace: tuple[TraceStep, ...] | None = optional()
+    checks: tuple[Check, ...] | None = optional()
+    node: FunctionNode | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

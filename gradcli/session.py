@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,22 +36,35 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
         if name not in leaves:
             near = suggest(name, leaves)
             raise InputError(f"the program has no leaf '{name}'", hint=f"did you mean '{near}'?" if near else None)
+    with _engine(settings):
+        from gradcli.execution.commands import carry_out
+
+        return carry_out(program, settings, given or {})
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator[None]:
+    """Start the symbolic worker, then load torch, and limit the time of what is done with both."""
     DERIVATIONS.worker.seconds = settings.limits.derivation_time
     if settings.verify:
         DERIVATIONS.worker.start()
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-        from gradcli.execution.commands import carry_out
-
+        importlib.import_module("gradcli.execution.run")
     with deadline(settings.timeout):
-        return carry_out(program, settings, given or {})
+        yield
+
+
+def parsed(source: str, settings: Settings) -> Program:
+    """Return the parsed program, which may have no leaf; ProgramError if it is none."""
+    limits = settings.limits
+    return _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
 
 
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is none, or has no leaf."""
-    limits = settings.limits
-    program = _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+    program = parsed(source, settings)
     if not program.leaves:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
@@ -65,3 +80,26 @@ def _parsed(source: str, limits: Limits) -> Program:
     program = parse(source, limits)
     resolve(program, find, names)
     return program
+
+
+def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
+    reference = None if settings.reference is None else read(settings.reference, settings)
+    with _engine(settings):
+        from gradcli.execution.custom import entry
+
+        return entry.check_function(function, reference, settings, given or {})
+
+
+def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of a Function whose forward is a program, and whose backward is one for each input."""
+    program = read(forward, settings)
+    backwards = {name: parsed(text, settings) for name, text in settings.backwards.items()}
+    missing = [leaf.name for leaf in program.leaves if leaf.name not in {*backwards, *settings.constants}]
+    if missing:
+        hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
+        raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
+    with _engine(settings):
+        from gradcli.execution.custom import entry
+
+        return entry.check_inline(program, backwards, settings, given or {})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal["eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward"]
+Command = Literal[
+    "eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward", "custom"
+]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
@@ -38,7 +40,8 @@ class Settings:
 
     `shapes` maps a leaf to its shape; the key None holds the shape of all leaves that are given none.
     `wrt` and `timeout` are None where the command line leaves them to the command. `witnesses`, `points` and `claims`
-    (tensor -> gradient derived by hand, as a program) are `check`'s, `tangents` are `jvp`'s.
+    (tensor -> gradient derived by hand, as a program) are `check`'s, `tangents` are `jvp`'s. `arguments` (of
+    forward, no tensors), `reference` and `backwards` (input -> gradient, as a program) are `custom`'s.
     """
 
     command: Command = "eval"
@@ -63,6 +66,9 @@ class Settings:
     witnesses: tuple[Witness, ...] = ("symbolic", "finite-difference", "taylor")
     points: int = 1
     claims: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None
+    backwards: dict[str, str] = field(default_factory=dict)
     verify: bool = True
     rtol: float | None = None
     atol: float | None = None

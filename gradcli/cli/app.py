@@ -16,6 +16,7 @@ from gradcli import __version__
 from gradcli.cli.accumulate import accumulate
 from gradcli.cli.arguments import ProgramCommand
 from gradcli.cli.check import check
+from gradcli.cli.custom import custom
 from gradcli.cli.double_backward import double_backward
 from gradcli.cli.eval import evaluate
 from gradcli.cli.grad import grad
@@ -52,6 +53,7 @@ app.command("jacobian", cls=ProgramCommand)(jacobian)
 app.command("hessian", cls=ProgramCommand)(hessian)
 app.command("double-backward", cls=ProgramCommand)(double_backward)
 app.command("trace", cls=ProgramCommand)(trace)
+app.command("custom")(custom)
 app.command("ops")(ops)
 app.command("schema")(schema)
 app.command("info")(info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.render import calls, chain, checks, derivatives, lifecycles
+from gradcli.render import calls, chain, checks, custom, derivatives, lifecycles
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
@@ -21,6 +21,8 @@ EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
     "method": derivatives.grids_of_method,
     "lifecycle": lifecycles.grids_of_lifecycle,
     "trace": chain.grids,
+    "checks": custom.grids_of_checks,
+    "node": custom.grids_of_node,
 }
 
 

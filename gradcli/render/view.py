@@ -9,7 +9,7 @@ from gradcli.escaping import escape
 from gradcli.render.extras import grids_of
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report import Report, TensorReport, Verdict
+from gradcli.report import Check, Report, TensorReport, Verdict
 
 MOST_ROWS = 24
 FIRST_ROWS = 12
@@ -27,6 +27,13 @@ WORDS = {
     Verdict.MISMATCH: "autograd disagrees with the symbolic derivative",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
+}
+CUSTOM_WORDS = {
+    Verdict.MATCH: "backward is the derivative of forward, and passes every check",
+    Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
+    Verdict.MISMATCH: "backward fails",
+    Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
+    Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
 }
 NOT_VERIFIED = "not verified"
 # These report other derivatives than gradients, in grids of their own.
@@ -193,17 +200,23 @@ def _verdict_words(report: Report) -> str:
     if report.verdict is None:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
     tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
+    found: list[TensorReport | Check] = [
+        *tensors,
+        *(check for check in report.checks or () if check.verdict is report.verdict),
+    ]
     words = _words(report, tensors)
-    if report.verdict is Verdict.MATCH or not tensors:
+    if report.verdict is Verdict.MATCH or not found:
         return words
-    names = ", ".join(clip(tensor.name, LONGEST_NAME) for tensor in tensors[:MOST_NAMES])
-    more = f" and {len(tensors) - MOST_NAMES:,} more" if len(tensors) > MOST_NAMES else ""
+    names = ", ".join(clip(subject.name, LONGEST_NAME) for subject in found[:MOST_NAMES])
+    more = f" and {len(found) - MOST_NAMES:,} more" if len(found) > MOST_NAMES else ""
     return f"{words} ({names}{more})"
 
 
 def _words(report: Report, tensors: Sequence[TensorReport]) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
-    words = WORDS[report.verdict or Verdict.UNDECIDED]
+    words = (WORDS if report.checks is None else CUSTOM_WORDS)[report.verdict or Verdict.UNDECIDED]
+    if report.checks is not None:
+        return words
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         return words.replace("autograd", "a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):

@@ -1,0 +1,79 @@
+"""The process in which a user's file is checked: see `gradcli.cli.isolated`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import threading
+import warnings
+from typing import IO, Any
+
+from gradcli.errors import ExitCode, GradcliError
+
+
+def main() -> None:
+    """Read what to do, do it, and write one answer."""
+    pipe = os.fdopen(int(sys.argv[1]), "w", encoding="ascii")
+    source = os.fdopen(os.dup(0), "rb")
+    request = pickle.load(source)  # noqa: S301 (our own parent wrote it)
+    _apart(source)
+    answer = _answer(request)
+    pipe.write(json.dumps(answer) + "\n")
+    pipe.close()
+    _leave()
+
+
+def _apart(source: IO[bytes]) -> None:
+    """Give the file an empty standard input, and end with the parent: our own input ends when it does."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+    def watch() -> None:
+        source.read()
+        os._exit(ExitCode.INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from gradcli.cli.app import _show_warning
+    from gradcli.render import FORMATS
+    from gradcli.session import check_function
+
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    try:
+        report = check_function(request["target"], request["settings"])
+        return {"text": FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
+    except GradcliError as error:
+        return {"error": _plain(error)}
+    except Exception as error:  # noqa: BLE001 (any defect becomes a message, as in the parent)
+        if os.environ.get("GRADCLI_DEBUG") == "1":
+            import traceback
+
+            traceback.print_exc()
+        from gradcli.cli.app import _internal
+
+        return {"error": _plain(_internal(error))}
+
+
+def _plain(error: GradcliError) -> dict[str, Any]:
+    span = None if error.span is None else [error.span.start, error.span.end]
+    code = int(error.exit_code)
+    return {"message": error.message, "source": error.source, "span": span, "hint": error.hint, "code": code}
+
+
+def _leave() -> None:
+    """End at once, as `gradcli.cli.app` does."""
+    from gradcli.derivation.client import DERIVATIONS
+
+    DERIVATIONS.worker.stop()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

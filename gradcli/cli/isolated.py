@@ -1,0 +1,123 @@
+"""A user's file, checked in a process of its own: with a time limit, its prints kept apart, no result but a message.
+
+The child gets what to do on its standard input, as pickled data of ours, and answers with one line of JSON on a pipe
+that nothing else writes to. Whatever the file does (it exits, it kills the process, it never ends), no answer is an
+error. What it prints, to either stream, goes to standard error, escaped. It dies with its parent: its input ends then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from gradcli.deadline import DeadlineError
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, Span
+
+if TYPE_CHECKING:
+    from gradcli.cli.bundles import OutputOptions
+    from gradcli.settings import Settings
+
+# Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
+GRACE = 15.0
+
+
+def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int:
+    """Check a Function in a child process, write its report, and return the exit code that it asks for."""
+    from gradcli.output import write
+    from gradcli.render.style import style_for
+
+    style = style_for(None if options.output else sys.stdout)
+    answer = _ask({"target": target, "settings": settings, "format": options.chosen_format, "style": style})
+    write(answer["text"], options.output)
+    return int(answer["code"])
+
+
+def _ask(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the child's answer; the error that it reports, or that there is none, is raised."""
+    seconds = request["settings"].timeout
+    reading, writing = os.pipe()
+    command = [sys.executable, "-P", "-m", "gradcli.cli.child", str(writing)]
+    child = subprocess.Popen(  # noqa: S603 (our own module)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(writing,),
+        start_new_session=True,
+    )
+    os.close(writing)
+    shown = threading.Thread(target=_show, args=(child.stdout,), daemon=True)
+    shown.start()
+    try:
+        line = _answer(child, reading, request, seconds)
+    finally:
+        _end(child)
+        shown.join(1.0)
+    if line is None:
+        message = f"undecided: no verdict within {seconds:g} s, and the file's code did not let go"
+        raise DeadlineError(message, hint="`--timeout` raises the limit")
+    return _read(line, child.returncode)
+
+
+def _answer(child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float) -> bytes | None:
+    """Return what the child writes to the pipe until it closes it; None if it does not in time."""
+    with suppress(BrokenPipeError):
+        assert child.stdin is not None  # noqa: S101 (it is a pipe)
+        child.stdin.write(pickle.dumps(request))
+        child.stdin.flush()
+    found: list[bytes] = []
+
+    def collect() -> None:
+        with os.fdopen(reading, "rb") as pipe:
+            found.append(pipe.readline())
+
+    reader = threading.Thread(target=collect, daemon=True)
+    reader.start()
+    reader.join(seconds + GRACE)
+    return found[0] if found else None
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child with all that it started, unless it has ended."""
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(0.2)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    with suppress(BrokenPipeError):
+        child.stdin.close()  # type: ignore[union-attr]  # it is a pipe
+
+
+def _show(stream: IO[bytes]) -> None:
+    """Pass on what the child prints, escaped."""
+    from gradcli.escaping import escape
+    from gradcli.output import write_error
+
+    with suppress(ValueError, OSError), stream:
+        for line in stream:
+            write_error(escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs()))
+
+
+def _read(line: bytes, code: int | None) -> dict[str, Any]:
+    if not line.strip():
+        raise InputError(f"the file ended the process that checks it{_how(code)}", hint="nothing was checked")
+    answer: dict[str, Any] = json.loads(line)
+    error = answer.get("error")
+    if error is None:
+        return answer
+    span = Span(*error["span"]) if error["span"] else None
+    kind = {ExitCode.UNDECIDED: DeadlineError, ExitCode.INTERNAL: InternalError}.get(error["code"], GradcliError)
+    raise kind(error["message"], span=span, source=error["source"], hint=error["hint"])
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0 and -code != signal.SIGKILL:
+        return f" ({signal.Signals(-code).name})"
+    return f" (exit status {code})" if code is not None and code >= 0 else ""

@@ -1,0 +1,115 @@
+"""One input's gradient beside every reference: autograd's of the reference, the symbolic one, finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.causes import NO_CLUES, Clues
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.custom.recorder import Recording
+from gradcli.execution.custom.trial import Gradients, Trial, pulled_back
+from gradcli.execution.evidence import Evidence
+from gradcli.execution.reference import Expansion, differentiate, double, expand
+from gradcli.execution.trace import Traced
+from gradcli.report import Verdict
+from gradcli.verify import Comparison, Tolerance, compare
+
+SUBJECT = "the gradient"
+WHO = "backward"
+# How far the definitions may be from what forward computes, relative to the largest entry.
+SAME = 1e-9
+
+# What may explain a gradient that is wrong: its clues, made only where one is.
+CluesOf = Callable[[str, Tensor, "Side"], Clues]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The reference at the trial's point for one upstream gradient; `evidence` is None where `gap` says why."""
+
+    recording: Recording
+    cotangent: Tensor
+    right: Mapping[str, Tensor]
+    expansion: Expansion | None
+    evidence: Evidence | None
+    gap: str | None
+
+    def leaf(self, name: str) -> Traced:
+        """Return an input in the trace."""
+        return next(leaf for leaf in self.recording.trace.leaves if leaf.name == name)
+
+    def symbolic(self, name: str) -> Tensor | None:
+        """Return the symbolic gradient of an input, or None."""
+        return None if self.evidence is None else self.evidence.reference.values.get(self.leaf(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What two references say of one gradient; `gradient` is backward's own, zeros for None."""
+
+    name: str
+    gradient: Tensor
+    autograd: Comparison
+    symbolic: Comparison | None
+
+
+def side(trial: Trial, cotangent: Tensor) -> Side:
+    """Run the reference, and derive its gradients both ways."""
+    recording = trial.reference(trial.point, trial.places)
+    right = pulled_back(recording, cotangent)
+    if not trial.settings.verify:
+        return Side(recording, cotangent, right, None, None, None)
+    gap = recording.gap or (f"forward takes numbers out of PyTorch by {recording.left}" if recording.left else None)
+    expansion = None if gap else expand(recording.trace)
+    gap = gap or (_strays(expansion, recording) if expansion else None)
+    if expansion is None or gap is not None:
+        return Side(recording, cotangent, right, None, None, gap)
+    DERIVATIONS.request(expansion.signatures())
+    reference = differentiate(expansion, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
+    evidence = Evidence.of(recording.trace, cotangent, {}, reference, trial.tolerance)
+    return Side(recording, cotangent, right, expansion, evidence, None)
+
+
+def _strays(expansion: Expansion, recording: Recording) -> str | None:
+    """Return in words that the definitions do not give what forward gives: then they say nothing about it."""
+    found, wanted = expansion.nodes[recording.trace.output].tensor, double(recording.output)
+    if found.shape != wanted.shape:
+        return "the definitions of its ops do not reproduce forward's shape"
+    near = (found - wanted).abs() <= SAME * wanted.abs().max() if wanted.numel() else torch.tensor(data=True)
+    return None if bool((near | ~wanted.isfinite()).all()) else "the definitions of its ops do not reproduce forward"
+
+
+def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) -> dict[str, Compared]:
+    """Return how each input's gradient compares with the references."""
+    found = {}
+    for name in trial.wanted:
+        given, right = gradients.get(name), side.right[name]
+        gradient = torch.zeros_like(right) if given is None else given.detach()
+        found[name] = _one(trial, name, gradient, side, clues_of)
+    return found
+
+
+def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesOf) -> Compared:
+    autograd = compare(double(gradient), double(side.right[name]), trial.tolerance, 0.0, Clues(WHO, SUBJECT))
+    symbolic = None
+    if side.evidence is not None:
+        clues = NO_CLUES if autograd.verdict is Verdict.MATCH else clues_of(name, gradient, side)
+        symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
+    elif autograd.verdict is Verdict.MISMATCH:
+        clues = clues_of(name, gradient, side)
+        autograd = compare(double(gradient), double(side.right[name]), trial.tolerance, 0.0, clues)
+    return Compared(name, gradient, autograd, symbolic)
+
+
+def _symbolic(evidence: Evidence, leaf: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
+    reference = evidence.reference
+    if leaf in reference.undecided:
+        return Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[leaf])
+    if leaf not in reference.values:
+        return Comparison(Verdict.UNDECIDED, None, None, None, f"'{leaf.name}' has no symbolic derivative")
+    own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
+    return evidence.compare(leaf, double(gradient), tolerance, own)

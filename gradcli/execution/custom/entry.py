@@ -1,0 +1,145 @@
+"""Where a Function comes from, and what its reference is: a class, and its own body or a program."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, InputError
+from gradcli.execution.custom.examine import examine
+from gradcli.execution.custom.inline import inline_function
+from gradcli.execution.custom.loading import checked, load
+from gradcli.execution.custom.parameters import Parameter, checked_arguments, parameters_of
+from gradcli.execution.custom.recorder import Recording, bound, record
+from gradcli.execution.custom.subject import Point, Subject
+from gradcli.execution.custom.trial import Reference, leaves_of
+from gradcli.execution.run import default_dtype
+from gradcli.execution.trace import Autograd, Trace, Traced
+from gradcli.execution.trace import run as run_trace
+from gradcli.inputs.names import check_names
+from gradcli.ops.table import find
+from gradcli.program import Program
+from gradcli.report import Report
+from gradcli.settings import Settings
+
+
+def check_function(
+    function: type | str, reference: Program | None, settings: Settings, given: Mapping[str, Any]
+) -> Report:
+    """Return the report of a Function, a class or `FILE.py:Class`; `reference` is what its forward should compute.
+
+    Without a reference it is forward's own body, recorded by autograd. `given` are arguments of forward from Python.
+    """
+    with default_dtype(settings):
+        loaded = load(function) if isinstance(function, str) else checked(function, getattr(function, "__name__", "?"))
+        return _check(loaded, reference, settings, given)
+
+
+def check_inline(
+    forward: Program, backwards: Mapping[str, Program], settings: Settings, given: Mapping[str, Any]
+) -> Report:
+    """Return the report of a Function whose forward and backward are programs; the reference is the forward."""
+    with default_dtype(settings):
+        return _check(inline_function(forward, backwards, settings.limits), forward, settings, given)
+
+
+def _check(
+    function: type[torch.autograd.Function], program: Program | None, settings: Settings, given: Mapping[str, Any]
+) -> Report:
+    if settings.reduce != "none":
+        raise InputError("custom takes no --reduce", hint="`--grad-output` gives the upstream gradient of the output")
+    parameters = parameters_of(function)
+    checked_arguments(parameters, settings.arguments)
+    subject = _subject(function, parameters, settings, given)
+    kept = {name: value for name, value in settings.values.items() if name not in subject.plain}
+    settings = dataclasses.replace(settings, values=kept)
+    check_names(list(subject.tensors), settings)
+    reference = _body(subject) if program is None else _of_program(program, subject, settings)
+    tensors = {name: value for name, value in given.items() if name in subject.tensors}
+    return examine(subject, reference, settings, tensors)
+
+
+def _subject(
+    function: type[torch.autograd.Function],
+    parameters: tuple[Parameter, ...],
+    settings: Settings,
+    given: Mapping[str, Any],
+) -> Subject:
+    """Tell tensors from other arguments: by forward's annotations and defaults, and by what is given for them."""
+    named = {**settings.arguments, **{name: value for name, value in given.items() if _is_plain(value)}}
+    plain: dict[str, Any] = {}
+    for parameter in parameters:
+        name, value = parameter.name, settings.values.get(parameter.name)
+        if name in named:
+            plain[name] = named[name]
+        elif not parameter.is_tensor and value is not None:
+            plain[name] = value
+        elif not parameter.is_tensor and parameter.required:
+            hint = f"give it with `--argument {name}=...`"
+            raise InputError(f"forward takes '{name}', which is no tensor and has no default", hint=hint)
+        elif not parameter.is_tensor or (not parameter.required and not _is_given(name, settings, given)):
+            plain[name] = parameter.default
+    tensors = tuple(parameter.name for parameter in parameters if parameter.name not in plain)
+    if not tensors:
+        raise InputError(f"'{function.__name__}.forward' takes no tensor to differentiate with respect to")
+    return Subject(function, parameters, plain, tensors)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether an argument from Python is given to forward as it is: it is no tensor, array or nested list."""
+    return not isinstance(value, Tensor | list) and not hasattr(value, "__array__")
+
+
+def _is_given(name: str, settings: Settings, given: Mapping[str, Any]) -> bool:
+    return name in settings.values or name in settings.shapes or name in given
+
+
+def _body(subject: Subject) -> Reference:
+    def reference(point: Point, places: Sequence[int]) -> Recording:
+        return record(subject, point, places)
+
+    return reference
+
+
+def _of_program(program: Program, subject: Subject, settings: Settings) -> Reference:
+    """Return a program as a reference: its leaves are the names of forward's arguments."""
+    for leaf in program.leaves:
+        if leaf.name not in subject.tensors and not isinstance(subject.plain.get(leaf.name), int | float):
+            listed = ", ".join(subject.tensors)
+            message = f"--reference reads '{leaf.name}', which is no input of forward"
+            raise InputError(message, span=leaf.span, source=program.source, hint=f"forward takes {listed}")
+
+    def reference(point: Point, _: Sequence[int]) -> Recording:
+        leaves = leaves_of(point)
+        numbers = {name: float(subject.plain[name]) for name in _names(program) if name not in leaves}
+        constants = {name: torch.tensor(value) for name, value in numbers.items()}
+        trace = run_trace(program, {**leaves, **constants}, settings.limits)
+        trace.output = _whole(program, trace, settings)
+        return Recording(leaves, trace, trace.output.tensor)
+
+    return reference
+
+
+def _names(program: Program) -> list[str]:
+    return [leaf.name for leaf in program.leaves]
+
+
+def _whole(program: Program, trace: Trace, settings: Settings) -> Traced:
+    """Return a program's output as one tensor: all entries one after the other, if it is a tuple of tensors."""
+    if isinstance(trace.output, Traced):
+        return trace.output
+    if not isinstance(trace.output, tuple | list) or not all(isinstance(item, Traced) for item in trace.output):
+        raise ExecutionError(
+            "the reference's output is not a tensor", hint="its last statement must be one, or a tuple"
+        )
+    machine = Autograd(program, trace, settings.limits)
+    reshape, cat = find("reshape"), find("cat")
+    assert reshape is not None  # noqa: S101 (the table has it)
+    assert cat is not None  # noqa: S101
+    flat = [machine.apply(*bound(reshape, [item, (-1,)], {}, method=False)) for item in trace.output]
+    whole: Traced = machine.apply(*bound(cat, [flat], {}, method=False))
+    return whole

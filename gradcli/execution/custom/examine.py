@@ -1,0 +1,163 @@
+"""A Function from its class to its report: every check, at a point and around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli import __version__
+from gradcli.causes import Clues
+from gradcli.errors import ExecutionError
+from gradcli.execution.autograd import cotangent_of
+from gradcli.execution.custom import contract, second, transforms, variants
+from gradcli.execution.custom.compared import Side
+from gradcli.execution.custom.drawing import draw_point, is_finite
+from gradcli.execution.custom.judged import judge
+from gradcli.execution.custom.subject import Subject
+from gradcli.execution.custom.trial import Applied, Reference, Trial, apply
+from gradcli.execution.trace import Traced
+from gradcli.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
+from gradcli.settings import Settings
+from gradcli.verify import compare
+
+Checking = Callable[[Trial], "Check | None"]
+# Each looks at one thing that may be wrong whatever the gradient is; None where there is nothing to look at.
+ALWAYS: Mapping[str, Checking] = {
+    "gradients returned": contract.gradients_returned,
+    "no gradient missing": contract.no_gradient_missing,
+    "linear in grad_output": contract.is_linear,
+    "needs_input_grad": contract.needs_input_grad,
+    "deterministic": contract.is_deterministic,
+    "arguments unmodified": contract.leaves_arguments_alone,
+    "saved tensors": second.saved_tensors,
+    "jvp": transforms.jvp,
+    "vmap": transforms.vmap,
+}
+# Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
+AGAIN: Mapping[str, Checking] = {
+    "other points": variants.other_points,
+    "other shapes": variants.shapes,
+    "non-contiguous tensors": variants.strides,
+    "double backward": second.double_backward,
+}
+
+
+def examine(subject: Subject, reference: Reference, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of a Function; `given` maps inputs to values from Python.
+
+    Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
+    """
+    torch.manual_seed(settings.seed)
+    trial = _trial(subject, reference, settings, given)
+    applied = trial.apply()
+    judged = judge(trial, applied)
+    forward = _forward(trial, applied, judged.shown) if settings.verify else None
+    checks = [*([forward] if forward else []), *judged.checks]
+    if settings.verify:
+        checks += _run(ALWAYS, trial)
+        checks += _again(trial, worst([check.verdict for check in checks]))
+    tensors = [*judged.tensors, _output(trial, applied, forward)]
+    verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
+    return Report(
+        gradcli=__version__,
+        torch=torch.__version__.partition("+")[0],
+        command=settings.command,
+        program=subject.text,
+        dtype=settings.dtype,
+        device=settings.device,
+        seed=settings.seed,
+        output=Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
+        tensors=tuple(tensors),
+        verdict=worst(verdicts) if settings.verify else None,
+        checks=tuple(checks) if settings.verify else None,
+        node=_node(trial, applied),
+    )
+
+
+def _trial(subject: Subject, reference: Reference, settings: Settings, given: Mapping[str, Any]) -> Trial:
+    def fits(point: dict[str, Tensor]) -> bool:
+        return is_finite(apply(subject, point).outputs)
+
+    point = draw_point(subject.tensors, settings, given, fits)
+    applied = apply(subject, point)
+    chosen = "ones" if settings.grad_output is None else settings.grad_output
+    cotangent = cotangent_of(Traced(applied.output, None, subject.text), chosen)
+    probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
+    probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
+    return Trial(subject, reference, settings, point, applied.places, cotangent, probe)
+
+
+def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
+    """Return what checks found; what the user's code raises in one is found too."""
+    found: list[Check] = []
+    for name, check in checks.items():
+        try:
+            result = check(trial)
+        except ExecutionError as error:
+            result = Check(name, Verdict.MISMATCH, error.message)
+        found += [result] if result is not None else []
+    return found
+
+
+def _again(trial: Trial, known: Verdict) -> list[Check]:
+    if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
+        return [Check(name, Verdict.UNDECIDED, "not looked at: see above") for name in AGAIN]
+    return _run(AGAIN, trial)
+
+
+def _forward(trial: Trial, applied: Applied, shown: Side | None) -> Check | None:
+    """Return whether what PyTorch's apply gives is what the reference computes."""
+    if shown is None:
+        return None
+    wanted, found = shown.recording.output.detach(), applied.output.detach()
+    clues = Clues("forward", "the output")
+    comparison = compare(found, wanted, trial.tolerance, 0.0, clues)
+    note = comparison.note and comparison.note.replace("the derivative is", "the reference")
+    return Check("forward", comparison.verdict, note)
+
+
+def _output(trial: Trial, applied: Applied, forward: Check | None) -> TensorReport:
+    """Return the output as a tensor of the report: its node, and the upstream gradient."""
+    return TensorReport(
+        name=trial.subject.text,
+        kind="non-leaf",
+        shape=tuple(applied.output.shape),
+        requires_grad=True,
+        grad_fn=_node_name(applied.node),
+        value=applied.output.detach(),
+        grad=None,
+        gradient=trial.cotangent,
+        symbolic=None,
+        verdict=forward.verdict if forward else None,
+        note=f"the value: {forward.note}" if forward and forward.note else None,
+    )
+
+
+def _node_name(node: Any) -> str:
+    """Return a node's name as `grad_fn` shows it."""
+    return str(node.name()).rpartition("::")[2]
+
+
+def _node(trial: Trial, applied: Applied) -> FunctionNode:
+    """Return the node in the graph, and what a call of its backward by hand gives."""
+    names = [name for name in trial.subject.tensors if isinstance(trial.point.get(name), Tensor)]
+    following = [None if node is None else _node_name(node) for node, _ in applied.node.next_functions]
+    upstream = applied.upstream(trial.cotangent)
+    try:
+        returned = applied.returned(trial.cotangent)
+    except ExecutionError:
+        returned = []
+    parameters = [parameter.name for parameter in trial.subject.parameters]
+    return FunctionNode(
+        name=_node_name(applied.node),
+        next_functions=dict(zip(names, following, strict=False)),
+        grad_outputs=tuple(upstream),
+        returned={name: _plain(value) for name, value in zip(parameters, returned, strict=False)},
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.detach() if isinstance(value, Tensor) else None

@@ -1,0 +1,45 @@
+"""`--argument n=3` and `--backward "x: 2*x*g"`: what `custom` alone is told."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from gradcli.inputs.option_text import NAME, OptionText
+
+
+def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
+    """Return arguments that are no tensors: Python's literals, and any other text as a string."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        option = OptionText("--argument", text)
+        name, equals, value = text.partition("=")
+        if not equals or NAME.fullmatch(name.strip()) is None:
+            raise option.error("an argument is written NAME=VALUE", hint="such as `--argument n=3`")
+        if name.strip() in found:
+            raise option.error(f"'{name.strip()}' is given twice")
+        found[name.strip()] = _literal(value.strip())
+    return found
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def parse_backwards(texts: Iterable[str]) -> dict[str, str]:
+    """Return the program of each input's gradient."""
+    found: dict[str, str] = {}
+    for text in texts:
+        option = OptionText("--backward", text)
+        name, colon, program = text.partition(":")
+        if not colon or NAME.fullmatch(name.strip()) is None:
+            hint = 'such as `--backward "x: 2*x*g"`, where g is the upstream gradient'
+            raise option.error("a backward is written NAME: PROGRAM", hint=hint)
+        if name.strip() in found:
+            raise option.error(f"the gradient of '{name.strip()}' is given twice")
+        found[name.strip()] = program.strip()
+    return found
