@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from gradcli.cli.options import OUTPUT, JsonOption, OutputOption
 
+if TYPE_CHECKING:
     from gradcli.ops.record import Op
 
+OpsFormat = Literal["table", "json", "markdown"]
 NameArgument = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="One op; without it all are listed.", show_default=False)
 ]
-LONGEST_DEFINITION = 72
+OpsFormatOption = Annotated[
+    OpsFormat,
+    typer.Option("--format", metavar="FORMAT", rich_help_panel=OUTPUT, help="table, json or markdown."),
+]
 
 
-def ops(name: NameArgument = None) -> int:
+def ops(
+    name: NameArgument = None,
+    format: OpsFormatOption = "table",  # noqa: A002  # the option's name
+    json: JsonOption = False,
+    output: OutputOption = None,
+) -> int:
     """List the supported ops, or show how one is defined.
 
     An op is defined, never differentiated by hand: its derivative is derived from
@@ -26,13 +36,22 @@ def ops(name: NameArgument = None) -> int:
     Examples:
       gradcli ops
       gradcli ops sigmoid
-      gradcli ops torch.matmul
+      gradcli ops torch.linalg.solve
+      gradcli ops --json
     """
-    from gradcli.ops.table import OPS
+    from gradcli.catalogue import page, pages, with_derivative
     from gradcli.output import write
+    from gradcli.render.ops import PAGE_FORMATS, TABLE_FORMATS
+    from gradcli.render.style import style_for
 
-    text = list_text([op for op in OPS if not op.name.startswith("_")]) if name is None else op_text(find_op(name))
-    write(text, None)
+    chosen = "json" if json else format
+    style = style_for(None if output else sys.stdout)
+    if name is not None:
+        op = find_op(name)
+        text = PAGE_FORMATS[chosen](with_derivative(page(op), op), style)
+    else:
+        text = TABLE_FORMATS[chosen](pages(derivatives=chosen == "markdown"), style)
+    write(text, output)
     return 0
 
 
@@ -40,89 +59,12 @@ def find_op(name: str) -> Op:
     """Return the op that the name stands for, with or without PyTorch's prefix, or say which name is near."""
     from gradcli.errors import InputError
     from gradcli.inputs import suggest
+    from gradcli.language.names import without_prefix
     from gradcli.ops.table import find, names
 
-    op = find(name)
+    op = find(without_prefix(tuple(name.split("."))) or name)
     if op is not None:
         return op
     near = suggest(name.rpartition(".")[2], names())
     hint = f"did you mean '{near}'? `gradcli ops` lists all" if near else "`gradcli ops` lists all"
     raise InputError(f"unknown op '{name}'", hint=hint)
-
-
-def list_text(table: Sequence[Op]) -> str:
-    """Return the table by family: name, kind and definition of every op on a line."""
-    families: dict[str, list[Op]] = {}
-    for op in table:
-        families.setdefault(op.family, []).append(op)
-    width = max(len(op.name) for op in table)
-    blocks = []
-    for family, members in families.items():
-        lines = [f"  {op.name:<{width}}  {op.kind:<9}  {_one_line(op.definition)}".rstrip() for op in members]
-        blocks.append("\n".join([family, *lines]))
-    return "\n\n".join([*blocks, f"{len(table)} ops; `gradcli ops NAME` shows one in full"]) + "\n"
-
-
-def op_text(op: Op) -> str:
-    """Return everything that the table holds about one op."""
-    facts = {
-        "signature": op.signature,
-        "torch": op.torch,
-        "aliases": ", ".join(op.aliases),
-        "family": op.family,
-        "kind": str(op.kind),
-        "definition": op.definition,
-        "entry": op.entry,
-        "along": op.along or "",
-        "domain": ", ".join(f"{operand}: {domain}" for operand, domain in op.domain.items()),
-        "kinks": op.kinks or "",
-        "jumps": op.jumps or "",
-        "derivative": derivative_text(op),
-        "examples": "\n".join(map(example_command, op.examples)),
-    }
-    return "".join(_fact(name, text) for name, text in facts.items() if text)
-
-
-def derivative_text(op: Op) -> str:
-    """Return the gradients of the first example, as derived: `grad_output` is the upstream gradient."""
-    from gradcli.errors import GradcliError
-    from gradcli.inputs import parse_shapes
-    from gradcli.session import evaluate_program
-    from gradcli.settings import Limits, Settings
-
-    if not op.examples:
-        return ""
-    program, shapes = split_example(op.examples[0])
-    settings = Settings(shapes=parse_shapes(shapes, Limits()), init="uniform", grad_output="randn")
-    try:
-        report = evaluate_program(program, settings)
-    except GradcliError:
-        return ""  # the example's values are outside the op's domain
-    leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf" and tensor.symbolic is not None]
-    lines = [f"{tensor.name}: {tensor.symbolic.formula}" for tensor in leaves if tensor.symbolic]
-    return "\n".join([f"of {program}", *lines])
-
-
-def split_example(example: str) -> tuple[str, list[str]]:
-    """Return `softmax(x, dim=-1) | x=2x3` as the program and its shapes."""
-    program, _, shapes = example.rpartition(" | ")
-    return (program, shapes.split()) if program else (example, [])
-
-
-def example_command(example: str) -> str:
-    """Return `softmax(x, dim=-1) | x=2x3` as the command that runs it."""
-    import shlex
-
-    program, shapes = split_example(example)
-    options = [word for shape in shapes for word in ("--shape", shape)]
-    return shlex.join(["gradcli", "eval", program, *options, "--grad-output", "ones"])
-
-
-def _fact(name: str, text: str) -> str:
-    first, *others = text.strip().split("\n")
-    return "\n".join([f"{name:<12}{first}", *(" " * 12 + line for line in others)]) + "\n"
-
-
-def _one_line(definition: str) -> str:
-    text = "; ".join(line.strip() for line in definition.strip().splitlines())
-    return text if len(text) <= LONGEST_DEFINITION else text[: LONGEST_DEFINITION - 4] + " ..."

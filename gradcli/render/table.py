@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcli.render import plain
 from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
+from gradcli.render.console import printed
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.sparkline import sparkline
 from gradcli.render.style import Style
@@ -33,27 +32,7 @@ def render(report: Report, style: Style) -> str:
     if not style.unicode:
         return plain.render(report, style)
     view = view_of(report)
-    console = _console(style)
-    for part in _parts(view, report.command, style.width):
-        console.print(part)
-    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO given to it
-    return "\n".join(line.rstrip() for line in text.split("\n"))
-
-
-def _console(style: Style) -> Console:
-    """Return a console that depends on the style alone, not on the environment."""
-    return Console(
-        file=StringIO(),
-        width=style.width,
-        height=100,
-        force_terminal=style.colour,
-        color_system="standard" if style.colour else None,
-        no_color=not style.colour,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    return printed(_parts(view, report.command, style.width), style)
 
 
 def _parts(view: View, command: str, width: int) -> list[RenderableType]:
