@@ -44,11 +44,11 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
 
 def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
-    reports = dict(evaluation.reports)
+    reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
     if {*run.settings.witnesses} <= {"symbolic"}:
         return reports
     witnesses = Witnesses.of(run)
-    for traced, found in evaluation.reports.items():
+    for traced, found in list(reports.items()):
         gradient = evaluation.gradients.get(traced)
         reference = None if found.symbolic is None else found.symbolic.value
         testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)

@@ -75,6 +75,9 @@ def finite_differences(function: Function, point: Point, name: str, cotangent: T
     """
     line = _Line.of(function, point, [name], cotangent)
     entries = line.start.numel()
+    if not entries:
+        nothing = line.start
+        return FiniteDifferences(nothing, nothing, nothing, nothing, line.magnitude)
     if entries <= MOST_ENTRIES and entries * line.work <= MOST_WORK:
         return _differences(line, None, entries)
     return _differences(line, _random(PROJECTIONS, entries), PROJECTIONS)
@@ -129,7 +132,7 @@ class _Line:
     @property
     def size(self) -> Tensor:
         """Return the length of a step along a random direction: the entries' root mean square, if above 1."""
-        return self.start.square().mean().sqrt().clamp_min(1.0)
+        return self.start.square().mean().nan_to_num(1.0).sqrt().clamp_min(1.0)
 
     @property
     def magnitude(self) -> float:

@@ -36,6 +36,9 @@ CUSTOM_WORDS = {
     Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
 }
 NOT_VERIFIED = "not verified"
+# These commands show values and gradients of tensors alone that something is wrong with.
+WRONG_ALONE = frozenset({"check"})
+WRONG = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED, Verdict.UNDECIDED})
 # These report other derivatives than gradients, in grids of their own.
 WITHOUT_GRADIENT = frozenset({"jvp", "jacobian", "hessian"})
 
@@ -98,9 +101,10 @@ class View:
 
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
-    leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf"]
+    shown = [tensor for tensor in report.tensors if report.command not in WRONG_ALONE or tensor.verdict in WRONG]
+    leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
     # A trace shows the gradient of every non-leaf on its way.
-    others = [tensor for tensor in report.tensors if tensor.kind != "leaf" and report.trace is None]
+    others = [tensor for tensor in shown if tensor.kind != "leaf" and report.trace is None]
     titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
     gradient = report.command not in WITHOUT_GRADIENT
     sections = [_section(title, own, shows_gradient=gradient) for title, own in titled]
