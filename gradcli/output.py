@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(text: str, path: Path | None) -> None:
-    """Write the text to the file, or to standard output where there is none."""
+def write(text: str, path: Path | None, *, append: bool = False) -> None:
+    """Write the text to the file, or to standard output where there is none; `append` keeps what the file holds."""
     if path is None:
         _write_standard_output(text)
     else:
-        _write_file(text, path)
+        _write_file(text, path, append=append)
 
 
 def flush() -> None:
@@ -34,9 +34,10 @@ def write_error(text: str) -> None:
         _discard(sys.stderr)
 
 
-def _write_file(text: str, path: Path) -> None:
+def _write_file(text: str, path: Path, *, append: bool) -> None:
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
     except (OSError, ValueError) as error:
         raise _cannot_write(f"'{path}'", error) from error
 

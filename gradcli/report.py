@@ -7,7 +7,7 @@ This module imports neither torch nor sympy.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -20,7 +20,6 @@ __all__ = [
     "Output",
     "Point",
     "Report",
-    "SuiteReport",
     "Symbolic",
     "TensorReport",
     "Verdict",
@@ -276,28 +275,6 @@ class Report:
     def exit_code(self) -> ExitCode:
         """Return the exit code that this report asks for."""
         return ExitCode.OK if self.verdict is None else self.verdict.exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteReport:
-    """The reports of several checks; `counts` has how many came to each verdict, `verdict` is the worst of them."""
-
-    checks: tuple[Report, ...]
-    counts: dict[str, int]
-    verdict: Verdict
-    schema: str = field(default=SUITE_SCHEMA)
-
-    @staticmethod
-    def of(checks: Sequence[Report]) -> SuiteReport:
-        """Return the report of several checks."""
-        verdicts = [check.verdict for check in checks if check.verdict is not None]
-        counts = {str(verdict): verdicts.count(verdict) for verdict in Verdict if verdict in verdicts}
-        return SuiteReport(tuple(checks), counts, worst(verdicts))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as strict JSON data."""
-        checks = [check.to_dict() for check in self.checks]
-        return {"schema": self.schema, "checks": checks, "counts": self.counts, "verdict": str(self.verdict)}
 
 
 def present(record: Any) -> Iterator[tuple[str, Any]]:

@@ -48,10 +48,7 @@ def _engine(settings: Settings) -> Iterator[None]:
     DERIVATIONS.worker.seconds = settings.limits.derivation_time
     if settings.verify:
         DERIVATIONS.worker.start()
-    with warnings.catch_warnings():
-        # torch warns once that numpy is not there; gradcli does not need it.
-        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-        importlib.import_module("gradcli.execution.run")
+    _import_torch()
     with deadline(settings.timeout):
         yield
 
@@ -60,6 +57,22 @@ def parsed(source: str, settings: Settings) -> Program:
     """Return the parsed program, which may have no leaf; ProgramError if it is none."""
     limits = settings.limits
     return _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+
+
+def prepare() -> None:
+    """Load what checks need, and make their numbers depend on nothing but themselves."""
+    DERIVATIONS.worker.start()
+    _import_torch()
+    from gradcli.execution.threads import use_one_thread
+
+    use_one_thread()
+
+
+def _import_torch() -> None:
+    with warnings.catch_warnings():
+        # torch warns once that numpy is not there; gradcli does not need it.
+        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+        importlib.import_module("gradcli.execution.run")
 
 
 def read(source: str, settings: Settings) -> Program:

@@ -17,7 +17,7 @@ DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "co
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
 Witness = Literal["symbolic", "finite-difference", "taylor"]
-Format = Literal["table", "plain", "json", "jsonl", "markdown"]
+Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Settings:
     arguments: dict[str, Any] = field(default_factory=dict)
     reference: str | None = None
     backwards: dict[str, str] = field(default_factory=dict)
+    formulas: bool = True  # write the formulas of the gradients: what takes longest, and longer on a busy machine
     verify: bool = True
     rtol: float | None = None
     atol: float | None = None

@@ -12,14 +12,19 @@ from gradcli.cli.options import (
     DeviceOption,
     DtypeOption,
     ElementsOption,
+    ExecutorOption,
     ExponentOption,
+    FailFastOption,
     FormatOption,
     GradOutputOption,
     InitOption,
+    JobsOption,
     JsonOption,
+    LastFailedOption,
     MemoryOption,
     NestingOption,
     NoVerifyOption,
+    OnlyOption,
     OperationsOption,
     OutputOption,
     ProgramSizeOption,
@@ -28,6 +33,8 @@ from gradcli.cli.options import (
     RtolOption,
     SeedOption,
     ShapeOption,
+    ShardOption,
+    TagOption,
     TimeoutOption,
     ValueOption,
     ValuesOption,
@@ -49,6 +56,19 @@ class OutputOptions:
     def chosen_format(self) -> Format:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOptions:
+    """Which of several checks are carried out, and where."""
+
+    jobs: JobsOption = "1"
+    executor: ExecutorOption = None
+    shard: ShardOption = None
+    only: OnlyOption = ()  # type: ignore[assignment]  # a shared default must not be mutable
+    tag: TagOption = ()  # type: ignore[assignment]
+    fail_fast: FailFastOption = False
+    last_failed: LastFailedOption = False
 
 
 @dataclass(frozen=True, slots=True)

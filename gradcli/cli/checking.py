@@ -7,57 +7,59 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcli.errors import GRAVEST_FIRST, ExitCode, GradcliError, InputError, LimitError
+from gradcli.errors import GradcliError, InputError, LimitError
 
 if TYPE_CHECKING:
-    from gradcli.cli.bundles import OutputOptions
-    from gradcli.report import Report
+    from gradcli.cli.bundles import OutputOptions, SuiteOptions
     from gradcli.settings import DataType, Settings
+    from gradcli.suite.check import Check
 
 
-def run_checks(targets: Sequence[str], settings: Settings, dtypes: Sequence[DataType], options: OutputOptions) -> int:
+def run_checks(
+    targets: Sequence[str],
+    settings: Settings,
+    dtypes: Sequence[DataType],
+    suite: SuiteOptions,
+    output: OutputOptions,
+) -> int:
     """Check every target with every dtype, write the report, and return the exit code that all of it asks for."""
-    from gradcli.cli.running import write_report, write_suite
-    from gradcli.report import SuiteReport
+    if not any(target.endswith(SUITE) for target in targets):
+        programs = _programs(targets, settings.limits.program_size)
+        if len(programs) * len(dtypes) == 1:
+            return _run_one(programs[0], replace(settings, dtype=dtypes[0]), output)
+        checks = list(_checks(programs, settings, dtypes))
+    else:
+        checks = [check for target in targets for check in _checks_of(target, settings, dtypes)]
+    from gradcli.cli.suites import run_suite
 
-    checks = list(_checks(_programs(targets, settings.limits.program_size), settings, dtypes))
-    if len(checks) == 1:
-        report = _run(*checks[0])
-        write_report(report, options)
-        return report.exit_code
-    found = [_attempted(source, chosen) for source, chosen in checks]
-    reports = [report for report, _ in found if report is not None]
-    if reports:
-        write_suite(SuiteReport.of(reports), options)
-    codes = {code for _, code in found}
-    return next(code for code in GRAVEST_FIRST if code in codes)
+    return run_suite(checks, suite, output)
 
 
-def _run(source: str, settings: Settings) -> Report:
+SUITE = ".toml"
+
+
+def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
+    from gradcli.cli.running import write_report
     from gradcli.session import evaluate_program
 
-    return evaluate_program(source, settings)
+    report = evaluate_program(program, settings)
+    write_report(report, output)
+    return report.exit_code
 
 
-def _attempted(source: str, settings: Settings) -> tuple[Report | None, ExitCode]:
-    """Return a check's report and exit code; an error is told at once, and costs no other check its report."""
-    from gradcli.output import write_error
-    from gradcli.render.errors import format_error
+def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType]) -> list[Check]:
+    """Return the checks of a suite file, or of a program beside one."""
+    if not target.endswith(SUITE):
+        return list(_checks(_programs([target], settings.limits.program_size), settings, dtypes))
+    from gradcli.suite.read import read_suite
 
-    try:
-        report = _run(source, settings)
-    except GradcliError as error:
-        write_error(format_error(error))
-        return None, error.exit_code
-    return report, report.exit_code
+    return read_suite(target, settings, dtypes)
 
 
 def _programs(targets: Sequence[str], limit: int) -> list[str]:
     """Return the programs that the targets are; `-` stands for the lines of standard input."""
     programs: list[str] = []
     for target in targets:
-        if target.endswith(".toml"):
-            raise InputError(f"{target}: suite files are not supported yet", hint="give the programs themselves")
         programs += _lines(limit) if target == "-" else [target]
     return programs
 
@@ -76,14 +78,17 @@ def _lines(limit: int) -> list[str]:
     return programs
 
 
-def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> Iterator[tuple[str, Settings]]:
+def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> Iterator[Check]:
     """Yield each program with its settings; with several, an option that names a tensor goes to those that have it."""
+    from gradcli.suite.check import Check
+
     known = [_names(program, settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
     for place, program in enumerate(programs):
         chosen = _concerning(settings, anywhere - known[place]) if known else settings
         for dtype in dtypes:
-            yield program, replace(chosen, dtype=dtype)
+            suffix = f"[{dtype}]" if len(dtypes) > 1 else ""
+            yield Check(" ".join(program.split()) + suffix, program, replace(chosen, dtype=dtype))
 
 
 def _concerning(settings: Settings, others: set[str]) -> Settings:

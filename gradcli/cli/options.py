@@ -13,6 +13,7 @@ LEAVES = "Leaves: shapes and values"
 GRADIENT = "Gradient"
 COMPARISON = "Comparison with the symbolic derivative"
 OUTPUT = "Output"
+SUITE = "Several checks"
 LIMITS = "Limits"
 
 ProgramArgument = Annotated[
@@ -25,7 +26,7 @@ TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)"; - reads standard input, one program a line.',
+        help='Programs, such as "x*y + sin(x)", or suite files (.toml); - reads standard input, one program a line.',
         show_default=False,
     ),
 ]
@@ -232,7 +233,12 @@ AtolOption = Annotated[
 ]
 FormatOption = Annotated[
     Format,
-    typer.Option("--format", metavar="FORMAT", rich_help_panel=OUTPUT, help="table, plain, json, jsonl or markdown."),
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        rich_help_panel=OUTPUT,
+        help="table, plain, json, jsonl, markdown, github, junit, gitlab or sarif.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
 OutputOption = Annotated[
@@ -245,6 +251,54 @@ OutputOption = Annotated[
         show_default=False,
         help="Write to a file instead of standard output.",
     ),
+]
+JobsOption = Annotated[
+    str, typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one a core.")
+]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="dask://HOST:PORT",
+        rich_help_panel=SUITE,
+        show_default=False,
+        help="Carry out the checks on a Dask cluster.",
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        rich_help_panel=SUITE,
+        show_default=False,
+        help="Carry out part I of N, on a machine of several.",
+    ),
+]
+OnlyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--only",
+        metavar="TEXT",
+        rich_help_panel=SUITE,
+        show_default=False,
+        help="Carry out the checks whose name holds this. Repeatable.",
+    ),
+]
+TagOption = Annotated[
+    list[str],
+    typer.Option(
+        "--tag",
+        metavar="TAG",
+        rich_help_panel=SUITE,
+        show_default=False,
+        help="Carry out the checks that have this tag. Repeatable.",
+    ),
+]
+FailFastOption = Annotated[bool, typer.Option("--fail-fast", rich_help_panel=SUITE, help="Stop at the first failure.")]
+LastFailedOption = Annotated[
+    bool,
+    typer.Option("--last-failed", rich_help_panel=SUITE, help="Carry out what failed last time; all if nothing did."),
 ]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for the whole check.")

@@ -9,7 +9,7 @@ from gradcli.errors import InputError, LimitError
 
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
-    from gradcli.report import Report, SuiteReport
+    from gradcli.report import Report
     from gradcli.settings import Settings
 
 
@@ -44,13 +44,3 @@ def write_report(report: Report, options: OutputOptions) -> None:
 
     style = style_for(None if options.output else sys.stdout)
     write(FORMATS[options.chosen_format](report, style), options.output)
-
-
-def write_suite(suite: SuiteReport, options: OutputOptions) -> None:
-    """Write the report of several checks, as `write_report` does that of one."""
-    from gradcli.output import write
-    from gradcli.render import SUITE_FORMATS
-    from gradcli.render.style import style_for
-
-    style = style_for(None if options.output else sys.stdout)
-    write(SUITE_FORMATS[options.chosen_format](suite, style), options.output)

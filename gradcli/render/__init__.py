@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradcli.render import json, markdown, plain, several, table
+from gradcli.render import github, gitlab, json, junit, markdown, plain, sarif, several, table
 from gradcli.render.style import Style
-from gradcli.report import Report, SuiteReport
+from gradcli.report import Report
+from gradcli.suite_report import SuiteReport
 
 FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
     "table": table.render,
@@ -14,11 +15,19 @@ FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
     "json": json.render,
     "jsonl": json.render_line,
     "markdown": markdown.render,
+    "github": github.render,
+    "junit": junit.render,
+    "gitlab": gitlab.render,
+    "sarif": sarif.render,
 }
 SUITE_FORMATS: Mapping[str, Callable[[SuiteReport, Style], str]] = {
-    "table": several.joined(table.render, "\n\n"),
-    "plain": several.joined(plain.render, "\n\n"),
+    "table": table.render_suite,
+    "plain": plain.render_suite,
     "json": several.render_json,
     "jsonl": several.render_lines,
-    "markdown": several.joined(markdown.render, "\n---\n\n"),
+    "markdown": markdown.render_suite,
+    "github": github.render_suite,
+    "junit": junit.render_suite,
+    "gitlab": gitlab.render_suite,
+    "sarif": sarif.render_suite,
 }

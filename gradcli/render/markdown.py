@@ -6,9 +6,11 @@ import re
 
 from gradcli.render.columns import FORMULA, VERDICT, Column, choose
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.several import suite_view
 from gradcli.render.style import Style
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report import Report, Verdict
+from gradcli.suite_report import SuiteReport
 
 WIDEST = 10_000  # Markdown tables have no width
 MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
@@ -28,6 +30,23 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
     blocks.append(_overall(view))
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
+    """Return several checks as Markdown: failures first, where a reader of a page looks first."""
+    view = suite_view(suite)
+    verdict = f"{MARKS[view.verdict]} **{view.verdict}**: " if view.verdict else ""
+    blocks = [verdict + prose(view.summary)]
+    if view.failures:
+        blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
+    blocks.append(prose(view.left_out))
+    for grid in view.grids:
+        blocks += [f"**{grid.title}**", _extra(grid)] if grid.rows else []
+    return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
+
+
+def _failure(title: str, sentences: Lines) -> str:
+    return "\n".join([f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)])
 
 
 def code(text: str) -> str:

@@ -6,9 +6,11 @@ import textwrap
 
 from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.several import suite_view
 from gradcli.render.style import Style
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report import Report, Verdict
+from gradcli.suite_report import SuiteReport
 
 
 def render(report: Report, style: Style) -> str:
@@ -21,6 +23,26 @@ def render(report: Report, style: Style) -> str:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
     verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
     blocks.append(textwrap.wrap(verdict + view.verdict_words, style.width))
+    return _ascii(blocks)
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:
+    """Return several checks as plain text: failures last, where a reader of a log looks first."""
+    view = suite_view(suite)
+    blocks = [_extra(grid, style.width) for grid in view.grids if grid.rows]
+    if view.failures:
+        blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
+    blocks += [[view.left_out]] if view.left_out else []
+    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
+    return _ascii([*blocks, textwrap.wrap(verdict + view.summary, style.width)])
+
+
+def _failure(title: str, sentences: Lines, width: int) -> list[str]:
+    wrapped = [part for line in sentences for part in textwrap.wrap(line, width - 2 * INDENT)]
+    return [*_indented(textwrap.wrap(title, width - INDENT)), *_indented(_indented(wrapped))]
+
+
+def _ascii(blocks: list[list[str]]) -> str:
     text = "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks) + "\n"
     return text.encode("ascii", "backslashreplace").decode()
 

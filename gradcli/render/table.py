@@ -12,10 +12,12 @@ from gradcli.render import plain
 from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
 from gradcli.render.console import printed
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.several import SuiteView, suite_view
 from gradcli.render.sparkline import sparkline
 from gradcli.render.style import Style
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report import Report, Verdict
+from gradcli.suite_report import SuiteReport
 
 MARKS = {
     Verdict.MATCH: ("✓", "green"),
@@ -35,6 +37,27 @@ def render(report: Report, style: Style) -> str:
     return printed(_parts(view, report.command, style.width), style)
 
 
+def render_suite(suite: SuiteReport, style: Style) -> str:
+    """Return several checks as a table: failures last, where a reader of a terminal looks first."""
+    if not style.unicode:
+        return plain.render_suite(suite, style)
+    return printed(_spaced(_suite_parts(suite_view(suite))), style)
+
+
+def _suite_parts(view: SuiteView) -> list[RenderableType]:
+    parts = [_extra(grid) for grid in view.grids if grid.rows]
+    if view.failures:
+        parts.append(Group(Text("Failures", style="bold"), *(_failure(*failure) for failure in view.failures)))
+    parts += [Text(view.left_out, style="dim")] if view.left_out else []
+    verdict = _verdict(view.verdict, str(view.verdict)) if view.verdict else Text()
+    return [*parts, Text.assemble(verdict, ": " if view.verdict else "", view.summary)]
+
+
+def _failure(title: str, sentences: Lines) -> RenderableType:
+    below = Padding(Text("\n".join(sentences)), (0, 0, 0, INDENT))
+    return Padding(Group(Text(title, style="bold red"), below), (0, 0, 0, INDENT))
+
+
 def _parts(view: View, command: str, width: int) -> list[RenderableType]:
     """Return what stands below each other, with an empty line between."""
     parts: list[RenderableType] = [_heading(view, command), _output(view)]
@@ -45,6 +68,10 @@ def _parts(view: View, command: str, width: int) -> list[RenderableType]:
     parts.append(
         Text.assemble(_verdict(view.verdict, str(view.verdict or "")), ": " if view.verdict else "", view.verdict_words)
     )
+    return _spaced(parts)
+
+
+def _spaced(parts: list[RenderableType]) -> list[RenderableType]:
     return [part for joined in parts for part in (joined, Text())][:-1]
 
 

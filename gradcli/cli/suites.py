@@ -1,0 +1,131 @@
+"""Several checks from the command line: which, where, how far they are, and what comes out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcli.suite.check import Check
+from gradcli.suite_report import CheckReport, SuiteReport
+
+if TYPE_CHECKING:
+    from gradcli.cli.bundles import OutputOptions, SuiteOptions
+    from gradcli.suite.executors import Place
+
+
+def run_suite(checks: Sequence[Check], options: SuiteOptions, output: OutputOptions) -> int:
+    """Carry out those of the checks that are asked for, write their report, and return its exit code.
+
+    Ctrl-C ends it with a report of what is finished.
+    """
+    chosen = _chosen(checks, options)
+    done: dict[int, CheckReport] = {}
+    lines = _Lines(output) if output.chosen_format == "jsonl" else None
+    interrupted = False
+    try:
+        _carry_out(chosen, options, lines, done)
+    except KeyboardInterrupt:
+        interrupted = True
+    if lines is not None:
+        lines.write_rest(done)
+    suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen))
+    _remember(suite)
+    _write(suite, output)
+    if interrupted:
+        raise KeyboardInterrupt
+    return suite.exit_code
+
+
+def _chosen(checks: Sequence[Check], options: SuiteOptions) -> list[Check]:
+    from gradcli.suite import select
+    from gradcli.suite.last_failed import recall
+
+    chosen = select.tagged(select.named(checks, options.only), options.tag)
+    if options.last_failed:
+        failed = {file: recall(file) for file in {check.file for check in chosen if check.file is not None}}
+        chosen = [check for check in chosen if check.name in failed.get(check.file or "", ())] or chosen
+    return select.shard(chosen, options.shard)
+
+
+def _carry_out(
+    checks: Sequence[Check], options: SuiteOptions, lines: _Lines | None, done: dict[int, CheckReport]
+) -> None:
+    """Fill `done` with the reports by number; lines of JSON are written as soon as those before them are."""
+    from gradcli.cli.progress import progress
+    from gradcli.suite.schedule import outcomes
+
+    with closing(outcomes(checks, _place(options, len(checks)))) as found, progress(len(checks)) as advance:
+        for number, report in found:
+            done[number] = report
+            _tell(report)
+            advance(report)
+            if lines is not None:
+                lines.write_ready(done)
+            if options.fail_fast and not report.passed:
+                break
+
+
+def _place(options: SuiteOptions, count: int) -> Place:
+    from gradcli.suite.executors import count_jobs, dask_place, local_place
+
+    jobs = count_jobs(options.jobs)
+    return local_place(min(jobs, max(count, 1))) if options.executor is None else dask_place(options.executor)
+
+
+class _Lines:
+    """Writes reports in the order of their checks, each as soon as those before it are written."""
+
+    def __init__(self, output: OutputOptions) -> None:
+        self.path, self.next, self.written = output.output, 0, False
+
+    def write_ready(self, done: dict[int, CheckReport]) -> None:
+        """Write what is next in order."""
+        while self.next in done:
+            self._write(done[self.next])
+            self.next += 1
+
+    def write_rest(self, done: dict[int, CheckReport]) -> None:
+        """Write what a run that was cut short left: some of the checks before them may be missing."""
+        for number in sorted(number for number in done if number >= self.next):
+            self._write(done[number])
+
+    def _write(self, report: CheckReport) -> None:
+        from gradcli.output import write
+        from gradcli.render.several import render_line
+
+        write(render_line(report), self.path, append=self.written)
+        self.written = True
+
+
+def _tell(report: CheckReport) -> None:
+    """Say on standard error what is wrong with a check that is wrong itself."""
+    if report.told is not None:
+        from gradcli.output import write_error
+
+        write_error(report.told)
+
+
+def _write(suite: SuiteReport, output: OutputOptions) -> None:
+    """Write the report in the format asked for, to the file or to standard output."""
+    from gradcli.output import write
+    from gradcli.render import SUITE_FORMATS
+    from gradcli.render.style import style_for
+
+    style = style_for(None if output.output else sys.stdout)
+    if output.chosen_format != "jsonl":  # its lines are written already
+        write(SUITE_FORMATS[output.chosen_format](suite, style), output.output)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if output.chosen_format == "github" and summary:
+        write(SUITE_FORMATS["markdown"](suite, style), Path(summary), append=True)
+
+
+def _remember(suite: SuiteReport) -> None:
+    from gradcli.suite.last_failed import remember
+
+    for file in {check.file for check in suite.checks if check.file is not None}:
+        ran = [check for check in suite.checks if check.file == file]
+        remember(file, (check.name for check in ran), (check.name for check in ran if not check.passed))

@@ -1,0 +1,1 @@
+"""Suite files, and many checks on many cores or machines."""

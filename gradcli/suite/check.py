@@ -1,0 +1,24 @@
+"""One check of several: a program, the settings to check it with, and where it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcli.settings import Settings
+from gradcli.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check; `expect` is the verdict that it passes with, None stands for any that is a pass.
+
+    `file` and `line` say where a suite has it; both are None for a program of the command line.
+    """
+
+    name: str
+    program: str
+    settings: Settings
+    expect: Verdict | None = None
+    tags: tuple[str, ...] = ()
+    file: str | None = None
+    line: int | None = None

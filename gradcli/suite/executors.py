@@ -1,0 +1,90 @@
+"""Where checks are carried out: worker processes of this machine, or a Dask cluster; both through one interface."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gradcli.errors import InputError
+from gradcli.suite.work import start_worker
+
+DASK = "dask://"
+SECONDS_TO_CONNECT = 20
+MOST_JOBS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time."""
+
+    width: int
+    open: Callable[[int], AbstractContextManager[Executor]]
+
+
+def local_place(jobs: int) -> Place:
+    """Return this machine, with so many worker processes."""
+    return Place(jobs, _pool)
+
+
+def dask_place(address: str) -> Place:
+    """Return a Dask cluster by the address of its scheduler, `dask://HOST:PORT`.
+
+    Raises InputError where distributed is not installed, or no scheduler with workers answers.
+    """
+    if not address.startswith(DASK):
+        raise InputError(f"--executor: '{address}' is not an address", hint="write dask://HOST:PORT")
+    scheduler = f"tcp://{address.removeprefix(DASK)}"
+    with _client(scheduler) as client:
+        width = len(client.scheduler_info(n_workers=-1)["workers"])
+    if not width:
+        raise InputError(f"--executor: the Dask scheduler at {address} has no workers")
+
+    @contextmanager
+    def opened(_: int) -> Iterator[Executor]:
+        with _client(scheduler) as client:
+            yield client.get_executor()
+
+    return Place(width, opened)
+
+
+def count_jobs(text: str) -> int:
+    """Return the number of worker processes that `-j` asks for: a number, or the cores that there are for `auto`."""
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_JOBS:
+        raise InputError(f"-j: '{text}' is not a number from 1 to {MOST_JOBS}", hint="`-j auto` takes a process a core")
+    return int(text)
+
+
+@contextmanager
+def _pool(width: int) -> Iterator[Executor]:
+    """Give a pool of processes; they are ended with it, whatever they are doing."""
+    # spawn: a process that is forked after torch has run a backward pass hangs.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(width, context, initializer=start_worker)
+    before = set(multiprocessing.active_children())
+    try:
+        yield pool
+    finally:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _client(scheduler: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "--executor: the package distributed is not installed", hint="pip install 'gradcli[dask]'"
+        ) from None
+    try:
+        return Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"--executor: no Dask scheduler answers at {scheduler}: {reason}") from None

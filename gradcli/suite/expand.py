@@ -1,0 +1,91 @@
+"""An entry of a suite -> its checks: one, or one for each shape and dtype of a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from gradcli.inputs import parse_claims, parse_grad_output, parse_shapes, parse_values
+from gradcli.settings import Limits, Settings
+from gradcli.suite.check import Check
+from gradcli.verdict import Verdict
+
+LONGEST_NAME = 80
+# Keys that are fields of the settings as they are.
+PLAIN = ("init", "seed", "reduce", "points", "rtol", "atol", "timeout", "formulas")
+
+
+def expand(
+    defaults: Any, entry: Any, base: Settings, dtypes: Sequence[str], *, file: str, line: int | None
+) -> list[Check]:
+    """Return the checks of an entry (pydantic models); raises GradcliError that starts with the key."""
+    given = {"dtype": list(dtypes)} if len(dtypes) > 1 else {}
+    said = {**given, **_said(defaults), **_said(entry)}
+    name = entry.name or " ".join(entry.program.split())[:LONGEST_NAME]
+    settings = _settings(said, replace(base, formulas=False), Path(file).parent)
+    expect = None if said.get("expect") is None else Verdict(said["expect"])
+    return [
+        Check(name + suffix, entry.program, one, expect, tuple(_listed(said.get("tags", []))), file, line)
+        for suffix, one in _variants(said, settings)
+    ]
+
+
+def _said(model: Any) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in model.model_fields_set}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _variants(said: Mapping[str, Any], settings: Settings) -> Iterator[tuple[str, Settings]]:
+    """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`."""
+    shapes, dtypes = said.get("shape"), said.get("dtype")
+    for shape, dtype in product(_listed(shapes), _listed(dtypes)):
+        varied = [_shown(shape)] * isinstance(shapes, list) + [str(dtype)] * isinstance(dtypes, list)
+        changes: dict[str, Any] = {} if shape is None else {"shapes": parse_shapes(_texts(shape), settings.limits)}
+        changes |= {} if dtype is None else {"dtype": dtype}
+        yield f"[{'-'.join(varied)}]" if varied else "", replace(settings, **changes)
+
+
+def _shown(shape: Any) -> str:
+    return ",".join(_texts(shape))
+
+
+def _texts(shape: Any) -> list[str]:
+    return [shape] if isinstance(shape, str) else [f"{name}={size}" for name, size in shape.items()]
+
+
+def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings:
+    """Return the settings that the keys amount to, but for shape and dtype."""
+    changes = {key: said[key] for key in PLAIN if said.get(key) is not None}
+    if "constants" in said:
+        changes["constants"] = tuple(_listed(said["constants"]))
+    if "witnesses" in said:
+        changes["witnesses"] = tuple(said["witnesses"])
+    if said.get("grad_output") is not None:
+        changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
+    if said.get("claim"):
+        changes["claims"] = parse_claims(f"{name}={_text(gradient)}" for name, gradient in said["claim"].items())
+    return replace(base, **changes, **_values(said.get("values"), base.limits, folder))
+
+
+def _values(values: Any, limits: Limits, folder: Path) -> dict[str, Any]:
+    """Return the values by leaf, or the file that has them, beside the suite."""
+    if values is None:
+        return {}
+    if isinstance(values, str):
+        return {"values_file": folder / values}
+    texts = [f"{name}={_text(value)}" for name, value in values.items()]
+    return {"values": parse_values(texts, limits, "--values")}
+
+
+def _text(value: Any) -> str:
+    """Return a value of TOML as an option would have it; text, such as a complex number, stands for itself."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,36 @@
+"""The names of the checks that failed last, by suite, in the user's cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+
+def remember(file: str, ran: Iterable[str], failed: Iterable[str]) -> None:
+    """Keep which checks of a suite failed; one that did not run this time keeps its place.
+
+    A folder that cannot be written costs `--last-failed` alone.
+    """
+    names = (recall(file) - set(ran)) | set(failed)
+    path = _path(file)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(sorted(names)), encoding="utf-8")
+
+
+def recall(file: str) -> set[str]:
+    """Return the names of the checks of a suite that failed last."""
+    with suppress(OSError, ValueError):
+        names = json.loads(_path(file).read_text(encoding="utf-8"))
+        return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return set()
+
+
+def _path(file: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # Path's raises without a home
+    name = sha256(str(Path(file).absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path(cache, "gradcli", "last-failed", f"{name}.json")

@@ -1,0 +1,77 @@
+"""What a suite file may hold, as pydantic models: they refuse what is wrong, and `gradcli schema suite` prints them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from gradcli.settings import DataType, Initialisation, Reduction, Witness
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Number = bool | int | float
+Tensor = Number | str | list[Any]
+Shape = str | dict[Name, str]
+VerdictName = Literal["match", "subgradient", "mismatch", "undefined", "undecided"]
+
+
+class Options(BaseModel):
+    """What `[defaults]` and every `[[check]]` may say; a key of a check replaces that of the defaults."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    shape: Shape | list[Shape] | None = Field(
+        default=None, description='Of all leaves ("2x3", "scalar") or by leaf; a list makes one check for each.'
+    )
+    values: str | dict[Name, Tensor] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("values", "value"),
+        description="By leaf: a number, a nested list, or a complex number as text; or the name of a file with them.",
+    )
+    init: Initialisation | None = Field(default=None, description="How the other leaves are filled.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    dtype: DataType | list[DataType] | None = Field(default=None, description="A list makes one check for each.")
+    constants: Name | list[Name] | None = Field(default=None, description="Leaves with requires_grad=False.")
+    reduce: Reduction | None = Field(default=None, description="What makes the output a scalar.")
+    grad_output: Tensor | None = Field(
+        default=None,
+        alias="grad-output",
+        description='The v of the vector-Jacobian product: "ones", a number or a list.',
+    )
+    claim: dict[str, str | Number] | None = Field(default=None, description="Gradients derived by hand, by tensor.")
+    witnesses: list[Witness] | None = Field(
+        default=None, min_length=1, description="What to compare with; all by default."
+    )
+    points: Annotated[int, Field(ge=1, lt=2**63)] | None = Field(default=None, description="How many random points.")
+    rtol: Annotated[float, Field(ge=0, strict=False)] | None = None
+    atol: Annotated[float, Field(ge=0, strict=False)] | None = None
+    timeout: Annotated[float, Field(ge=0, strict=False)] | None = Field(
+        default=None, description="Seconds for one check."
+    )
+    formulas: bool | None = Field(
+        default=None, description="Write the formulas of the gradients too: they take longest."
+    )
+    expect: VerdictName | None = Field(default=None, description="The verdict to pass with; else match or subgradient.")
+    tags: str | list[str] | None = Field(default=None, description="Words to select checks by: `--tag`.")
+
+
+class Defaults(Options):
+    """What holds for every check that does not say otherwise."""
+
+
+class CheckModel(Options):
+    """One program to check."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="Unique in the suite; the program itself by default."
+    )
+    program: Annotated[str, Field(min_length=1)]
+
+
+class SuiteModel(BaseModel):
+    """A suite: checks, and what they have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="gradcli suite")
+
+    defaults: Defaults = Defaults()
+    check: Annotated[list[CheckModel], Field(min_length=1)]

@@ -1,0 +1,62 @@
+"""Where the keys of a TOML text are: tomllib reads values and keeps no lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gradcli.errors import Span
+
+# Strings and comments come first, so that nothing in a program of several lines looks like a key.
+TOKEN = re.compile(
+    r'''(?P<skip>"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|\#[^\n]*)
+    |^[ \t]*(?P<header>\[\[?)[ \t]*(?P<table>[^\]\n]*?)[ \t]*\]
+    |^[ \t]*(?P<key>"[^"\n]*"|'[^'\n]*'|[A-Za-z0-9_-]+)[ \t]*[.=]
+    |"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''',
+    re.VERBOSE | re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of the text: its header (None above the first) and its keys."""
+
+    name: str
+    header: Span | None
+    keys: dict[str, Span] = field(default_factory=dict)
+
+
+def tables(text: str) -> list[Table]:
+    """Return the tables of a TOML text in their order, the one above every header first."""
+    found = [Table("", None)]
+    for match, depth in _outside_brackets(text):
+        if match["header"]:
+            found.append(Table(match["table"], Span(*match.span("table"))))
+        elif match["key"] and not depth:
+            found[-1].keys.setdefault(match["key"].strip("\"'"), Span(*match.span("key")))
+    return found
+
+
+def line_of(text: str, position: int) -> int:
+    """Return the number of the line that holds a character, from 1."""
+    return text.count("\n", 0, position) + 1
+
+
+def _outside_brackets(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Yield the tokens, each with how many brackets of a value are open before it."""
+    depth, end = 0, 0
+    for match in TOKEN.finditer(text):
+        between = text[end : match.start()]
+        depth += sum(map(between.count, "[{")) - sum(map(between.count, "]}"))
+        if match["header"] and depth:
+            depth += match[0].count("[") - match[0].count("]")  # a row of a list over several lines
+        elif match["header"]:
+            depth, end = 0, text.find("\n", match.end())
+            yield match, 0
+            if end < 0:
+                return
+            continue
+        else:
+            yield match, depth
+        end = match.end()

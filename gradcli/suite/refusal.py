@@ -1,0 +1,86 @@
+"""What pydantic says about a suite, in gradcli's words: the key, its place, and what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradcli.errors import InputError
+from gradcli.inputs import suggest
+from gradcli.suite.model import CheckModel, Defaults, SuiteModel
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from gradcli.suite.read import SuiteText
+
+# A value that fits none of several types: the complaint that says most is shown.
+VAGUE = frozenset({"string_type", "dict_type", "list_type", "bool_type", "int_type", "float_type", "none_required"})
+EMPTY = "a suite needs at least one check"
+EXAMPLE = 'write [[check]], and below it program = "x*y"'
+
+
+def refusal(error: ValidationError, suite: SuiteText) -> InputError:
+    """Return the first complaint as an error that points into the suite."""
+    complaints = error.errors(include_url=False)
+    first = complaints[0]["loc"][: _depth(complaints[0]["loc"])]
+    alike = [complaint for complaint in complaints if complaint["loc"][: len(first)] == first]
+    complaint = next((one for one in alike if one["type"] not in VAGUE), alike[0])
+    location = complaint["loc"]
+    if not location or location == ("check",):
+        return suite.error(_words(complaint, EMPTY), suite.span(0) if location else None, EXAMPLE)
+    place, key = _place(location)
+    if key is None:
+        return suite.error(f"this is no table of a suite: {location[0]}", suite.span(place), EXAMPLE)
+    return _about_key(complaint, suite, place, key)
+
+
+def _depth(location: tuple[int | str, ...]) -> int:
+    return 3 if location[:1] == ("check",) else 2
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int, str | None]:
+    """Return the number of the check (-1: the defaults) and the key that a complaint is about."""
+    if location[0] == "check":
+        place = location[1] if len(location) > 1 and isinstance(location[1], int) else 0
+        return place, str(location[2]) if len(location) > 2 else None  # noqa: PLR2004 (check, number, key)
+    return -1, str(location[1]) if len(location) > 1 else None
+
+
+def _about_key(complaint: Mapping[str, Any], suite: SuiteText, place: int, key: str) -> InputError:
+    owner: type[BaseModel] = Defaults if place < 0 else CheckModel
+    names = [field.alias or name for name, field in owner.model_fields.items()]
+    span = suite.span(place, key)
+    if complaint["type"] == "extra_forbidden" and key not in names:
+        near = suggest(key, names)
+        what = "the defaults" if place < 0 else "a check"
+        hint = f"did you mean '{near}'?" if near else f"the keys are {', '.join(names)}"
+        return suite.error(f"'{key}' is not a key of {what}", span, hint)
+    if complaint["type"] == "missing":
+        return suite.error(f"the check has no '{key}'", span, EXAMPLE)
+    return suite.error(f"'{key}': {_words(complaint, 'it must not be empty')}", span, _hint(complaint))
+
+
+def _hint(complaint: Mapping[str, Any]) -> str | None:
+    """Return a suggestion where a word is near one of those that are expected."""
+    if complaint["type"] != "literal_error" or not isinstance(complaint["input"], str):
+        return None
+    expected = str(complaint["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+    near = suggest(complaint["input"], expected)
+    return f"did you mean '{near}'?" if near else None
+
+
+def _words(complaint: Mapping[str, Any], empty: str) -> str:
+    """Return what is wrong with a value."""
+    words: Mapping[str, Callable[[], str]] = {
+        "missing": lambda: empty,
+        "too_short": lambda: empty,
+        "string_too_short": lambda: "it must not be empty",
+        "finite_number": lambda: "it must be a finite number",
+        "string_pattern_mismatch": lambda: f"{complaint['input']!r} is not the name of a leaf",
+    }
+    message = str(complaint["msg"]).replace("Input should be", "it should be").replace("dictionary", "table")
+    return words.get(complaint["type"], lambda: message)()
+
+
+__all__ = ["SuiteModel", "refusal"]

@@ -1,0 +1,97 @@
+"""What a worker process does: carry out one check after the other, with torch and the symbolic worker kept warm."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import threading
+import time
+import warnings
+from dataclasses import replace
+from typing import TextIO
+
+from gradcli.errors import ExitCode, GradcliError, InternalError
+from gradcli.render.errors import format_error
+from gradcli.session import evaluate_program, prepare
+from gradcli.suite.check import Check
+from gradcli.suite_report import CheckReport, check_report, error_report
+
+# Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
+GRACE = 20.0
+ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
+
+
+def start_worker() -> None:
+    """Prepare a process of the local pool: Ctrl-C is its parent's business, and it does not outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # PyTorch's: a run of that check alone shows them
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def carry_out(check: Check) -> CheckReport:
+    """Return what a check came to; whatever goes wrong in it is its own.
+
+    A process that hangs where no signal reaches it ends itself, so that its pool sees it die.
+    """
+    with ONE_AT_A_TIME, _watchdog_log() as log:
+        try:
+            prepare()
+        except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
+            return _without_report(check, _internal(error))
+        faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
+        started = time.perf_counter()
+        try:
+            return replace(_attempted(check), seconds=time.perf_counter() - started)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def undecided(check: Check, reason: str) -> CheckReport:
+    """Return what a check came to that no process finished."""
+    error = GradcliError(reason)
+    error.exit_code = ExitCode.UNDECIDED
+    return _without_report(check, error)
+
+
+def _attempted(check: Check) -> CheckReport:
+    try:
+        report = evaluate_program(check.program, check.settings)
+        return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+    except GradcliError as error:
+        return _without_report(check, error)
+    except Exception as error:  # noqa: BLE001  # a defect costs this check alone, and is told as what it is
+        return _without_report(check, _internal(error))
+
+
+def _internal(error: Exception) -> InternalError:
+    return InternalError(f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _without_report(check: Check, error: GradcliError) -> CheckReport:
+    place = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
+    found = error_report(error, check.name, check.program, **place)
+    if found.verdict is None:
+        return replace(found, told=_told(check, error))
+    return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found
+
+
+def _told(check: Check, error: GradcliError) -> str:
+    """Return an error as one program's is told, with where its check is written."""
+    where = "" if check.file is None else f"{check.file}:{check.line}: "
+    placed = GradcliError(f"{where}{error.message}", span=error.span, source=error.source, hint=error.hint)
+    return format_error(placed)
+
+
+def _watchdog_log() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # os.devnull is no path of anyone's
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end: a worker of a killed pool would wait for work for ever."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(ExitCode.INTERNAL)
