@@ -79,3 +79,19 @@ class TraceStep:
     op: str
     results: tuple[Upstream, ...]
     operands: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JacobianProduct:
+    """A Jacobian, of the output's shape and then the tensor's, and its transpose times v, of the tensor's shape."""
+
+    jacobian: Any
+    product: Any
+
+
+@dataclass(frozen=True, slots=True)
+class VectorJacobianProduct:
+    """What `torch.autograd.grad` computes without the Jacobian: J^T v; by tensor, where the Jacobian is small."""
+
+    v: Any
+    tensors: dict[str, JacobianProduct]

@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from gradcli.behaviour import Accumulation, TraceStep
+from gradcli.behaviour import Accumulation, TraceStep, VectorJacobianProduct
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.verdict import Verdict, worst
 
@@ -251,6 +251,7 @@ class Report:
     trace: tuple[TraceStep, ...] | None = optional()
     checks: tuple[Check, ...] | None = optional()
     node: FunctionNode | None = optional()
+    vjp: VectorJacobianProduct | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

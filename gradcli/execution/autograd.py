@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
-from gradcli.execution.trace import Traced
+from gradcli.execution import refusals
+from gradcli.execution.trace import Trace, Traced
 from gradcli.inputs.shapes import show_shape
+from gradcli.program import Program
 
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
-NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
 
 
 def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
@@ -44,24 +45,24 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
     given = given.detach().to(tensor.dtype)
     if given.ndim and given.shape != tensor.shape:
         wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))
+        said = f"grad_output[0] has a shape of {given.shape} and output[0] has a shape of {tensor.shape}."
         raise InputError(
-            f"--grad-output has shape {found}, and the output '{output.name or output.text}' has shape {wanted}",
+            f"--grad-output has shape {found}, and the output '{output.name or output.text}' has shape {wanted}; "
+            f"PyTorch says: Mismatch in shape: {said}",
             hint=f"give a number, or a list of shape {wanted}",
         )
     return given.expand(tensor.shape).clone()
 
 
-def check_differentiable(output: Any) -> Traced:
-    """Return the output if a gradient can be taken of it; ExecutionError says why not."""
+def check_differentiable(program: Program, trace: Trace) -> Traced:
+    """Return the output if a gradient can be taken of it; GradcliError says why not."""
+    output = trace.output
     if not isinstance(output, Traced):
         raise ExecutionError(
             "the program's output is not a tensor", hint="the last statement must be a tensor expression"
         )
     if not output.tensor.requires_grad:
-        raise ExecutionError(
-            f"no gradient reaches the output '{output.name or output.text}'; PyTorch says: {NO_GRAD_FN}",
-            hint="the output must depend on a leaf that requires grad, through differentiable ops",
-        )
+        raise refusals.no_gradient(program, trace, output)
     return output
 
 
@@ -105,23 +106,17 @@ def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
 
 
 def gradients(
-    output: Traced, wrt: Sequence[Traced], cotangent: Tensor | None, *, create_graph: bool, allow_unused: bool
+    output: Traced, wrt: Sequence[Traced], cotangent: Tensor | None, *, create_graph: bool, retain_graph: bool = False
 ) -> dict[Traced, Tensor | None]:
-    """Return what `torch.autograd.grad` gives; an unused tensor is an error that names it, or None if allowed."""
-    for traced in wrt:
-        if not traced.tensor.requires_grad:
-            raise InputError(f"'{traced.name}' does not require grad, so PyTorch has no gradient for it")
+    """Return what `torch.autograd.grad` gives; None for a tensor that the output is not made of."""
     with _refusals():
         found: tuple[Tensor | None, ...] = torch.autograd.grad(
-            output.tensor, [traced.tensor for traced in wrt], cotangent, create_graph=create_graph, allow_unused=True
-        )
-    unused = [traced for traced, gradient in zip(wrt, found, strict=True) if gradient is None]
-    if unused and not allow_unused:
-        names = ", ".join(f"'{traced.name or traced.text}'" for traced in unused)
-        raise InputError(
-            f"{names} is not used in the output; PyTorch says: One of the differentiated Tensors appears to not have "
-            "been used in the graph. Set allow_unused=True if this is the desired behavior.",
-            hint="leave it out of `--wrt`, or give `--allow-unused` for None in its place",
+            output.tensor,
+            [traced.tensor for traced in wrt],
+            cotangent,
+            create_graph=create_graph,
+            retain_graph=retain_graph or create_graph,
+            allow_unused=True,
         )
     return dict(zip(wrt, found, strict=True))
 

@@ -10,6 +10,7 @@ from gradcli.execution.chain import show_chain_rule
 from gradcli.execution.check import check
 from gradcli.execution.double_backward import double_backward
 from gradcli.execution.evaluation import evaluate
+from gradcli.execution.grad import grad
 from gradcli.execution.hessians import hessian
 from gradcli.execution.jacobians import jacobian, jvp
 from gradcli.execution.memory import collector_paused
@@ -20,7 +21,7 @@ from gradcli.settings import Command, Settings
 
 COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Report]] = {
     "eval": evaluate,
-    "grad": evaluate,
+    "grad": grad,
     "check": check,
     "accumulate": accumulate,
     "jvp": jvp,

@@ -36,7 +36,7 @@ def wanted_leaves(run: Run) -> list[Traced]:
             name = run.names[traced]
             message = f"--wrt: '{name}' is a non-leaf, and torch.func differentiates by a function's inputs: the leaves"
             raise InputError(message, hint=f"the leaves are {', '.join(run.names[leaf] for leaf in leaves)}")
-    return run.named(run.settings.wrt, "--wrt", leaves)
+    return run.named(run.settings.wrt, "--wrt")
 
 
 def tolerance_of(run: Run) -> Tolerance:
@@ -47,7 +47,7 @@ def tolerance_of(run: Run) -> Tolerance:
 def undefined_of(run: Run) -> dict[Traced, str]:
     """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
-    found = autograd.gradients(run.output, tensors, run.cotangent, create_graph=False, allow_unused=True)
+    found = autograd.gradients(run.output, tensors, run.cotangent, create_graph=False)
     return resting_on_undefined(run.trace, found)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.execution import autograd
+from gradcli.execution import autograd, refusals
 from gradcli.execution.evidence import Evidence
 from gradcli.execution.formulas import Formula, Formulas
 from gradcli.execution.reference import differentiate
@@ -31,7 +31,7 @@ class Evaluation:
 
 
 def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
-    """Return the report of `eval` or `grad`."""
+    """Return the report of `eval`."""
     run = start(program, settings, given)
     reports = list(evaluate_run(run).reports.values())
     return report(run, reports, overall(reports) if settings.verify else None)
@@ -64,10 +64,13 @@ def _gradients(run: Run, shown: Sequence[Traced]) -> dict[Traced, Tensor | None]
     settings = run.settings
     cotangent = None if settings.grad_output is None else run.cotangent
     if settings.wrt is not None:
-        options = {"create_graph": settings.create_graph, "allow_unused": settings.allow_unused}
-        return autograd.gradients(run.output, shown, cotangent, **options)
+        found = autograd.gradients(run.output, shown, cotangent, create_graph=settings.create_graph)
+        unused = [traced for traced, gradient in found.items() if gradient is None]
+        if unused and not settings.allow_unused:
+            raise refusals.unused(run.program, run.trace, unused, shown.index(unused[0]))
+        return found
     inner = [traced for traced in shown if not traced.is_leaf]
-    retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad", inner)
+    retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad")
     return dict(autograd.backward(run.output, shown, cotangent, retain))
 
 

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from gradcli import __version__
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.errors import InputError
-from gradcli.execution import autograd
+from gradcli.execution import autograd, refusals
 from gradcli.execution.leaves import DTYPES, make_leaves
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.reference import Expansion, expand
 from gradcli.execution.trace import Autograd, Trace, Traced, run
-from gradcli.inputs.names import suggest
 from gradcli.ops.table import find
 from gradcli.program import Call, Program
 from gradcli.report import Output, Report, TensorReport, Verdict
@@ -41,11 +39,18 @@ class Run:
     cotangent: Tensor
     expansion: Expansion | None
 
-    def named(self, wanted: Sequence[str], option: str, among: Sequence[Traced] | None = None) -> list[Traced]:
-        """Return the tensors that an option names, by name or source text; InputError for a name that is none's."""
-        tensors = list(dict.fromkeys(self.trace.tensors)) if among is None else among
-        known = {"".join(self.names[traced].split()): traced for traced in tensors}
-        return [_find(name, known, option) for name in wanted]
+    def named(self, wanted: Sequence[str], option: str) -> list[Traced]:
+        """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
+        known = {"".join(name.split()): traced for traced, name in self.names.items()}
+        tensors = []
+        for name in wanted:
+            traced = known.get("".join(name.split()))
+            if traced is None:
+                raise refusals.unknown(name, known, option)
+            if not traced.tensor.requires_grad:
+                raise refusals.not_required(self.program, self.trace, traced, option)
+            tensors.append(traced)
+        return tensors
 
 
 def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run:
@@ -58,7 +63,7 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run
 
 def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
-    output = autograd.check_differentiable(trace.output)
+    output = autograd.check_differentiable(program, trace)
     cotangent = autograd.cotangent_of(output, settings.grad_output)
     expansion = _ask(trace) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, expansion)
@@ -128,16 +133,6 @@ def display_names(trace: Trace) -> dict[Traced, str]:
             counts[name] = counts.get(name, 0) + 1
             names[traced] = name if counts[name] == 1 else f"{name} ({counts[name]})"
     return names
-
-
-def _find(name: str, known: Mapping[str, Traced], option: str) -> Traced:
-    found = known.get("".join(name.split()))
-    if found is None:
-        near = suggest(name, known)
-        listed = ", ".join([*known][:20])
-        hint = f"did you mean '{near}'?" if near else f"the program has {listed}"
-        raise InputError(f"{option}: the program has no tensor '{name}' that requires grad", hint=hint)
-    return found
 
 
 def _ask(trace: Trace) -> Expansion:
