@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.derivation.messages import Derived, LinearSystem, Signature
 from gradcli.execution.evaluate import Shake, align, evaluate, still
 from gradcli.execution.memory import lives
-from gradcli.execution.tape import Edge, Node
+from gradcli.execution.nodes import Edge, Node
 from gradcli.tensor_program import COTANGENT
 
 # A dense system of more unknowns than this takes gigabytes.

@@ -15,10 +15,10 @@ from gradcli.execution.autograd import grad_fn_name
 from gradcli.execution.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.formulas import GRACE, SECONDS
 from gradcli.execution.kinks import LocalCall
+from gradcli.execution.nodes import Node
 from gradcli.execution.reference import Group
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.sketch import clip, draw
-from gradcli.execution.tape import Node
 from gradcli.execution.trace import Traced, TracedCall
 from gradcli.ops.record import Kind
 from gradcli.program import Program

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.adjoint import Adjoints
-from gradcli.execution.tape import Node
+from gradcli.execution.nodes import Node
 from gradcli.execution.trace import Traced, TracedCall, replaced, target_of, traced_in
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from gradcli.derivation.messages import Derived, Signature, cotangent_name, solution_name
 from gradcli.execution.adjoint import Adjoints, answered, pulled_back, scalars, solve
+from gradcli.execution.nodes import Edge, Node
 from gradcli.execution.present import Presented, View, reshaped
-from gradcli.execution.tape import Edge, Node, Tape
+from gradcli.execution.tape import Tape
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.finite import has_nan
 from gradcli.execution.kinks import LocalCall, Settled, has_kink, resolve
 from gradcli.execution.machine import BoundCall
-from gradcli.execution.tape import Node, Tape, nodes_in
+from gradcli.execution.nodes import Node, nodes_in
+from gradcli.execution.tape import Tape
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find

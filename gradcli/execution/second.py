@@ -6,6 +6,7 @@ its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,9 +15,9 @@ from torch import Tensor
 
 from gradcli.derivation.messages import Derived, Signature
 from gradcli.execution.adjoint import Adjoints, UndecidedError, accumulate
+from gradcli.execution.nodes import Node
 from gradcli.execution.recording import Recording, leading_to
 from gradcli.execution.reference import Expansion, Reference, double, double_precision, pull_back
-from gradcli.execution.tape import Node
 from gradcli.execution.trace import Traced
 
 Request = Callable[[Iterable[Signature]], None]
@@ -40,9 +41,9 @@ class Measured(Adjoints):
 
 def largest(value: Tensor) -> float:
     """Return the largest magnitude among the finite entries."""
-    size = value.detach().abs()
-    size = size[size.isfinite()]
-    return float(size.max()) if size.numel() else 0.0
+    size = value.abs().reshape(-1)
+    most = float(size.max()) if size.numel() else 0.0
+    return most if math.isfinite(most) else max(size[size.isfinite()].tolist(), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from gradcli.execution import present
 from gradcli.execution.affine import decode
+from gradcli.execution.nodes import Edge, Node, nodes_in
 from gradcli.execution.present import Presented, View
 from gradcli.execution.reference import Expansion, Group
-from gradcli.execution.tape import Edge, Node, nodes_in
 from gradcli.execution.trace import Traced, TracedCall, replaced, traced_in
 from gradcli.ops.record import Kind, Op
 

@@ -7,8 +7,8 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from gradcli.execution import present
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import Interpreter
 from gradcli.execution.machine import BoundCall
+from gradcli.execution.nodes import Edge, Node, nodes_in, plain
 from gradcli.execution.present import Presented
 from gradcli.execution.rearranged import rearranged
 from gradcli.execution.structures import rebuild
@@ -33,43 +34,6 @@ from gradcli.program import Program
 FIRST_NUMBER = 1 << 40
 # Operands of these names hold positions along an axis.
 POSITIONS = frozenset({"sources", "targets"})
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One differentiable operand of a node: which derivative to use, on which tensors, and how to show them to it."""
-
-    source: Node
-    signature: Signature
-    name: str
-    presented: Presented
-    operands: dict[str, Tensor]
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """A value on the tape; without edges it is a leaf or a constant.
-
-    `error` says why a value that depends on the nodes in `blocked` has no derivative with respect to them.
-    """
-
-    tensor: Tensor
-    differentiable: bool
-    edges: tuple[Edge, ...] = ()
-    kinks: Callable[[], Tensor] | None = None
-    origin: Any = field(default=None)
-    error: str | None = None
-    blocked: tuple[Node, ...] = ()
-
-    @property
-    def sources(self) -> Iterator[Node]:
-        """Yield the nodes that this one is made of."""
-        yield from (edge.source for edge in self.edges)
-        yield from self.blocked
-
-    def __repr__(self) -> str:
-        """Return a short description."""
-        return f"Node({tuple(self.tensor.shape)}, {len(self.edges)} edges)"
 
 
 @cache
@@ -306,25 +270,3 @@ def _real(tensor: Tensor, name: str) -> Tensor:
     """Return integers and truth values as numbers that einsum can multiply with others; positions stay integers."""
     whole = name in POSITIONS or tensor.is_floating_point() or tensor.is_complex()
     return tensor if whole else tensor.to(torch.float64)
-
-
-def nodes_in(value: Any) -> list[Node]:
-    """Return the nodes in a nested structure of arguments, in order."""
-    if isinstance(value, Node):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [node for item in value for node in nodes_in(item)]
-    return []
-
-
-def plain(value: Any, instead: Mapping[Node, Tensor] | None = None) -> Any:
-    """Return arguments with every node replaced by its tensor, or by the one that `instead` has for it."""
-    if isinstance(value, Node):
-        return (instead or {}).get(value, value.tensor)
-    if isinstance(value, dict):
-        return {name: plain(item, instead) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return rebuild(value, [plain(item, instead) for item in value])
-    return value

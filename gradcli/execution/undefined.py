@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from gradcli.execution.finite import all_finite
+from gradcli.execution.nodes import Node
 from gradcli.execution.reference import double
-from gradcli.execution.tape import Node, condition, defaults
+from gradcli.execution.tape import condition, defaults
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
 

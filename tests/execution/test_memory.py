@@ -10,7 +10,7 @@ import gradcli
 from gradcli.execution.adjoint import Adjoints
 from gradcli.execution.evaluate import evaluate
 from gradcli.execution.memory import lives
-from gradcli.execution.tape import Node
+from gradcli.execution.nodes import Node
 from gradcli.tensor_program import Step, TensorProgram
 
 Steps = list[tuple[str, tuple[int, ...]]]

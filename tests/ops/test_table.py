@@ -11,10 +11,11 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.evaluate import evaluate
+from gradcli.execution.nodes import Edge, Node
 from gradcli.execution.points import leaves_for, parse_example
 from gradcli.execution.reference import Expansion, double_precision, expand
 from gradcli.execution.run import run_program
-from gradcli.execution.tape import Edge, Node, function
+from gradcli.execution.tape import function
 from gradcli.execution.trace import Trace
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op

@@ -9,8 +9,8 @@ from gradcli.causes import Clues
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.adjoint import Adjoints, UndecidedError, accumulate, contribution
 from gradcli.execution.custom.compared import SUBJECT, WHO, Side
+from gradcli.execution.nodes import Edge, Node
 from gradcli.execution.reference import Expansion, Group, double, double_precision
-from gradcli.execution.tape import Edge, Node
 
 # A definition of more primitive nodes than this is not taken apart.
 MOST_NODES = 120
