@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
@@ -17,8 +18,15 @@ from gradcli.ops.table import find
 from gradcli.program import Program
 from gradcli.settings import Settings
 
-# A point at which some value is not finite is drawn again this often, and then with positive entries.
-SIGNED, POSITIVE = 8, 4
+# A point at which some value is not finite is drawn again: this often as it comes, then positive, small, both, and large.
+# Factors are powers of two, so that the entries stay exact in every dtype.
+WAYS: Sequence[tuple[int, Callable[[Tensor], Tensor]]] = (
+    (8, lambda entries: entries),
+    (2, torch.abs),
+    (2, lambda entries: entries / 4),
+    (2, lambda entries: entries.abs() / 4),
+    (2, lambda entries: entries.abs() * 4),
+)
 # Seeds of the draws for one seed of the user's are this far apart, so that no two points share one.
 STRIDE = 1 << 32
 
@@ -47,9 +55,10 @@ def run_at_a_point(program: Program, settings: Settings, given: Mapping[str, Any
 def _points(program: Program, settings: Settings) -> Iterator[dict[str, Tensor]]:
     """Yield points, in the order in which they are tried."""
     shapes = {leaf.name: settings.shapes.get(leaf.name, settings.shapes.get(None, ())) for leaf in program.leaves}
-    for attempt in range(SIGNED + POSITIVE):
+    ways = [way for count, way in WAYS for _ in range(count)]
+    for attempt, way in enumerate(ways):
         point = leaves_for(program, shapes, find, settings.seed + STRIDE * attempt)
-        yield point if attempt < SIGNED else {name: tensor.abs() for name, tensor in point.items()}
+        yield {name: way(tensor) for name, tensor in point.items()}
 
 
 def _attempt(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace | ExecutionError:

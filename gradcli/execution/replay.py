@@ -43,9 +43,18 @@ def _run(trace: Trace, changed: dict[Traced, Tensor], values: Mapping[Traced, Te
     for call in trace.calls:
         wanted = [traced for traced in call.outputs if traced.tensor.requires_grad and traced not in changed]
         if wanted and any(traced in changed for traced in call.inputs):
-            found = _results(call, {**values, **changed})
+            found = _results(call, _symmetric(call, {**values, **changed}, values))
             changed |= {traced: found[traced] for traced in wanted}
     return changed
+
+
+def _symmetric(
+    call: TracedCall, now: Mapping[Traced, Tensor], before: Mapping[Traced, Tensor]
+) -> Mapping[Traced, Tensor]:
+    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read one triangle alone."""
+    operands = [call.call.bound.get(name) for name in call.op.symmetric]
+    changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, Traced)}
+    return {**now, **{operand: before[operand] + (move + move.mH) / 2 for operand, move in changed.items()}}
 
 
 def _results(call: TracedCall, values: Mapping[Traced, Tensor]) -> dict[Traced, Tensor]:

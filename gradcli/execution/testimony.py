@@ -32,10 +32,14 @@ MOST_CALLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What the numerical witnesses say of autograd's gradient, and which of them deny the symbolic one."""
+    """What the numerical witnesses say of autograd's gradient, and which of them deny the symbolic one.
+
+    `conventions` are what ops of the program do to a gradient beside what they compute, which no witness knows.
+    """
 
     witnesses: dict[str, Witness]
     against_symbolic: frozenset[str]
+    conventions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Witnesses:
             told = self._taylor(traced, gradient)
             found["taylor"] = by_taylor(told, gradient, self.tolerance)
             against |= {"taylor"} if self._refuse(told.differences, reference) else set()
-        return Testimony(found, frozenset(against))
+        conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
+        return Testimony(found, frozenset(against), tuple(conventions))
 
     def _question(self, traced: Traced) -> tuple[Function, Point, str]:
         """Return the run as a function of one tensor, that tensor's value, and its name."""

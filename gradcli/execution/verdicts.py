@@ -52,8 +52,9 @@ def _numerical_dissent(heard: TensorReport, testimony: Testimony) -> TensorRepor
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
     told = [w for w in testimony.witnesses.values() if w.verdict not in {Verdict.UNDECIDED, Verdict.UNDEFINED}]
     denied = all(witness.verdict is Verdict.MISMATCH for witness in told)
-    verdict = Verdict.UNDECIDED if denied else heard.verdict
+    verdict = Verdict.UNDECIDED if denied and not testimony.conventions else heard.verdict
     why = "; PyTorch's forward may not compute what the definition says" if denied else ""
+    why = f"; by PyTorch's convention {', '.join(testimony.conventions)}" if testimony.conventions else why
     words = f"autograd agrees with the symbolic derivative, but {_words(testimony, Verdict.MISMATCH)}{why}"
     return _noted(heard, verdict, "finite-difference", words)
 

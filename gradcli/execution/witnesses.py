@@ -76,8 +76,7 @@ def finite_differences(function: Function, point: Point, name: str, cotangent: T
     line = _Line.of(function, point, [name], cotangent)
     entries = line.start.numel()
     if not entries:
-        nothing = line.start
-        return FiniteDifferences(nothing, nothing, nothing, nothing, line.magnitude)
+        return _nothing(line)
     if entries <= MOST_ENTRIES and entries * line.work <= MOST_WORK:
         return _differences(line, None, entries)
     return _differences(line, _random(PROJECTIONS, entries), PROJECTIONS)
@@ -92,6 +91,8 @@ def taylor(
     allowed (they may have come in a lower precision): smaller steps, which it would show at, are left out.
     """
     line = _Line.of(function, point, list(gradients), cotangent)
+    if not line.start.numel():
+        return Taylor(math.inf, 0.0, _nothing(line))
     gradient = torch.cat([_real(found.detach()).reshape(-1).to(torch.float64) for found in gradients.values()])
     directions = _random(1, line.start.numel())
     found = _differences(line, directions, 1)
@@ -158,6 +159,11 @@ class _Line:
             moved = self.start + lengths[:, :, None] * chosen[:, None, :]
             found.append(_each(self.change, moved.reshape(-1, self.start.numel())).reshape(lengths.shape))
         return torch.cat(found) if found else steps.new_zeros(steps.shape)
+
+
+def _nothing(line: _Line) -> FiniteDifferences:
+    """Return the differences of tensors that have no entry."""
+    return FiniteDifferences(line.start, line.start, line.start, line.start, line.magnitude)
 
 
 def _differences(line: _Line, directions: Tensor | None, count: int) -> FiniteDifferences:

@@ -47,6 +47,7 @@ EMBEDDING: tuple[Op, ...] = (
         Kind.COMPOSITE,
         f"{CHECKED}\nw[input]",
         "embedding",
+        convention="the row padding_idx is given no gradient",
         examples=(
             "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
             "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
@@ -59,6 +60,7 @@ EMBEDDING: tuple[Op, ...] = (
         BAG,
         "embedding",
         kinks="_tied(_bagged(reshape(weight[input], (-1, weight.shape[-1])), _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])), -1, 1) if mode == 'max' else False",
+        convention="the row padding_idx is given no gradient",
         examples=(
             "F.embedding_bag(tensor([[2, 0], [2, 1]]), w) | w=3x2",
             "F.embedding_bag(tensor([2, 0, 1]), w, tensor([0, 2]), mode='sum', per_sample_weights=s) | w=3x2 s=3",

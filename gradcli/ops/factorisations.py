@@ -27,6 +27,7 @@ def _composite(
     domain: dict[str, str] | None = None,
     aliases: tuple[str, ...] = (),
     kinks: str | None = None,
+    symmetric: tuple[str, ...] = (),
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch or f"torch.{name}"
@@ -39,6 +40,7 @@ def _composite(
         aliases=aliases,
         domain=domain or {},
         kinks=kinks,
+        symmetric=symmetric,
         examples=examples,
     )
 
@@ -126,18 +128,21 @@ FACTORISATIONS: tuple[Op, ...] = (
         "torch.linalg.cholesky(a @ a.T + eye(3)) | a=3x3",
         "torch.linalg.cholesky(a @ a.mT + eye(2), upper=True) | a=2x2x2",
         domain=POSITIVE,
+        symmetric=("A",),
     ),
     _composite(
         "cholesky(input, upper=False)",
         "linalg.cholesky(input, upper=upper)",
         "torch.cholesky(a @ a.T + eye(3), True) | a=3x3",
         domain={"input": "positive definite"},
+        symmetric=("input",),
     ),
     _composite(
         "linalg.cholesky_ex(A, *, upper=False, check_errors=False)",
         "(linalg.cholesky(A, upper=upper), _info(A))",
         "torch.linalg.cholesky_ex(a @ a.T + eye(3))[0] | a=3x3",
         domain=POSITIVE,
+        symmetric=("A",),
     ),
     _composite(
         "cholesky_solve(B, L, upper=False)",
@@ -338,12 +343,14 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
         "torch.linalg.eigh(a + a.T)[0] | a=3x3",
         "w, v = torch.linalg.eigh(a @ a.mT); v @ sin(w) | a=3x3",
         "torch.linalg.eigh(a + a.mT, UPLO='U').eigenvectors | a=2x3x3",
+        symmetric=("A",),
     ),
     _composite(
         "linalg.eigvalsh(A, UPLO='L')",
         "linalg.eigh(A, UPLO)[0]",
         "torch.linalg.eigvalsh(a + a.T) | a=3x3",
         kinks="_repeated(torch.linalg.eigvalsh(A, UPLO))",
+        symmetric=("A",),
     ),
     _implicit("_singular_triples(A, inner, border, rows, full, first, last)", EIGENPAIRS),
     _implicit("_complement(vectors, matrix, right)", "vectors[..., k, i]*out[..., k, j] + 0*matrix[..., p, q]"),

@@ -36,6 +36,9 @@ class Op:
     or the kind of matrix that a parameter is drawn from (`(0, inf)`, `invertible`). `examples` are programs with the
     shapes of their leaves: `softmax(x, dim=-1) | x=2x3`.
 
+    `symmetric` names parameters that are symmetric matrices, of which PyTorch may read one triangle alone: the gradient
+    is that of the symmetric part. `convention` says in what else PyTorch's gradient is, by intent, not the derivative.
+
     `overloads` are PyTorch's other signatures of the same name, each a record of its own: `var(input, unbiased)`. The
     first that a call fits is the one that is meant. A parameter may say what fits it: `max(input, other: Tensor)`,
     `max(input, dim: int)`. One whose name begins with `Tensor.` is a method only: `Tensor.where(input, condition)`.
@@ -52,6 +55,8 @@ class Op:
     domain: dict[str, str] = field(default_factory=dict)
     kinks: str | None = None
     jumps: str | None = None
+    symmetric: tuple[str, ...] = ()
+    convention: str | None = None
     examples: tuple[str, ...] = ()
     overloads: tuple[Op, ...] = ()
 
