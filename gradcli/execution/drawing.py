@@ -18,7 +18,7 @@ from gradcli.ops.table import find
 from gradcli.program import Program
 from gradcli.settings import Settings
 
-# A point at which some value is not finite is drawn again: this often as it comes, then positive, small, both, and large.
+# A point at which some value is not finite is drawn again: this often as it comes, then positive, small, both, large.
 # Factors are powers of two, so that the entries stay exact in every dtype.
 WAYS: Sequence[tuple[int, Callable[[Tensor], Tensor]]] = (
     (8, lambda entries: entries),
