@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor
 from gradcli.errors import NotSupportedError
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.program import Ellipsis, Evaluate, Index, Name
 
 POINTWISE_LABELS = "ijklmnop"
 BATCH_LABELS = "stuvwxyz"
+# Operands of these names hold positions along an axis.
+POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,24 @@ class Presented:
     result: View
     out: str
     formula: str
+
+
+def of_op(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Presented:
+    """Return the operands of an op by its kind; einsum's equation is taken out of the other arguments."""
+    if op.kind is Kind.POINTWISE:
+        return pointwise(op.definition, shapes, result)
+    if "equation" in bound:
+        return einsum(bound.pop("equation"), list(shapes.values()), result)
+    return indexed(op, shapes, result, bound)
+
+
+def with_unknown(op: Op, shown: Presented, result: tuple[int, ...]) -> Presented:
+    """Return an implicit op's operands with its result among them: the residual reads it."""
+    explicit = explicit_axes(op.definition)["out"]
+    batch = shown.out[: len(shown.out) - len(op.entry)]
+    letters = batch[len(batch) - (len(result) - explicit) :]
+    views, axes = shown.views | {"out": reshaped(result, result)}, shown.axes | {"out": letters}
+    return replace(shown, views=views, axes=axes)
 
 
 def reshaped(shape: tuple[int, ...], new: tuple[int, ...]) -> View:
@@ -197,3 +217,9 @@ def _einsum_sizes(terms: list[str], shapes: list[tuple[int, ...]], spare: list[s
         for letter, size in zip(_spell(term, len(shape), spare), shape, strict=True):
             sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
     return sizes
+
+
+def as_numbers(tensor: Tensor, name: str) -> Tensor:
+    """Return integers and truth values as numbers that einsum can multiply with others; positions stay integers."""
+    whole = name in POSITIONS or tensor.is_floating_point() or tensor.is_complex()
+    return tensor if whole else tensor.to(torch.float64)

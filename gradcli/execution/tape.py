@@ -32,8 +32,7 @@ from gradcli.program import Program
 
 # Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
 FIRST_NUMBER = 1 << 40
-# Operands of these names hold positions along an axis.
-POSITIONS = frozenset({"sources", "targets"})
+STATIC = bool | int | float | str
 
 
 @cache
@@ -127,14 +126,18 @@ class Tape:
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Node:
         operands, bound = _operands(bound)
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
-        shown = _present(op, shapes, tuple(result.shape), bound)
-        numbers = tuple((name, value) for name, value in sorted(bound.items()) if _is_static(value))
+        shown = present.of_op(op, shapes, tuple(result.shape), bound)
+        numbers = tuple(
+            (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
+        )
         wrt = tuple(name for name, node in operands.items() if node.differentiable)
         unknown = "out" if op.kind is Kind.IMPLICIT else None
         if unknown:
-            shown = _with_unknown(op, shown, result)
+            shown = present.with_unknown(op, shown, tuple(result.shape))
         signature = Signature(shown.formula, tuple(shown.axes.items()), numbers, shown.out, wrt, unknown)
-        tensors = {name: shown.views[name].apply(_real(node.tensor, name)) for name, node in operands.items()}
+        tensors = {
+            name: shown.views[name].apply(present.as_numbers(node.tensor, name)) for name, node in operands.items()
+        }
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
@@ -151,8 +154,8 @@ class Tape:
         result = self._call(op, call, known)
         sources = [node for node in nodes_in([call.positional, call.keywords]) if node.tensor.is_floating_point()]
         if len(sources) == 1 and (shown := rearranged(result, sources[0].tensor)) is not None:
-            operand = shown.views["input"].apply(sources[0].tensor)
-            return self.node(result, (_moving_edge(sources[0], shown, {"input": operand}),))
+            operands = {"input": shown.views["input"].apply(sources[0].tensor)}
+            return self.node(result, (_moving_edge(sources[0], shown, operands),))
         numbered, start = {}, FIRST_NUMBER
         for node in dict.fromkeys(sources):
             count = node.tensor.numel()
@@ -207,7 +210,6 @@ def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
 def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
     """Return the edge to one source; `places` outside 0 … count-1 come from elsewhere."""
     inside = (places >= 0) & (places < count)
-    views = {"input": tuple(node.tensor.shape)}
     operands = {"input": node.tensor.reshape(-1)}
     if inside.all():
         whole = places.numel() == count and bool((places == torch.arange(count)).all())
@@ -218,7 +220,7 @@ def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: in
         (targets,) = torch.nonzero(inside, as_tuple=True)
         formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
         operands |= {"targets": targets, "sources": places[targets]}
-    shown = present.flat(formula, views, shape, out)
+    shown = present.flat(formula, {"input": tuple(node.tensor.shape)}, shape, out)
     return [_moving_edge(node, replace(shown, axes={"input": axes}), operands)]
 
 
@@ -241,32 +243,3 @@ def _operands(bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:
         else:
             rest[name] = value
     return found, rest
-
-
-def _present(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Presented:
-    if op.kind is Kind.POINTWISE:
-        return present.pointwise(op.definition, shapes, result)
-    if "equation" in bound:
-        return present.einsum(bound.pop("equation"), list(shapes.values()), result)
-    return present.indexed(op, shapes, result, bound)
-
-
-def _with_unknown(op: Op, shown: Presented, result: Tensor) -> Presented:
-    """Return an implicit op's operands with its result among them: the residual reads it."""
-    explicit = present.explicit_axes(op.definition)["out"]
-    batch = shown.out[: len(shown.out) - len(op.entry)]
-    unknown = present.reshaped(tuple(result.shape), tuple(result.shape))
-    letters = batch[len(batch) - (result.ndim - explicit) :]
-    return Presented(
-        shown.views | {"out": unknown}, shown.axes | {"out": letters}, shown.result, shown.out, shown.formula
-    )
-
-
-def _is_static(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def _real(tensor: Tensor, name: str) -> Tensor:
-    """Return integers and truth values as numbers that einsum can multiply with others; positions stay integers."""
-    whole = name in POSITIONS or tensor.is_floating_point() or tensor.is_complex()
-    return tensor if whole else tensor.to(torch.float64)
