@@ -8,15 +8,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
-    from gradcli.api import check, evaluate
+    from gradcli.api import check, check_function, evaluate
     from gradcli.errors import GradcliError
     from gradcli.report import Report
 
 __version__ = "0.1.0"
-__all__ = ["GradcliError", "Report", "__version__", "check", "evaluate"]
+__all__ = ["GradcliError", "Report", "__version__", "check", "check_function", "evaluate"]
 
 _HOMES = {
     "check": "gradcli.api",
+    "check_function": "gradcli.api",
     "evaluate": "gradcli.api",
     "GradcliError": "gradcli.errors",
     "Report": "gradcli.report",

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from gradcli.errors import InputError
 from gradcli.report import Report
+from gradcli.session import check_function as check_loaded
 from gradcli.session import evaluate_program
 from gradcli.settings import DataType, Reduction, Settings, Witness
 
@@ -87,6 +88,42 @@ def check(
     )
     _check(settings)
     return evaluate_program(program, settings, inputs)
+
+
+def check_function(
+    function: Any,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    reference: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    grad_output: Any = None,
+    dtype: str = "float64",
+    constants: Sequence[str] = (),
+    seed: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    timeout: float = 60.0,
+) -> Report:
+    """Check a `torch.autograd.Function`, a class or "FILE.py:Class", as `gradcli custom` does, in this process.
+
+    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are no tensors to their
+    values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
+    forward should compute; without one, forward's own body is. What backward does wrong is a verdict, not an error.
+    """
+    settings = Settings(
+        command="custom",
+        shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
+        seed=seed,
+        grad_output=grad_output,
+        dtype=dtype,  # type: ignore[arg-type]  # as above
+        constants=tuple(constants),
+        reference=reference,
+        rtol=rtol,
+        atol=atol,
+        timeout=timeout,
+    )
+    _check(settings)
+    return check_loaded(function, settings, inputs)
 
 
 def _check(settings: Settings) -> None:

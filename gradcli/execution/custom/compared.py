@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gradcli.causes import NO_CLUES, Clues
+from gradcli.causes import Clues, likely_cause
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.custom.recorder import Recording
 from gradcli.execution.custom.trial import Gradients, Trial, pulled_back
@@ -23,8 +24,11 @@ WHO = "backward"
 # How far the definitions may be from what forward computes, relative to the largest entry.
 SAME = 1e-9
 
+# How far rounding may move a gradient that cancels, relative to that for a random upstream gradient.
+ROUNDING = 1e-13
+
 # What may explain a gradient that is wrong: its clues, made only where one is.
-CluesOf = Callable[[str, Tensor, "Side"], Clues]
+CluesOf = Callable[[str, "Side"], Clues]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,16 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What two references say of one gradient; `gradient` is backward's own, zeros for None."""
+    """What two references say of one gradient: `gradient` is backward's own, zeros for None.
+
+    `cause` is what is likely wrong with it, where that is known.
+    """
 
     name: str
     gradient: Tensor
     autograd: Comparison
     symbolic: Comparison | None
+    cause: str | None
 
 
 def side(trial: Trial, cotangent: Tensor) -> Side:
@@ -94,15 +102,21 @@ def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) 
 
 
 def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesOf) -> Compared:
-    autograd = compare(double(gradient), double(side.right[name]), trial.tolerance, 0.0, Clues(WHO, SUBJECT))
-    symbolic = None
-    if side.evidence is not None:
-        clues = NO_CLUES if autograd.verdict is Verdict.MATCH else clues_of(name, gradient, side)
-        symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
-    elif autograd.verdict is Verdict.MISMATCH:
-        clues = clues_of(name, gradient, side)
-        autograd = compare(double(gradient), double(side.right[name]), trial.tolerance, 0.0, clues)
-    return Compared(name, gradient, autograd, symbolic)
+    own, right = double(gradient), double(side.right[name])
+    noise = ROUNDING * trial.scale(name)
+    autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
+    wrong = autograd.verdict is Verdict.MISMATCH
+    clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
+    if side.evidence is None:
+        autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
+        cause = likely_cause(own, right, clues) if wrong and own.shape == right.shape else None
+        return Compared(name, gradient, autograd, None, cause)
+    symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
+    reference = side.symbolic(name)
+    if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
+        autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, note=symbolic.note)
+    wrong = symbolic.verdict is Verdict.MISMATCH and reference is not None and own.shape == reference.shape
+    return Compared(name, gradient, autograd, symbolic, likely_cause(own, reference, clues) if wrong else None)
 
 
 def _symbolic(evidence: Evidence, leaf: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:

@@ -20,7 +20,7 @@ from gradcli.execution.custom.trial import Reference, leaves_of
 from gradcli.execution.run import default_dtype
 from gradcli.execution.trace import Autograd, Trace, Traced
 from gradcli.execution.trace import run as run_trace
-from gradcli.inputs.names import check_names
+from gradcli.inputs.names import check_names, suggest
 from gradcli.ops.table import find
 from gradcli.program import Program
 from gradcli.report import Report
@@ -58,9 +58,18 @@ def _check(
     kept = {name: value for name, value in settings.values.items() if name not in subject.plain}
     settings = dataclasses.replace(settings, values=kept)
     check_names(list(subject.tensors), settings)
+    _check_given([parameter.name for parameter in parameters], given)
     reference = _body(subject) if program is None else _of_program(program, subject, settings)
     tensors = {name: value for name, value in given.items() if name in subject.tensors}
     return examine(subject, reference, settings, tensors)
+
+
+def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in names:
+            near = suggest(name, names)
+            hint = f"did you mean '{near}'?" if near else f"forward takes {', '.join(names)}"
+            raise InputError(f"forward takes no '{name}'", hint=hint)
 
 
 def _subject(

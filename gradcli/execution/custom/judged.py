@@ -12,7 +12,7 @@ from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.compared import Compared, Side, compared, side
 from gradcli.execution.custom.repairs import repaired
-from gradcli.execution.custom.terms import clues_of
+from gradcli.execution.custom.terms import clues_of, missing_product
 from gradcli.execution.custom.trial import Applied, Gradients, Trial
 from gradcli.execution.formulas import Formula, Formulas
 from gradcli.execution.run import display_names
@@ -72,14 +72,15 @@ def judge(trial: Trial, applied: Applied) -> Judged:
     formulas = Formulas.ask(DERIVATIONS, shown.expansion, names, trial.cotangent) if shown.expansion else None
     numerical = _numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived
-    heard = []
+    heard, other = [], shown
     if trial.settings.verify:
         first = compared(trial, gradients, shown, clues_of)
-        second = compared(trial, probed, side(trial, trial.probe), clues_of)
+        other = side(trial, trial.probe)
+        second = compared(trial, probed, other, clues_of)
         heard = [Heard(name, first[name], second[name], numerical.get(name, {})) for name in trial.wanted]
     by_name = {item.name: item for item in heard}
     tensors = [
-        _tensor(trial, name, gradients, by_name.get(name), shown, formula=written.get(shown.leaf(name)))
+        _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
     return Judged(tuple(tensors), tuple(_checks(heard, shown)), shown)
@@ -130,13 +131,19 @@ def _checks(heard: list[Heard], shown: Side) -> list[Check]:
 
 
 def _tensor(
-    trial: Trial, name: str, gradients: Gradients, heard: Heard | None, shown: Side, *, formula: Formula | None
+    trial: Trial,
+    name: str,
+    gradients: Gradients,
+    heard: Heard | None,
+    sides: tuple[Side, Side],
+    *,
+    formula: Formula | None,
 ) -> TensorReport:
     plain = _plain(name, trial.point[name], gradients.get(name))
     if heard is None:
         return plain
-    verdict, note = _verdict(trial, heard, shown)
-    symbolic = _symbolic(heard, shown.symbolic(name), formula)
+    verdict, note = _verdict(trial, heard, sides)
+    symbolic = _symbolic(heard, sides[0].symbolic(name), formula)
     return replace(plain, symbolic=symbolic, verdict=verdict, note=note, witnesses=dict(heard.witnesses) or None)
 
 
@@ -149,8 +156,9 @@ def _symbolic(heard: Heard, reference: Tensor | None, formula: Formula | None) -
     return Symbolic(text, latex, reference, *errors)
 
 
-def _verdict(trial: Trial, heard: Heard, shown: Side) -> tuple[Verdict, str | None]:
+def _verdict(trial: Trial, heard: Heard, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
     """Return the verdict on one gradient and the note that explains it."""
+    shown = sides[0]
     found = {witness: heard.verdict(witness) for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES)}
     verdicts = [verdict for verdict in found.values() if verdict is not None]
     if shown.gap:
@@ -163,18 +171,32 @@ def _verdict(trial: Trial, heard: Heard, shown: Side) -> tuple[Verdict, str | No
     if verdict is not Verdict.MISMATCH:
         notes = [c.note for c in (heard.shown.symbolic, heard.shown.autograd) if c is not None and c.note]
         return verdict, next(iter(notes), None)
-    return verdict, _why(trial, heard)
+    return verdict, _why(trial, heard, sides[1])
 
 
-def _why(trial: Trial, heard: Heard) -> str | None:
+def _why(trial: Trial, heard: Heard, other: Side) -> str | None:
     """Return where a gradient is wrong, by how much, and why, as far as that is known."""
     for found, words in ((heard.shown, ""), (heard.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
-            parts = [f"{words}{comparison.note}", repaired(trial, heard.name)]
-            return "; ".join(part for part in parts if part)
+            where = (comparison.note or "").removesuffix(f"; {found.cause}")
+            return "; ".join(part for part in (f"{words}{where}", _cause(trial, heard, other)) if part)
     witness = heard.witnesses["finite-difference"]
     return f"finite differences are off by {witness.max_abs_error}: the reference and forward may not be the same"
+
+
+def _cause(trial: Trial, heard: Heard, other: Side) -> str | None:
+    """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
+    name, probed = heard.name, heard.probed
+    ones = trial.right(torch.ones_like(trial.probe))[name]
+    if ones.shape == probed.gradient.shape and _is_right(probed.gradient, ones, trial.scale(name)):
+        return "backward ignores grad_output: this is the gradient for one that is all ones"
+    known = probed.cause or repaired(trial, name)
+    return known or missing_product(name, probed.gradient, other) or heard.shown.cause
+
+
+def _is_right(gradient: Tensor, right: Tensor, scale: float) -> bool:
+    return bool(((gradient - right).abs() <= 1e-9 * scale).all())
 
 
 def _plain(name: str, value: Tensor, gradient: Tensor | None) -> TensorReport:

@@ -102,6 +102,12 @@ class Trial:
         """Return how far two gradients may be apart."""
         return Tolerance.of(self.settings.dtype, self.settings.rtol, self.settings.atol)
 
+    def scale(self, name: str) -> float:
+        """Return the size of the right gradient of an input, for a random upstream gradient."""
+        right = self.right(self.probe)[name].abs()
+        finite = right[right.isfinite()]
+        return float(finite.max()) if finite.numel() else 0.0
+
     def apply(self, point: Point | None = None) -> Applied:
         """Apply the Function to fresh leaves."""
         return apply(self.subject, self.point if point is None else point)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from gradcli.causes import Clues
 from gradcli.errors import ExecutionError
+from gradcli.execution.custom.compared import ROUNDING, SUBJECT, WHO
 from gradcli.execution.custom.drawing import draw_point, is_finite, moved, other_shapes, other_strides
 from gradcli.execution.custom.subject import Point
 from gradcli.execution.custom.trial import Trial, apply
@@ -17,6 +19,7 @@ from gradcli.report import Check, Verdict
 from gradcli.verify import compare
 
 POINTS = 2
+CLUES = Clues(WHO, SUBJECT)
 
 
 def other_points(trial: Trial) -> Check:
@@ -87,12 +90,11 @@ def _wrong(trial: Trial, point: Point, where: str, cotangent: Tensor | None = No
         return
     for name, value in right.items():
         found = given.get(name)
-        comparison = compare(torch.zeros_like(value) if found is None else found, value, trial.tolerance)
+        noise = ROUNDING * trial.scale(name)
+        comparison = compare(torch.zeros_like(value) if found is None else found, value, trial.tolerance, noise, CLUES)
         if comparison.verdict is Verdict.MISMATCH:
             yield f"{where}, the gradient of '{name}' is wrong: {comparison.note}"
 
 
 def _check(name: str, wrong: list[str]) -> Check:
-    return Check(
-        name, Verdict.MISMATCH if wrong else Verdict.MATCH, "; ".join(wrong[:2]).replace("autograd", "backward") or None
-    )
+    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, "; ".join(wrong[:2]) or None)
