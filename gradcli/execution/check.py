@@ -9,6 +9,7 @@ from typing import Any
 from gradcli.execution.claims import Claims
 from gradcli.execution.drawing import run_at_a_point
 from gradcli.execution.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.precision import explained
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.testimony import Witnesses
 from gradcli.execution.trace import Traced
@@ -37,6 +38,10 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)
     reports = _heard(run, evaluation)
+    words = explained(run, {found.name: found for found in reports.values()})
+    for traced, found in reports.items():
+        if found.name in words:
+            reports[traced] = dataclasses.replace(found, note=f"{found.note}; {words[found.name]}")
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
     return report(run, list(reports.values()), overall(list(reports.values())))
