@@ -53,7 +53,9 @@ def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
         return
     if _close(gradient, -reference, clues):
         yield "the sign is wrong"
-    factor = float((gradient * reference).sum() / (reference * reference).sum())
+    if reference.is_complex() and _close(gradient.conj(), reference, clues):
+        yield "it is the conjugate of the right one"
+    factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
     multiple = _close(gradient, reference * factor, clues)
     if multiple and gradient.numel() > 1:  # one number is always a multiple of another
         yield f"{clues.subject} is the right one times {_number(factor)}"
@@ -63,10 +65,12 @@ def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     yield from _of_terms(gradient, reference, clues)
     if multiple:
         yield f"{clues.subject} is the right one times {_number(factor)}"
-    shift = float((gradient - reference).mean())
+    shift = _scalar((gradient - reference).mean())
     if _close(gradient - shift, reference, clues):
         yield f"{_number(shift)} is added to every entry"
-    if _close(gradient.flatten().sort().values, reference.flatten().sort().values, clues):
+    if not reference.is_complex() and _close(
+        gradient.flatten().sort().values, reference.flatten().sort().values, clues
+    ):
         yield "the entries are the right ones, in the wrong places"
 
 
@@ -82,15 +86,26 @@ def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
 
 def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     for name, term in clues.terms.items():
-        square = float((term * term).sum())
+        square = float(_dot(term, term).real)
         if len(clues.terms) == 1 or not square or not math.isfinite(square):
             continue
-        times = 1 + float(((gradient - reference) * term).sum()) / square
+        times = 1 + _scalar(_dot(term, gradient - reference)) / square
         if _close(gradient, reference + (times - 1) * term, clues):
             yield _of_term(name, times)
 
 
-def _of_term(name: str, times: float) -> str:
+def _dot(left: Any, right: Any) -> Any:
+    """Return the scalar product, conjugated on the left; so that it is positive for equal ones."""
+    return (left.conj() * right).sum()
+
+
+def _scalar(value: Any) -> complex:
+    """Return a 0-d tensor as a number: a complex one whose imaginary part is only rounding as a real one."""
+    number: complex = value.item()
+    return number.real if abs(number.imag) <= CLOSE * abs(number) else number
+
+
+def _of_term(name: str, times: complex) -> str:
     for number, words in ((0, "is missing"), (-1, "has the wrong sign"), (2, "is counted twice")):
         if abs(times - number) <= SIMPLE:
             return f"the term {name} {words}"
@@ -130,9 +145,11 @@ def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) <= len(wanted) and all(size in {1, full} for size, full in aligned)
 
 
-def _number(value: float) -> str:
+def _number(value: complex) -> str:
     """Return a factor in digits, or as a fraction such as `1/3` where that is shorter."""
     digits = f"{value:.10g}"
+    if isinstance(value, complex):
+        return f"({digits})"
     for denominator in range(2, LARGEST_DENOMINATOR + 1):
         numerator = value * denominator
         if round(numerator) and abs(numerator - round(numerator)) <= CLOSE * abs(numerator):

@@ -24,7 +24,9 @@ class Signature:
 
     `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
     that broadcasts lacks labels. `numbers` are static parameters. `out` labels the result. `wrt` names the operands
-    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: what is solved for.
+    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: what is solved for. `part` is
+    the part of a complex value, `real` or `imag`, that this is the definition of; a complex operand `z` is there as two
+    real ones, `z.real` and `z.imag`.
 
     `through` is for derivatives of higher order. Every name in it takes the place of the definition so far by its
     vector-Jacobian product with respect to that operand, which reads one operand more: the cotangent. Through the
@@ -38,6 +40,7 @@ class Signature:
     wrt: tuple[str, ...]
     unknown: str | None = None
     through: tuple[str, ...] = ()
+    part: str | None = None
 
     @property
     def solved_for(self) -> str | None:
@@ -62,6 +65,7 @@ class Signature:
             tuple(data["wrt"]),
             data["unknown"],
             tuple(data.get("through", ())),
+            data.get("part"),
         )
 
 

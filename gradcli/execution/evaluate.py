@@ -31,6 +31,7 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
     "asin": torch.asin,
     "acos": torch.acos,
     "atan": torch.atan,
+    "atan2": torch.atan2,
     "sinh": torch.sinh,
     "cosh": torch.cosh,
     "tanh": torch.tanh,

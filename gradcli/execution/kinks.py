@@ -9,7 +9,7 @@ Where the one-sided derivatives agree there is no kink, and the value was only m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.adjoint import Adjoints
+from gradcli.execution.complexes import ComplexNode, parts, split
 from gradcli.execution.nodes import Node
 from gradcli.execution.trace import Traced, TracedCall, replaced, target_of, traced_in
 
@@ -85,23 +86,23 @@ class LocalCall:
             )
         return [torch.zeros_like(self.tensors[t]) if g is None else g for t, g in zip(wanted, found, strict=True)]
 
-    def one_sided(self, traced: Traced, index: tuple[int, ...], sign: float) -> float:
-        """Return the derivative of Σ weights · results for a step of one entry to one side."""
-        step = STEP * max(1.0, abs(float(self.tensors[traced][index])))
+    def one_sided(self, traced: Traced, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
+        """Return the derivative of Σ weights · results for a step of one entry to one side, along `unit`: 1 or i."""
+        step = STEP * max(1.0, float(self.tensors[traced][index].abs()))
         middle = self.results(self.tensors)
 
         def quotient(shift: float) -> float:
             moved = self.tensors[traced].clone()
-            moved[index] += shift
-            parts = zip(self.results({**self.tensors, traced: moved}), middle, self.weights, strict=True)
-            total = sum(float(((new - old) * weight).sum()) for new, old, weight in parts if weight is not None)
-            return total / shift
+            moved[index] += shift * unit
+            changed = zip(self.results({**self.tensors, traced: moved}), middle, self.weights, strict=True)
+            changes = [((new - old) * weight.conj()).sum() for new, old, weight in changed if weight is not None]
+            return sum(float(change.real) for change in changes) / shift
 
         return 2 * quotient(sign * step / 2) - quotient(sign * step)
 
 
 def resolve(
-    local_call: LocalCall, inputs: Mapping[Traced, Node], local: Adjoints, *, declared: bool = False
+    local_call: LocalCall, inputs: Mapping[Traced, Node | ComplexNode], local: Adjoints, *, declared: bool = False
 ) -> Settled | None:
     """Adopt autograd's choice where it lies between the one-sided derivatives; return at what, or None for nowhere.
 
@@ -109,20 +110,28 @@ def resolve(
     autograd's choice, if every entry of it lies between.
     """
     known = {*local.values, *(local.undecided if declared else ())}
-    wanted = {traced: node for traced, node in inputs.items() if node.differentiable and node in known}
+    wanted = {traced: node for traced, node in inputs.items() if node.differentiable and known & {*parts(node)}}
     settled = None
-    for (traced, node), choice in zip(wanted.items(), local_call.autograd(list(wanted)), strict=True):
+    for traced, unit, node, choice in _by_part(wanted, local_call.autograd(list(wanted))):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
         largest = torch.where(ours.isfinite(), ours, 0).abs().max()
         near = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * largest
         agrees = (ours == choice) | (near & ours.isfinite())
         places = (~agrees & choice.isfinite()).nonzero().tolist()
         if 0 < len(places) <= MOST_ELEMENTS:
-            adopted, found = _adopted(local_call, traced, choice, places)
+            adopted, found = _adopted(local_call, traced, choice, places, unit)
             _settle(local, node, torch.where(adopted, choice, ours))
             kind = Settled.KINK if found else Settled.MEASURED if bool(adopted.any()) else None
             settled = kind if settled is None or kind is Settled.KINK else settled
     return settled
+
+
+def _by_part(
+    wanted: Mapping[Traced, Node | ComplexNode], choices: Sequence[Tensor]
+) -> Iterator[tuple[Traced, complex, Node, Tensor]]:
+    """Yield every real node that a gradient is chosen for, with the choice, and the direction in its tensor."""
+    for (traced, value), choice in zip(wanted.items(), choices, strict=True):
+        yield from ((traced, *found) for found in zip((1, 1j), parts(value), split(choice), strict=False))
 
 
 def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
@@ -135,14 +144,14 @@ def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
 
 
 def _adopted(
-    local_call: LocalCall, traced: Traced, choice: Tensor, places: Sequence[Sequence[int]]
+    local_call: LocalCall, traced: Traced, choice: Tensor, places: Sequence[Sequence[int]], unit: complex
 ) -> tuple[Tensor, bool]:
     """Return where a choice lies between the one-sided derivatives, and whether these differ anywhere."""
     adopted = torch.zeros_like(choice, dtype=torch.bool)
     sided = False
     for place in places:
         index = tuple(place)
-        below, above = _both_sides(local_call, traced, index)
+        below, above = _both_sides(local_call, traced, index, unit)
         slack = SLACK * max(1.0, abs(below), abs(above))
         if min(below, above) - slack <= float(choice[index]) <= max(below, above) + slack:
             adopted[index] = True
@@ -150,12 +159,12 @@ def _adopted(
     return adopted, sided
 
 
-def _both_sides(local_call: LocalCall, traced: Traced, index: tuple[int, ...]) -> tuple[float, float]:
+def _both_sides(local_call: LocalCall, traced: Traced, index: tuple[int, ...], unit: complex) -> tuple[float, float]:
     """Return the derivatives to both sides; at the end of a domain, where PyTorch refuses one, the other twice."""
     found = []
     for sign in (-1.0, 1.0):
         try:
-            found.append(local_call.one_sided(traced, index, sign))
+            found.append(local_call.one_sided(traced, index, sign, unit))
         except RuntimeError:
             continue
     return (found[0], found[-1]) if found else (math.nan, math.nan)

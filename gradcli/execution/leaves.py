@@ -24,6 +24,15 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 
 
+# The complex dtype of a real one's precision; PyTorch has next to no functions of lower ones.
+COMPLEX: Mapping[torch.dtype, torch.dtype] = {
+    torch.float64: torch.complex128,
+    torch.float32: torch.complex64,
+    torch.float16: torch.complex64,
+    torch.bfloat16: torch.complex64,
+}
+
+
 def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return a tensor for every leaf, in order; `given` are values from Python, which need no file or option.
 
@@ -31,24 +40,36 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
     """
     values = {**read_values(settings.values_file), **settings.values, **given}
     generator = torch.Generator().manual_seed(settings.seed)
-    primes = first_primes(len(names))
+    primes = first_primes(len(names) + 1)
     leaves = {}
     for position, name in enumerate(names):
         if name in values:
             tensor = _valued(name, values[name], settings)
         else:
             shape = settings.shapes.get(name, settings.shapes.get(None, ()))
-            tensor = FILLS[settings.init or "primes"](shape, primes[position], generator)
+            tensor = _filled(shape, primes[position : position + 2], generator, settings)
         leaves[name] = _finished(name, tensor, settings)
     return leaves
 
 
+def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Generator, settings: Settings) -> Tensor:
+    """Return a leaf that is given no value; a complex one is filled twice, with the next prime in the second place."""
+    init = settings.init or "primes"
+    real = FILLS[init](shape, primes[0], generator)
+    if not DTYPES[settings.dtype].is_complex or init in REAL_FILLS:
+        return real
+    return torch.complex(real, FILLS[init](shape, primes[1], generator))
+
+
 def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
-    """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants."""
+    """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants.
+
+    A complex value beside a real dtype makes that leaf alone complex, of the same precision.
+    """
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return tensor.to(settings.device)
     dtype = DTYPES[settings.dtype]
-    dtype = tensor.dtype if tensor.is_complex() and not dtype.is_complex else dtype
+    dtype = COMPLEX.get(dtype, dtype) if tensor.is_complex() else dtype
     leaf = tensor.detach().to(dtype=dtype, device=settings.device, copy=True)
     return leaf.requires_grad_(name not in settings.constants)
 
@@ -168,6 +189,8 @@ def _uniform(shape: Sequence[int], _: int, generator: torch.Generator) -> Tensor
     return (torch.rand(shape, generator=generator, dtype=torch.float64) * 64).round() / 64
 
 
+# What PyTorch fills with real numbers in a complex dtype too.
+REAL_FILLS = frozenset({"ones", "arange"})
 FILLS: Mapping[str, Callable[[Sequence[int], int, torch.Generator], Tensor]] = {
     "primes": _full,
     "ones": _ones,

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.messages import Signature
+from gradcli.execution.complexes import ComplexNode
 from gradcli.execution.present import Presented
 from gradcli.execution.structures import rebuild
 
@@ -50,9 +51,9 @@ class Node:
         return f"Node({tuple(self.tensor.shape)}, {len(self.edges)} edges)"
 
 
-def nodes_in(value: Any) -> list[Node]:
-    """Return the nodes in a nested structure of arguments, in order."""
-    if isinstance(value, Node):
+def nodes_in(value: Any) -> list[Any]:
+    """Return the nodes in a nested structure of arguments, in order; a complex value is one."""
+    if isinstance(value, Node | ComplexNode):
         return [value]
     if isinstance(value, dict):
         value = list(value.values())
@@ -61,10 +62,12 @@ def nodes_in(value: Any) -> list[Node]:
     return []
 
 
-def plain(value: Any, instead: Mapping[Node, Tensor] | None = None) -> Any:
+def plain(value: Any, instead: Mapping[Node | ComplexNode, Tensor] | None = None) -> Any:
     """Return arguments with every node replaced by its tensor, or by the one that `instead` has for it."""
-    if isinstance(value, Node):
+    if isinstance(value, Node | ComplexNode):
         return (instead or {}).get(value, value.tensor)
+    if isinstance(value, complex) and instead is not None:
+        return 0.0  # what is numbered is real, and this is no entry of it
     if isinstance(value, dict):
         return {name: plain(item, instead) for name, item in value.items()}
     if isinstance(value, tuple | list):

@@ -91,6 +91,8 @@ def _like(found: Tensor | None, value: Tensor) -> Tensor:
 
 def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
     def shake(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return torch.view_as_complex(shake(torch.view_as_real(tensor.resolve_conj())))
         steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
         return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from gradcli.derivation.messages import Derived, Signature
 from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.adjoint import Adjoints, accumulate
+from gradcli.execution.complexes import ComplexNode, joined, parts, split
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.finite import has_nan
 from gradcli.execution.kinks import LocalCall, Settled, has_kink, resolve
@@ -23,8 +24,6 @@ from gradcli.execution.tape import Tape
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced, traced_in
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
-
-COMPLEX = "complex numbers have no symbolic derivative yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,18 @@ class Expansion:
 
     trace: Trace
     tape: Tape
-    nodes: dict[Traced, Node] = field(default_factory=dict)
+    nodes: dict[Traced, Any] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     shared: set[Traced] = field(default_factory=set)
+
+    def parts(self, several: Iterable[Traced]) -> dict[Node, None]:
+        """Return the nodes of tensors, two for a complex one, each once and in order."""
+        return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
+
+    @property
+    def is_complex(self) -> bool:
+        """Return whether some tensor of the trace is complex."""
+        return any(isinstance(node, ComplexNode) for node in self.nodes.values())
 
     def signatures(self) -> list[Signature]:
         """Return the signatures whose derivatives are needed, each once."""
@@ -95,8 +103,6 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
             _check_shapes(call, made)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
-        if any(traced.tensor.is_complex() for traced in [*call.inputs, *call.outputs]):
-            made, error = [], COMPLEX
     else:
         made = []
     if len(made) != len(call.outputs):
@@ -108,7 +114,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     return Group(call, tuple(tape.nodes[start:]), error)
 
 
-def _made(call: TracedCall, nodes: list[Node]) -> list[Node]:
+def _made(call: TracedCall, nodes: list[Any]) -> list[Any]:
     """Return those of a definition's results that stand where PyTorch made a tensor."""
     outputs = set(call.outputs)
     return [node for node, traced in zip(nodes, traced_in(call.result), strict=False) if traced in outputs]
@@ -124,14 +130,17 @@ def _known(expansion: Expansion, call: TracedCall) -> Any:
     return replaced(call.result, lambda traced: traced.tensor.detach())
 
 
-def _check_shapes(call: TracedCall, made: list[Node]) -> None:
+def _check_shapes(call: TracedCall, made: list[Node | ComplexNode]) -> None:
     """Refuse a definition whose results are not shaped as PyTorch's: nothing could be said about them."""
     if [node.tensor.shape for node in made] != [output.tensor.shape for output in call.outputs]:
         msg = f"the definition of {call.op.name} does not have PyTorch's shape here"
         raise NotSupportedError(msg)
+    if [node.tensor.is_complex() for node in made] != [output.tensor.is_complex() for output in call.outputs]:
+        msg = f"the definition of {call.op.name} is complex where PyTorch's result is real, or the other way round"
+        raise NotSupportedError(msg)
 
 
-def _of_its_own(tape: Tape, call: TracedCall, made: list[Node], given: set[Node]) -> list[Node]:
+def _of_its_own(tape: Tape, call: TracedCall, made: list[Any], given: set[Any]) -> list[Any]:
     """Return an op's results, copied where its definition returns what it was given: `diff(x, 0)`."""
     clone = find("clone")
     assert clone is not None  # noqa: S101 (the table has it)
@@ -142,7 +151,7 @@ def _of_its_own(tape: Tape, call: TracedCall, made: list[Node], given: set[Node]
 
 
 def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
-    def node(traced: Traced) -> Node:
+    def node(traced: Traced) -> Node | ComplexNode:
         return expansion.nodes[traced]
 
     return BoundCall(
@@ -153,7 +162,9 @@ def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
 def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
     """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
     adjoints = Adjoints(shake=expansion.tape.shake)
-    adjoints.add(expansion.nodes[expansion.trace.output], double(cotangent))
+    upstream = split(double(cotangent))
+    for node, part in zip(parts(expansion.nodes[expansion.trace.output]), upstream, strict=True):
+        adjoints.add(node, part)
     return pull_back(expansion, adjoints, derived)
 
 
@@ -164,12 +175,11 @@ def pull_back(expansion: Expansion, adjoints: Adjoints, derived: Mapping[Signatu
         for group in reversed(expansion.groups):
             _through(expansion, group, adjoints, derived, reference)
     for traced, node in expansion.nodes.items():
-        if node in adjoints.undecided:
-            reference.undecided[traced] = adjoints.undecided[node]
-        elif node.tensor.is_complex():
-            reference.undecided[traced] = COMPLEX
-        elif node.tensor.is_floating_point():  # integers and truth values have no gradient
-            value = adjoints.values.get(node)
+        reason = next((adjoints.undecided[part] for part in parts(node) if part in adjoints.undecided), None)
+        if reason is not None:
+            reference.undecided[traced] = reason
+        elif node.tensor.is_floating_point() or node.tensor.is_complex():  # integers and truth values have no gradient
+            value = joined(node, adjoints.values)
             reference.values[traced] = torch.zeros_like(node.tensor) if value is None else value
     return reference
 
@@ -181,19 +191,19 @@ def _through(
 
     A second derivative also arrives at the nodes inside the definition: the gradient was made of them.
     """
-    inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
-    own = dict.fromkeys([*(expansion.nodes[traced] for traced in group.call.outputs), *group.nodes])
+    inputs = expansion.parts(group.call.inputs)
+    own = dict.fromkeys([*expansion.parts(group.call.outputs), *group.nodes])
     reached = [node for node in own if node in adjoints.values]
     undecided = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
     if undecided or (group.error is not None and reached):
-        for node in inputs.values():
+        for node in inputs:
             adjoints.fail(node, group.error or undecided[0])
     elif reached:
         local = adjoints.within(reached)
-        kept = {*inputs.values(), *(node for node in group.nodes if node.kinks is not None)}
+        kept = {*inputs, *(node for node in group.nodes if node.kinks is not None)}
         accumulate(group.nodes, local, derived, kept=kept)
         _judge_locally(expansion, group, {node: adjoints.values[node] for node in reached}, local, reference)
-        for node in dict.fromkeys(inputs.values()):
+        for node in inputs:
             if node in local.undecided:
                 adjoints.fail(node, local.undecided[node])
             elif node in local.values and node not in reached:
@@ -206,21 +216,27 @@ def _judge_locally(
     """Settle the kinks of one call, and note where there was one and where the first NaN was made."""
     inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
     outputs = [expansion.nodes[traced] for traced in group.call.outputs]
-    kink, made_nan = has_kink(group.nodes, local), _makes_nan(inputs.values(), upstream, local)
+    operands = expansion.parts(group.call.inputs)
+    kink, made_nan = has_kink(group.nodes, local), _makes_nan(operands, upstream, local)
     settled = None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
-    if (kink or made_nan) and upstream.keys() <= set(outputs):
-        weights = [upstream.get(node) for node in outputs]
+    if (kink or made_nan) and upstream.keys() <= {*expansion.parts(group.call.outputs)}:
+        weights = [joined(node, upstream) for node in outputs]
         settled = _settle(group, inputs, weights, local, declared=kink)
     kink = kink or settled is Settled.KINK
     _mark(reference.kinked, group, here=kink)
     _mark(reference.measured, group, here=settled is Settled.MEASURED and not kink)
-    if reference.first_nan is None and made_nan and _makes_nan(inputs.values(), upstream, local):
+    if reference.first_nan is None and made_nan and _makes_nan(operands, upstream, local):
         reference.first_nan = group.call
 
 
 def _settle(
-    group: Group, inputs: Mapping[Traced, Node], weights: Sequence[Tensor | None], local: Adjoints, *, declared: bool
+    group: Group,
+    inputs: Mapping[Traced, Node | ComplexNode],
+    weights: Sequence[Tensor | None],
+    local: Adjoints,
+    *,
+    declared: bool,
 ) -> Settled | None:
     """Settle a call's kinks, and what only looks like one (0 times infinity); return which it was, if settled."""
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
@@ -245,6 +261,8 @@ def _makes_nan(inputs: Iterable[Node], upstream: Mapping[Node, Tensor], local: A
 def double(tensor: Tensor) -> Tensor:
     """Return a detached copy-free view of a tensor in double precision; integers and booleans stay what they are."""
     tensor = tensor.detach()
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from gradcli.derivation.messages import Derived, Signature
 from gradcli.execution.adjoint import Adjoints, UndecidedError, accumulate
+from gradcli.execution.complexes import parts, split
 from gradcli.execution.nodes import Node
 from gradcli.execution.recording import Recording, leading_to
 from gradcli.execution.reference import Expansion, Reference, double, double_precision, pull_back
 from gradcli.execution.trace import Traced
+
+COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
 
 Request = Callable[[Iterable[Signature]], None]
 
@@ -67,7 +70,10 @@ class Gradients:
     ) -> Gradients:
         """Return the gradients for an upstream gradient of the output's shape; `request` has a derivative derived."""
         recording = Recording(shake=expansion.tape.shake)
-        upstream = recording.begin(expansion.nodes[expansion.trace.output], double(cotangent))
+        output = parts(expansion.nodes[expansion.trace.output])
+        upstream, *_ = [
+            recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)
+        ]
         reference = pull_back(expansion, recording, derived)
         return Gradients(expansion, reference, recording, upstream, derived, request)
 
@@ -78,12 +84,14 @@ class Gradients:
         """
         expansion = self.expansion
         adjoints = self._seeded(seeds)
-        targets = leading_to(expansion.tape.nodes, [expansion.nodes[traced] for traced in wanted])
+        targets = leading_to(expansion.tape.nodes, expansion.parts(wanted))
         self._through_the_gradients(adjoints, targets)
         return pull_back(expansion, adjoints, self.derived)
 
     def push_forward(self, tangents: Mapping[Traced, Tensor]) -> Tensor:
         """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
+        if self.expansion.nodes[self.expansion.trace.output].tensor.is_complex():
+            raise UndecidedError(COMPLEX)
         adjoints = self._seeded(tangents)
         self._through_the_gradients(adjoints, [self.upstream])
         if self.upstream in adjoints.undecided:
@@ -96,9 +104,10 @@ class Gradients:
         for traced, seed in seeds.items():
             if traced in self.reference.undecided:
                 raise UndecidedError(self.reference.undecided[traced])
-            node = self.recording.nodes.get(self.expansion.nodes[traced])
-            if node is not None:  # else the gradient is 0 everywhere
-                adjoints.add(node, double(seed))
+            for part, value in zip(parts(self.expansion.nodes[traced]), split(double(seed)), strict=False):
+                node = self.recording.nodes.get(part)
+                if node is not None:  # else the gradient is 0 everywhere
+                    adjoints.add(node, value)
         return adjoints
 
     def _through_the_gradients(self, adjoints: Adjoints, targets: Iterable[Node]) -> None:

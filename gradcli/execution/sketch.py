@@ -48,12 +48,12 @@ COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
 def sketch(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any] | None:
-    """Return the tape as JSON data, or None if the program is too large; `upstream` is None where it is a tensor."""
-    return draw(expansion, names, upstream) if _is_small(expansion) else None
+    """Return the tape as JSON data, or None if it is too large, or complex; `upstream` is None where it is a tensor."""
+    return draw(expansion, names, upstream) if not expansion.is_complex and _is_small(expansion) else None
 
 
 def draw(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any]:
-    """Return the tape as JSON data, however large the program is."""
+    """Return the tape of a real program as JSON data, however large the program is."""
     drawing = _Drawing(expansion, {expansion.nodes[traced]: name for traced, name in reversed([*names.items()])})
     for group in expansion.groups:
         drawing.calls |= {expansion.nodes[output]: group.call for output in group.call.outputs}
@@ -145,7 +145,8 @@ class _Drawing:
         """Return one node: its shape, its name if it has one, and its definition if that has an index notation."""
         drawn: dict[str, Any] = {"shape": list(node.tensor.shape), "name": self.names.get(node)}
         drawn["inputs"] = [self.places[edge.source] for edge in node.edges]
-        if node.edges and node.edges[0].signature.unknown is None:
+        # A part of a complex value has no origin: formulas are written of real values.
+        if node.edges and node.origin is not None and node.edges[0].signature.unknown is None:
             drawn |= self._movement(node) if node.origin[0].kind is Kind.MOVEMENT else self._primitive(node)
         elif not node.edges:
             drawn |= self._constant(node)

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import Signature
+from gradcli.errors import NotSupportedError
 from gradcli.execution import present
+from gradcli.execution.complexes import ComplexNode, is_complex, paired, parts, real_operands
 from gradcli.execution.evaluate import Shake, still
 from gradcli.execution.interpreter import Interpreter
 from gradcli.execution.machine import BoundCall
@@ -69,13 +71,15 @@ class Tape:
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
-        return value.tensor if isinstance(value, Node) else None
+        return value.tensor if isinstance(value, Node | ComplexNode) else None
 
     def named(self, value: Any, name: str) -> None:
         """Names inside definitions mean nothing to anyone."""
 
-    def enter(self, tensor: Tensor, *, differentiable: bool) -> Node:
-        """Return a new leaf or constant."""
+    def enter(self, tensor: Tensor, *, differentiable: bool) -> Any:
+        """Return a new leaf or constant: a node, or a pair of them for a complex tensor."""
+        if tensor.is_complex():
+            return paired(tensor, lambda part, _: self.enter(part, differentiable=differentiable))
         node = Node(tensor, differentiable and tensor.is_floating_point())
         self.nodes.append(node)
         return node
@@ -84,7 +88,9 @@ class Tape:
         """Return the sum of two nodes."""
         op = find("add")
         assert op is not None  # noqa: S101 (the table has it)
-        return self._primitive(op, {"input": one, "other": other, "alpha": 1}, one.tensor + other.tensor)
+        bound = {"input": one, "other": other, "alpha": 1}
+        made: Node = self._primitive(op, bound, one.tensor + other.tensor)
+        return made
 
     def apply(self, op: Op, call: BoundCall, known: Any = None) -> Any:
         """Return an op's result as nodes; only ops that a gradient passes through are expanded.
@@ -92,11 +98,12 @@ class Tape:
         `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
         """
         bound = {**defaults(op.signature), **call.bound}
+        op = _defined(op) if is_complex(bound) else op
         if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
             return _made_by(self._constant(self._call(op, call, known)), op, bound)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
-            for node in nodes_in(result)[:1]:
+            for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
                 node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
         return result
 
@@ -123,25 +130,53 @@ class Tape:
             return rebuild(result, [self._constant(item) for item in result])
         return result
 
-    def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Node:
-        operands, bound = _operands(bound)
+    def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
+        operands, bound = _operands(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = present.of_op(op, shapes, tuple(result.shape), bound)
+        reads_complex = is_complex(operands)
         numbers = tuple(
             (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
         )
+        if op.kind is Kind.IMPLICIT and reads_complex:
+            msg = f"the equation that defines {op.name} is one of real numbers"
+            raise NotSupportedError(msg)
+        operands, shown = real_operands(operands, shown)
+        if result.is_complex():
+            return paired(result, lambda part, name: self._defined_by(op, operands, shown, numbers, part, name))
+        return self._defined_by(op, operands, shown, numbers, result, "real" if reads_complex else None)
+
+    def _defined_by(  # noqa: PLR0917 (a definition's parts)
+        self,
+        op: Op,
+        operands: dict[str, Node],
+        shown: Presented,
+        numbers: tuple[tuple[str, Any], ...],
+        result: Tensor,
+        part: str | None,
+    ) -> Node:
+        """Return a node for a result, or for a part of a complex one, of operands that are real."""
         wrt = tuple(name for name, node in operands.items() if node.differentiable)
         unknown = "out" if op.kind is Kind.IMPLICIT else None
         if unknown:
             shown = present.with_unknown(op, shown, tuple(result.shape))
-        signature = Signature(shown.formula, tuple(shown.axes.items()), numbers, shown.out, wrt, unknown)
+        axes = tuple(shown.axes.items())
+        signature = Signature(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
         tensors = {
             name: shown.views[name].apply(present.as_numbers(node.tensor, name)) for name, node in operands.items()
         }
         if unknown:
             tensors["out"] = result
         edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
-        return _made_by(self.node(result, edges), op, operands)
+        made = self.node(result, edges)
+        return made if part else _made_by(made, op, operands)
+
+    def _entered(self, bound: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments with complex numbers as constants."""
+        return {
+            name: self.enter(torch.tensor(value), differentiable=False) if isinstance(value, complex) else value
+            for name, value in bound.items()
+        }
 
     def node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
         """Return a new node that is made of others."""
@@ -152,10 +187,12 @@ class Tape:
     def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
         """Return the result of an op that only moves data; where each entry comes from is seen by moving numbers."""
         result = self._call(op, call, known)
-        sources = [node for node in nodes_in([call.positional, call.keywords]) if node.tensor.is_floating_point()]
-        if len(sources) == 1 and (shown := rearranged(result, sources[0].tensor)) is not None:
-            operands = {"input": shown.views["input"].apply(sources[0].tensor)}
-            return self.node(result, (_moving_edge(sources[0], shown, operands),))
+        sources = [node for node in nodes_in([call.positional, call.keywords]) if _holds_numbers(node.tensor)]
+        if len(sources) == 1 and isinstance(sources[0], Node):
+            shown = rearranged(result, sources[0].tensor)
+            if shown is not None:
+                operand = shown.views["input"].apply(sources[0].tensor)
+                return self.node(result, (_moving_edge(sources[0], shown, {"input": operand}),))
         numbered, start = {}, FIRST_NUMBER
         for node in dict.fromkeys(sources):
             count = node.tensor.numel()
@@ -164,15 +201,23 @@ class Tape:
         maps = function(op.torch)(*plain(call.positional, numbered), **plain(call.keywords, numbered))
         return self._moved(result, maps, list(numbered))
 
-    def _moved(self, result: Any, maps: Any, sources: list[Node]) -> Any:
+    def _moved(self, result: Any, maps: Any, sources: list[Node | ComplexNode]) -> Any:
         if not isinstance(result, Tensor):
-            parts = [self._moved(part, places, sources) for part, places in zip(result, maps, strict=True)]
-            return rebuild(result, parts)
-        places, start, edges = maps.reshape(-1).to(torch.int64), FIRST_NUMBER, []
+            moved = [self._moved(part, places, sources) for part, places in zip(result, maps, strict=True)]
+            return rebuild(result, moved)
+        places = maps.reshape(-1).to(torch.int64)
+        if result.is_complex():
+            return paired(result, lambda part, name: self._moved_part(part, places, sources, name))
+        return self._moved_part(result, places, sources, "real")
+
+    def _moved_part(self, result: Tensor, places: Tensor, sources: list[Node | ComplexNode], name: str) -> Node:
+        """Return one part of what was moved, made of the same part of what it was moved from."""
+        start, edges = FIRST_NUMBER, []
         for node in sources:
             count = node.tensor.numel()
-            if node.differentiable:
-                edges += _movement_edge(node, tuple(result.shape), places - start, count)
+            part = getattr(node, name) if isinstance(node, ComplexNode) else node if name == "real" else None
+            if part is not None and part.differentiable:
+                edges += _movement_edge(part, tuple(result.shape), places - start, count)
             start += count
         return self.node(result, tuple(edges))
 
@@ -192,11 +237,12 @@ def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Ca
 
 def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
     """Return where a condition over an op's arguments holds: they are constants here."""
+    tape = Tape()
     variables = {
-        name: Node(value.tensor, differentiable=False) if isinstance(value, Node) else value
+        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, Node | ComplexNode) else value
         for name, value in bound.items()
     }
-    mask = Interpreter(definition(text or "False"), Tape(), variables).run()
+    mask = Interpreter(definition(text or "False"), tape, variables).run()
     return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
 
 
@@ -205,6 +251,19 @@ def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
     if isinstance(result, Node):
         result.origin = (op, arguments)
     return result
+
+
+def _defined(op: Op) -> Op:
+    """Return an op as it is defined where an argument is complex; NotSupportedError if it is one of real numbers."""
+    found = op.of_complex_numbers()
+    if found is None:
+        msg = f"{op.name} is defined for real numbers only, so nothing is said about complex ones"
+        raise NotSupportedError(msg)
+    return found
+
+
+def _holds_numbers(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
@@ -230,12 +289,12 @@ def _moving_edge(node: Node, shown: Presented, operands: dict[str, Tensor]) -> E
     return Edge(node, signature, "input", shown, operands)
 
 
-def _operands(bound: dict[str, Any]) -> tuple[dict[str, Node], dict[str, Any]]:
+def _operands(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
-    found: dict[str, Node] = {}
+    found: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in bound.items():
-        if isinstance(value, Node):
+        if isinstance(value, Node | ComplexNode):
             found[name] = value
         elif name == "operands":
             items = value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from gradcli.execution.finite import all_finite
-from gradcli.execution.nodes import Node
 from gradcli.execution.reference import double
-from gradcli.execution.tape import condition, defaults
+from gradcli.execution.tape import Tape, condition, defaults
 from gradcli.execution.trace import Trace, Traced, TracedCall, replaced
 
 
@@ -30,7 +29,7 @@ def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | 
     arguments = [call.call.positional, call.call.keywords]
     for output in call.outputs:
         gradient = gradients.get(output)
-        if gradient is None or not output.tensor.is_floating_point():
+        if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
             continue
         finite = all_finite(output.tensor)
         if finite and call.op.jumps is None:
@@ -46,7 +45,8 @@ def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | 
 
 
 def _jumps(call: TracedCall) -> Tensor:
-    bound = replaced(call.call.bound, lambda traced: Node(double(traced.tensor), differentiable=False))
+    tape = Tape()
+    bound = replaced(call.call.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
     return condition(call.op.jumps, {**defaults(call.op.signature), **bound})
 
 
@@ -63,6 +63,8 @@ def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
     if isinstance(value, Traced):
         tensor = value.tensor
         return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
+    if isinstance(value, complex):
+        return number(value.real) or number(value.imag)
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, dict):

@@ -16,6 +16,7 @@ def composite(
     kinks: str | None = None,
     jumps: str | None = None,
     overloads: tuple[Op, ...] = (),
+    complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     """Return a record; its callable is torch's of the same name, unless `torch` is the dotted name of another."""
     return Op(
@@ -30,4 +31,5 @@ def composite(
         jumps=jumps,
         examples=examples,
         overloads=overloads,
+        complex=complex,
     )

@@ -12,11 +12,20 @@ def _constant(
     torch: str = "torch",
     aliases: tuple[str, ...] = (),
     jumps: str | None = None,
+    complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch if torch.count(".") > 1 else f"{torch}.{name}"
     return Op(
-        signature, dotted, Kind.CONSTANT, definition, "constants", aliases=aliases, examples=examples, jumps=jumps
+        signature,
+        dotted,
+        Kind.CONSTANT,
+        definition,
+        "constants",
+        aliases=aliases,
+        examples=examples,
+        jumps=jumps,
+        complex=complex,
     )
 
 
@@ -34,7 +43,14 @@ FACTORIES: tuple[Op, ...] = (
     _constant("ones_like(input)", "1 everywhere"),
     _constant("full_like(input, fill_value)", "one number everywhere"),
     _constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
-    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", aliases=("sgn",), jumps="input == 0"),
+    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", jumps="input == 0"),
+    _constant(
+        "sgn(input)",
+        "-1, 0 or 1",
+        "sgn(x)*x | x=2x3",
+        jumps="input == 0",
+        complex="where(input == 0, input, input/abs(input))",
+    ),
     _constant(
         "floor(input)", "the largest integer that is not larger", "floor(x)*x | x=2x3", jumps="input == round(input)"
     ),
@@ -66,6 +82,7 @@ FACTORIES: tuple[Op, ...] = (
         "0 or pi",
         "angle(x)*x | x=2x3",
         jumps="input == 0",
+        complex="atan2(imag(input), real(input))",
     ),
     _constant("isnan(input)", "it is not a number"),
     _constant("isinf(input)", "it is infinite"),

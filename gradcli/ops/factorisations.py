@@ -6,7 +6,7 @@ length alone fixes it.
 
 from __future__ import annotations
 
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.record import ALIKE, Kind, Op
 
 KERNELS = "gradcli.execution.kernels_linear_algebra"
 LINALG = "torch.linalg"
@@ -28,6 +28,7 @@ def _composite(
     aliases: tuple[str, ...] = (),
     kinks: str | None = None,
     symmetric: tuple[str, ...] = (),
+    complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch or f"torch.{name}"
@@ -42,6 +43,7 @@ def _composite(
         kinks=kinks,
         symmetric=symmetric,
         examples=examples,
+        complex=complex,
     )
 
 
@@ -258,12 +260,14 @@ a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
         "(linalg.inv(A), _info(A))",
         "torch.linalg.inv_ex(a)[0] | a=3x3",
         domain=INVERTIBLE,
+        complex=ALIKE,
     ),
     _composite(
         "linalg.solve_ex(A, B, *, left=True, check_errors=False)",
         "(linalg.solve(A, B, left=left), _info(A))",
         "torch.linalg.solve_ex(a, b)[0] | a=3x3 b=3x2",
         domain=INVERTIBLE,
+        complex=ALIKE,
     ),
     _composite(
         "linalg.lstsq(A, B, rcond=None, *, driver=None)",
@@ -410,6 +414,7 @@ y""",
         "matrix_power(a, -2) | a=2x2x2",
         aliases=("matrix_power",),
         domain=INVERTIBLE,
+        complex=ALIKE,
     ),
     _composite(
         "linalg.matrix_exp(A)",
@@ -433,12 +438,14 @@ for i in range(1, len(tensors)):
 y""",
         "torch.linalg.multi_dot([a, b, c]) | a=2x3 b=3x4 c=4x2",
         "torch.linalg.multi_dot([a, b, c]) | a=3 b=3x4 c=4",
+        complex=ALIKE,
     ),
     _composite(
         "chain_matmul(*matrices)",
         "linalg.multi_dot(matrices)",
         "chain_matmul(a, b, c) | a=2x3 b=3x4 c=4x2",
         torch="torch.chain_matmul",
+        complex=ALIKE,
     ),
     # Norms
     _implicit("_root_of_gram(A)", "out[..., i, k]*out[..., k, j] - A[..., m, i]*A[..., m, j]"),

@@ -16,6 +16,7 @@ def _move(
     torch: str = "",
     aliases: tuple[str, ...] = (),
     overloads: tuple[str, ...] = (),
+    complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     """Return a record; each of `overloads` is another signature of the same callable."""
     name = signature.partition("(")[0]
@@ -30,6 +31,7 @@ def _move(
         aliases=aliases,
         examples=examples,
         overloads=others,
+        complex=complex,
     )
 
 
@@ -60,9 +62,18 @@ MOVEMENT: tuple[Op, ...] = (
     _move("t(input)", "x.t() | x=2x3", "torch.t(x) | x=3"),
     _move("T(input)", "x.T | x=2x3", torch="gradcli.execution.kernels_arrange.reverse_axes"),
     _move("mT(input)", "x.mT | x=2x2x3", torch="gradcli.execution.kernels.matrix_transpose"),
-    _move("H(input)", "x.H | x=2x3", torch="gradcli.execution.kernels_arrange.adjoint_matrix"),
     _move(
-        "mH(input)", "x.mH | x=2x2x3", torch="gradcli.execution.kernels_arrange.adjoint_matrices", aliases=("adjoint",)
+        "H(input)",
+        "x.H | x=2x3",
+        torch="gradcli.execution.kernels_arrange.adjoint_matrix",
+        complex="conj(T(input))",
+    ),
+    _move(
+        "mH(input)",
+        "x.mH | x=2x2x3",
+        torch="gradcli.execution.kernels_arrange.adjoint_matrices",
+        aliases=("adjoint",),
+        complex="conj(mT(input))",
     ),
     _move("permute(input, *dims)", "x.permute(1, 0, 2) | x=2x3x2", torch="torch.Tensor.permute"),
     _move("movedim(input, source, destination)", "movedim(x, 0, 2) | x=2x3x2", aliases=("moveaxis",)),

@@ -21,6 +21,7 @@ def _op(
     examples: tuple[str, ...] = (),
     family: str = "pointwise",
     overloads: tuple[Op, ...] = (),
+    complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     name = signature.partition("(")[0]
     dotted = torch if torch.count(".") else f"{torch}.{name}"
@@ -35,6 +36,7 @@ def _op(
         kinks=kinks,
         examples=examples or _examples(signature, definition),
         overloads=overloads,
+        complex=complex,
     )
 
 
@@ -79,17 +81,32 @@ POINTWISE: tuple[Op, ...] = (
     ),
     _op("neg(input)", "-input", aliases=("negative",)),
     _op("positive(input)", "input"),
-    # Of real numbers
-    _op("real(input)", "input"),
-    _op("conj(input)", "input"),
-    _op("conj_physical(input)", "input"),
+    # Complex numbers
+    _op("real(input)", "input", complex="real(input)"),
+    _op("imag(input)", "imag(input)", examples=("imag(x*1j) | x=2x3",)),
+    _op("_imag(input)", "imag(input)", torch="gradcli.execution.kernels_fourier.imaginary"),
+    _op("complex(real, imag)", "real + 1j*imag", examples=("torch.complex(x, y).abs() | x=2x3 y=2x3",)),
+    _op(
+        "polar(abs, angle)",
+        "abs*cos(angle) + 1j*abs*sin(angle)",
+        examples=("polar(x, y).imag | x=2x3 y=2x3",),
+        domain={"abs": "(0, inf)"},
+    ),
+    _op("conj(input)", "input", complex="conj(input)"),
+    _op("conj_physical(input)", "input", complex="conj(input)"),
     _op("resolve_conj(input)", "input"),
     _op("resolve_neg(input)", "input"),
     _op("reciprocal(input)", "1/input", domain=POSITIVE),
     _op("square(input)", "input**2"),
     _op("sqrt(input)", "sqrt(input)", domain=POSITIVE),
     _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE),
-    _op("abs(input)", "where(input < 0, -input, input)", aliases=("absolute",), kinks="input == 0"),
+    _op(
+        "abs(input)",
+        "where(input < 0, -input, input)",
+        aliases=("absolute",),
+        kinks="input == 0",
+        complex="sqrt(real(input)**2 + imag(input)**2)",
+    ),
     _op("addcmul(input, tensor1, tensor2, *, value=1)", "input + value*tensor1*tensor2"),
     _op(
         "addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}

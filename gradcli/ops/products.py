@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.record import ALIKE, Kind, Op
 
 _op = partial(composite, "products")
 
@@ -22,6 +22,7 @@ def _sum(signature: str, product: str, example: str) -> Op:
         f"p = alpha*{product}; p if beta == 0 else beta*input + p",
         example,
         example.replace(") |", ", beta=0.5, alpha=2) |"),
+        complex=ALIKE,
     )
 
 
@@ -30,12 +31,18 @@ PRODUCTS: tuple[Op, ...] = (
     _sum("addr(input, vec1, vec2)", "outer(vec1, vec2)", "addr(x, a, b) | x=2x3 a=2 b=3"),
     _sum("addbmm(input, batch1, batch2)", "sum(bmm(batch1, batch2), 0)", "addbmm(x, a, b) | x=2 a=3x2x3 b=3x3x2"),
     _sum("baddbmm(input, batch1, batch2)", "bmm(batch1, batch2)", "baddbmm(x, a, b) | x=2x2 a=3x2x3 b=3x3x2"),
-    _op("vdot(input, other)", "dot(input, other)", "vdot(x, y) | x=3 y=3"),
+    _op(
+        "vdot(input, other)",
+        "dot(input, other)",
+        "vdot(x, y) | x=3 y=3",
+        complex="dot(conj(input), other)",
+    ),
     _op(
         "linalg.vecdot(x, y, *, dim=-1)",
         "sum(x*y, dim)",
         "torch.linalg.vecdot(x, y) | x=2x3 y=3",
         "torch.linalg.vecdot(x, y, dim=0) | x=2x3 y=2x1",
+        complex="sum(conj(x)*y, dim)",
     ),
     _op(
         "inner(input, other)",
@@ -43,6 +50,7 @@ PRODUCTS: tuple[Op, ...] = (
         "inner(x, y) | x=2x3 y=4x3",
         "inner(x, y) | x=3 y=3",
         "inner(x, y) | x=2x3 y=scalar",
+        complex=ALIKE,
     ),
     _op(
         "tensordot(a, b, dims=2)",
@@ -55,24 +63,28 @@ reshape(einsum("ik,jk->ij", reshape(x, (-1, x.shape[-1])), reshape(y, (-1, y.sha
         "tensordot(x, y, 1) | x=2x3 y=3x2x2",
         "tensordot(x, y, dims=([0, 2], [1, 0])) | x=2x3x4 y=4x2",
         "tensordot(x, y, 0) | x=2 y=3",
+        complex=ALIKE,
     ),
     _op(
         "kron(input, other)",
         "_merged_pairs(_spread_left(input, other)*_spread_right(input, other))",
         "kron(x, y) | x=2x3 y=2x2",
         "kron(x, y) | x=2 y=3x2",
+        complex=ALIKE,
     ),
     _op(
         "cross(input, other, dim=None)",
         CROSS.format(axis="_axis_of_three(a) if dim is None else dim"),
         "cross(x, y, dim=1) | x=2x3 y=2x3",
         "cross(x, y) | x=3 y=3",
+        complex=ALIKE,
     ),
     _op(
         "linalg.cross(input, other, *, dim=-1)",
         CROSS.format(axis="dim"),
         "torch.linalg.cross(x, y) | x=2x3 y=1x3",
         "torch.linalg.cross(x, y, dim=0) | x=3x2 y=3x2",
+        complex=ALIKE,
     ),
     Op("_contracted(a, b, dims)", f"{KERNELS}.contracted", Kind.CONSTANT, "the axes that are summed", "products"),
     Op("_axis_of_three(input)", f"{KERNELS}.axis_of_three", Kind.CONSTANT, "the first axis of length 3", "products"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -15,6 +15,9 @@ class Kind(StrEnum):
     MOVEMENT = "movement"  # every entry of the output is an entry of an input (or a constant)
     IMPLICIT = "implicit"  # the equation that the output solves
     CONSTANT = "constant"  # its derivative is zero or does not exist: factories, comparisons, integer results
+
+
+ALIKE = "alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Op:
     `symmetric` names parameters that are symmetric matrices, of which PyTorch may read one triangle alone: the gradient
     is that of the symmetric part. `convention` says in what else PyTorch's gradient is, by intent, not the derivative.
 
+    `complex` is the definition where an argument is complex: a program, or a formula for a pointwise op; `ALIKE` says
+    that the definition holds for complex numbers as it stands. Without one, a composite op is one of real numbers.
+    Formulas and entries without one are taken as they stand: they hold where they use analytic functions alone, and
+    those that compare values are refused. What moves real data moves complex data.
+
     `overloads` are PyTorch's other signatures of the same name, each a record of its own: `var(input, unbiased)`. The
     first that a call fits is the one that is meant. A parameter may say what fits it: `max(input, other: Tensor)`,
     `max(input, dim: int)`. One whose name begins with `Tensor.` is a method only: `Tensor.where(input, condition)`.
@@ -59,8 +67,18 @@ class Op:
     convention: str | None = None
     examples: tuple[str, ...] = ()
     overloads: tuple[Op, ...] = ()
+    complex: str | None = None
 
     @property
     def name(self) -> str:
         """Return the op's name, qualified only where PyTorch has two ops of one name (`linalg.norm`)."""
         return self.signature.partition("(")[0]
+
+    def of_complex_numbers(self) -> Op | None:
+        """Return the op as it is defined where an argument is complex; None if it is one of real numbers."""
+        if self.complex is None and self.kind is Kind.COMPOSITE:
+            return None
+        if self.complex is None or self.complex == ALIKE:
+            return self
+        kind = Kind.POINTWISE if self.kind is Kind.POINTWISE else Kind.COMPOSITE
+        return replace(self, kind=kind, definition=self.complex)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.record import ALIKE, Kind, Op
 
 _composite = partial(composite, "reductions")
 
@@ -13,7 +13,7 @@ VAR = "var(input, dim, correction=correction, keepdim=keepdim)"
 STD = "std(input, dim, correction=correction, keepdim=keepdim)"
 
 
-def _spread(name: str, definition: str, kinks: str | None = None) -> Op:
+def _spread(name: str, definition: str, kinks: str | None = None, complex: str = ALIKE) -> Op:  # noqa: A002 (as in Op)
     """Return `var` or a relative of it: PyTorch still takes `unbiased`, by its place or its name."""
     first = "[0]" if name.endswith("_mean") else ""
     both = f"a, b = {name}(x, 0, correction=0); a*b | x=4x2"
@@ -25,11 +25,15 @@ def _spread(name: str, definition: str, kinks: str | None = None) -> Op:
         f"{name}(x, False){first} | x=2x3",
         f"{name}(x, 1, unbiased=False, keepdim=True){first} | x=2x3",
         kinks=kinks,
+        complex=complex,
         overloads=(
-            _composite(f"{name}(input, unbiased: bool)", f"{name}(input, correction=1 if unbiased else 0)"),
+            _composite(
+                f"{name}(input, unbiased: bool)", f"{name}(input, correction=1 if unbiased else 0)", complex=ALIKE
+            ),
             _composite(
                 f"{name}(input, dim: ints, unbiased: bool = True, keepdim=False)",
                 f"{name}(input, dim, correction=1 if unbiased else 0, keepdim=keepdim)",
+                complex=ALIKE,
             ),
         ),
     )
@@ -57,6 +61,12 @@ def _extreme(name: str, pointwise: str) -> Op:
     )
 
 
+MODULUS = """if ord == 2:
+    y = _root(sum(real(x)**2 + imag(x)**2, dim, keepdim))
+else:
+    y = linalg.vector_norm(abs(x), ord, dim, keepdim)
+y"""
+
 REDUCTIONS: tuple[Op, ...] = (
     Op(
         "sum(input, dim=None, keepdim=False)",
@@ -82,6 +92,7 @@ REDUCTIONS: tuple[Op, ...] = (
         "sum(input, dim, keepdim)*(numel(sum(input, dim))/numel(input))",
         "mean(x) | x=2x3",
         "mean(x, dim=1, keepdim=True) | x=2x3",
+        complex=ALIKE,
     ),
     _composite(
         "prod(input, dim=None, keepdim=False)",
@@ -93,12 +104,14 @@ x = x if x.shape[-1] == 1 else ones(x.shape[:-1])
 reshape(x, sum(input, dim, keepdim).shape)""",
         "prod(x) | x=2x3",
         "prod(x, dim=1) | x=2x3",
+        complex=ALIKE,
     ),
     _spread(
         "var",
         """d = input - mean(input, dim, True)
 n = numel(input)/numel(sum(input, dim))
 sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
+        complex=f"{VAR.replace('input', 'real(input)')} + {VAR.replace('input', 'imag(input)')}",
     ),
     _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0"),
     _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
@@ -122,12 +135,14 @@ sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         "x.sum_to_size((3,)) | x=2x2x3",
         "(x*x).sum_to_size(x.shape) | x=2x3",
         torch="torch.Tensor.sum_to_size",
+        complex=ALIKE,
     ),
     _composite(
         "dist(input, other, p=2)",
         "linalg.vector_norm(input - other, p)",
         "dist(x, y) | x=2x3 y=3",
         "dist(x, y, 3) | x=4 y=4",
+        complex=ALIKE,
     ),
     # The factor that PyTorch takes is a little too small, lest rounding leave a norm above the largest one allowed.
     _composite(
@@ -204,6 +219,7 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         "norm(x, p=1) | x=4",
         kinks="norm(input, p, dim, True) == 0 if p != 0 else False",
         jumps="any(input == 0) if p == 0 else False",
+        complex=ALIKE,
     ),
     Op(
         "linalg.vector_norm(x, ord=2, dim=None, keepdim=False)",
@@ -238,6 +254,7 @@ y""",
             "torch.linalg.vector_norm(x, -inf) | x=4",
             "torch.linalg.vector_norm(x, 0)*x | x=4",
         ),
+        complex=MODULUS,
     ),
     Op(
         "argmax(input, dim=None, keepdim=False)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.record import ALIKE, Kind, Op
 
 _op = partial(composite, "sequences")
 
@@ -60,6 +60,7 @@ SEQUENCES: tuple[Op, ...] = (
         RUNNING.format(combine="x[..., k:]*x[..., :x.shape[-1] - k]"),
         "cumprod(x, 0) | x=5",
         "cumprod(x, dim=1) | x=2x4",
+        complex=ALIKE,
     ),
     _op(
         "logcumsumexp(input, dim)",
@@ -75,6 +76,7 @@ powers = x.unsqueeze(-1).expand(x.shape + (n - 1,))
 cumprod(cat([ones(x.shape + (1,)), powers], -1), -1)""",
         "torch.linalg.vander(x) | x=3",
         "torch.linalg.vander(x, N=4) | x=2x3",
+        complex=ALIKE,
     ),
     _op(
         "vander(x, N=None, increasing=False)",
@@ -97,6 +99,7 @@ x""",
         "diff(x) | x=5",
         "diff(x, 2, 0) | x=4x2",
         "diff(x, prepend=y, append=y) | x=2x3 y=2x1",
+        complex=ALIKE,
     ),
     _op(
         "gradient(input, *, spacing: scalar = None, dim=None, edge_order=1)",

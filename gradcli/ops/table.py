@@ -11,6 +11,7 @@ from gradcli.ops.distances import DISTANCES
 from gradcli.ops.embedding import EMBEDDING
 from gradcli.ops.factories import FACTORIES
 from gradcli.ops.factorisations import FACTORISATIONS
+from gradcli.ops.fourier import FOURIER
 from gradcli.ops.interpolation import INTERPOLATION
 from gradcli.ops.linear_algebra import LINEAR_ALGEBRA
 from gradcli.ops.losses import LOSSES
@@ -50,6 +51,7 @@ OPS: tuple[Op, ...] = (
     *EMBEDDING,
     *DISTANCES,
     *FACTORISATIONS,
+    *FOURIER,
     *FACTORIES,
 )
 

@@ -110,7 +110,7 @@ def _with_axes(sizes: Sizes, name: str, letters: str) -> dict[str, tuple[str, in
 def entry_of(signature: Signature) -> Entry:
     """Return the entry that a signature's definition stands for."""
     axes, numbers = dict(signature.axes), dict(signature.numbers)
-    entry = build(signature.formula, axes, numbers, signature.out)
+    entry = build(signature.formula, axes, numbers, signature.out, signature.part)
     if any(term.has(*INFINITE) for term in entry.terms):
         kept = {
             name: value
@@ -118,7 +118,7 @@ def entry_of(signature: Signature) -> Entry:
             if not isinstance(value, int | float) or isinstance(value, bool)
         }
         symbols = {name: "" for name in numbers if name not in kept}
-        entry = build(signature.formula, axes | symbols, kept, signature.out)
+        entry = build(signature.formula, axes | symbols, kept, signature.out, signature.part)
     return entry
 
 

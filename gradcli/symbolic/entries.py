@@ -16,6 +16,7 @@ from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Symbol
 
 from gradcli.program import Ellipsis, Expression
 from gradcli.symbolic.formula import Translator, number, parse_formula
+from gradcli.symbolic.parts import IMAGINARY, REAL, part
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +59,40 @@ def scalar(name: str) -> Symbol:
     return Symbol(name, real=True)
 
 
-def build(formula: str, axes: Mapping[str, str], numbers: Mapping[str, Any], out: str) -> Entry:
+def build(
+    formula: str, axes: Mapping[str, str], numbers: Mapping[str, Any], out: str, wanted: str | None = None
+) -> Entry:
     """Return the entry that a definition stands for.
 
     `axes` gives the labels of every tensor operand: of all axes for a formula without subscripts, of the axes that
-    `...` stands for in one with subscripts. `numbers` gives the static parameters.
+    `...` stands for in one with subscripts; `z.real` and `z.imag` are the parts of a complex operand `z`. `numbers`
+    gives the static parameters. `wanted` is the part, `real` or `imag`, of a complex entry.
     """
+    complexes = {name.removesuffix(REAL): letters for name, letters in axes.items() if name.endswith(REAL)}
     operands = {name: read(name, letters) for name, letters in axes.items()}
+    operands |= {name: _complex(operands[name + REAL], operands[name + IMAGINARY]) for name in complexes}
     names = {key: number(value) for key, value in numbers.items()} | operands
     names |= {letter: label(letter) for letter in "abcdefghijklmnopqr" if letter not in names}
 
     def entry(name: str, items: list[Any]) -> Expr:
         indices: list[Any] = []
+        if name in complexes:
+            return _complex(entry(name + REAL, items), entry(name + IMAGINARY, items))
         for item in items:
             indices += labels(axes[name]) if isinstance(item, Ellipsis) else [item]
         return tensor(name)[tuple(indices)] if indices else scalar(name)
 
-    body = Translator(names, entry).translate(_parse(formula))
-    body = sympy.sympify(body)
+    body = sympy.sympify(Translator(names, entry).translate(_parse(formula)))
+    body = body if wanted is None else part(body, wanted)
+    if wanted is not None and index_labels(body) - set(labels(out)):
+        body = sympy.expand_mul(body)
     summed = index_labels(body) - set(labels(out))
     terms = Add.make_args(body) if summed else (body,)
     return Entry(tuple(terms), labels(out))
+
+
+def _complex(real: Expr, imaginary: Expr) -> Expr:
+    return real + sympy.I * imaginary
 
 
 @lru_cache(maxsize=1024)

@@ -28,6 +28,7 @@ from gradcli.program import (
     Literal,
     Name,
 )
+from gradcli.symbolic.parts import equal
 
 # What sympy itself knows how to differentiate: the formulas of all other pointwise ops end in these.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -64,6 +65,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "bessel_j1": lambda x: sympy.besselj(1, x),
     "i0": lambda x: sympy.besseli(0, x),
     "special.i1": lambda x: sympy.besseli(1, x),
+    "real": sympy.re,
+    "imag": sympy.im,
+    "conj": sympy.conjugate,
     "floor": sympy.floor,
     "ceil": sympy.ceiling,
 }
@@ -87,11 +91,10 @@ def number(value: complex | str | None) -> Any:
         return value
     if isinstance(value, int):
         return sympy.Integer(value)
+    if isinstance(value, complex):
+        return number(value.real) + sympy.I * number(value.imag)
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 (NaN is the one value unlike itself)
         return sympy.Float(value)
-    if isinstance(value, complex):
-        msg = "a complex parameter has no symbolic derivative yet"
-        raise NotSupportedError(msg)
     if value == math.pi:
         return sympy.pi
     # 0.3333333333333333 means a third: the fraction that it is the nearest double to.
@@ -160,6 +163,8 @@ class Translator:
         left, right = self.translate(node.left), self.translate(node.right)
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
+        if any(isinstance(side, sympy.Basic) and side.has(sympy.I) for side in (left, right)):
+            return _compare_complex(node.operator, left, right)
         if isinstance(left, sympy.Basic) or isinstance(right, sympy.Basic):
             return RELATIONS[node.operator](left, right)
         return (left == right) == (node.operator == "==")
@@ -172,6 +177,15 @@ class Translator:
 
 
 Expression_ = Name | Literal | Call | Index | Comparison | Conditional
+
+
+def _compare_complex(operator: str, left: Any, right: Any) -> Any:
+    """Return a comparison of complex numbers, which are equal or not, and have no order."""
+    if operator not in {"==", "!="}:
+        msg = "the definition compares values, and complex numbers have no order"
+        raise NotSupportedError(msg)
+    same = equal(left, right)
+    return same if operator == "==" else sympy.Not(same)
 
 
 def _condition(value: Any) -> Any:

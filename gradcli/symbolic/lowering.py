@@ -26,6 +26,7 @@ APPLY: Mapping[Any, str] = {
     sympy.asin: "asin",
     sympy.acos: "acos",
     sympy.atan: "atan",
+    sympy.atan2: "atan2",
     sympy.sinh: "sinh",
     sympy.cosh: "cosh",
     sympy.tanh: "tanh",

@@ -84,7 +84,7 @@ def expansion_of(example: str) -> Expansion:
 
 
 def close(found: Tensor, wanted: Tensor, relative: float = 1e-12) -> bool:
-    if found.shape != wanted.shape or not found.is_floating_point():
+    if found.shape != wanted.shape or not (found.is_floating_point() or found.is_complex()):
         return torch.equal(found, wanted)
     error = (found - wanted).abs()
     near = error <= relative * wanted.abs().clamp_min(1.0)

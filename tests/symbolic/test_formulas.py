@@ -132,6 +132,8 @@ def _is_short(op: Op) -> bool:
 
 def _explains_leaves(op: Op) -> bool:
     run = Run(op.examples[0], RANDOM)
+    if run.expansion.is_complex:
+        return True  # formulas are written of real values
     found = run.formulas()
     return all(leaf.name in found for leaf in run.trace.leaves if leaf.tensor.requires_grad)
 

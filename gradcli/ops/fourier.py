@@ -1,0 +1,128 @@
+"""Discrete Fourier transforms, by their definition as a sum: a product with the matrix of the roots of unity."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gradcli.ops.composite import composite
+from gradcli.ops.record import ALIKE, Kind, Op
+
+_op = partial(composite, "fourier", complex=ALIKE)
+
+KERNELS = "gradcli.execution.kernels_fourier"
+PRODUCT = 'movedim(einsum("...k,jk->...j", {data}, {matrix}), -1, dim)'
+FULL = "n = input.shape[dim] if n is None else n; " + PRODUCT
+HALF = "n = 2*(input.shape[dim] - 1) if n is None else n; real(" + PRODUCT + ")"
+SEVERAL = """axes = _fourier_axes(input.ndim, s, dim)
+sizes = _fourier_lengths(input.shape, s, axes, {last})
+y = input
+"""
+ALONG = """for i in range({stop}):
+    y = fft.{name}(y, sizes[i], axes[i], norm)
+"""
+
+
+def _full(name: str, sign: int) -> Op:
+    return _op(
+        f"fft.{name}(input, n=None, dim=-1, norm=None)",
+        FULL.format(data="0j + _fitted(input, n, dim)", matrix=f"_roots(n, n, n, {sign}, norm)"),
+        f"fft.{name}(x).abs() | x=5",
+        f"torch.fft.{name}(x, n=4, dim=0, norm='ortho').real | x=3x2",
+        f"torch.fft.{name}(x, 2, norm='forward').imag | x=2x3",
+    )
+
+
+def _several(name: str, inner: str, dim: str) -> Op:
+    return _op(
+        f"fft.{name}(input, s=None, dim={dim}, norm=None)",
+        SEVERAL.format(last=None) + ALONG.format(stop="_count(axes)", name=inner) + "y",
+        f"torch.fft.{name}(x).abs() | x=2x3",
+        f"torch.fft.{name}(x, s=(3, 2), norm='ortho').real | x=2x3",
+    )
+
+
+def _real_forward(name: str, dim: str) -> Op:
+    definition = SEVERAL.format(last=None) + "y = fft.rfft(y, sizes[-1], axes[-1], norm)\n"
+    return _op(
+        f"fft.{name}(input, s=None, dim={dim}, norm=None)",
+        definition + ALONG.format(stop="_count(axes) - 1", name="fft") + "y",
+        f"torch.fft.{name}(x).abs() | x=2x3",
+        f"torch.fft.{name}(x, s=(3, 2), norm='ortho').imag | x=2x4",
+    )
+
+
+def _real_inverse(name: str, dim: str) -> Op:
+    last = "2*(input.shape[axes[-1]] - 1)"
+    definition = SEVERAL.format(last=last) + ALONG.format(stop="_count(axes) - 1", name="ifft")
+    return _op(
+        f"fft.{name}(input, s=None, dim={dim}, norm=None)",
+        definition + "fft.irfft(y, sizes[-1], axes[-1], norm)",
+        f"torch.fft.{name}(x) | x=2x3",
+        f"torch.fft.{name}(x, s=(3, 5), norm='forward') | x=2x3",
+    )
+
+
+def _shift(name: str, sign: int) -> Op:
+    return _op(
+        f"fft.{name}(input, dim=None)",
+        f"by, axes = _fourier_shifts(input.shape, dim, {sign}); roll(input, by, axes)",
+        f"torch.fft.{name}(x) | x=3x4",
+        f"torch.fft.{name}(x, dim=1) | x=2x5",
+    )
+
+
+def _constant(signature: str, kernel: str, definition: str) -> Op:
+    return Op(signature, f"{KERNELS}.{kernel}", Kind.CONSTANT, definition, "fourier")
+
+
+FOURIER: tuple[Op, ...] = (
+    _full("fft", -1),
+    _full("ifft", 1),
+    _op(
+        "fft.rfft(input, n=None, dim=-1, norm=None)",
+        FULL.format(data="0j + _fitted(input, n, dim)", matrix="_roots(n // 2 + 1, n, n, -1, norm)"),
+        "torch.fft.rfft(x).abs() | x=5",
+        "torch.fft.rfft(x, n=4, dim=0, norm='ortho').imag | x=3x2",
+    ),
+    _op(
+        "fft.irfft(input, n=None, dim=-1, norm=None)",
+        HALF.format(data="0j + _fitted(input, n // 2 + 1, dim)", matrix="_halves(n, 1, norm)"),
+        "torch.fft.irfft(x) | x=4",
+        "torch.fft.irfft(torch.fft.rfft(x)*torch.fft.rfft(y), n=5) | x=5 y=5",
+        "torch.fft.irfft(x, n=5, dim=0, norm='forward') | x=3x2",
+    ),
+    _op(
+        "fft.hfft(input, n=None, dim=-1, norm=None)",
+        HALF.format(data="0j + _fitted(input, n // 2 + 1, dim)", matrix="_halves(n, -1, norm)"),
+        "torch.fft.hfft(x) | x=4",
+        "torch.fft.hfft(x, n=5, norm='ortho') | x=2x3",
+    ),
+    _op(
+        "fft.ihfft(input, n=None, dim=-1, norm=None)",
+        FULL.format(data="0j + _fitted(input, n, dim)", matrix="_roots(n // 2 + 1, n, n, 1, norm)"),
+        "torch.fft.ihfft(x).abs() | x=5",
+        "torch.fft.ihfft(x, n=4, dim=0, norm='forward').imag | x=3x2",
+    ),
+    _several("fft2", "fft", "(-2, -1)"),
+    _several("ifft2", "ifft", "(-2, -1)"),
+    _several("fftn", "fft", "None"),
+    _several("ifftn", "ifft", "None"),
+    _real_forward("rfft2", "(-2, -1)"),
+    _real_forward("rfftn", "None"),
+    _real_inverse("irfft2", "(-2, -1)"),
+    _real_inverse("irfftn", "None"),
+    _shift("fftshift", 1),
+    _shift("ifftshift", -1),
+    Op(
+        "_fitted(input, n, dim)",
+        f"{KERNELS}.fitted",
+        Kind.MOVEMENT,
+        "the axis last, cut or padded with zeros to a length",
+        "fourier",
+    ),
+    _constant("_roots(rows, columns, n, sign, norm)", "roots", "exp(sign*2*pi*1j*j*k/n), scaled"),
+    _constant("_halves(n, sign, norm)", "halves", "the roots of unity, twice those that have a conjugate"),
+    _constant("_fourier_axes(rank, s, dim)", "axes", "the axes that are transformed"),
+    _constant("_fourier_lengths(shape, s, axes, last)", "lengths_of", "the length along each axis"),
+    _constant("_fourier_shifts(shape, dim, sign)", "shifts", "how far each axis is rolled"),
+)
