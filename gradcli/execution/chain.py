@@ -95,7 +95,7 @@ def _is_pointwise(node: Node) -> bool:
 
 def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, Traced], str]:
     """Return the local derivative, or else the contribution, as a formula, of those that have one."""
-    if run.expansion is None or len(run.trace.calls) > MOST_CALLS:
+    if run.expansion is None or run.expansion.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
     places = {node: place for place, node in enumerate(run.expansion.tape.nodes)}
     numbers = {id(group): number for number, group in enumerate(g for g in run.expansion.groups if g.nodes)}
