@@ -41,8 +41,8 @@ NO_CLUES = Clues()
 def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
     """Return in words how a wrong gradient relates to the right one, of the same shape; or None."""
     finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
-    if not finite or not bool((reference != 0).any()):
-        return None
+    if not finite or not bool((reference != 0).any()) or _close(gradient, reference, clues):
+        return None  # what is nearly right has no cause that a number could name
     return next(_causes(gradient, reference, clues), None)
 
 
