@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradcli.behaviour import Contribution, TraceStep, Upstream
@@ -51,7 +50,10 @@ class Passed:
     @property
     def has_factor(self) -> bool:
         """Tell whether the local derivative is one factor."""
-        return self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1)
+        # Of complex numbers a derivative is no factor: it is linear over the real numbers alone.
+        tensors = [*self.call.inputs, *self.upstream]
+        is_complex = any(traced.tensor.is_complex() for traced in tensors)
+        return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
 
 
 def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
@@ -115,11 +117,8 @@ def _step(
     run: Run, one: Passed, formulas: Mapping[tuple[Passed, Traced], str], totals: dict[Traced, Tensor]
 ) -> TraceStep:
     """Return one step; `totals` are the operands' gradients so far, and are added to."""
-    weights = [one.upstream.get(output) for output in one.call.outputs]
-    tensors = {traced: traced.tensor.detach() for traced in one.call.inputs}
-    local_call = LocalCall(one.call, tensors, weights)
     contributions = []
-    for traced, found in zip(one.operands, local_call.autograd(one.operands), strict=True):
+    for traced, found in zip(one.operands, _local_call(one).autograd(one.operands), strict=True):
         totals[traced] = totals[traced] + found if traced in totals else found
         formula = formulas.get((one, traced))
         contributions.append(_contribution(run, one, traced, formula, (found, totals[traced])))
@@ -169,15 +168,13 @@ def _times(upstream: str, factor: str) -> str:
 
 
 def _factor(one: Passed, traced: Traced) -> Tensor:
-    """Return the local derivative: the call's gradient for an upstream of ones, no axis summed that broadcast."""
-    shape = one.result.tensor.shape
-    tensors = {t: t.tensor.detach() for t in one.call.inputs}
-    if one.elementwise:
-        tensors[traced] = tensors[traced].expand(shape)
-    ones = [
-        torch.ones_like(one.upstream[one.result]) if output in one.upstream else None for output in one.call.outputs
-    ]
-    return LocalCall(one.call, tensors, ones).autograd([traced])[0]
+    """Return the local derivative, of the result's shape where the call is elementwise."""
+    return _local_call(one).factor(traced, one.result.tensor.shape if one.elementwise else None)
+
+
+def _local_call(one: Passed) -> LocalCall:
+    tensors = {traced: traced.tensor.detach() for traced in one.call.inputs}
+    return LocalCall(one.call, tensors, [one.upstream.get(output) for output in one.call.outputs])
 
 
 def _summed_axes(one: Passed, traced: Traced) -> tuple[int, ...]:

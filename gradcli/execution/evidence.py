@@ -10,6 +10,8 @@ from torch import Tensor
 
 from gradcli.causes import NO_CLUES, Clues
 from gradcli.execution.autograd import grad_fn_name
+from gradcli.execution.explain import gradient_made, infinity_made
+from gradcli.execution.finite import all_finite
 from gradcli.execution.kinks import SLACK
 from gradcli.execution.noise import Noise, rounding_noise
 from gradcli.execution.reference import Reference, double
@@ -38,6 +40,7 @@ class Evidence:
     tolerance: Tolerance
     undefined: dict[Traced, str]
     _noise: Noise[Traced] | None = None
+    _nan: str | None = None
     _known: dict[Traced, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -92,12 +95,21 @@ class Evidence:
             return _with_note(comparison, Verdict.SUBGRADIENT, note)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.measured:
             return _with_note(comparison, Verdict.MATCH, MEASURED.format(self.reference.measured[traced]))
-        if comparison.verdict is Verdict.UNDEFINED and self.reference.first_nan is not None:
-            text = self.reference.first_nan.outputs[0].text
-            return _with_note(comparison, Verdict.UNDEFINED, f"the derivative of '{text}' makes the first NaN")
+        if comparison.verdict is Verdict.UNDEFINED and (made := self._first_nan()) is not None:
+            return _with_note(comparison, Verdict.UNDEFINED, made)
+        if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
+            return _with_note(comparison, Verdict.MATCH, infinity_made(self.trace, self.gradients) or "")
         if comparison.verdict is Verdict.MISMATCH and (culprit := self._culprit()) is not None:
             return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
         return comparison
+
+    def _first_nan(self) -> str | None:
+        """Return in words what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""
+        if self._nan is None:
+            self._nan = gradient_made(self.trace, self.gradients) or ""
+        if self._nan or self.reference.first_nan is None:
+            return self._nan or None
+        return f"the derivative of '{self.reference.first_nan.outputs[0].text}' makes the first NaN"
 
     def _culprit(self) -> str | None:
         """Return in words the call nearest to the output whose operands' gradients are wrong and results' are right."""

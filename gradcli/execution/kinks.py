@@ -86,6 +86,17 @@ class LocalCall:
             )
         return [torch.zeros_like(self.tensors[t]) if g is None else g for t, g in zip(wanted, found, strict=True)]
 
+    def factor(self, traced: Traced, shape: torch.Size | None = None) -> Tensor:
+        """Return the local derivative by one operand, the gradient for upstream ones.
+
+        With the result's `shape` the operand is expanded to it first, so that no axis that broadcasts is summed.
+        """
+        tensors = dict(self.tensors)
+        if shape is not None:
+            tensors[traced] = tensors[traced].expand(shape)
+        ones = [None if weight is None else torch.ones_like(weight) for weight in self.weights]
+        return LocalCall(self.call, tensors, ones).autograd([traced])[0]
+
     def one_sided(self, traced: Traced, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
         """Return the derivative of Σ weights · results for a step of one entry to one side, along `unit`: 1 or i."""
         step = STEP * max(1.0, float(self.tensors[traced][index].abs()))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from gradcli.execution.explain import value_made
 from gradcli.execution.finite import all_finite
 from gradcli.execution.reference import double
 from gradcli.execution.tape import Tape, condition, defaults
@@ -17,14 +18,15 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
     found: dict[Traced, str] = {}
     for call in reversed(trace.calls):
-        reason = next((found[output] for output in call.outputs if output in found), None) or _made(call, gradients)
+        further = next((found[output] for output in call.outputs if output in found), None)
+        reason = further or _made(trace, call, gradients)
         if reason is not None:
             for traced in call.inputs:
                 found.setdefault(traced, reason)
     return found
 
 
-def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+def _made(trace: Trace, call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | None:
     """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
     arguments = [call.call.positional, call.call.keywords]
     for output in call.outputs:
@@ -36,9 +38,9 @@ def _made(call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | 
             continue
         reached = gradient != 0
         if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
-            return f"the value of '{output.text}' is NaN here"
+            return value_made(trace, call, output, output.tensor.isnan() & reached)
         if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
-            return f"the value of '{output.text}' is infinite here"
+            return value_made(trace, call, output, output.tensor.isinf() & reached)
         if call.op.jumps is not None and _any(_jumps(call) & reached):
             return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None

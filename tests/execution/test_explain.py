@@ -1,0 +1,75 @@
+"""What made a NaN or an infinity is named, with its numbers, and the remedy that is offered does mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradcli.report import Report, Verdict
+from gradcli.session import evaluate_program
+from gradcli.settings import Settings
+
+UNDEFINED = Verdict.UNDEFINED
+CASES: list[tuple[str, Any, Verdict, list[str]]] = [
+    (
+        "where(w > 0, sqrt(w), 0*w)",
+        0.0,
+        UNDEFINED,
+        ["'sqrt(w)' makes the first NaN", "upstream gradient 0 * local derivative inf", "write where(w > 0, w, 1) in"],
+    ),
+    (
+        "where(w <= 0, 0*w, 2*sqrt(w)).sum()",
+        [1.0, 0.0],
+        UNDEFINED,
+        ["at [1]", "write where(w <= 0, 1, w) in place of w in 'sqrt(w)'"],
+    ),
+    ("w/w", 0.0, UNDEFINED, ["the value of 'w/w' is NaN here, for w = 0", "where(w != 0, w, 1)"]),
+    ("log(w).sum()", [1.0, -1.0], UNDEFINED, ["NaN here at [1], for w = -1", "clamp(w, min=1e-12)"]),
+    (
+        "sqrt(w*w)",
+        0.0,
+        UNDEFINED,
+        ["'w*w' makes the first NaN", "upstream gradient inf * local derivative 0", "comes from", "w*w + 1e-12"],
+    ),
+    ("exp(w)", 1000.0, UNDEFINED, ["'exp(w)' is infinite here, for w = 1000", "softmax and logsumexp"]),
+    ("x = exp(w); x/(1 + x)", 1000.0, UNDEFINED, ["x = inf, 1 + x = inf", "not finite is 'exp(w)'"]),
+    ("w**0.5 * 0", 0.0, UNDEFINED, ["'w**0.5' makes the first NaN", "clamp(w, min=1e-12)"]),
+    ("acos(w) * 0", 1.0, UNDEFINED, ["0 * local derivative -inf", "clamp(w, -1 + 1e-7, 1 - 1e-7)"]),
+    ("sqrt(w)", 0.0, Verdict.MATCH, ["the derivative of 'sqrt(w)' is infinite here", "w + 1e-12"]),
+]
+
+
+def evaluate(program: str, value: Any) -> Report:
+    return evaluate_program(program, Settings(values={"w": value}))
+
+
+@pytest.mark.parametrize(("program", "value", "verdict", "parts"), CASES)
+def test_the_note_names_the_node_the_numbers_and_the_remedy(
+    program: str, value: Any, verdict: Verdict, parts: list[str]
+) -> None:
+    report = evaluate(program, value)
+    assert report["w"].verdict is verdict
+    assert [part for part in parts if part not in (report["w"].note or "")] == []
+
+
+MENDED = [
+    ("where(w > 0, sqrt(where(w > 0, w, 1)), 0*w)", 0.0),
+    ("where(w <= 0, 0*w, 2*sqrt(where(w <= 0, 1, w))).sum()", [1.0, 0.0]),
+    ("w/where(w != 0, w, 1)", 0.0),
+    ("sqrt(w*w + 1e-12)", 0.0),
+    ("log(clamp(w, min=1e-12))", -1.0),
+    ("acos(clamp(w, -1 + 1e-7, 1 - 1e-7)) * 0", 1.0),
+    ("log_softmax(w, 0).sum()", [0.0, 1000.0]),
+]
+
+
+@pytest.mark.parametrize(("program", "value"), MENDED)
+def test_the_remedy_mends_it(program: str, value: Any) -> None:
+    report = evaluate(program, value)
+    assert report.verdict in {Verdict.MATCH, Verdict.SUBGRADIENT}
+    assert bool(report["w"].gradient.isfinite().all())
+
+
+def test_a_finite_gradient_has_no_such_note() -> None:
+    assert evaluate("where(w > 0, sqrt(w), 0*w)", 4.0)["w"].note is None
