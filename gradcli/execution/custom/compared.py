@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.causes import Clues, likely_cause
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.custom.recorder import Recording
-from gradcli.execution.custom.trial import Gradients, Trial, pulled_back
+from gradcli.execution.custom.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.evidence import Evidence
 from gradcli.execution.reference import Expansion, differentiate, double, expand
 from gradcli.execution.trace import Traced
@@ -68,10 +68,12 @@ class Compared:
 def side(trial: Trial, cotangent: Tensor) -> Side:
     """Run the reference, and derive its gradients both ways."""
     recording = trial.reference(trial.point, trial.places)
+    if recording.left is not None:
+        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)))
     right = pulled_back(recording, cotangent)
     if not trial.settings.verify:
         return Side(recording, cotangent, right, None, None, None)
-    gap = recording.gap or (f"forward takes numbers out of PyTorch by {recording.left}" if recording.left else None)
+    gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
     expansion = None if gap else expand(recording.trace)
     gap = gap or (_strays(expansion, recording) if expansion else None)
     if expansion is None or gap is not None:
@@ -95,9 +97,13 @@ def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) 
     """Return how each input's gradient compares with the references."""
     found = {}
     for name in trial.wanted:
-        given, right = gradients.get(name), side.right[name]
-        gradient = torch.zeros_like(right) if given is None else given.detach()
-        found[name] = _one(trial, name, gradient, side, clues_of)
+        given = gradients.get(name)
+        gradient = torch.zeros_like(trial.point[name]) if given is None else given.detach()
+        if name in side.right:
+            found[name] = _one(trial, name, gradient, side, clues_of)
+        else:
+            unknown = Comparison(Verdict.UNDECIDED, None, None, None, side.gap)
+            found[name] = Compared(name, gradient, unknown, None, None)
     return found
 
 

@@ -72,7 +72,8 @@ def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
     if not value.is_floating_point():
         return value
     steps = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 0.2 - 0.1
-    changed = value.detach() * (1 + steps.to(value.dtype))
+    sizes = torch.where(value == 0, torch.ones_like(value), value).detach()  # 0 is moved too: it may be at a kink
+    changed = value.detach() + sizes * steps.to(value.dtype)
     return changed.requires_grad_(value.requires_grad)
 
 
@@ -83,10 +84,11 @@ def is_finite(tensors: Sequence[Any]) -> bool:
 
 def other_strides(point: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the same values in tensors that are not contiguous: transposed, or every other entry of a longer one."""
-    return {name: _strided(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+    return {name: strided(value).requires_grad_(value.requires_grad) for name, value in point.items()}
 
 
-def _strided(value: Tensor) -> Tensor:
+def strided(value: Tensor) -> Tensor:
+    """Return the same values in a tensor that is not contiguous; a number is what it is."""
     value = value.detach()
     if value.ndim >= 2:  # noqa: PLR2004 (a matrix)
         return value.mT.contiguous().mT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,10 +15,10 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.autograd import cotangent_of
 from gradcli.execution.custom import contract, second, transforms, variants
 from gradcli.execution.custom.compared import Side
-from gradcli.execution.custom.drawing import draw_point, is_finite
+from gradcli.execution.custom.drawing import draw_point, is_finite, moved
 from gradcli.execution.custom.judged import judge
 from gradcli.execution.custom.subject import Subject
-from gradcli.execution.custom.trial import Applied, Reference, Trial, apply
+from gradcli.execution.custom.trial import Applied, NoReferenceError, Reference, Trial, apply
 from gradcli.execution.trace import Traced
 from gradcli.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
@@ -98,6 +99,8 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
             result = check(trial)
         except ExecutionError as error:
             result = Check(name, Verdict.MISMATCH, error.message)
+        except NoReferenceError as error:
+            result = Check(name, Verdict.UNDECIDED, str(error))
         found += [result] if result is not None else []
     return found
 
@@ -105,6 +108,8 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
 def _again(trial: Trial, known: Verdict) -> list[Check]:
     if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
         return [Check(name, Verdict.UNDECIDED, "not looked at: see above") for name in AGAIN]
+    if known is Verdict.SUBGRADIENT:  # elsewhere there is one right answer
+        trial = replace(trial, point=moved(trial.point, trial.settings.seed))
     return _run(AGAIN, trial)
 
 

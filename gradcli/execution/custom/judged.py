@@ -121,7 +121,7 @@ def _checks(heard: list[Heard], shown: Side) -> list[Check]:
     for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES, TAYLOR):
         verdicts = {item.name: found for item in heard if (found := item.verdict(witness)) is not None}
         if witness == SYMBOLIC and shown.gap and heard:
-            checks.append(Check(witness, Verdict.UNDECIDED, f"{shown.gap}; `--reference PROGRAM` gives one"))
+            checks.append(Check(witness, Verdict.UNDECIDED, shown.gap))
         elif verdicts:
             verdict = worst(list(verdicts.values()))
             names = [f"'{name}'" for name, found in verdicts.items() if found is verdict]
@@ -182,7 +182,7 @@ def _why(trial: Trial, heard: Heard, other: Side) -> str | None:
             where = (comparison.note or "").removesuffix(f"; {found.cause}")
             return "; ".join(part for part in (f"{words}{where}", _cause(trial, heard, other)) if part)
     witness = heard.witnesses["finite-difference"]
-    return f"finite differences are off by {witness.max_abs_error}: the reference and forward may not be the same"
+    return f"finite differences of forward are off by {witness.max_abs_error:.3g}"
 
 
 def _cause(trial: Trial, heard: Heard, other: Side) -> str | None:

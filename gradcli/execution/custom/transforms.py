@@ -49,7 +49,7 @@ def _forward_mode(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
 
 def _pushed(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
     """Return J·t of the reference as the derivative of ⟨Jᵀ·v, t⟩ with respect to v, in which that is linear."""
-    recording = trial.reference(trial.point, trial.places)
+    recording = trial.recorded()
     v = torch.zeros_like(recording.output).requires_grad_()
     gradients = pulled_back(recording, v, create_graph=True)
     parts = [(gradient * tangents[name]).sum() for name, gradient in gradients.items() if gradient.requires_grad]

@@ -22,6 +22,13 @@ IN_PLACE = "a leaf Variable that requires grad"
 Gradients = Mapping[str, Tensor | None]
 
 
+class NoReferenceError(Exception):
+    """Forward takes numbers out of PyTorch, so that autograd cannot say what its gradient is."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"forward takes numbers out of PyTorch by {call}; `--reference PROGRAM` says what it computes")
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """A Function applied to leaves: `output` is what is differentiated, all outputs at `places` joined.
@@ -120,8 +127,14 @@ class Trial:
 
     def right(self, cotangent: Tensor, point: Point | None = None) -> dict[str, Tensor]:
         """Return autograd's gradients of the reference."""
+        return pulled_back(self.recorded(point), cotangent)
+
+    def recorded(self, point: Point | None = None) -> Recording:
+        """Run the reference; NoReferenceError where autograd cannot follow it."""
         recording = self.reference(self.point if point is None else point, self.places)
-        return pulled_back(recording, cotangent)
+        if recording.left is not None:
+            raise NoReferenceError(recording.left)
+        return recording
 
 
 def apply(subject: Subject, point: Point) -> Applied:

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.causes import Clues
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.compared import ROUNDING, SUBJECT, WHO
-from gradcli.execution.custom.drawing import draw_point, is_finite, moved, other_shapes, other_strides
+from gradcli.execution.custom.drawing import draw_point, is_finite, moved, other_shapes, other_strides, strided
 from gradcli.execution.custom.subject import Point
 from gradcli.execution.custom.trial import Trial, apply
 from gradcli.inputs.shapes import show_shape
@@ -37,6 +37,7 @@ def strides(trial: Trial) -> Check:
     wrong = [*_wrong(trial, point, "for inputs that are not contiguous")]
     spread = trial.probe.new_full((), 0.75).expand(trial.probe.shape)
     wrong += _wrong(trial, trial.point, "for a grad_output that is expanded, as sum() makes it", spread)
+    wrong += _wrong(trial, trial.point, "for a grad_output that is not contiguous", strided(trial.probe))
     return _check("non-contiguous tensors", wrong)
 
 

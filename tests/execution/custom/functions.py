@@ -240,8 +240,8 @@ SPECS: tuple[Spec, ...] = (
         "Conv2d",
         "x=1x1x4x4 w=1x1x2x2",
         "save(x, w); F.conv2d(x, w)",
-        "x, w = saved; F.conv_transpose2d(g, w), F.conv2d(x, g)",
-        transposed=("F.conv2d(x, g)", "F.conv2d(x, g).mT"),
+        "x, w = saved; t = F.conv2d(x.transpose(0, 1), g.transpose(0, 1)).transpose(0, 1); F.conv_transpose2d(g, w), t",
+        transposed=("F.conv_transpose2d(g, w), t", "F.conv_transpose2d(g, w), t.mT"),
     ),
     spec(
         "Affine",

@@ -1,0 +1,270 @@
+"""Functions written in every style that PyTorch takes, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+import gradcli
+from gradcli.report import Report
+
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class Power(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, n: int = 2) -> Tensor:
+        return x**n
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004 (PyTorch's signature)
+        x, ctx.n = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * ctx.n * x ** (ctx.n - 1), None
+
+    @staticmethod
+    def jvp(ctx: Any, t: Tensor, _: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return t * ctx.n * x ** (ctx.n - 1)
+
+
+class PowerWithWrongJvp(Power):
+    @staticmethod
+    def jvp(ctx: Any, t: Tensor, _: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return t * ctx.n * x**ctx.n
+
+
+class SumAndProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Any:
+        ctx.save_for_backward(x, y)
+        return (x + y).sum(), x * y, (x > y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, h: Tensor, _: Any) -> Any:
+        x, y = ctx.saved_tensors
+        return g + h * y, g + h * x
+
+
+class Take(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.size = x.shape
+        return x[index]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (index,) = ctx.saved_tensors
+        return torch.zeros(ctx.size, dtype=g.dtype).index_add(0, index, g), None
+
+
+class ThroughNumbers(Square):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.tensor([value * value for value in x.tolist()], dtype=x.dtype)
+
+
+class Relu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.relu(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (x >= 0)
+
+
+class Doubling(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    @staticmethod
+    def backward(_: Any, g: Tensor) -> Any:
+        return 2 * g
+
+
+class UnmarkedDoubling(Doubling):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.mul_(2).clone()
+
+
+class Once(Square):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+class OnContext(Square):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.x = x
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return 2 * ctx.x * g
+
+
+class Raising(Square):
+    @staticmethod
+    def backward(_: Any, *__: Tensor) -> Any:
+        raise ValueError("not today")
+
+
+class TooMany(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g, g
+
+
+class Lazy(torch.autograd.Function):
+    """Honours needs_input_grad."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        with torch.no_grad():
+            return x.detach() * y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, y = ctx.saved_tensors
+        return g * y if ctx.needs_input_grad[0] else None, g * x if ctx.needs_input_grad[1] else None
+
+
+class Contiguous(Square):
+    """Wrong where its upstream gradient is not contiguous."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g.view(-1).view(g.shape)
+
+
+class OfOneSize(Square):
+    """Right for three columns alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.mean(-1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return (g / 3).unsqueeze(-1).expand_as(x)
+
+
+def check(report: Report, name: str) -> Any:
+    return next(check for check in report.checks or () if check.name == name)
+
+
+def said(report: Report) -> str:
+    return "; ".join(item.note for item in (*report.tensors, *(report.checks or ())) if item.note)
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "shapes"),
+    [
+        (Power, {"n": 3}, {"x": (2, 3)}),
+        (SumAndProduct, {}, {"x": (3,), "y": (3,)}),
+        (Take, {"index": torch.tensor([0, 2, 2])}, {"x": (3, 2)}),
+        (Doubling, {}, {"x": (3,)}),
+        (Once, {}, {"x": (3,)}),
+        (Lazy, {}, {"x": (3,), "y": (3,)}),
+    ],
+)
+def test_a_right_function_matches(function: Any, inputs: Any, shapes: Any) -> None:
+    report = gradcli.check_function(function, inputs, shapes=shapes)
+    assert report.verdict == "match", said(report)
+
+
+def test_what_a_function_claims_is_checked() -> None:
+    right = gradcli.check_function(Power, {"n": 3}, shapes={"x": (3,)})
+    assert (check(right, "jvp").verdict, check(right, "vmap").verdict) == ("match", "match")
+    wrong = gradcli.check_function(PowerWithWrongJvp, {"n": 3}, shapes={"x": (3,)})
+    assert check(wrong, "jvp").verdict == "mismatch"
+
+
+def test_numbers_that_leave_pytorch_are_undecided_without_a_reference() -> None:
+    assert gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}).verdict == "undecided"
+    told = gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}, reference="x**2")
+    assert told.verdict == "match", said(told)
+
+
+def test_a_choice_at_a_kink_is_a_subgradient() -> None:
+    report = gradcli.check_function(Relu, {"x": torch.tensor([-1.0, 0.0, 2.0])})
+    assert report.verdict == "subgradient", said(report)
+    assert report["x"].gradient.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (UnmarkedDoubling, "forward changes 'x' in place, and does not call mark_dirty"),
+        (OnContext, "ctx.x is the input 'x'"),
+        (Raising, "backward raises ValueError: not today (test_checks.py:"),
+        (TooMany, "returned an incorrect number of gradients (expected 1, got 2)"),
+        (Contiguous, "view size is not compatible"),
+    ],
+)
+def test_what_is_wrong_is_said(function: Any, words: str) -> None:
+    report = gradcli.check_function(function, shapes={"x": (2, 3)})
+    assert report.verdict == "mismatch"
+    assert words in said(report)
+
+
+def test_other_shapes_are_tried() -> None:
+    report = gradcli.check_function(OfOneSize, shapes={"x": (2, 3)})
+    assert check(report, "other shapes").verdict == "mismatch"
+    assert "for x of shape 3x4, the gradient of 'x' is wrong" in said(report)
+
+
+def test_a_reference_that_forward_does_not_compute_is_a_mismatch() -> None:
+    report = gradcli.check_function(Square, shapes={"x": (3,)}, reference="x**3")
+    assert check(report, "forward").verdict == "mismatch"
+    assert report["x"].verdict == "mismatch"
+
+
+def test_an_error_names_what_forward_takes() -> None:
+    with pytest.raises(gradcli.GradcliError, match="forward takes no 'm'"):
+        gradcli.check_function(Power, {"m": 3}, shapes={"x": (3,)})
+
+
+def test_the_upstream_gradient_is_the_users() -> None:
+    report = gradcli.check_function(Square, {"x": torch.tensor([1.0, 2.0])}, grad_output=[10, 100])
+    assert report["x"].gradient.tolist() == [20, 400]
+    assert report.node is not None
+    assert report.node.returned["x"].tolist() == [20, 400]
