@@ -5,7 +5,8 @@ The callable is its own definition: applied to numbered entries, it shows where 
 
 from __future__ import annotations
 
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.composite import composite
+from gradcli.ops.record import ALIKE, Kind, Op
 
 DEFINITION = "every entry of the result is an entry of an input"
 
@@ -221,6 +222,19 @@ MOVEMENT: tuple[Op, ...] = (
         "F.pad(x, (1, 2)) | x=3",
         "F.pad(x, (1, 1), mode='reflect') | x=1x4",
         torch="torch.nn.functional.pad",
+    ),
+    composite(
+        "movement",
+        "view_as_real(input)",
+        "stack([real(input), imag(input)], -1)",
+        "view_as_real(torch.complex(x, y)) | x=2x3 y=2x3",
+        complex=ALIKE,
+    ),
+    composite(
+        "movement",
+        "view_as_complex(input)",
+        "complex(input[..., 0], input[..., 1])",
+        "view_as_complex(x).abs() | x=3x2",
     ),
     _move("_rows(input, dim)", torch="gradcli.execution.kernels.rows"),
     _move("_at(input, index)", torch="gradcli.execution.kernels.at"),
