@@ -11,6 +11,7 @@ from gradcli.execution.drawing import run_at_a_point
 from gradcli.execution.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.precision import explained
 from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.settlement import settle
 from gradcli.execution.testimony import Witnesses
 from gradcli.execution.trace import Traced
 from gradcli.execution.verdicts import weigh
@@ -38,10 +39,7 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)
     reports = _heard(run, evaluation)
-    words = explained(run, {found.name: found for found in reports.values()})
-    for traced, found in reports.items():
-        if found.name in words:
-            reports[traced] = dataclasses.replace(found, note=f"{found.note}; {words[found.name]}")
+    reports = _with_reasons(run, evaluation, reports)
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
     return report(run, list(reports.values()), overall(list(reports.values())))
@@ -59,6 +57,22 @@ def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
         testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
         if testimony is not None:
             reports[traced] = weigh(found, testimony)
+    return reports
+
+
+def _with_reasons(run: Run, evaluation: Evaluation, reports: dict[Traced, TensorReport]) -> dict[Traced, TensorReport]:
+    """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
+    wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
+    if not wrong or evaluation.evidence is None:
+        return reports
+    settled = settle(run, evaluation.evidence) if run.settings.dtype == "float64" else None
+    words = explained(run, {found.name: found for found in wrong.values()})
+    culprit = evaluation.evidence.culprit()
+    for traced, found in wrong.items():
+        nearest = settled is not None and culprit is not None and traced in culprit.inputs
+        parts = (found.note, settled.words if settled and nearest else None, words.get(found.name))
+        dissenter = found.dissenter or (settled.dissenter if settled else None)
+        reports[traced] = dataclasses.replace(found, note="; ".join(filter(None, parts)), dissenter=dissenter)
     return reports
 
 

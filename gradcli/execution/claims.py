@@ -62,7 +62,7 @@ class Claims:
         """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
         evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
         if gradient is None:
-            raise InputError(f"--claim: '{self.run.names[traced]}' is a constant and has no gradient")
+            raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
         if evidence is not None and traced in evidence.reference.values:
             return evidence.reference.values[traced], None
         return double(gradient), "compared with autograd's gradient, for want of a symbolic one"

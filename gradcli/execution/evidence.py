@@ -15,7 +15,7 @@ from gradcli.execution.finite import all_finite
 from gradcli.execution.kinks import SLACK
 from gradcli.execution.noise import Noise, rounding_noise
 from gradcli.execution.reference import Reference, double
-from gradcli.execution.trace import Trace, Traced
+from gradcli.execution.trace import Trace, Traced, TracedCall
 from gradcli.execution.undefined import resting_on_undefined
 from gradcli.report import Verdict
 from gradcli.verify import Comparison, Tolerance, compare
@@ -99,7 +99,7 @@ class Evidence:
             return _with_note(comparison, Verdict.UNDEFINED, made)
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
             return _with_note(comparison, Verdict.MATCH, infinity_made(self.trace, self.gradients) or "")
-        if comparison.verdict is Verdict.MISMATCH and (culprit := self._culprit()) is not None:
+        if comparison.verdict is Verdict.MISMATCH and (culprit := self._where()) is not None:
             return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
         return comparison
 
@@ -111,14 +111,23 @@ class Evidence:
             return self._nan or None
         return f"the derivative of '{self.reference.first_nan.outputs[0].text}' makes the first NaN"
 
-    def _culprit(self) -> str | None:
-        """Return in words the call nearest to the output whose operands' gradients are wrong and results' are right."""
+    def culprit(self) -> TracedCall | None:
+        """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
         for call in reversed(self.trace.calls):
             known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
             wrong = [traced for traced in known if self._compared(traced).verdict is Verdict.MISMATCH]
             if wrong and not any(output in wrong for output in call.outputs):
-                return f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
+                return call
         return None
+
+    def _where(self) -> str | None:
+        """Return in words where the gradients part."""
+        call = self.culprit()
+        return (
+            None
+            if call is None
+            else f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
+        )
 
     def _is_comparable(self, traced: Traced) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values
