@@ -21,6 +21,8 @@ NORMWISE = {
     "bfloat16": (5e-2, 7.9e-3),
 }
 ELEMENTWISE = (1e-9, 1e-13)
+# The smallest normal number of double precision: below it digits are lost, and some machines write 0.
+SMALLEST = 2.0**-1022
 # Elements that are compared at once.
 BLOCK = 1 << 14
 
@@ -51,7 +53,7 @@ class Tolerance:
         largest = float(finite.max()) if finite.numel() else 0.0
         if self.normwise:
             return size * 0 + (self.relative * largest + self.absolute)
-        return size * self.relative + self.absolute * largest
+        return size * self.relative + (self.absolute * largest + SMALLEST)
 
 
 @dataclass(frozen=True, slots=True)

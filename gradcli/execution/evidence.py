@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from gradcli.causes import NO_CLUES, Clues
@@ -13,7 +14,7 @@ from gradcli.execution.autograd import grad_fn_name
 from gradcli.execution.explain import gradient_made, infinity_made
 from gradcli.execution.finite import all_finite
 from gradcli.execution.kinks import SLACK
-from gradcli.execution.noise import Noise, rounding_noise
+from gradcli.execution.noise import Noise, conditioning, rounding_noise
 from gradcli.execution.reference import Reference, double
 from gradcli.execution.trace import Trace, Traced, TracedCall
 from gradcli.execution.undefined import resting_on_undefined
@@ -41,6 +42,7 @@ class Evidence:
     undefined: dict[Traced, str]
     _noise: Noise[Traced] | None = None
     _nan: str | None = None
+    _conditioning: Noise[Traced] | None = None
     _known: dict[Traced, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -81,7 +83,10 @@ class Evidence:
         again = compare(gradient, reference, tolerance, self._noise.excused(traced))
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=ROUNDING)
-        if compare(gradient, reference, tolerance, self._noise.unknown(traced)).verdict is Verdict.MATCH:
+        if self._conditioning is None:
+            self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
+        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.excused(traced))
+        if compare(gradient, reference, tolerance, unknown).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
         return comparison
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.execution.reference import Expansion, Reference, differentiate, expand
+from gradcli.execution.reference import Expansion, Reference, differentiate, double, expand
 from gradcli.execution.trace import Trace, Traced
 
 Key = TypeVar("Key")
@@ -52,24 +52,56 @@ class Noise(Generic[Key]):
         """
         away = (self.shaken[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
-        unknown = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
-        return torch.maximum(unknown, self.excused(key))
+        return torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
 
     def _scatter(self, key: Key) -> Tensor:
         return (self.shaken[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
+def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    if tensor.is_complex():
+        return torch.view_as_complex(_shake(torch.view_as_real(tensor.resolve_conj()), generator))
+    steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
+    return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
+
+
+def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
+    """Return the trace's definitions with other last bits of every value."""
+    expansion = expand(trace, lambda tensor: _shake(tensor, generator))
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
+def _moved(trace: Trace, generator: torch.Generator) -> Expansion:
+    """Return the trace's definitions with other last bits of the leaves."""
+    expansion = expand(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
 def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
+    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent))
 
-    def gradients(expansion: Expansion) -> Mapping[Traced, Tensor]:
-        return differentiate(expansion, cotangent, DERIVATIONS.known).values
 
-    return scattered(trace, reference.values, gradients)
+def conditioning(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
+    """Return how far each entry moves with the last bits of the leaves alone: no stable algorithm does better.
+
+    What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
+    """
+    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent), shaken=_moved)
+
+
+def _gradients(expansion: Expansion, cotangent: Tensor) -> Mapping[Traced, Tensor]:
+    return differentiate(expansion, cotangent, DERIVATIONS.known).values
 
 
 def scattered(
-    trace: Trace, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]], scale: float = 0.0
+    trace: Trace,
+    known: Mapping[Key, Tensor],
+    again: Callable[[Expansion], Mapping[Key, Tensor]],
+    scale: float = 0.0,
+    shaken: Callable[[Trace, torch.Generator], Expansion] = _shaken,
 ) -> Noise[Key]:
     """Return how far rounding alone may move each entry of some tensors.
 
@@ -77,28 +109,16 @@ def scattered(
     and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
-    runs = [again(_shaken(trace, generator)) for _ in range(RUNS)]
-    shaken = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
+    runs = [again(shaken(trace, generator)) for _ in range(RUNS)]
+    found = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
     largest = max((_largest(value) for value in known.values()), default=0.0)
     largest = max(largest, scale)
-    return Noise(known, shaken, CEILING * largest)
+    return Noise(known, found, CEILING * largest)
 
 
 def _like(found: Tensor | None, value: Tensor) -> Tensor:
     """Return a run's value, or the reference's where a run has none of its shape: no scatter is no excuse."""
     return value if found is None or found.shape != value.shape else found
-
-
-def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
-    def shake(tensor: Tensor) -> Tensor:
-        if tensor.is_complex():
-            return torch.view_as_complex(shake(torch.view_as_real(tensor.resolve_conj())))
-        steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
-        return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
-
-    expansion = expand(trace, shake)
-    DERIVATIONS.request(expansion.signatures())
-    return expansion
 
 
 def _largest(value: Tensor) -> float:
