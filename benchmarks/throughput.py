@@ -2,7 +2,7 @@
 
 python benchmarks/throughput.py [--suite benchmarks/suite.toml] [-j 2]
 
-Both sides run on as many processes, in turn; every entry of every gradient is compared on both. Exits 1 below the bound.
+Both sides run on as many processes, in turn, and compare every entry of every gradient. Exits 1 below the bound.
 """
 
 from __future__ import annotations
