@@ -162,7 +162,7 @@ def target_of(op: Op, call: BoundCall) -> Callable[..., Any]:
 def _run(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
     try:
         return target(*positional, **keywords)
-    except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
         message = str(error).strip().partition("\n")[0]
         raise ExecutionError(f"PyTorch refuses {op.name}: {message}") from None
 
