@@ -14,6 +14,14 @@ from gradcli.cli.app import main
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
 EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 COMMANDS = [line for line in re.findall(r"gradcli check [^\n`]*--format[^\n`]*", PAGE) if "docs/" not in line]
+SUITE = """
+[defaults]
+witnesses = ["symbolic"]
+[[check]]
+program = "x*x"
+[[check]]
+program = "x+y"
+"""
 
 
 def test_there_is_one_for_every_service() -> None:
@@ -26,10 +34,7 @@ def test_there_is_one_for_every_service() -> None:
 def test_a_command_runs(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "gradients").mkdir()
-    suite = (
-        '[[check]]\nprogram = "x*x"\nwitnesses = ["symbolic"]\n[[check]]\nprogram = "x+y"\nwitnesses = ["symbolic"]\n'
-    )
-    (tmp_path / "gradients" / "ours.toml").write_text(suite, encoding="utf-8")
+    (tmp_path / "gradients" / "ours.toml").write_text(SUITE, encoding="utf-8")
     words = command.replace("*", "ours").replace("${{ matrix.shard }}", "1").replace("-j auto", "-j 1")
     assert main(shlex.split(words)[1:]) == 0
 
