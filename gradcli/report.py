@@ -62,7 +62,8 @@ class Witness:
     """What a numerical witness says of autograd's gradient.
 
     `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
-    at but the gradient along that many random directions. `order` is that of the Taylor remainder, `linear_error` the
+    at but the gradient along that many random directions. `order` is that of the Taylor remainder and
+    `second_order` that of the one after the second term; `linear_error` is the
     part of the gradient that it says is wrong.
     """
 
@@ -71,6 +72,7 @@ class Witness:
     estimated_error: float | None = optional()
     projections: int | None = optional()
     order: float | None = optional()
+    second_order: float | None = optional()
     linear_error: float | None = optional()
     note: str | None = optional()
 

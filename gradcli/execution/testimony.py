@@ -108,7 +108,9 @@ def by_taylor(found: Taylor, gradient: Tensor, tolerance: Tolerance) -> Witness:
         note = "no remainder: the function is linear along this direction"
     elif verdict is Verdict.MATCH and found.order is None and tolerance.normwise:
         note = f"the gradient's own rounding, {tolerance.relative:g}, hides the remainder's order"
-    return Witness(verdict, order=found.order, linear_error=found.linear_error, note=note)
+    return Witness(
+        verdict, order=found.order, second_order=found.second_order, linear_error=found.linear_error, note=note
+    )
 
 
 def judge(

@@ -60,11 +60,14 @@ class Taylor:
     """The Taylor test along one direction; `order` is infinite for a remainder of zero, None where none can be seen.
 
     `linear_error` is the part of the directional derivative that the gradient has wrong, relative to the gradient.
+    `second_order` is that of the remainder after the second term, 3 where autograd's second derivative is right too;
+    None where it has none.
     """
 
     order: float | None
     linear_error: float
     differences: FiniteDifferences
+    second_order: float | None = None
 
 
 def finite_differences(function: Function, point: Point, name: str, cotangent: Tensor) -> FiniteDifferences:
@@ -99,7 +102,10 @@ def taylor(
     slope = float(directions[0] @ gradient)
     size = max(float(gradient.norm()), abs(float(found.value)))
     error = abs(float(found.value) - slope) / size if size else 0.0
-    return Taylor(_order(line, directions[0], slope, roundoff), error, found)
+    order = _order(line, directions[0], slope, roundoff=roundoff)
+    curvature = None if roundoff else _curvature(line, directions[0])
+    second = None if curvature is None else _order(line, directions[0], slope, curvature)
+    return Taylor(order, error, found, second)
 
 
 def taylor_order(function: Function, point: Point, gradients: Mapping[str, Tensor], cotangent: Tensor) -> float | None:
@@ -209,11 +215,25 @@ def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
     return last, last - second
 
 
-def _order(line: _Line, direction: Tensor, slope: float, roundoff: float) -> float | None:
+def _curvature(line: _Line, direction: Tensor) -> float | None:
+    """Return dᵀ·H·d by differentiating autograd's own gradient; None where it cannot be differentiated again."""
+    start = line.start.clone().requires_grad_()
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            (first,) = torch.autograd.grad(line.change(start), start, create_graph=True)
+            (second,) = torch.autograd.grad(first @ direction, start)
+    except RuntimeError:  # no second derivative, or one that does not depend on the tensor
+        return None
+    found = float(second @ direction)
+    return found if math.isfinite(found) else None
+
+
+def _order(line: _Line, direction: Tensor, slope: float, curvature: float = 0.0, roundoff: float = 0.0) -> float | None:
     """Return the order between the two smallest steps at which the remainder is well above its rounding error."""
     steps = torch.tensor([2.0**-k for k in HALVINGS], dtype=torch.float64) * line.size
     changes = line.changes(direction[None], torch.zeros(1, dtype=torch.long), steps[None])[0]
-    remainders = (changes - steps * slope).abs()
+    remainders = (changes - steps * slope - steps.square() / 2 * curvature).abs()
     noise = 4 * EPSILON * (line.magnitude + steps * abs(slope))
     seen = (remainders > VISIBLE * noise) & (remainders > 30 * roundoff * abs(slope) * steps)
     inside = remainders.isfinite()  # a long step may leave the function's domain

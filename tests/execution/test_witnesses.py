@@ -188,3 +188,11 @@ def test_a_gradient_in_low_precision_is_granted_its_rounding() -> None:
     assert judge(found, low, tolerance)[0] is Verdict.MATCH
     assert judge(found, low, DOUBLE)[0] is Verdict.MISMATCH
     assert judge(found, low * 1.5, tolerance)[0] is Verdict.MISMATCH
+
+
+def test_the_second_order_is_three() -> None:
+    right = gradients(NETWORK, COTANGENT)["W"]
+    found = taylor(network, NETWORK, {"W": right}, COTANGENT)
+    assert found.second_order == pytest.approx(3.0, abs=0.05)
+    named, point = question(lambda x: x.detach() * x, [2.0, -1.0])  # autograd's second derivative is 0, and wrong
+    assert taylor(named, point, {"x": 2 * point["x"]}, torch.ones(2)).second_order != pytest.approx(3.0, abs=0.5)
