@@ -49,6 +49,10 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"text": FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
     except GradcliError as error:
         return {"error": _plain(error)}
+    except KeyboardInterrupt as error:  # nobody else can raise one here: this is not the terminal's session
+        from gradcli.execution.custom.frames import refusal
+
+        return {"error": _plain(refusal("the file", error))}
     except Exception as error:  # noqa: BLE001 (any defect becomes a message, as in the parent)
         if os.environ.get("GRADCLI_DEBUG") == "1":
             import traceback

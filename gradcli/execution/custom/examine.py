@@ -59,7 +59,7 @@ def examine(subject: Subject, reference: Reference, settings: Settings, given: M
     checks = [*([forward] if forward else []), *judged.checks]
     if settings.verify:
         checks += _run(ALWAYS, trial)
-        checks += _again(trial, worst([check.verdict for check in checks]))
+        checks += _again(trial, worst([check.verdict for check in judged.checks]))
     tensors = [*judged.tensors, _output(trial, applied, forward)]
     verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
     return Report(
@@ -107,7 +107,9 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
 
 def _again(trial: Trial, known: Verdict) -> list[Check]:
     if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
-        return [Check(name, Verdict.UNDECIDED, "not looked at: see above") for name in AGAIN]
+        first, *others = AGAIN
+        note = "not looked at, nor is what is undecided below: the gradient is wrong already"
+        return [Check(first, Verdict.UNDECIDED, note), *(Check(name, Verdict.UNDECIDED) for name in others)]
     if known is Verdict.SUBGRADIENT:  # elsewhere there is one right answer
         trial = replace(trial, point=moved(trial.point, trial.settings.seed))
     return _run(AGAIN, trial)

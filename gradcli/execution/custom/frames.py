@@ -29,6 +29,12 @@ def refusal(what: str, error: BaseException) -> ExecutionError:
     return ExecutionError(message, source=source or None, span=Span(0, len(source)))
 
 
+def still_in(what: str, error: BaseException) -> str:
+    """Return in words where the user's code was when it was stopped."""
+    file, line = place(error)
+    return f"; it was still in {what} ({Path(file).name}:{line})" if file else ""
+
+
 def raised(error: BaseException) -> str:
     """Return what was raised, in words: `raises ValueError: text`; PyTorch's text up to its first line break."""
     text = str(error).strip().partition("\n")[0]

@@ -42,6 +42,7 @@ class Heard:
     shown: Compared
     probed: Compared
     witnesses: Mapping[str, Witness]
+    returned_none: bool
 
     @property
     def smooth(self) -> bool:
@@ -77,7 +78,10 @@ def judge(trial: Trial, applied: Applied) -> Judged:
         first = compared(trial, gradients, shown, clues_of)
         other = side(trial, trial.probe)
         second = compared(trial, probed, other, clues_of)
-        heard = [Heard(name, first[name], second[name], numerical.get(name, {})) for name in trial.wanted]
+        heard = [
+            Heard(name, first[name], second[name], numerical.get(name, {}), gradients.get(name) is None)
+            for name in trial.wanted
+        ]
     by_name = {item.name: item for item in heard}
     tensors = [
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
@@ -159,6 +163,8 @@ def _symbolic(heard: Heard, reference: Tensor | None, formula: Formula | None) -
 def _verdict(trial: Trial, heard: Heard, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
     """Return the verdict on one gradient and the note that explains it."""
     shown = sides[0]
+    if heard.returned_none and heard.verdict(AUTOGRAD) is Verdict.MISMATCH:
+        return Verdict.MISMATCH, f"backward returns None for '{heard.name}', whose gradient is not zero"
     found = {witness: heard.verdict(witness) for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES)}
     verdicts = [verdict for verdict in found.values() if verdict is not None]
     if shown.gap:

@@ -16,7 +16,7 @@ import torch
 
 from gradcli.deadline import DeadlineError
 from gradcli.errors import GradcliError, InputError
-from gradcli.execution.custom.frames import place, refusal, syntax_refusal
+from gradcli.execution.custom.frames import place, refusal, still_in, syntax_refusal
 from gradcli.inputs.names import suggest
 
 USAGE = "write FILE.py:Class or module:Class"
@@ -68,6 +68,9 @@ def _refusals(name: str) -> Iterator[None]:
     """Turn whatever loading raises into an error in the user's terms; `raise SystemExit(0)` is no success."""
     try:
         yield
+    except DeadlineError as error:
+        error.message += still_in(name, error)
+        raise
     except (GradcliError, KeyboardInterrupt):
         raise
     except SyntaxError as error:

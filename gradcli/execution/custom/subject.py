@@ -14,7 +14,7 @@ from torch.autograd.function import FunctionCtx
 
 from gradcli.deadline import DeadlineError
 from gradcli.errors import ExecutionError, GradcliError
-from gradcli.execution.custom.frames import refusal
+from gradcli.execution.custom.frames import refusal, still_in
 from gradcli.execution.custom.parameters import Parameter, has_setup
 
 Point = Mapping[str, Tensor]
@@ -79,7 +79,10 @@ def refusals(what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (GradcliError, DeadlineError, KeyboardInterrupt):
+    except DeadlineError as error:
+        error.message += still_in(what, error)
+        raise
+    except (GradcliError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise refusal(what, error) from error
