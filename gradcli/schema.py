@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report import REPORT_SCHEMA, Report, is_optional
+from gradcli.report import REPORT_SCHEMA, SUITE_SCHEMA, Report, is_optional
 
 JsonSchema: TypeAlias = "dict[str, Any]"
 
@@ -42,6 +42,10 @@ NUMBERS: dict[str, JsonSchema] = {
     },
 }
 
+# What a suite says of a check, beside its report.
+NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "tags": list[str], "seconds": float}
+REQUIRED = ["name", "seconds"]
+
 
 def report_schema() -> JsonSchema:
     """Return the JSON Schema of the report."""
@@ -50,6 +54,35 @@ def report_schema() -> JsonSchema:
     schema["properties"]["schema"] = {"const": REPORT_SCHEMA}
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, "title": "gradcli report", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def suite_report_schema() -> JsonSchema:
+    """Return the JSON Schema of the report of several checks: reports with a name, or the error of a check."""
+    report = report_schema()
+    named = {name: _schema_of(kind, {}) for name, kind in NAMED.items()}
+    check = {"allOf": [{"$ref": "#/$defs/Report"}, {"type": "object", "properties": named, "required": REQUIRED}]}
+    definitions = {**report.pop("$defs"), "Report": {key: report[key] for key in ("type", "properties", "required")}}
+    definitions["Failed"] = _failed(named)
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    properties = {
+        "schema": {"const": SUITE_SCHEMA},
+        "failures": {"type": "array", "items": {"type": "string"}},
+        "checks": {"type": "array", "items": {"anyOf": [check, {"$ref": "#/$defs/Failed"}]}},
+        "counts": counts,
+        "verdict": {"$ref": "#/$defs/Verdict"},
+    }
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"$schema": report["$schema"], "title": "gradcli suite report", **schema, "$defs": definitions}
+
+
+def _failed(named: JsonSchema) -> JsonSchema:
+    """Return the schema of a check without a report: it is wrong itself, or no process finished it."""
+    message = {"type": "string"}
+    reason = {"message": message, "hint": {"anyOf": [message, {"type": "null"}]}, "exit": {"type": "integer"}}
+    error = {"type": "object", "properties": reason, "required": list(reason)}
+    verdict = {"anyOf": [{"$ref": "#/$defs/Verdict"}, {"type": "null"}]}
+    properties = {**named, "program": {"type": "string"}, "error": error, "verdict": verdict}
+    return {"type": "object", "properties": properties, "required": [*REQUIRED, "program", "error", "verdict"]}
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:

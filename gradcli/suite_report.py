@@ -10,7 +10,8 @@ from gradcli.errors import GRAVEST_FIRST, ExitCode, GradcliError
 from gradcli.report import SUITE_SCHEMA, Report, TensorReport, jsonable
 from gradcli.verdict import Verdict, worst
 
-ERROR = "error"  # counted beside the verdicts: a check that is wrong itself
+# Counted beside the verdicts: a check that is wrong itself, and one that was not to be verified.
+ERROR, UNVERIFIED = "error", "not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CheckReport:
     @property
     def outcome(self) -> str:
         """Return the verdict in a word, or that there is an error."""
-        return ERROR if self.verdict is None and self.reason is not None else str(self.verdict or "not verified")
+        return ERROR if self.verdict is None and self.reason is not None else str(self.verdict or UNVERIFIED)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data, with what the suite says of the check."""
@@ -81,7 +82,7 @@ class SuiteReport:
     def counts(self) -> dict[str, int]:
         """Return how many checks came to each verdict, or to an error."""
         outcomes = [check.outcome for check in self.checks]
-        return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR] if name in outcomes}
+        return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR, UNVERIFIED] if name in outcomes}
 
     @property
     def failures(self) -> list[CheckReport]:

@@ -38,7 +38,7 @@ def check(
       gradcli check "x**2 * y" "sin(x) / x" --points 3
       gradcli check "mean(w1+w2+w2*w3)" --shape 2x2 --claim "w2=(w3+1)/4"
       gradcli check "tanh(x).sum()" --shape 8 --dtype float32,bfloat16
-      gradcli check suite.toml -j auto --format junit -o report.xml
+      gradcli check suite.toml -j auto --format junit
     """
     from gradcli.cli.checking import run_checks
     from gradcli.inputs import check_positive, parse_choices, parse_claims

@@ -16,8 +16,6 @@ def hessian(
 ) -> int:
     """Differentiate a scalar output twice, by every pair of leaves.
 
-    Its blocks are named by leaf, and whether it is symmetric is looked at.
-
     Examples:
       gradcli hessian "x**2 * y" --value x=2 --value y=3
       gradcli hessian "x @ A @ x" --shape A=2x2 --shape x=2 --wrt x

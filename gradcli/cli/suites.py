@@ -34,7 +34,7 @@ def run_suite(checks: Sequence[Check], options: SuiteOptions, output: OutputOpti
         lines.write_rest(done)
     suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen))
     _remember(suite)
-    _write(suite, output)
+    write_suite(suite, output)
     if interrupted:
         raise KeyboardInterrupt
     return suite.exit_code
@@ -109,7 +109,7 @@ def _tell(report: CheckReport) -> None:
         write_error(report.told)
 
 
-def _write(suite: SuiteReport, output: OutputOptions) -> None:
+def write_suite(suite: SuiteReport, output: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
     from gradcli.output import write
     from gradcli.render import SUITE_FORMATS

@@ -11,7 +11,7 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
 from gradcli.render.style import Style
 from gradcli.render.view import clip
-from gradcli.suite_report import CheckReport, Finding, SuiteReport
+from gradcli.suite_report import UNVERIFIED, CheckReport, Finding, SuiteReport
 from gradcli.verdict import Verdict
 
 MOST_CHECKS = 24  # beyond these, a row each would bury the failures
@@ -39,7 +39,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite),),
         failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
-        verdict=None if not suite.counts.keys() - {"not verified"} and suite.checks else suite.verdict,
+        verdict=None if not suite.counts.keys() - {UNVERIFIED} and suite.checks else suite.verdict,
         summary=summary(suite),
     )
 
@@ -127,10 +127,12 @@ def _time(check: CheckReport) -> str:
 
 def _finding(finding: Finding) -> str:
     text = f"{clip(finding.tensor, LONGEST_NAME)}: {finding.verdict}"
-    if finding.index is not None and finding.symbolic is not None:
-        at = f" at {list(finding.index)}" if finding.index else ""
-        text += f"{at}, autograd {_number(finding.autograd)}, symbolic {_number(finding.symbolic)}"
-    return text + (f": {escape(' '.join(finding.note.split()))}" if finding.note else "")
+    if finding.note:  # it has the place and the numbers, of a claim too
+        return f"{text}: {escape(' '.join(finding.note.split()))}"
+    if finding.index is None or finding.symbolic is None:
+        return text
+    at = f" at {list(finding.index)}" if finding.index else ""
+    return f"{text}{at}: autograd {_number(finding.autograd)}, symbolic {_number(finding.symbolic)}"
 
 
 def _number(value: object) -> str:

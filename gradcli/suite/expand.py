@@ -46,7 +46,8 @@ def _variants(said: Mapping[str, Any], settings: Settings) -> Iterator[tuple[str
     """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`."""
     shapes, dtypes = said.get("shape"), said.get("dtype")
     for shape, dtype in product(_listed(shapes), _listed(dtypes)):
-        varied = [_shown(shape)] * isinstance(shapes, list) + [str(dtype)] * isinstance(dtypes, list)
+        varied = [_shown(shape)] if isinstance(shapes, list) else []
+        varied += [str(dtype)] if isinstance(dtypes, list) else []
         changes: dict[str, Any] = {} if shape is None else {"shapes": parse_shapes(_texts(shape), settings.limits)}
         changes |= {} if dtype is None else {"dtype": dtype}
         yield f"[{'-'.join(varied)}]" if varied else "", replace(settings, **changes)

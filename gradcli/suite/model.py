@@ -20,7 +20,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    shape: Shape | list[Shape] | None = Field(
+    shape: Shape | Annotated[list[Shape], Field(min_length=1)] | None = Field(
         default=None, description='Of all leaves ("2x3", "scalar") or by leaf; a list makes one check for each.'
     )
     values: str | dict[Name, Tensor] | None = Field(
@@ -30,7 +30,9 @@ class Options(BaseModel):
     )
     init: Initialisation | None = Field(default=None, description="How the other leaves are filled.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    dtype: DataType | list[DataType] | None = Field(default=None, description="A list makes one check for each.")
+    dtype: DataType | Annotated[list[DataType], Field(min_length=1)] | None = Field(
+        default=None, description="A list makes one check for each."
+    )
     constants: Name | list[Name] | None = Field(default=None, description="Leaves with requires_grad=False.")
     reduce: Reduction | None = Field(default=None, description="What makes the output a scalar.")
     grad_output: Tensor | None = Field(

@@ -1,0 +1,15 @@
+"""The JSON Schema of suite files, as editors read it: the models that validate them say what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def suite_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a suite file, its keys as they are written there."""
+    from gradcli.suite.model import SuiteModel
+
+    schema = SuiteModel.model_json_schema(by_alias=True, mode="validation")
+    for table in schema["$defs"].values():
+        table["properties"]["value"] = table["properties"]["values"]  # its other spelling, which pydantic leaves out
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

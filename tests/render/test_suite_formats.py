@@ -1,0 +1,212 @@
+"""Every format of several checks, read back by parsers that others wrote where there is one."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import junitparser
+import pytest
+import torch
+from sarif.loader import load_sarif_file
+
+from gradcli.errors import ExitCode, InputError
+from gradcli.render import FORMATS, SUITE_FORMATS
+from gradcli.render.style import Style
+from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.schema import suite_report_schema
+from gradcli.settings import Format
+from gradcli.suite_report import CheckReport, SuiteReport, check_report, error_report, suite_of
+
+STYLE = Style(80)
+PLANTED = "a planted, wrong: 100% [/x] \x1b ` | <&> \ufffe"
+PLACE = {"file": "suites/a suite.toml"}
+
+
+def report(program: str, verdict: Verdict | None, note: str | None = None) -> Report:
+    gradient, wrong = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])
+    symbolic = Symbolic("w/2", None, gradient if verdict is Verdict.MATCH else wrong, 2.0, 0.5, (1,))
+    tensor = TensorReport("w", "leaf", (2,), True, None, gradient, None, gradient, symbolic, verdict, note)
+    output = Output("w", (), torch.tensor(1.0))
+    return Report("0.1.0", "2.13.0", "check", program, "float64", "cpu", 0, output, (tensor,), verdict)
+
+
+def suite_with(count: int) -> SuiteReport:
+    """Return a suite of passing checks with one of each kind of failure in its middle."""
+    checks = [check_report(report("w*w", Verdict.MATCH), f"check {n}", line=n + 1, **PLACE) for n in range(count)]
+    checks[count // 2] = check_report(
+        report("w*w", Verdict.MISMATCH, "off by a factor of 2"), PLANTED, line=count // 2 + 1, **PLACE
+    )
+    return SuiteReport(tuple(checks), count)
+
+
+def broken() -> CheckReport:
+    return error_report(InputError("no such thing", hint="write another"), "broken", "sinn(x)", line=3, **PLACE)
+
+
+def test_every_format_renders_several_checks() -> None:
+    assert set(SUITE_FORMATS) == set(FORMATS) == set(get_args(Format))
+
+
+@pytest.mark.parametrize("name", get_args(Format))
+def test_the_planted_mismatch_comes_first(name: str) -> None:
+    text = SUITE_FORMATS[name](suite_with(60), STYLE)
+    listed = {"table": "Failures", "plain": "Failures"}.get(name)
+    text = text.partition(listed)[2] if listed else text
+    if name == "jsonl":  # in the order of the suite, as they finish: the only line that is not a match
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [line["name"] for line in lines if line["verdict"] != "match"] == [PLANTED]
+    else:
+        assert "planted" in text
+        assert not re.search(r"check \d", text.partition("planted")[0])
+
+
+@pytest.mark.parametrize("name", sorted({*get_args(Format)} - {"json", "jsonl"}))
+def test_no_text_of_the_user_steers_a_terminal(name: str) -> None:
+    text = SUITE_FORMATS[name](suite_with(3), STYLE)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", text)
+
+
+@pytest.mark.parametrize("name", ["table", "plain"])
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
+    for count in (3, 60):
+        assert max(map(len, SUITE_FORMATS[name](suite_with(count), Style(width)).splitlines())) <= max(width, 72)
+
+
+def test_junit_is_read_back_by_junitparser() -> None:
+    suite = SuiteReport((*suite_with(5).checks, broken()), 6)
+    document = junitparser.JUnitXml.fromstring(SUITE_FORMATS["junit"](suite, STYLE).encode())
+    (cases,) = list(document)
+    assert (cases.tests, cases.failures, cases.errors, cases.skipped) == (6, 1, 1, 0)
+    error, failure, *passed = list(cases)
+    assert (error.name, type(error.result[0])) == ("broken", junitparser.Error)
+    assert type(failure.result[0]) is junitparser.Failure
+    assert "off by a factor of 2" in failure.result[0].message
+    assert "100% [/x] \\x1b ` | <&> ?" in failure.name
+    assert failure.classname == PLACE["file"]
+    assert [case.name for case in passed] == ["check 0", "check 1", "check 3", "check 4"]
+    assert all(not case.result for case in passed)
+
+
+def test_what_is_undecided_is_no_pass_in_junit() -> None:
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"](report("w", Verdict.UNDECIDED), STYLE).encode())
+    assert (document.errors, document.skipped) == (1, 0)
+
+
+def test_sarif_is_read_back_by_sarif_tools(tmp_path: Path) -> None:
+    path = tmp_path / "report.sarif"
+    path.write_text(SUITE_FORMATS["sarif"](suite_with(5), STYLE), encoding="utf-8")
+    read = load_sarif_file(str(path))
+    assert read.get_distinct_tool_names() == ["gradcli"]
+    (record,) = read.get_records()
+    assert (record["Severity"], record["Code"], record["Line"]) == ("error", "mismatch", 3)
+    assert record["Location"] == "suites/a%20suite.toml"
+    assert "off by a factor of 2" in record["Description"]
+
+
+def test_annotations_of_github_name_file_and_line() -> None:
+    lines = SUITE_FORMATS["github"](suite_with(5), STYLE).splitlines()
+    command = re.fullmatch(r"::(?P<level>\w+) (?P<properties>[^:]*)::(?P<message>.*)", lines[0])
+    assert command
+    # As the runner reads it: properties end at commas, and these escapes are undone.
+    properties = dict(part.split("=", 1) for part in command["properties"].split(","))
+    assert (command["level"], properties["file"], properties["line"]) == ("error", PLACE["file"], "3")
+    assert "%25" in properties["title"]
+    assert "off by a factor of 2" in command["message"]
+    assert lines[-1] == "gradcli: 5 checks, 1 failed: 4 match, 1 mismatch"
+
+
+def test_github_gets_at_most_ten_annotations() -> None:
+    checks = [check_report(report("w", Verdict.MISMATCH), f"check {n}", line=n, **PLACE) for n in range(25)]
+    lines = SUITE_FORMATS["github"](SuiteReport(tuple(checks), 25), STYLE).splitlines()
+    assert sum(line.startswith("::") for line in lines) == 10
+    assert "15 more" in lines[10]
+
+
+def test_gitlab_gets_what_its_format_demands() -> None:
+    (found,) = json.loads(SUITE_FORMATS["gitlab"](suite_with(5), STYLE))
+    assert found["location"] == {"path": PLACE["file"], "lines": {"begin": 3}}
+    assert found["severity"] in {"info", "minor", "major", "critical", "blocker"}
+    assert found["check_name"] == "gradcli/mismatch"
+    other = check_report(report("w*w", Verdict.MISMATCH), "other", line=3, **PLACE)
+    (unlike,) = json.loads(SUITE_FORMATS["gitlab"](SuiteReport((other,), 1), STYLE))
+    assert re.fullmatch("[0-9a-f]{64}", found["fingerprint"])
+    assert found["fingerprint"] != unlike["fingerprint"]
+
+
+def test_json_is_what_its_schema_says() -> None:
+    late = error_report(_undecided(), "late", "w", **PLACE)
+    suite = SuiteReport((*suite_with(3).checks, broken(), late), 9)
+    data = json.loads(SUITE_FORMATS["json"](suite, STYLE))
+    schema = suite_report_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(data, schema)
+    assert data["failures"] == ["broken", PLANTED, "late"]
+    assert data["counts"] == {"match": 2, "undecided": 1, "mismatch": 1, "error": 1}
+    assert suite.exit_code is ExitCode.USAGE
+    del data["checks"][0]["name"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema)
+
+
+def _undecided() -> InputError:
+    error = InputError("undecided: no verdict within 1 s")
+    error.exit_code = ExitCode.UNDECIDED
+    return error
+
+
+@pytest.mark.parametrize(
+    ("found", "expect", "code", "verdict"),
+    [
+        ("mismatch", None, 1, "mismatch"),
+        ("mismatch", "mismatch", 0, "match"),
+        ("match", "mismatch", 1, "mismatch"),
+        ("match", "match", 0, "match"),
+        ("subgradient", None, 0, "subgradient"),
+        ("subgradient", "match", 1, "mismatch"),
+        ("undecided", None, 3, "undecided"),
+        ("undecided", "match", 3, "undecided"),
+        ("undecided", "undecided", 0, "match"),
+        ("undefined", "mismatch", 1, "mismatch"),
+    ],
+)
+def test_an_expected_verdict_passes_and_no_other(found: str, expect: str | None, code: int, verdict: str) -> None:
+    wanted = None if expect is None else Verdict(expect)
+    check = check_report(report("w", Verdict(found)), "w", wanted)
+    suite = SuiteReport((check,), 1)
+    assert (suite.exit_code, str(suite.verdict), suite.counts) == (code, verdict, {found: 1})
+
+
+def test_without_verification_there_is_no_failure() -> None:
+    suite = suite_of([report("w", None)])
+    assert (suite.exit_code, suite.counts) == (0, {"not verified": 1})
+    assert "not verified" in SUITE_FORMATS["table"](suite, STYLE)
+
+
+def test_the_numbers_of_a_finding_are_said_once() -> None:
+    told = SUITE_FORMATS["plain"](suite_of([report("w", Verdict.MISMATCH, "at [1] autograd gives 2")]), STYLE)
+    silent = SUITE_FORMATS["plain"](suite_of([report("w", Verdict.MISMATCH)]), STYLE)
+    assert "w: mismatch: at [1] autograd gives 2" in told
+    assert "symbolic" not in told
+    assert "w: mismatch at [1]: autograd 2, symbolic 4" in silent
+
+
+def test_what_was_not_run_is_said() -> None:
+    assert "7 not run" in SUITE_FORMATS["plain"](SuiteReport(suite_with(3).checks, 10), STYLE)
+
+
+def test_the_summary_goes_to_the_step_of_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from gradcli.cli.bundles import OutputOptions
+    from gradcli.cli.suites import write_suite
+
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    write_suite(suite_with(5), OutputOptions(format="github"))
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("before\n✗ **mismatch**: 5 checks, 1 failed")
+    assert "::error" in capsys.readouterr().out
+    assert os.environ["GITHUB_STEP_SUMMARY"] == str(summary)

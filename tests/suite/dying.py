@@ -1,0 +1,55 @@
+"""Executors whose processes die in the middle of a check, as one does that runs out of memory or hangs."""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from gradcli.suite import work
+from gradcli.suite.check import Check
+from gradcli.suite.executors import Place
+from gradcli.suite_report import CheckReport
+
+
+class Wrapped(Executor):
+    """Hands every check to another executor, in a function that may end its process."""
+
+    def __init__(self, executor: Executor, how: str, folder: Path) -> None:
+        self.executor, self.how, self.folder = executor, how, folder
+
+    def submit(self, _: Any, check: Check) -> Future[CheckReport]:  # type: ignore[override]
+        return self.executor.submit(carry_out, check, self.how, self.folder)
+
+
+def place_where(place: Place, how: str, folder: Path) -> Place:
+    """Return the place, but that the check called `fatal` ends its process: `once`, `always`, or by hanging."""
+
+    @contextmanager
+    def opened(width: int) -> Iterator[Executor]:
+        with place.open(width) as executor:
+            yield Wrapped(executor, how, folder)
+
+    return Place(place.width, opened)
+
+
+def carry_out(check: Check, how: str, folder: Path) -> CheckReport:
+    if check.name == "fatal":
+        marker = folder / "died"
+        first = not marker.exists()
+        marker.touch()
+        if how == "hang":
+            work.GRACE = 1.0
+            work.evaluate_program = _hang  # type: ignore[attr-defined]
+        elif first or how == "always":
+            os._exit(9)
+    return work.carry_out(check)
+
+
+def _hang(*_: Any) -> None:
+    """Wait where no exception of a signal's handler gets through."""
+    while True:
+        with suppress(Exception):
+            time.sleep(60)

@@ -1,0 +1,174 @@
+"""Suite files: what they make, and what is refused with its file and line."""
+
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from gradcli.errors import InputError
+from gradcli.settings import Settings
+from gradcli.suite.check import Check
+from gradcli.suite.places import tables
+from gradcli.suite.read import read_suite
+from gradcli.suite.schema import suite_schema
+from gradcli.verdict import Verdict
+
+FULL = """
+[defaults]
+shape = "2x2"
+reduce = "mean"
+tags = "fast"
+
+[[check]]
+name = "everything"
+program = \"\"\"
+y = w1*w2  # [[check]]
+y + z\"\"\"
+shape = {w1 = "2x3", w2 = "2x3"}
+values = {z = [[1, 2, 3], [4, 5.5, -6]]}
+init = "uniform"
+seed = 7
+dtype = "float32"
+constants = ["z"]
+grad-output = [[1, 2, 3], [4, 5, 6]]
+claim = {w1 = "w2*g", w2 = 1}
+witnesses = ["symbolic"]
+points = 3
+rtol = 1e-3
+atol = 0
+timeout = 5
+formulas = true
+expect = "undecided"
+tags = ["slow", "big"]
+
+[[check]]
+program = "a*b"
+"""
+
+
+def read(folder: Path, text: str | bytes) -> list[Check]:
+    path = folder / "suite.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_suite(str(path), Settings(command="check"))
+
+
+def test_every_key_reaches_its_setting(tmp_path: Path) -> None:
+    check, other = read(tmp_path, FULL)
+    assert (check.name, check.program, check.line) == ("everything", "y = w1*w2  # [[check]]\ny + z", 7)
+    assert (check.expect, check.tags) == (Verdict.UNDECIDED, ("slow", "big"))
+    settings = check.settings
+    assert settings.shapes == {"w1": (2, 3), "w2": (2, 3)}
+    assert settings.values == {"z": [[1, 2, 3], [4, 5.5, -6]]}
+    assert (settings.init, settings.seed, settings.dtype, settings.constants) == ("uniform", 7, "float32", ("z",))
+    assert settings.grad_output == [[1, 2, 3], [4, 5, 6]]
+    assert settings.claims == {"w1": "w2*g", "w2": "1"}
+    assert (settings.witnesses, settings.points, settings.formulas) == (("symbolic",), 3, True)
+    assert (settings.rtol, settings.atol, settings.timeout, settings.reduce) == (1e-3, 0, 5, "mean")
+    assert (other.name, other.line, other.tags) == ("a*b", 29, ("fast",))
+    assert other.settings == Settings(command="check", shapes={None: (2, 2)}, reduce="mean", formulas=False)
+
+
+def test_the_schema_accepts_what_is_read_and_refuses_what_is_not() -> None:
+    schema = suite_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(tomllib.loads(FULL), schema)
+    for text in ['[[check]]\nprogram = "w"\nshpae = "2"', "", '[[check]]\nprogram = "w"\nseed = "a"', "check = []"]:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(tomllib.loads(text), schema)
+
+
+def test_lists_make_a_check_for_each_shape_and_dtype(tmp_path: Path) -> None:
+    checks = read(
+        tmp_path,
+        '[[check]]\nname = "n"\nprogram = "a*b"\nshape = ["2x2", {a = "3", b = "scalar"}]\n'
+        'dtype = ["float64", "bfloat16"]',
+    )
+    assert [check.name for check in checks] == [
+        "n[2x2-float64]",
+        "n[2x2-bfloat16]",
+        "n[a=3,b=scalar-float64]",
+        "n[a=3,b=scalar-bfloat16]",
+    ]
+    assert [check.settings.dtype for check in checks] == ["float64", "bfloat16"] * 2
+    assert checks[2].settings.shapes == {"a": (3,), "b": ()}
+
+
+def test_values_come_from_a_file_beside_the_suite(tmp_path: Path) -> None:
+    (check,) = read(tmp_path, '[[check]]\nprogram = "a"\nvalues = "a.json"')
+    assert check.settings.values_file == tmp_path / "a.json"
+
+
+def test_complex_values_are_text(tmp_path: Path) -> None:
+    (check,) = read(tmp_path, '[[check]]\nprogram = "a"\nvalue = {a = ["1+2j", 3]}')
+    assert check.settings.values == {"a": [1 + 2j, 3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "suite.toml: a suite needs at least one check", "[[check]]"),
+        ("[defaults]\nshape = '2'\n", "suite.toml: a suite needs at least one check", "[[check]]"),
+        ("check = []", "suite.toml:1: a suite needs at least one check", "[[check]]"),
+        ('[[check]]\nprogram = "w"\nshpae = "2"', "suite.toml:3: 'shpae' is not a key of a check", "'shape'"),
+        ('[defaults]\nname = "w"\n[[check]]\nprogram = "w"', "suite.toml:2: 'name' is not a key", "keys are"),
+        ('[[check]]\nprogram = "w"\n\n[[check]]\nname = "n"', "suite.toml:4: the check has no 'program'", "program ="),
+        (
+            '[[check]]\nprogram = "w"\n[[check]]\nprogram = "w"',
+            "suite.toml:3: the check 'w' is there twice: line 1",
+            "",
+        ),
+        ('[[check]]\nprogram = "w"\nshape = ["2", "2"]', "suite.toml:1: the check 'w[2]' is there twice", ""),
+        ('[[check]]\nprogram = "w"\nrtol = nan', "suite.toml:3: 'rtol': it must be a finite number", ""),
+        ('[[check]]\nprogram = "w"\natol = -1', "suite.toml:3: 'atol': it should be greater than or equal to 0", ""),
+        ('[[check]]\nprogram = "w"\nvalues = {w = nan}', "suite.toml:3:", ""),
+        ('[[check]]\nprogram = "w"\nvalues = {w = [[1], [1, 2]]}', "suite.toml:3: values: the list is not rectang", ""),
+        ('[[check]]\nprogram = "w"\nvalues = {"a b" = 1}', "suite.toml:3: 'values': 'a b' is not the name", ""),
+        ('[[check]]\nprogram = "w"\nshape = "2y2"', "suite.toml:3: shape: '2y2' is not a size", "2x3"),
+        ('[defaults]\nshape = "2y2"\n[[check]]\nprogram = "w"', "suite.toml:2: shape: '2y2' is not a size", "2x3"),
+        ('[[check]]\nprogram = "w"\ndtype = "flaot32"', "suite.toml:3: 'dtype'", "float32"),
+        ('[[check]]\nprogram = "w"\nexpect = "good"', "suite.toml:3: 'expect': it should be 'match'", ""),
+        ('[[check]]\nprogram = "w"\nseed = true', "suite.toml:3: 'seed': it should be a valid integer", ""),
+        ('[[check]]\nprogram = "w"\nshape = []', "suite.toml:3: 'shape': it must not be empty", ""),
+        ('[[check]]\nprogram = ""', "suite.toml:2: 'program': it must not be empty", ""),
+        ('[[check]]\nprogram = "w"\n[chekc]\n', "suite.toml", ""),
+        ("[[check]\n", "suite.toml:1: this is not TOML: expected ']]'", ""),
+        ('[[check]]\nprogram = "w', "suite.toml:2: this is not TOML", ""),
+        ("\0", "suite.toml:1: this is not TOML: invalid statement", ""),
+        (b'[[check]]\nprogram = "\xff"', "suite.toml:2: byte 0xff is not UTF-8", "UTF-8"),
+        ("a = " + "[" * 5000, "suite.toml", ""),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str | bytes, message: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text)
+    assert caught.value.message.removeprefix(f"{tmp_path}/").startswith(message)
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"^none\.toml: No such file"):
+        read_suite("none.toml", Settings())
+
+
+def test_the_caret_stands_under_the_key(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, '[[check]]\nprogram = "w"\n  shpae = "2"')
+    error = caught.value
+    assert error.source is not None
+    assert error.span is not None
+    assert error.source[error.span.start : error.span.end] == "shpae"
+
+
+def test_keys_are_found_where_toml_has_them() -> None:
+    text = (
+        'a = 1\n[one]\nshape = {w = "2",\n}\nvalues = {x = [\n [1],\n [[check]], # no\n]}\n# [[check]]\n'
+        '[[two]]\nprogram = """\n[[three]]\nname = 3\n"""\n"quoted" = \'x # y\'\n [[ four ]] # [\nlast = ["a = 1"]\n'
+    )
+    found = {table.name: list(table.keys) for table in tables(text)}
+    assert found == {
+        "": ["a"],
+        "one": ["shape", "values"],
+        "two": ["program", "quoted"],
+        "four": ["last"],
+    }

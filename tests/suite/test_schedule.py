@@ -1,0 +1,181 @@
+"""Many checks at once: the same report wherever they run, whatever dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from dying import place_where
+
+from gradcli.errors import ExitCode
+from gradcli.settings import Settings
+from gradcli.suite.check import Check
+from gradcli.suite.executors import dask_place, local_place
+from gradcli.suite.schedule import outcomes
+from gradcli.suite_report import CheckReport
+
+SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
+PROGRAMS = ["sin(x)*y", "softmax(x, dim=-1)*y", "x @ y.T", "logsumexp(x, dim=0)", "tanh(x+y)", "exp(-x**2)"]
+SUITE = "\n".join(
+    ['[defaults]\nshape = "3x4"\nreduce = "sum"\nwitnesses = ["symbolic", "taylor"]']
+    + [f'[[check]]\nprogram = "{program}"' for program in PROGRAMS]
+    + ['[[check]]\nname = "planted"\nprogram = "x*y"\nclaim = {x = "2*y"}', '[[check]]\nprogram = "sinn(x)"']
+)
+
+
+def checks(fatal: bool = False) -> list[Check]:
+    made = [Check(program, program, SETTINGS) for program in PROGRAMS]
+    return [*made[:2], Check("fatal", "x*y", SETTINGS), *made[2:]] if fatal else made
+
+
+def names(found: dict[int, CheckReport]) -> list[tuple[str, str]]:
+    return [(found[number].name, found[number].outcome) for number in sorted(found)]
+
+
+def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml", *arguments]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240, **options
+    )
+
+
+def timeless(text: str) -> str:
+    """Return a report as the bytes that it is, but for timings."""
+    data = json.loads(text)
+    for check in data["checks"]:
+        assert check.pop("seconds") >= 0
+    return json.dumps(data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("suite")
+    (made / "suite.toml").write_text(SUITE, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path) -> str:
+    done = run(folder, "--json")
+    assert done.returncode == ExitCode.USAGE
+    assert "suite.toml:21: unknown function 'sinn'" in done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    from distributed import LocalCluster
+
+    # Processes, so that one can be killed, and no dashboard, so that no port is fixed.
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
+        yield made.scheduler_address.replace("tcp://", "dask://")
+
+
+def test_two_processes_write_the_same_bytes(folder: Path, one: str) -> None:
+    data = json.loads(one)
+    assert data["failures"] == ["sinn(x)", "planted"]
+    assert data["counts"] == {"match": 6, "mismatch": 1, "error": 1}
+    assert timeless(run(folder, "--json", "-j", "2").stdout) == timeless(one)
+
+
+def test_lines_of_shards_join_to_the_whole(folder: Path, one: str) -> None:
+    parts = [run(folder, "--format", "jsonl", "-j", "2", "--shard", f"{part}/2").stdout for part in (1, 2)]
+    joined = [json.loads(line) for line in "".join(parts).splitlines()]
+    for check in [*joined, *(whole := json.loads(one)["checks"])]:
+        check.pop("seconds")
+    assert joined == whole
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_writes_the_same_bytes(folder: Path, one: str, cluster: str) -> None:
+    assert timeless(run(folder, "--json", "--executor", cluster).stdout) == timeless(one)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_check_that_kills_a_dask_worker_once_is_carried_out_again(cluster: str, tmp_path: Path) -> None:
+    found = dict(outcomes(checks(fatal=True), place_where(dask_place(cluster), "once", tmp_path)))
+    assert set(dict(names(found)).values()) == {"match"}
+    assert (tmp_path / "died").exists()
+
+
+def test_a_killed_worker_changes_no_verdict(folder: Path, one: str) -> None:
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--json", "-j", "2"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        worker = next(_workers(process.pid))
+        worker.send_signal(signal.SIGKILL)
+        assert process.stdout is not None
+        assert timeless(process.stdout.read()) == timeless(one)
+
+
+def _workers(parent: int) -> Iterator[psutil.Process]:
+    """Yield the worker processes of a run, as soon as there are any that have loaded torch."""
+    for _ in range(1200):
+        for process in psutil.Process(parent).children():
+            if "spawn_main" in " ".join(process.cmdline()) and process.children():
+                yield process
+        time.sleep(0.05)
+
+
+def test_a_check_that_ends_its_process_is_undecided_and_costs_no_other(tmp_path: Path) -> None:
+    found = dict(outcomes(checks(fatal=True), place_where(local_place(2), "always", tmp_path)))
+    expected = [(check.name, "undecided" if check.name == "fatal" else "match") for check in checks(fatal=True)]
+    assert names(found) == expected
+    assert found[2].code is ExitCode.UNDECIDED
+    assert "died" in (found[2].reason or "")
+
+
+def test_a_check_that_ends_its_process_once_is_carried_out_again(tmp_path: Path) -> None:
+    found = dict(outcomes(checks(fatal=True), place_where(local_place(2), "once", tmp_path)))
+    assert set(dict(names(found)).values()) == {"match"}
+    assert (tmp_path / "died").exists()
+
+
+def test_a_check_that_hangs_is_undecided(tmp_path: Path) -> None:
+    hanging = Check("fatal", "x*y", Settings(command="check", timeout=1.0))
+    found = dict(outcomes([hanging], place_where(local_place(1), "hang", tmp_path)))
+    assert names(found) == [("fatal", "undecided")]
+
+
+def test_ctrl_c_reports_what_is_finished(folder: Path) -> None:
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--format", "jsonl"]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert all(json.loads(line)["verdict"] for line in [first, *rest.splitlines()] if "sinn" not in line)
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+
+
+def test_only_what_failed_last_is_carried_out(folder: Path, one: str) -> None:
+    again = json.loads(run(folder, "--last-failed", "--json").stdout)
+    assert [check["name"] for check in again["checks"]] == ["planted", "sinn(x)"] == json.loads(one)["failures"][::-1]
+
+
+def test_the_first_failure_ends_the_run(folder: Path) -> None:
+    done = run(folder, "--fail-fast", "--format", "plain", "--only", "planted", "--only", "sin")
+    assert "not run" in done.stdout
+    assert done.returncode != 0
+
+
+def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
+    done = run(folder, "--executor", "nowhere")
+    assert done.returncode == ExitCode.USAGE
+    assert "dask://HOST:PORT" in done.stderr
