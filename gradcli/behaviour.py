@@ -95,3 +95,15 @@ class VectorJacobianProduct:
 
     v: Any
     tensors: dict[str, JacobianProduct]
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """One hook that fired: its kind, the tensor or node that it is registered on, and the gradients that it was given.
+
+    A node's pre-hook is given the gradients of its results, its hook those of its inputs.
+    """
+
+    hook: str
+    of: str
+    gradients: tuple[Any | None, ...]

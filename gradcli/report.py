@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from gradcli.behaviour import Accumulation, TraceStep, VectorJacobianProduct
+from gradcli.behaviour import Accumulation, HookCall, TraceStep, VectorJacobianProduct
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.verdict import Verdict, worst
 
@@ -254,6 +254,7 @@ class Report:
     checks: tuple[Check, ...] | None = optional()
     node: FunctionNode | None = optional()
     vjp: VectorJacobianProduct | None = optional()
+    hooks: tuple[HookCall, ...] | None = optional()
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

@@ -13,6 +13,7 @@ from gradcli.deadline import deadline
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError, ProgramError
 from gradcli.inputs import check_names, suggest
+from gradcli.language.detach import detached
 from gradcli.language.limits import Limits
 from gradcli.language.parser import parse
 from gradcli.language.resolve import resolve
@@ -29,7 +30,7 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
 
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
-    program = read(source, settings)
+    program = detached(read(source, settings), settings.detach)
     leaves = [leaf.name for leaf in program.leaves]
     check_names(leaves, settings)
     for name in given or {}:

@@ -56,6 +56,8 @@ class Settings:
     reduce: Reduction = "none"
     grad_output: Literal["ones", "randn"] | Value | None = None
     retain_grad: tuple[str, ...] = ()
+    detach: tuple[str, ...] = ()
+    hooks: bool = False
     wrt: tuple[str, ...] | None = None
     tangents: dict[str, Value] = field(default_factory=dict)
     create_graph: bool = False

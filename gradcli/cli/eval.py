@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
-from gradcli.cli.options import ProgramArgument, RetainGradOption
+from gradcli.cli.options import DetachOption, HooksOption, ProgramArgument, RetainGradOption
 from gradcli.cli.spread import spread
 
 
@@ -13,6 +13,8 @@ def evaluate(
     run: RunOptions,
     output: OutputOptions,
     retain_grad: RetainGradOption = (),  # type: ignore[assignment]  # a default must not be mutable
+    detach: DetachOption = (),  # type: ignore[assignment]
+    hooks: HooksOption = False,
 ) -> int:
     """Run a program forward and backward, and check every gradient.
 
@@ -29,5 +31,5 @@ def evaluate(
     from gradcli.cli.running import run as run_program
     from gradcli.inputs import parse_names
 
-    retained = parse_names("--retain-grad", retain_grad)
-    return run_program(program, settings_from("eval", run, retain_grad=retained), output)
+    names = {"retain_grad": parse_names("--retain-grad", retain_grad), "detach": parse_names("--detach", detach)}
+    return run_program(program, settings_from("eval", run, hooks=hooks, **names), output)

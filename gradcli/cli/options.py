@@ -140,6 +140,19 @@ RetainGradOption = Annotated[
         help="Call retain_grad() on that non-leaf, or on all. Repeatable.",
     ),
 ]
+DetachOption = Annotated[
+    list[str],
+    typer.Option(
+        "--detach",
+        metavar="NAME",
+        rich_help_panel=GRADIENT,
+        show_default=False,
+        help="Let that non-leaf go on as a constant. Repeatable.",
+    ),
+]
+HooksOption = Annotated[
+    bool, typer.Option("--hooks", rich_help_panel=GRADIENT, help="Show the hooks in the order in which they fire.")
+]
 WrtOption = Annotated[
     list[str],
     typer.Option(

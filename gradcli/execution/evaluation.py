@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution import autograd, refusals
 from gradcli.execution.evidence import Evidence
 from gradcli.execution.formulas import Formula, Formulas
+from gradcli.execution.hooks import watch
 from gradcli.execution.reference import differentiate
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.trace import Traced
@@ -33,8 +35,18 @@ class Evaluation:
 def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of `eval`."""
     run = start(program, settings, given)
-    reports = list(evaluate_run(run).reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None)
+    fired = watch(run) if settings.hooks else None
+    reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
+    hooks = None if fired is None else tuple(fired)
+    return report(run, reports, overall(reports) if settings.verify else None, hooks=hooks)
+
+
+def _marked(found: TensorReport, detached: Sequence[str]) -> TensorReport:
+    """Return the report of a tensor with a note where `--detach` cuts its gradient off."""
+    if "".join(found.name.partition(" (")[0].split()) not in {"".join(name.split()) for name in detached}:
+        return found
+    note = "detached: its value goes on as a constant, so that no gradient comes back through it"
+    return dataclasses.replace(found, note="; ".join(part for part in (note, found.note) if part))
 
 
 def overall(reports: Sequence[TensorReport]) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.render import calls, chain, checks, custom, derivatives, lifecycles, products
+from gradcli.render import calls, chain, checks, custom, derivatives, hooks, lifecycles, products
 from gradcli.render.grid import Grid
 from gradcli.report import Report
 
@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, Callable[[Any], tuple[Grid, ...]]] = {
     "checks": custom.grids_of_checks,
     "node": custom.grids_of_node,
     "vjp": products.grids,
+    "hooks": hooks.grids,
 }
 
 
