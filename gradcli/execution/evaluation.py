@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -69,6 +69,9 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     evidence = weigh(run, found)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
+    reports |= {
+        t: replace(reports[t], note=why) for t in shown if t.is_leaf and (why := run.trace.constants.get(t.text))
+    }
     return Evaluation(found, evidence, reports)
 
 

@@ -16,7 +16,7 @@ from gradcli.execution import autograd, refusals
 from gradcli.execution.leaves import DTYPES, make_leaves
 from gradcli.execution.machine import BoundCall
 from gradcli.execution.reference import Expansion, expand
-from gradcli.execution.trace import Autograd, Trace, Traced, run
+from gradcli.execution.trace import Autograd, ConstantError, Trace, Traced, run
 from gradcli.ops.table import find
 from gradcli.program import Call, Program
 from gradcli.report import Output, Report, TensorReport, Verdict
@@ -106,10 +106,26 @@ def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) 
 
 def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
     """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
-    trace = run(program, leaves, settings.limits)
+    trace = _run(program, settings, leaves)
     if settings.reduce != "none" and isinstance(trace.output, Traced):
         trace.output = _reduce(program, trace, settings)
     return trace
+
+
+def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
+    """Return the trace; a leaf that PyTorch has no derivative by is made a constant, and the trace says so."""
+    constants: dict[str, str] = {}
+    while True:
+        try:
+            trace = run(program, leaves, settings.limits)
+        except ConstantError as error:
+            if not error.leaf or error.leaf in (settings.wrt or ()):
+                raise
+            leaves = {**leaves, error.leaf: leaves[error.leaf].detach()}
+            constants[error.leaf] = f"a constant here: PyTorch has no derivative of {error.argument}"
+        else:
+            trace.constants = constants
+            return trace
 
 
 def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:

@@ -6,6 +6,7 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,8 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "matmul": operator.matmul,
     **dict(COMPARISONS.values()),
 }
+
+NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 
 # Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
 SURELY_SMALL = 1 << 16
@@ -70,11 +73,12 @@ class TracedCall:
 
 @dataclass(slots=True)
 class Trace:
-    """What happened: leaves, calls in order, and the output."""
+    """What happened: leaves, calls in order, and the output; `constants` says which leaves had to be some, and why."""
 
     leaves: list[Traced]
     calls: list[TracedCall] = field(default_factory=list)
     output: Any = None
+    constants: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tensors(self) -> list[Traced]:
@@ -111,7 +115,7 @@ class Autograd:
         positional, keywords = raw(call.positional), raw(call.keywords)
         target = target_of(op, call)
         self._check_size(target, positional, keywords)
-        found = _run(op, target, positional, keywords)
+        found = _run(op, call, target, positional, keywords)
         result = self._wrap(found, call.node, traced_in(call.positional))
         self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
@@ -159,12 +163,30 @@ def target_of(op: Op, call: BoundCall) -> Callable[..., Any]:
     return OPERATORS[op.name] if call.node.operator and op.name in OPERATORS else function(op.torch)
 
 
-def _run(op: Op, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+class ConstantError(ExecutionError):
+    """PyTorch has no derivative by an argument, which is a leaf: as a constant it would do."""
+
+    leaf: str
+    argument: str
+
+
+def _run(op: Op, call: BoundCall, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
     try:
         return target(*positional, **keywords)
     except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
-        message = str(error).strip().partition("\n")[0]
-        raise ExecutionError(f"PyTorch refuses {op.name}: {message}") from None
+        raise _refused(op, call, str(error).strip().partition("\n")[0]) from None
+
+
+def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
+    """Return what PyTorch refuses; an argument that it has no derivative by is named as the user names it."""
+    found = NO_DERIVATIVE.search(message)
+    argument = call.bound.get(found[1]) if found else None
+    if not isinstance(argument, Traced):
+        return ExecutionError(f"PyTorch refuses {op.name}: {message}")
+    name = argument.name or argument.text
+    error = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
+    error.leaf, error.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
+    return error
 
 
 def _bound(value: Any) -> int:
