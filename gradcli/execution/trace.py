@@ -121,11 +121,17 @@ class Autograd:
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
+    def _text(self, node: Call) -> str:
+        """Return the source text of a call; one that an option put around it is written out."""
+        text = self.program.text(node)
+        added = node.function == "detach" and node.function_span == node.span
+        return f"detach({text})" if added else text
+
     def _wrap(self, result: Any, node: Call, given: Sequence[Traced], place: str = "") -> Any:
         """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
         if isinstance(result, Tensor):
             same = next((traced for traced in given if traced.tensor is result), None)
-            return Traced(result, None, self.program.text(node) + place) if same is None else same
+            return Traced(result, None, self._text(node) + place) if same is None else same
         if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
             return rebuild(
                 result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
