@@ -41,8 +41,10 @@ class Options(BaseModel):
         description='The v of the vector-Jacobian product: "ones", a number or a list.',
     )
     claim: dict[str, str | Number] | None = Field(default=None, description="Gradients derived by hand, by tensor.")
-    witnesses: list[Witness] | None = Field(
-        default=None, min_length=1, description="What to compare with; all by default."
+    witnesses: Annotated[list[Witness], Field(min_length=1)] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("witnesses", "witness"),
+        description="What to compare with; all by default.",
     )
     points: Annotated[int, Field(ge=1, lt=2**63)] | None = Field(default=None, description="How many random points.")
     rtol: Annotated[float, Field(ge=0, strict=False)] | None = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# What pydantic's schema leaves out: the command line's names of two keys.
+OTHER_SPELLINGS = {"value": "values", "witness": "witnesses"}
+
 
 def suite_schema() -> dict[str, Any]:
     """Return the JSON Schema of a suite file, its keys as they are written there."""
@@ -11,5 +14,6 @@ def suite_schema() -> dict[str, Any]:
 
     schema = SuiteModel.model_json_schema(by_alias=True, mode="validation")
     for table in schema["$defs"].values():
-        table["properties"]["value"] = table["properties"]["values"]  # its other spelling, which pydantic leaves out
+        for spelling, key in OTHER_SPELLINGS.items():
+            table["properties"][spelling] = table["properties"][key]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -99,6 +99,13 @@ def test_values_come_from_a_file_beside_the_suite(tmp_path: Path) -> None:
     assert check.settings.values_file == tmp_path / "a.json"
 
 
+def test_keys_may_be_spelt_as_options_are(tmp_path: Path) -> None:
+    text = '[[check]]\nprogram = "a"\nvalue = {a = 3}\nwitness = ["taylor"]'
+    (check,) = read(tmp_path, text)
+    assert (check.settings.values, check.settings.witnesses) == ({"a": 3}, ("taylor",))
+    jsonschema.validate(tomllib.loads(text), suite_schema())
+
+
 def test_complex_values_are_text(tmp_path: Path) -> None:
     (check,) = read(tmp_path, '[[check]]\nprogram = "a"\nvalue = {a = ["1+2j", 3]}')
     assert check.settings.values == {"a": [1 + 2j, 3]}
