@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from gradcli.catalogue import _example
 from gradcli.cli.app import main
-from gradcli.cli.ops import example_command
 from gradcli.errors import InputError, InternalError
 from gradcli.report import Verdict
 from gradcli.settings import Settings
@@ -213,10 +213,10 @@ def test_no_command_shows_the_help() -> None:
 @pytest.mark.parametrize(
     ("example", "command"),
     [
-        ("sin(x) | x=2x3", "gradcli eval 'sin(x)' --shape x=2x3 --grad-output ones"),
-        ('einsum("ij,jk", a, b) | a=2x3 b=3x2', "gradcli eval 'einsum(\"ij,jk\", a, b)' --shape a=2x3 --shape b=3x2"),
-        ("x", "gradcli eval x --grad-output ones"),
+        ("sin(x) | x=2x3", "gradcli check 'sin(x)' --shape x=2x3 --grad-output ones"),
+        ('einsum("ij,jk", a, b) | a=2x3 b=3x2', "gradcli check 'einsum(\"ij,jk\", a, b)' --shape a=2x3 --shape b=3x2"),
+        ("x", "gradcli check x --grad-output ones"),
     ],
 )
 def test_an_example_of_an_op_is_shown_as_a_command(example: str, command: str) -> None:
-    assert example_command(example).startswith(command)
+    assert _example(example).command.startswith(command)
