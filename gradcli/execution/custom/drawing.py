@@ -69,12 +69,20 @@ def moved(point: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
 
 
 def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
-    if not value.is_floating_point():
+    if not (value.is_floating_point() or value.is_complex()):
         return value
     steps = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 0.2 - 0.1
+    steps = torch.complex(steps, steps.flip(0) if steps.ndim else steps) if value.is_complex() else steps
+    if _is_symmetric(value):
+        steps = (steps + steps.mT) / 2
     sizes = torch.where(value == 0, torch.ones_like(value), value).detach()  # 0 is moved too: it may be at a kink
     changed = value.detach() + sizes * steps.to(value.dtype)
     return changed.requires_grad_(value.requires_grad)
+
+
+def _is_symmetric(value: Tensor) -> bool:
+    """Return whether a tensor holds symmetric matrices: a function of these may be defined for no others."""
+    return value.ndim > 1 and value.shape[-1] == value.shape[-2] and torch.equal(value, value.mT)
 
 
 def is_finite(tensors: Sequence[Any]) -> bool:

@@ -22,6 +22,7 @@ from gradcli.report import Check, Symbolic, TensorReport, Verdict, Witness, wors
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 DIFFERENCES, TAYLOR = "finite differences", "Taylor remainder"
+DENIED = "autograd and the symbolic derivative agree with backward, but finite differences of forward do not"
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
@@ -45,7 +46,7 @@ class Heard:
     returned_none: bool
 
     @property
-    def smooth(self) -> bool:
+    def kinked(self) -> bool:
         """Return whether finite differences see a kink here at which the gradient is one of the choices."""
         found = self.witnesses.get("finite-difference")
         return found is not None and found.verdict is Verdict.SUBGRADIENT
@@ -56,9 +57,15 @@ class Heard:
             found = [c.autograd if witness == AUTOGRAD else c.symbolic for c in (self.shown, self.probed)]
             verdicts = [comparison.verdict for comparison in found if comparison is not None]
             settled = worst(verdicts) if verdicts else None
-            return Verdict.SUBGRADIENT if settled is Verdict.MISMATCH and self.smooth else settled
+            return Verdict.SUBGRADIENT if settled is Verdict.MISMATCH and self.kinked else settled
         key = "finite-difference" if witness == DIFFERENCES else "taylor"
-        return self.witnesses[key].verdict if key in self.witnesses else None
+        told = self.witnesses[key].verdict if key in self.witnesses else None
+        return Verdict.UNDECIDED if told is Verdict.MISMATCH and self.derived else told
+
+    @property
+    def derived(self) -> bool:
+        """Return whether autograd and the symbolic derivative both say that the gradient is right."""
+        return self.verdict(AUTOGRAD) in AGREE and self.verdict(SYMBOLIC) in AGREE
 
 
 def judge(trial: Trial, applied: Applied) -> Judged:
@@ -173,7 +180,8 @@ def _verdict(trial: Trial, heard: Heard, sides: tuple[Side, Side]) -> tuple[Verd
     if verdict is Verdict.SUBGRADIENT:
         return verdict, "at a kink backward's choice lies between the one-sided derivatives"
     if verdict is Verdict.UNDECIDED:
-        return verdict, shown.gap or next((c.note for c in (heard.shown.symbolic,) if c is not None), None)
+        symbolic = heard.shown.symbolic
+        return verdict, shown.gap or (DENIED if heard.derived else symbolic.note if symbolic else None)
     if verdict is not Verdict.MISMATCH:
         notes = [c.note for c in (heard.shown.symbolic, heard.shown.autograd) if c is not None and c.note]
         return verdict, next(iter(notes), None)

@@ -50,6 +50,7 @@ IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.dat
 # What takes numbers out of PyTorch, so that no gradient can follow them.
 LEAVING = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array__", "__complex__", "__index__"})
 CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float"})
+UNDEFINED = "forward calls {}, which has no symbolic definition here"
 LONGEST_TEXT = 48
 
 
@@ -101,7 +102,7 @@ class Recorder(TorchFunctionMode):
         if id(tensor) in self._known:
             return self._known[id(tensor)][1]
         if tensor.requires_grad:
-            self._miss("a tensor that requires grad and is no input")
+            self._miss("forward uses a tensor that requires grad and is no input")
         constant = Traced(tensor.detach().clone(), None, "constant", is_leaf=True)
         self.trace.leaves.append(constant)
         self.know(tensor, constant)
@@ -130,12 +131,14 @@ class Recorder(TorchFunctionMode):
         first = args[0] if args else None
         short = name.rpartition(".")[2]
         if isinstance(result, Tensor) and result is first and not _is_in_place(short):
-            return self._miss(f"{short}(inplace=True)") if keywords.get("inplace") else None
+            return self._miss(UNDEFINED.format(f"{short}(inplace=True)")) if keywords.get("inplace") else None
         if short in CONVERSIONS and isinstance(first, Tensor) and isinstance(result, Tensor):
             same = result.dtype == first.dtype
-            return self.know(result, self.traced(first)) if same else self._miss(f"{short}() to another dtype")
+            return (
+                self.know(result, self.traced(first)) if same else self._miss(f"forward changes the dtype by {short}()")
+            )
         written = self._written(func, name, args, keywords)
-        return self._miss(f"{short}()") if written is None else self._enter(*written, result)
+        return self._miss(UNDEFINED.format(f"{short}()")) if written is None else self._enter(*written, result)
 
     def _written(self, func: Any, name: str, args: Any, keywords: dict[str, Any]) -> tuple[Op, BoundCall] | None:
         """Return a call as one of the table's; None if the table has none that it fits."""
@@ -180,7 +183,7 @@ class Recorder(TorchFunctionMode):
         shared = changed.untyped_storage().data_ptr()
         others = [t for t, _ in self._known.values() if t is not changed and t.untyped_storage().data_ptr() == shared]
         if others or changed._is_view():  # noqa: SLF001 (PyTorch offers no public question)
-            self._miss("a change in place of a view, or of what has one")
+            self._miss("forward changes a view in place, or a tensor that has one, which cannot be followed")
         elif id(changed) in self._known:
             traced = self._known[id(changed)][1]
             if not traced.is_leaf:
@@ -195,8 +198,8 @@ class Recorder(TorchFunctionMode):
             return type(value)(self._all_traced(item) for item in value) if type(value) in {tuple, list} else value
         return value
 
-    def _miss(self, what: str) -> None:
-        self.gap = self.gap or f"forward calls {what}, which has no symbolic definition here"
+    def _miss(self, reason: str) -> None:
+        self.gap = self.gap or reason
 
 
 def bound(

@@ -53,7 +53,7 @@ def _second(
 ) -> dict[str, Tensor]:
     """Return the derivative of Σ weight · gradient with respect to each leaf; zeros where nothing depends on it."""
     wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
-    parts = [(g * weights[name]).sum() for name, g in gradients.items() if g is not None and g.requires_grad]
+    parts = [inner(weights[name], g) for name, g in gradients.items() if g is not None and g.requires_grad]
     zeros = {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
     if not parts:
         return zeros
@@ -62,6 +62,12 @@ def _second(
         total, list(wanted.values()), retain_graph=True, allow_unused=True
     )
     return {name: zeros[name] if g is None else g.detach() for name, g in zip(wanted, found, strict=True)}
+
+
+def inner(weight: Tensor, value: Tensor) -> Tensor:
+    """Return Re Σ conj(weight) · value."""
+    product = weight.conj() * value
+    return (product.real if product.is_complex() else product).sum()
 
 
 def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor) -> str | None:

@@ -46,18 +46,29 @@ class Subject:
 
     def apply(self, point: Point) -> list[Any]:
         """Return the outputs as PyTorch's `apply` makes them; ExecutionError where forward raises."""
-        with refusals("forward"):
+        with refusals("forward"), same_random_numbers():
             return listed(self.function.apply(*self.arguments(point)))
 
     def body(self, point: Point) -> list[Any]:
         """Return the outputs of forward's own body, which autograd may record: no custom node is made."""
         arguments = self.arguments(point)
-        with refusals("forward"):
+        with refusals("forward"), same_random_numbers():
             if has_setup(self.function):
                 return listed(self.function.forward(*arguments))
             context: Any = FunctionCtx()
             context.needs_input_grad = tuple(isinstance(item, Tensor) and item.requires_grad for item in arguments)
             return listed(self.function.forward(context, *arguments))
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Let forward draw the same numbers whenever it runs (a dropout's mask), and nobody else."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 def listed(outputs: Any) -> list[Any]:

@@ -30,10 +30,17 @@ Named = dict[str, Tensor]
 
 def clues_of(name: str, side: Side) -> Clues:
     """Return what a wrong gradient of an input may have gone wrong with."""
+    if _is_complex(side):
+        return Clues(WHO, SUBJECT)
     tensors = {f"'{other}'": double(leaf) for other, leaf in side.recording.leaves.items()}
     factors = {"'grad_output'": double(side.cotangent), **tensors, **_made(side)}
     factors = {what: factor for what, factor in factors.items() if bool((factor != 1).any())}
     return Clues(WHO, SUBJECT, factors, _terms(name, side))
+
+
+def _is_complex(side: Side) -> bool:
+    """Return whether complex numbers are about: their graph's nodes are pairs, and are not taken apart."""
+    return any(tensor.is_complex() for tensor in (side.recording.output, *side.recording.leaves.values()))
 
 
 def _made(side: Side) -> Named:
@@ -144,7 +151,12 @@ def _close(one: Tensor, other: Tensor) -> bool:
 def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
     """Return in words the product of an adjoint and tensors that a gradient lacks; None where none fits all entries."""
     right, expansion = double(side.right[name]), side.expansion
-    if expansion is None or not FEWEST_ENTRIES <= right.numel() <= MOST_ENTRIES or right.shape != gradient.shape:
+    if (
+        expansion is None
+        or _is_complex(side)
+        or not FEWEST_ENTRIES <= right.numel() <= MOST_ENTRIES
+        or right.shape != gradient.shape
+    ):
         return None
     lacking = right - double(gradient)
     with double_precision(), torch.no_grad():

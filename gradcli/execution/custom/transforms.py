@@ -21,6 +21,8 @@ def jvp(trial: Trial) -> Check | None:
     """Compare a Function's own jvp with the reference: ⟨v, J·t⟩ = ⟨Jᵀ·v, t⟩; None if it has none."""
     if not _has(trial, "jvp"):
         return None
+    if trial.probe.is_complex():
+        return Check("jvp", Verdict.UNDECIDED, "not looked at for complex numbers")
     tangents = {
         name: torch.linspace(0.5, 1.5, max(v.numel(), 1), dtype=v.dtype)[: v.numel()].reshape(v.shape)
         for name, v in trial.point.items()

@@ -70,8 +70,7 @@ def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Point:
     sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are names alone
     seed = trial.settings.seed + 1
     settings = dataclasses.replace(trial.settings, shapes=sizes, init=None, constants=constants, seed=seed)
-    whole = {name: value for name, value in trial.point.items() if not value.is_floating_point()}
-    if whole:
+    if not all(value.is_floating_point() or value.is_complex() for value in trial.point.values()):
         msg = "integers are indices: they go with their own shapes"
         raise ValueError(msg)
     names = list(trial.point)

@@ -88,6 +88,31 @@ class ThroughNumbers(Square):
         return torch.tensor([value * value for value in x.tolist()], dtype=x.dtype)
 
 
+class Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, p: float = 0.5) -> Tensor:
+        ctx.mask = (torch.rand_like(x) > p) / (1 - p)
+        return x * ctx.mask
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g * ctx.mask, None
+
+
+class LogDeterminant(torch.autograd.Function):
+    """Reads a half of its symmetric input, so that finite differences of single entries deny the symmetric gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a)
+        return 2 * torch.log(torch.diagonal(torch.linalg.cholesky(a))).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g * torch.linalg.inv(ctx.saved_tensors[0])
+
+
 class Relu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -203,6 +228,7 @@ def said(report: Report) -> str:
         (Take, {"index": torch.tensor([0, 2, 2])}, {"x": (3, 2)}),
         (Doubling, {}, {"x": (3,)}),
         (Once, {}, {"x": (3,)}),
+        (Dropout, {}, {"x": (8,)}),
         (Lazy, {}, {"x": (3,), "y": (3,)}),
     ],
 )
@@ -222,6 +248,26 @@ def test_numbers_that_leave_pytorch_are_undecided_without_a_reference() -> None:
     assert gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}).verdict == "undecided"
     told = gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}, reference="x**2")
     assert told.verdict == "match", said(told)
+
+
+def test_complex_numbers() -> None:
+    class Conjugating(Square):
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Any:
+            (x,) = ctx.saved_tensors
+            return 2 * x.conj() * g
+
+    point = {"x": torch.tensor([1 + 2j, 0.5 - 1j], dtype=torch.complex128)}
+    assert gradcli.check_function(Square, point, dtype="complex128").verdict == "mismatch"
+    right = gradcli.check_function(Conjugating, point, dtype="complex128")
+    assert right.verdict in {"match", "undecided"}, said(right)
+
+
+def test_what_finite_differences_alone_deny_is_undecided() -> None:
+    report = gradcli.check_function(LogDeterminant, {"a": torch.tensor([[2.0, 0.5], [0.5, 1.0]])})
+    assert report.verdict == "undecided", said(report)
+    assert check(report, "symbolic derivative").verdict == "match"
+    assert check(report, "other points").verdict == "match"
 
 
 def test_a_choice_at_a_kink_is_a_subgradient() -> None:
