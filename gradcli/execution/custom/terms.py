@@ -7,7 +7,7 @@ it (or its square). What is missing may also be a product of an adjoint and such
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, islice
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from gradcli.execution.nodes import Node
 from gradcli.execution.reference import Expansion, double, double_precision
 
 # What is larger is not taken apart.
-MOST_NODES, MOST_PATHS, MOST_ENTRIES, MOST_FACTORS = 120, 64, 4096, 12
+MOST_NODES, MOST_PATHS, MOST_ENTRIES, MOST_FACTORS = 120, 128, 4096, 12
 CLOSE = 1e-9
 # A product fits by chance where there are fewer entries than this.
 FEWEST_ENTRIES = 3
@@ -63,12 +63,11 @@ def _terms(name: str, side: Side) -> Named:
     texts = _texts(expansion)
     with double_precision(), torch.no_grad():
         found = dict(_edges(expansion, leaf, _adjoints(side), texts))
-        for steps, part in _paths(start, leaf, double(side.cotangent).reshape(start.tensor.shape)):
+        paths = _paths(start, leaf, double(side.cotangent).reshape(start.tensor.shape))
+        for steps, part in islice(paths, MOST_PATHS):
             words = "through " + " and ".join(dict.fromkeys(texts[node] for node in steps))
-            if not _is_known(part, found):
+            if _tells(part) and not _is_known(part, found):
                 found[words if words not in found else f"{words} #{len(found)}"] = part
-            if len(found) > MOST_PATHS:
-                break
     return found
 
 
@@ -131,8 +130,7 @@ def _paths(node: Node, leaf: Node, upstream: Tensor) -> Iterator[tuple[list[Node
         return
     for source, part in _contributions(node, upstream).items():
         for steps, found in _paths(source, leaf, part):
-            if _tells(found):
-                yield [*steps, node], found
+            yield [*steps, node], found
 
 
 def _tells(part: Tensor) -> bool:
