@@ -16,6 +16,8 @@ TOKEN = re.compile(
     |"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''',
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
+# Keys that may be spelt as the command line's options are.
+OTHER_SPELLINGS = {"values": "value", "witnesses": "witness"}
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Table:
     name: str
     header: Span | None
     keys: dict[str, Span] = field(default_factory=dict)
+
+    def span(self, key: str) -> Span | None:
+        """Return where a key is, however it is spelt."""
+        return self.keys.get(key) or self.keys.get(OTHER_SPELLINGS.get(key, ""))
 
 
 def tables(text: str) -> list[Table]:

@@ -40,7 +40,7 @@ class SuiteText:
         if not found:  # written as `check = [{...}, {...}]`
             return self.tables[0].keys.get(name)
         nested = [table for table in self.tables if table.name == f"{name}.{key}" and table.header is not None]
-        return found[0].keys.get(key or "") or (nested[0].header if nested else found[0].header)
+        return found[0].span(key or "") or (nested[0].header if nested else found[0].header)
 
 
 def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[Check]:

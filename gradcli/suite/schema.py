@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# What pydantic's schema leaves out: the command line's names of two keys.
-OTHER_SPELLINGS = {"value": "values", "witness": "witnesses"}
+from gradcli.suite.places import OTHER_SPELLINGS
 
 
 def suite_schema() -> dict[str, Any]:
@@ -14,6 +13,6 @@ def suite_schema() -> dict[str, Any]:
 
     schema = SuiteModel.model_json_schema(by_alias=True, mode="validation")
     for table in schema["$defs"].values():
-        for spelling, key in OTHER_SPELLINGS.items():
+        for key, spelling in OTHER_SPELLINGS.items():  # which pydantic leaves out
             table["properties"][spelling] = table["properties"][key]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -129,6 +129,8 @@ def test_complex_values_are_text(tmp_path: Path) -> None:
         ('[[check]]\nprogram = "w"\nrtol = nan', "suite.toml:3: 'rtol': it must be a finite number", ""),
         ('[[check]]\nprogram = "w"\natol = -1', "suite.toml:3: 'atol': it should be greater than or equal to 0", ""),
         ('[[check]]\nprogram = "w"\nvalues = {w = nan}', "suite.toml:3:", ""),
+        ('[[check]]\nprogram = "w"\nvalue = {w = [[1], [1, 2]]}', "suite.toml:3: values: the list is not rectang", ""),
+        ('[[check]]\nprogram = "w"\nwitness = ["x"]', "suite.toml:3: 'witness': it should be 'symbolic'", ""),
         ('[[check]]\nprogram = "w"\nvalues = {w = [[1], [1, 2]]}', "suite.toml:3: values: the list is not rectang", ""),
         ('[[check]]\nprogram = "w"\nvalues = {"a b" = 1}', "suite.toml:3: 'values': 'a b' is not the name", ""),
         ('[[check]]\nprogram = "w"\nshape = "2y2"', "suite.toml:3: shape: '2y2' is not a size", "2x3"),
