@@ -44,3 +44,4 @@ benchmarks:
     {{venv}}python benchmarks/attention.py --command {{venv}}gradcli
     {{venv}}python benchmarks/chain.py --command {{venv}}gradcli
     {{venv}}python benchmarks/warm.py
+    {{venv}}python benchmarks/throughput.py

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often each side runs")
     parser.add_argument("-j", type=int, default=2, help="processes of each side")
     options = parser.parse_args()
+    warnings.simplefilter("ignore")  # PyTorch's, of what is deprecated
     checks = read_suite(options.suite, Settings(command="check"))
     with tempfile.TemporaryDirectory() as folder:
         tests = write_tests(Path(folder), {check.name: (check.program, check.settings) for check in checks})
