@@ -6,14 +6,14 @@ This module imports neither torch nor sympy.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.behaviour import Accumulation, HookCall, TraceStep, VectorJacobianProduct
-from gradcli.errors import ExitCode, GradcliError
+from gradcli.errors import ExitCode
+from gradcli.records import Symbolic, jsonable, optional, present
+from gradcli.second_order import Derivative, Lifecycle, Symmetry
 from gradcli.verdict import Verdict, worst
 
 __all__ = [
@@ -30,31 +30,6 @@ __all__ = [
 
 REPORT_SCHEMA = "gradcli.report/1"
 SUITE_SCHEMA = "gradcli.suite/1"
-
-
-def optional() -> Any:
-    """Return a field that only some commands fill: None means that the JSON has no such key."""
-    return field(default=None, metadata={"optional": True})
-
-
-def is_optional(entry: Field[Any]) -> bool:
-    """Return whether a field is left out of the JSON where it is None."""
-    return "optional" in entry.metadata
-
-
-@dataclass(frozen=True, slots=True)
-class Symbolic:
-    """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
-
-    `value` is a tensor of the operand's shape, or None where undecided; errors are None where there is no value.
-    """
-
-    formula: str | None
-    latex: str | None
-    value: Any | None
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    worst_index: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,81 +119,6 @@ class TensorReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Derivative:
-    """A derivative by PyTorch beside the symbolic one."""
-
-    value: Any
-    symbolic: Symbolic | None
-    verdict: Verdict | None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """The derivative of the sum of a leaf's gradient with respect to the same leaf."""
-
-    gradient: Any | None
-    symbolic: Symbolic | None
-    verdict: Verdict | None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Symmetry:
-    """Whether a Hessian is its own transpose, and how far it is from that."""
-
-    symmetric: bool
-    max_abs_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """A node of the graph that saves tensors for its backward: `name` is the tensor that it made."""
-
-    grad_fn: str
-    name: str
-    saves: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WithoutRetainGraph:
-    """A second backward through a graph that the first has freed: "error" or "ok", predicted before it is run.
-
-    `freed_by` is the tensor whose node is the first to miss what it saved, `nodes` are all that save tensors, in the
-    order of the backward pass.
-    """
-
-    predicted: str
-    observed: str
-    message: str | None
-    freed_by: str | None
-    nodes: tuple[Saving, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WithRetainGraph:
-    """Every leaf's `.grad` after each call of backward."""
-
-    grads: tuple[dict[str, Any | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WithCreateGraph:
-    """Second derivatives by leaf."""
-
-    second: dict[str, Second]
-
-
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
-    """What happens when backward runs more than once."""
-
-    without_retain_graph: WithoutRetainGraph
-    with_retain_graph: WithRetainGraph
-    with_create_graph: WithCreateGraph
-
-
-@dataclass(frozen=True, slots=True)
 class Output:
     """The program's output after `--reduce`."""
 
@@ -279,46 +179,3 @@ class Report:
     def exit_code(self) -> ExitCode:
         """Return the exit code that this report asks for."""
         return ExitCode.OK if self.verdict is None else self.verdict.exit_code
-
-
-def present(record: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a dataclass but for the optional ones that are None."""
-    for entry in fields(record):
-        value = getattr(record, entry.name)
-        if value is not None or not is_optional(entry):
-            yield entry.name, value
-
-
-def jsonable(value: Any) -> Any:
-    """Return `value` as strict JSON data: dataclasses, tensors, tuples and non-finite floats included."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: jsonable(item) for name, item in present(value)}
-    if isinstance(value, float):
-        return _finite(value)
-    if value is None or isinstance(value, str | int):
-        return str(value) if isinstance(value, StrEnum) else value
-    if isinstance(value, complex):
-        return {"real": _finite(value.real), "imag": _finite(value.imag)}
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return _entries(value)
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    msg = f"a report cannot hold {type(value).__name__}"
-    raise GradcliError(msg)
-
-
-def _entries(tensor: Any) -> Any:
-    """Return a tensor as nested lists; the entries of a finite one need no look at each."""
-    if hasattr(tensor, "isfinite") and not tensor.is_complex() and bool(tensor.isfinite().all()):
-        return tensor.tolist()
-    return jsonable(tensor.tolist())
-
-
-def _finite(value: float) -> float | str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value

@@ -8,7 +8,8 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report import REPORT_SCHEMA, SUITE_SCHEMA, Report, is_optional
+from gradcli.records import is_optional
+from gradcli.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
 

@@ -20,7 +20,8 @@ from gradcli.execution.second import Gradients
 from gradcli.execution.settling import Expected, judge
 from gradcli.execution.trace import Traced
 from gradcli.execution.undefined import resting_on_undefined
-from gradcli.report import Derivative, Symbolic, TensorReport
+from gradcli.report import Symbolic, TensorReport
+from gradcli.second_order import Derivative
 from gradcli.verify import Comparison, Tolerance
 
 Key = TypeVar("Key")

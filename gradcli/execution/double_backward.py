@@ -23,17 +23,8 @@ from gradcli.execution.second import Gradients
 from gradcli.execution.settling import Expected
 from gradcli.execution.trace import Trace, Traced
 from gradcli.program import Program
-from gradcli.report import (
-    Lifecycle,
-    Report,
-    Second,
-    TensorReport,
-    Verdict,
-    WithCreateGraph,
-    WithoutRetainGraph,
-    WithRetainGraph,
-    worst,
-)
+from gradcli.report import Report, TensorReport, Verdict, worst
+from gradcli.second_order import Lifecycle, Second, WithCreateGraph, WithoutRetainGraph, WithRetainGraph
 from gradcli.settings import Settings
 
 CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"

@@ -31,7 +31,8 @@ from gradcli.execution.settling import Expected
 from gradcli.execution.trace import Trace, Traced
 from gradcli.inputs.shapes import show_shape
 from gradcli.program import Program
-from gradcli.report import Derivative, Report, Symmetry, TensorReport, worst
+from gradcli.report import Report, TensorReport, worst
+from gradcli.second_order import Derivative, Symmetry
 from gradcli.settings import Settings
 
 Pair = tuple[Traced, Traced]

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.execution.trace import Trace, Traced
-from gradcli.report import Saving
+from gradcli.second_order import Saving
 
 SAVED = "_saved_"
 

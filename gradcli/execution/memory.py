@@ -56,7 +56,7 @@ def lives(program: TensorProgram) -> Lives:
         if value != program.result:
             dead[positions[-1]].append(value)
     overwritten = (_overwritten(step, program, readers) for step in program.steps)
-    fresh = program.result >= first and program.steps[program.result - first].function not in VIEWING
+    fresh = program.result >= first and not _is_view(program.steps[program.result - first])
     return Lives(tuple(overwritten), tuple(map(tuple, dead)), fresh)
 
 
@@ -67,6 +67,11 @@ def _overwritten(step: Step, program: TensorProgram, readers: dict[int, list[int
     first = len(program.operands)
     for place, value in enumerate(step.inputs):
         lone = value >= first and len(readers[value]) == 1 and value != program.result
-        if lone and step.labels[place] == step.out and program.steps[value - first].function not in VIEWING:
+        if lone and step.labels[place] == step.out and not _is_view(program.steps[value - first]):
             return place
     return None
+
+
+def _is_view(step: Step) -> bool:
+    """Return whether a step's result may be a view of an input; torch.einsum gives one for the diagonal of a tensor."""
+    return step.function in VIEWING or (step.function == "einsum" and len(step.inputs) == 1)

@@ -17,7 +17,6 @@ LAST_STEPS = 4
 MOST_TERMS = 4
 WIDEST_EQUATION = 33
 WIDEST_FORMULA = 22
-WIDEST_LABEL = 38
 LONGEST_NAME = 16
 LONGEST_SOURCE = 40
 
@@ -103,20 +102,20 @@ def _meeting(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
             found.setdefault(operand.name, []).append((step, operand))
     rows = [_sum(name, parts) for name, parts in found.items() if len(parts) > 1]
     more = (f"... {len(rows) - MOST_STEPS:,} more left out; --json has all",) if len(rows) > MOST_STEPS else ()
-    return (Grid("Where contributions meet, they add", (), tuple(rows[:MOST_STEPS]), more),) if rows else ()
+    headings = ("tensor", "contributions from", "their sum")
+    return (Grid("Where contributions meet, they add", headings, tuple(rows[:MOST_STEPS]), more),) if rows else ()
 
 
-def _sum(name: str, parts: Sequence[tuple[TraceStep, Contribution]]) -> tuple[Lines, Lines]:
+def _sum(name: str, parts: Sequence[tuple[TraceStep, Contribution]]) -> tuple[Lines, Lines, Lines]:
     shown = parts if len(parts) <= MOST_TERMS else parts[: MOST_TERMS - 1]
     cut = ["..."] if len(shown) < len(parts) else []
-    sources = ", ".join([*(f"from {_clip(step.results[0].name, LONGEST_NAME)}" for step, _ in shown), *cut])
-    label = textwrap.wrap(f"{_clip(name, LONGEST_NAME)} gets {len(parts)} contributions: {sources}", WIDEST_LABEL)
-    total = tensor_lines(parts[-1][1].total)
+    sources = _wrapped(", ".join([*(_clip(step.results[0].name, LONGEST_NAME) for step, _ in shown), *cut]))
+    label, total = (_clip(name, LONGEST_NAME),), tensor_lines(parts[-1][1].total)
     if not _is_small(parts[-1][1].total):
-        return tuple(label), total
+        return label, sources, total
     terms = [*(tensor_lines(operand.contribution) for _, operand in shown), *((part,) for part in cut)]
     line = beside(*[block for term in terms for block in ((" + ",), term)][1:], (" = ",), total)
-    return tuple(label), line if max(map(len, line)) <= WIDEST_EQUATION else _column(terms, total)
+    return label, sources, line if max(map(len, line)) <= WIDEST_EQUATION else _column(terms, total)
 
 
 def _column(terms: Sequence[Lines], total: Lines) -> Lines:

@@ -9,7 +9,8 @@ from typing import Any
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, show_shape, tensor_lines
-from gradcli.report import Derivative, Symmetry, TensorReport, Verdict
+from gradcli.report import TensorReport, Verdict
+from gradcli.second_order import Derivative, Symmetry
 
 # A Hessian is shown as a table of blocks where its rows are no wider than this.
 WIDEST = 72

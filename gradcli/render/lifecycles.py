@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report import Lifecycle, Second, Verdict, WithoutRetainGraph, WithRetainGraph
+from gradcli.second_order import Lifecycle, Second, WithoutRetainGraph, WithRetainGraph
+from gradcli.verdict import Verdict
 
 MOST_CALLS = 12
 MOST_NODES = 24
