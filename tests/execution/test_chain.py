@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -143,8 +144,7 @@ def test_every_layout_shows_every_node(program: str, name: str) -> None:
 
 def test_the_sum_of_contributions_is_spelled_out() -> None:
     text = FORMATS["plain"](trace("x=w1+w2; y=w2*w3; x+y"), Style(width=80))
-    assert "w2 gets 2 contributions: from y, from" in text
-    assert "5 + 1 = 6" in text
+    assert re.search(r"w2\s+y, x\s+5 \+ 1 = 6", text)
 
 
 def test_a_long_program_is_cut_and_says_so() -> None:
