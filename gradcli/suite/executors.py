@@ -66,14 +66,29 @@ def _pool(width: int) -> Iterator[Executor]:
     """Give a pool of processes; they are ended with it, whatever they are doing."""
     # spawn: a process that is forked after torch has run a backward pass hangs.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(width, context, initializer=start_worker)
     before = set(multiprocessing.active_children())
+    with _safe_path():
+        pool = ProcessPoolExecutor(width, context, initializer=start_worker)
+        try:
+            yield pool
+        finally:
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep what starts processes from looking for modules in the current folder: an enum.py there would be run."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        yield pool
+        yield
     finally:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _client(scheduler: str) -> Any:

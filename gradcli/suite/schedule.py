@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
+from gradcli.errors import InternalError
 from gradcli.suite.check import Check
 from gradcli.suite.executors import Place
-from gradcli.suite.work import carry_out, undecided
+from gradcli.suite.work import carry_out, started, undecided
 from gradcli.suite_report import CheckReport
 
 # Checks that are handed out for each that runs, so that no process waits for work.
@@ -35,6 +36,7 @@ def _round(waiting: deque[Item], place: Place, width: int, most: int) -> Outcome
     running: dict[Future[CheckReport], Item] = {}
     lost: list[Item] = []
     with place.open(width) as executor:
+        _require(executor)
         while (waiting or running) and not lost:
             while waiting and len(running) < most:
                 item = waiting.popleft()
@@ -46,6 +48,15 @@ def _round(waiting: deque[Item], place: Place, width: int, most: int) -> Outcome
                 else:
                     lost.append((number, check))
     return sorted([*lost, *running.values()], key=lambda item: item[0])
+
+
+def _require(executor: Executor) -> None:
+    """Raise InternalError where processes do not even start: no check is to blame, and none can be carried out."""
+    try:
+        executor.submit(started).result()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InternalError(f"the processes that carry out checks do not start: {reason}") from error
 
 
 def _submit(executor: Executor, check: Check) -> Future[CheckReport]:

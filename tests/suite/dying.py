@@ -20,8 +20,9 @@ class Wrapped(Executor):
     def __init__(self, executor: Executor, how: str, folder: Path) -> None:
         self.executor, self.how, self.folder = executor, how, folder
 
-    def submit(self, _: Any, check: Check) -> Future[CheckReport]:  # type: ignore[override]
-        return self.executor.submit(carry_out, check, self.how, self.folder)
+    def submit(self, function: Any, *checks: Check) -> Future[Any]:  # type: ignore[override]
+        more = (carry_out, *checks, self.how, self.folder) if checks else (function,)
+        return self.executor.submit(*more)
 
 
 def place_where(place: Place, how: str, folder: Path) -> Place:

@@ -175,6 +175,18 @@ def test_the_first_failure_ends_the_run(folder: Path) -> None:
     assert done.returncode != 0
 
 
+def test_no_module_of_the_current_folder_is_run(folder: Path, one: str) -> None:
+    traps = [folder / f"{name}.py" for name in ("enum", "random", "torch", "sympy", "string")]
+    for trap in traps:
+        trap.write_text("raise SystemExit('a file of the current folder was run')", encoding="utf-8")
+    command = [str(Path(sys.executable).parent / "gradcli"), "check", "suite.toml", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=240)
+    for trap in traps:
+        trap.unlink()
+    assert timeless(done.stdout) == timeless(one)
+    assert "Traceback" not in done.stderr
+
+
 def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
