@@ -96,7 +96,7 @@ def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | 
 def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     tape, start = expansion.tape, len(expansion.tape.nodes)
     error = None
-    if any(output.tensor.requires_grad for output in call.outputs):
+    if _has_derivative(call):
         try:
             result = tape.apply(call.op, _on_tape(expansion, call.call), _known(expansion, call))
             made = _of_its_own(tape, call, _made(call, nodes_in(result)), {expansion.nodes[t] for t in call.inputs})
@@ -112,6 +112,12 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
         node.differentiable = node.differentiable or output.tensor.requires_grad
         expansion.nodes[output] = node
     return Group(call, tuple(tape.nodes[start:]), error)
+
+
+def _has_derivative(call: TracedCall) -> bool:
+    """Return whether a gradient passes through a call; none does where a side of it has no entries."""
+    sides = [[t for t in side if t.tensor.requires_grad] for side in (call.inputs, call.outputs)]
+    return all(any(traced.tensor.numel() for traced in side) for side in sides)
 
 
 def _made(call: TracedCall, nodes: list[Any]) -> list[Any]:

@@ -41,7 +41,7 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[Traced, Tensor | No
             return value_made(trace, call, output, output.tensor.isnan() & reached)
         if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
             return value_made(trace, call, output, output.tensor.isinf() & reached)
-        if call.op.jumps is not None and _any(_jumps(call) & reached):
+        if call.op.jumps is not None and _any(reached) and _any(_jumps(call) & reached):
             return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None
 

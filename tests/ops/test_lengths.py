@@ -1,0 +1,88 @@
+"""Examples of the table with axes of other lengths, one and none among them, and with other strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.finite import all_finite
+from gradcli.execution.points import leaves_for, parse_example
+from gradcli.execution.reference import double_precision
+from gradcli.execution.run import run_program
+from gradcli.execution.trace import Trace
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.table import OPS, find
+from gradcli.report import Verdict
+from gradcli.session import evaluate_program, read
+from gradcli.settings import Settings
+
+# PyTorch warns of what is deprecated in it.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+# Pointwise ops are tested at many shapes, as ops without a pattern of axes; PyTorch's gradient of others is wrong.
+WRONG = frozenset({"ctc_loss", "cholesky_solve", "cholesky_inverse"})
+EXAMPLES = [
+    (op, example)
+    for op in OPS
+    if op.kind not in {Kind.POINTWISE, Kind.CONSTANT} and op.name not in WRONG
+    for example in op.examples
+]
+# PyTorch itself ends the process here where there is no entry.
+CRASHING = ("native_batch_norm", "pdist")
+
+Shape = tuple[int, ...]
+LENGTHS: dict[str, Callable[[Shape], Shape]] = {
+    "one": lambda shape: (1,) * len(shape),
+    "none": lambda shape: (0,) * len(shape),
+    "none first": lambda shape: (0, *shape[1:])[: len(shape)],
+    "longer": lambda shape: tuple(length + 3 if length > 1 else 1 for length in shape),
+}
+
+
+def trace_of(program: str, leaves: dict[str, Tensor]) -> Trace | None:
+    """Return the trace with a gradient, or None where PyTorch refuses to make one."""
+    try:
+        with double_precision():
+            trace = run_program(read(program, Settings()), Settings(), leaves)
+        output = trace.output.tensor
+        wanted = [leaf.tensor for leaf in trace.leaves if leaf.tensor.requires_grad]
+        torch.autograd.grad(output, wanted, torch.ones_like(output), allow_unused=True, retain_graph=True)
+    except (GradcliError, RuntimeError):
+        return None
+    return trace
+
+
+def assert_right(program: str, leaves: dict[str, Tensor], trace: Trace) -> None:
+    output = trace.output.tensor
+    weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(1), dtype=output.dtype)
+    report = evaluate_program(program, Settings(grad_output=weights), leaves)  # type: ignore[arg-type]
+    finite = all(all_finite(tensor.value) and all_finite(tensor.gradient) for tensor in report.tensors)
+    right = {Verdict.MATCH, Verdict.SUBGRADIENT} | (set() if finite else {Verdict.UNDEFINED})
+    assert report.verdict in right, [(tensor.name, tensor.note) for tensor in report.tensors]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
+def test_an_example_with_axes_of_other_lengths(pair: tuple[Op, str], lengths: str) -> None:
+    program, shapes = parse_example(pair[1])
+    if "none" in lengths and any(name in program for name in CRASHING):
+        return
+    shapes = {name: LENGTHS[lengths](shape) for name, shape in shapes.items()}
+    leaves = leaves_for(read(program, Settings()), shapes, find, 5)
+    trace = trace_of(program, leaves)
+    if trace is not None:
+        assert_right(program, leaves, trace)
+
+
+@pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
+def test_an_example_with_other_strides(pair: tuple[Op, str]) -> None:
+    program, shapes = parse_example(pair[1])
+    leaves = leaves_for(read(program, Settings()), shapes, find, 6)
+    strided = {name: torch.stack([leaf, leaf], -1)[..., 0] for name, leaf in leaves.items()}
+    trace = trace_of(program, strided)
+    assert trace is not None
+    assert_right(program, strided, trace)
