@@ -41,7 +41,12 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):
         return torch.ones_like(tensor) if grad_output == "ones" else torch.randn_like(tensor)
-    given = grad_output if isinstance(grad_output, Tensor) else torch.tensor(grad_output, dtype=tensor.dtype)
+    given = grad_output if isinstance(grad_output, Tensor) else _numbers(grad_output, tensor.dtype)
+    if given.is_complex() and not tensor.is_complex():
+        raise InputError(
+            f"--grad-output is complex, and the output '{output.name or output.text}' is real",
+            hint="give the vector v as real numbers",
+        )
     given = given.detach().to(tensor.dtype)
     if given.ndim and given.shape != tensor.shape:
         wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))
@@ -52,6 +57,12 @@ def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
             hint=f"give a number, or a list of shape {wanted}",
         )
     return given.expand(tensor.shape).clone()
+
+
+def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
+    """Return numbers in the dtype, or as complex numbers where there is one among them."""
+    found = torch.tensor(given)
+    return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 
 def check_differentiable(program: Program, trace: Trace) -> Traced:

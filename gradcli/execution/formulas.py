@@ -33,19 +33,21 @@ class Formulas:
     derivations: Derivations
     expansion: Expansion
     names: Mapping[Traced, str]
+    upstream: float | None
     key: str | None
 
     @staticmethod
     def ask(derivations: Derivations, expansion: Expansion, names: Mapping[Traced, str], cotangent: Tensor) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
-        drawn = sketch(expansion, names, _upstream(cotangent))
+        upstream = _upstream(cotangent)
+        drawn = sketch(expansion, names, upstream)
         key = None if drawn is None else derivations.post_formulas(drawn, SECONDS)
-        return Formulas(derivations, expansion, names, key)
+        return Formulas(derivations, expansion, names, upstream, key)
 
     def collect(self) -> dict[Traced, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
         found = {} if self.key is None else self.derivations.collect_formulas(self.key, SECONDS + GRACE)
-        steps = chain_rule(self.expansion, self.names)
+        steps = chain_rule(self.expansion, self.names, self.upstream)
         formulas = {}
         for traced, name in self.names.items():
             if name in found:

@@ -80,8 +80,13 @@ def _is_small(expansion: Expansion) -> bool:
     return len(reached) <= MOST_NODES
 
 
-def chain_rule(expansion: Expansion, names: Mapping[Traced, str]) -> dict[Traced, tuple[str, str]]:
-    """Return text and LaTeX of the chain rule's last step for every tensor; 0 where the output is not made of it."""
+def chain_rule(
+    expansion: Expansion, names: Mapping[Traced, str], upstream: float | None = None
+) -> dict[Traced, tuple[str, str]]:
+    """Return text and LaTeX of the chain rule's last step for every tensor; 0 where the output is not made of it.
+
+    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
+    """
     output = expansion.trace.output
     made = {traced: ["0"] for traced in names}
     reached = {output}
@@ -91,7 +96,7 @@ def chain_rule(expansion: Expansion, names: Mapping[Traced, str]) -> dict[Traced
             terms = [f"vjp({clip(names[result])}, grad({clip(names[result])}))" for result in used]
             made[traced] = [*terms, *(made[traced] if traced in reached else [])][:MOST_TERMS]
             reached.add(traced)
-    made[output] = ["1" if output.tensor.numel() == 1 else "grad_output"]
+    made[output] = ["1" if output.tensor.numel() == 1 and upstream == 1 else "grad_output"]
     return {traced: _sum(terms) for traced, terms in made.items()}
 
 

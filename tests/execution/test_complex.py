@@ -11,6 +11,9 @@ import torch
 
 import gradcli
 from gradcli.causes import likely_cause
+from gradcli.errors import InputError
+from gradcli.session import evaluate_program
+from gradcli.settings import Settings
 from gradcli.verify import Tolerance, compare
 
 Z = torch.tensor([[1 + 2j, 3 - 1j], [-0.5 + 0.25j, 1 + 0.5j]], dtype=torch.complex128)
@@ -83,6 +86,16 @@ def test_a_complex_grad_output_is_a_pair() -> None:
     report = gradcli.evaluate("z**2", {"z": Z}, grad_output=Z.flip(0))
     assert report.verdict == "match"
     assert torch.allclose(report["z"].symbolic.value, Z.flip(0) * (2 * Z).conj())
+
+
+def test_a_complex_grad_output_of_a_real_output_is_an_error() -> None:
+    with pytest.raises(InputError, match="--grad-output is complex, and the output 'x\\*x' is real"):
+        evaluate_program("x*x", Settings(values={"x": 2.0}, grad_output=1 + 2j))
+
+
+def test_the_formula_of_the_output_is_its_upstream_gradient() -> None:
+    report = evaluate_program("z*z", Settings(values={"z": 2.0 + 1j}, grad_output=1 + 2j))
+    assert report["z*z"].symbolic.formula == "grad_output"
 
 
 @pytest.mark.parametrize(
