@@ -48,5 +48,5 @@ def namespace() -> dict[str, Any]:
     """Return what a program's names mean: PyTorch's functions, bare and with their prefixes."""
     bare = {name: find(name) for name in names() if "." not in name}
     functions = {name: function(op.torch) for name, op in bare.items() if op is not None}
-    modules = {"torch": torch, "F": torch.nn.functional, "special": torch.special, "linalg": torch.linalg}
-    return {**functions, **modules, "pi": torch.pi, "inf": torch.inf}
+    modules = {"special": torch.special, "linalg": torch.linalg, "fft": torch.fft}
+    return {**functions, **modules, "torch": torch, "F": torch.nn.functional, "pi": torch.pi, "inf": torch.inf}

@@ -78,9 +78,9 @@ def custom(
 
     Examples:
       gradcli custom ops.py:SquareSum --shape 3
-      gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --value "x=[2]" --value "y=[3]"
+      gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --shape 2
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
-      gradcli custom --forward "x**2+y**2" --backward "x: 2*x*g" --backward "y: 2*y*g"
+      gradcli custom --forward "x**2" --backward "x: 2*x*g" --value x=3
     """
     from gradcli.inputs.custom import parse_arguments, parse_backwards
 

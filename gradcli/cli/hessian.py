@@ -16,6 +16,9 @@ def hessian(
 ) -> int:
     """Differentiate a scalar output twice, by every pair of leaves.
 
+    Each block is compared with the symbolic derivative, differentiated again, and
+    the Hessian with its transpose.
+
     Examples:
       gradcli hessian "x**2 * y" --value x=2 --value y=3
       gradcli hessian "x @ A @ x" --shape A=2x2 --shape x=2 --wrt x

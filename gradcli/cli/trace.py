@@ -18,7 +18,7 @@ def trace(program: ProgramArgument, run: RunOptions, output: OutputOptions) -> i
     Examples:
       gradcli trace "x=w1+w2; y=w2*w3; x+y"
       gradcli trace "(X * b).sum()" --shape X=2x3 --shape b=3
-      gradcli trace "mean((X @ w - y)**2)" --shape X=3x2 --shape w=2 --shape y=3 --constant X --constant y
+      gradcli trace "mean((X @ w)**2)" --shape X=3x2 --shape w=2 --constant X
     """
     from gradcli.cli.running import run as run_program
 

@@ -10,6 +10,21 @@ import typer
 
 from gradcli.cli.app import app
 
+OPS = Path(__file__).parents[2] / "docs" / "custom" / "ops.py"
+POWER = """
+
+class Power(Function):
+    @staticmethod
+    def forward(ctx, x, n: int):
+        ctx.save_for_backward(x)
+        ctx.n = n
+        return x**n
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        return grad_output * ctx.n * x ** (ctx.n - 1), None
+"""
 COMMANDS = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -41,6 +56,7 @@ def examples_of(name: str) -> list[str]:
 
 @pytest.mark.parametrize("example", examples())
 def test_every_example_runs(example: str, tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(OPS.read_text(encoding="utf-8") + POWER, encoding="utf-8")
     (tmp_path / "suite.toml").write_text('[[check]]\nprogram = "w*w"\n', encoding="utf-8")
     command = [sys.executable, "-m", "gradcli", *shlex.split(example)[1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -65,11 +65,17 @@ def test_verdicts(command: str, program: str, settings: dict[str, Any], verdict:
     assert found.verdict == verdict, [tensor.note for tensor in found.tensors]
 
 
-@pytest.mark.parametrize("command", ["jacobian", "hessian", "double-backward", "jvp"])
+def test_forward_mode_of_a_complex_leaf_is_the_real_part_of_the_product() -> None:
+    found = report("jvp", "abs(x)**2", values={"x": 2 + 3j}, tangents={"x": 1 + 1j})
+    assert found.verdict is Verdict.MATCH
+    assert found.jvp is not None
+    assert float(found.jvp.value) == pytest.approx(2 * (2 * 1 + 3 * 1))  # d(a² + b²) = 2a da + 2b db
+
+
+@pytest.mark.parametrize("command", ["jacobian", "hessian", "double-backward"])
 def test_complex_numbers_are_undecided_or_refused(command: str) -> None:
-    settings = {"dtype": "complex128", "tangents": {"x": 1}}
     try:
-        verdict = report(command, "abs(x)**2", **settings).verdict
+        verdict = report(command, "abs(x)**2", dtype="complex128").verdict
     except GradcliError:
         return
     assert verdict is Verdict.UNDECIDED

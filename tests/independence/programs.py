@@ -52,6 +52,7 @@ NAMESPACE: dict[str, Any] = {name: function(op.torch) for name in names() if "."
     "F": torch.nn.functional,
     "special": torch.special,
     "linalg": torch.linalg,
+    "fft": torch.fft,
     "inf": math.inf,
 }
 

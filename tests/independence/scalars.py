@@ -25,7 +25,7 @@ OPERATORS: Mapping[type, Any] = {
 NEEDED = {ast.MatMult: "matmul", ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 
 # What the textbook has under the same last name is another op.
-OTHER = {"torch.linalg.norm"}
+OTHER = {"torch.linalg.diagonal", "torch.linalg.norm"}
 
 
 def gradients(program: str, leaves: Mapping[str, Any], weights: Any) -> dict[str, Any]:
