@@ -45,3 +45,4 @@ benchmarks:
     {{venv}}python benchmarks/chain.py --command {{venv}}gradcli
     {{venv}}python benchmarks/warm.py
     {{venv}}python benchmarks/throughput.py
+    {{venv}}python benchmarks/detection.py
