@@ -36,7 +36,7 @@ def sketch_of(source: str, **shapes: tuple[int, ...]) -> dict[str, dict[str, obj
 def steps_of(source: str, **shapes: tuple[int, ...]) -> dict[str, str]:
     expansion = expansion_of(source, **shapes)
     names = display_names(expansion.trace)
-    return {names[traced]: text for traced, (text, _) in chain_rule(expansion, names).items()}
+    return {names[traced]: text for traced, (text, _) in chain_rule(expansion, names, 1.0).items()}
 
 
 @pytest.mark.parametrize(
