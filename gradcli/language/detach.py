@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from gradcli.errors import InputError
+from gradcli.errors import InputError, LimitError
 from gradcli.program import Call, Program
 
 # A name that is assigned is not read there.
@@ -16,15 +16,22 @@ TARGETS = frozenset({"target", "targets", "span", "function_span"})
 def detached(program: Program, wanted: Sequence[str]) -> Program:
     """Return the program with `detach` around every use of the tensors named, by name or by source text.
 
-    Raises InputError for a leaf, and for a tensor that the program never reads.
+    Raises InputError for a leaf, and for a tensor that the program never reads; LimitError for an expression of so
+    many operations in a row that it cannot be rewritten.
     """
+    if not wanted:
+        return program
     leaves = {leaf.name for leaf in program.leaves}
     texts = {"".join(name.split()) for name in wanted}
     for name in wanted:
         if name in leaves:
             raise InputError(f"--detach: '{name}' is a leaf", hint=f"`--constant {name}` makes a leaf a constant")
     found: set[str] = set()
-    statements = tuple(_rewritten(statement, program, texts, found) for statement in program.statements)
+    try:
+        statements = tuple(_rewritten(statement, program, texts, found) for statement in program.statements)
+    except RecursionError:
+        message = "--detach: an expression of the program has too many operations in a row"
+        raise LimitError(message, hint="write it in several statements") from None
     for name in wanted:
         if "".join(name.split()) not in found:
             hint = "give the name of a non-leaf that is used further on, or its source text"

@@ -69,3 +69,10 @@ def test_the_operations_of_a_run_are_limited(program: str) -> None:
 def test_the_rank_of_a_result_is_limited(shape: Shape) -> None:
     with pytest.raises(LimitError, match="axes"):
         evaluate_program("x.reshape(-1, 1, 1, 1, 1, 1, 1, 1, 1).sum()", Settings(shapes={None: shape}))
+
+
+def test_a_long_row_of_operations_is_run_and_can_only_not_be_rewritten() -> None:
+    row = "+".join(["y"] * 900)
+    assert evaluate_program(f"y = x*2; {row}", Settings()).verdict is Verdict.MATCH
+    with pytest.raises(LimitError, match="too many operations in a row"):
+        evaluate_program(f"y = x*2; {row}", Settings(detach=("y",)))
