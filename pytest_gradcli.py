@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcli.report import Report
+    from gradcli.report.report import Report
     from gradcli.suite.check import Check
 
 SUITE = ".gradcli.toml"
@@ -63,7 +63,7 @@ class SuiteCheck(pytest.Item):
 
     def runtest(self) -> None:
         """Carry out the check."""
-        from gradcli.session import evaluate_program
+        from gradcli.engine import evaluate_program
 
         report = evaluate_program(self.check.program, self.check.settings)
         _fail_unless(report, report.verdict == self.check.expect if self.check.expect else report.exit_code == 0)

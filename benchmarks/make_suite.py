@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from sides import gradcheck, point
 
 import gradcli
-from gradcli.execution.points import parse_example
-from gradcli.execution.threads import use_one_thread
+from gradcli.execution.forward.domains import parse_example
+from gradcli.execution.process import use_one_thread
 from gradcli.ops.record import Op
 from gradcli.ops.table import OPS
 from gradcli.settings import Settings

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.drawing import run_at_a_point
-from gradcli.execution.run import default_dtype
-from gradcli.execution.tape import function
+from gradcli.engine import read
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.ops.table import find, names
-from gradcli.session import read
 from gradcli.settings import Settings
 
 

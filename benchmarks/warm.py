@@ -21,7 +21,7 @@ from torch import Tensor
 
 import gradcli
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.execution.points import leaves_for, parse_example
+from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.language.parser import parse
 from gradcli.ops.table import OPS, find
 

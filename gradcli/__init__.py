@@ -6,13 +6,14 @@ the API load what they need when they are first used (PEP 562).
 
 from __future__ import annotations
 
+from gradcli._version import __version__
+
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
     from gradcli.api import check, check_function, evaluate
     from gradcli.errors import GradcliError
-    from gradcli.report import Report
+    from gradcli.report.report import Report
 
-__version__ = "0.1.0"
 __all__ = ["GradcliError", "Report", "__version__", "check", "check_function", "evaluate"]
 
 _HOMES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from gradcli.engine import check_function as check_loaded
+from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
-from gradcli.report import Report
-from gradcli.session import check_function as check_loaded
-from gradcli.session import evaluate_program
+from gradcli.report.report import Report
 from gradcli.settings import DataType, Reduction, Settings, Witness
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
+from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
 from gradcli.inputs import parse_shapes
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
-from gradcli.pages import DerivedGradient, Example, OpPage
-from gradcli.report import Report
-from gradcli.session import evaluate_program
+from gradcli.report.op_page import DerivedGradient, Example, OpPage
+from gradcli.report.report import Report
 from gradcli.settings import Limits, Settings
 
 

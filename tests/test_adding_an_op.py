@@ -13,12 +13,12 @@ from torch import Tensor
 
 from gradcli import catalogue
 from gradcli.cli.app import main
-from gradcli.execution.tape import function
+from gradcli.engine import evaluate_program
+from gradcli.execution.forward.callables import function
 from gradcli.ops import table
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
-from gradcli.report import Verdict
-from gradcli.session import evaluate_program
+from gradcli.report.report import Verdict
 from gradcli.settings import Settings
 
 

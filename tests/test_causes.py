@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.causes import Clues, cause_of_shape, likely_cause
+from gradcli.execution.comparison.causes import Clues, cause_of_shape, likely_cause
 
 INF = math.inf
 MATRIX = torch.tensor([[1.0, 2.0], [-3.0, 5.0]], dtype=torch.float64)

@@ -4,8 +4,8 @@ import jsonschema
 import pytest
 import torch
 
-from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict, jsonable
-from gradcli.schema import report_schema
+from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict, jsonable
+from gradcli.report.schema import report_schema
 
 
 def report_with(value: torch.Tensor, symbolic: Symbolic | None, verdict: Verdict | None) -> Report:

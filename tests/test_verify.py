@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.report import Verdict
-from gradcli.verify import Tolerance, compare
+from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.report.report import Verdict
 
 DOUBLE = Tolerance.of("float64")
 INF, NAN = math.inf, math.nan
@@ -95,7 +95,7 @@ def test_comparing_in_parts_finds_the_same(
     gradient = reference * (1 + 1e-15)
     gradient[place] += error
     whole = compare(gradient.reshape(shape), reference.reshape(shape), DOUBLE)
-    monkeypatch.setattr("gradcli.verify.BLOCK", 7)
+    monkeypatch.setattr("gradcli.execution.comparison.compare.BLOCK", 7)
     assert repr(compare(gradient.reshape(shape), reference.reshape(shape), DOUBLE)) == repr(whole)
     passes = abs(error) <= 1e-9 * abs(float(reference[place]))
     assert (whole.verdict is Verdict.MATCH) is passes

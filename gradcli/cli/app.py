@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from gradcli import __version__
+from gradcli._version import __version__
 from gradcli.cli.accumulate import accumulate
 from gradcli.cli.arguments import ProgramCommand
 from gradcli.cli.check import check
@@ -137,14 +137,14 @@ def _run(arguments: list[str]) -> int:
 
 def _flushed(code: int) -> int:
     """Return the code after the last byte is out; a full disk is an error even then."""
-    from gradcli.output import flush
+    from gradcli.cli.output import flush
 
     flush()
     return code
 
 
 def _report(error: GradcliError, code: int) -> int:
-    from gradcli.output import write_error
+    from gradcli.cli.output import write_error
     from gradcli.render.errors import format_error
 
     write_error(format_error(error))
@@ -153,8 +153,8 @@ def _report(error: GradcliError, code: int) -> int:
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     """Show the first line of a warning of PyTorch's, without the place in its source that it came from."""
+    from gradcli.cli.output import write_error
     from gradcli.escaping import escape
-    from gradcli.output import write_error
 
     text = str(message).strip().partition("\n")[0].partition(" (Triggered internally")[0]
     write_error(f"warning: PyTorch says: {escape(text)}")
@@ -194,6 +194,6 @@ def _never_fail_to_encode() -> None:
 
 
 def _write_line(text: str) -> None:
-    from gradcli.output import write
+    from gradcli.cli.output import write
 
     write(text + "\n", None)

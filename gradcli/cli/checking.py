@@ -40,7 +40,7 @@ SUITE = ".toml"
 
 def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
     from gradcli.cli.running import write_report
-    from gradcli.session import evaluate_program
+    from gradcli.engine import evaluate_program
 
     report = evaluate_program(program, settings)
     write_report(report, output)
@@ -104,8 +104,8 @@ def _concerning(settings: Settings, others: set[str]) -> Settings:
 
 def _names(source: str, settings: Settings) -> set[str]:
     """Return the names of a program's tensors; none of a text that is no program, which its check will say."""
+    from gradcli.engine import read
     from gradcli.language.leaves import assigned_names
-    from gradcli.session import read
 
     try:
         program = read(source, settings)

@@ -40,8 +40,8 @@ def _apart(source: IO[bytes]) -> None:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gradcli.cli.app import _show_warning
+    from gradcli.engine import check_function
     from gradcli.render import FORMATS
-    from gradcli.session import check_function
 
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
@@ -50,7 +50,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except GradcliError as error:
         return {"error": _plain(error)}
     except KeyboardInterrupt as error:  # nobody else can raise one here: this is not the terminal's session
-        from gradcli.execution.custom.frames import refusal
+        from gradcli.execution.targets.frames import refusal
 
         return {"error": _plain(refusal("the file", error))}
     except Exception as error:  # noqa: BLE001 (any defect becomes a message, as in the parent)

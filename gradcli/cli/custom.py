@@ -88,7 +88,7 @@ def custom(
     settings = settings_from("custom", run, **more)
     if forward is not None:
         from gradcli.cli.running import write_report
-        from gradcli.session import check_inline
+        from gradcli.engine import check_inline
 
         if target or reference is not None:
             raise InputError("--forward stands instead of a file and a reference", hint="leave one of them out")

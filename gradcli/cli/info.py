@@ -15,8 +15,8 @@ def info() -> int:
     """
     import platform
 
-    from gradcli import __version__
-    from gradcli.output import write
+    from gradcli._version import __version__
+    from gradcli.cli.output import write
 
     versions = {"gradcli": __version__, "python": platform.python_version()}
     versions |= {package: _version(package) for package in PACKAGES}

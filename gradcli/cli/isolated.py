@@ -30,7 +30,7 @@ GRACE = 15.0
 
 def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int:
     """Check a Function in a child process, write its report, and return the exit code that it asks for."""
-    from gradcli.output import write
+    from gradcli.cli.output import write
     from gradcli.render.style import style_for
 
     style = style_for(None if options.output else sys.stdout)
@@ -97,8 +97,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _show(stream: IO[bytes]) -> None:
     """Pass on what the child prints, escaped."""
+    from gradcli.cli.output import write_error
     from gradcli.escaping import escape
-    from gradcli.output import write_error
 
     with suppress(ValueError, OSError), stream:
         for line in stream:

@@ -40,8 +40,8 @@ def ops(
       gradcli ops --json
     """
     from gradcli.catalogue import page, pages, with_derivative
-    from gradcli.output import write
-    from gradcli.render.ops import PAGE_FORMATS, TABLE_FORMATS
+    from gradcli.cli.output import write
+    from gradcli.render.op_table.text import PAGE_FORMATS, TABLE_FORMATS
     from gradcli.render.style import style_for
 
     chosen = "json" if json else format

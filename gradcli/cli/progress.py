@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradcli.suite_report import CheckReport
+    from gradcli.report.suite import CheckReport
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from gradcli.errors import InputError, LimitError
 
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
-    from gradcli.report import Report
+    from gradcli.report.report import Report
     from gradcli.settings import Settings
 
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
-    from gradcli.session import evaluate_program
+    from gradcli.engine import evaluate_program
 
     report = evaluate_program(read_program(program, settings.limits.program_size), settings)
     write_report(report, options)
@@ -38,7 +38,7 @@ def read_program(program: str, limit: int) -> str:
 
 def write_report(report: Report, options: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
-    from gradcli.output import write
+    from gradcli.cli.output import write
     from gradcli.render import FORMATS
     from gradcli.render.style import style_for
 

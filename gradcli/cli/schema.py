@@ -27,14 +27,14 @@ def schema(
     """
     import json
 
-    from gradcli.output import write
+    from gradcli.cli.output import write
 
     write(json.dumps(_schemas()[subject](), indent=2) + "\n", None)
     return 0
 
 
 def _schemas() -> dict[Subject, Callable[[], dict[str, Any]]]:
-    from gradcli.schema import report_schema, suite_report_schema
+    from gradcli.report.schema import report_schema, suite_report_schema
     from gradcli.suite.schema import suite_schema
 
     return {"report": report_schema, "suite": suite_schema, "suite-report": suite_report_schema}

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcli.report.suite import CheckReport, SuiteReport
 from gradcli.suite.check import Check
-from gradcli.suite_report import CheckReport, SuiteReport
 
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions, SuiteOptions
@@ -94,8 +94,8 @@ class _Lines:
             self._write(done[number])
 
     def _write(self, report: CheckReport) -> None:
-        from gradcli.output import write
-        from gradcli.render.several import render_line
+        from gradcli.cli.output import write
+        from gradcli.render.suite_view import render_line
 
         write(render_line(report), self.path, append=self.written)
         self.written = True
@@ -104,14 +104,14 @@ class _Lines:
 def _tell(report: CheckReport) -> None:
     """Say on standard error what is wrong with a check that is wrong itself."""
     if report.told is not None:
-        from gradcli.output import write_error
+        from gradcli.cli.output import write_error
 
         write_error(report.told)
 
 
 def write_suite(suite: SuiteReport, output: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
-    from gradcli.output import write
+    from gradcli.cli.output import write
     from gradcli.render import SUITE_FORMATS
     from gradcli.render.style import style_for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gradcli.tensor_program import COTANGENT, TensorProgram
+from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 
 
 def cotangent_name(level: int) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli import __version__
+from gradcli._version import __version__
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.execution import autograd, refusals
-from gradcli.execution.leaves import DTYPES, make_leaves
-from gradcli.execution.machine import BoundCall
-from gradcli.execution.reference import Expansion, expand
-from gradcli.execution.trace import Autograd, ConstantError, Trace, Traced, run
-from gradcli.ops.table import find
-from gradcli.program import Call, Program
-from gradcli.report import Output, Report, TensorReport, Verdict
+from gradcli.execution.autograd import backward, errors
+from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.language.program import Program
+from gradcli.report.report import Output, Report, TensorReport, Verdict
 from gradcli.settings import Settings
 
 
@@ -46,9 +43,9 @@ class Run:
         for name in wanted:
             traced = known.get("".join(name.split()))
             if traced is None:
-                raise refusals.unknown(name, known, option)
+                raise errors.unknown(name, known, option)
             if not traced.tensor.requires_grad:
-                raise refusals.not_required(self.program, self.trace, traced, option)
+                raise errors.not_required(self.program, self.trace, traced, option)
             tensors.append(traced)
         return tensors
 
@@ -63,8 +60,8 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run
 
 def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
-    output = autograd.check_differentiable(program, trace)
-    cotangent = autograd.cotangent_of(output, settings.grad_output)
+    output = backward.check_differentiable(program, trace)
+    cotangent = backward.cotangent_of(output, settings.grad_output)
     expansion = _ask(trace) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, expansion)
 
@@ -85,70 +82,6 @@ def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, *
         verdict=verdict,
         **more,
     )
-
-
-@contextmanager
-def default_dtype(settings: Settings) -> Iterator[None]:
-    """Make factories give the dtype that the leaves have."""
-    before, dtype = torch.get_default_dtype(), DTYPES[settings.dtype]
-    torch.set_default_dtype(dtype if dtype.is_floating_point else dtype.to_real())
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
-    """Return the trace of a program, with `--reduce` applied to its output."""
-    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
-    return trace_of(program, settings, leaves)
-
-
-def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
-    """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
-    trace = _run(program, settings, leaves)
-    if settings.reduce != "none" and isinstance(trace.output, Traced):
-        trace.output = _reduce(program, trace, settings)
-    return trace
-
-
-def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
-    """Return the trace; a leaf that PyTorch has no derivative by is made a constant, and the trace says so."""
-    constants: dict[str, str] = {}
-    while True:
-        try:
-            trace = run(program, leaves, settings.limits)
-        except ConstantError as error:
-            if not error.leaf or error.leaf in (settings.wrt or ()):
-                raise
-            leaves = {**leaves, error.leaf: leaves[error.leaf].detach()}
-            constants[error.leaf] = f"a constant here: PyTorch has no derivative of {error.argument}"
-        else:
-            trace.constants = constants
-            return trace
-
-
-def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:
-    op = find(settings.reduce)
-    assert op is not None  # noqa: S101 (every reduction is in the table)
-    output, last = trace.output, program.statements[-1]
-    node = Call(op.name, (), (), last.span, last.span)
-    call = BoundCall(node, [output], {}, {"input": output})
-    reduced: Traced = Autograd(program, trace, settings.limits).apply(op, call)
-    reduced.name = f"{op.name}({output.name or output.text})"
-    return reduced
-
-
-def display_names(trace: Trace) -> dict[Traced, str]:
-    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
-    names: dict[Traced, str] = {}
-    counts: dict[str, int] = {}
-    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
-        if traced not in names:
-            name = traced.name or traced.text
-            counts[name] = counts.get(name, 0) + 1
-            names[traced] = name if counts[name] == 1 else f"{name} ({counts[name]})"
-    return names
 
 
 def _ask(trace: Trace) -> Expansion:

@@ -6,8 +6,8 @@ import ast
 
 from gradcli.errors import GradcliError, Span
 from gradcli.language.constants import ExponentError, Number, check_exponent, fold, is_number
+from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
-from gradcli.program import Call, Expression, Literal
 
 
 class Built:

@@ -7,8 +7,8 @@ import ast
 from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.names import attribute_place, function_name, is_namespaced_function
+from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
-from gradcli.program import Call, Expression, Literal
 
 
 def call_children(node: ast.Call) -> list[ast.expr]:

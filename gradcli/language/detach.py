@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from gradcli.errors import InputError, LimitError
-from gradcli.program import Call, Program
+from gradcli.language.program import Call, Program
 
 # A name that is assigned is not read there.
 TARGETS = frozenset({"target", "targets", "span", "function_span"})

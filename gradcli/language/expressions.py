@@ -11,8 +11,8 @@ from gradcli.language.calls import build_call, call_children
 from gradcli.language.constants import fits_double, is_number
 from gradcli.language.names import CONSTANTS, check_attribute, check_name, constant_symbol, is_qualified
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
+from gradcli.language.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
 from gradcli.language.source import Source
-from gradcli.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
 
 _REFUSED: Mapping[type[ast.expr], str] = {
     ast.Lambda: "functions (`lambda`)",

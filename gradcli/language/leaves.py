@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gradcli.language.order import postorder
+from gradcli.language.program import Assign, Call, Expression, For, If, Name, Statement, While
 from gradcli.language.source import Source
-from gradcli.program import Assign, Call, Expression, For, If, Name, Statement, While
 
 
 def find_leaves(statements: tuple[Statement, ...], source: Source) -> tuple[Name, ...]:

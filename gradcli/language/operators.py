@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built, after
 from gradcli.language.constants import is_number
-from gradcli.program import BooleanOperation, Call, Comparison, Expression, Literal
+from gradcli.language.program import BooleanOperation, Call, Comparison, Expression, Literal
 
 _BINARY: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from gradcli.program import (
+from gradcli.language.program import (
     Attribute,
     BooleanOperation,
     Call,

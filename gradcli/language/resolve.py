@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from gradcli.errors import ProgramError
 from gradcli.language.leaves import expressions
 from gradcli.language.order import postorder
+from gradcli.language.program import Call, Name, Program
 from gradcli.language.words import shorten
-from gradcli.program import Call, Name, Program
 
 # Questions about a tensor's shape, answered with plain integers: no op of the table.
 SHAPE_METHODS = frozenset({"size", "numel", "dim", "ndimension"})

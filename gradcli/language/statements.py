@@ -8,8 +8,20 @@ from collections.abc import Callable, Mapping
 from gradcli.errors import Span
 from gradcli.language.expressions import translate
 from gradcli.language.names import check_target
+from gradcli.language.program import (
+    Assign,
+    Comparison,
+    Evaluate,
+    Expression,
+    For,
+    If,
+    Literal,
+    Name,
+    Sequence,
+    Statement,
+    While,
+)
 from gradcli.language.source import Source
-from gradcli.program import Assign, Comparison, Evaluate, Expression, For, If, Literal, Name, Sequence, Statement, While
 
 
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels_layers"
+KERNELS = "gradcli.execution.kernels.layers"
 
 # A position that may attend to nothing gets zeros: its sum of weights is 0.
 WEIGHTS = """m = detach(amax(scores, -1, True))

@@ -44,7 +44,7 @@ DISTANCES: tuple[Op, ...] = (
     ),
     Op(
         "_upper_pairs(count)",
-        "gradcli.execution.kernels_layers.upper_pairs",
+        "gradcli.execution.kernels.layers.upper_pairs",
         Kind.CONSTANT,
         "all pairs of rows",
         "distances",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels_layers"
+KERNELS = "gradcli.execution.kernels.layers"
 
 # The row at `padding_idx` is a constant; the other options change the weight or its gradient behind its back.
 CHECKED = """if max_norm is not None:

@@ -31,12 +31,16 @@ def _constant(
 
 FACTORIES: tuple[Op, ...] = (
     _constant("tensor(data)", "the numbers as they are written"),
-    _constant("eye(n, m=None)", "1 where the two indices are equal, else 0", torch="gradcli.execution.kernels.eye"),
+    _constant(
+        "eye(n, m=None)", "1 where the two indices are equal, else 0", torch="gradcli.execution.kernels.general.eye"
+    ),
     _constant("zeros(*size)", "0 everywhere"),
     _constant("ones(*size)", "1 everywhere"),
     _constant("full(size, fill_value)", "one number everywhere"),
     _constant(
-        "arange(start, end=None, step=1)", "start, start + step, … below end", torch="gradcli.execution.kernels.arange"
+        "arange(start, end=None, step=1)",
+        "start, start + step, … below end",
+        torch="gradcli.execution.kernels.general.arange",
     ),
     _constant("linspace(start, end, steps)", "evenly spaced numbers"),
     _constant("zeros_like(input)", "0 everywhere"),

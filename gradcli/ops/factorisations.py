@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import ALIKE, Kind, Op
 
-KERNELS = "gradcli.execution.kernels_linear_algebra"
+KERNELS = "gradcli.execution.kernels.linear_algebra"
 LINALG = "torch.linalg"
 FAMILY = "factorisations"
 MOVES = "every entry of the result is an entry of an input"

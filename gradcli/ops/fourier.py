@@ -9,7 +9,7 @@ from gradcli.ops.record import ALIKE, Kind, Op
 
 _op = partial(composite, "fourier", complex=ALIKE)
 
-KERNELS = "gradcli.execution.kernels_fourier"
+KERNELS = "gradcli.execution.kernels.fourier"
 PRODUCT = 'movedim(einsum("...k,jk->...j", {data}, {matrix}), -1, dim)'
 FULL = "n = input.shape[dim] if n is None else n; " + PRODUCT
 HALF = "n = 2*(input.shape[dim] - 1) if n is None else n; real(" + PRODUCT + ")"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels_resampling"
+KERNELS = "gradcli.execution.kernels.resampling"
 MOVES = "every entry of the result is an entry of an input"
 
 RESIZED = """if mode == 'nearest' or mode == 'nearest-exact':

@@ -26,7 +26,7 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
     )
 
 
-KERNELS = "gradcli.execution.kernels_layers"
+KERNELS = "gradcli.execution.kernels.layers"
 
 
 def _constant(signature: str, definition: str) -> Op:
@@ -165,7 +165,7 @@ LOSSES: tuple[Op, ...] = (
     ),
     Op(
         "_smooth_l1(difference, beta)",
-        "gradcli.execution.kernels.smooth_l1",
+        "gradcli.execution.kernels.general.smooth_l1",
         Kind.POINTWISE,
         "where(difference < -beta, -difference - beta/2, where(difference > beta, difference - beta/2, difference**2/(2*beta)))",
         "losses",

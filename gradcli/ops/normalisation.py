@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels_layers"
+KERNELS = "gradcli.execution.kernels.layers"
 
 SCALED = """y = y if weight is None else y*reshape(weight, _over_channels(input.ndim))
 y if bias is None else y + reshape(bias, _over_channels(input.ndim))"""
@@ -150,7 +150,7 @@ y if weight is None else y*weight""",
     _shape("_over_channels(rank)", "the shape in which a vector over channels broadcasts"),
     Op(
         "_last(count)",
-        "gradcli.execution.kernels.last_axes",
+        "gradcli.execution.kernels.general.last_axes",
         Kind.CONSTANT,
         "the last axes, as negative numbers",
         "normalisation",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.language.program import Call, Expression
 from gradcli.ops.record import Op
 from gradcli.ops.signature import fitting, parse_signature
-from gradcli.program import Call, Expression
 
 DATA = (bool, int, float, complex, str, tuple, list, slice, type(None))
 

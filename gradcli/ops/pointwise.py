@@ -84,7 +84,7 @@ POINTWISE: tuple[Op, ...] = (
     # Complex numbers
     _op("real(input)", "input", complex="real(input)"),
     _op("imag(input)", "imag(input)", examples=("imag(x*1j) | x=2x3",)),
-    _op("_imag(input)", "imag(input)", torch="gradcli.execution.kernels_fourier.imaginary"),
+    _op("_imag(input)", "imag(input)", torch="gradcli.execution.kernels.fourier.imaginary"),
     _op("complex(real, imag)", "real + 1j*imag", examples=("torch.complex(x, y).abs() | x=2x3 y=2x3",)),
     _op(
         "polar(abs, angle)",

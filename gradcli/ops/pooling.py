@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels_windows"
+KERNELS = "gradcli.execution.kernels.windows"
 MOVES = "every entry of the result is an entry of an input"
 LETTERS = ("i,ai->...a", "ij,ai,bj->...ab", "ijk,ai,bj,ck->...abc")
 

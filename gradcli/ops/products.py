@@ -9,7 +9,7 @@ from gradcli.ops.record import ALIKE, Kind, Op
 
 _op = partial(composite, "products")
 
-KERNELS = "gradcli.execution.kernels_products"
+KERNELS = "gradcli.execution.kernels.products"
 CROSS = """a, b = broadcast_tensors(input, other)
 axis = {axis}
 roll(a, -1, axis)*roll(b, -2, axis) - roll(a, -2, axis)*roll(b, -1, axis)"""

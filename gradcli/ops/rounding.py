@@ -11,7 +11,7 @@ _op = partial(composite, "rounding")
 
 
 def _helper(signature: str, kernel: str, definition: str) -> Op:
-    return Op(signature, f"gradcli.execution.kernels_rounding.{kernel}", Kind.CONSTANT, definition, "rounding")
+    return Op(signature, f"gradcli.execution.kernels.rounding.{kernel}", Kind.CONSTANT, definition, "rounding")
 
 
 ROUNDING: tuple[Op, ...] = (

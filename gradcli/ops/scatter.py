@@ -9,7 +9,7 @@ from gradcli.ops.record import Kind, Op
 
 _op = partial(composite, "scatter")
 
-KERNELS = "gradcli.execution.kernels_scatter"
+KERNELS = "gradcli.execution.kernels.scatter"
 WRITTEN = "every entry of the result is an entry of an input; the last one written counts"
 
 # What `scatter_reduce` and `index_reduce` have in common: `s` are the entries, `t` the positions they are written to.

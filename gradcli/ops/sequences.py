@@ -9,7 +9,7 @@ from gradcli.ops.record import ALIKE, Kind, Op
 
 _op = partial(composite, "sequences")
 
-KERNELS = "gradcli.execution.kernels_arrange"
+KERNELS = "gradcli.execution.kernels.arrange"
 
 # Every prefix at once by doubling: no division, so that an entry may be zero.
 RUNNING = """x = movedim(input, dim, -1) if input.ndim > 0 else reshape(input, (1,))

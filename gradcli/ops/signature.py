@@ -9,9 +9,9 @@ from functools import cache
 from typing import TypeAlias
 
 from gradcli.errors import ProgramError, Span
+from gradcli.language.program import Call, Expression, Sequence
 from gradcli.language.words import shorten
 from gradcli.ops.record import Op
-from gradcli.program import Call, Expression, Sequence
 
 Default: TypeAlias = "int | float | bool | str | tuple[object, ...] | None"
 

@@ -83,7 +83,7 @@ def _quantile(name: str, skip: str, *examples: str) -> Op:
 
 
 def _helper(signature: str, kernel: str, definition: str) -> Op:
-    return Op(signature, f"gradcli.execution.kernels_order.{kernel}", Kind.CONSTANT, definition, "sorting")
+    return Op(signature, f"gradcli.execution.kernels.order.{kernel}", Kind.CONSTANT, definition, "sorting")
 
 
 SORTING: tuple[Op, ...] = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradcli.render import github, gitlab, json, junit, markdown, plain, sarif, several, table
+from gradcli.render import suite_view
+from gradcli.render.formats import github, gitlab, json, junit, markdown, plain, sarif, table
 from gradcli.render.style import Style
-from gradcli.report import Report
-from gradcli.suite_report import SuiteReport
+from gradcli.report.report import Report
+from gradcli.report.suite import SuiteReport
 
 FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
     "table": table.render,
@@ -23,8 +24,8 @@ FORMATS: Mapping[str, Callable[[Report, Style], str]] = {
 SUITE_FORMATS: Mapping[str, Callable[[SuiteReport, Style], str]] = {
     "table": table.render_suite,
     "plain": plain.render_suite,
-    "json": several.render_json,
-    "jsonl": several.render_lines,
+    "json": suite_view.render_json,
+    "jsonl": suite_view.render_lines,
     "markdown": markdown.render_suite,
     "github": github.render_suite,
     "junit": junit.render_suite,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

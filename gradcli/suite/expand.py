@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gradcli.inputs import parse_claims, parse_grad_output, parse_shapes, parse_values
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Limits, Settings
 from gradcli.suite.check import Check
-from gradcli.verdict import Verdict
 
 LONGEST_NAME = 80
 # Keys that are fields of the settings as they are.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.errors import Span
+from gradcli.errors import InputError, Span
 
 # Strings and comments come first, so that nothing in a program of several lines looks like a key.
 TOKEN = re.compile(
@@ -66,3 +66,26 @@ def _outside_brackets(text: str) -> Iterator[tuple[re.Match[str], int]]:
         else:
             yield match, depth
         end = match.end()
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteText:
+    """The text of a suite file, and what makes errors that point into it."""
+
+    file: str
+    text: str
+    tables: Sequence[Table]
+
+    def error(self, message: str, span: Span | None, hint: str | None = None) -> InputError:
+        """Return an error about a place of the text; without one, about the file."""
+        where = self.file if span is None else f"{self.file}:{line_of(self.text, span.start)}"
+        return InputError(f"{where}: {message}", span=span, source=self.text, hint=hint)
+
+    def span(self, place: int, key: str | None = None) -> Span | None:
+        """Return where the check with a number (from 0; -1 stands for the defaults) has a key, or itself is."""
+        name = "defaults" if place < 0 else "check"
+        found = [table for table in self.tables if table.name.strip("\"' ") == name][max(place, 0) :]
+        if not found:  # written as `check = [{...}, {...}]`
+            return self.tables[0].keys.get(name)
+        nested = [table for table in self.tables if table.name == f"{name}.{key}" and table.header is not None]
+        return found[0].span(key or "") or (nested[0].header if nested else found[0].header)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,11 @@ from gradcli.errors import GradcliError, InputError, Span
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import Check
 from gradcli.suite.expand import expand
-from gradcli.suite.places import Table, line_of, tables
+from gradcli.suite.places import SuiteText, line_of, tables
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LARGEST = 16 * 2**20  # bytes
 MOST_CHECKS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteText:
-    """The text of a suite file, and what makes errors that point into it."""
-
-    file: str
-    text: str
-    tables: Sequence[Table]
-
-    def error(self, message: str, span: Span | None, hint: str | None = None) -> InputError:
-        """Return an error about a place of the text; without one, about the file."""
-        where = self.file if span is None else f"{self.file}:{line_of(self.text, span.start)}"
-        return InputError(f"{where}: {message}", span=span, source=self.text, hint=hint)
-
-    def span(self, place: int, key: str | None = None) -> Span | None:
-        """Return where the check with a number (from 0; -1 stands for the defaults) has a key, or itself is."""
-        name = "defaults" if place < 0 else "check"
-        found = [table for table in self.tables if table.name.strip("\"' ") == name][max(place, 0) :]
-        if not found:  # written as `check = [{...}, {...}]`
-            return self.tables[0].keys.get(name)
-        nested = [table for table in self.tables if table.name == f"{name}.{key}" and table.header is not None]
-        return found[0].span(key or "") or (nested[0].header if nested else found[0].header)
 
 
 def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[Check]:

@@ -12,7 +12,7 @@ from gradcli.suite.model import CheckModel, Defaults, SuiteModel
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-    from gradcli.suite.read import SuiteText
+    from gradcli.suite.places import SuiteText
 
 # A value that fits none of several types: the complaint that says most is shown.
 VAGUE = frozenset({"string_type", "dict_type", "list_type", "bool_type", "int_type", "float_type", "none_required"})

@@ -7,10 +7,10 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
 from gradcli.errors import InternalError
+from gradcli.report.suite import CheckReport
 from gradcli.suite.check import Check
 from gradcli.suite.executors import Place
 from gradcli.suite.work import carry_out, started, undecided
-from gradcli.suite_report import CheckReport
 
 # Checks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2

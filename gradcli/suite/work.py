@@ -11,11 +11,11 @@ import warnings
 from dataclasses import replace
 from typing import TextIO
 
+from gradcli.engine import evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, InternalError
 from gradcli.render.errors import format_error
-from gradcli.session import evaluate_program, prepare
+from gradcli.report.suite import CheckReport, check_report, error_report
 from gradcli.suite.check import Check
-from gradcli.suite_report import CheckReport, check_report, error_report
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 20.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gradcli.derivation.messages import Signature
-from gradcli.symbolic.derive import derive
-from gradcli.symbolic.formulas import formulas
+from gradcli.symbolic.derive.derive import derive
+from gradcli.symbolic.write.formulas import formulas
 
 SECONDS = 0.5
 

@@ -28,7 +28,7 @@ def main() -> None:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request; a failure is an answer too."""
-    from gradcli.symbolic.derive import derive  # see main
+    from gradcli.symbolic.derive.derive import derive  # see main
 
     if "formulas" in request:
         return _formulas(request)
@@ -44,7 +44,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def _formulas(request: dict[str, Any]) -> dict[str, Any]:
     """Return the formulas that were found in time; none where sympy failed, because no verdict depends on them."""
-    from gradcli.symbolic.formulas import formulas  # see main
+    from gradcli.symbolic.write.formulas import formulas  # see main
 
     try:
         return formulas(request["formulas"], request["seconds"])
@@ -54,7 +54,7 @@ def _formulas(request: dict[str, Any]) -> dict[str, Any]:
 
 def _settle(request: dict[str, Any]) -> dict[str, Any]:
     """Return a derivative's value to many digits; none where sympy failed: then nothing is settled."""
-    from gradcli.symbolic.settle import settle  # see main
+    from gradcli.symbolic.derive.high_precision import settle  # see main
 
     try:
         return settle(request)

@@ -6,15 +6,15 @@ from types import ModuleType
 import pytest
 import torch
 
-from gradcli.report import Output, Report, TensorReport, Verdict
+from gradcli.report.report import Output, Report, TensorReport, Verdict
 from gradcli.settings import Settings
 
 
 class FakeSession(ModuleType):
-    """Stands for gradcli.session."""
+    """Stands for gradcli.engine."""
 
     def __init__(self) -> None:
-        super().__init__("gradcli.session")
+        super().__init__("gradcli.engine")
         self.calls: list[tuple[str, Settings]] = []
         self.verdict: Verdict | None = Verdict.MATCH
         self.error: BaseException | None = None
@@ -32,5 +32,5 @@ class FakeSession(ModuleType):
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
     fake = FakeSession()
-    monkeypatch.setitem(sys.modules, "gradcli.session", fake)
+    monkeypatch.setitem(sys.modules, "gradcli.engine", fake)
     return fake

@@ -8,7 +8,7 @@ import pytest
 
 from gradcli.catalogue import pages
 from gradcli.cli.app import main
-from gradcli.render.ops import render_list, render_page
+from gradcli.render.op_table.text import render_list, render_page
 from gradcli.render.style import Style
 
 

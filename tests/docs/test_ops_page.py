@@ -10,7 +10,7 @@ import pytest
 
 from gradcli.catalogue import pages
 from gradcli.cli.app import main
-from gradcli.render.ops_markdown import markdown
+from gradcli.render.op_table.markdown import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "ops.md"
 COMMAND = re.compile(r"^- example: `(gradcli .*)`$", re.MULTILINE)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution import accumulate as module
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.execution.commands import accumulate as module
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 

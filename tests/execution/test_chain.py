@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.behaviour import Contribution
+from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report import Report, Verdict
-from gradcli.schema import report_schema
-from gradcli.session import evaluate_program
+from gradcli.report.backward import Contribution
+from gradcli.report.report import Report, Verdict
+from gradcli.report.schema import report_schema
 from gradcli.settings import Settings
 
 X = [[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]]

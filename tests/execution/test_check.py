@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.execution import kinks, trace
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.execution.forward import tracer
+from gradcli.execution.reference import kinks
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 EVERYWHERE = {"grad_output": 1.0}
@@ -19,8 +20,8 @@ EVERYWHERE = {"grad_output": 1.0}
 
 @pytest.fixture(autouse=True)
 def _no_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcli.execution.formulas.sketch", lambda *_: None)
-    monkeypatch.setattr("gradcli.execution.formulas.chain_rule", lambda *_: {})
+    monkeypatch.setattr("gradcli.execution.formulas.formulas.sketch", lambda *_: None)
+    monkeypatch.setattr("gradcli.execution.formulas.formulas.chain_rule", lambda *_: {})
 
 
 def check(program: str, shape: tuple[int, ...] = (3,), **options: Any) -> Report:
@@ -74,9 +75,9 @@ class Bent(torch.autograd.Function):
 def test_a_planted_error_is_autograds(
     witnesses: tuple[str, ...] | None, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = trace.target_of
+    original = tracer.target_of
     bent = lambda op, call: Bent.apply if op.name == "exp" else original(op, call)  # noqa: E731
-    for module in (trace, kinks):
+    for module in (tracer, kinks):
         monkeypatch.setattr(module, "target_of", bent)
     monkeypatch.setattr(Bent, "factor", factor)
     report = check("exp(x)*y", **({} if witnesses is None else {"witnesses": witnesses}))
@@ -86,10 +87,10 @@ def test_a_planted_error_is_autograds(
 
 
 def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = trace.target_of
-    monkeypatch.setattr(trace, "target_of", lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call))
+    original = tracer.target_of
+    monkeypatch.setattr(tracer, "target_of", lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call))
     monkeypatch.setattr(
-        "gradcli.execution.replay.target_of",
+        "gradcli.execution.forward.replay.target_of",
         lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call),
     )
     report = check("sinh(x)")
@@ -98,9 +99,9 @@ def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(monkeypatch: pyt
 
 
 def test_a_forward_that_is_not_what_its_gradient_says_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = trace.target_of
+    original = tracer.target_of
     doubled = lambda op, call: (lambda value: 2 * torch.sin(value)) if op.name == "sin" else original(op, call)  # noqa: E731
-    monkeypatch.setattr("gradcli.execution.replay.target_of", doubled)
+    monkeypatch.setattr("gradcli.execution.forward.replay.target_of", doubled)
     report = check("sin(x)")
     assert report["x"].verdict is Verdict.UNDECIDED
     assert report["x"].dissenter == "finite-difference"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gradcli
 from gradcli.errors import GradcliError
-from gradcli.report import Report, Verdict
+from gradcli.report.report import Report, Verdict
 
 # Programs with the right gradient of some tensors, and the shapes of the leaves.
 RIGHT: list[tuple[str, dict[str, tuple[int, ...]], dict[str, str]]] = [

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import gradcli
-from gradcli.causes import likely_cause
+from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
-from gradcli.session import evaluate_program
+from gradcli.execution.comparison.causes import likely_cause
+from gradcli.execution.comparison.compare import Tolerance, compare
 from gradcli.settings import Settings
-from gradcli.verify import Tolerance, compare
 
 Z = torch.tensor([[1 + 2j, 3 - 1j], [-0.5 + 0.25j, 1 + 0.5j]], dtype=torch.complex128)
 

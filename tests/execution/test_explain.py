@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 UNDEFINED = Verdict.UNDEFINED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradcli.report import Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.report.report import Verdict
 from gradcli.settings import Settings
 
 PROGRAMS = [

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
+from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
 from gradcli.render import FORMATS
 from gradcli.render.errors import format_error
 from gradcli.render.style import Style
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 X = [[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]]

@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 import torch
 
+from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
-from gradcli.report import Report, Verdict
-from gradcli.schema import report_schema
-from gradcli.session import evaluate_program
+from gradcli.report.report import Report, Verdict
+from gradcli.report.schema import report_schema
 from gradcli.settings import Settings
 
 

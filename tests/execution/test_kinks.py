@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution import kinks, trace
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.execution.forward import tracer
+from gradcli.execution.reference import kinks
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 Values = dict[str, float | list[float]]
@@ -81,7 +82,7 @@ def test_a_choice_outside_is_a_mismatch(factor: float, monkeypatch: pytest.Monke
     def target_of(*_: object) -> Callable[[Tensor], Tensor]:
         return Relu.apply
 
-    for module in (trace, kinks):
+    for module in (tracer, kinks):
         monkeypatch.setattr(module, "target_of", target_of)
     assert run("relu(x)", x=0.0).verdict is Verdict.MISMATCH
 

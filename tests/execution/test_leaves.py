@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from gradcli.errors import InputError
-from gradcli.execution.leaves import first_primes, make_leaves
+from gradcli.execution.forward.leaves import first_primes, make_leaves
 from gradcli.settings import Initialisation, Settings
 
 WEIGHT = torch.tensor([[1.0, 2.0], [3.0, 4.5]], dtype=torch.float64)

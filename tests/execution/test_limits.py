@@ -4,9 +4,9 @@ import resource
 
 import pytest
 
+from gradcli.engine import evaluate_program
 from gradcli.errors import LimitError
-from gradcli.report import Verdict
-from gradcli.session import evaluate_program
+from gradcli.report.report import Verdict
 from gradcli.settings import Limits, Settings, Shape
 
 COLUMN: dict[str | None, Shape] = {"x": (100_000, 1), "y": (1, 100_000)}

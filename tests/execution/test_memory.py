@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.execution.adjoint import Adjoints
-from gradcli.execution.evaluate import evaluate
-from gradcli.execution.memory import lives
-from gradcli.execution.nodes import Node
-from gradcli.tensor_program import Step, TensorProgram
+from gradcli.derivation.tensor_program import Step, TensorProgram
+from gradcli.execution.reference.adjoints import Adjoints
+from gradcli.execution.reference.liveness import lives
+from gradcli.execution.reference.nodes import Node
+from gradcli.execution.reference.tensor_eval import evaluate
 
 Steps = list[tuple[str, tuple[int, ...]]]
 

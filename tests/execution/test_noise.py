@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution import trace
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.execution.forward import tracer
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 
@@ -33,8 +33,8 @@ class Off(torch.autograd.Function):
 
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> type[Off]:
-    original = trace.target_of
-    monkeypatch.setattr(trace, "target_of", lambda op, call: Off.apply if op.name == "exp" else original(op, call))
+    original = tracer.target_of
+    monkeypatch.setattr(tracer, "target_of", lambda op, call: Off.apply if op.name == "exp" else original(op, call))
     return Off
 
 

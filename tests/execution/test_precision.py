@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution import trace
-from gradcli.report import Verdict
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
+from gradcli.execution.forward import tracer
+from gradcli.report.report import Verdict
 from gradcli.settings import Settings
 
 
@@ -41,8 +41,8 @@ class Wrong(torch.autograd.Function):
 def test_a_wrong_rule_is_told_from_rounding(
     cancels: bool, dtype: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = trace.target_of
-    monkeypatch.setattr(trace, "target_of", lambda op, call: Wrong.apply if op.name == "exp" else original(op, call))
+    original = tracer.target_of
+    monkeypatch.setattr(tracer, "target_of", lambda op, call: Wrong.apply if op.name == "exp" else original(op, call))
     monkeypatch.setattr(Wrong, "cancels", cancels)
     settings = Settings(command="check", dtype=dtype, witnesses=("symbolic",), values={"x": [0.3, -0.7]}, reduce="sum")  # type: ignore[arg-type]
     report = evaluate_program("exp(x)", settings)

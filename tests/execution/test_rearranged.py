@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.execution.rearranged import rearranged
-from gradcli.execution.reference import expand
-from gradcli.execution.trace import run
+from gradcli.execution.forward.tracer import run
+from gradcli.execution.reference.expansion import expand
+from gradcli.execution.reference.strides import rearranged
 from gradcli.language.parser import parse
 from gradcli.settings import Limits
 

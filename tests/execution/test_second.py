@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 import torch
 
+from gradcli.engine import evaluate_program
 from gradcli.errors import ExecutionError, GradcliError, InputError, LimitError
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report import Report, Verdict
-from gradcli.schema import report_schema
-from gradcli.session import evaluate_program
+from gradcli.report.report import Report, Verdict
+from gradcli.report.schema import report_schema
 from gradcli.settings import Limits, Settings
 
 # PyTorch warns of what is deprecated in it.

@@ -8,11 +8,12 @@ import time
 import pytest
 import torch
 
-from gradcli.execution.affine import Place, decode
-from gradcli.execution.reference import Expansion, double_precision, expand
-from gradcli.execution.run import display_names, run_program
-from gradcli.execution.sketch import LONGEST_NAME, MOST_NODES, chain_rule, sketch
-from gradcli.session import evaluate_program, read
+from gradcli.engine import evaluate_program, read
+from gradcli.execution.formulas.affine import Place, decode
+from gradcli.execution.formulas.request import LONGEST_NAME, MOST_NODES, chain_rule, sketch
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.reference.expansion import Expansion, expand
 from gradcli.settings import Settings
 
 X = torch.arange(24).reshape(2, 3, 4)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.testimony import by_differences, by_taylor, judge
-from gradcli.execution.witnesses import (
+from gradcli.execution.comparison.compare import Tolerance
+from gradcli.execution.witnesses.numerical import (
     MOST_ENTRIES,
     PROJECTIONS,
     FiniteDifferences,
@@ -20,8 +20,8 @@ from gradcli.execution.witnesses import (
     taylor,
     taylor_order,
 )
-from gradcli.report import Verdict
-from gradcli.verify import Tolerance
+from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor, judge
+from gradcli.report.report import Verdict
 
 DOUBLE = Tolerance.of("float64")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from gradcli.derivation.messages import Derived
-from gradcli.tensor_program import Step, TensorProgram
+from gradcli.derivation.tensor_program import Step, TensorProgram
 
 FACTOR = 1.0005
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.points import domains, draw, leaves_for, parse_example
-from gradcli.execution.reference import double_precision
-from gradcli.execution.tape import function
+from gradcli.engine import read
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.domains import domains, draw, leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
 from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS, find, names
-from gradcli.session import read
 from gradcli.settings import Settings
 
 Shape = tuple[int, ...]

@@ -13,10 +13,10 @@ import sympy
 import torch
 from torch import Tensor
 
-from gradcli.execution.points import leaves_for, parse_example
+from gradcli.engine import evaluate_program, read
+from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.ops.table import find
-from gradcli.report import Report
-from gradcli.session import evaluate_program, read
+from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 Array = Any
@@ -177,7 +177,7 @@ def test_a_jacobian_vector_product_and_a_jacobian_are_sympys(example: str) -> No
 
 @pytest.mark.parametrize("block", [("x", "x"), ("x", "y"), ("y", "y")])
 def test_a_wrong_block_is_a_mismatch(block: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcli.execution import functional
+    from gradcli.execution.autograd import functional
 
     right = functional.hessians
 

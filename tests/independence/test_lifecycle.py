@@ -9,12 +9,12 @@ import pytest
 import torch
 from programs import Generated, Template, generate, templates
 
-from gradcli.execution import lifecycle
-from gradcli.execution.reference import double_precision
-from gradcli.execution.run import display_names, run_program
-from gradcli.execution.trace import Trace
-from gradcli.report import Report
-from gradcli.session import evaluate_program, read
+from gradcli.engine import evaluate_program, read
+from gradcli.execution.autograd import saved_tensors
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.tracer import Trace
+from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.
@@ -95,7 +95,7 @@ def test_the_second_backward_is_predicted(programs: list[Generated], capsys: pyt
     for program in programs:
         trace = trace_of(program.text, program.leaves)
         assert trace is not None
-        nodes = lifecycle.saving_nodes(trace, display_names(trace))
+        nodes = saved_tensors.saving_nodes(trace, display_names(trace))
         predicted = ("error", nodes[0].grad_fn) if nodes else ("ok", None)
         observed = second_backward(trace)
         outcomes[observed[0]] += 1
@@ -123,7 +123,7 @@ def test_second_derivatives_of_random_programs_match(programs: list[Generated]) 
 
 def test_a_wrong_prediction_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report("x**3").verdict == "match"
-    monkeypatch.setattr(lifecycle, "saved_tensors", lambda _: ())
+    monkeypatch.setattr(saved_tensors, "saved_tensors", lambda _: ())
     wrong = report("x**3")
     assert wrong.lifecycle is not None
     assert wrong.lifecycle.without_retain_graph.predicted == "ok"

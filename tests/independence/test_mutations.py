@@ -17,21 +17,23 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import Derived, Signature
-from gradcli.execution import autograd
-from gradcli.execution import trace as tracing
-from gradcli.execution.adjoint import Adjoints, accumulate
-from gradcli.execution.evidence import Evidence
-from gradcli.execution.noise import CEILING
-from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import Expansion, Reference, differentiate, double_precision, expand
-from gradcli.execution.run import run_program
-from gradcli.execution.trace import Trace, Traced
+from gradcli.engine import evaluate_program, read
+from gradcli.execution.autograd import backward
+from gradcli.execution.comparison.compare import Tolerance
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.rounding import CEILING
+from gradcli.execution.forward import tracer as tracing
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.adjoints import Adjoints, accumulate
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report import Verdict, worst
-from gradcli.session import evaluate_program, read
+from gradcli.report.report import Verdict, worst
 from gradcli.settings import Settings
-from gradcli.verify import Tolerance
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -95,7 +97,7 @@ class Case:
     def gradients(self) -> dict[Traced, Tensor]:
         """Return autograd's gradients."""
         trace = self.expansion.trace
-        return autograd.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
+        return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
 
     def verdict_with(self, known: Mapping[Signature, Derived]) -> Verdict:
         """Return the verdict with other derivatives: the part of a run that comes after autograd's."""
@@ -198,7 +200,7 @@ def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
         return MostNoise(CEILING * max(float(value.max()) for value in finite if value.numel()))
 
     for name in ("rounding_noise", "conditioning"):
-        monkeypatch.setattr(f"gradcli.execution.evidence.{name}", most)
+        monkeypatch.setattr(f"gradcli.execution.comparison.gradients.{name}", most)
 
 
 def passes_gradients(case: Case, op: Op) -> bool:

@@ -18,9 +18,9 @@ from programs import Generated, execute, generate, templates
 from scalars import gradients, knows, needed
 from torch import Tensor
 
+from gradcli.engine import evaluate_program
 from gradcli.ops.table import OPS
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
-from gradcli.program import Conditional, Evaluate, Expression
+from gradcli.language.program import Conditional, Evaluate, Expression
 
 
 def texts(source: str, opaque: tuple[type, ...] = ()) -> list[str]:

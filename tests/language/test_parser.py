@@ -10,7 +10,7 @@ from gradcli.errors import GradcliError, LimitError, ProgramError
 from gradcli.language.limits import Limits
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
-from gradcli.program import (
+from gradcli.language.program import (
     Assign,
     BooleanOperation,
     Call,

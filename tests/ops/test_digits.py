@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradcli.session import evaluate_program
+from gradcli.engine import evaluate_program
 from gradcli.settings import Settings
 
 mp = pytest.importorskip("mpmath").mp.clone()

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from gradcli.engine import evaluate_program, read
 from gradcli.errors import GradcliError
-from gradcli.execution.finite import all_finite
-from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import double_precision
-from gradcli.execution.run import run_program
-from gradcli.execution.trace import Trace
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.tracer import Trace
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report import Verdict
-from gradcli.session import evaluate_program, read
+from gradcli.report.report import Verdict
 from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 import torch
 
-from gradcli.execution.points import MATRICES
-from gradcli.execution.tape import function
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.domains import MATRICES
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature

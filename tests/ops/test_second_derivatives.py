@@ -15,17 +15,18 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import Derived, Signature
-from gradcli.execution.adjoint import UndecidedError
-from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import double_precision, expand
-from gradcli.execution.run import run_program
-from gradcli.execution.second import Gradients
-from gradcli.execution.trace import Trace, Traced
+from gradcli.derivation.tensor_program import Step, TensorProgram
+from gradcli.engine import read
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.adjoints import UndecidedError
+from gradcli.execution.reference.expansion import expand
+from gradcli.execution.reference.second_order import Gradients
 from gradcli.ops.record import Op
 from gradcli.ops.table import OPS, find
-from gradcli.session import read
 from gradcli.settings import Settings
-from gradcli.tensor_program import Step, TensorProgram
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

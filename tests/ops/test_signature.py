@@ -6,9 +6,9 @@ import pytest
 
 from gradcli.errors import ProgramError
 from gradcli.language.parser import parse
+from gradcli.language.program import Call, Evaluate, Expression, Sequence
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import Parameter, bind, parse_signature
-from gradcli.program import Call, Evaluate, Expression, Sequence
 
 
 def call(text: str) -> Call:

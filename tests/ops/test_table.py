@@ -10,22 +10,23 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.execution.evaluate import evaluate
-from gradcli.execution.nodes import Edge, Node
-from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import Expansion, double_precision, expand
-from gradcli.execution.run import run_program
-from gradcli.execution.tape import function
-from gradcli.execution.trace import Trace
+from gradcli.engine import evaluate_program, read
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.tensor_eval import evaluate
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import OPS, find
-from gradcli.report import Report, Verdict
-from gradcli.session import evaluate_program, read
+from gradcli.report.report import Report, Verdict
 from gradcli.settings import Settings
-from gradcli.symbolic.derive import entry_of, label_sizes, operand_labels
-from gradcli.symbolic.lowering import lower
+from gradcli.symbolic.derive.derive import entry_of, label_sizes, operand_labels
+from gradcli.symbolic.derive.lowering import lower
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

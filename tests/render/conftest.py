@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict
 
 
 def tensor_report(name: str, value: object, gradient: object | None, **changes: object) -> TensorReport:

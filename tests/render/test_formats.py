@@ -9,7 +9,7 @@ import torch
 
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report import Report, Symbolic, TensorReport, Verdict
+from gradcli.report.report import Report, Symbolic, TensorReport, Verdict
 from gradcli.settings import Format
 
 HUMAN = ["table", "plain", "markdown"]

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from gradcli.render import FORMATS, extras
+from gradcli.render import FORMATS
+from gradcli.render.commands import by_field
 from gradcli.render.grid import Grid
 from gradcli.render.style import Style
-from gradcli.report import Report, Verdict
+from gradcli.report.report import Report, Verdict
 
 HEADED = Grid("Calls", ("call", "w1"), ((("1",), ("[1 2]", "[3 4]")), (("2",), Verdict.MISMATCH)), ("a sentence [w1]",))
 PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
@@ -17,7 +18,7 @@ PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch, textbook: Report) -> Report:
-    monkeypatch.setattr(extras, "EXTRAS", {"output": lambda _: (HEADED, PLAIN)})
+    monkeypatch.setattr(by_field, "EXTRAS", {"output": lambda _: (HEADED, PLAIN)})
     return textbook
 
 

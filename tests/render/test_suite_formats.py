@@ -15,10 +15,10 @@ from sarif.loader import load_sarif_file
 from gradcli.errors import ExitCode, InputError
 from gradcli.render import FORMATS, SUITE_FORMATS
 from gradcli.render.style import Style
-from gradcli.report import Output, Report, Symbolic, TensorReport, Verdict
-from gradcli.schema import suite_report_schema
+from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.report.schema import suite_report_schema
+from gradcli.report.suite import CheckReport, SuiteReport, check_report, error_report, suite_of
 from gradcli.settings import Format
-from gradcli.suite_report import CheckReport, SuiteReport, check_report, error_report, suite_of
 
 STYLE = Style(80)
 PLANTED = "a planted, wrong: 100% [/x] \x1b ` | <&> \ufffe"

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gradcli.report.suite import CheckReport
 from gradcli.suite import work
 from gradcli.suite.check import Check
 from gradcli.suite.executors import Place
-from gradcli.suite_report import CheckReport
 
 
 class Wrapped(Executor):

@@ -7,12 +7,12 @@ import jsonschema
 import pytest
 
 from gradcli.errors import InputError
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import Check
 from gradcli.suite.places import tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema
-from gradcli.verdict import Verdict
 
 FULL = """
 [defaults]

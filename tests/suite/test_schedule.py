@@ -17,11 +17,11 @@ import pytest
 from dying import place_where
 
 from gradcli.errors import ExitCode
+from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
 from gradcli.suite.check import Check
 from gradcli.suite.executors import dask_place, local_place
 from gradcli.suite.schedule import outcomes
-from gradcli.suite_report import CheckReport
 
 SETTINGS = Settings(command="check", shapes={None: (3, 4)}, reduce="sum", witnesses=("symbolic",), formulas=False)
 PROGRAMS = ["sin(x)*y", "softmax(x, dim=-1)*y", "x @ y.T", "logsumexp(x, dim=0)", "tanh(x+y)", "exp(-x**2)"]

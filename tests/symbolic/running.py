@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.points import leaves_for, parse_example
-from gradcli.execution.reference import double_precision, expand
-from gradcli.execution.run import display_names, run_program
-from gradcli.execution.sketch import sketch
+from gradcli.engine import read
+from gradcli.execution.formulas.request import sketch
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.reference.expansion import expand
 from gradcli.ops.table import find
-from gradcli.session import read
 from gradcli.settings import Settings
-from gradcli.symbolic.formulas import formulas
+from gradcli.symbolic.write.formulas import formulas
 
 SECONDS = 60.0
 RANDOM = "random"

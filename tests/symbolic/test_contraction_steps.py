@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gradcli.derivation.messages import Signature
-from gradcli.symbolic.derive import derive
-from gradcli.symbolic.pruning import pruned
-from gradcli.tensor_program import Step, TensorProgram
+from gradcli.derivation.tensor_program import Step, TensorProgram
+from gradcli.symbolic.derive.derive import derive
+from gradcli.symbolic.derive.pruning import pruned
 
 
 def steps(formula: str, axes: dict[str, str], out: str, wrt: str) -> tuple[Step, ...]:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, IndexedBase, KroneckerDelta, Piecewise, Symbol, exp
 
-from gradcli.symbolic.differentiate import jacobian, vector_jacobian_product
-from gradcli.symbolic.entries import build, label, tensor
+from gradcli.symbolic.derive.differentiate import jacobian, vector_jacobian_product
+from gradcli.symbolic.derive.entries import build, label, tensor
 
 A, B, i, j, k = (label(name) for name in "ABijk")
 a, b, x, y, upstream = (IndexedBase(name, real=True) for name in ("a", "b", "x", "y", "cotangent"))

@@ -11,10 +11,10 @@ import time
 import pytest
 from running import RANDOM, Run
 
-from gradcli.execution.sketch import chain_rule
+from gradcli.execution.formulas.request import chain_rule
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
-from gradcli.symbolic.formulas import formulas
+from gradcli.symbolic.write.formulas import formulas
 
 # PyTorch's own derivative multiplies by 1/6 rounded to float32; frexp's integers overflow in a power of 2.
 INACCURATE = {"hardsigmoid", "hardswish", "frexp"}
@@ -163,7 +163,7 @@ def test_latex_is_written_beside_the_text() -> None:
 def test_the_same_formulas_in_every_process() -> None:
     sketches = [Run(example, RANDOM).sketch for example in PROGRAMS[::8]]
     code = (
-        "import json, sys; from gradcli.symbolic.formulas import formulas;"
+        "import json, sys; from gradcli.symbolic.write.formulas import formulas;"
         "json.dump([formulas(sketch, 60.0) for sketch in json.load(sys.stdin)], sys.stdout)"
     )
     answers = {

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import Signature
+from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.errors import NotSupportedError
-from gradcli.execution.evaluate import evaluate
-from gradcli.execution.reference import double_precision
-from gradcli.symbolic.derive import derive
-from gradcli.symbolic.entries import build
-from gradcli.symbolic.lowering import lower
-from gradcli.tensor_program import COTANGENT, TensorProgram
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.reference.tensor_eval import evaluate
+from gradcli.symbolic.derive.derive import derive
+from gradcli.symbolic.derive.entries import build
+from gradcli.symbolic.derive.lowering import lower
 
 Axes = tuple[tuple[str, str], ...]
 STEP = 1e-6

@@ -7,7 +7,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from gradcli.symbolic.settle import settle
+from gradcli.symbolic.derive.high_precision import settle
 
 X, Y = Fraction(0.3), Fraction(-1.75)
 

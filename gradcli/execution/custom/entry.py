@@ -11,19 +11,19 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
-from gradcli.execution.custom.inline import inline_function
-from gradcli.execution.custom.loading import checked, load
-from gradcli.execution.custom.parameters import Parameter, checked_arguments, parameters_of
-from gradcli.execution.custom.recorder import Recording, bound, record
-from gradcli.execution.custom.subject import Point, Subject
-from gradcli.execution.custom.trial import Reference, leaves_of
-from gradcli.execution.run import default_dtype
-from gradcli.execution.trace import Autograd, Trace, Traced
-from gradcli.execution.trace import run as run_trace
+from gradcli.execution.custom.function.inline import inline_function
+from gradcli.execution.custom.function.subject import Point, Subject, joined
+from gradcli.execution.custom.function.trial import Reference, leaves_of
+from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.forward.recorder import Recording, bound, record
+from gradcli.execution.forward.tracer import Autograd, Trace, Traced
+from gradcli.execution.forward.tracer import run as run_trace
+from gradcli.execution.targets.loading import checked, load
+from gradcli.execution.targets.parameters import Parameter, checked_arguments, parameters_of
 from gradcli.inputs.names import check_names, suggest
+from gradcli.language.program import Program
 from gradcli.ops.table import find
-from gradcli.program import Program
-from gradcli.report import Report
+from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 
@@ -109,7 +109,7 @@ def _is_given(name: str, settings: Settings, given: Mapping[str, Any]) -> bool:
 
 def _body(subject: Subject) -> Reference:
     def reference(point: Point, places: Sequence[int]) -> Recording:
-        return record(subject, point, places)
+        return record(lambda given: joined(subject.body(given), places), point)
 
     return reference
 

@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli import __version__
-from gradcli.causes import Clues
+from gradcli._version import __version__
 from gradcli.errors import ExecutionError
-from gradcli.execution.autograd import cotangent_of
-from gradcli.execution.custom import contract, second, transforms, variants
-from gradcli.execution.custom.compared import Side
-from gradcli.execution.custom.drawing import draw_point, is_finite, moved
-from gradcli.execution.custom.judged import judge
-from gradcli.execution.custom.subject import Subject
-from gradcli.execution.custom.trial import Applied, NoReferenceError, Reference, Trial, apply
-from gradcli.execution.trace import Traced
-from gradcli.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
+from gradcli.execution.autograd.backward import cotangent_of
+from gradcli.execution.comparison.causes import Clues
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
+from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved
+from gradcli.execution.custom.function.subject import Subject
+from gradcli.execution.custom.function.trial import Applied, NoReferenceError, Reference, Trial, apply
+from gradcli.execution.custom.gradients import judge
+from gradcli.execution.custom.reference import Side
+from gradcli.execution.forward.tracer import Traced
+from gradcli.report.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
-from gradcli.verify import compare
 
 Checking = Callable[[Trial], "Check | None"]
 # Each looks at one thing that may be wrong whatever the gradient is; None where there is nothing to look at.
@@ -33,16 +33,16 @@ ALWAYS: Mapping[str, Checking] = {
     "needs_input_grad": contract.needs_input_grad,
     "deterministic": contract.is_deterministic,
     "arguments unmodified": contract.leaves_arguments_alone,
-    "saved tensors": second.saved_tensors,
+    "saved tensors": double_backward.saved_tensors,
     "jvp": transforms.jvp,
     "vmap": transforms.vmap,
 }
 # Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
 AGAIN: Mapping[str, Checking] = {
-    "other points": variants.other_points,
-    "other shapes": variants.shapes,
-    "non-contiguous tensors": variants.strides,
-    "double backward": second.double_backward,
+    "other points": elsewhere.other_points,
+    "other shapes": elsewhere.shapes,
+    "non-contiguous tensors": elsewhere.strides,
+    "double backward": double_backward.double_backward,
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 import gradcli
-from gradcli.report import Report
+from gradcli.report.report import Report
 
 
 class Square(torch.autograd.Function):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.loading import load
+from gradcli.execution.targets.loading import load
 from gradcli.render.errors import format_error
 
 SQUARE = """

@@ -1,0 +1,119 @@
+"""One program from text to report: parse, run, differentiate, compare."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from gradcli.deadline import deadline
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import InputError, ProgramError
+from gradcli.inputs import check_names, suggest
+from gradcli.language.detach import detached
+from gradcli.language.limits import Limits
+from gradcli.language.parser import parse
+from gradcli.language.resolve import resolve
+from gradcli.ops.table import find, names
+
+if TYPE_CHECKING:
+    from gradcli.language.program import Program
+    from gradcli.report.report import Report
+    from gradcli.settings import Settings
+
+
+def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of the command that the settings name.
+
+    The symbolic worker is started before torch is imported, so that sympy loads beside it.
+    """
+    program = detached(read(source, settings), settings.detach)
+    leaves = [leaf.name for leaf in program.leaves]
+    check_names(leaves, settings)
+    for name in given or {}:
+        if name not in leaves:
+            near = suggest(name, leaves)
+            raise InputError(f"the program has no leaf '{name}'", hint=f"did you mean '{near}'?" if near else None)
+    with _engine(settings):
+        from gradcli.execution.commands.dispatch import carry_out
+
+        return carry_out(program, settings, given or {})
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator[None]:
+    """Start the symbolic worker, then load torch, and limit the time of what is done with both."""
+    DERIVATIONS.worker.seconds = settings.limits.derivation_time
+    if settings.verify:
+        DERIVATIONS.worker.start()
+    _import_torch()
+    with deadline(settings.timeout):
+        yield
+
+
+def parsed(source: str, settings: Settings) -> Program:
+    """Return the parsed program, which may have no leaf; ProgramError if it is none."""
+    limits = settings.limits
+    return _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+
+
+def prepare() -> None:
+    """Load what checks need, and make their numbers depend on nothing but themselves."""
+    DERIVATIONS.worker.start()
+    _import_torch()
+    from gradcli.execution.process import use_one_thread
+
+    use_one_thread()
+
+
+def _import_torch() -> None:
+    with warnings.catch_warnings():
+        # torch warns once that numpy is not there; gradcli does not need it.
+        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+        importlib.import_module("gradcli.execution.run")
+
+
+def read(source: str, settings: Settings) -> Program:
+    """Return the parsed program; ProgramError if it is none, or has no leaf."""
+    program = parsed(source, settings)
+    if not program.leaves:
+        raise ProgramError(
+            "the program has no leaf: nothing to differentiate with respect to",
+            source=source,
+            hint="a leaf is a name that is never assigned, such as w in `w*w`",
+        )
+    return program
+
+
+@lru_cache(maxsize=128)
+def _parsed(source: str, limits: Limits) -> Program:
+    """Return the parsed program, whose functions are all known: the same text is parsed once."""
+    program = parse(source, limits)
+    resolve(program, find, names)
+    return program
+
+
+def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
+    reference = None if settings.reference is None else read(settings.reference, settings)
+    with _engine(settings):
+        from gradcli.execution.custom import entry
+
+        return entry.check_function(function, reference, settings, given or {})
+
+
+def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+    """Return the report of a Function whose forward is a program, and whose backward is one for each input."""
+    program = read(forward, settings)
+    backwards = {name: parsed(text, settings) for name, text in settings.backwards.items()}
+    missing = [leaf.name for leaf in program.leaves if leaf.name not in {*backwards, *settings.constants}]
+    if missing:
+        hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
+        raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
+    with _engine(settings):
+        from gradcli.execution.custom import entry
+
+        return entry.check_inline(program, backwards, settings, given or {})

@@ -1,0 +1,144 @@
+"""What PyTorch's autograd computes: `backward()` with every gradient caught on its way, or `torch.autograd.grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, InputError
+from gradcli.execution.autograd import errors
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.inputs.shapes import show_shape
+from gradcli.language.program import Program
+
+SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
+REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
+
+
+def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
+    """Return v of the vector-Jacobian product, in the output's shape and dtype.
+
+    Raises InputError where an output that is not a scalar has none, or one of another shape.
+    """
+    tensor = output.tensor
+    if grad_output is None:
+        if tensor.numel() != 1:
+            raise InputError(
+                f"the output '{output.name or output.text}' has shape {show_shape(tuple(tensor.shape))}, "
+                f"and PyTorch says: {SCALAR_ONLY}",
+                hint="give the vector v of the product with `--grad-output ones` (or a number, or a list), "
+                "or reduce the output with `--reduce sum` (or mean)",
+            )
+        if tensor.is_complex():
+            raise InputError(
+                f"the output '{output.name or output.text}' is complex, and PyTorch says: {REAL_ONLY} {tensor.dtype}",
+                hint="make the output real (`.real`, `.abs()`), or give the vector v with `--grad-output`",
+            )
+        return torch.ones_like(tensor)
+    if isinstance(grad_output, str):
+        return torch.ones_like(tensor) if grad_output == "ones" else torch.randn_like(tensor)
+    given = grad_output if isinstance(grad_output, Tensor) else _numbers(grad_output, tensor.dtype)
+    if given.is_complex() and not tensor.is_complex():
+        raise InputError(
+            f"--grad-output is complex, and the output '{output.name or output.text}' is real",
+            hint="give the vector v as real numbers",
+        )
+    given = given.detach().to(tensor.dtype)
+    if given.ndim and given.shape != tensor.shape:
+        wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))
+        said = f"grad_output[0] has a shape of {given.shape} and output[0] has a shape of {tensor.shape}."
+        raise InputError(
+            f"--grad-output has shape {found}, and the output '{output.name or output.text}' has shape {wanted}; "
+            f"PyTorch says: Mismatch in shape: {said}",
+            hint=f"give a number, or a list of shape {wanted}",
+        )
+    return given.expand(tensor.shape).clone()
+
+
+def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
+    """Return numbers in the dtype, or as complex numbers where there is one among them."""
+    found = torch.tensor(given)
+    return found if found.is_complex() else torch.tensor(given, dtype=dtype)
+
+
+def check_differentiable(program: Program, trace: Trace) -> Traced:
+    """Return the output if a gradient can be taken of it; GradcliError says why not."""
+    output = trace.output
+    if not isinstance(output, Traced):
+        raise ExecutionError(
+            "the program's output is not a tensor", hint="the last statement must be a tensor expression"
+        )
+    if not output.tensor.requires_grad:
+        raise errors.no_gradient(program, trace, output)
+    return output
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ExecutionError(f"PyTorch refuses the backward pass: {str(error).strip().partition(chr(10))[0]}") from None
+
+
+def backward(
+    output: Traced, tensors: Sequence[Traced], cotangent: Tensor | None, retain: Sequence[Traced]
+) -> dict[Traced, Tensor]:
+    """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
+
+    A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
+    depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
+    (half a second) to compare two shapes.
+    """
+    caught: dict[Traced, Tensor] = {}
+    wanted = [traced for traced in tensors if traced.tensor.requires_grad]
+    hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in wanted]
+    for traced in retain:
+        traced.tensor.retain_grad()
+    with _refusals():
+        output.tensor.backward(cotangent)
+    for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
+        hook.remove()
+    return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
+
+
+def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
+    def hook(gradient: Tensor | None) -> None:
+        if gradient is not None:  # one of several results of a node, and not used
+            # A leaf's `.grad` may become this very tensor, and be added to in place.
+            caught[traced] = gradient.detach().clone() if traced.is_leaf else gradient.detach()
+
+    return hook
+
+
+def gradients(
+    output: Traced, wrt: Sequence[Traced], cotangent: Tensor | None, *, create_graph: bool, retain_graph: bool = False
+) -> dict[Traced, Tensor | None]:
+    """Return what `torch.autograd.grad` gives; None for a tensor that the output is not made of."""
+    with _refusals():
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            output.tensor,
+            [traced.tensor for traced in wrt],
+            cotangent,
+            create_graph=create_graph,
+            retain_graph=retain_graph or create_graph,
+            allow_unused=True,
+        )
+    return dict(zip(wrt, found, strict=True))
+
+
+def grad_attribute(traced: Traced) -> Tensor | None:
+    """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
+    tensor = traced.tensor
+    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+
+
+def grad_fn_name(traced: Traced) -> str | None:
+    """Return the name of the node that made a tensor, or None for a leaf."""
+    function = traced.tensor.grad_fn
+    return None if function is None else function.name()

@@ -1,0 +1,108 @@
+"""A traced program as a pure function of its leaves, and what `torch.func` makes of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, LimitError
+from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.tracer import Trace, Traced, replaced, traced_in
+from gradcli.settings import Limits
+
+Function = Callable[..., Tensor]
+
+
+def function_of(trace: Trace, leaves: Sequence[Traced]) -> Function:
+    """Return the output as a function of some leaves; conditions and loops stay as they were decided."""
+
+    def program(*tensors: Tensor) -> Tensor:
+        values = {leaf: leaf.tensor.detach() for leaf in trace.leaves} | dict(zip(leaves, tensors, strict=True))
+        for call in trace.calls:
+            arguments = call.call
+            positional = replaced(arguments.positional, values.__getitem__)
+            result = target_of(call.op, arguments)(*positional, **replaced(arguments.keywords, values.__getitem__))
+            values |= zip(traced_in(call.result), _tensors_in(result), strict=True)
+        return values[trace.output]
+
+    return program
+
+
+def _tensors_in(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
+
+
+def jacobian_vector_product(trace: Trace, tangents: Mapping[Traced, Tensor]) -> Tensor:
+    """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
+    leaves = list(tangents)
+    with refusals("torch.func.jvp"):
+        found = torch.func.jvp(
+            function_of(trace, leaves), tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
+        )
+    product: Tensor = found[1]
+    return product.detach()
+
+
+def jacobians(trace: Trace, leaves: Sequence[Traced]) -> dict[Traced, Tensor]:
+    """Return the Jacobian by every leaf: the output's shape, then the leaf's."""
+    places, primals = _arguments(leaves)
+    with refusals("torch.func.jacrev"):
+        found = torch.func.jacrev(function_of(trace, leaves), places)(*primals)
+    return {leaf: block.detach() for leaf, block in zip(leaves, found, strict=True)}
+
+
+def hessians(trace: Trace, leaves: Sequence[Traced]) -> tuple[dict[tuple[Traced, Traced], Tensor], str | None]:
+    """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
+    places, primals = _arguments(leaves)
+    program = function_of(trace, leaves)
+    note = None
+    try:
+        with refusals("torch.func.hessian"):
+            found = torch.func.hessian(program, places)(*primals)
+    except ExecutionError as error:
+        note = f"{error.message}; jacrev(jacrev(f)) in its place"
+        with refusals("torch.func.jacrev of torch.func.jacrev"):
+            found = torch.func.jacrev(torch.func.jacrev(program, places), places)(*primals)
+    pairs = [(row, column) for row in leaves for column in leaves]
+    blocks = [block.detach() for blocks in found for block in blocks]
+    shaped = zip(pairs, blocks, strict=True)  # an output of shape 1 has an axis too many
+    return {(row, col): block.reshape([*row.tensor.shape, *col.tensor.shape]) for (row, col), block in shaped}, note
+
+
+def _arguments(leaves: Sequence[Traced]) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
+    return tuple(range(len(leaves))), tuple(leaf.tensor.detach() for leaf in leaves)
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what PyTorch raises into an error that quotes it; that it calls what it has deprecated is its own affair."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    except RuntimeError as error:
+        raise ExecutionError(f"PyTorch refuses {what}: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what PyTorch says."""
+    return str(error).strip().partition("\n")[0]
+
+
+def check_size(what: str, rows: int, columns: int, trace: Trace, limits: Limits) -> None:
+    """Refuse a matrix beyond the limits before it takes any memory; the graph is run once for all rows together."""
+    if rows * columns > limits.elements:
+        msg = f"{what} has {rows * columns:,} elements, more than the limit of {limits.elements:,}"
+        raise LimitError(msg, hint="`--max-elements` raises the limit")
+    graph = sum(output.tensor.numel() for call in trace.calls for output in call.outputs) * 8
+    needed, most = rows * (graph + columns * 8) / 2**30, limits.memory / 2**30
+    if needed > most:
+        msg = f"{what} needs an estimated {needed:.1f} GiB, more than {most:g} GiB"
+        raise LimitError(msg, hint="`--max-memory` raises the limit")

@@ -1,0 +1,64 @@
+"""The life of a graph: which nodes save tensors, what a backward pass frees, and what a second one then meets.
+
+The backward pass frees the saved tensors of every node that it runs. A second pass runs the same nodes, the last made
+first, and fails at the first one that saved a tensor; numbers, sizes and flags that a node keeps are not freed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.report.second_order import Saving
+
+SAVED = "_saved_"
+
+
+def saving_nodes(trace: Trace, names: Mapping[Traced, str]) -> tuple[Saving, ...]:
+    """Return the nodes of the output's graph that save tensors, in the order in which a backward pass runs them."""
+    output: Traced = trace.output
+    made_by = _makers(trace, names)
+    nodes = sorted(_reachable([output.tensor.grad_fn]), key=_age, reverse=True)
+    found = [(node, saved_tensors(node)) for node in nodes]
+    return tuple(Saving(node.name(), made_by.get(node, ""), saved) for node, saved in found if saved)
+
+
+def saved_tensors(node: Any) -> tuple[str, ...]:
+    """Return the names of the tensors that a node saves for its backward, as PyTorch calls them."""
+    names = (name for name in dir(node) if name.startswith(SAVED))
+    return tuple(name.removeprefix(SAVED) for name in names if _holds_tensor(getattr(node, name)))
+
+
+def _holds_tensor(value: Any) -> bool:
+    items = value if isinstance(value, tuple | list) else (value,)
+    return any(isinstance(item, Tensor) for item in items)
+
+
+def _age(node: Any) -> int:
+    number: int = node._sequence_nr()  # noqa: SLF001 (the engine's order; PyTorch shows it nowhere else)
+    return number
+
+
+def _reachable(starts: list[Any], known: Mapping[Any, str] | None = None) -> Iterator[Any]:
+    """Yield the nodes that lead from some nodes to the leaves, each once; `known` ones are not entered."""
+    seen = set(known or ())
+    waiting = list(starts)
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            waiting += [following for following, _ in node.next_functions]
+
+
+def _makers(trace: Trace, names: Mapping[Traced, str]) -> dict[Any, str]:
+    """Return the tensor that each node was made for: an op may make several nodes, all for its result."""
+    found: dict[Any, str] = {}
+    for call in trace.calls:
+        for traced in call.outputs:
+            if traced.tensor.grad_fn is not None:
+                found |= dict.fromkeys(_reachable([traced.tensor.grad_fn], found), names[traced])
+    return found

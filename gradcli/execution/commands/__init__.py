@@ -1,0 +1,1 @@
+"""The commands, a module a command: each takes a program and returns a report."""

@@ -1,0 +1,144 @@
+"""`accumulate`: backward called several times on the same leaves; what `.grad` holds after each call.
+
+Each call has leaf tensors of its own, which take over values and `.grad` from the call before: so nothing that one call
+reports is changed in place by the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.leaves import make_leaves
+from gradcli.execution.forward.run import trace_of
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.run import Run, report, start_from
+from gradcli.language.program import Program
+from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
+from gradcli.report.report import Report, TensorReport, Verdict, worst
+from gradcli.settings import Settings
+
+PASSES = (Verdict.MATCH, Verdict.SUBGRADIENT)
+
+
+@dataclass(slots=True)
+class Held:
+    """What `.grad` holds of one leaf by the symbolic derivatives; `allowed` is how far each entry may be from it."""
+
+    value: Tensor | None = None
+    allowed: Tensor | None = None
+
+    def add(self, value: Tensor, allowed: Tensor) -> None:
+        """Add the derivative of one more call."""
+        self.value = value if self.value is None else self.value + value
+        self.allowed = allowed if self.allowed is None else self.allowed + allowed
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The calls so far, what each leaf's `.grad` should hold, and each leaf's verdicts and notes."""
+
+    settings: Settings
+    calls: list[BackwardCall] = field(default_factory=list)
+    held: dict[str, Held] = field(default_factory=dict)
+    judged: dict[str, list[tuple[Verdict, str | None]]] = field(default_factory=dict)
+
+
+def accumulate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
+    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    ledger = Ledger(settings)
+    for number in range(settings.times):
+        run = start_from(program, settings, trace_of(program, settings, leaves))
+        before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
+        evaluation = evaluate_run(run, formulas=number + 1 == settings.times)
+        _enter(ledger, run, evaluation, before)
+        leaves = {name: _after(leaf, settings) for name, leaf in leaves.items()}
+    reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
+    return report(
+        run,
+        reports,
+        overall(reports) if settings.verify else None,
+        calls=tuple(_flat(call, run) for call in ledger.calls),
+        accumulation=Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls)),
+    )
+
+
+def _after(leaf: Tensor, settings: Settings) -> Tensor:
+    """Return the leaf that the next call starts from: after the SGD step, and after `zero_grad()`."""
+    if not leaf.requires_grad:
+        return leaf
+    rate, grad = settings.learning_rate, leaf.grad
+    with torch.no_grad():
+        value = leaf.clone() if rate is None or grad is None else leaf - rate * grad
+    following = value.detach().requires_grad_()
+    if grad is not None and settings.zero_grad != "none":
+        following.grad = grad.clone() if settings.zero_grad is None else torch.zeros_like(grad)
+    return following
+
+
+def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[Traced, Tensor | None]) -> None:
+    """Note one call."""
+    wanted = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
+    if ledger.settings.zero_grad is not None:
+        ledger.held.clear()
+    entries = [_leaf_call(ledger, leaf, evaluation, before[leaf]) for leaf in wanted]
+    ledger.calls.append(BackwardCall(run.output.tensor.detach(), tuple(entries)))
+
+
+def _leaf_call(ledger: Ledger, leaf: Traced, evaluation: Evaluation, before: Tensor | None) -> LeafCall:
+    found = evaluation.reports[leaf]
+    name, grad = found.name, _copy(leaf.tensor.grad)
+    held = ledger.held.setdefault(name, Held())
+    verdict, note = found.verdict, found.note
+    if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:
+        tolerance = Tolerance.of(ledger.settings.dtype, ledger.settings.rtol, ledger.settings.atol)
+        _add(held, verdict, double(evaluation.gradients[leaf]), found.symbolic.value, tolerance)  # type: ignore[arg-type]
+        total = compare(_or_zeros(grad, leaf), held.value, tolerance, held.allowed)
+        if total.verdict.rank > verdict.rank:
+            verdict, note = total.verdict, f".grad is not the sum of the calls' derivatives: {total.note}"
+    if verdict is not None:
+        ledger.judged.setdefault(name, []).append((verdict, note))
+    # `.grad` stays None where nothing has reached the leaf: then this call added nothing either.
+    added = None if grad is None else found.gradient
+    return LeafCall(name, found.value, before, added, grad, held.value, verdict)
+
+
+def _add(held: Held, verdict: Verdict, gradient: Tensor, reference: Tensor, tolerance: Tolerance) -> None:
+    """Add one call's derivative to what is held; an error that its own verdict excuses is allowed in the sum too."""
+    excused = (gradient - reference).abs().nan_to_num(0.0) if verdict in PASSES else torch.zeros_like(reference)
+    held.add(reference, tolerance.allowed(reference) + excused)
+
+
+def _or_zeros(grad: Tensor | None, leaf: Traced) -> Tensor:
+    return double(torch.zeros_like(leaf.tensor) if grad is None else grad)
+
+
+def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
+    """Return the last call's report of a tensor with the worst verdict of all calls."""
+    judged = ledger.judged.get(found.name, []) if found.kind == "leaf" else []
+    if not judged or found.verdict is None:
+        return found
+    verdict = worst([one for one, _ in judged])
+    place = next(place for place, (one, _) in enumerate(judged) if one is verdict)
+    note = judged[place][1]
+    return dataclasses.replace(found, verdict=verdict, note=note and f"call {place + 1}: {note}")
+
+
+def _flat(call: BackwardCall, run: Run) -> dict[str, Any]:
+    """Return name -> `.grad`, and the output's value: as `output`, or, where a leaf has that name, `output (2)`."""
+    grads: dict[str, Any] = {leaf.name: leaf.grad for leaf in call.leaves}
+    taken = {leaf.name for leaf in run.program.leaves}
+    return {**grads, "output (2)" if "output" in taken else "output": call.output}
+
+
+def _copy(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().clone()

@@ -1,0 +1,86 @@
+"""`check`: a program at one or several points, each gradient compared with every witness asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from gradcli.execution.comparison.claims import Claims
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.forward.sampling import run_at_a_point
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.witnesses.consensus import weigh
+from gradcli.execution.witnesses.high_precision import settle
+from gradcli.execution.witnesses.numerical_verdict import Witnesses
+from gradcli.execution.witnesses.other_dtype import explained
+from gradcli.language.program import Program
+from gradcli.report.report import Claim, Point, Report, TensorReport, Verdict, worst
+from gradcli.settings import Settings
+
+
+def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
+    seeds = [settings.seed + place for place in range(settings.points)]
+    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given) for seed in seeds]
+    gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
+    if len(reports) == 1:
+        return gravest
+    return dataclasses.replace(gravest, points=tuple(Point(found.seed, found.verdict) for found in reports))
+
+
+def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of one point: the one that the seed draws, unless values are given."""
+    trace = run_at_a_point(program, settings, given)
+    symbolic = settings.verify and "symbolic" in settings.witnesses
+    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
+    evaluation = evaluate_run(run, formulas=settings.formulas)
+    if not settings.verify:
+        return report(run, list(evaluation.reports.values()), None)
+    reports = _heard(run, evaluation)
+    reports = _with_reasons(run, evaluation, reports)
+    for traced, claim in Claims(run, evaluation).judge().items():
+        reports[traced] = _with_claim(reports[traced], claim)
+    return report(run, list(reports.values()), overall(list(reports.values())))
+
+
+def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
+    """Return the tensors' reports with what the numerical witnesses say."""
+    reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
+    if {*run.settings.witnesses} <= {"symbolic"}:
+        return reports
+    witnesses = Witnesses.of(run)
+    for traced, found in list(reports.items()):
+        gradient = evaluation.gradients.get(traced)
+        reference = None if found.symbolic is None else found.symbolic.value
+        testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
+        if testimony is not None:
+            reports[traced] = weigh(found, testimony)
+    return reports
+
+
+def _with_reasons(run: Run, evaluation: Evaluation, reports: dict[Traced, TensorReport]) -> dict[Traced, TensorReport]:
+    """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
+    wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
+    if not wrong or evaluation.evidence is None:
+        return reports
+    settled = settle(run, evaluation.evidence) if run.settings.dtype == "float64" else None
+    words = explained(run, {found.name: found for found in wrong.values()})
+    culprit = evaluation.evidence.culprit()
+    for traced, found in wrong.items():
+        nearest = settled is not None and culprit is not None and traced in culprit.inputs
+        parts = (found.note, settled.words if settled and nearest else None, words.get(found.name))
+        dissenter = found.dissenter or (settled.dissenter if settled else None)
+        reports[traced] = dataclasses.replace(found, note="; ".join(filter(None, parts)), dissenter=dissenter)
+    return reports
+
+
+def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
+    """Return a tensor's report with what its claim comes to."""
+    verdict = worst([claim.verdict, *([] if found.verdict is None else [found.verdict])])
+    alone = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
+    dissenter = "claim" if alone else found.dissenter
+    notes = (found.note, claim.note and f"claim {claim.text}: {claim.note}")
+    note = "; ".join(filter(None, notes)) or None
+    return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, note=note)

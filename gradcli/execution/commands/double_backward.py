@@ -1,0 +1,160 @@
+"""`double-backward`: what happens when backward runs again: predicted from the graph, then run and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd import backward
+from gradcli.execution.autograd.functional import first_line, refusals
+from gradcli.execution.autograd.saved_tensors import saving_nodes
+from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
+from gradcli.execution.comparison.derivatives import Expected
+from gradcli.execution.comparison.evaluation import tensor_report, weigh
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.forward.run import trace_of
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.adjoints import UndecidedError
+from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.run import Run, report, start
+from gradcli.language.program import Program
+from gradcli.report.report import Report, TensorReport, Verdict, worst
+from gradcli.report.second_order import Lifecycle, Second, WithCreateGraph, WithoutRetainGraph, WithRetainGraph
+from gradcli.settings import Settings
+
+CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"
+
+
+def double_backward(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of `double-backward`."""
+    run = start(program, settings, given)
+    leaves = wanted_leaves(run)
+    once = _without_retain_graph(run)
+    kept = _with_retain_graph(run, leaves)
+    evidence, tensors = _first_derivatives(run, leaves)
+    second = _second_derivatives(run, leaves, evidence)
+    found = [*(tensor.verdict for tensor in tensors), *(item.verdict for item in second.values())]
+    verdicts = [verdict for verdict in found if verdict is not None]
+    verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
+    life = Lifecycle(once, kept, WithCreateGraph(second))
+    return report(run, tensors, worst(verdicts) if settings.verify else None, lifecycle=life)
+
+
+def _again(run: Run) -> Trace:
+    """Return a fresh run of the program on the same leaves: a graph that nothing has gone through."""
+    leaves = {
+        leaf.text: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in run.trace.leaves
+    }
+    return trace_of(run.program, run.settings, leaves)
+
+
+def _without_retain_graph(run: Run) -> WithoutRetainGraph:
+    nodes = saving_nodes(run.trace, run.names)
+    predicted = "error" if nodes else "ok"
+    output, message = _again(run).output.tensor, None
+    with refusals("the backward pass"):
+        output.backward(run.cotangent)
+    try:
+        output.backward(run.cotangent)
+    except RuntimeError as error:
+        message = first_line(error)
+    observed = "ok" if message is None else "error"
+    return WithoutRetainGraph(predicted, observed, message, nodes[0].name if nodes else None, nodes)
+
+
+def _with_retain_graph(run: Run, leaves: Sequence[Traced]) -> WithRetainGraph:
+    trace = _again(run)
+    own = {leaf.text: leaf.tensor for leaf in trace.leaves}
+    calls = []
+    for _ in range(run.settings.times):
+        trace.output.tensor.backward(run.cotangent, retain_graph=True)
+        calls.append({run.names[leaf]: _copy(own[leaf.text].grad) for leaf in leaves})
+    return WithRetainGraph(tuple(calls))
+
+
+def _copy(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.detach().clone()
+
+
+def _first_derivatives(run: Run, leaves: Sequence[Traced]) -> tuple[Evidence | None, list[TensorReport]]:
+    """Return the report on the first gradients, which uses up the run's own graph."""
+    found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
+    evidence = weigh(run, found)
+    return evidence, [tensor_report(leaf, run.names[leaf], found, evidence, None) for leaf in leaves]
+
+
+def _second_derivatives(run: Run, leaves: Sequence[Traced], evidence: Evidence | None) -> dict[str, Second]:
+    expected = {} if run.expansion is None else _expected(run, run.expansion, leaves)
+    undefined = {} if evidence is None else evidence.undefined
+    found = {}
+    for leaf in leaves:
+        gradient, note = _of_autograd(run, leaf)
+        if gradient is None:
+            verdict = Verdict.UNDECIDED if run.settings.verify else None
+            found[run.names[leaf]] = Second(None, None, verdict, note)
+            continue
+        known = expected.get(leaf)
+        derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf)))
+        notes = "; ".join(part for part in (derivative.note, note) if part) or None
+        found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
+    return found
+
+
+def _of_autograd(run: Run, leaf: Traced) -> tuple[Tensor | None, str | None]:
+    """Return the derivative of the sum of a leaf's gradient by that leaf, and a note; None where PyTorch has none."""
+    trace = _again(run)
+    own = next(other.tensor for other in trace.leaves if other.text == leaf.text)
+    try:
+        first = _derivative(trace.output.tensor, own, run.cotangent, create_graph=True)
+        second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)
+    except RuntimeError as error:
+        return None, f"PyTorch says: {first_line(error)}"
+    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (second.detach(), None)
+
+
+def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_graph: bool = False) -> Tensor | None:
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        of, by, cotangent, create_graph=create_graph, allow_unused=True
+    )
+    return found[0]
+
+
+def _expected(run: Run, expansion: Expansion, leaves: Sequence[Traced]) -> dict[Traced, Expected]:
+    gradients = gradients_on(expansion, run.cotangent)
+    found = {leaf: _diagonal(gradients, leaf) for leaf in leaves}
+    known = {leaf: expected.value for leaf, expected in found.items() if expected.value is not None}
+
+    def again(other: Expansion) -> dict[Traced, Tensor]:
+        shaken = gradients_on(other, run.cotangent)
+        values = {leaf: _diagonal(shaken, leaf).value for leaf in known}
+        return {leaf: value for leaf, value in values.items() if value is not None}
+
+    noise = noise_of(run, known, again, gradients.scale[0])
+    return {
+        leaf: replace(
+            expected,
+            noise=partial(noise, leaf),
+            along=partial(_line, run, leaf),
+        )
+        for leaf, expected in found.items()
+    }
+
+
+def _line(run: Run, leaf: Traced, place: int) -> tuple[Callable[[float], float], float]:
+    return moved_gradient(run, leaf, leaf, place, torch.sum)
+
+
+def _diagonal(gradients: Gradients, leaf: Traced) -> Expected:
+    """Return the derivative of the sum of a leaf's gradient by the same leaf."""
+    try:
+        reference = gradients.pull_back({leaf: torch.ones_like(leaf.tensor, dtype=torch.float64)}, [leaf])
+    except UndecidedError as error:
+        return Expected(None, str(error))
+    kinked = reference.kinked.get(leaf) or gradients.reference.kinked.get(leaf)
+    return Expected(reference.values.get(leaf), reference.undecided.get(leaf), kinked)

@@ -1,0 +1,31 @@
+"""`eval`: every leaf's and non-leaf's gradient beside the symbolic one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gradcli.execution.commands.hooks import watch
+from gradcli.execution.comparison.evaluation import evaluate_run, overall
+from gradcli.execution.run import report, start
+from gradcli.language.program import Program
+from gradcli.report.report import Report, TensorReport
+from gradcli.settings import Settings
+
+
+def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of `eval`."""
+    run = start(program, settings, given)
+    fired = watch(run) if settings.hooks else None
+    reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
+    hooks = None if fired is None else tuple(fired)
+    return report(run, reports, overall(reports) if settings.verify else None, hooks=hooks)
+
+
+def _marked(found: TensorReport, detached: Sequence[str]) -> TensorReport:
+    """Return the report of a tensor with a note where `--detach` cuts its gradient off."""
+    if "".join(found.name.partition(" (")[0].split()) not in {"".join(name.split()) for name in detached}:
+        return found
+    note = "detached: its value goes on as a constant, so that no gradient comes back through it"
+    return dataclasses.replace(found, note="; ".join(part for part in (note, found.note) if part))

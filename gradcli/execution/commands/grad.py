@@ -1,0 +1,62 @@
+"""`grad`: `torch.autograd.grad`, and the Jacobian that its vector-Jacobian product is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd import backward
+from gradcli.execution.comparison.evaluation import evaluate_run, overall
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.run import Run, report, start
+from gradcli.language.program import Program
+from gradcli.report.backward import JacobianProduct, VectorJacobianProduct
+from gradcli.report.report import Report
+from gradcli.settings import Settings
+
+# A Jacobian of up to so many rows and entries is shown: each row is a backward pass of its own.
+MOST_ROWS = 8
+MOST_ENTRIES = 64
+
+
+def grad(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
+    run = start(program, settings, given)
+    names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
+    run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
+    product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
+    reports = list(evaluate_run(run).reports.values())
+    return report(run, reports, overall(reports) if settings.verify else None, vjp=product)
+
+
+def _vector_jacobian_product(run: Run, wrt: Sequence[Traced]) -> VectorJacobianProduct | None:
+    """Return v, and each small real Jacobian with the product of the two; None where there is none."""
+    output = run.output.tensor
+    shown = [traced for traced in wrt if _is_small(output, traced.tensor)]
+    if not shown:
+        return None
+    rows = [_row(run, shown, entry) for entry in range(output.numel())]
+    products = {}
+    for traced in shown:
+        jacobian = torch.stack([row[traced] for row in rows])
+        product = (jacobian.reshape(len(rows), -1).T @ run.cotangent.flatten()).reshape(traced.tensor.shape)
+        products[run.names[traced]] = JacobianProduct(jacobian.reshape([*output.shape, *traced.tensor.shape]), product)
+    return VectorJacobianProduct(run.cotangent, products)
+
+
+def _is_small(output: Tensor, tensor: Tensor) -> bool:
+    real = not (output.is_complex() or tensor.is_complex())  # a complex product is linear over the real numbers alone
+    return real and 0 < output.numel() <= MOST_ROWS and 0 < output.numel() * tensor.numel() <= MOST_ENTRIES
+
+
+def _row(run: Run, wrt: Sequence[Traced], entry: int) -> dict[Traced, Tensor]:
+    """Return one entry of the output differentiated by each tensor: the product with a unit vector."""
+    output = run.output.tensor
+    unit = torch.zeros_like(output, requires_grad=False)
+    unit.view(-1)[entry] = 1.0
+    found = backward.gradients(run.output, wrt, unit, create_graph=False, retain_graph=True)
+    return {t: torch.zeros_like(t.tensor) if g is None else g.detach() for t, g in found.items()}

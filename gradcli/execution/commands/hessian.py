@@ -1,0 +1,169 @@
+"""`hessian`: the second derivatives of a scalar by pairs of leaves, through `torch.func` and by the definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.errors import InputError
+from gradcli.execution.autograd import functional
+from gradcli.execution.autograd.backward import SCALAR_ONLY
+from gradcli.execution.commands.shared import (
+    basis,
+    gradients_on,
+    leaf_report,
+    moved_gradient,
+    noise_of,
+    stacked,
+    tolerance_of,
+    undefined_of,
+    wanted_leaves,
+    weighed,
+)
+from gradcli.execution.comparison.derivatives import Expected
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.adjoints import UndecidedError
+from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.run import Run, report, start_from
+from gradcli.inputs.shapes import show_shape
+from gradcli.language.program import Program
+from gradcli.report.report import Report, TensorReport, worst
+from gradcli.report.second_order import Derivative, Symmetry
+from gradcli.settings import Settings
+
+Pair = tuple[Traced, Traced]
+
+
+@dataclass(slots=True)
+class Blocks:
+    """The symbolic Hessian by pairs of leaves: the gradients of the entries of gradients."""
+
+    values: dict[Pair, Tensor] = field(default_factory=dict)
+    undecided: dict[Pair, str] = field(default_factory=dict)
+    kinked: dict[Pair, str] = field(default_factory=dict)
+    scale: float = 0.0
+
+    @staticmethod
+    def of(expansion: Expansion, cotangent: Tensor, leaves: Sequence[Traced]) -> Blocks:
+        """Return the Hessian on an expansion."""
+        gradients, found = gradients_on(expansion, cotangent), Blocks()
+        for row in leaves:
+            try:
+                references = [gradients.pull_back({row: seed}, leaves) for seed in basis(row.tensor)]
+            except UndecidedError as error:
+                found.undecided |= {(row, column): str(error) for column in leaves}
+                continue
+            for column in leaves:
+                reason = next((r.undecided[column] for r in references if column in r.undecided), None)
+                kinks = [
+                    r.kinked[leaf]
+                    for r in (*references, gradients.reference)
+                    for leaf in (row, column)
+                    if leaf in r.kinked
+                ]
+                found.kinked |= {(row, column): kinks[0]} if kinks else {}
+                if reason is not None:
+                    found.undecided[row, column] = reason
+                else:
+                    rows = [reference.values[column] for reference in references]
+                    found.values[row, column] = stacked(rows, row.tensor, column.tensor)
+        found.scale = gradients.scale[0]
+        return found
+
+
+def hessian(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+    """Return the report of `hessian`."""
+    trace = run_program(program, settings, given)
+    _check_scalar(trace)
+    run = start_from(program, settings, trace)
+    leaves = wanted_leaves(run)
+    count = sum(leaf.tensor.numel() for leaf in leaves)
+    functional.check_size(f"the Hessian of '{run.names[run.output]}'", count, count, trace, settings.limits)
+    found, refusal = functional.hessians(trace, leaves)
+    expected = _expected(run, leaves)
+    blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
+    tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
+    verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
+    return report(
+        run,
+        tensors,
+        verdict,
+        method=refusal or "torch.func.hessian",
+        hessian=_by_name(run, leaves, lambda pair: found[pair]),
+        symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
+        symmetry=_symmetry(run, found),
+    )
+
+
+def _check_scalar(trace: Trace) -> None:
+    """Refuse an output that is not a scalar: its second derivatives are no matrix."""
+    output = trace.output
+    if isinstance(output, Traced) and output.tensor.numel() != 1:
+        shape = show_shape(tuple(output.tensor.shape))
+        raise InputError(
+            f"the output '{output.name or output.text}' has shape {shape}, and a Hessian is a scalar's; "
+            f"PyTorch says of its gradient: {SCALAR_ONLY}",
+            hint="reduce the output with `--reduce sum` (or mean), or ask for its Jacobian: `gradcli jacobian`",
+        )
+
+
+def _expected(run: Run, leaves: Sequence[Traced]) -> dict[Pair, Expected]:
+    if run.expansion is None:
+        return {}
+    blocks = Blocks.of(run.expansion, run.cotangent, leaves)
+    undefined = undefined_of(run)
+
+    def again(expansion: Expansion) -> Mapping[Pair, Tensor]:
+        return Blocks.of(expansion, run.cotangent, leaves).values
+
+    noise = noise_of(run, blocks.values, again, blocks.scale)
+
+    def expected(row: Traced, column: Traced) -> Expected:
+        pair = row, column
+        return Expected(
+            value=blocks.values.get(pair),
+            reason=blocks.undecided.get(pair),
+            kinked=blocks.kinked.get(pair),
+            undefined=undefined.get(row) or undefined.get(column),
+            noise=partial(noise, pair),
+            along=partial(_line, run, row, column),
+        )
+
+    return {(row, column): expected(row, column) for row in leaves for column in leaves}
+
+
+def _line(run: Run, row: Traced, column: Traced, place: int) -> tuple[Callable[[float], float], float]:
+    entry, by = divmod(place, column.tensor.numel())
+    return moved_gradient(run, row, column, by, lambda gradient: gradient.reshape(-1)[entry])
+
+
+def _row_report(run: Run, row: Traced, blocks: Sequence[Derivative]) -> TensorReport:
+    """Return the report on a leaf with the worst of the verdicts on its row of blocks."""
+    verdicts = [block.verdict for block in blocks if block.verdict is not None]
+    if not verdicts:
+        return leaf_report(run, row)
+    verdict = worst(verdicts)
+    note = next((block.note for block in blocks if block.verdict is verdict and block.note), None)
+    return leaf_report(run, row, Derivative(None, None, verdict, note))
+
+
+def _by_name(run: Run, leaves: Sequence[Traced], block: Callable[[Pair], Any]) -> dict[str, dict[str, Any]]:
+    names = run.names
+    return {names[row]: {names[column]: block((row, column)) for column in leaves} for row in leaves}
+
+
+def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:
+    """Return whether the Hessian is its own transpose, within twice what a comparison allows each of its entries."""
+    symmetric, largest = True, 0.0
+    for (row, column), block in found.items():
+        rows, columns = row.tensor.numel(), column.tensor.numel()
+        one, other = block.reshape(rows, columns), found[column, row].reshape(columns, rows).T
+        error = (one - other).abs()
+        symmetric = symmetric and bool((error <= 2 * tolerance_of(run).allowed(one)).all())
+        largest = max(largest, float(error.max()) if error.numel() else 0.0)
+    return Symmetry(symmetric, largest)

@@ -1,0 +1,155 @@
+"""What the commands for Jacobians and second derivatives share: their leaves, their expectations, their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import InputError
+from gradcli.execution.autograd import backward
+from gradcli.execution.comparison.compare import Comparison, Tolerance
+from gradcli.execution.comparison.derivatives import Expected, judge
+from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.rounding import Noise, scattered
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.run import Run
+from gradcli.report.report import Symbolic, TensorReport
+from gradcli.report.second_order import Derivative
+
+Key = TypeVar("Key")
+
+
+def wanted_leaves(run: Run) -> list[Traced]:
+    """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is no leaf."""
+    leaves = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
+    if run.settings.wrt is None:
+        return leaves
+    for traced in run.named(run.settings.wrt, "--wrt"):
+        if not traced.is_leaf:
+            name = run.names[traced]
+            message = f"--wrt: '{name}' is a non-leaf, and torch.func differentiates by a function's inputs: the leaves"
+            raise InputError(message, hint=f"the leaves are {', '.join(run.names[leaf] for leaf in leaves)}")
+    return run.named(run.settings.wrt, "--wrt")
+
+
+def tolerance_of(run: Run) -> Tolerance:
+    """Return the tolerance that the settings ask for."""
+    return Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
+
+
+def undefined_of(run: Run) -> dict[Traced, str]:
+    """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
+    tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
+    found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
+    return resting_on_undefined(run.trace, found)
+
+
+def gradients_on(expansion: Expansion, cotangent: Tensor) -> Gradients:
+    """Return the symbolic gradients as nodes; the worker derives what they need."""
+    return Gradients.of(expansion, cotangent, DERIVATIONS.known, DERIVATIONS.request)
+
+
+def noise_of(
+    run: Run, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]], scale: float
+) -> Callable[[Key], tuple[Tensor, Tensor]]:
+    """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
+
+    `scale` is the size of the largest contribution to them. Each algorithm has its own rounding of the order of that,
+    which counts where contributions cancel to nothing.
+    """
+
+    @cache
+    def measured() -> Noise[Key]:
+        return scattered(run.trace, known, again, scale)
+
+    def allowed(key: Key) -> tuple[Tensor, Tensor]:
+        excused = measured().excused(key).clamp_min(tolerance_of(run).absolute * scale)
+        return excused, torch.maximum(measured().unknown(key), excused)
+
+    return allowed
+
+
+def moved_output(run: Run, shifts: Mapping[Traced, Tensor], place: int) -> Callable[[float], float]:
+    """Return one entry of the output as a function of how far the leaves go along `shifts`."""
+
+    def at(shift: float) -> float:
+        expansion = expand(run.trace, moved=_moved(shifts, shift))
+        return float(expansion.nodes[run.output].tensor.reshape(-1)[place])
+
+    return at
+
+
+def moved_gradient(
+    run: Run, leaf: Traced, by: Traced, entry: int, measure: Callable[[Tensor], Tensor]
+) -> tuple[Callable[[float], float], float]:
+    """Return a number made of a leaf's symbolic gradient, as a function of one entry of a leaf, and its scale."""
+    direction = torch.zeros_like(double(by.tensor))
+    direction.view(-1)[entry] = 1.0
+
+    def at(shift: float) -> float:
+        expansion = expand(run.trace, moved=_moved({by: direction}, shift))
+        DERIVATIONS.request(expansion.signatures())
+        return float(measure(differentiate(expansion, run.cotangent, DERIVATIONS.known).values[leaf]))
+
+    return at, max(1.0, float(by.tensor.detach().abs().reshape(-1)[entry]))
+
+
+def _moved(shifts: Mapping[Traced, Tensor], shift: float) -> dict[Traced, Tensor]:
+    return {leaf: double(leaf.tensor) + shift * direction for leaf, direction in shifts.items()}
+
+
+def basis(tensor: Tensor) -> list[Tensor]:
+    """Return tensors of a shape with one entry 1 and all others 0, for each entry."""
+    count = tensor.numel()
+    return [*torch.eye(count, dtype=torch.float64).reshape(count, *tensor.shape)]
+
+
+def stacked(rows: Sequence[Tensor], outer: Tensor, inner: Tensor) -> Tensor:
+    """Return rows as one tensor of both shapes, the outer one first."""
+    shape = (*outer.shape, *inner.shape)
+    return torch.stack(list(rows)).reshape(shape) if rows else torch.zeros(shape, dtype=torch.float64)
+
+
+def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
+    """Return PyTorch's derivative beside the symbolic one, judged; without a verdict if nothing is to be verified."""
+    if expected is None:
+        return Derivative(found, None, None)
+    comparison = judge(found, expected, tolerance_of(run))
+    return Derivative(found, symbolic_of(expected, comparison), comparison.verdict, comparison.note)
+
+
+def symbolic_of(expected: Expected, comparison: Comparison) -> Symbolic | None:
+    """Return the symbolic side of a comparison for the report; None where it is undecided."""
+    if expected.value is None:
+        return None
+    errors = comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
+    return Symbolic(None, None, expected.value, *errors)
+
+
+def leaf_report(run: Run, leaf: Traced, derivative: Derivative | None = None) -> TensorReport:
+    """Return what is known of a leaf, with the verdict on a derivative by it."""
+    report = TensorReport(
+        name=run.names[leaf],
+        kind="leaf",
+        shape=tuple(leaf.tensor.shape),
+        requires_grad=leaf.tensor.requires_grad,
+        grad_fn=None,
+        value=leaf.tensor.detach(),
+        grad=None,
+        gradient=None,
+        symbolic=None,
+        verdict=None,
+    )
+    if derivative is None:
+        return report
+    return replace(report, symbolic=derivative.symbolic, verdict=derivative.verdict, note=derivative.note)

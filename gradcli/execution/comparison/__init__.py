@@ -1,0 +1,1 @@
+"""Autograd's gradients beside the symbolic ones: do they agree, where not, and why."""

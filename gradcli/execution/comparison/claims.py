@@ -1,0 +1,152 @@
+"""Gradients derived by hand: programs over a run's tensors, compared with the symbolic derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.errors import InputError
+from gradcli.execution.comparison.causes import Clues, cause_of_shape
+from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.evaluation import Evaluation
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import run as run_trace
+from gradcli.execution.reference.adjoints import Adjoints, accumulate
+from gradcli.execution.run import Run
+from gradcli.inputs.names import suggest
+from gradcli.inputs.shapes import show_shape
+from gradcli.language.limits import Limits
+from gradcli.language.parser import parse
+from gradcli.language.program import Name, Program
+from gradcli.language.resolve import resolve
+from gradcli.ops.table import find, names
+from gradcli.report.report import Claim, Verdict
+
+# What a claim calls the upstream gradient, unless the program has a tensor of that name.
+UPSTREAM = "g"
+SUBJECT = "the claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the claims about one run are judged by."""
+
+    run: Run
+    evaluation: Evaluation
+
+    def judge(self) -> dict[Traced, Claim]:
+        """Return what there is to say of each claim; InputError for one that is no gradient of its tensor."""
+        claims = self.run.settings.claims
+        tensors = self.run.named(list(claims), "--claim")
+        return {traced: self._judge(traced, text) for traced, text in zip(tensors, claims.values(), strict=True)}
+
+    def _judge(self, traced: Traced, text: str) -> Claim:
+        reference, source = self._reference(traced)
+        value = self._value(text)
+        shape = tuple(reference.shape)
+        try:
+            shaped = value.expand(shape) if value.ndim <= len(shape) else value.reshape(shape)
+        except RuntimeError:
+            return self._misshapen(traced, text, value, reference)
+        found = self._compare(traced, shaped, reference)
+        note = "; ".join(part for part in (found.note, source) if part) or None
+        return Claim(text, shaped, found.verdict, found.max_abs_error, found.max_rel_error, found.worst_index, note)
+
+    def _reference(self, traced: Traced) -> tuple[Tensor, str | None]:
+        """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
+        evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
+        if gradient is None:
+            raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
+        if evidence is not None and traced in evidence.reference.values:
+            return evidence.reference.values[traced], None
+        return double(gradient), "compared with autograd's gradient, for want of a symbolic one"
+
+    def _compare(self, traced: Traced, value: Tensor, reference: Tensor) -> Comparison:
+        settings, evidence = self.run.settings, self.evaluation.evidence
+        clues = self._clues(traced, reference)
+        if evidence is None or traced not in evidence.reference.values:
+            return compare(value, reference, Tolerance.of(settings.dtype, settings.rtol, settings.atol), 0.0, clues)
+        return evidence.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
+
+    def _misshapen(self, traced: Traced, text: str, value: Tensor, reference: Tensor) -> Claim:
+        """Return a claim of another shape as a mismatch where it is clear what was meant; else InputError."""
+        cause = cause_of_shape(value, reference, Clues(SUBJECT, SUBJECT))
+        name, shapes = self.run.names[traced], (show_shape(tuple(value.shape)), show_shape(tuple(reference.shape)))
+        if cause is None:
+            message = f"--claim: the gradient claimed for '{name}' has shape {shapes[0]}, and '{name}' has {shapes[1]}"
+            raise InputError(message, hint="a gradient has the shape of its tensor, or broadcasts to it")
+        note = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
+        return Claim(text, value, Verdict.MISMATCH, note=note)
+
+    def _value(self, text: str) -> Tensor:
+        """Return what a claim amounts to, in double precision."""
+        program = _parsed(text, self.run)
+        known = self._known()
+        for leaf in program.leaves:
+            if leaf.name not in known:
+                raise _unknown(leaf, program, list(known))
+        with double_precision(), torch.no_grad():
+            tensors = {leaf.name: known[leaf.name] for leaf in program.leaves}
+            output = run_trace(program, tensors, self.run.settings.limits).output
+        if isinstance(output, Traced):
+            return double(output.tensor)
+        if not isinstance(output, int | float):
+            raise InputError(f"--claim: '{text}' is not a tensor", hint="a gradient is a tensor or a number")
+        return torch.tensor(output, dtype=torch.float64)
+
+    def _known(self) -> Mapping[str, Tensor]:
+        """Return the tensors that a claim may read, in double precision."""
+        run = self.run
+        made = [traced for call in run.trace.calls for traced in call.outputs if traced.name]
+        nodes = {} if run.expansion is None else run.expansion.nodes
+        tensors = {t.name: nodes[t].tensor if t in nodes else double(t.tensor) for t in [*run.trace.leaves, *made]}
+        return {UPSTREAM: double(run.cotangent), **{name: tensor for name, tensor in tensors.items() if name}}
+
+    def _clues(self, traced: Traced, reference: Tensor) -> Clues:
+        """Return what a wrong claim may have gone wrong with: a factor that the program has, a term of the gradient."""
+        known = self._known()
+        factors = {f"'{name}'": tensor for name, tensor in known.items() if name != UPSTREAM}
+        if known[UPSTREAM].shape == self.run.cotangent.shape:
+            factors = {"g, the upstream gradient,": known[UPSTREAM], **factors}
+        varied = {name: tensor for name, tensor in factors.items() if bool((tensor != 1).any())}
+        evidence = self.evaluation.evidence
+        terms = {} if evidence is None else contributions(self.run, evidence, traced)
+        shaped = {name: term for name, term in terms.items() if term.shape == reference.shape}
+        return Clues(SUBJECT, SUBJECT, varied, shaped)
+
+
+def contributions(run: Run, evidence: Evidence, traced: Traced) -> dict[str, Tensor]:
+    """Return the terms of a tensor's symbolic gradient: one for each call that reads it, by what the call is."""
+    expansion = run.expansion
+    assert expansion is not None  # noqa: S101 (there is evidence)
+    wanted, found = expansion.nodes[traced], {}
+    for group in expansion.groups:
+        upstream = {expansion.nodes[t]: evidence.reference.values.get(t) for t in group.call.outputs}
+        local = Adjoints({node: value for node, value in upstream.items() if value is not None})
+        if traced in group.call.inputs and wanted not in upstream and group.error is None:
+            with double_precision(), torch.no_grad():
+                accumulate(group.nodes, local, DERIVATIONS.known)
+            if wanted in local.values:
+                found[f"through '{group.call.outputs[0].text}'"] = local.values[wanted]
+    return found
+
+
+def _parsed(text: str, run: Run) -> Program:
+    limits = run.settings.limits
+    program = parse(text, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+    resolve(program, find, names)
+    return program
+
+
+def _unknown(leaf: Name, program: Program, known: list[str]) -> InputError:
+    near = suggest(leaf.name, known)
+    listed = ", ".join(name for name in known if name != UPSTREAM)
+    hint = f"did you mean '{near}'?" if near else f"a claim may use {listed}, and g for the upstream gradient"
+    message = f"--claim: the program has no tensor '{leaf.name}'"
+    return InputError(message, span=leaf.span, source=program.source, hint=hint)

@@ -1,0 +1,198 @@
+"""The verdict: whether autograd's gradient agrees with the symbolic one, and if not, where and in what way.
+
+Works on anything with a tensor's methods, and imports neither torch nor sympy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradcli.execution.comparison.causes import NO_CLUES, Clues, likely_cause
+from gradcli.report.report import Verdict
+
+# Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
+NORMWISE = {
+    "float32": (1e-5, 1.2e-7),
+    "complex64": (1e-5, 1.2e-7),
+    "float16": (1e-2, 9.8e-4),
+    "bfloat16": (5e-2, 7.9e-3),
+}
+ELEMENTWISE = (1e-9, 1e-13)
+# The smallest normal number of double precision: below it digits are lost, and some machines write 0.
+SMALLEST = 2.0**-1022
+# Elements that are compared at once.
+BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """|a - r| <= relative * |r| + absolute * max|r|; or normwise: relative * max|r| + absolute."""
+
+    relative: float
+    absolute: float
+    normwise: bool = False
+
+    @staticmethod
+    def of(dtype: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:
+        """Return the tolerance of a dtype, overridden where the user says so."""
+        relative, absolute = NORMWISE.get(dtype, ELEMENTWISE)
+        chosen = (relative if rtol is None else rtol, absolute if atol is None else atol)
+        return Tolerance(*chosen, normwise=dtype in NORMWISE)
+
+    def least(self, scale: float) -> float:
+        """Return what is allowed for any entry of a gradient whose largest entry is `scale`."""
+        return self.relative * scale + self.absolute if self.normwise else self.absolute * scale
+
+    def allowed(self, reference: Any) -> Any:
+        """Return how far from each entry of the reference a gradient may be."""
+        size = reference.abs()
+        finite = size[size.isfinite()]
+        largest = float(finite.max()) if finite.numel() else 0.0
+        if self.normwise:
+            return size * 0 + (self.relative * largest + self.absolute)
+        return size * self.relative + (self.absolute * largest + SMALLEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What comparing two gradients found; errors are those of the entries that are finite in both."""
+
+    verdict: Verdict
+    max_abs_error: float | None
+    max_rel_error: float | None
+    worst_index: tuple[int, ...] | None
+    note: str | None = None
+
+
+def compare(
+    gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues = NO_CLUES
+) -> Comparison:
+    """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf.
+
+    `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
+    gradient may have gone wrong with.
+    """
+    if tuple(gradient.shape) != tuple(reference.shape):
+        shapes = f"{clues.subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
+        return Comparison(Verdict.MISMATCH, None, None, None, shapes)
+    if gradient.numel() == 0:
+        return Comparison(Verdict.MATCH, 0.0, 0.0, None)
+    survey = _survey(gradient, reference)
+    if survey is not None and _is_within(gradient, reference, tolerance, survey):
+        index = _index(survey.place, tuple(gradient.shape))
+        return Comparison(Verdict.MATCH, survey.error, survey.relative, index)
+    error = (gradient - reference).abs()
+    found = _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
+    if found.verdict is not Verdict.MISMATCH:
+        return found
+    return replace(found, note=_mismatch(gradient, reference, found, clues))
+
+
+@dataclass(slots=True)
+class _Survey:
+    """The largest error and its flat position, the largest relative error and the largest entry of the reference."""
+
+    error: float = -1.0
+    place: int = 0
+    relative: float = 0.0
+    scale: float = 0.0
+
+
+def _survey(gradient: Any, reference: Any) -> _Survey | None:
+    """Return the extremes over all entries; None if one is not finite."""
+    found, start = _Survey(), 0
+    for block, other in _blocks(gradient, reference):
+        error, size = (block - other).abs(), other.abs()
+        largest, scale = float(error.max()), float(size.max())
+        if not (math.isfinite(largest) and math.isfinite(scale)):
+            return None
+        if largest > found.error:
+            found.error, found.place = largest, start + int(error.argmax())
+        if largest > 0:
+            # 0/0 is an entry that is zero in both.
+            relative = float((error / size).nan_to_num_(nan=0.0, posinf=math.inf).max())
+            found.relative = max(found.relative, relative)
+        found.scale = max(found.scale, scale)
+        start += error.numel()
+    return found
+
+
+def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, survey: _Survey) -> bool:
+    """Return whether every error is within the tolerance, the one for any entry or each entry's own."""
+    if survey.error <= tolerance.least(survey.scale):
+        return True
+    if tolerance.normwise:
+        return False
+    return all(
+        bool(((block - other).abs() <= other.abs() * tolerance.relative + tolerance.absolute * survey.scale).all())
+        for block, other in _blocks(gradient, reference)
+    )
+
+
+def _blocks(gradient: Any, reference: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield both tensors in parts that fit a processor's cache: what is made of them costs no memory of their size."""
+    if gradient.ndim == 0:
+        gradient, reference = gradient.reshape(1), reference.reshape(1)
+    rows = max(1, BLOCK * gradient.shape[0] // gradient.numel())
+    return zip(gradient.split(rows), reference.split(rows), strict=True)
+
+
+def _compare_entries(gradient: Any, reference: Any, error: Any, allowed: Any) -> Comparison:
+    """Return the comparison entry by entry, where some may be wrong or not finite."""
+    same = gradient == reference
+    error = error.masked_fill(same, 0.0)
+    wrong = ~((error <= allowed) & reference.isfinite()) & ~same
+    relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
+    place = _worst(error, wrong)
+    verdict, note = _judge(gradient, reference, wrong)
+    return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), note)
+
+
+def _worst(error: Any, wrong: Any) -> int:
+    """Return the flat position of the largest error, of the wrong entries if there are any; NaN counts as largest."""
+    ranked = error.nan_to_num(nan=float("inf"), posinf=float("inf"))
+    ranked = ranked.masked_fill(~wrong, -1.0) if bool(wrong.any()) else ranked
+    return int(ranked.argmax())
+
+
+def _largest(values: Any) -> float:
+    return float(values.nan_to_num(nan=float("inf")).max())
+
+
+def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    index: list[int] = []
+    for size in reversed(shape):
+        index.insert(0, place % size)
+        place //= size
+    return tuple(index)
+
+
+def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, str | None]:
+    if bool(gradient.isnan().any()):
+        index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        return Verdict.UNDEFINED, f"the gradient is NaN{_at(index)}"
+    if bool(reference.isnan().any()):
+        index = _index(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        return Verdict.UNDEFINED, f"the derivative does not exist{_at(index)}"
+    if not bool(wrong.any()):
+        return Verdict.MATCH, None
+    return Verdict.MISMATCH, f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+
+
+def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> str:
+    """Return in words where a gradient is wrong, how, and the likely cause."""
+    index = found.worst_index or ()
+    values = f"{clues.who} gives {_show(gradient[index])} and the derivative is {_show(reference[index])}"
+    parts = [found.note, f"{_at(index)} {values}".strip(), likely_cause(gradient, reference, clues)]
+    return "; ".join(part for part in parts if part)
+
+
+def _show(value: Any) -> str:
+    return f"{value.item():.10g}"
+
+
+def _at(index: tuple[int, ...]) -> str:
+    return f" at [{', '.join(map(str, index))}]" if index else ""

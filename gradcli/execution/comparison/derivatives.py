@@ -1,0 +1,125 @@
+"""The judgement on derivatives beyond a gradient: Jacobians, Jacobian-vector products and second derivatives.
+
+A symbolic derivative that differs from PyTorch's is doubted before PyTorch's is: rounding noise is measured, and
+one-sided difference quotients of the function that was differentiated say whether there is a kink. PyTorch's choice
+between them is a subgradient. Where the quotients agree with the symbolic derivative, PyTorch's is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd.local_call import STEP
+from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.reference.kinks import SLACK
+from gradcli.report.report import Verdict
+
+# Quotients cost four evaluations a direction.
+MOST_DIRECTIONS = 64
+WITHIN_NOISE = "agrees within rounding: cancellation leaves few digits of this derivative"
+
+UNKNOWN = "this derivative is too ill-conditioned here for double precision to decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A symbolic derivative, and what to ask where it differs from PyTorch's.
+
+    `value` is None where it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
+    made, `undefined` says what makes the point one without a derivative. `noise` measures how far
+    off rounding is excused, and within what nothing is known. `along` gives, for
+    a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift.
+    """
+
+    value: Tensor | None
+    reason: str | None = None
+    kinked: str | None = None
+    undefined: str | None = None
+    noise: Callable[[], tuple[Tensor, Tensor]] | None = None
+    along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
+
+
+def judge(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
+    """Return how PyTorch's derivative compares with the symbolic one."""
+    if expected.value is None:
+        return Comparison(Verdict.UNDECIDED, None, None, None, expected.reason)
+    comparison = _compared(double(found), expected, tolerance)
+    if expected.undefined is not None:
+        return _noted(comparison, Verdict.UNDEFINED, expected.undefined)
+    if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
+        note = f"at a kink of '{expected.kinked}' autograd's choice lies between the one-sided derivatives"
+        return _noted(comparison, Verdict.SUBGRADIENT, note)
+    return comparison
+
+
+def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
+    assert expected.value is not None  # noqa: S101 (the caller looked)
+    comparison = compare(found, expected.value, tolerance)
+    if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
+        excused, unknown = expected.noise()
+        again = compare(found, expected.value, tolerance, excused)
+        if again.verdict is Verdict.MATCH:
+            return dataclasses.replace(again, note=WITHIN_NOISE)
+        if compare(found, expected.value, tolerance, unknown).verdict is Verdict.MATCH:
+            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, note=UNKNOWN)
+    if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
+        return _at_kinks(found, expected, tolerance, comparison)
+    return comparison
+
+
+def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, comparison: Comparison) -> Comparison:
+    """Return the comparison with PyTorch's choice in the place of the symbolic derivative where that has a kink."""
+    value = expected.value
+    assert value is not None  # noqa: S101 (as above)
+    assert expected.along is not None  # noqa: S101 (as above)
+    places = _differing(found, value, tolerance)
+    if len(places) > MOST_DIRECTIONS:
+        return comparison
+    adopted, sided = value.clone().reshape(-1), False
+    for place in places:
+        below, above = _sides(*expected.along(place))
+        ours, theirs = float(adopted[place]), float(found.reshape(-1)[place])
+        slack = SLACK * max(1.0, abs(below), abs(above))
+        is_kink = abs(above - below) > slack
+        if (is_kink or not abs(ours - below) <= slack) and min(below, above) - slack <= theirs <= max(
+            below, above
+        ) + slack:
+            adopted[place] = theirs
+            sided = sided or is_kink
+    again = compare(found, adopted.reshape(value.shape), tolerance)
+    if again.verdict is Verdict.MATCH and sided:
+        return _noted(again, Verdict.SUBGRADIENT, "autograd's choice lies between the one-sided second derivatives")
+    return again
+
+
+def _differing(found: Tensor, value: Tensor, tolerance: Tolerance) -> list[int]:
+    near = ((found - value).abs() <= tolerance.allowed(value)) | (found == value)
+    return [int(place) for place in torch.nonzero(~near.reshape(-1) & found.reshape(-1).isfinite())]
+
+
+def _sides(at: Callable[[float], float], scale: float) -> tuple[float, float]:
+    """Return the slopes of a function to both sides of 0; NaN where PyTorch refuses to go."""
+    middle = at(0.0)
+
+    def quotient(shift: float) -> float:
+        return (at(shift) - middle) / shift
+
+    sides = []
+    for step in (-STEP * scale, STEP * scale):
+        try:
+            sides.append(2 * quotient(step / 2) - quotient(step))
+        except RuntimeError:
+            sides.append(math.nan)
+    return sides[0], sides[1]
+
+
+def _noted(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:
+    notes = "; ".join(part for part in (note, comparison.note) if part)
+    return dataclasses.replace(comparison, verdict=verdict, note=notes)

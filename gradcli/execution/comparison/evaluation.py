@@ -1,0 +1,111 @@
+"""`eval` and `grad`: run the program, take autograd's gradients and the symbolic ones, and report both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.autograd import backward, errors
+from gradcli.execution.comparison.compare import Comparison, Tolerance
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.formulas.formulas import Formula, Formulas
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.run import Run
+from gradcli.report.report import Symbolic, TensorReport, Verdict, worst
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What autograd and the symbolic side found out about the tensors that are shown; a report for each of them."""
+
+    gradients: Mapping[Traced, Tensor | None]
+    evidence: Evidence | None
+    reports: Mapping[Traced, TensorReport]
+
+
+def overall(reports: Sequence[TensorReport]) -> Verdict:
+    """Return the worst verdict of several tensors."""
+    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
+
+
+def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them.
+
+    Without `formulas` the reports hold none: they are the slowest part.
+    """
+    settings = run.settings
+    tensors = list(dict.fromkeys(run.trace.tensors))
+    shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
+    asked = None
+    if formulas and run.expansion is not None:
+        asked = Formulas.ask(DERIVATIONS, run.expansion, run.names, run.cotangent)
+    found = _gradients(run, shown)
+    evidence = weigh(run, found)
+    written = asked.collect() if asked else {}
+    reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
+    reports |= {
+        t: replace(reports[t], note=why) for t in shown if t.is_leaf and (why := run.trace.constants.get(t.text))
+    }
+    return Evaluation(found, evidence, reports)
+
+
+def _gradients(run: Run, shown: Sequence[Traced]) -> dict[Traced, Tensor | None]:
+    settings = run.settings
+    cotangent = None if settings.grad_output is None else run.cotangent
+    if settings.wrt is not None:
+        found = backward.gradients(run.output, shown, cotangent, create_graph=settings.create_graph)
+        unused = [traced for traced, gradient in found.items() if gradient is None]
+        if unused and not settings.allow_unused:
+            raise errors.unused(run.program, run.trace, unused, shown.index(unused[0]))
+        return found
+    inner = [traced for traced in shown if not traced.is_leaf]
+    retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad")
+    return dict(backward.backward(run.output, shown, cotangent, retain))
+
+
+def weigh(run: Run, found: Mapping[Traced, Tensor | None]) -> Evidence | None:
+    """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
+    if run.expansion is None:
+        return None
+    reference = differentiate(run.expansion, run.cotangent, DERIVATIONS.known)
+    tolerance = Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
+    return Evidence.of(run.trace, run.cotangent, found, reference, tolerance)
+
+
+def tensor_report(
+    traced: Traced,
+    name: str,
+    found: Mapping[Traced, Tensor | None],
+    evidence: Evidence | None,
+    formula: Formula | None,
+) -> TensorReport:
+    """Return what one tensor's gradient is and how it compares; `formula` is shown beside it."""
+    gradient = found.get(traced)
+    comparison = evidence.judge(traced) if evidence else None
+    return TensorReport(
+        name=name,
+        kind="leaf" if traced.is_leaf else "non-leaf",
+        shape=tuple(traced.tensor.shape),
+        requires_grad=traced.tensor.requires_grad,
+        grad_fn=backward.grad_fn_name(traced),
+        value=traced.tensor.detach(),
+        grad=backward.grad_attribute(traced),
+        gradient=None if gradient is None else gradient.detach(),
+        symbolic=_symbolic(traced, evidence, comparison, formula),
+        verdict=comparison.verdict if comparison else None,
+        note=comparison.note if comparison else None,
+    )
+
+
+def _symbolic(
+    traced: Traced, evidence: Evidence | None, comparison: Comparison | None, formula: Formula | None
+) -> Symbolic | None:
+    if evidence is None or comparison is None or traced not in evidence.reference.values:
+        return None
+    value = evidence.reference.values[traced]
+    text, latex = (formula.text, formula.latex) if formula else (None, None)
+    return Symbolic(text, latex, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)

@@ -1,0 +1,143 @@
+"""Everything known about one run, and the judgement that it supports on each tensor."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd.backward import grad_fn_name
+from gradcli.execution.comparison.causes import NO_CLUES, Clues
+from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
+from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.tracer import Trace, Traced, TracedCall
+from gradcli.execution.reference.kinks import SLACK
+from gradcli.execution.reference.pullback import Reference
+from gradcli.report.report import Verdict
+
+ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"
+MEASURED = (
+    f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
+)
+ILL_CONDITIONED = (
+    "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative"
+)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
+
+    trace: Trace
+    cotangent: Tensor
+    gradients: Mapping[Traced, Tensor | None]
+    reference: Reference
+    tolerance: Tolerance
+    undefined: dict[Traced, str]
+    _noise: Noise[Traced] | None = None
+    _nan: str | None = None
+    _conditioning: Noise[Traced] | None = None
+    _known: dict[Traced, Comparison] = field(default_factory=dict)
+
+    @staticmethod
+    def of(
+        trace: Trace,
+        cotangent: Tensor,
+        gradients: Mapping[Traced, Tensor | None],
+        reference: Reference,
+        tolerance: Tolerance,
+    ) -> Evidence:
+        """Return the evidence of a run."""
+        undefined = resting_on_undefined(trace, gradients)
+        return Evidence(trace, cotangent, gradients, reference, tolerance, undefined)
+
+    def judge(self, traced: Traced) -> Comparison | None:
+        """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
+        gradient = self.gradients.get(traced)
+        if gradient is None:
+            return None
+        if traced in self.reference.undecided:
+            return Comparison(Verdict.UNDECIDED, None, None, None, self.reference.undecided[traced])
+        return self._explained(traced, self._compared(traced))
+
+    def _compared(self, traced: Traced) -> Comparison:
+        if traced not in self._known:
+            gradient = double(self.gradients[traced])  # type: ignore[arg-type]
+            self._known[traced] = self.compare(traced, gradient, self.tolerance)
+        return self._known[traced]
+
+    def compare(self, traced: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues = NO_CLUES) -> Comparison:
+        """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
+        reference = self.reference.values[traced]
+        comparison = compare(gradient, reference, tolerance, 0.0, clues)
+        if comparison.verdict is not Verdict.MISMATCH or tolerance.normwise or gradient.shape != reference.shape:
+            return comparison
+        if self._noise is None:
+            self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
+        again = compare(gradient, reference, tolerance, self._noise.excused(traced))
+        if again.verdict is Verdict.MATCH:
+            return dataclasses.replace(again, note=ROUNDING)
+        if self._conditioning is None:
+            self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
+        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.excused(traced))
+        if compare(gradient, reference, tolerance, unknown).verdict is Verdict.MATCH:
+            return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
+        return comparison
+
+    def _explained(self, traced: Traced, comparison: Comparison) -> Comparison:
+        """Return the verdict with what is known of kinks and of values that are not finite."""
+        if traced in self.undefined:
+            return _with_note(comparison, Verdict.UNDEFINED, self.undefined[traced])
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
+            where = self.reference.kinked[traced]
+            note = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
+            return _with_note(comparison, Verdict.SUBGRADIENT, note)
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.measured:
+            return _with_note(comparison, Verdict.MATCH, MEASURED.format(self.reference.measured[traced]))
+        if comparison.verdict is Verdict.UNDEFINED and (made := self._first_nan()) is not None:
+            return _with_note(comparison, Verdict.UNDEFINED, made)
+        if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
+            return _with_note(comparison, Verdict.MATCH, infinity_made(self.trace, self.gradients) or "")
+        if comparison.verdict is Verdict.MISMATCH and (culprit := self._where()) is not None:
+            return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
+        return comparison
+
+    def _first_nan(self) -> str | None:
+        """Return in words what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""
+        if self._nan is None:
+            self._nan = gradient_made(self.trace, self.gradients) or ""
+        if self._nan or self.reference.first_nan is None:
+            return self._nan or None
+        return f"the derivative of '{self.reference.first_nan.outputs[0].text}' makes the first NaN"
+
+    def culprit(self) -> TracedCall | None:
+        """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
+        for call in reversed(self.trace.calls):
+            known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
+            wrong = [traced for traced in known if self._compared(traced).verdict is Verdict.MISMATCH]
+            if wrong and not any(output in wrong for output in call.outputs):
+                return call
+        return None
+
+    def _where(self) -> str | None:
+        """Return in words where the gradients part."""
+        call = self.culprit()
+        return (
+            None
+            if call is None
+            else f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
+        )
+
+    def _is_comparable(self, traced: Traced) -> bool:
+        return self.gradients.get(traced) is not None and traced in self.reference.values
+
+
+def _with_note(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:
+    notes = "; ".join(part for part in (note, comparison.note) if part)
+    return dataclasses.replace(comparison, verdict=verdict, note=notes)

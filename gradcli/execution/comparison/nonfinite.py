@@ -1,0 +1,235 @@
+"""Which call made the first NaN or infinity, of what, and what mends it: in words, with the numbers at one entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.execution.reference.layout import broadcast
+from gradcli.execution.reference.tape import Tape, condition, defaults
+from gradcli.ops.record import Kind
+
+# What mends the ops that are known for it; {0} and {1} are the op's first and second operand.
+CLAMPED = "keep it away from 0, as in clamp({0}, min=1e-12)"
+ROOT = "add a small number under the root: {0} + 1e-12"
+INSIDE = "keep it inside the domain, as in clamp({0}, -1 + 1e-7, 1 - 1e-7)"
+DIVISOR = "keep the divisor away from 0: where({1} != 0, {1}, 1), or add a small number to it"
+LARGE = "subtract the largest argument before exp, as softmax and logsumexp do"
+NORM = "add a small number under the root: sqrt(sum({0}**2) + 1e-12)"
+REMEDIES: Mapping[str, str] = {
+    **dict.fromkeys(("reciprocal", "pow", "lgamma", "digamma"), CLAMPED),
+    **dict.fromkeys(("log", "log2", "log10"), f"{CLAMPED}, or use log_softmax or xlogy where they fit"),
+    **dict.fromkeys(("sqrt", "rsqrt"), ROOT),
+    **dict.fromkeys(("norm", "linalg.norm", "linalg.vector_norm", "cdist", "std", "hypot"), NORM),
+    **dict.fromkeys(("acos", "asin", "atanh", "erfinv"), INSIDE),
+    **dict.fromkeys(("div", "fmod", "remainder", "atan2"), DIVISOR),
+    **dict.fromkeys(("exp", "exp2", "expm1", "cosh", "sinh"), LARGE),
+    "log1p": "keep it away from -1, as in clamp({0}, min=-1 + 1e-12)",
+}
+SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """The place at which a call makes a NaN: the operand, the index in the result, upstream and local derivative."""
+
+    call: TracedCall
+    traced: Traced
+    index: tuple[int, ...] | None = None
+    upstream: float | None = None
+    factor: float | None = None
+
+
+def value_made(trace: Trace, call: TracedCall, output: Traced, mask: Tensor) -> str:
+    """Return a sentence for a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
+    index = tuple(mask.nonzero()[0].tolist())
+    what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
+    operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
+    known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
+    text = f"the value of '{output.text}' is {what} here{_where(index)}" + (f", for {known}" if known else "")
+    source = _origin(trace, call)
+    if source is not call:
+        text += f"; the first that is not finite is '{source.outputs[0].text}'"
+    return f"{text}; {_remedy(source)}"
+
+
+def gradient_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+    """Return a sentence for the call in which PyTorch's gradients become NaN, or None if there is none."""
+    spot = _first(trace, gradients, torch.isnan)
+    if spot is None:
+        return None
+    text = f"the derivative of '{spot.call.outputs[0].text}' makes the first NaN"
+    if spot.upstream is None or spot.factor is None or spot.index is None:
+        return f"{text}; {_remedy(spot.call)}"
+    text += f"{_where(spot.index)}: upstream gradient {spot.upstream:g} * local derivative {spot.factor:g} is NaN"
+    branch = _inactive_branch(trace, spot) if spot.upstream == 0 else None
+    if branch is not None:
+        return f"{text}; {branch}"
+    source = _first(trace, gradients, torch.isinf) if math.isinf(spot.upstream) else None
+    if source is None or source.call is spot.call:
+        return f"{text}; {_remedy(spot.call)}"
+    return f"{text}; the infinity comes from the derivative of '{source.call.outputs[0].text}'; {_remedy(source.call)}"
+
+
+def infinity_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+    """Return a sentence for the call in which PyTorch's gradients become infinite, or None if there is none."""
+    spot = _first(trace, gradients, torch.isinf)
+    if spot is None:
+        return None
+    return f"the derivative of '{spot.call.outputs[0].text}' is infinite here; {_remedy(spot.call)}"
+
+
+def _first(trace: Trace, gradients: Mapping[Traced, Tensor | None], bad: Callable[[Tensor], Tensor]) -> Spot | None:
+    """Return where, from the output back, a contribution first is bad though nothing upstream of it is."""
+    for call in reversed(trace.calls):
+        weights = [gradients.get(output) for output in call.outputs]
+        known = [weight for weight in weights if weight is not None]
+        if not known or any(bool(bad(weight).any()) for weight in known):
+            continue
+        wanted = [t for t in call.inputs if (found := gradients.get(t)) is not None and bool(bad(found).any())]
+        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, weights)
+        for traced, found in zip(wanted, local.autograd(wanted), strict=True):
+            if bool(bad(found).any()):
+                return _spot(local, traced, bad)
+    return None
+
+
+def _spot(local: LocalCall, traced: Traced, bad: Callable[[Tensor], Tensor]) -> Spot:
+    """Return the place in a call, with the numbers there where the call is elementwise."""
+    (weight, *others) = local.weights
+    is_complex = any(tensor.is_complex() for tensor in (*local.tensors.values(), *local.weights) if tensor is not None)
+    if local.call.op.kind is not Kind.POINTWISE or weight is None or others or is_complex:
+        return Spot(local.call, traced)
+    factor = local.factor(traced, weight.shape)
+    places = bad(weight * factor).nonzero()
+    if not len(places):
+        return Spot(local.call, traced)
+    index = tuple(places[0].tolist())
+    return Spot(local.call, traced, index, _number(weight, index), _number(factor, index))
+
+
+def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
+    """Return the remedy where a `where` further on sends 0 to the branch that holds the call's result."""
+    reached = set(spot.call.outputs)
+    for call in trace.calls:
+        if reached.isdisjoint(call.inputs):
+            continue
+        if call.op.name == "where" and "condition" in call.call.bound:
+            condition = call.call.bound["condition"]
+            taken = not reached.isdisjoint(traced_in(call.call.bound.get("input")))
+            name, test = _name(spot.traced), _name(condition) if isinstance(condition, Traced) else "condition"
+            safe = f"where({test}, {name}, 1)" if taken else f"where({test}, 1, {name})"
+            place = f"'{spot.call.outputs[0].text}'"
+            return f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
+        reached.update(call.outputs)
+    return None
+
+
+def _origin(trace: Trace, call: TracedCall) -> TracedCall:
+    """Return the call that made the first value that is not finite, of those that a call's operands are made of."""
+    for before in trace.calls:
+        bad = any(not all_finite(output.tensor) for output in before.outputs if output in call.inputs)
+        if bad and before is not call:
+            return _origin(trace, before)
+    return call
+
+
+def _remedy(call: TracedCall) -> str:
+    operands = [_name(argument) if isinstance(argument, Traced) else str(argument) for argument in _arguments(call)]
+    remedy = REMEDIES.get(call.op.name, SAFE)
+    return "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
+
+
+def _arguments(call: TracedCall) -> list[Traced | int | float]:
+    """Return the arguments that may be tensors, by parameter, in order."""
+    return [value for value in call.call.bound.values() if isinstance(value, Traced | int | float)][:2]
+
+
+def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | None:
+    """Return the entry of an operand that broadcasts to the result's entry, or None if it is not that simple."""
+    if tensor.is_complex() or broadcast([tuple(tensor.shape), tuple(shape)]) != tuple(shape):
+        return None
+    try:
+        return _number(tensor.expand(shape), index)
+    except RuntimeError:
+        return None
+
+
+def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
+    return float(tensor.detach()[index])
+
+
+def _where(index: Sequence[int]) -> str:
+    return f" at [{', '.join(map(str, index))}]" if index else ""
+
+
+def _name(traced: Traced) -> str:
+    return traced.name or traced.text
+
+
+def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> dict[Traced, str]:
+    """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
+    found: dict[Traced, str] = {}
+    for call in reversed(trace.calls):
+        further = next((found[output] for output in call.outputs if output in found), None)
+        reason = further or _made(trace, call, gradients)
+        if reason is not None:
+            for traced in call.inputs:
+                found.setdefault(traced, reason)
+    return found
+
+
+def _made(trace: Trace, call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+    """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
+    arguments = [call.call.positional, call.call.keywords]
+    for output in call.outputs:
+        gradient = gradients.get(output)
+        if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
+            continue
+        finite = all_finite(output.tensor)
+        if finite and call.op.jumps is None:
+            continue
+        reached = gradient != 0
+        if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
+            return value_made(trace, call, output, output.tensor.isnan() & reached)
+        if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
+            return value_made(trace, call, output, output.tensor.isinf() & reached)
+        if call.op.jumps is not None and _any(reached) and _any(_jumps(call) & reached):
+            return f"the value of '{output.text}' jumps here, so it has no derivative"
+    return None
+
+
+def _jumps(call: TracedCall) -> Tensor:
+    tape = Tape()
+    bound = replaced(call.call.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
+    return condition(call.op.jumps, {**defaults(call.op.signature), **bound})
+
+
+def _any(mask: Tensor) -> bool:
+    return bool(mask.any())
+
+
+def _is_infinite(value: float) -> bool:
+    return math.isinf(value) or math.isnan(value)
+
+
+def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
+    """Return whether some number or some entry of a tensor among nested arguments has a property."""
+    if isinstance(value, Traced):
+        tensor = value.tensor
+        return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
+    if isinstance(value, complex):
+        return number(value.real) or number(value.imag)
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(_holds(item, number, method) for item in value) if isinstance(value, tuple | list) else False

@@ -1,0 +1,128 @@
+"""Rounding noise: how far a gradient may be off because double precision cannot do better at this point.
+
+The reference is evaluated again with the last bits of every intermediate value changed. Where cancellation has eaten
+the digits of a gradient (a softmax's gradient that is exactly zero, 1 - tanh(x)² at x = 10), it scatters, and
+autograd's value is as good as any of these. This is the idea of stochastic arithmetic (Vignes 1993, CADNA).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.pullback import Reference, differentiate
+
+Key = TypeVar("Key")
+
+RUNS = 6
+# Relative size of the steps: a few units in the last place.
+STEP = 4 * torch.finfo(torch.float64).eps
+# How many times the scatter counts as noise, and the most that it excuses, relative to the largest adjoint.
+WIDTH = 64.0
+CEILING = 1e-10
+# How many times the scatter counts where it is larger than that, so that nothing is decided within it.
+UNKNOWN_WIDTH = 16.0
+# Runs agree that are closer than this, relative to how far the farthest is from the reference.
+SAME = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Noise(Generic[Key]):
+    """Derivatives at their point, and again in each shaken run: (RUNS, *shape)."""
+
+    values: Mapping[Key, Tensor]
+    shaken: Mapping[Key, Tensor]
+    ceiling: float
+
+    def excused(self, key: Key) -> Tensor:
+        """Return how far from the reference each entry may be and still agree with it."""
+        return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
+
+    def unknown(self, key: Key) -> Tensor:
+        """Return how far from the reference each entry may truly be, as far as double precision can tell.
+
+        An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
+        that its definition says. Where it is ill-conditioned, hardly two runs agree.
+        """
+        away = (self.shaken[key] - self.values[key]).abs().sort(dim=0).values
+        different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
+        return torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
+
+    def _scatter(self, key: Key) -> Tensor:
+        return (self.shaken[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
+
+
+def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    if tensor.is_complex():
+        return torch.view_as_complex(_shake(torch.view_as_real(tensor.resolve_conj()), generator))
+    steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
+    return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
+
+
+def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
+    """Return the trace's definitions with other last bits of every value."""
+    expansion = expand(trace, lambda tensor: _shake(tensor, generator))
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
+def _moved(trace: Trace, generator: torch.Generator) -> Expansion:
+    """Return the trace's definitions with other last bits of the leaves."""
+    expansion = expand(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
+    DERIVATIONS.request(expansion.signatures())
+    return expansion
+
+
+def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
+    """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
+    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent))
+
+
+def conditioning(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
+    """Return how far each entry moves with the last bits of the leaves alone: no stable algorithm does better.
+
+    What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
+    """
+    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent), shaken=_moved)
+
+
+def _gradients(expansion: Expansion, cotangent: Tensor) -> Mapping[Traced, Tensor]:
+    return differentiate(expansion, cotangent, DERIVATIONS.known).values
+
+
+def scattered(
+    trace: Trace,
+    known: Mapping[Key, Tensor],
+    again: Callable[[Expansion], Mapping[Key, Tensor]],
+    scale: float = 0.0,
+    shaken: Callable[[Trace, torch.Generator], Expansion] = _shaken,
+) -> Noise[Key]:
+    """Return how far rounding alone may move each entry of some tensors.
+
+    They are found `again` from the trace with other last bits; what is `known` of them also says how large they are,
+    and so does `scale`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    runs = [again(shaken(trace, generator)) for _ in range(RUNS)]
+    found = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
+    largest = max((_largest(value) for value in known.values()), default=0.0)
+    largest = max(largest, scale)
+    return Noise(known, found, CEILING * largest)
+
+
+def _like(found: Tensor | None, value: Tensor) -> Tensor:
+    """Return a run's value, or the reference's where a run has none of its shape: no scatter is no excuse."""
+    return value if found is None or found.shape != value.shape else found
+
+
+def _largest(value: Tensor) -> float:
+    finite = value[value.isfinite()].abs()
+    return float(finite.max()) if finite.numel() else 0.0

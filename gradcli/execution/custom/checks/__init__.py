@@ -1,0 +1,1 @@
+"""What is checked of a Function beside its gradients at one point."""

@@ -1,0 +1,190 @@
+"""What PyTorch asks of a backward, whatever its formula: the number of gradients, their shapes, no side effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues, cause_of_shape
+from gradcli.execution.custom.function.trial import Trial
+from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.inputs.shapes import show_shape
+from gradcli.report.report import Check, Verdict
+
+# How far two runs may be apart whose results are the same but for rounding, relative to the largest entry.
+LINEAR = 1e-9
+
+
+def gradients_returned(trial: Trial) -> Check:
+    """Check the number of gradients that backward returns, and the shape, dtype and kind of each."""
+    name = "gradients returned"
+    applied = trial.apply()
+    returned = applied.returned(trial.probe)
+    count = len(trial.subject.parameters)
+    if len(returned) < count or any(item is not None for item in returned[count:]):
+        words = f"forward takes {count} and backward returns {len(returned)}; PyTorch says: {_engine(trial)}"
+        return Check(name, Verdict.MISMATCH, words)
+    parameters = [parameter.name for parameter in trial.subject.parameters]
+    notes = [_returned(trial, parameter, item) for parameter, item in zip(parameters, returned, strict=False)]
+    wrong = [note for note in notes if note]
+    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, "; ".join(wrong) or None)
+
+
+def _engine(trial: Trial) -> str:
+    """Return what PyTorch says of what backward returns."""
+    try:
+        trial.apply().gradients(trial.cotangent)
+    except ExecutionError as error:
+        return error.message.partition(": ")[2]
+    return "nothing, the rest is dropped"
+
+
+def _returned(trial: Trial, name: str, item: Any) -> str | None:
+    """Return what is wrong with the one gradient that is returned for an argument of forward."""
+    if item is None:
+        return None
+    if name not in trial.subject.tensors:
+        return f"'{name}' is no tensor, and backward must return None for it"
+    value = trial.point[name]
+    if not isinstance(item, Tensor):
+        return f"for '{name}' it returns a {type(item).__name__}, not a tensor"
+    if item.shape != value.shape:
+        return _misshapen(trial, name, item)
+    if item.dtype != value.dtype and name in trial.wanted:
+        return f"the gradient of '{name}' is {_kind(item)} and '{name}' is {_kind(value)}"
+    return None
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _misshapen(trial: Trial, name: str, item: Tensor) -> str:
+    """Return in words that a gradient has another shape than its input, and why; PyTorch may sum it silently."""
+    shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
+    words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
+    right = trial.right(trial.probe).get(name)
+    cause = None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))
+    engine = _engine(trial)
+    tail = (
+        "PyTorch's engine sums it here, and a call of backward by hand does not"
+        if engine.startswith("nothing")
+        else f"PyTorch says: {engine}"
+    )
+    return "; ".join(part for part in (words, cause, tail) if part)
+
+
+def no_gradient_missing(trial: Trial) -> Check:
+    """Check that no gradient is None where the right one is not zero."""
+    given, right = trial.apply().gradients(trial.probe), trial.right(trial.probe)
+    missing = [name for name, value in given.items() if value is None and bool((right[name] != 0).any())]
+    words = [f"backward returns None for '{name}', whose gradient is not zero" for name in missing]
+    return Check("no gradient missing", Verdict.MISMATCH if words else Verdict.MATCH, "; ".join(words) or None)
+
+
+def is_deterministic(trial: Trial) -> Check:
+    """Check that forward and backward give the same bits twice."""
+    first, second = _results(trial), _results(trial)
+    changed = [label for label, value in first.items() if not same(value, second[label])]
+    words = f"{' and '.join(changed)} changed between two runs at the same point" if changed else None
+    return Check("deterministic", Verdict.MISMATCH if changed else Verdict.MATCH, words)
+
+
+def _results(trial: Trial) -> dict[str, Tensor | None]:
+    applied = trial.apply()
+    outputs = {f"output {place}": output.detach() for place, output in enumerate(applied.outputs) if _is_tensor(output)}
+    gradients = applied.gradients(trial.probe)
+    return {**outputs, **{f"the gradient of '{name}'": value for name, value in gradients.items()}}
+
+
+def leaves_arguments_alone(trial: Trial) -> Check:
+    """Check that neither forward nor backward changes its arguments, but for what forward marks as dirty."""
+    applied = trial.apply()
+    outputs = {f"output {place}": output for place, output in enumerate(applied.outputs) if _is_tensor(output)}
+    changed = [
+        f"forward changes '{name}' in place, and does not call mark_dirty"
+        for name, tensor in applied.given.items()
+        if not same(tensor, trial.point[name]) and not any(tensor is output for output in outputs.values())
+    ]
+    watched = {**{f"'{name}'": tensor for name, tensor in applied.given.items()}, **outputs}
+    before = {label: tensor.detach().clone() for label, tensor in watched.items()}
+    upstream = trial.probe.clone()
+    applied.returned(upstream)
+    watched, before = {**watched, "grad_output": upstream}, {**before, "grad_output": trial.probe}
+    changed += [f"backward changes {label} in place" for label in watched if not same(watched[label], before[label])]
+    return Check("arguments unmodified", Verdict.MISMATCH if changed else Verdict.MATCH, "; ".join(changed) or None)
+
+
+def same(one: Tensor | None, other: Tensor | None) -> bool:
+    """Return whether two tensors have the same bits; two NaN are the same."""
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())  # noqa: PLR0124 (NaN)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
+
+
+def is_linear(trial: Trial) -> Check:
+    """Check that backward is linear in grad_output: twice the gradient for twice of it, the sum for a sum."""
+    name, first, second = "linear in grad_output", trial.probe, _rolled(trial.probe)
+    applied = trial.apply()
+    ones, twos, sums, twice = (applied.gradients(v) for v in (first, second, first + second, 2 * first))
+    notes = []
+    for label in trial.wanted:
+        one, two, both, double = (_or_zero(found[label], trial.point[label]) for found in (ones, twos, sums, twice))
+        if _near(double, one) and bool((one != 0).any()):
+            notes.append(f"the gradient of '{label}' does not change with grad_output: backward ignores it")
+        elif not (_near(both, one + two) and _near(double, 2 * one)):
+            why = "a part of it ignores it, or a power of it is taken"
+            notes.append(f"the gradient of '{label}' is not linear in grad_output: {why}")
+    return Check(name, Verdict.MISMATCH if notes else Verdict.MATCH, "; ".join(notes) or None)
+
+
+def _or_zero(value: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if value is None else value.detach()
+
+
+def _rolled(tensor: Tensor) -> Tensor:
+    """Return a tensor like another, of other entries; a multiple where there is one entry."""
+    flat = tensor.reshape(-1)
+    return (flat.roll(1) * 1.25 - 0.5).reshape(tensor.shape)
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    if not other.numel():
+        return True
+    scale = max(float(one.abs().max()), float(other.abs().max()))
+    return bool(((one - other).abs() <= LINEAR * scale).all()) or not math.isfinite(scale)
+
+
+def needs_input_grad(trial: Trial) -> Check:
+    """Check that the gradient of each input is the same where no other input needs one."""
+    name = "needs_input_grad"
+    whole, notes, idle = trial.apply().gradients(trial.probe), [], []
+    for label in trial.wanted if len(trial.wanted) > 1 else []:
+        point = {other: value.detach().requires_grad_(other == label) for other, value in trial.point.items()}
+        try:
+            applied = trial.apply(point)
+            alone = applied.gradients(trial.probe)[label]
+            returned = dict(
+                zip((p.name for p in trial.subject.parameters), applied.returned(trial.probe), strict=False)
+            )
+        except ExecutionError as error:
+            notes.append(f"where '{label}' alone needs a gradient, {error.message}")
+            continue
+        if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label])):
+            notes.append(f"the gradient of '{label}' is another where it alone needs one")
+        idle += [other for other in trial.wanted if other != label and returned.get(other) is not None]
+    words = f"{_list(idle)} are computed where they are not needed too, which costs time alone" if idle else None
+    return Check(name, Verdict.MISMATCH if notes else Verdict.MATCH, "; ".join(notes) or words)
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(f"'{name}'" for name in dict.fromkeys(names))

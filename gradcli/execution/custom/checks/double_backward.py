@@ -1,0 +1,129 @@
+"""Double backward: whether the derivative of a custom backward is that of the gradient, or silently another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues, likely_cause
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.function.subject import refusals
+from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
+from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.report.report import Check, Verdict
+
+NAME = "double backward"
+# The node that once_differentiable leaves, to raise an error where a second derivative passes it.
+ONCE = "Error"
+
+
+def double_backward(trial: Trial) -> Check:
+    """Compare the derivative of Σ u·gradient, for random u, with that of the reference's gradient."""
+    applied = trial.apply()
+    recording = trial.recorded()
+    cotangents = [trial.probe.clone().requires_grad_() for _ in range(2)]
+    right = pulled_back(recording, cotangents[1], create_graph=True)
+    weights = {name: _weight(value, place) for place, (name, value) in enumerate(right.items())}
+    wanted = _second(right, weights, {**recording.leaves, "grad_output": cotangents[1]})
+    try:
+        given = applied.gradients(cotangents[0], create_graph=True)
+        if any(g is not None and g.grad_fn is not None and g.grad_fn.name().endswith(ONCE) for g in given.values()):
+            return Check(NAME, Verdict.MATCH, "backward is marked once_differentiable: PyTorch refuses a second one")
+        with refusals("double backward"):
+            found = _second(given, weights, {**applied.leaves, "grad_output": cotangents[0]})
+    except ExecutionError as error:
+        return Check(NAME, Verdict.MISMATCH, error.message)
+    wrong = [note for name in wanted if (note := _compared(trial, name, found[name], wanted[name]))]
+    if not wrong:
+        return Check(NAME, Verdict.MATCH, None)
+    return Check(NAME, Verdict.MISMATCH, "; ".join(["silently wrong", *wrong[:2], cause(applied)]))
+
+
+def _weight(value: Tensor, place: int) -> Tensor:
+    """Return weights for an input's gradient, unlike those of any other input: x - y has gradients that cancel."""
+    generator = torch.Generator().manual_seed(place)
+    return torch.rand(value.shape, generator=generator, dtype=torch.float64).to(value.dtype) + 0.5
+
+
+def _second(
+    gradients: Mapping[str, Tensor | None], weights: Mapping[str, Tensor], leaves: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the derivative of Σ weight · gradient with respect to each leaf; zeros where nothing depends on it."""
+    wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
+    parts = [inner(weights[name], g) for name, g in gradients.items() if g is not None and g.requires_grad]
+    zeros = {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
+    if not parts:
+        return zeros
+    total = torch.stack(parts).sum()
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        total, list(wanted.values()), retain_graph=True, allow_unused=True
+    )
+    return {name: zeros[name] if g is None else g.detach() for name, g in zip(wanted, found, strict=True)}
+
+
+def inner(weight: Tensor, value: Tensor) -> Tensor:
+    """Return Re Σ conj(weight) · value."""
+    product = weight.conj() * value
+    return (product.real if product.is_complex() else product).sum()
+
+
+def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor) -> str | None:
+    comparison = compare(found, wanted, trial.tolerance)
+    if comparison.verdict is not Verdict.MISMATCH:
+        return None
+    if not bool((found != 0).any()):
+        return f"the second derivative by '{name}' is lost: it is 0 and should not be"
+    related = likely_cause(found, wanted, Clues(WHO, SUBJECT))
+    return f"a term of the second derivative by '{name}' is wrong" + (f": {related}" if related else "")
+
+
+def cause(applied: Applied) -> str:
+    """Return in words what makes a double backward lose terms: what backward reads is no input and no output."""
+    kept = [*stored(applied), *saved(applied)]
+    if kept:
+        return f"{kept[0]} is a constant to the double backward: return it as an output, or compute it in backward"
+    return "backward computes with tensors that are detached, or under no_grad, or outside of PyTorch"
+
+
+def saved(applied: Applied) -> list[str]:
+    """Return what save_for_backward was given that is neither an input nor an output of forward."""
+    known = _pointers(applied)
+    tensors = [tensor for tensor in getattr(applied.node, "saved_tensors", ()) if isinstance(tensor, Tensor)]
+    own = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.data_ptr() not in known]
+    return [f"an intermediate result of shape {tuple(tensor.shape)} that forward saves" for tensor in own]
+
+
+def stored(applied: Applied) -> list[str]:
+    """Return the attributes of ctx that hold floating-point tensors."""
+    return [f"ctx.{name}" for name, value in vars(applied.node).items() if is_float(value)]
+
+
+def is_float(value: object) -> bool:
+    """Return whether a value is a floating-point tensor."""
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _pointers(applied: Applied) -> set[int]:
+    tensors = [*applied.given.values(), *(item for item in applied.outputs if isinstance(item, Tensor))]
+    return {tensor.data_ptr() for tensor in tensors}
+
+
+def saved_tensors(trial: Trial) -> Check:
+    """Check that what backward reads of inputs and outputs is saved by save_for_backward, not kept on ctx.
+
+    What is kept on ctx is not watched: changed in place before backward, it gives a wrong gradient and no error.
+    """
+    applied = trial.apply()
+    known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
+    known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
+    held: dict[str, Tensor] = {name: value for name, value in vars(applied.node).items() if is_float(value)}
+    wrong = [f"ctx.{name} is {known[value.data_ptr()]}" for name, value in held.items() if value.data_ptr() in known]
+    if wrong:
+        risk = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
+        return Check("saved tensors", Verdict.MISMATCH, f"{'; '.join(wrong)}; {risk}")
+    names = ", ".join(f"ctx.{name}" for name in held)
+    note = f"{names} holds a tensor that is neither input nor output" if held else None
+    return Check("saved tensors", Verdict.MATCH, note)

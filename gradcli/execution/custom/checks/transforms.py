@@ -1,0 +1,86 @@
+"""What a Function claims beside backward: forward mode by `jvp`, and `torch.func.vmap`."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.function.subject import joined, refusals
+from gradcli.execution.custom.function.trial import Trial, pulled_back
+from gradcli.report.report import Check, Verdict
+
+BATCH = 3
+
+
+def jvp(trial: Trial) -> Check | None:
+    """Compare a Function's own jvp with the reference: ⟨v, J·t⟩ = ⟨Jᵀ·v, t⟩; None if it has none."""
+    if not _has(trial, "jvp"):
+        return None
+    if trial.probe.is_complex():
+        return Check("jvp", Verdict.UNDECIDED, "not looked at for complex numbers")
+    tangents = {
+        name: torch.linspace(0.5, 1.5, max(v.numel(), 1), dtype=v.dtype)[: v.numel()].reshape(v.shape)
+        for name, v in trial.point.items()
+        if v.requires_grad
+    }
+    try:
+        found = _forward_mode(trial, tangents)
+    except ExecutionError as error:
+        return Check("jvp", Verdict.MISMATCH, error.message)
+    wanted = _pushed(trial, tangents)
+    comparison = compare(found, wanted, trial.tolerance)
+    note = None if comparison.verdict is Verdict.MATCH else f"{comparison.note}".replace("autograd", "jvp")
+    return Check("jvp", comparison.verdict, note)
+
+
+def _forward_mode(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
+    with refusals("jvp"), dual_level():
+        duals = {
+            name: make_dual(value.detach().clone(), tangents[name]) if name in tangents else value
+            for name, value in trial.point.items()
+        }
+        output = joined(trial.subject.apply(duals), trial.places)
+        tangent = unpack_dual(output).tangent
+        return torch.zeros_like(output) if tangent is None else tangent.detach().clone()
+
+
+def _pushed(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
+    """Return J·t of the reference as the derivative of ⟨Jᵀ·v, t⟩ with respect to v, in which that is linear."""
+    recording = trial.recorded()
+    v = torch.zeros_like(recording.output).requires_grad_()
+    gradients = pulled_back(recording, v, create_graph=True)
+    parts = [(gradient * tangents[name]).sum() for name, gradient in gradients.items() if gradient.requires_grad]
+    if not parts:
+        return torch.zeros_like(v)
+    found: Tensor | None = torch.autograd.grad(torch.stack(parts).sum(), v, allow_unused=True)[0]
+    return torch.zeros_like(v) if found is None else found.detach()
+
+
+def vmap(trial: Trial) -> Check | None:
+    """Compare the Function under torch.func.vmap with one call after the other; None if it claims no vmap."""
+    if not (getattr(trial.subject.function, "generate_vmap_rule", False) or _has(trial, "vmap")):
+        return None
+    names = trial.wanted
+    batch = {name: torch.stack([trial.point[name].detach() * (1 + 0.125 * k) for k in range(BATCH)]) for name in names}
+
+    def each(*values: Tensor) -> Tensor:
+        return joined(trial.subject.apply({**trial.point, **dict(zip(names, values, strict=True))}), trial.places)
+
+    try:
+        with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
+            found = torch.func.vmap(each)(*batch.values())
+            wanted = torch.stack([each(*(value[k] for value in batch.values())) for k in range(BATCH)])
+    except ExecutionError as error:
+        return Check("vmap", Verdict.MISMATCH, error.message)
+    comparison = compare(found, wanted, trial.tolerance)
+    note = None if comparison.verdict is Verdict.MATCH else f"{comparison.note}".replace("autograd", "vmap")
+    return Check("vmap", comparison.verdict, note)
+
+
+def _has(trial: Trial, method: str) -> bool:
+    return getattr(trial.subject.function, method) is not getattr(torch.autograd.Function, method)

@@ -1,0 +1,1 @@
+"""A Function with its arguments: what can be called at a point."""

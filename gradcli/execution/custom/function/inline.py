@@ -1,0 +1,79 @@
+"""A Function whose forward and backward are programs in gradcli's language."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, InputError
+from gradcli.execution.forward.tracer import Traced, run
+from gradcli.inputs.names import suggest
+from gradcli.language.program import Program
+from gradcli.settings import Limits
+
+# What a backward calls the upstream gradient, unless forward has a tensor of that name.
+UPSTREAM = ("g", "grad_output")
+
+
+def inline_function(
+    forward: Program, backwards: Mapping[str, Program], limits: Limits
+) -> type[torch.autograd.Function]:
+    """Return the Function; a backward may read forward's leaves, what forward assigns, and `g`.
+
+    InputError for a backward that is no input's, ProgramError for one that reads what is not there.
+    """
+    leaves = [leaf.name for leaf in forward.leaves]
+    for name in backwards:
+        if name not in leaves:
+            near = suggest(name, leaves)
+            hint = f"did you mean '{near}'?" if near else f"forward reads {', '.join(leaves)}"
+            raise InputError(f"--backward: '{name}' is no input of forward", hint=hint)
+
+    class Custom(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+            ctx.save_for_backward(*inputs)
+            return _tensor(run(forward, dict(zip(leaves, inputs, strict=True)), limits).output)
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
+            inputs = dict(zip(leaves, ctx.saved_tensors, strict=True))
+            known = _known(forward, inputs, upstream[0], limits)
+            gradients = {name: _gradient(backwards[name], known, inputs[name], limits) for name in backwards}
+            return tuple(gradients.get(name) for name in leaves)
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("ctx_", *leaves)]
+    Custom.forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return Custom
+
+
+def _known(forward: Program, inputs: Mapping[str, Tensor], upstream: Tensor, limits: Limits) -> dict[str, Tensor]:
+    """Return the tensors that a backward may read, by name."""
+    trace = run(forward, dict(inputs), limits)
+    made = [traced for call in trace.calls for traced in call.outputs if traced.name]
+    named = {traced.name: traced.tensor for traced in [*trace.leaves, *made] if traced.name}
+    return {**dict.fromkeys(UPSTREAM, upstream), **named}
+
+
+def _gradient(program: Program, known: Mapping[str, Tensor], like: Tensor, limits: Limits) -> Tensor:
+    for leaf in program.leaves:
+        if leaf.name not in known:
+            near = suggest(leaf.name, known)
+            listed = ", ".join(name for name in known if name not in UPSTREAM)
+            hint = f"did you mean '{near}'?" if near else f"it may use {listed}, and g for the upstream gradient"
+            message = f"--backward: forward has no tensor '{leaf.name}'"
+            raise InputError(message, span=leaf.span, source=program.source, hint=hint)
+    output = run(program, {leaf.name: known[leaf.name] for leaf in program.leaves}, limits).output
+    if isinstance(output, Traced):
+        return output.tensor
+    return torch.full_like(like, float(output)) if isinstance(output, int | float) else _tensor(output)
+
+
+def _tensor(output: Any) -> Tensor:
+    if not isinstance(output, Traced):
+        raise ExecutionError("the program's output is not a tensor", hint="its last statement must be one")
+    return output.tensor

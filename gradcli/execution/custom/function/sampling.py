@@ -1,0 +1,112 @@
+"""The points at which a Function is tried: given values, random ones elsewhere, other shapes and other strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.forward.domains import draw
+from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.leaves import make_leaves, read_values
+from gradcli.settings import Settings
+
+# A point at which forward raises or is not finite is drawn again, from one domain after the other.
+DOMAINS = ("real", "real", "real", "(0, inf)", "(0, inf)", "(0, 1)", "(1, inf)", "positive definite")
+STRIDE = 1 << 32
+
+
+def draw_point(
+    names: Sequence[str], settings: Settings, given: Mapping[str, Any], fits: Callable[[dict[str, Tensor]], bool]
+) -> dict[str, Tensor]:
+    """Return the first point drawn at which the function is finite, else the first; values that are given stay.
+
+    `fits` says whether it is finite, and raises ExecutionError where forward does: so does this, if it always does.
+    """
+    valued = {**read_values(settings.values_file), **settings.values, **given}
+    if settings.init is not None or all(name in valued for name in names):
+        point = make_leaves(names, settings, given)
+        fits(point)
+        return point
+    free = [name for name in names if name not in valued]
+    first: dict[str, Tensor] | ExecutionError | None = None
+    for attempt, domain in enumerate(DOMAINS):
+        point = _drawn(names, settings, given, free, domain=domain, seed=settings.seed + STRIDE * attempt)
+        try:
+            if fits(point):
+                return point
+            first = first if isinstance(first, dict) else point
+        except ExecutionError as error:
+            first = first or error
+    assert first is not None  # noqa: S101 (there is a first attempt)
+    if isinstance(first, ExecutionError):
+        raise first
+    return first
+
+
+def _drawn(
+    names: Sequence[str], settings: Settings, given: Mapping[str, Any], free: Sequence[str], *, domain: str, seed: int
+) -> dict[str, Tensor]:
+    """Return a point whose random entries are drawn together, so that no two of them are equal."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {name: settings.shapes.get(name, settings.shapes.get(None, ())) for name in free}
+    if domain == "positive definite":
+        random = {name: draw(domain, shape, generator) for name, shape in shapes.items()}
+    else:
+        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
+        parts = draw(domain, (sum(sizes),), generator).split(sizes)
+        random = {name: part.reshape(shapes[name]) for name, part in zip(free, parts, strict=True)}
+    return make_leaves(names, settings, {**given, **random})
+
+
+def moved(point: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """Return a point near another: every entry of a floating-point tensor is moved by up to a tenth of its size."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: _moved(value, generator) for name, value in point.items()}
+
+
+def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
+    if not (value.is_floating_point() or value.is_complex()):
+        return value
+    steps = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 0.2 - 0.1
+    steps = torch.complex(steps, steps.flip(0) if steps.ndim else steps) if value.is_complex() else steps
+    if _is_symmetric(value):
+        steps = (steps + steps.mT) / 2
+    sizes = torch.where(value == 0, torch.ones_like(value), value).detach()  # 0 is moved too: it may be at a kink
+    changed = value.detach() + sizes * steps.to(value.dtype)
+    return changed.requires_grad_(value.requires_grad)
+
+
+def _is_symmetric(value: Tensor) -> bool:
+    """Return whether a tensor holds symmetric matrices: a function of these may be defined for no others."""
+    return value.ndim > 1 and value.shape[-1] == value.shape[-2] and torch.equal(value, value.mT)
+
+
+def is_finite(tensors: Sequence[Any]) -> bool:
+    """Return whether every tensor among outputs is finite."""
+    return all(all_finite(tensor) for tensor in tensors if isinstance(tensor, Tensor))
+
+
+def other_strides(point: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same values in tensors that are not contiguous: transposed, or every other entry of a longer one."""
+    return {name: strided(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def strided(value: Tensor) -> Tensor:
+    """Return the same values in a tensor that is not contiguous; a number is what it is."""
+    value = value.detach()
+    if value.ndim >= 2:  # noqa: PLR2004 (a matrix)
+        return value.mT.contiguous().mT
+    return torch.stack([value, value], dim=-1)[..., 0] if value.ndim else value.clone()
+
+
+def other_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
+    """Yield shapes like others: every length replaced alike, so that axes that were of one length remain so."""
+    lengths = sorted({size for shape in shapes.values() for size in shape})
+    for change in (lambda size: size + 1, lambda size: 2 * size + 1, lambda size: 1 if size == lengths[0] else size):
+        changed = {name: tuple(change(size) for size in shape) for name, shape in shapes.items()}
+        if changed != dict(shapes):
+            yield changed

@@ -1,0 +1,116 @@
+"""One Function with all of its arguments: what can be called at a point, by PyTorch and by its forward's own body."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from gradcli.deadline import DeadlineError
+from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.targets.frames import refusal, still_in
+from gradcli.execution.targets.parameters import Parameter, has_setup
+
+Point = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A Function, and the value of every argument that is no tensor; `tensors` names the others in order."""
+
+    function: type[torch.autograd.Function]
+    parameters: tuple[Parameter, ...]
+    plain: Mapping[str, Any]
+    tensors: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the class."""
+        return self.function.__name__
+
+    @property
+    def text(self) -> str:
+        """Return the call that is checked, as a user would write it."""
+        shown = [p.name if p.name in self.tensors else _shown(self.plain[p.name]) for p in self.parameters]
+        return f"{self.name}.apply({', '.join(shown)})"
+
+    def arguments(self, point: Point) -> list[Any]:
+        """Return forward's arguments in order."""
+        return [point[p.name] if p.name in self.tensors else self.plain[p.name] for p in self.parameters]
+
+    def apply(self, point: Point) -> list[Any]:
+        """Return the outputs as PyTorch's `apply` makes them; ExecutionError where forward raises."""
+        with refusals("forward"), same_random_numbers():
+            return listed(self.function.apply(*self.arguments(point)))
+
+    def body(self, point: Point) -> list[Any]:
+        """Return the outputs of forward's own body, which autograd may record: no custom node is made."""
+        arguments = self.arguments(point)
+        with refusals("forward"), same_random_numbers():
+            if has_setup(self.function):
+                return listed(self.function.forward(*arguments))
+            context: Any = FunctionCtx()
+            context.needs_input_grad = tuple(isinstance(item, Tensor) and item.requires_grad for item in arguments)
+            return listed(self.function.forward(context, *arguments))
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Let forward draw the same numbers whenever it runs (a dropout's mask), and nobody else."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def listed(outputs: Any) -> list[Any]:
+    """Return one or several outputs as a list."""
+    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+
+
+def joined(outputs: Sequence[Any], places: Sequence[int]) -> Tensor:
+    """Return the outputs at some places as one tensor: the one, or all entries one after the other."""
+    if len(places) == 1:
+        return outputs[places[0]]
+    return torch.cat([outputs[place].reshape(-1) for place in places])
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn whatever the user's code raises into an error in the user's terms, with the line that raised it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DeadlineError as error:
+        error.message += still_in(what, error)
+        raise
+    except (GradcliError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise refusal(what, error) from error
+
+
+def check_outputs(outputs: Sequence[Any]) -> list[int]:
+    """Return the places of the outputs that a gradient is taken of; ExecutionError if there is none."""
+    places = [place for place, output in enumerate(outputs) if isinstance(output, Tensor) and output.requires_grad]
+    if not places:
+        kinds = ", ".join(type(output).__name__ for output in outputs) or "nothing"
+        raise ExecutionError(
+            f"no gradient reaches what forward returns ({kinds}): no output requires grad",
+            hint="forward must return a floating-point tensor, made with an input that requires grad",
+        )
+    return places
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 30 else text[:27] + "..."  # noqa: PLR2004 (columns)

@@ -1,0 +1,184 @@
+"""A Function at a point: what PyTorch's engine gets from its backward, and what backward itself returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.compare import Tolerance
+from gradcli.execution.custom.function.subject import Point, Subject, check_outputs, joined, refusals
+from gradcli.execution.forward.recorder import Recording
+from gradcli.settings import Settings
+
+# The function that backward should be the derivative of, recorded at a point.
+Reference = Callable[[Point, Sequence[int]], Recording]
+# What PyTorch says where forward marks a leaf as changed in place.
+IN_PLACE = "a leaf Variable that requires grad"
+Gradients = Mapping[str, Tensor | None]
+
+
+class NoReferenceError(Exception):
+    """Forward takes numbers out of PyTorch, so that autograd cannot say what its gradient is."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(f"forward takes numbers out of PyTorch by {call}; `--reference PROGRAM` says what it computes")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A Function applied to leaves: `output` is what is differentiated, all outputs at `places` joined.
+
+    `given` are the tensors that it was called with: the leaves, or copies where forward changes them in place.
+    """
+
+    leaves: Mapping[str, Tensor]
+    given: Mapping[str, Tensor]
+    outputs: Sequence[Any]
+    places: Sequence[int]
+    output: Tensor
+
+    @property
+    def node(self) -> Any:
+        """Return the node that backward runs in: its `ctx`, and the `grad_fn` of every output."""
+        return self.outputs[self.places[0]].grad_fn
+
+    def gradients(self, cotangent: Tensor, *, create_graph: bool = False) -> dict[str, Tensor | None]:
+        """Return what the engine gives each leaf that requires grad; ExecutionError where backward raises."""
+        wanted = {name: leaf for name, leaf in self.leaves.items() if leaf.requires_grad}
+        with refusals("backward"):
+            found = torch.autograd.grad(
+                self.output,
+                list(wanted.values()),
+                cotangent,
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+        return dict(zip(wanted, found, strict=True))
+
+    def upstream(self, cotangent: Tensor) -> list[Any]:
+        """Return what backward is called with: a gradient per output, zeros for one that is not differentiated."""
+        parts = iter(self._split(cotangent))
+        return [
+            next(parts) if place in self.places else torch.zeros_like(output) if isinstance(output, Tensor) else None
+            for place, output in enumerate(self.outputs)
+        ]
+
+    def _split(self, cotangent: Tensor) -> list[Tensor]:
+        shapes = [self.outputs[place].shape for place in self.places]
+        if len(shapes) == 1:
+            return [cotangent]
+        parts = cotangent.split([shape.numel() for shape in shapes])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def returned(self, cotangent: Tensor) -> list[Any]:
+        """Return what backward itself returns when it is called by hand, one item per argument of forward."""
+        with refusals("backward"), torch.no_grad():
+            found = self.node.apply(*self.upstream(cotangent))
+        return list(found) if isinstance(found, tuple | list) else [found]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A Function, its reference, and the point and upstream gradient at which they are compared.
+
+    `point` has a detached tensor for each input, which requires grad where a gradient is wanted. `cotangent` is that
+    of the report, `probe` a random one: a backward that ignores its upstream gradient is right for ones.
+    """
+
+    subject: Subject
+    reference: Reference
+    settings: Settings
+    point: Point
+    places: Sequence[int]
+    cotangent: Tensor
+    probe: Tensor
+
+    @property
+    def wanted(self) -> list[str]:
+        """Return the names of the inputs whose gradient is wanted."""
+        return [name for name, value in self.point.items() if value.requires_grad]
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Return how far two gradients may be apart."""
+        return Tolerance.of(self.settings.dtype, self.settings.rtol, self.settings.atol)
+
+    def scale(self, name: str) -> float:
+        """Return the size of the right gradient of an input, for a random upstream gradient."""
+        right = self.right(self.probe)[name].abs()
+        finite = right[right.isfinite()]
+        return float(finite.max()) if finite.numel() else 0.0
+
+    def apply(self, point: Point | None = None) -> Applied:
+        """Apply the Function to fresh leaves."""
+        return apply(self.subject, self.point if point is None else point)
+
+    def function(self, point: Point) -> Tensor:
+        """Return what forward's body computes, without a derivative of any kind."""
+        copies = {name: tensor.clone() for name, tensor in point.items()}  # forward may change its input in place
+        with torch.no_grad():
+            return joined(self.subject.body(copies), self.places)
+
+    def right(self, cotangent: Tensor, point: Point | None = None) -> dict[str, Tensor]:
+        """Return autograd's gradients of the reference."""
+        return pulled_back(self.recorded(point), cotangent)
+
+    def recorded(self, point: Point | None = None) -> Recording:
+        """Run the reference; NoReferenceError where autograd cannot follow it."""
+        recording = self.reference(self.point if point is None else point, self.places)
+        if recording.left is not None:
+            raise NoReferenceError(recording.left)
+        return recording
+
+
+def apply(subject: Subject, point: Point) -> Applied:
+    """Apply a Function to leaves that hold a point; ExecutionError where forward raises or no gradient reaches it."""
+    leaves = leaves_of(point)
+    try:
+        given, outputs = leaves, subject.apply(leaves)
+    except ExecutionError as error:
+        if IN_PLACE not in error.message:
+            raise
+        leaves = leaves_of(point)
+        given = {name: leaf.clone() if leaf.requires_grad else leaf for name, leaf in leaves.items()}
+        outputs = subject.apply(given)
+    places = check_outputs(outputs)
+    return Applied(leaves, given, outputs, places, joined(outputs, places))
+
+
+def leaves_of(point: Point) -> dict[str, Tensor]:
+    """Return fresh leaves with the values, strides and flags of a point."""
+    return {name: _copy(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def _copy(value: Tensor) -> Tensor:
+    """Return a copy with the same strides: `clone` would make some of them contiguous."""
+    value = value.detach()
+    if value.is_contiguous():
+        return value.clone()
+    span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+    copy = value.new_zeros(span).as_strided(value.shape, value.stride())
+    return copy.copy_(value)
+
+
+def pulled_back(recording: Recording, cotangent: Tensor, *, create_graph: bool = False) -> dict[str, Tensor]:
+    """Return autograd's gradients of a recorded function; zeros where the output does not depend on an input."""
+    wanted = {name: leaf for name, leaf in recording.leaves.items() if leaf.requires_grad}
+    if not recording.output.requires_grad:
+        return {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        recording.output,
+        list(wanted.values()),
+        cotangent.reshape(recording.output.shape),
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
+    )
+    pairs = zip(wanted.items(), found, strict=True)
+    return {name: torch.zeros_like(leaf) if value is None else value for (name, leaf), value in pairs}

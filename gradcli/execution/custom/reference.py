@@ -1,0 +1,137 @@
+"""One input's gradient beside every reference: autograd's of the reference, the symbolic one, finite differences."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.comparison.causes import Clues, likely_cause
+from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.recorder import Recording
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.report.report import Verdict
+
+SUBJECT = "the gradient"
+WHO = "backward"
+# How far the definitions may be from what forward computes, relative to the largest entry.
+SAME = 1e-9
+
+# How far rounding may move a gradient that cancels, relative to that for a random upstream gradient.
+ROUNDING = 1e-13
+
+# What may explain a gradient that is wrong: its clues, made only where one is.
+CluesOf = Callable[[str, "Side"], Clues]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The reference at the trial's point for one upstream gradient; `evidence` is None where `gap` says why."""
+
+    recording: Recording
+    cotangent: Tensor
+    right: Mapping[str, Tensor]
+    expansion: Expansion | None
+    evidence: Evidence | None
+    gap: str | None
+
+    def leaf(self, name: str) -> Traced:
+        """Return an input in the trace."""
+        return next(leaf for leaf in self.recording.trace.leaves if leaf.name == name)
+
+    def symbolic(self, name: str) -> Tensor | None:
+        """Return the symbolic gradient of an input, or None."""
+        return None if self.evidence is None else self.evidence.reference.values.get(self.leaf(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What two references say of one gradient: `gradient` is backward's own, zeros for None.
+
+    `cause` is what is likely wrong with it, where that is known.
+    """
+
+    name: str
+    gradient: Tensor
+    autograd: Comparison
+    symbolic: Comparison | None
+    cause: str | None
+
+
+def side(trial: Trial, cotangent: Tensor) -> Side:
+    """Run the reference, and derive its gradients both ways."""
+    recording = trial.reference(trial.point, trial.places)
+    if recording.left is not None:
+        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)))
+    right = pulled_back(recording, cotangent)
+    if not trial.settings.verify:
+        return Side(recording, cotangent, right, None, None, None)
+    gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
+    expansion = None if gap else expand(recording.trace)
+    gap = gap or (_strays(expansion, recording) if expansion else None)
+    if expansion is None or gap is not None:
+        return Side(recording, cotangent, right, None, None, gap)
+    DERIVATIONS.request(expansion.signatures())
+    reference = differentiate(expansion, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
+    evidence = Evidence.of(recording.trace, cotangent, {}, reference, trial.tolerance)
+    return Side(recording, cotangent, right, expansion, evidence, None)
+
+
+def _strays(expansion: Expansion, recording: Recording) -> str | None:
+    """Return in words that the definitions do not give what forward gives: then they say nothing about it."""
+    found, wanted = expansion.nodes[recording.trace.output].tensor, double(recording.output)
+    if found.shape != wanted.shape:
+        return "the definitions of its ops do not reproduce forward's shape"
+    near = (found - wanted).abs() <= SAME * wanted.abs().max() if wanted.numel() else torch.tensor(data=True)
+    return None if bool((near | ~wanted.isfinite()).all()) else "the definitions of its ops do not reproduce forward"
+
+
+def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) -> dict[str, Compared]:
+    """Return how each input's gradient compares with the references."""
+    found = {}
+    for name in trial.wanted:
+        given = gradients.get(name)
+        gradient = torch.zeros_like(trial.point[name]) if given is None else given.detach()
+        if name in side.right:
+            found[name] = _one(trial, name, gradient, side, clues_of)
+        else:
+            unknown = Comparison(Verdict.UNDECIDED, None, None, None, side.gap)
+            found[name] = Compared(name, gradient, unknown, None, None)
+    return found
+
+
+def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesOf) -> Compared:
+    own, right = double(gradient), double(side.right[name])
+    noise = ROUNDING * trial.scale(name)
+    autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
+    wrong = autograd.verdict is Verdict.MISMATCH
+    clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
+    if side.evidence is None:
+        autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
+        cause = likely_cause(own, right, clues) if wrong and own.shape == right.shape else None
+        return Compared(name, gradient, autograd, None, cause)
+    symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
+    reference = side.symbolic(name)
+    if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
+        autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, note=symbolic.note)
+    wrong = symbolic.verdict is Verdict.MISMATCH and reference is not None and own.shape == reference.shape
+    return Compared(name, gradient, autograd, symbolic, likely_cause(own, reference, clues) if wrong else None)
+
+
+def _symbolic(evidence: Evidence, leaf: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
+    reference = evidence.reference
+    if leaf in reference.undecided:
+        return Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[leaf])
+    if leaf not in reference.values:
+        return Comparison(Verdict.UNDECIDED, None, None, None, f"'{leaf.name}' has no symbolic derivative")
+    own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
+    return evidence.compare(leaf, double(gradient), tolerance, own)

@@ -1,0 +1,1 @@
+"""A program run by PyTorch and recorded call by call."""

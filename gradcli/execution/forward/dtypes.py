@@ -1,0 +1,62 @@
+"""Names of dtypes, the default dtype of a run, and double precision for what is compared with it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from gradcli.settings import Settings
+
+# The complex dtype of a real one's precision; PyTorch has next to no functions of lower ones.
+COMPLEX: Mapping[torch.dtype, torch.dtype] = {
+    torch.float64: torch.complex128,
+    torch.float32: torch.complex64,
+    torch.float16: torch.complex64,
+    torch.bfloat16: torch.complex64,
+}
+
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "complex64": torch.complex64,
+    "complex128": torch.complex128,
+}
+
+
+@contextmanager
+def default_dtype(settings: Settings) -> Iterator[None]:
+    """Make factories give the dtype that the leaves have."""
+    before, dtype = torch.get_default_dtype(), DTYPES[settings.dtype]
+    torch.set_default_dtype(dtype if dtype.is_floating_point else dtype.to_real())
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def double(tensor: Tensor) -> Tensor:
+    """Return a detached copy-free view of a tensor in double precision; integers and booleans stay what they are."""
+    tensor = tensor.detach()
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Make factories inside definitions give float64, and warnings silent: the user's own run has shown them."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(before)

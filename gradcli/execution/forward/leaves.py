@@ -1,0 +1,183 @@
+"""The tensors of a program's leaves, from shapes, values, files and the way to fill the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import InputError
+from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
+from gradcli.inputs.shapes import show_shape
+from gradcli.settings import Settings
+
+
+def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return a tensor for every leaf, in order; `given` are values from Python, which need no file or option.
+
+    Raises InputError for a value that contradicts a shape, or a file that cannot be read.
+    """
+    values = {**read_values(settings.values_file), **settings.values, **given}
+    generator = torch.Generator().manual_seed(settings.seed)
+    primes = first_primes(len(names) + 1)
+    leaves = {}
+    for position, name in enumerate(names):
+        if name in values:
+            tensor = _valued(name, values[name], settings)
+        else:
+            shape = settings.shapes.get(name, settings.shapes.get(None, ()))
+            tensor = _filled(shape, primes[position : position + 2], generator, settings)
+        leaves[name] = _finished(name, tensor, settings)
+    return leaves
+
+
+def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Generator, settings: Settings) -> Tensor:
+    """Return a leaf that is given no value; a complex one is filled twice, with the next prime in the second place."""
+    init = settings.init or "primes"
+    real = FILLS[init](shape, primes[0], generator)
+    if not DTYPES[settings.dtype].is_complex or init in REAL_FILLS:
+        return real
+    return torch.complex(real, FILLS[init](shape, primes[1], generator))
+
+
+def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
+    """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants.
+
+    A complex value beside a real dtype makes that leaf alone complex, of the same precision.
+    """
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return tensor.to(settings.device)
+    dtype = DTYPES[settings.dtype]
+    dtype = COMPLEX.get(dtype, dtype) if tensor.is_complex() else dtype
+    leaf = tensor.detach().to(dtype=dtype, device=settings.device, copy=True)
+    return leaf.requires_grad_(name not in settings.constants)
+
+
+def _valued(name: str, value: Any, settings: Settings) -> Tensor:
+    tensor = value.detach() if isinstance(value, Tensor) else _from_python(name, value, settings)
+    shape = settings.shapes.get(name, None if tensor.ndim else settings.shapes.get(None))
+    if shape is None or tuple(tensor.shape) == shape:
+        return tensor
+    if tensor.ndim:
+        wanted, found = show_shape(shape), show_shape(tuple(tensor.shape))
+        raise InputError(f"'{name}' is given the shape {wanted} and a value of shape {found}")
+    return tensor.expand(shape)
+
+
+def _from_python(name: str, value: Any, settings: Settings) -> Tensor:
+    """Return numbers and nested lists as a tensor: double precision, unless truth values or integer constants."""
+    try:
+        tensor = torch.as_tensor(value if hasattr(value, "__array__") else _listed(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"the value of '{name}' is not a tensor: {error}") from None
+    if tensor.dtype == torch.bool or tensor.is_complex() or hasattr(value, "__array__"):
+        return tensor
+    if not tensor.is_floating_point() and name in settings.constants:
+        return tensor
+    return torch.tensor(_listed(value), dtype=torch.float64)
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") and not isinstance(value, Tensor) else value
+
+
+def read_values(path: Path | None) -> dict[str, Any]:
+    """Return the values in a `.json`, `.npz`, `.pt` or `.safetensors` file by name."""
+    if path is None:
+        return {}
+    reader = READERS.get(path.suffix)
+    if reader is None:
+        raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
+    try:
+        found = reader(path)
+    except ImportError as error:
+        raise InputError(
+            f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
+        ) from None
+    except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
+        raise InputError(f"{path.name}: {str(error).strip().partition(chr(10))[0]}") from None
+    except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
+        raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise InputError(f"{path.name}: it must hold an object that maps names to values")
+    return found
+
+
+def _read_json(path: Path) -> Any:
+    def refuse(constant: str) -> Any:
+        msg = f"{constant} is not a number"
+        raise ValueError(msg)
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def _read_npz(path: Path) -> Any:
+    import numpy  # noqa: ICN001 (optional: only this format needs it)
+
+    with numpy.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def _read_pt(path: Path) -> Any:
+    return torch.load(path, weights_only=True, map_location="cpu")
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors.torch import load_file  # optional: only this format needs it
+
+    return load_file(path)
+
+
+READERS: Mapping[str, Callable[[Path], Any]] = {
+    ".json": _read_json,
+    ".npz": _read_npz,
+    ".pt": _read_pt,
+    ".safetensors": _read_safetensors,
+}
+
+
+def first_primes(count: int) -> list[int]:
+    """Return the first primes: 2, 3, 5 and so on."""
+    primes: list[int] = []
+    candidate = 2
+    while len(primes) < count:
+        if all(candidate % prime for prime in primes):
+            primes.append(candidate)
+        candidate += 1
+    return primes
+
+
+def _full(shape: Sequence[int], prime: int, _: torch.Generator) -> Tensor:
+    return torch.full(shape, float(prime), dtype=torch.float64)
+
+
+def _ones(shape: Sequence[int], _: int, __: torch.Generator) -> Tensor:
+    return torch.ones(shape, dtype=torch.float64)
+
+
+def _arange(shape: Sequence[int], _: int, __: torch.Generator) -> Tensor:
+    return torch.arange(torch.Size(shape).numel(), dtype=torch.float64).reshape(shape)
+
+
+def _randn(shape: Sequence[int], _: int, generator: torch.Generator) -> Tensor:
+    # Multiples of 1/64 are exact in every dtype but bfloat16 beyond 4, so that all dtypes see the same point.
+    return (torch.randn(shape, generator=generator, dtype=torch.float64) * 64).round() / 64
+
+
+def _uniform(shape: Sequence[int], _: int, generator: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator, dtype=torch.float64) * 64).round() / 64
+
+
+# What PyTorch fills with real numbers in a complex dtype too.
+REAL_FILLS = frozenset({"ones", "arange"})
+FILLS: Mapping[str, Callable[[Sequence[int], int, torch.Generator], Tensor]] = {
+    "primes": _full,
+    "ones": _ones,
+    "arange": _arange,
+    "randn": _randn,
+    "uniform": _uniform,
+}

@@ -1,0 +1,36 @@
+"""What runs the ops of a program: the interpreter walks the program and hands every call to a machine."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gradcli.language.program import Call
+from gradcli.ops.record import Op
+
+
+class Machine(Protocol):
+    """What an op does to values; tensors are whatever the machine makes them, everything else is Python data."""
+
+    most_rounds: int
+    largest_exponent: int
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Return the result of an op."""
+
+    def tensor(self, value: Any) -> Any:
+        """Return the torch tensor behind a machine's value, or None if it is not one."""
+
+    def named(self, value: Any, name: str) -> None:
+        """Take note that the program calls a value by a name."""
+
+
+class BoundCall:
+    """An op's arguments: as they were written (for PyTorch), and by parameter (for the definition)."""
+
+    __slots__ = ("bound", "keywords", "node", "positional")
+
+    def __init__(self, node: Call, positional: list[Any], keywords: dict[str, Any], bound: dict[str, Any]) -> None:
+        self.node = node
+        self.positional = positional
+        self.keywords = keywords
+        self.bound = bound

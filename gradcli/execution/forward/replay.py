@@ -1,0 +1,83 @@
+"""A trace as a function of some of its tensors: its calls run again, for finite differences to step through.
+
+Only what depends on those tensors through calls that a gradient passes is run again, so that what autograd counts as a
+constant (a detached tensor, a mask, an index, a branch taken) stays one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A trace in double precision; `values` has every tensor of it."""
+
+    trace: Trace
+    values: Mapping[Traced, Tensor]
+
+    @staticmethod
+    def of(trace: Trace) -> Replay:
+        """Return the replay of a trace at its own point."""
+        start = {leaf: _precise(leaf.tensor) for leaf in trace.leaves}
+        values = {traced: traced.tensor.detach() for call in trace.calls for traced in call.outputs}
+        with double_precision(), torch.no_grad():
+            return Replay(trace, {**values, **start, **_run(trace, start, {**values, **start})})
+
+    def output(self, changed: Mapping[Traced, Tensor]) -> Tensor:
+        """Return the output with other values of some tensors."""
+        with double_precision():
+            return {**self.values, **_run(self.trace, dict(changed), self.values)}[self.trace.output]
+
+
+def _run(trace: Trace, changed: dict[Traced, Tensor], values: Mapping[Traced, Tensor]) -> dict[Traced, Tensor]:
+    """Return all that changes with some tensors."""
+    for call in trace.calls:
+        wanted = [traced for traced in call.outputs if traced.tensor.requires_grad and traced not in changed]
+        if wanted and any(traced in changed for traced in call.inputs):
+            found = _results(call, _symmetric(call, {**values, **changed}, values))
+            changed |= {traced: found[traced] for traced in wanted}
+    return changed
+
+
+def _symmetric(
+    call: TracedCall, now: Mapping[Traced, Tensor], before: Mapping[Traced, Tensor]
+) -> Mapping[Traced, Tensor]:
+    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read one triangle alone."""
+    operands = [call.call.bound.get(name) for name in call.op.symmetric]
+    changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, Traced)}
+    return {**now, **{operand: before[operand] + (move + move.mH) / 2 for operand, move in changed.items()}}
+
+
+def _results(call: TracedCall, values: Mapping[Traced, Tensor]) -> dict[Traced, Tensor]:
+    arguments = call.call
+    positional = replaced(arguments.positional, values.__getitem__)
+    keywords = replaced(arguments.keywords, values.__getitem__)
+    return _paired(call.result, target_of(call.op, arguments)(*positional, **keywords))
+
+
+def _paired(traced: Any, found: Any) -> dict[Traced, Tensor]:
+    """Return the tensors of a result by what the trace has in their places."""
+    if isinstance(traced, Traced):
+        return {traced: found}
+    if not isinstance(traced, tuple | list):
+        return {}
+    pairs: Sequence[tuple[Any, Any]] = list(zip(traced, found, strict=True))
+    return {key: tensor for one, other in pairs for key, tensor in _paired(one, other).items()}
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    """Return a detached tensor in double precision, real or complex."""
+    tensor = tensor.detach()
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor

@@ -1,0 +1,68 @@
+"""A program run forward: its leaves made, its calls traced, `--reduce` applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.execution.forward.leaves import make_leaves
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.tracer import Autograd, ConstantError, Trace, Traced, run
+from gradcli.language.program import Call, Program
+from gradcli.ops.table import find
+from gradcli.settings import Settings
+
+
+def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+    """Return the trace of a program, with `--reduce` applied to its output."""
+    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    return trace_of(program, settings, leaves)
+
+
+def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
+    """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
+    trace = _run(program, settings, leaves)
+    if settings.reduce != "none" and isinstance(trace.output, Traced):
+        trace.output = _reduce(program, trace, settings)
+    return trace
+
+
+def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
+    """Return the trace; a leaf that PyTorch has no derivative by is made a constant, and the trace says so."""
+    constants: dict[str, str] = {}
+    while True:
+        try:
+            trace = run(program, leaves, settings.limits)
+        except ConstantError as error:
+            if not error.leaf or error.leaf in (settings.wrt or ()):
+                raise
+            leaves = {**leaves, error.leaf: leaves[error.leaf].detach()}
+            constants[error.leaf] = f"a constant here: PyTorch has no derivative of {error.argument}"
+        else:
+            trace.constants = constants
+            return trace
+
+
+def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:
+    op = find(settings.reduce)
+    assert op is not None  # noqa: S101 (every reduction is in the table)
+    output, last = trace.output, program.statements[-1]
+    node = Call(op.name, (), (), last.span, last.span)
+    call = BoundCall(node, [output], {}, {"input": output})
+    reduced: Traced = Autograd(program, trace, settings.limits).apply(op, call)
+    reduced.name = f"{op.name}({output.name or output.text})"
+    return reduced
+
+
+def display_names(trace: Trace) -> dict[Traced, str]:
+    """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
+    names: dict[Traced, str] = {}
+    counts: dict[str, int] = {}
+    for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
+        if traced not in names:
+            name = traced.name or traced.text
+            counts[name] = counts.get(name, 0) + 1
+            names[traced] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names

@@ -1,0 +1,252 @@
+"""The user's program run by PyTorch under autograd, recorded call by call.
+
+The trace is the straight line that define-by-run leaves: conditions are decided, loops unrolled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, LimitError
+from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.interpreter import Interpreter
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.tree import rebuild
+from gradcli.language.program import Call, Program
+from gradcli.ops.record import Op
+from gradcli.settings import Limits
+
+NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
+
+# Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
+SURELY_SMALL = 1 << 16
+
+
+@dataclass(slots=True, eq=False)
+class Traced:
+    """A tensor of the trace and what the program calls it; `text` is the source that made it."""
+
+    tensor: Tensor
+    name: str | None
+    text: str
+    is_leaf: bool = False
+
+
+@dataclass(frozen=True)
+class TracedCall:
+    """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
+
+    op: Op
+    call: BoundCall
+    result: Any
+
+    @cached_property
+    def inputs(self) -> list[Traced]:
+        """Return the tensors among the arguments, each once."""
+        return list(dict.fromkeys(traced_in([self.call.positional, self.call.keywords])))
+
+    @cached_property
+    def outputs(self) -> list[Traced]:
+        """Return the tensors that it made: those among the results that it was not given."""
+        given = set(self.inputs)
+        return [traced for traced in traced_in(self.result) if traced not in given]
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened: leaves, calls in order, and the output; `constants` says which leaves had to be some, and why."""
+
+    leaves: list[Traced]
+    calls: list[TracedCall] = field(default_factory=list)
+    output: Any = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> list[Traced]:
+        """Return leaves, then every tensor that a gradient passes through, in forward order."""
+        made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
+        return [*self.leaves, *made]
+
+
+class Autograd:
+    """The machine that runs ops in PyTorch and records them."""
+
+    def __init__(self, program: Program, trace: Trace, limits: Limits) -> None:
+        self.program = program
+        self.trace = trace
+        self.limits = limits
+        self.most_rounds = limits.operations
+        self.largest_exponent = limits.exponent
+        self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return the tensor behind a traced value."""
+        return value.tensor if isinstance(value, Traced) else None
+
+    def named(self, value: Any, name: str) -> None:
+        """Give a tensor the first name that the program assigns it to; a leaf keeps its own."""
+        if isinstance(value, Traced) and value.name is None:
+            value.name = name
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Run one op and record it."""
+        if len(self.trace.calls) >= self.limits.operations:
+            msg = f"the program runs more than {self.limits.operations} operations"
+            raise LimitError(msg, hint="`--max-operations` raises the limit")
+        positional, keywords = raw(call.positional), raw(call.keywords)
+        target = target_of(op, call)
+        self._check_size(target, positional, keywords)
+        found = _run(op, call, target, positional, keywords)
+        result = self._wrap(found, call.node, traced_in(call.positional))
+        self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
+        self.trace.calls.append(TracedCall(op, call, result))
+        return result
+
+    def _text(self, node: Call) -> str:
+        """Return the source text of a call; one that an option put around it is written out."""
+        text = self.program.text(node)
+        added = node.function == "detach" and node.function_span == node.span
+        return f"detach({text})" if added else text
+
+    def _wrap(self, result: Any, node: Call, given: Sequence[Traced], place: str = "") -> Any:
+        """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
+        if isinstance(result, Tensor):
+            same = next((traced for traced in given if traced.tensor is result), None)
+            return Traced(result, None, self._text(node) + place) if same is None else same
+        if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
+            return rebuild(
+                result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
+            )
+        return tuple(result) if isinstance(result, torch.Size) else result
+
+    def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
+        """Refuse a result beyond the limits before it takes any memory."""
+        if _bound([positional, keywords]) > SURELY_SMALL:
+            self._check_shapes(_meta(target, positional, keywords))
+
+    def _check_shapes(self, shapes: Sequence[torch.Size]) -> int:
+        """Return the bytes of tensors of these shapes, if the limits allow them."""
+        for shape in shapes:
+            _check_shape(shape, self.limits)
+        size = sum(shape.numel() for shape in shapes) * 8
+        used, most = (self.used + size) / 2**30, self.limits.memory / 2**30
+        if used > most:
+            message = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
+            raise LimitError(message, hint="`--max-memory` raises the limit")
+        return size
+
+
+def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
+    """Return the trace of a program; errors point at the node that PyTorch refused."""
+    traced = {name: Traced(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
+    trace = Trace(list(traced.values()))
+    machine = Autograd(program, trace, limits)
+    trace.output = Interpreter(program, machine, dict(traced)).run()
+    return trace
+
+
+class ConstantError(ExecutionError):
+    """PyTorch has no derivative by an argument, which is a leaf: as a constant it would do."""
+
+    leaf: str
+    argument: str
+
+
+def _run(op: Op, call: BoundCall, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    try:
+        return target(*positional, **keywords)
+    except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
+        raise _refused(op, call, str(error).strip().partition("\n")[0]) from None
+
+
+def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
+    """Return what PyTorch refuses; an argument that it has no derivative by is named as the user names it."""
+    found = NO_DERIVATIVE.search(message)
+    argument = call.bound.get(found[1]) if found else None
+    if not isinstance(argument, Traced):
+        return ExecutionError(f"PyTorch refuses {op.name}: {message}")
+    name = argument.name or argument.text
+    error = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
+    error.leaf, error.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
+    return error
+
+
+def _bound(value: Any) -> int:
+    """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
+    if isinstance(value, Tensor):
+        return max(value.numel(), 1)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(abs(value), 1)
+    if isinstance(value, dict):
+        value = list(value.values())
+    product = 1
+    for item in value if isinstance(value, tuple | list) else ():
+        product *= _bound(item)
+    return product
+
+
+def _meta(target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
+    """Return the shapes of an op's results, found without computing them."""
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            result = target(*_on_meta(positional), **_on_meta(keywords))
+    except NotImplementedError:
+        return []  # the size depends on the data (masked_select): it cannot be larger than its input
+    except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
+        return []
+    items = result if isinstance(result, tuple | list) else [result]
+    return [item.shape for item in items if isinstance(item, Tensor)]
+
+
+def _on_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().to("meta")
+    if isinstance(value, dict):
+        return {name: _on_meta(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_on_meta(item) for item in value)
+    return value
+
+
+def _check_shape(shape: torch.Size, limits: Limits) -> None:
+    text = "x".join(str(size) for size in shape)
+    if len(shape) > limits.rank:
+        msg = f"a result of shape {text} has {len(shape)} axes, more than the limit of {limits.rank}"
+        raise LimitError(msg, hint="`--max-rank` raises the limit")
+    if shape.numel() > limits.elements:
+        msg = f"a result of shape {text} has {shape.numel()} elements, more than the limit of {limits.elements}"
+        raise LimitError(msg, hint="`--max-elements` raises the limit")
+
+
+def traced_in(value: Any) -> list[Traced]:
+    """Return the traced tensors in a nested structure, in order."""
+    if isinstance(value, Traced):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [traced for item in value for traced in traced_in(item)]
+    return []
+
+
+def raw(value: Any) -> Any:
+    """Return arguments with every traced tensor replaced by the tensor itself."""
+    return replaced(value, lambda traced: traced.tensor)
+
+
+def replaced(value: Any, change: Any) -> Any:
+    """Return arguments with every traced tensor changed."""
+    if isinstance(value, Traced):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: replaced(item, change) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return rebuild(value, [replaced(item, change) for item in value])
+    return value

@@ -1,0 +1,1 @@
+"""Callables of the op table that PyTorch has no function of the same shape for."""

@@ -1,0 +1,172 @@
+"""Reverse accumulation over the tape: every node's adjoint, by derivatives that sympy derived from the definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, LinearSystem, Signature
+from gradcli.derivation.tensor_program import COTANGENT
+from gradcli.execution.reference.liveness import lives
+from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.tensor_eval import Shake, align, evaluate, still
+
+# A dense system of more unknowns than this takes gigabytes.
+LARGEST_SYSTEM = 5000
+
+
+class UndecidedError(Exception):
+    """There is no derivative to evaluate; the text says why."""
+
+
+@dataclass(slots=True)
+class Adjoints:
+    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing.
+
+    The adjoints of the nodes in `fresh` are tensors that nothing else reads, so that more is added in place.
+    """
+
+    values: dict[Node, Tensor] = field(default_factory=dict)
+    shake: Shake = still
+    undecided: dict[Node, str] = field(default_factory=dict)
+    fresh: set[Node] = field(default_factory=set)
+
+    def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
+        """Add a contribution: where paths meet, adjoints add up. Nothing else reads one that is `fresh`."""
+        known = self.values.get(node)
+        if known is None:
+            self.values[node] = contribution
+        elif known.dtype != contribution.dtype or not (fresh or node in self.fresh):
+            self.values[node], fresh = known + contribution, True
+        else:
+            self.values[node] = known.add_(contribution) if node in self.fresh else contribution.add_(known)
+            fresh = True
+        if fresh:
+            self.fresh.add(node)
+
+    def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
+        """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
+        found = contribution(edge, self.values[node], derived, self.shake)
+        if found is not None:
+            self.add(edge.source, found, fresh=lives(derived[edge.signature].adjoints[edge.name]).fresh)
+
+    def within(self, nodes: Iterable[Node]) -> Adjoints:
+        """Return adjoints to work on apart, of some nodes to begin with."""
+        return Adjoints({node: self.values[node] for node in nodes}, self.shake)
+
+    def take(self, node: Node, local: Adjoints) -> None:
+        """Add a node's adjoint that was worked out apart."""
+        self.add(node, local.values[node], fresh=node in local.fresh)
+
+    def fail(self, node: Node, reason: str) -> None:
+        """Note that a node has no adjoint; the first reason stays."""
+        self.undecided.setdefault(node, reason)
+
+
+def accumulate(
+    nodes: Iterable[Node],
+    adjoints: Adjoints,
+    derived: Mapping[Signature, Derived],
+    wanted: Container[Node] | None = None,
+    kept: Container[Node] | None = None,
+) -> None:
+    """Go through nodes from the last to the first and add each one's contributions to its operands' adjoints.
+
+    `wanted` limits that to some operands. An adjoint that has been passed on is dropped unless it is among the `kept`.
+    """
+    for node in reversed(list(nodes)):
+        reason = adjoints.undecided.get(node) or (node.error if node in adjoints.values else None)
+        if reason is not None:
+            for source in node.sources:
+                adjoints.fail(source, reason)
+        elif node in adjoints.values:
+            for edge in node.edges:
+                if wanted is None or edge.source in wanted:
+                    _contribute(node, edge, adjoints, derived)
+        if kept is not None and node not in kept:
+            adjoints.values.pop(node, None)
+
+
+def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
+    try:
+        adjoints.contribute(node, edge, derived)
+    except UndecidedError as error:
+        adjoints.fail(edge.source, str(error))
+
+
+def contribution(
+    edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still
+) -> Tensor | None:
+    """Return upstream times local derivative for one operand, a tensor of its shape; None where that is always 0."""
+    answer = answered(edge, derived)
+    if answer.adjoints[edge.name].is_zero:
+        return None
+    cotangent = edge.presented.result.apply(upstream)
+    if answer.system is not None:
+        cotangent = -solve(answer.system, cotangent, edge.operands | scalars(edge.signature))
+    return pulled_back(edge, cotangent, answer, shake)
+
+
+def answered(edge: Edge, derived: Mapping[Signature, Derived]) -> Derived:
+    """Return the derivatives that an edge asks for; UndecidedError says why there are none."""
+    answer = derived[edge.signature]
+    if answer.error is not None:
+        raise UndecidedError(answer.error)
+    return answer
+
+
+def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, shake: Shake = still) -> Tensor:
+    """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
+    operands = edge.operands | scalars(edge.signature) | {COTANGENT: cotangent}
+    return edge.presented.views[edge.name].undo(evaluate(answer.adjoints[edge.name], operands, shake))
+
+
+def scalars(signature: Signature) -> dict[str, Tensor]:
+    """Return the numeric parameters as tensors: a derivative reads those that sympy had to keep as symbols."""
+    return {
+        name: torch.tensor(value, dtype=torch.float64)
+        for name, value in signature.numbers
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
+    """Return λ with (∂residual/∂unknown)ᵀ λ = upstream: the adjoint of an implicit definition is a linear solve."""
+    matrix = evaluate(system.matrix, dict(operands))
+    letters = system.matrix.out
+    batch = letters[: len(letters) - len(system.rows) - len(system.columns)]
+    names = dict(system.pairs)
+    lone = "".join(row for row, _ in system.pairs if row not in batch)
+    unknown = {letter: upstream.shape[axis] for axis, letter in enumerate(system.unknown)}
+    sizes = {row: unknown[names[row]] for row in (*batch, *lone)}
+    count = torch.Size([unknown[letter] for letter in system.columns]).numel()
+    if count > LARGEST_SYSTEM:
+        msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
+        raise UndecidedError(msg)
+    order = "".join(names[row] for row in batch) + system.columns + "".join(names[row] for row in lone)
+    right = align(upstream, system.unknown, order)
+    outer = [sizes[row] for row in batch]
+    right = right.reshape([*outer, count, -1])
+    square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
+    try:
+        solution = _solved(square, right)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch exports it, its stubs do not
+        msg = "the linear system of this implicit definition is singular here"
+        raise UndecidedError(msg) from None
+    rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
+    solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
+    return align(solution, batch + system.rows + lone, system.residual)
+
+
+def _solved(square: Tensor, right: Tensor) -> Tensor:
+    """Return the solutions of a batch of systems; where no gradient arrives it is 0, whatever the system is."""
+    quiet = (right == 0).all(-1).all(-1)
+    if bool(quiet.all()):
+        return right.new_zeros([*right.shape[:-2], square.shape[-1], right.shape[-1]])
+    if square.shape[-1] != square.shape[-2]:
+        raise UndecidedError("this result is not determined by what it is defined by: there are many as good")
+    one = torch.eye(square.shape[-1], dtype=square.dtype)
+    return torch.linalg.solve(torch.where(quiet[..., None, None], one, square), right)

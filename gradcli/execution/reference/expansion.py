@@ -1,0 +1,143 @@
+"""The trace on the tape: every call by the definition of its op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.derivation.messages import Signature
+from gradcli.errors import GradcliError, NotSupportedError
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
+from gradcli.execution.reference.tape import Tape
+from gradcli.execution.reference.tensor_eval import Shake, still
+from gradcli.ops.record import Kind
+from gradcli.ops.table import find
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
+
+    call: TracedCall
+    nodes: tuple[Node, ...]
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Expansion:
+    """A whole trace on the tape, in double precision; the values in `shared` are those of PyTorch's own run."""
+
+    trace: Trace
+    tape: Tape
+    nodes: dict[Traced, Any] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    shared: set[Traced] = field(default_factory=set)
+
+    def parts(self, several: Iterable[Traced]) -> dict[Node, None]:
+        """Return the nodes of tensors, two for a complex one, each once and in order."""
+        return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
+
+    @property
+    def is_complex(self) -> bool:
+        """Return whether some tensor of the trace is complex."""
+        return any(isinstance(node, ComplexNode) for node in self.nodes.values())
+
+    def signatures(self) -> list[Signature]:
+        """Return the signatures whose derivatives are needed, each once."""
+        return list(dict.fromkeys(edge.signature for node in self.tape.nodes for edge in node.edges))
+
+
+def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | None = None) -> Expansion:
+    """Return the trace's definitions, expanded and run in double precision; `shake` changes every value on the way.
+
+    `moved` leaves have other values than the trace's.
+    """
+    expansion = Expansion(trace, Tape(shake))
+    with double_precision():
+        for leaf in trace.leaves:
+            value = shake(double((moved or {}).get(leaf, leaf.tensor)))
+            expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
+            if value.data_ptr() == leaf.tensor.data_ptr():
+                expansion.shared.add(leaf)
+        for call in trace.calls:
+            if call.outputs:  # else PyTorch returned what it was given
+                expansion.groups.append(_expand_call(expansion, call))
+    return expansion
+
+
+def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
+    tape, start = expansion.tape, len(expansion.tape.nodes)
+    error = None
+    if _has_derivative(call):
+        try:
+            result = tape.apply(call.op, _on_tape(expansion, call.call), _known(expansion, call))
+            made = _of_its_own(tape, call, _made(call, nodes_in(result)), {expansion.nodes[t] for t in call.inputs})
+            _check_shapes(call, made)
+        except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
+            made, error = [], str(failure)
+    else:
+        made = []
+    if len(made) != len(call.outputs):
+        made = [tape.enter(double(output.tensor), differentiable=error is not None) for output in call.outputs]
+    for output, node in zip(call.outputs, made, strict=True):
+        # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
+        node.differentiable = node.differentiable or output.tensor.requires_grad
+        expansion.nodes[output] = node
+    return Group(call, tuple(tape.nodes[start:]), error)
+
+
+def _has_derivative(call: TracedCall) -> bool:
+    """Return whether a gradient passes through a call; none does where a side of it has no entries."""
+    sides = [[t for t in side if t.tensor.requires_grad] for side in (call.inputs, call.outputs)]
+    return all(any(traced.tensor.numel() for traced in side) for side in sides)
+
+
+def _made(call: TracedCall, nodes: list[Any]) -> list[Any]:
+    """Return those of a definition's results that stand where PyTorch made a tensor."""
+    outputs = set(call.outputs)
+    return [node for node, traced in zip(nodes, traced_in(call.result), strict=False) if traced in outputs]
+
+
+def _known(expansion: Expansion, call: TracedCall) -> Any:
+    """Return what PyTorch made of the very values that are on the tape; None where a definition has to be run."""
+    if call.op.kind is Kind.COMPOSITE or not expansion.shared.issuperset(call.inputs):
+        return None
+    if any(double(output.tensor).dtype != output.tensor.dtype for output in call.outputs):
+        return None
+    expansion.shared.update(call.outputs)
+    return replaced(call.result, lambda traced: traced.tensor.detach())
+
+
+def _check_shapes(call: TracedCall, made: list[Node | ComplexNode]) -> None:
+    """Refuse a definition whose results are not shaped as PyTorch's: nothing could be said about them."""
+    if [node.tensor.shape for node in made] != [output.tensor.shape for output in call.outputs]:
+        msg = f"the definition of {call.op.name} does not have PyTorch's shape here"
+        raise NotSupportedError(msg)
+    if [node.tensor.is_complex() for node in made] != [output.tensor.is_complex() for output in call.outputs]:
+        msg = f"the definition of {call.op.name} is complex where PyTorch's result is real, or the other way round"
+        raise NotSupportedError(msg)
+
+
+def _of_its_own(tape: Tape, call: TracedCall, made: list[Any], given: set[Any]) -> list[Any]:
+    """Return an op's results, copied where its definition returns what it was given: `diff(x, 0)`."""
+    clone = find("clone")
+    assert clone is not None  # noqa: S101 (the table has it)
+    return [
+        tape.apply(clone, BoundCall(call.call.node, [node], {}, {"input": node})) if node in given else node
+        for node in made
+    ]
+
+
+def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
+    def node(traced: Traced) -> Node | ComplexNode:
+        return expansion.nodes[traced]
+
+    return BoundCall(
+        call.node, replaced(call.positional, node), replaced(call.keywords, node), replaced(call.bound, node)
+    )

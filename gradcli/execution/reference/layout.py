@@ -1,0 +1,225 @@
+"""How operands are shown to index notation: which axes are permuted, merged or dropped, and what they are labelled."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import NotSupportedError
+from gradcli.language.order import postorder
+from gradcli.language.parser import parse
+from gradcli.language.program import Ellipsis, Evaluate, Index, Name
+from gradcli.ops.record import Kind, Op
+
+POINTWISE_LABELS = "ijklmnop"
+BATCH_LABELS = "stuvwxyz"
+# Operands of these names hold positions along an axis.
+POSITIONS = frozenset({"sources", "targets"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A permutation followed by a reshape, and the way back."""
+
+    original: tuple[int, ...]
+    permutation: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def apply(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of shape `original` as it is presented."""
+        permuted = tensor if self._keeps_order else tensor.permute(self.permutation)
+        return permuted if permuted.shape == self.shape else permuted.reshape(self.shape)
+
+    def undo(self, tensor: Tensor) -> Tensor:
+        """Return a presented tensor in the shape `original`."""
+        shape = tuple(self.original[axis] for axis in self.permutation)
+        permuted = tensor if tensor.shape == shape else tensor.reshape(shape)
+        if self._keeps_order:
+            return permuted
+        return permuted.permute(sorted(range(len(self.permutation)), key=self.permutation.__getitem__))
+
+    @property
+    def _keeps_order(self) -> bool:
+        return self.permutation == tuple(range(len(self.permutation)))
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The operands of one node: views and labels by name, and the same for the result."""
+
+    views: dict[str, View]
+    axes: dict[str, str]
+    result: View
+    out: str
+    formula: str
+
+
+def of_op(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Presented:
+    """Return the operands of an op by its kind; einsum's equation is taken out of the other arguments."""
+    if op.kind is Kind.POINTWISE:
+        return pointwise(op.definition, shapes, result)
+    if "equation" in bound:
+        return einsum(bound.pop("equation"), list(shapes.values()), result)
+    return indexed(op, shapes, result, bound)
+
+
+def with_unknown(op: Op, shown: Presented, result: tuple[int, ...]) -> Presented:
+    """Return an implicit op's operands with its result among them: the residual reads it."""
+    explicit = explicit_axes(op.definition)["out"]
+    batch = shown.out[: len(shown.out) - len(op.entry)]
+    letters = batch[len(batch) - (len(result) - explicit) :]
+    views, axes = shown.views | {"out": reshaped(result, result)}, shown.axes | {"out": letters}
+    return replace(shown, views=views, axes=axes)
+
+
+def reshaped(shape: tuple[int, ...], new: tuple[int, ...]) -> View:
+    """Return a view that only reshapes."""
+    return View(shape, tuple(range(len(shape))), new)
+
+
+def pointwise(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...]) -> Presented:
+    """Return the operands of a pointwise op: an axis that broadcasts is dropped, so that its label is missing."""
+    return _pointwise(formula, tuple(shapes.items()), result)
+
+
+@lru_cache(maxsize=1024)
+def _pointwise(formula: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], result: tuple[int, ...]) -> Presented:
+    letters = POINTWISE_LABELS[: len(result)]
+    views, axes = {}, {}
+    for name, shape in shapes:
+        axes[name], kept = _broadcast(shape, result, letters)
+        views[name] = reshaped(shape, kept)
+    return Presented(views, axes, reshaped(result, result), letters, formula)
+
+
+def _broadcast(shape: tuple[int, ...], result: tuple[int, ...], letters: str) -> tuple[str, tuple[int, ...]]:
+    """Return the labels and lengths of the axes of `shape` that do not broadcast against `result`."""
+    aligned = list(zip(shape, result[len(result) - len(shape) :], letters[len(result) - len(shape) :], strict=True))
+    kept = [(size, letter) for size, full, letter in aligned if size == full]
+    return "".join(letter for _, letter in kept), tuple(size for size, _ in kept)
+
+
+def flat(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], out: str) -> Presented:
+    """Return operands as vectors."""
+    views = {name: reshaped(shape, (torch.Size(shape).numel(),)) for name, shape in shapes.items()}
+    return Presented(views, dict.fromkeys(shapes, ""), reshaped(result, (torch.Size(result).numel(),)), out, formula)
+
+
+def indexed(
+    op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]
+) -> Presented:
+    """Return the operands of an op with a definition in index notation; `...` stands for the axes not written out."""
+    explicit = explicit_axes(op.definition)
+    views = {name: _along(op, shape, bound) for name, shape in shapes.items()}
+    batches = {name: view.shape[: len(view.shape) - explicit[name]] for name, view in views.items()}
+    batch = broadcast(list(batches.values()))
+    letters = BATCH_LABELS[len(BATCH_LABELS) - len(batch) :]
+    axes = {}
+    for name, view in views.items():
+        axes[name], kept = _broadcast(batches[name], batch, letters)
+        views[name] = View(view.original, view.permutation, kept + view.shape[len(batches[name]) :])
+    return Presented(views, axes, _result(op, result, batch, bound), letters + op.entry, op.definition)
+
+
+def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape that shapes broadcast to; PyTorch's own function would import sympy, half a second's work."""
+    rank = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
+
+
+def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> View:
+    """Return an operand with the axes that the op works along last, and merged into one."""
+    if op.along is None:
+        return reshaped(shape, shape)
+    dims = dimensions(bound.get(op.along), len(shape))
+    kept = [axis for axis in range(len(shape)) if axis not in dims]
+    sizes = [shape[axis] for axis in kept]
+    merged = torch.Size([shape[axis] for axis in dims]).numel()
+    return View(shape, (*kept, *dims), (*sizes, merged))
+
+
+def _result(op: Op, result: tuple[int, ...], batch: tuple[int, ...], bound: Mapping[str, Any]) -> View:
+    if op.along is None:
+        return reshaped(result, result)
+    if not op.entry:
+        return reshaped(result, batch)  # keepdim leaves axes of length 1
+    return _along(op, result, bound)
+
+
+def dimensions(dim: Any, rank: int) -> tuple[int, ...]:
+    """Return PyTorch's `dim` argument (None, a number, several) as non-negative axes."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(rank))
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    return tuple(axis % rank if rank else 0 for axis in dims) if rank else ()
+
+
+@lru_cache(maxsize=256)
+def explicit_axes(definition: str) -> dict[str, int]:
+    """Return how many axes a definition writes out for each operand, beside `...`."""
+    (statement,) = parse(definition, definition=True).statements
+    assert isinstance(statement, Evaluate)  # noqa: S101 (the op table is ours)
+    found: dict[str, int] = {}
+    for node in postorder(statement.value):
+        if isinstance(node, Index) and isinstance(node.value, Name):
+            found[node.value.name] = sum(not isinstance(item, Ellipsis) for item in node.items)
+    return found
+
+
+def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> Presented:
+    """Return the operands of einsum as index notation: its equation already is one."""
+    inputs, arrow, out = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(shapes):
+        msg = f"einsum's equation has {len(terms)} operands, and {len(shapes)} were given"
+        raise NotSupportedError(msg)
+    if not arrow:
+        plain = inputs.replace(",", "").replace(".", "")
+        out = ("..." if "..." in inputs else "") + "".join(sorted(c for c in set(plain) if plain.count(c) == 1))
+    count = max(
+        [len(shape) - len(term.replace("...", "")) for term, shape in zip(terms, shapes, strict=True) if "..." in term],
+        default=0,
+    )
+    spare = [letter for letter in string.ascii_letters[::-1] if letter not in inputs][:count][::-1]
+    sizes = _einsum_sizes(terms, shapes, spare)
+    axes: dict[str, str] = {}
+    views: dict[str, View] = {}
+    for position, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
+        letters = _spell(term, len(shape), spare)
+        kept = [(letter, size) for letter, size in zip(letters, shape, strict=True) if size == sizes[letter]]
+        axes[f"operand{position}"] = "".join(letter for letter, _ in kept)
+        views[f"operand{position}"] = reshaped(shape, tuple(size for _, size in kept))
+    out = out.replace("...", "".join(spare))
+    # The letters themselves mean nothing: the same letters for the same pattern make it one signature.
+    rename = str.maketrans(
+        {old: chr(ord("a") + new) for new, old in enumerate(dict.fromkeys("".join([*axes.values(), out])))}
+    )
+    axes = {name: letters.translate(rename) for name, letters in axes.items()}
+    return Presented(views, axes, reshaped(result, result), out.translate(rename), "*".join(axes))
+
+
+def _spell(term: str, rank: int, spare: list[str]) -> str:
+    count = rank - len(term.replace("...", ""))
+    return term.replace("...", "".join(spare[len(spare) - count :]))
+
+
+def _einsum_sizes(terms: list[str], shapes: list[tuple[int, ...]], spare: list[str]) -> dict[str, int]:
+    """Return each label's length: the longest, because an axis of length 1 broadcasts."""
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, size in zip(_spell(term, len(shape), spare), shape, strict=True):
+            sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
+    return sizes
+
+
+def as_numbers(tensor: Tensor, name: str) -> Tensor:
+    """Return integers and truth values as numbers that einsum can multiply with others; positions stay integers."""
+    whole = name in POSITIONS or tensor.is_floating_point() or tensor.is_complex()
+    return tensor if whole else tensor.to(torch.float64)

@@ -1,0 +1,62 @@
+"""When values die: those of a tensor program, so that their memory is used again while it runs, and Python's own.
+
+Large tensors are bound by memory, and memory that a process has not touched before costs more than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gradcli.derivation.tensor_program import Step, TensorProgram
+
+# Functions that may write their result over an operand of the same shape.
+OVERWRITING = frozenset({"add", "sub", "mul", "div", "neg", "reciprocal", "exp", "log", "sqrt", "tanh", "pow"})
+# Steps whose result may be a view of an input.
+VIEWING = frozenset({"relabel", "expand", "gather"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """For each step, which input it may overwrite (or None) and which values no later step reads.
+
+    `fresh`: the result is a tensor of its own, and no view of an operand.
+    """
+
+    overwritten: tuple[int | None, ...]
+    dead: tuple[tuple[int, ...], ...]
+    fresh: bool
+
+
+@lru_cache(maxsize=4096)
+def lives(program: TensorProgram) -> Lives:
+    """Return when the values of a program die."""
+    first = len(program.operands)
+    readers: dict[int, list[int]] = {}
+    for position, step in enumerate(program.steps):
+        for value in step.inputs:
+            readers.setdefault(value, []).append(position)
+    dead: list[list[int]] = [[] for _ in program.steps]
+    for value, positions in readers.items():
+        if value != program.result:
+            dead[positions[-1]].append(value)
+    overwritten = (_overwritten(step, program, readers) for step in program.steps)
+    fresh = program.result >= first and not _is_view(program.steps[program.result - first])
+    return Lives(tuple(overwritten), tuple(map(tuple, dead)), fresh)
+
+
+def _overwritten(step: Step, program: TensorProgram, readers: dict[int, list[int]]) -> int | None:
+    """Return the input that a step may overwrite: a step made it for this one alone, and it has the result's axes."""
+    if step.function not in OVERWRITING:
+        return None
+    first = len(program.operands)
+    for place, value in enumerate(step.inputs):
+        lone = value >= first and len(readers[value]) == 1 and value != program.result
+        if lone and step.labels[place] == step.out and not _is_view(program.steps[value - first]):
+            return place
+    return None
+
+
+def _is_view(step: Step) -> bool:
+    """Return whether a step's result may be a view of an input; torch.einsum gives one for the diagonal of a tensor."""
+    return step.function in VIEWING or (step.function == "einsum" and len(step.inputs) == 1)

@@ -1,0 +1,153 @@
+"""Nodes of the tape and the edges between them; a complex value is a pair of real nodes.
+
+So every derivative beneath is one of real functions. The gradient of a real number L with respect to z is
+dL/dRe z + i dL/dIm z, PyTorch's convention: the adjoints of the two nodes are its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Signature
+from gradcli.execution.forward.tree import rebuild
+from gradcli.execution.reference.layout import Presented, View
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One differentiable operand of a node: which derivative to use, on which tensors, and how to show them to it."""
+
+    source: Node
+    signature: Signature
+    name: str
+    presented: Presented
+    operands: dict[str, Tensor]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value on the tape; without edges it is a leaf or a constant.
+
+    `error` says why a value that depends on the nodes in `blocked` has no derivative with respect to them.
+    """
+
+    tensor: Tensor
+    differentiable: bool
+    edges: tuple[Edge, ...] = ()
+    kinks: Callable[[], Tensor] | None = None
+    origin: Any = field(default=None)
+    error: str | None = None
+    blocked: tuple[Node, ...] = ()
+
+    @property
+    def sources(self) -> Iterator[Node]:
+        """Yield the nodes that this one is made of."""
+        yield from (edge.source for edge in self.edges)
+        yield from self.blocked
+
+    def __repr__(self) -> str:
+        """Return a short description."""
+        return f"Node({tuple(self.tensor.shape)}, {len(self.edges)} edges)"
+
+
+def nodes_in(value: Any) -> list[Any]:
+    """Return the nodes in a nested structure of arguments, in order; a complex value is one."""
+    if isinstance(value, Node | ComplexNode):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [node for item in value for node in nodes_in(item)]
+    return []
+
+
+def plain(value: Any, instead: Mapping[Node | ComplexNode, Tensor] | None = None) -> Any:
+    """Return arguments with every node replaced by its tensor, or by the one that `instead` has for it."""
+    if isinstance(value, Node | ComplexNode):
+        return (instead or {}).get(value, value.tensor)
+    if isinstance(value, complex) and instead is not None:
+        return 0.0  # what is numbered is real, and this is no entry of it
+    if isinstance(value, dict):
+        return {name: plain(item, instead) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return rebuild(value, [plain(item, instead) for item in value])
+    return value
+
+
+PARTS = ("real", "imag")
+
+
+@dataclass(slots=True, eq=False)
+class ComplexNode:
+    """A complex value on the tape: its tensor, and the real nodes of both its parts."""
+
+    tensor: Tensor
+    real: Node
+    imag: Node
+
+    @property
+    def origin(self) -> None:
+        """No formula is written of a complex value."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Return whether a gradient reaches one of the parts."""
+        return self.real.differentiable or self.imag.differentiable
+
+    @differentiable.setter
+    def differentiable(self, value: bool) -> None:
+        self.real.differentiable = self.imag.differentiable = value
+
+
+def paired(tensor: Tensor, node: Callable[[Tensor, str], Node]) -> ComplexNode:
+    """Return a complex tensor as two nodes, which `node` makes of a real tensor and the name of the part."""
+    whole = torch.view_as_real(tensor.resolve_conj())
+    real, imag = (node(part.contiguous(), name) for part, name in zip(whole.unbind(-1), PARTS, strict=True))
+    return ComplexNode(tensor, real, imag)
+
+
+def parts(value: Node | ComplexNode) -> tuple[Node, ...]:
+    """Return the real nodes that a value consists of."""
+    return (value.real, value.imag) if isinstance(value, ComplexNode) else (value,)
+
+
+def joined(value: Node | ComplexNode, known: Mapping[Node, Tensor]) -> Tensor | None:
+    """Return what is known of a value's nodes as one tensor, 0 for a part that is not known; None if nothing is."""
+    if not isinstance(value, ComplexNode):
+        return known.get(value)
+    if value.real not in known and value.imag not in known:
+        return None
+    real, imag = (known.get(node, torch.zeros_like(node.tensor)) for node in parts(value))
+    return torch.complex(real, imag)
+
+
+def split(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Return the parts of a complex tensor; a real one as it is."""
+    return torch.view_as_real(tensor.resolve_conj()).unbind(-1) if tensor.is_complex() else (tensor,)
+
+
+def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Presented) -> tuple[dict[str, Node], Presented]:
+    """Return operands with each complex `z` taken apart as `z.real` and `z.imag`, and how they are presented."""
+    found: dict[str, Node] = {}
+    views: dict[str, View] = {}
+    axes: dict[str, str] = {}
+    for name, node in operands.items():
+        names = [f"{name}.{part}" for part in PARTS] if isinstance(node, ComplexNode) else [name]
+        found |= dict(zip(names, parts(node), strict=True))
+        views |= dict.fromkeys(names, shown.views[name])
+        axes |= dict.fromkeys(names, shown.axes[name])
+    return found, replace(shown, views=shown.views | views, axes=axes)
+
+
+def is_complex(value: Any) -> bool:
+    """Return whether a complex number or tensor is among nested arguments."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return any(map(is_complex, value))
+    return isinstance(value, complex | ComplexNode)

@@ -1,0 +1,152 @@
+"""The backward pass as nodes on a tape of its own, so that gradients are differentiated again like any other value.
+
+A contribution (upstream times local derivative) is a node whose definition is the vector-Jacobian product of the
+original definition: an entry that reads one operand more, the upstream gradient. An implicit definition's adjoint
+system is an implicit definition again, and the contribution is explicit in its solution. Nothing is derived by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, Signature, cotangent_name, solution_name
+from gradcli.execution.reference.adjoints import Adjoints, answered, pulled_back, scalars, solve
+from gradcli.execution.reference.layout import Presented, View, reshaped
+from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.tape import Tape
+
+
+@dataclass(slots=True)
+class Recording(Adjoints):
+    """Adjoints that are nodes of `tape`, too; `nodes` has them by the node whose adjoint they are."""
+
+    tape: Tape = field(default_factory=Tape)
+    nodes: dict[Node, Node] = field(default_factory=dict)
+    _solutions: dict[Node, Node] = field(default_factory=dict)
+
+    def begin(self, node: Node, cotangent: Tensor) -> Node:
+        """Return the upstream gradient that everything begins with, as a node."""
+        upstream = self.tape.enter(cotangent, differentiable=True)
+        self._meet(node, upstream)
+        return upstream
+
+    def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
+        """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
+        answer = answered(edge, derived)
+        if answer.adjoints[edge.name].is_zero:
+            return
+        local = _Local(node, edge, self.nodes[node], answer)
+        if answer.system is not None:
+            local = replace(local, upstream=self._solution(local))
+        self._meet(edge.source, self._product(local))
+
+    def within(self, nodes: Iterable[Node]) -> Recording:
+        """Return adjoints to work on apart, of some nodes to begin with."""
+        own = list(nodes)
+        values = {node: self.values[node] for node in own}
+        return Recording(values, self.shake, tape=self.tape, nodes={node: self.nodes[node] for node in own})
+
+    def take(self, node: Node, local: Adjoints) -> None:
+        """Add a node's adjoint that was worked out apart; one that was chosen at a kink is not differentiated."""
+        assert isinstance(local, Recording)  # noqa: S101 (`within` made it)
+        recorded, value = local.nodes.get(node), local.values[node]
+        if recorded is None or not (recorded.tensor is value or torch.equal(recorded.tensor, value)):
+            recorded = self.tape.node(value, ())
+            recorded.error = "a gradient passes a kink, where autograd makes a choice: that has no derivative"
+            recorded.blocked = tuple(dict.fromkeys([*local.nodes, *local.nodes.values()]))
+        self._meet(node, recorded)
+
+    def _meet(self, node: Node, recorded: Node) -> None:
+        known = self.nodes.get(node)
+        self.nodes[node] = recorded if known is None else self.tape.add(known, recorded)
+        self.values[node] = self.nodes[node].tensor
+
+    def _product(self, local: _Local) -> Node:
+        """Return a contribution, whose edges go to all that it is made of."""
+        edge = local.edge
+        cotangent = local.view.apply(local.upstream.tensor)
+        name = cotangent_name(local.level)
+        value = pulled_back(edge, cotangent, local.answer, self.shake)
+        shown = local.presented({name: local.view}, edge.presented.views[edge.name])
+        operands = edge.operands | {name: cotangent}
+        sources = local.sources | {name: local.upstream}
+        return self.tape.node(value, _edges(sources, local.through(edge.name), shown, operands))
+
+    def _solution(self, local: _Local) -> Node:
+        """Return the solution of an implicit definition's adjoint system; the edges of one node share it."""
+        node, edge = local.node, local.edge
+        if node not in self._solutions:
+            assert local.answer.system is not None  # noqa: S101 (the caller looked)
+            cotangent = edge.presented.result.apply(local.upstream.tensor)
+            solution = -solve(local.answer.system, cotangent, edge.operands | scalars(edge.signature))
+            given, unknown = cotangent_name(local.level), solution_name(local.level)
+            whole = _whole(solution)
+            shown = local.presented({given: edge.presented.result, unknown: whole}, whole)
+            operands = edge.operands | {given: cotangent, unknown: solution}
+            sources = local.sources | {given: local.upstream}
+            assert edge.signature.solved_for is not None  # noqa: S101 (it has a system)
+            through = local.through(edge.signature.solved_for)
+            self._solutions[node] = self.tape.node(solution, _edges(sources, through, shown, operands))
+        return self._solutions[node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """One node, one of its edges, and what arrives there: the upstream gradient, or the adjoint system's solution."""
+
+    node: Node
+    edge: Edge
+    upstream: Node
+    answer: Derived
+
+    @property
+    def level(self) -> int:
+        """Return the order of the derivative."""
+        return len(self.edge.signature.through) + 1
+
+    @property
+    def view(self) -> View:
+        """Return how the definition sees what arrives."""
+        return self.edge.presented.result if self.answer.system is None else _whole(self.upstream.tensor)
+
+    @property
+    def sources(self) -> dict[str, Node]:
+        """Return the differentiable operands of the definition by name; the unknown is the node itself."""
+        found = {other.name: other.source for other in self.node.edges if other.presented is self.edge.presented}
+        unknown = self.edge.signature.solved_for
+        return found | ({unknown: self.node} if unknown else {})
+
+    def through(self, name: str) -> Signature:
+        """Return the signature of the adjoint with respect to an operand."""
+        signature = self.edge.signature
+        return replace(signature, through=(*signature.through, name))
+
+    def presented(self, further: Mapping[str, View], result: View) -> Presented:
+        """Return how the adjoint's operands and result are shown to its definition."""
+        shown = self.edge.presented
+        return replace(shown, views={**shown.views, **further}, result=result)
+
+
+def _edges(
+    sources: Mapping[str, Node], signature: Signature, shown: Presented, operands: dict[str, Tensor]
+) -> tuple[Edge, ...]:
+    return tuple(
+        Edge(source, replace(signature, wrt=(name,)), name, shown, operands) for name, source in sources.items()
+    )
+
+
+def _whole(tensor: Tensor) -> View:
+    return reshaped(tuple(tensor.shape), tuple(tensor.shape))
+
+
+def leading_to(nodes: Iterable[Node], targets: Iterable[Node]) -> set[Node]:
+    """Return the targets and those of the nodes, given in the order in which they were made, that depend on any."""
+    found = set(targets)
+    for node in nodes:
+        if not found.isdisjoint(node.sources):
+            found.add(node)
+    return found

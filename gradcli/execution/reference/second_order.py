@@ -1,0 +1,131 @@
+"""Derivatives of gradients: the gradient of every traced tensor as a node, and what is derived from these nodes.
+
+A gradient Jᵀu is linear in u, so that the derivative of v·Jᵀu with respect to u is Jv: forward mode needs no rules of
+its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Derived, Signature
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
+from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.nodes import Node, parts, split
+from gradcli.execution.reference.pullback import Reference, pull_back
+from gradcli.execution.reference.recorded_adjoints import Recording, leading_to
+
+COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
+
+Request = Callable[[Iterable[Signature]], None]
+
+
+@dataclass(slots=True)
+class Measured(Adjoints):
+    """Adjoints that note, in a list of one, the size of the largest contribution: rounding is relative to it."""
+
+    largest: list[float] = field(default_factory=lambda: [0.0])
+
+    def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
+        """Add a contribution."""
+        self.largest[0] = max(self.largest[0], largest(contribution))
+        Adjoints.add(self, node, contribution, fresh=fresh)
+
+    def within(self, nodes: Iterable[Node]) -> Measured:
+        """Return adjoints to work on apart, of some nodes to begin with."""
+        return Measured({node: self.values[node] for node in nodes}, self.shake, largest=self.largest)
+
+
+def largest(value: Tensor) -> float:
+    """Return the largest magnitude among the finite entries."""
+    size = value.abs().reshape(-1)
+    most = float(size.max()) if size.numel() else 0.0
+    return most if math.isfinite(most) else max(size[size.isfinite()].tolist(), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """The gradient of every traced tensor: its value in `reference`, and as a node of `recording`.
+
+    `scale` has the size of the largest contribution to anything that was derived from them.
+    """
+
+    expansion: Expansion
+    reference: Reference
+    recording: Recording
+    upstream: Node
+    derived: Mapping[Signature, Derived]
+    request: Request
+    scale: list[float] = field(default_factory=lambda: [0.0])
+
+    @staticmethod
+    def of(
+        expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived], request: Request
+    ) -> Gradients:
+        """Return the gradients for an upstream gradient of the output's shape; `request` has a derivative derived."""
+        recording = Recording(shake=expansion.tape.shake)
+        output = parts(expansion.nodes[expansion.trace.output])
+        upstream, *_ = [
+            recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)
+        ]
+        reference = pull_back(expansion, recording, derived)
+        return Gradients(expansion, reference, recording, upstream, derived, request)
+
+    def pull_back(self, seeds: Mapping[Traced, Tensor], wanted: Iterable[Traced]) -> Reference:
+        """Return the gradient of Σ seed · gradient with respect to every traced tensor in `wanted`.
+
+        UndecidedError if a gradient itself is undecided.
+        """
+        expansion = self.expansion
+        adjoints = self._seeded(seeds)
+        targets = leading_to(expansion.tape.nodes, expansion.parts(wanted))
+        self._through_the_gradients(adjoints, targets)
+        return pull_back(expansion, adjoints, self.derived)
+
+    def push_forward(self, tangents: Mapping[Traced, Tensor]) -> Tensor:
+        """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
+        if self.expansion.nodes[self.expansion.trace.output].tensor.is_complex():
+            raise UndecidedError(COMPLEX)
+        adjoints = self._seeded(tangents)
+        self._through_the_gradients(adjoints, [self.upstream])
+        if self.upstream in adjoints.undecided:
+            raise UndecidedError(adjoints.undecided[self.upstream])
+        value = adjoints.values.get(self.upstream)
+        return torch.zeros_like(self.upstream.tensor) if value is None else value
+
+    def _seeded(self, seeds: Mapping[Traced, Tensor]) -> Adjoints:
+        adjoints = Measured(shake=self.expansion.tape.shake, largest=self.scale)
+        for traced, seed in seeds.items():
+            if traced in self.reference.undecided:
+                raise UndecidedError(self.reference.undecided[traced])
+            for part, value in zip(parts(self.expansion.nodes[traced]), split(double(seed)), strict=False):
+                node = self.recording.nodes.get(part)
+                if node is not None:  # else the gradient is 0 everywhere
+                    adjoints.add(node, value)
+        return adjoints
+
+    def _through_the_gradients(self, adjoints: Adjoints, targets: Iterable[Node]) -> None:
+        """Take adjoints of gradients back to what they are made of, as far as that leads to the targets."""
+        nodes = self.recording.tape.nodes
+        wanted = leading_to(nodes, targets)
+        reached = _reached(nodes, adjoints.values)
+        with double_precision(), torch.no_grad():
+            edges = [edge for node in nodes if node in reached for edge in node.edges if edge.source in wanted]
+            self.request(dict.fromkeys(edge.signature for edge in edges))
+            accumulate(nodes, adjoints, self.derived, wanted)
+
+
+def _reached(nodes: Iterable[Node], seeds: Iterable[Node]) -> set[Node]:
+    """Return the nodes that the seeds are made of, and the seeds."""
+    found = set(seeds)
+    for node in reversed(list(nodes)):
+        if node in found:
+            found.update(node.sources)
+    return found

@@ -1,0 +1,304 @@
+"""The tape: a program's definitions expanded to primitive nodes, run in double precision.
+
+A primitive node is pointwise, indexed, implicit, or moves data; its derivative is asked for by its signature. Composite
+ops run their definition, so that only primitive nodes are left. A value that no gradient reaches is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.messages import Signature
+from gradcli.errors import NotSupportedError
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.interpreter import Interpreter
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.tree import rebuild
+from gradcli.execution.reference import layout
+from gradcli.execution.reference.layout import Presented
+from gradcli.execution.reference.nodes import (
+    ComplexNode,
+    Edge,
+    Node,
+    is_complex,
+    nodes_in,
+    paired,
+    parts,
+    plain,
+    real_operands,
+)
+from gradcli.execution.reference.strides import rearranged
+from gradcli.execution.reference.tensor_eval import Shake, still
+from gradcli.language.parser import parse
+from gradcli.language.program import Program
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import parse_signature
+from gradcli.ops.table import find
+
+# Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
+FIRST_NUMBER = 1 << 40
+STATIC = bool | int | float | str
+
+
+@lru_cache(maxsize=1024)
+def definition(text: str) -> Program:
+    """Return a composite op's definition, parsed."""
+    return parse(text, definition=True)
+
+
+@cache
+def defaults(signature: str) -> Mapping[str, Any]:
+    """Return the values of a signature's optional parameters."""
+    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
+
+
+class Tape:
+    """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
+
+    # Definitions are ours: their loops end, and their exponents are their arguments'.
+    most_rounds = 1 << 20
+    largest_exponent = 1 << 20
+
+    def __init__(self, shake: Shake = still) -> None:
+        self.nodes: list[Node] = []
+        self.shake = shake
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return the tensor behind a node."""
+        return value.tensor if isinstance(value, Node | ComplexNode) else None
+
+    def named(self, value: Any, name: str) -> None:
+        """Names inside definitions mean nothing to anyone."""
+
+    def enter(self, tensor: Tensor, *, differentiable: bool) -> Any:
+        """Return a new leaf or constant: a node, or a pair of them for a complex tensor."""
+        if tensor.is_complex():
+            return paired(tensor, lambda part, _: self.enter(part, differentiable=differentiable))
+        node = Node(tensor, differentiable and tensor.is_floating_point())
+        self.nodes.append(node)
+        return node
+
+    def add(self, one: Node, other: Node) -> Node:
+        """Return the sum of two nodes."""
+        op = find("add")
+        assert op is not None  # noqa: S101 (the table has it)
+        bound = {"input": one, "other": other, "alpha": 1}
+        made: Node = self._primitive(op, bound, one.tensor + other.tensor)
+        return made
+
+    def apply(self, op: Op, call: BoundCall, known: Any = None) -> Any:
+        """Return an op's result as nodes; only ops that a gradient passes through are expanded.
+
+        `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
+        """
+        bound = {**defaults(op.signature), **call.bound}
+        op = _defined(op) if is_complex(bound) else op
+        if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
+            return _made_by(self._constant(self._call(op, call, known)), op, bound)
+        result = self._expand(op, call, bound, known)
+        if op.kinks is not None:
+            for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
+                node.kinks = _either(node.kinks, lambda: condition(op.kinks, bound))
+        return result
+
+    def _expand(self, op: Op, call: BoundCall, bound: dict[str, Any], known: Any) -> Any:
+        if op.kind is Kind.COMPOSITE:
+            return Interpreter(definition(op.definition), self, dict(bound)).run()
+        if op.kind is Kind.MOVEMENT:
+            result = self._move(op, call, known)
+            for node in nodes_in(result):
+                _made_by(node, op, bound)
+            return result
+        return self._primitive(op, bound, self.shake(self._call(op, call, known)))
+
+    def _call(self, op: Op, call: BoundCall, known: Any) -> Any:
+        if known is not None:
+            return known
+        positional, keywords = plain(call.positional), plain(call.keywords)
+        return function(op.torch)(*positional, **keywords)
+
+    def _constant(self, result: Any) -> Any:
+        if isinstance(result, Tensor):
+            return self.enter(result, differentiable=False)
+        if isinstance(result, tuple | list):
+            return rebuild(result, [self._constant(item) for item in result])
+        return result
+
+    def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
+        operands, bound = _operands(self._entered(bound))
+        shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
+        shown = layout.of_op(op, shapes, tuple(result.shape), bound)
+        reads_complex = is_complex(operands)
+        numbers = tuple(
+            (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
+        )
+        if op.kind is Kind.IMPLICIT and reads_complex:
+            msg = f"the equation that defines {op.name} is one of real numbers"
+            raise NotSupportedError(msg)
+        operands, shown = real_operands(operands, shown)
+        if result.is_complex():
+            return paired(result, lambda part, name: self._defined_by(op, operands, shown, numbers, part, name))
+        return self._defined_by(op, operands, shown, numbers, result, "real" if reads_complex else None)
+
+    def _defined_by(  # noqa: PLR0917 (a definition's parts)
+        self,
+        op: Op,
+        operands: dict[str, Node],
+        shown: Presented,
+        numbers: tuple[tuple[str, Any], ...],
+        result: Tensor,
+        part: str | None,
+    ) -> Node:
+        """Return a node for a result, or for a part of a complex one, of operands that are real."""
+        wrt = tuple(name for name, node in operands.items() if node.differentiable)
+        unknown = "out" if op.kind is Kind.IMPLICIT else None
+        if unknown:
+            shown = layout.with_unknown(op, shown, tuple(result.shape))
+        axes = tuple(shown.axes.items())
+        signature = Signature(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
+        tensors = {
+            name: shown.views[name].apply(layout.as_numbers(node.tensor, name)) for name, node in operands.items()
+        }
+        if unknown:
+            tensors["out"] = result
+        edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
+        made = self.node(result, edges)
+        return made if part else _made_by(made, op, operands)
+
+    def _entered(self, bound: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments with complex numbers as constants."""
+        return {
+            name: self.enter(torch.tensor(value), differentiable=False) if isinstance(value, complex) else value
+            for name, value in bound.items()
+        }
+
+    def node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
+        """Return a new node that is made of others."""
+        node = Node(result, differentiable=True, edges=edges)
+        self.nodes.append(node)
+        return node
+
+    def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
+        """Return the result of an op that only moves data; where each entry comes from is seen by moving numbers."""
+        result = self._call(op, call, known)
+        sources = [node for node in nodes_in([call.positional, call.keywords]) if _holds_numbers(node.tensor)]
+        if len(sources) == 1 and isinstance(sources[0], Node):
+            shown = rearranged(result, sources[0].tensor)
+            if shown is not None:
+                operand = shown.views["input"].apply(sources[0].tensor)
+                return self.node(result, (_moving_edge(sources[0], shown, {"input": operand}),))
+        numbered, start = {}, FIRST_NUMBER
+        for node in dict.fromkeys(sources):
+            count = node.tensor.numel()
+            numbered[node] = torch.arange(start, start + count, dtype=torch.float64).reshape(node.tensor.shape)
+            start += count
+        maps = function(op.torch)(*plain(call.positional, numbered), **plain(call.keywords, numbered))
+        return self._moved(result, maps, list(numbered))
+
+    def _moved(self, result: Any, maps: Any, sources: list[Node | ComplexNode]) -> Any:
+        if not isinstance(result, Tensor):
+            moved = [self._moved(part, places, sources) for part, places in zip(result, maps, strict=True)]
+            return rebuild(result, moved)
+        places = maps.reshape(-1).to(torch.int64)
+        if result.is_complex():
+            return paired(result, lambda part, name: self._moved_part(part, places, sources, name))
+        return self._moved_part(result, places, sources, "real")
+
+    def _moved_part(self, result: Tensor, places: Tensor, sources: list[Node | ComplexNode], name: str) -> Node:
+        """Return one part of what was moved, made of the same part of what it was moved from."""
+        start, edges = FIRST_NUMBER, []
+        for node in sources:
+            count = node.tensor.numel()
+            part = getattr(node, name) if isinstance(node, ComplexNode) else node if name == "real" else None
+            if part is not None and part.differentiable:
+                edges += _movement_edge(part, tuple(result.shape), places - start, count)
+            start += count
+        return self.node(result, tuple(edges))
+
+
+def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Return where one of two conditions holds: a definition may end in an op that has kinks of its own."""
+    if one is None:
+        return other
+
+    def both() -> Tensor:
+        masks = one(), other()
+        same = masks[0].shape == masks[1].shape
+        return masks[0] | masks[1] if same else torch.stack([mask.any() for mask in masks]).any()
+
+    return both
+
+
+def condition(text: str | None, bound: Mapping[str, Any]) -> Tensor:
+    """Return where a condition over an op's arguments holds: they are constants here."""
+    tape = Tape()
+    variables = {
+        name: tape.enter(value.tensor, differentiable=False) if isinstance(value, Node | ComplexNode) else value
+        for name, value in bound.items()
+    }
+    mask = Interpreter(definition(text or "False"), tape, variables).run()
+    return mask.tensor if isinstance(mask, Node) else torch.tensor(bool(mask))
+
+
+def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
+    """Note on a node which op made it of what; formulas are read off that."""
+    if isinstance(result, Node):
+        result.origin = (op, arguments)
+    return result
+
+
+def _defined(op: Op) -> Op:
+    """Return an op as it is defined where an argument is complex; NotSupportedError if it is one of real numbers."""
+    found = op.of_complex_numbers()
+    if found is None:
+        msg = f"{op.name} is defined for real numbers only, so nothing is said about complex ones"
+        raise NotSupportedError(msg)
+    return found
+
+
+def _holds_numbers(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
+    """Return the edge to one source; `places` outside 0 … count-1 come from elsewhere."""
+    inside = (places >= 0) & (places < count)
+    operands = {"input": node.tensor.reshape(-1)}
+    if inside.all():
+        whole = places.numel() == count and bool((places == torch.arange(count)).all())
+        formula, axes = ("input", "j") if whole else ("input[sources[j]]", "")
+        operands |= {} if whole else {"sources": places}
+        out = "j"
+    else:
+        (targets,) = torch.nonzero(inside, as_tuple=True)
+        formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
+        operands |= {"targets": targets, "sources": places[targets]}
+    shown = layout.flat(formula, {"input": tuple(node.tensor.shape)}, shape, out)
+    return [_moving_edge(node, replace(shown, axes={"input": axes}), operands)]
+
+
+def _moving_edge(node: Node, shown: Presented, operands: dict[str, Tensor]) -> Edge:
+    named = tuple((name, shown.axes.get(name, "")) for name in operands)
+    signature = Signature(shown.formula, named, (), shown.out, ("input",))
+    return Edge(node, signature, "input", shown, operands)
+
+
+def _operands(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
+    found: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in bound.items():
+        if isinstance(value, Node | ComplexNode):
+            found[name] = value
+        elif name == "operands":
+            items = value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value
+            found |= {f"operand{position}": node for position, node in enumerate(items)}
+        else:
+            rest[name] = value
+    return found, rest

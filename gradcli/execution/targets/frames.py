@@ -1,0 +1,66 @@
+"""What a user's code raised, said in the user's terms: the file, the line, and what PyTorch or Python says."""
+
+from __future__ import annotations
+
+import linecache
+import sysconfig
+from pathlib import Path
+
+import torch
+
+from gradcli.errors import ExecutionError, InputError, Span
+
+# Frames of these folders are not the user's.
+FOREIGN = tuple(
+    str(Path(folder).resolve()) + "/"
+    for folder in (Path(__file__).parents[2], Path(torch.__file__).parent, sysconfig.get_path("stdlib"))
+)
+
+
+def refusal(what: str, error: BaseException) -> ExecutionError:
+    """Return the error that says what the user's code raised, and at which line of it."""
+    file, line = place(error)
+    if not file:
+        text = str(error).strip().partition("\n")[0]
+        return ExecutionError(f"PyTorch refuses {what}: {text}")
+    source = linecache.getline(file, line).strip()
+    message = f"{what} {raised(error)} ({Path(file).name}:{line})"
+    return ExecutionError(message, source=source or None, span=Span(0, len(source)))
+
+
+def still_in(what: str, error: BaseException) -> str:
+    """Return in words where the user's code was when it was stopped."""
+    file, line = place(error)
+    return f"; it was still in {what} ({Path(file).name}:{line})" if file else ""
+
+
+def raised(error: BaseException) -> str:
+    """Return what was raised, in words: `raises ValueError: text`; PyTorch's text up to its first line break."""
+    text = str(error).strip().partition("\n")[0]
+    return f"raises {type(error).__name__}: {text}" if text else f"raises {type(error).__name__}"
+
+
+def place(error: BaseException) -> tuple[str, int]:
+    """Return the file and line of the user's own code nearest to where an error was raised; an empty name if none."""
+    found, trace = ("", 0), error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if is_own(file):
+            found = file, trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def is_own(file: str) -> bool:
+    """Return whether a file is the user's: neither gradcli's, PyTorch's nor Python's."""
+    if file.startswith("<"):
+        return False
+    return not str(Path(file).resolve()).startswith(FOREIGN)
+
+
+def syntax_refusal(error: SyntaxError) -> InputError:
+    """Return the error that points at what Python cannot read."""
+    name, line, source = Path(error.filename or "?").name, error.lineno or 0, error.text or ""
+    start = max((error.offset or 1) - 1, 0)
+    end = error.end_offset - 1 if error.end_offset and error.end_lineno == error.lineno else start + 1
+    return InputError(f"{name}:{line}: {error.msg}", source=source.rstrip("\n"), span=Span(start, max(end, start + 1)))

@@ -1,0 +1,103 @@
+"""Who is right, by 50 digits: the derivative of the pointwise call at which the gradients part, at its worst entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.client import DERIVATIONS
+from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.tracer import TracedCall
+from gradcli.execution.reference.tape import Edge, Node
+from gradcli.execution.run import Run
+from gradcli.ops.record import Kind
+
+# An operand that is broadcast has a term for each entry it is read at.
+MOST_TERMS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How far autograd and the symbolic derivative are from the derivative to 50 digits, at one entry of one call."""
+
+    autograd: float
+    symbolic: float
+    words: str
+
+    @property
+    def dissenter(self) -> str | None:
+        """Return which of the two is wrong; None where neither or both may be."""
+        if self.autograd > 100 * self.symbolic:
+            return "autograd"
+        return "symbolic" if self.symbolic > 100 * self.autograd else None
+
+
+def settle(run: Run, evidence: Evidence) -> Settlement | None:
+    """Return what 50 digits say of the call at which the gradients part; None unless it is pointwise."""
+    call = evidence.culprit()
+    if run.expansion is None or call is None or call.op.kind is not Kind.POINTWISE:
+        return None
+    node = run.expansion.nodes[call.outputs[0]]
+    upstream = evidence.reference.values.get(call.outputs[0])
+    if upstream is None or len(node.edges) == 0:
+        return None
+    found = [_settle_edge(run, call, node, edge, upstream) for edge in node.edges]
+    return max((one for one in found if one is not None), key=lambda one: max(one.autograd, one.symbolic), default=None)
+
+
+def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: Tensor) -> Settlement | None:
+    """Return what 50 digits say of a call's contribution to one operand, at the worst entry."""
+    expansion = run.expansion
+    assert expansion is not None  # noqa: S101 (the caller has looked)
+    traced = next((one for one in call.inputs if expansion.nodes[one] is edge.source), None)
+    if traced is None:
+        return None
+    with double_precision():
+        local = LocalCall(call, {one: double(expansion.nodes[one].tensor) for one in call.inputs}, [upstream])
+        (theirs,) = local.autograd([traced])
+        ours = _symbolic(edge, upstream)
+    place = int((theirs - ours).abs().argmax()) if theirs.numel() else 0
+    exact = _exact(edge, node, upstream, place)
+    if exact is None:
+        return None
+    errors = [abs(float(Fraction(float(value.flatten()[place])) - exact)) for value in (theirs, ours)]
+    words = (
+        f"to 50 digits the derivative of '{call.outputs[0].text}' is {float(exact):.17g} there: autograd is off by "
+        f"{errors[0]:.1e}, the symbolic derivative by {errors[1]:.1e}"
+    )
+    return Settlement(errors[0], errors[1], words)
+
+
+def _symbolic(edge: Edge, upstream: Tensor) -> Tensor:
+    from gradcli.execution.reference.adjoints import contribution
+
+    found = contribution(edge, upstream, DERIVATIONS.known)
+    return torch.zeros_like(edge.source.tensor) if found is None else found
+
+
+def _exact(edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | None:
+    """Return the contribution to one entry of an operand, as a fraction; None where sympy has none."""
+    shape = node.tensor.shape
+    entries = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape).expand(shape).flatten()
+    read = (entries == place).nonzero()[:, 0].tolist()
+    if not 0 < len(read) <= MOST_TERMS:
+        return None
+    views = edge.presented.views
+    operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
+    spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
+    points = [{name: _text(value[i]) for name, value in spread.items()} for i in read]
+    cotangents = [_text(upstream.flatten()[i]) for i in read]
+    signature = edge.signature
+    request = {"formula": signature.formula, "numbers": list(signature.numbers), "wrt": edge.name}
+    answer = next(iter(DERIVATIONS.worker.ask([{"settle": {**request, "points": points, "cotangents": cotangents}}])))
+    return Fraction(answer["value"]) if isinstance(answer, dict) and "value" in answer else None
+
+
+def _text(value: Tensor) -> str:
+    """Return a number exactly, as a fraction."""
+    return str(Fraction(float(value)))

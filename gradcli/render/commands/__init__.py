@@ -1,0 +1,1 @@
+"""What one command shows beside the tensors, a module a command."""

@@ -1,0 +1,91 @@
+"""What `check` alone reports: what the numerical witnesses say, claims, and the points that were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.escaping import escape
+from gradcli.render.grid import Grid, Lines
+from gradcli.render.numbers import show_shape, tensor_lines
+from gradcli.report.report import Point, TensorReport, Verdict, Witness
+
+LONGEST = 28
+MOST_ROWS = 24
+GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
+HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
+
+
+def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
+    """Return a grid with a line for each tensor that was checked, and one of the claims, where there are any."""
+    heard = [tensor for tensor in tensors if tensor.witnesses is not None]
+    claimed = [tensor for tensor in tensors if tensor.claim]
+    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []))
+
+
+def grids_of_points(points: Sequence[Point]) -> tuple[Grid, ...]:
+    """Return a grid of the points and the verdict at each."""
+    rows = tuple(((str(point.seed),), _or_dash(point.verdict)) for point in points[:MOST_ROWS])
+    more = len(points) - len(rows)
+    return (
+        Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ()),
+    )
+
+
+def _checked(tensors: Sequence[TensorReport]) -> Grid:
+    """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
+    # A tensor's report is not to be compared with another: its fields are tensors.
+    shown = sorted(tensors, key=lambda tensor: tensor.verdict in GOOD)[:MOST_ROWS]
+    names = [name for name in HEADINGS if any(name in (tensor.witnesses or {}) for tensor in shown)]
+    dissent = ("dissenter",) if any(tensor.dissenter for tensor in shown) else ()
+    headings = ("name", "shape", "verdict", "symbolic", *(HEADINGS[name] for name in names), *dissent)
+    rows = []
+    for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
+        said = [(_said((tensor.witnesses or {}).get(name)),) for name in names]
+        facts = ((_clip(tensor.name),), (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        rows.append((*facts, *said, *([(tensor.dissenter or "",)] if dissent else [])))
+    more = len(tensors) - len(shown)
+    below = (f"... {more:,} more left out; --json has all",) if more else ()
+    return Grid("Gradients, and how far each witness is from autograd's", headings, tuple(rows), below)
+
+
+def _symbolic(tensor: TensorReport) -> str:
+    found = None if tensor.symbolic is None else tensor.symbolic.max_abs_error
+    return "" if found is None else _error(found)
+
+
+def _said(witness: Witness | None) -> str:
+    """Return the number that a witness's verdict rests on, after the verdict unless it is a match."""
+    if witness is None:
+        return ""
+    number = "" if witness.order is None else f"{witness.order:.2f}"
+    number = number if witness.max_abs_error is None else _error(witness.max_abs_error)
+    return number if witness.verdict is Verdict.MATCH and number else f"{witness.verdict} {number}".strip()
+
+
+def _error(value: float) -> str:
+    return f"{value:.1e}" if value else "0"
+
+
+def _claims(tensors: Sequence[TensorReport]) -> Grid:
+    claims = [(tensor.name, tensor.claim) for tensor in tensors if tensor.claim is not None]
+    rows = tuple(
+        (
+            (_clip(name),),
+            (_clip(claim.text),),
+            claim.verdict,
+            () if claim.verdict in GOOD else tensor_lines(claim.value),
+        )
+        for name, claim in claims
+    )
+    if all(claim.verdict in GOOD for _, claim in claims):
+        return Grid("Claims", ("name", "claim", "verdict"), tuple(row[:3] for row in rows))
+    return Grid("Claims", ("name", "claim", "verdict", "value"), tuple((*row[:3], row[3] or ("",)) for row in rows))
+
+
+def _clip(text: str) -> str:
+    text = escape(" ".join(text.split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 12]} ... {text[-7:]}"
+
+
+def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
+    return ("-",) if verdict is None else verdict

@@ -1,0 +1,33 @@
+"""What `grad` alone reports: the Jacobian, the vector v and their product."""
+
+from __future__ import annotations
+
+from gradcli.escaping import escape
+from gradcli.render.grid import Grid, Lines
+from gradcli.render.numbers import tensor_lines
+from gradcli.report.backward import VectorJacobianProduct
+
+MOST_TENSORS = 12
+FULL = 64
+
+
+def grids(found: VectorJacobianProduct) -> tuple[Grid, ...]:
+    """Return one grid: a row of J and an entry of v for each entry of the output."""
+    rows = []
+    for name, tensor in [*found.tensors.items()][:MOST_TENSORS]:
+        matrix = tensor.jacobian.reshape(found.v.numel(), -1)
+        product = tensor_lines(tensor.product.reshape(-1, 1), FULL)
+        rows.append(((escape(name),), tensor_lines(matrix, FULL), _column(found), _bare(product)))
+    more = len(found.tensors) - len(rows)
+    below = ["J has a row for each entry of the output, and a column for each entry of the tensor."]
+    below += [f"... {more:,} more left out; --json has all"] if more else []
+    return (Grid("The gradient is J^T v", ("tensor", "J", "v", "J^T v"), tuple(rows), tuple(below)),)
+
+
+def _column(found: VectorJacobianProduct) -> Lines:
+    return _bare(tensor_lines(found.v.reshape(-1, 1), FULL))
+
+
+def _bare(lines: Lines) -> Lines:
+    """Return a column of numbers without its brackets."""
+    return tuple(line.strip("[]") for line in lines)

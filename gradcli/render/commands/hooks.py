@@ -1,0 +1,30 @@
+"""What `--hooks` alone reports: the hooks in the order in which they fired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.escaping import escape
+from gradcli.render.grid import Grid, Lines
+from gradcli.render.numbers import tensor_lines
+from gradcli.report.backward import HookCall
+
+MOST_CALLS = 60
+LONGEST = 32
+
+
+def grids(fired: Sequence[HookCall]) -> tuple[Grid, ...]:
+    """Return one grid with a row for each hook."""
+    rows = tuple(_row(number, call) for number, call in enumerate(fired[:MOST_CALLS], 1))
+    more = (f"... {len(fired) - MOST_CALLS:,} more left out; --json has all",) if len(fired) > MOST_CALLS else ()
+    below = ("A node's pre-hook is given the gradient of its result, its hook those of its operands.", *more)
+    return (Grid("Hooks, in the order in which they fire", ("", "hook", "of", "given"), rows, below),)
+
+
+def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
+    name = escape(" ".join(call.of.split()))
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}...{name[-6:]}"
+    given = tuple(
+        line for gradient in call.gradients for line in (("None",) if gradient is None else tensor_lines(gradient))
+    )
+    return (str(number),), (call.hook,), (name,), given

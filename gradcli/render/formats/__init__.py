@@ -1,0 +1,1 @@
+"""One module a format: a report, or a suite's, to text."""

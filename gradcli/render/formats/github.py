@@ -1,0 +1,47 @@
+"""Annotations for GitHub Actions: workflow commands that its log turns into marks on lines of a suite.
+
+https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+from gradcli.errors import ExitCode
+from gradcli.render.style import Style
+from gradcli.render.suite_view import reasons, suite_view
+from gradcli.report.report import Report
+from gradcli.report.suite import CheckReport, SuiteReport, suite_of
+
+MOST_ANNOTATIONS = 10  # GitHub shows no more of a step
+
+
+def render(report: Report, style: Style) -> str:
+    """Return an annotation where the report is no pass."""
+    return render_suite(suite_of([report]), style)
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return an annotation for each of the gravest failures, and the summary."""
+    lines = [_annotation(check) for check in suite.failures[:MOST_ANNOTATIONS]]
+    more = len(suite.failures) - len(lines)
+    lines += [f"... {more:,} more failures"] if more else []
+    return "\n".join([*lines, f"gradcli: {suite_view(suite).summary}"]) + "\n"
+
+
+def _annotation(check: CheckReport) -> str:
+    level = "warning" if check.code is ExitCode.UNDECIDED else "error"
+    place = {} if check.file is None else {"file": check.file, "line": str(check.line)}
+    given = {**place, "title": f"{check.name}: {check.outcome}"}
+    properties = ",".join(f"{name}={_property(text)}" for name, text in given.items())
+    message = "\n".join(reasons(check)) or check.outcome
+    return f"::{level} {properties}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    from gradcli.escaping import escape
+
+    return _data(escape(" ".join(text.split()))).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,61 @@
+"""JUnit's XML: a test case for each check; what is undecided is an error there, because a skipped test passes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gradcli.errors import ExitCode
+from gradcli.escaping import escape
+from gradcli.render.style import Style
+from gradcli.render.suite_view import reasons, sentences
+from gradcli.report.report import Report
+from gradcli.report.suite import CheckReport, SuiteReport, suite_of
+
+if TYPE_CHECKING:
+    from junitparser import TestCase
+
+NO_XML = re.compile("[\ufffe\uffff]")  # what `escape` leaves and XML has not
+
+
+def render(report: Report, style: Style) -> str:
+    """Return the report as one test case."""
+    return render_suite(suite_of([report]), style)
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return a test suite, its failures first."""
+    from junitparser import JUnitXml, TestSuite
+
+    cases = TestSuite("gradcli")
+    for check in [*suite.failures, *(check for check in suite.checks if check.passed)]:
+        cases.add_testcase(_case(check))
+    document = JUnitXml("gradcli")
+    document.add_testsuite(cases)
+    text: str = document.tostring().decode("utf-8")  # type: ignore[no-untyped-call]
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _case(check: CheckReport) -> TestCase:
+    from junitparser import Error, Failure, IntAttr, TestCase
+    from junitparser.junitparser import Attr
+
+    class PlacedCase(TestCase):
+        """A test case with its place, as pytest and GitLab have it."""
+
+        file = Attr()
+        line = IntAttr()
+
+    case = PlacedCase(_text(check.name), classname=_text(check.file or "gradcli"), time=round(check.seconds, 6))
+    if check.file is not None and check.line is not None:
+        case.file, case.line = _text(check.file), check.line
+    if not check.passed:
+        kind = Failure if check.code is ExitCode.MISMATCH else Error
+        result = kind(_text("; ".join(reasons(check)) or check.outcome), type_=check.outcome)
+        result.text = _text("\n".join(sentences(check)))
+        case.result = [result]
+    return case
+
+
+def _text(text: str) -> str:
+    return NO_XML.sub("?", escape(text, keep_newlines=True))

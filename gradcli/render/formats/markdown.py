@@ -1,0 +1,124 @@
+"""The report as Markdown, for an issue, a notebook or a README."""
+
+from __future__ import annotations
+
+import re
+
+from gradcli.render.columns import FORMULA, VERDICT, Column, choose
+from gradcli.render.grid import Grid, Lines
+from gradcli.render.style import Style
+from gradcli.render.suite_view import suite_view
+from gradcli.render.view import Row, Section, View, view_of
+from gradcli.report.report import Report, Verdict
+from gradcli.report.suite import SuiteReport
+
+WIDEST = 10_000  # Markdown tables have no width
+MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
+
+
+def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return the report as Markdown."""
+    view = view_of(report)
+    blocks = [_program(view), f"{view.facts}  ", _output(view)]
+    for section in view.sections:
+        blocks += [f"**{section.title}**", _table(section)]
+        if section.left_out:
+            blocks.append(f"*{section.left_out_text}*")
+    for grid in view.grids:
+        blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
+    if view.notes:
+        blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
+    blocks.append(_overall(view))
+    return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
+    """Return several checks as Markdown: failures first, where a reader of a page looks first."""
+    view = suite_view(suite)
+    verdict = f"{MARKS[view.verdict]} **{view.verdict}**: " if view.verdict else ""
+    blocks = [verdict + prose(view.summary)]
+    if view.failures:
+        blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
+    blocks.append(prose(view.left_out))
+    for grid in view.grids:
+        blocks += [f"**{grid.title}**", _extra(grid)] if grid.rows else []
+    return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
+
+
+def _failure(title: str, sentences: Lines) -> str:
+    return "\n".join([f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)])
+
+
+def code(text: str) -> str:
+    """Return the text as a code span that no backtick in it can end and no bar can split across cells."""
+    if not text:
+        return ""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", r"\|")
+
+
+def prose(text: str) -> str:
+    """Return the text with every character that Markdown would read as markup escaped."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!$&])", r"\\\1", text)
+
+
+def _program(view: View) -> str:
+    longest = max((len(run) for line in view.program for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}python", *view.program, fence])
+
+
+def _output(view: View) -> str:
+    shape = "" if view.output_shape == "scalar" else f" (shape {view.output_shape})"
+    return f"Output {code(view.output_name)}{shape} = {_lines(view.output_value)}"
+
+
+def _table(section: Section) -> str:
+    columns = choose(section, WIDEST) or ()
+    if section.shows_formula and FORMULA not in columns:
+        columns = (*columns[:-1], FORMULA, columns[-1])
+    rows = [_row([column.heading for column in columns]), _row(["---"] * len(columns))]
+    for position, row in enumerate(section.rows):
+        if section.left_out and position == section.first:
+            rows.append(_row(["...", *[""] * (len(columns) - 1)]))
+        rows.append(_row([_cell(column, row) for column in columns]))
+    return "\n".join(rows)
+
+
+def _extra(grid: Grid) -> str:
+    if not grid.rows:
+        return ""
+    headings = list(grid.headings) or [""] * len(grid.rows[0])
+    return "\n".join(
+        [
+            _row(headings),
+            _row(["---"] * len(headings)),
+            *(_row([_extra_cell(cell) for cell in row]) for row in grid.rows),
+        ]
+    )
+
+
+def _extra_cell(cell: Lines | Verdict) -> str:
+    return f"{MARKS[cell]} {cell}" if isinstance(cell, Verdict) else _lines(cell)
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(column: Column, row: Row) -> str:
+    if column is VERDICT:
+        return f"{MARKS[row.verdict]} {row.verdict_text}" if row.verdict else row.verdict_text
+    return _lines(column.cell(row))
+
+
+def _lines(lines: Lines) -> str:
+    return "<br>".join(code(line) for line in lines if line)
+
+
+def _overall(view: View) -> str:
+    if view.verdict is None:
+        return prose(view.verdict_words)
+    return f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.verdict_words)}"

@@ -1,0 +1,56 @@
+"""SARIF 2.1.0, the format of static analysis results that code hosts and editors read.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from gradcli._version import __version__
+from gradcli.errors import ExitCode
+from gradcli.render.formats.gitlab import fingerprint
+from gradcli.render.style import Style
+from gradcli.render.suite_view import reasons, title
+from gradcli.render.view import WORDS
+from gradcli.report.report import Report
+from gradcli.report.suite import ERROR, CheckReport, SuiteReport, suite_of
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def render(report: Report, style: Style) -> str:
+    """Return a run with a result where the report is no pass."""
+    return render_suite(suite_of([report]), style)
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return a run with a result for each failure, the gravest first."""
+    words = {**{str(verdict): text for verdict, text in WORDS.items()}, ERROR: "the check itself is wrong"}
+    rules = [{"id": name, "shortDescription": {"text": text}} for name, text in words.items()]
+    driver = {"name": "gradcli", "version": __version__, "rules": rules}
+    run = {"tool": {"driver": driver}, "results": [_result(check) for check in suite.failures]}
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=True) + "\n"
+
+
+def _result(check: CheckReport) -> dict[str, Any]:
+    location = {
+        "artifactLocation": {"uri": _uri(check.file or "")},
+        "region": {"startLine": check.line or 1},
+    }
+    return {
+        "ruleId": check.outcome,
+        "level": "warning" if check.code is ExitCode.UNDECIDED else "error",
+        "message": {"text": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"},
+        "partialFingerprints": {"check/v1": fingerprint(check)},
+        **({} if check.file is None else {"locations": [{"physicalLocation": location}]}),
+    }
+
+
+def _uri(file: str) -> str:
+    """Return a file's name as a reference, relative as long as the name is."""
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix(), errors="surrogateescape")

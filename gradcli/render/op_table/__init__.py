@@ -1,0 +1,1 @@
+"""The table of ops, as text and as Markdown."""

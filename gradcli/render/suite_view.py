@@ -1,0 +1,141 @@
+"""What a reader is shown of several checks, as grids and sentences: table, plain text and Markdown share it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from gradcli.errors import ExitCode
+from gradcli.escaping import escape
+from gradcli.render.grid import Grid, Lines
+from gradcli.render.numbers import short
+from gradcli.render.style import Style
+from gradcli.render.view import clip
+from gradcli.report.suite import UNVERIFIED, CheckReport, Finding, SuiteReport
+from gradcli.report.verdict import Verdict
+
+MOST_CHECKS = 24  # beyond these, a row each would bury the failures
+MOST_SLOWEST = 5
+MOST_FAILURES = 24
+LONGEST_NAME = 44
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteView:
+    """Several checks as text: `failures` are titles and sentences, the gravest first."""
+
+    grids: tuple[Grid, ...]
+    failures: tuple[tuple[str, Lines], ...]
+    left_out: str
+    verdict: Verdict | None
+    summary: str
+
+
+def suite_view(suite: SuiteReport) -> SuiteView:
+    """Return what a reader is shown of several checks."""
+    few = len(suite.checks) <= MOST_CHECKS
+    failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
+    return SuiteView(
+        grids=(_rows("Checks", suite.checks) if few else _slowest(suite),),
+        failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
+        left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
+        verdict=None if not suite.counts.keys() - {UNVERIFIED} and suite.checks else suite.verdict,
+        summary=summary(suite),
+    )
+
+
+def summary(suite: SuiteReport) -> str:
+    """Return how many checks there were, and how many came to each verdict."""
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in suite.counts.items())
+    failed = len(suite.failures)
+    total = "1 check" if len(suite.checks) == 1 else f"{len(suite.checks):,} checks"
+    text = f"{total}, {failed:,} failed" if failed else f"{total} passed" if suite.checks else "no check was run"
+    left = suite.asked - len(suite.checks)
+    return text + (f": {counts}" if counts else "") + (f"; {left:,} not run" if left else "")
+
+
+def title(check: CheckReport) -> str:
+    """Return the name of a check on one line."""
+    return escape(" ".join(check.name.split()))
+
+
+def place(check: CheckReport) -> str:
+    """Return where a check is written; nothing for a program of the command line."""
+    return "" if check.file is None else escape(f"{check.file}:{check.line}")
+
+
+def sentences(check: CheckReport) -> Lines:
+    """Return what is wrong with a check that failed."""
+    program = "" if check.name == " ".join(check.program.split()) else clip(check.program, 100)
+    return tuple(part for part in (program, *reasons(check)) if part)
+
+
+def reasons(check: CheckReport) -> Lines:
+    """Return why a check failed: an error, an unexpected verdict, or what is wrong with each tensor."""
+    reason = () if check.reason is None else (f"{check.outcome}: {escape(' '.join(check.reason.split()))}",)
+    unexpected = () if check.expect is None else (f"expected {check.expect}, found {check.outcome}",)
+    return (*reason, *unexpected, *map(_finding, check.findings))
+
+
+def render_json(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
+    """Return all reports as one JSON object, a check a line."""
+    data = suite.to_dict()
+    checks = ",\n".join(f"  {_dumps(check)}" for check in data.pop("checks"))
+    fields = [f' "{name}": {_dumps(value)}' for name, value in data.items()]
+    fields.insert(2, f' "checks": [\n{checks}\n ]')
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def render_lines(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
+    """Return a line of JSON for each report."""
+    return "".join(map(render_line, suite.checks))
+
+
+def render_line(check: CheckReport) -> str:
+    """Return the line of JSON for one report."""
+    return _dumps(check.to_dict()) + "\n"
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=True)
+
+
+def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:
+    rows = tuple(((clip(check.name, LONGEST_NAME),), _verdict(check), (_time(check),)) for check in checks)
+    return Grid(heading, ("check", "verdict", "time"), rows)
+
+
+def _slowest(suite: SuiteReport) -> Grid:
+    return _rows("Slowest checks", sorted(suite.checks, key=lambda check: -check.seconds)[:MOST_SLOWEST])
+
+
+def _verdict(check: CheckReport) -> Lines | Verdict:
+    if check.verdict is None:
+        return (check.outcome,)
+    # An expected verdict is as good as a match, an unexpected one as bad as a mismatch: the words say what was found.
+    expected = check.expect is not None and check.verdict is not Verdict.MATCH
+    return (
+        (f"{check.outcome}, {'as expected' if check.code is ExitCode.OK else 'unexpected'}",)
+        if expected
+        else check.verdict
+    )
+
+
+def _time(check: CheckReport) -> str:
+    return f"{check.seconds:.2f} s"
+
+
+def _finding(finding: Finding) -> str:
+    text = f"{clip(finding.tensor, LONGEST_NAME)}: {finding.verdict}"
+    if finding.note:  # it has the place and the numbers, of a claim too
+        return f"{text}: {escape(' '.join(finding.note.split()))}"
+    if finding.index is None or finding.symbolic is None:
+        return text
+    at = f" at {list(finding.index)}" if finding.index else ""
+    return f"{text}{at}: autograd {_number(finding.autograd)}, symbolic {_number(finding.symbolic)}"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{_number(value['real'])}{'' if str(value['imag']).startswith('-') else '+'}{_number(value['imag'])}j"
+    return short(value) if isinstance(value, float | int) else str(value)

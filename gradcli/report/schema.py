@@ -1,0 +1,122 @@
+"""The JSON Schema of the report, read off its dataclasses: the same annotations say what `to_dict` writes."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+
+from gradcli.report.records import is_optional
+from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
+
+JsonSchema: TypeAlias = "dict[str, Any]"
+
+SIMPLE: dict[object, JsonSchema] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"$ref": "#/$defs/Real"},
+    type(None): {"type": "null"},
+    Any: {"$ref": "#/$defs/Tensor"},  # only tensors are of a type that the report leaves open
+}
+NUMBERS: dict[str, JsonSchema] = {
+    "Real": {
+        "description": "A number; what JSON has no number for is a string.",
+        "anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}],
+    },
+    "Complex": {
+        "type": "object",
+        "properties": {"real": {"$ref": "#/$defs/Real"}, "imag": {"$ref": "#/$defs/Real"}},
+        "required": ["real", "imag"],
+        "additionalProperties": False,
+    },
+    "Tensor": {
+        "description": "A number, or nested lists of numbers.",
+        "anyOf": [
+            {"$ref": "#/$defs/Real"},
+            {"$ref": "#/$defs/Complex"},
+            {"type": "boolean"},
+            {"type": "array", "items": {"$ref": "#/$defs/Tensor"}},
+        ],
+    },
+}
+
+# What a suite says of a check, beside its report.
+NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "tags": list[str], "seconds": float}
+REQUIRED = ["name", "seconds"]
+
+
+def report_schema() -> JsonSchema:
+    """Return the JSON Schema of the report."""
+    definitions = dict(NUMBERS)
+    schema = _object(Report, definitions)
+    schema["properties"]["schema"] = {"const": REPORT_SCHEMA}
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "title": "gradcli report", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def suite_report_schema() -> JsonSchema:
+    """Return the JSON Schema of the report of several checks: reports with a name, or the error of a check."""
+    report = report_schema()
+    named = {name: _schema_of(kind, {}) for name, kind in NAMED.items()}
+    check = {"allOf": [{"$ref": "#/$defs/Report"}, {"type": "object", "properties": named, "required": REQUIRED}]}
+    definitions = {**report.pop("$defs"), "Report": {key: report[key] for key in ("type", "properties", "required")}}
+    definitions["Failed"] = _failed(named)
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    properties = {
+        "schema": {"const": SUITE_SCHEMA},
+        "failures": {"type": "array", "items": {"type": "string"}},
+        "checks": {"type": "array", "items": {"anyOf": [check, {"$ref": "#/$defs/Failed"}]}},
+        "counts": counts,
+        "verdict": {"$ref": "#/$defs/Verdict"},
+    }
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"$schema": report["$schema"], "title": "gradcli suite report", **schema, "$defs": definitions}
+
+
+def _failed(named: JsonSchema) -> JsonSchema:
+    """Return the schema of a check without a report: it is wrong itself, or no process finished it."""
+    message = {"type": "string"}
+    reason = {"message": message, "hint": {"anyOf": [message, {"type": "null"}]}, "exit": {"type": "integer"}}
+    error = {"type": "object", "properties": reason, "required": list(reason)}
+    verdict = {"anyOf": [{"$ref": "#/$defs/Verdict"}, {"type": "null"}]}
+    properties = {**named, "program": {"type": "string"}, "error": error, "verdict": verdict}
+    return {"type": "object", "properties": properties, "required": [*REQUIRED, "program", "error", "verdict"]}
+
+
+def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    hints = get_type_hints(kind)
+    properties = {field.name: _schema_of(hints[field.name], definitions) for field in fields(kind)}
+    return {
+        "type": "object",
+        "description": " ".join((inspect.getdoc(kind) or "").split()),
+        "properties": properties,
+        "required": [field.name for field in fields(kind) if not is_optional(field)],
+    }
+
+
+def _schema_of(kind: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    """Return the schema of one annotation; a dataclass or an enumeration goes to the definitions."""
+    if kind in SIMPLE:
+        return SIMPLE[kind]
+    arguments = [argument for argument in get_args(kind) if argument is not ...]
+    if get_origin(kind) is types.UnionType:
+        return {"anyOf": [_schema_of(argument, definitions) for argument in arguments]}
+    if get_origin(kind) in {tuple, list}:
+        return {"type": "array", "items": _schema_of(arguments[0], definitions)}
+    if get_origin(kind) is dict:
+        return {"type": "object", "additionalProperties": _schema_of(arguments[1], definitions)}
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = _definition(kind, definitions)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _definition(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    if is_dataclass(kind):
+        return _object(kind, definitions)
+    if issubclass(kind, StrEnum):
+        return {"enum": [str(member) for member in kind]}
+    msg = f"the report has a field of type {kind.__name__}, which has no JSON Schema yet"
+    raise TypeError(msg)

@@ -1,0 +1,159 @@
+"""What several checks came to, as plain data: it crosses from worker processes and needs no torch to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcli.errors import GRAVEST_FIRST, ExitCode, GradcliError
+from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport, jsonable
+from gradcli.report.verdict import Verdict, worst
+
+# Counted beside the verdicts: a check that is wrong itself, and one that was not to be verified.
+ERROR, UNVERIFIED = "error", "not verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A tensor of a check with a verdict that is no match, and what the report says of it."""
+
+    tensor: str
+    verdict: Verdict
+    note: str | None
+    autograd: Any | None  # autograd's gradient at the worst entry, and the symbolic one
+    symbolic: Any | None
+    index: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one check of several came to.
+
+    `data` is its report as JSON data, and None where there is none: `reason` says why. Without a verdict the check is
+    wrong itself. `code` is the exit code that it asks for, `seconds` the time that it took.
+    """
+
+    name: str
+    program: str
+    verdict: Verdict | None
+    code: ExitCode
+    data: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
+    hint: str | None = None
+    expect: Verdict | None = None
+    tags: tuple[str, ...] = ()
+    file: str | None = None
+    line: int | None = None
+    seconds: float = 0.0
+    told: str | None = None  # what standard error says of a check that is wrong itself
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the check asks for exit code 0."""
+        return self.code is ExitCode.OK
+
+    @property
+    def outcome(self) -> str:
+        """Return the verdict in a word, or that there is an error."""
+        return ERROR if self.verdict is None and self.reason is not None else str(self.verdict or UNVERIFIED)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as strict JSON data, with what the suite says of the check."""
+        said = {"name": self.name, "file": self.file, "line": self.line, "expect": self.expect, "tags": self.tags}
+        head = {key: jsonable(value) for key, value in said.items() if value not in {None, ()}}
+        head["seconds"] = round(self.seconds, 6)
+        if self.data is None:
+            reason = {"message": self.reason, "hint": self.hint, "exit": int(self.code)}
+            return {**head, "program": self.program, ERROR: reason, "verdict": jsonable(self.verdict)}
+        return {"schema": self.data["schema"], **head, **self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteReport:
+    """What several checks came to, in their order; `asked` is how many there were, of which some may not have run."""
+
+    checks: tuple[CheckReport, ...]
+    asked: int
+    schema: str = field(default=SUITE_SCHEMA)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many checks came to each verdict, or to an error."""
+        outcomes = [check.outcome for check in self.checks]
+        return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR, UNVERIFIED] if name in outcomes}
+
+    @property
+    def failures(self) -> list[CheckReport]:
+        """Return the checks that do not pass, the gravest first, then in their order."""
+        failed = [check for check in self.checks if not check.passed]
+        return sorted(failed, key=lambda check: GRAVEST_FIRST.index(check.code))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the worst verdict: one that is expected counts as a match, one that is not as a mismatch."""
+        return worst([_judged(check) for check in self.checks])
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code that all checks ask for."""
+        codes = {check.code for check in self.checks}
+        return next((code for code in GRAVEST_FIRST if code in codes), ExitCode.OK)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as strict JSON data; failures come first, by name."""
+        return {
+            "schema": self.schema,
+            "failures": [check.name for check in self.failures],
+            "checks": [check.to_dict() for check in self.checks],
+            "counts": self.counts,
+            "verdict": str(self.verdict),
+        }
+
+
+def check_report(report: Report, name: str, expect: Verdict | None = None, **place: Any) -> CheckReport:
+    """Return what a check came to that has a report; `place` are the fields that the suite gives."""
+    found = tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
+    code = report.exit_code if expect is None else _expected(report, expect)
+    data = report.to_dict()
+    return CheckReport(name, report.program, report.verdict, code, data, found, expect=expect, **place)
+
+
+def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:
+    """Return what a check came to that ended with an error; one without a verdict in time is undecided."""
+    verdict = Verdict.UNDECIDED if error.exit_code is ExitCode.UNDECIDED else None
+    reason = error.message.removeprefix(f"{Verdict.UNDECIDED}: ")
+    return CheckReport(name, program, verdict, error.exit_code, reason=reason, hint=error.hint, **place)
+
+
+def suite_of(reports: Sequence[Report]) -> SuiteReport:
+    """Return the suite whose checks are these reports, named by their programs."""
+    checks = tuple(check_report(report, " ".join(report.program.split())) for report in reports)
+    return SuiteReport(checks, len(checks))
+
+
+def _expected(report: Report, expect: Verdict) -> ExitCode:
+    """Return the exit code of a check that expects a verdict: what passes unexpectedly fails too."""
+    return ExitCode.OK if report.verdict is expect else report.exit_code or ExitCode.MISMATCH
+
+
+def _judged(check: CheckReport) -> Verdict:
+    if check.expect is not None and check.verdict is not None and check.data is not None:
+        failed = Verdict.UNDECIDED if check.code is ExitCode.UNDECIDED else Verdict.MISMATCH
+        return Verdict.MATCH if check.passed else failed
+    if check.verdict is None and check.reason is None:
+        return Verdict.MATCH  # --no-verify: nothing was to be found out
+    return check.verdict or Verdict.UNDECIDED
+
+
+def _finding(tensor: TensorReport) -> Finding:
+    assert tensor.verdict is not None  # noqa: S101 (only those with one are given)
+    index = None if tensor.symbolic is None else tensor.symbolic.worst_index
+    symbolic = None if tensor.symbolic is None else _entry(tensor.symbolic.value, index)
+    return Finding(tensor.name, tensor.verdict, tensor.note, _entry(tensor.gradient, index), symbolic, index)
+
+
+def _entry(tensor: Any | None, index: tuple[int, ...] | None) -> Any | None:
+    """Return the entry of a tensor that an index names, as JSON data."""
+    return None if tensor is None or index is None else jsonable(tensor[index])

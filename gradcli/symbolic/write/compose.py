@@ -1,0 +1,280 @@
+"""A whole program's gradients in index notation: entries substituted into each other, adjoints composed in reverse.
+
+Every node of a sketch has an entry (its value at given indices) and an adjoint (the output's derivative with respect to
+that entry). Both are kept as a template over fresh index symbols. An axis of length 1 is always read at index 0, so its
+index is no symbol. Sizes are numbers here, so a sum has numeric limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import sympy
+from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
+
+from gradcli.derivation.messages import Signature
+from gradcli.derivation.tensor_program import COTANGENT
+from gradcli.symbolic.derive.derive import entry_of
+from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
+from gradcli.symbolic.derive.entries import Entry, index_labels, labels, scalar
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
+from gradcli.symbolic.write.sums import iverson, solve_index, total
+from gradcli.symbolic.write.tidy import merge_branches
+
+LARGEST = 300  # operations in one expression; what is larger is no formula to read
+
+
+@dataclass(slots=True)
+class Composition:
+    """Entries and adjoints of some nodes of a sketch; the nodes in `cut` stand for themselves."""
+
+    scope: Scope
+    nodes: list[dict[str, Any]]
+    cut: Mapping[int, Template]
+    entries: dict[int, Template] = field(default_factory=dict)
+    adjoints: dict[int, Template] = field(default_factory=dict)
+    blocked: set[int] = field(default_factory=set)
+    softmaxes: dict[int, Softmax] = field(default_factory=dict)
+
+    def with_softmax(self) -> Composition:
+        """Write exponentials that are summed as a softmax."""
+        for found in find_softmaxes(self.nodes):
+            if found.exponential not in self.cut and found.total not in self.cut:
+                self.softmaxes |= {found.exponential: found, found.total: found}
+        return self
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Return a node's shape."""
+        return tuple(self.nodes[place]["shape"])
+
+    def entry(self, place: int) -> Template:
+        """Return a node's value; NoFormulaError if it has none in index notation."""
+        if place not in self.entries:
+            self.entries[place] = self.cut[place] if place in self.cut else self._entry(place)
+        return self.entries[place]
+
+    def _entry(self, place: int) -> Template:
+        node = self.nodes[place]
+        if place in self.softmaxes:
+            return self._exponential(place)
+        if node.get("shift"):
+            return Template(self.scope.fresh(self.shape(place)), Integer(0))
+        if "read" in node:
+            symbols = self.scope.fresh(self.shape(place))
+            return Template(symbols, self.entry(node["read"]["node"]).at(_sources(node["read"]["places"], symbols)))
+        if "formula" not in node:
+            return self._opaque(place, node)
+        return _checked(self._defined(node))
+
+    def _exponential(self, place: int) -> Template:
+        """Return exp(x) as softmax(x) times its sum, or that sum."""
+        found = self.softmaxes[place]
+        entries = stand_ins(self.scope, self.nodes, found, self.entry(found.input))
+        self.entries[found.exponential], self.entries[found.total] = entries
+        return self.entries[place]
+
+    def _opaque(self, place: int, node: dict[str, Any]) -> Template:
+        if node["name"] is None:
+            raise NoFormulaError
+        return self.scope.tensor(place, "t", node["name"], self.shape(place))
+
+    def _defined(self, node: dict[str, Any]) -> Template:
+        entry = _entry_of(node)
+        reader = _Reader(self, node, entry)
+        symbols = self.scope.fresh(node["shape"])
+        bound = reader.bind(node["out"], node["result"], symbols)
+        return Template(symbols, reader.expand(entry.terms, bound))
+
+    def run(self, order: Iterable[int], targets: Mapping[int, Template]) -> None:
+        """Take the adjoints in `targets` through the nodes in `order` (the last first) to everything that they read."""
+        self.adjoints |= targets
+        for place in order:
+            node = self.nodes[place]
+            if place in self.blocked:
+                self.blocked.update(node["inputs"])
+            elif place in self.adjoints and node["inputs"]:
+                self._through(place, node)
+
+    def _through(self, place: int, node: dict[str, Any]) -> None:
+        if "read" in node:
+            self._read_back(place, node)
+        elif "formula" not in node:
+            self.blocked.update(node["inputs"])
+        else:
+            for name in node["wrt"]:
+                self._pull_back(place, node, name)
+
+    def _add(self, place: int, symbols: Indices, body: Expr) -> None:
+        known = self.adjoints.get(place)
+        body = body if known is None else known.at(symbols) + body
+        try:
+            self.adjoints[place] = _checked(Template(symbols, body))
+        except NoFormulaError:
+            self.blocked.add(place)
+
+    def _pull_back(self, place: int, node: dict[str, Any], name: str) -> None:
+        """Add what a defined node contributes to the adjoint of one operand."""
+        operand = node["operands"][name]
+        try:
+            if place in self.softmaxes and self.softmaxes[place].exponential == place:
+                given = self.adjoints[place]
+                return self._add(operand["node"], given.symbols, given.body * self.entry(place).at(given.symbols))
+            entry = _entry_of(node)
+            product = _adjoint_of(node, name)
+            reader = _Reader(self, node, entry, place)
+            symbols = self.scope.fresh(self.shape(operand["node"]))
+            bound = reader.bind(ADJOINT_LABELS[: len(operand["axes"])], operand["axes"], symbols)
+            self._add(operand["node"], symbols, reader.expand(product.terms, bound))
+        except NoFormulaError:
+            self.blocked.add(operand["node"])
+
+    def _read_back(self, place: int, node: dict[str, Any]) -> None:
+        """Add the adjoint of a moved tensor to its source's, at the indices that the result reads."""
+        source = node["read"]["node"]
+        symbols = self.scope.fresh(self.shape(source))
+        given = self.adjoints[place]
+        known: dict[Symbol, Expr] = {}
+        conditions: list[Expr] = []
+        for symbol, (base, step, axis) in zip(symbols, node["read"]["places"], strict=True):
+            index = None if axis is None else given.symbols[axis]
+            solved, condition = solve_index(symbol, base, step, index, known, self.scope.sizes)
+            known |= solved
+            conditions.append(condition)
+        summed = [symbol for symbol in given.symbols if isinstance(symbol, Symbol) and symbol not in known]
+        body = total(given.body, summed, self.scope.sizes)
+        self._add(source, symbols, iverson(conditions) * body.xreplace(known))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Puts operands' entries in the places where a definition, or its derivative, reads them."""
+
+    composition: Composition
+    node: dict[str, Any]
+    definition: Entry
+    upstream: int | None = None
+
+    def bind(self, letters: str, axes: list[list[int]], symbols: Indices) -> dict[Symbol, Indices]:
+        """Return what labels stand for: the indices of the original axes behind each presented one."""
+        return {
+            label: tuple(symbols[axis] for axis in group) for label, group in zip(labels(letters), axes, strict=True)
+        }
+
+    def expand(self, terms: tuple[Expr, ...], bound: Mapping[Symbol, Indices]) -> Expr:
+        """Return a sum of terms with all operands in place, and every label summed that is not bound."""
+        return sympy.Add(*[self._term(_arithmetic(term), dict(bound)) for term in terms])
+
+    def _term(self, term: Expr, bound: dict[Symbol, Indices]) -> Expr:
+        scope, lengths = self.composition.scope, self._lengths()
+        summed: list[Symbol] = []
+        for label in sorted(index_labels(term) - set(bound), key=str):
+            bound[label] = scope.fresh(lengths[label])
+            summed += [symbol for symbol in bound[label] if isinstance(symbol, Symbol)]
+        places = {atom: self._read(atom, bound) for atom in self._atoms(term)}
+        counts = {atom: Integer(prod(lengths[_label(atom)])) for atom in term.atoms(Length)}
+        single = {label: (indices or (Integer(0),))[0] for label, indices in bound.items() if len(indices) <= 1}
+        body = _conditions(term, places).xreplace(places | counts | single)
+        if index_labels(body):
+            raise NoFormulaError
+        return total(merge_branches(body), summed, scope.sizes)
+
+    def _atoms(self, term: Expr) -> list[Expr]:
+        names = [*self.node["operands"], COTANGENT]
+        found = [atom for atom in term.atoms(Indexed) if atom.base.label.name in names]
+        found += [scalar(name) for name in names if not self._axes(name) and scalar(name) in term.free_symbols]
+        return sorted(found, key=sympy.default_sort_key)
+
+    def _axes(self, name: str) -> list[list[int]]:
+        axes: list[list[int]] = self.node["result"] if name == COTANGENT else self.node["operands"][name]["axes"]
+        return axes
+
+    def _lengths(self) -> dict[Symbol, tuple[int, ...]]:
+        """Return the lengths of the axes behind every label of the definition."""
+        shape = self.node["shape"]
+        lengths = {
+            label: tuple(shape[axis] for axis in group)
+            for label, group in zip(labels(self.node["out"]), self.node["result"], strict=True)
+        }
+        for term in self.definition.terms:
+            for atom in sorted(term.atoms(Indexed), key=sympy.default_sort_key):
+                name = atom.base.label.name
+                shape = self.composition.shape(self.node["operands"][name]["node"])
+                for index, group in zip(atom.indices, self._axes(name), strict=True):
+                    if isinstance(index, Symbol):
+                        lengths.setdefault(index, tuple(shape[axis] for axis in group))
+        return lengths
+
+    def _read(self, atom: Expr, bound: Mapping[Symbol, Indices]) -> Expr:
+        """Return what stands at one place: an operand's entry, or the upstream gradient's."""
+        name = atom.base.label.name if isinstance(atom, Indexed) else atom.name
+        template = self._template(name)
+        indices: list[Expr] = [Integer(0)] * len(template.symbols)
+        for label, group in zip(getattr(atom, "indices", ()), self._axes(name), strict=True):
+            for axis, index in zip(group, _indices(label, bound, len(group)), strict=True):
+                indices[axis] = index
+        return template.at(indices)
+
+    def _template(self, name: str) -> Template:
+        if name == COTANGENT:
+            assert self.upstream is not None  # noqa: S101 (only derivatives read the upstream gradient)
+            return self.composition.adjoints[self.upstream]
+        return self.composition.entry(self.node["operands"][name]["node"])
+
+
+def _arithmetic(term: Any) -> Expr:
+    """Return a condition as 1 where it holds and 0 elsewhere."""
+    return term if isinstance(term, Expr) else Piecewise((Integer(1), term), (Integer(0), True))
+
+
+def _indices(label: Expr, bound: Mapping[Symbol, Indices], count: int) -> Indices:
+    if label in bound and len(bound[label]) == count:
+        return bound[label]
+    if count == 0:
+        return ()
+    single = {known: indices[0] for known, indices in bound.items() if len(indices) == 1}
+    if count != 1 or not index_labels(label) <= set(single):
+        raise NoFormulaError
+    return (label.xreplace(single),)
+
+
+def _conditions(term: Expr, places: Mapping[Expr, Expr]) -> Expr:
+    """Return a term with `operand != 0` replaced by the condition that an operand is (1 if it holds, else 0)."""
+    found = {}
+    for atom, value in places.items():
+        if isinstance(value, Piecewise) and [branch.expr for branch in value.args] == [1, 0]:
+            found[Ne(atom, 0)] = value.args[0].cond
+    return term.xreplace(found)
+
+
+def _label(length: Length) -> Symbol:
+    return labels(length.name.removeprefix("length_"))[0]
+
+
+def _sources(places: list[list[Any]], symbols: Indices) -> Indices:
+    return tuple(Integer(base) if axis is None else base + step * symbols[axis] for base, step, axis in places)
+
+
+def _entry_of(node: dict[str, Any]) -> Entry:
+    entry = entry_of(_signature(node))
+    return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
+
+
+def _adjoint_of(node: dict[str, Any], name: str) -> Entry:
+    rank = len(node["operands"][name]["axes"])
+    entry = vector_jacobian_product(entry_of(_signature(node)), name, rank)
+    return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
+
+
+def _signature(node: dict[str, Any]) -> Signature:
+    data = {**node, "unknown": None}
+    return Signature.from_data(data)
+
+
+def _checked(template: Template) -> Template:
+    if template.body.count_ops() > LARGEST:
+        raise NoFormulaError
+    return template

@@ -1,0 +1,76 @@
+"""Exponentials that are summed: exp(x) is written as softmax(x) times the sum, so that the sum cancels where it can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Expr, Integer, Symbol
+
+from gradcli.symbolic.write.notation import NotWritableError
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.tensor_notation import TensorNotation
+
+LONGEST_ARGUMENT = 40
+EXPONENTIAL, SUM = "exp(input)", "input[..., k]"
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """A node exp(x), the node that sums it along one axis, and the node x."""
+
+    exponential: int
+    total: int
+    input: int
+    axis: int
+
+
+def find_softmaxes(nodes: list[dict[str, Any]]) -> list[Softmax]:
+    """Return all sums of exponentials along one axis."""
+    found = []
+    for place, node in enumerate(nodes):
+        operand = node.get("operands", {}).get("input")
+        if node.get("formula") == SUM and nodes[operand["node"]].get("formula") == EXPONENTIAL:
+            exponential = operand["node"]
+            if len(operand["axes"][-1]) == 1:
+                source = nodes[exponential]["operands"]["input"]["node"]
+                found.append(Softmax(exponential, place, source, operand["axes"][-1][0]))
+    return found
+
+
+def stand_ins(
+    scope: Scope, nodes: list[dict[str, Any]], found: Softmax, argument: Template
+) -> tuple[Template, Template]:
+    """Return the entries of exp(x) and of its sum, in terms of the softmax and of a sum without a name."""
+    shape = tuple(nodes[found.exponential]["shape"])
+    kept = tuple(size for axis, size in enumerate(shape) if axis != found.axis)
+    ratio = scope.tensor(found.exponential, "p", _name(scope, argument, found.axis, len(shape)), shape)
+    whole = scope.tensor(found.total, "z", "", kept)
+    scope.nameless.add(f"z{found.total:05d}")
+    beside = [index for axis, index in enumerate(ratio.symbols) if axis != found.axis]
+    exponential = Template(ratio.symbols, ratio.body * whole.at(beside))
+    symbols = scope.fresh(nodes[found.total]["shape"])
+    return exponential, Template(symbols, whole.at(_kept(nodes[found.total], symbols, found.axis, len(shape))))
+
+
+def _kept(node: dict[str, Any], symbols: Indices, axis: int, rank: int) -> list[Expr]:
+    """Return the index of the sum along each axis of what is summed, but the summed one."""
+    indices: dict[int, Expr] = {}
+    for source, result in zip(node["operands"]["input"]["axes"][:-1], node["result"], strict=True):
+        indices |= {old: symbols[new] for old, new in zip(source, result, strict=True)}
+    return [indices.get(other, Integer(0)) for other in range(rank) if other != axis]
+
+
+def _name(scope: Scope, argument: Template, axis: int, rank: int) -> str:
+    try:
+        text = TensorNotation(scope, argument.symbols).whole(argument.body).text
+    except NotWritableError:
+        raise NoFormulaError from None
+    if len(text) > LONGEST_ARGUMENT:
+        raise NoFormulaError
+    return f"softmax({text}, dim={axis - rank})"
+
+
+def has_nameless(scope: Scope, body: Expr) -> bool:
+    """Tell whether a formula reads a sum that has no name."""
+    return any(isinstance(symbol, Symbol) and symbol.name in scope.nameless for symbol in body.free_symbols)

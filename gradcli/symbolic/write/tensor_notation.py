@@ -1,0 +1,147 @@
+"""A formula for a whole tensor, without indices, as PyTorch runs it: `A.T @ (1 - tanh(A @ x)**2)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
+
+from gradcli.symbolic.write.broadcasting import Axes, align, broadcast
+from gradcli.symbolic.write.contraction import contract
+from gradcli.symbolic.write.notation import Notation, NotWritableError
+from gradcli.symbolic.write.scope import Scope
+from gradcli.symbolic.write.sums import on_indices
+from gradcli.symbolic.write.text import Shown, call, named, scaled, suffix
+
+
+class TensorNotation(Notation):
+    """Writes a gradient whose axes have the index symbols `target`."""
+
+    def __init__(self, scope: Scope, target: Sequence[Expr]) -> None:
+        super().__init__(scope)
+        self.target: Axes = tuple(index if isinstance(index, Symbol) else None for index in target)
+        self.order = [index for index in self.target if index is not None]
+        self.sizes = dict(scope.sizes)
+        self.beside: tuple[Symbol, ...] = ()
+
+    def whole(self, body: Expr) -> Shown:
+        """Return the formula of the whole tensor; what it says broadcasts to the tensor's shape."""
+        coefficient, rest = body.as_coeff_Mul()
+        piece = align(self.write(rest), self.target)
+        return piece if coefficient == 1 else scaled(coefficient, piece)
+
+    def joined(self, pieces: Sequence[Shown]) -> tuple[list[Shown], Axes]:
+        """Return pieces that broadcast against each other as their indices say."""
+        axes = broadcast([piece.axes for piece in pieces])
+        if axes is not None:
+            return list(pieces), axes
+        target = self._common([piece.axes for piece in pieces])
+        aligned = [align(piece, target) for piece in pieces]
+        axes = broadcast([piece.axes for piece in aligned])
+        assert axes is not None  # noqa: S101 (aligned to common axes)
+        return aligned, axes
+
+    def _common(self, several: Sequence[Axes]) -> Axes:
+        """Return axes that hold everyone's: the most frequent ones among the pieces, else in an order."""
+        union = {axis for axes in several for axis in axes if axis is not None}
+        whole = [axes for axes in several if set(axes) == union]
+        if whole:
+            return max(whole, key=whole.count)
+        return tuple(sorted(union, key=lambda axis: (self._position(axis), axis.name)))
+
+    def _position(self, axis: Symbol) -> int:
+        """Return where an axis goes: as in the tensor that the piece is multiplied with, then as in the target."""
+        order = [*self.beside, *self.order]
+        return order.index(axis) if axis in order else len(order)
+
+    def _product(self, node: Expr) -> Shown:
+        before = self.beside
+        reads = [factor.indices for factor in node.args if isinstance(factor, Indexed)]
+        widest = tuple(index for index in max(reads, key=len, default=()) if isinstance(index, Symbol))
+        self.beside = widest if len(widest) > 1 else before
+        shown = super()._product(node)
+        self.beside = before
+        return shown
+
+    def read(self, node: Indexed) -> Shown:
+        """Return a tensor, or the part of it that is read."""
+        key = node.base.label.name
+        name = named(self.scope.names[key])
+        reads = [self._axis(index, size) for index, size in zip(node.indices, self.scope.shapes[key], strict=True)]
+        axes = [axis for _, axis, kept in reads if kept]
+        present = [axis for axis in axes if axis is not None]
+        if len(present) != len(set(present)):
+            return self._diagonal(name, reads, axes)
+        return _subscripted(name, [text for text, _, _ in reads]).with_axes(axes)
+
+    def _diagonal(self, name: Shown, reads: list[tuple[str, Symbol | None, bool]], axes: list[Any]) -> Shown:
+        if len(axes) != 2 or len(reads) != 2 or any(text != ":" for text, _, _ in reads):  # noqa: PLR2004
+            raise NotWritableError
+        return call("diagonal", name, latex=r"\operatorname{diag}").with_axes(axes[:1])
+
+    def _axis(self, index: Expr, size: int) -> tuple[str, Symbol | None, bool]:
+        """Return the subscript that reads one axis, the symbol that goes along it, and whether the axis stays."""
+        if isinstance(index, Integer):
+            return (":", None, True) if size == 1 else (str(index), None, False)
+        symbols = sorted(index.free_symbols, key=str)
+        if len(symbols) != 1 or symbols[0] not in self.sizes:
+            raise NotWritableError
+        (symbol,) = symbols
+        step, base = index.coeff(symbol), index.subs(symbol, 0)
+        if not (step.is_Integer and base.is_Integer and step > 0 and step * symbol + base == index):
+            raise NotWritableError
+        return _slice(int(base), int(step), self.sizes[symbol], size), symbol, True
+
+    def sum(self, node: Sum) -> Shown:
+        """Return a sum as a matrix product, `sum(…, dim=…)` or einsum."""
+        body, summed = node, []
+        while isinstance(body, Sum):
+            for variable, low, high in body.limits:
+                if low != 0 or not high.is_Integer:
+                    raise NotWritableError
+                self.sizes[variable] = int(high) + 1
+                summed.append(variable)
+            body = body.function
+        return contract(self, body, summed, self.order)
+
+    def delta(self, node: KroneckerDelta) -> Shown:
+        """Return a unit matrix."""
+        left, right = node.args
+        if not (left in self.sizes and right in self.sizes and self.sizes[left] == self.sizes[right]):
+            raise NotWritableError
+        axes = sorted((left, right), key=self._position)
+        return Shown(f"eye({self.sizes[left]})", f"I_{{{self.sizes[left]}}}").with_axes(axes)
+
+    def choice(self, node: Piecewise) -> Shown:
+        """Return `where`."""
+        (value, test), *rest = node.args
+        if on_indices(test):
+            raise NotWritableError
+        otherwise = rest[0].expr if len(rest) == 1 and rest[0].cond == sympy.true else Piecewise(*rest)
+        pieces, axes = self.joined([self._condition(test), self.write(value), self.write(otherwise)])
+        return call("where", *pieces).with_axes(axes)
+
+    def _condition(self, test: Any) -> Shown:
+        if isinstance(test, sympy.And | sympy.Or) and len(test.args) > 2:  # noqa: PLR2004 (PyTorch's take two)
+            test = test.func(test.func(*test.args[:-1]), test.args[-1], evaluate=False)
+        return self.write(test)
+
+    def index(self, node: Symbol) -> Shown:  # noqa: ARG002 (one notation has a place for it)
+        """Refuse: an index has no place in this notation."""
+        raise NotWritableError
+
+
+def _slice(base: int, step: int, count: int, size: int) -> str:
+    stop = base + step * (count - 1) + 1
+    if stop > size:
+        raise NotWritableError
+    start, end = str(base) if base else "", str(stop) if stop <= size - step else ""
+    return f"{start}:{end}" + (f":{step}" if step > 1 else "")
+
+
+def _subscripted(name: Shown, items: list[str]) -> Shown:
+    while items and items[-1] == ":":
+        items.pop()
+    return suffix(name, f"[{', '.join(items)}]") if items else name

@@ -1,0 +1,144 @@
+"""Making a formula shorter: a few exact rewritings are tried, and the shortest result is kept."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from sympy import Expr, Piecewise
+from sympy.core.relational import Relational
+
+from gradcli.symbolic.write.sums import on_indices, settled
+
+WORTH_IT = 1  # a formula is left as it is for less
+MOST_TESTS = 3
+SMALL = 1  # operations; there is no shorter way to write so few
+LARGE = 60  # operations; beyond this, expanding and cancelling cost more than they give
+
+Logistic = sympy.Function("sigmoid", real=True)
+
+
+def merge_branches(term: Any) -> Any:
+    """Return a term whose branches are one formula where they are equal: a definition branches to keep its range."""
+    if term.has(sympy.ITE):
+        term = term.xreplace({test: test.to_nnf() for test in term.atoms(sympy.ITE)})
+    found = {piece: _merged(piece) for piece in term.atoms(Piecewise)}
+    changed = {piece: merged for piece, merged in found.items() if piece != merged}
+    return term.xreplace(changed) if changed else term
+
+
+@lru_cache(maxsize=512)
+def _merged(piece: Piecewise) -> Any:
+    branches = list(piece.args)
+    while isinstance(branches[-1].expr, Piecewise) and branches[-1].cond == sympy.true:
+        branches = [*branches[:-1], *branches[-1].expr.args]
+    values = [branch.expr for branch in branches]
+    if not any(value.is_Number for value in values) and all(_equal(value, values[-1]) for value in values[:-1]):
+        return values[-1]
+    return _absolute(branches, values) or Piecewise(*branches)
+
+
+def _equal(left: Expr, right: Expr) -> bool:
+    return left.count_ops() + right.count_ops() < LARGE and sympy.cancel(left - right) == 0
+
+
+def _absolute(branches: list[Any], values: list[Expr]) -> Expr | None:
+    """Return |u| or the sign of u where that is what the branches say; at 0 the sign is one of the slopes."""
+    test = branches[0].cond
+    if not isinstance(test, sympy.StrictLessThan | sympy.StrictGreaterThan) or test.rhs != 0:
+        return None
+    if any(branch.cond not in {sympy.true, _opposite(test)} for branch in branches[1:]):
+        return None
+    ahead = values if isinstance(test, sympy.StrictGreaterThan) else [-value for value in values]
+    if ahead == [1, -1, 0] or (len(ahead) == 2 and ahead == [1, -1]):  # noqa: PLR2004
+        return sympy.sign(test.lhs)
+    if ahead == [test.lhs, -test.lhs]:
+        return sympy.Abs(test.lhs)
+    return None
+
+
+def _opposite(test: Any) -> Any:
+    return sympy.Lt(test.lhs, 0) if isinstance(test, sympy.StrictGreaterThan) else sympy.Gt(test.lhs, 0)
+
+
+def tidy(body: Expr) -> Expr:
+    """Return the shortest of some ways to write an expression; of equally short ones the first."""
+    body = _folded(merge_branches(_within_sums(body)))
+    candidates = [body]
+    if SMALL < body.count_ops() <= LARGE:
+        logistic = _with_logistic(body)
+        candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
+    best = min(map(settled, candidates), key=_length)
+    return best if _length(best) < _length(body) - WORTH_IT else body
+
+
+def _within_sums(body: Expr) -> Expr:
+    """Return an expression whose sums are over shorter terms, where there is a sigmoid in them."""
+    found = {}
+    for whole in body.atoms(sympy.Sum):
+        ways = _with_logistic(whole.function) if whole.function.count_ops() <= LARGE else []
+        if ways:
+            found[whole] = whole.func(min(ways, key=_length), *whole.limits)
+    return body.xreplace(found) if found else body
+
+
+def _folded(body: Expr) -> Expr:
+    """Return one choice of whole expressions where all choices in an expression ask the same."""
+    pieces = [piece for piece in body.atoms(Piecewise) if not on_indices(piece.args[0].cond)]
+    tests = {tuple(branch.cond for branch in piece.args) for piece in pieces}
+    if not pieces or body.is_Piecewise or (body.has(sympy.Sum) and any(_is_bound(piece) for piece in pieces)):
+        return body
+    if len(tests) > 1:
+        return _decided(body, pieces) if len(tests) <= MOST_TESTS else body
+    (conditions,) = tests
+    values = [body.xreplace({piece: piece.args[place].expr for piece in pieces}) for place in range(len(conditions))]
+    return Piecewise(*zip(values, conditions, strict=True))
+
+
+def _decided(body: Expr, pieces: list[Any]) -> Expr:
+    """Return one choice whose branches know how its condition turned out, if that is shorter."""
+    first = min(pieces, key=lambda piece: (piece.count_ops(), sympy.default_sort_key(piece)))
+    test = first.args[0].cond
+    if len(first.args) != 2 or first.args[1].cond != sympy.true or not isinstance(test, Relational):  # noqa: PLR2004
+        return body
+    yes = body.xreplace({first: first.args[0].expr, test: sympy.true, test.negated: sympy.false})
+    no = body.xreplace({first: first.args[1].expr, test: sympy.false, test.negated: sympy.true})
+    folded = Piecewise((_folded(yes), test), (_folded(no), True))
+    return folded if _length(folded) < _length(body) else body
+
+
+def _is_bound(piece: Piecewise) -> bool:
+    """Tell whether a choice depends on an index that a sum binds."""
+    return any(symbol.is_integer and symbol.name.startswith("c") for symbol in piece.free_symbols)
+
+
+def _ways(body: Expr) -> list[Expr]:
+    ways = [sympy.expand_mul(body), sympy.factor_terms(body)]
+    if not body.has(Piecewise) and any(power.exp.is_negative for power in body.atoms(sympy.Pow)):
+        ways.append(sympy.cancel(body))
+        ways.append(sympy.factor(ways[-1]))
+    return ways
+
+
+def _length(body: Expr) -> int:
+    """Return how long an expression is to read; a branch or a sum weighs more than an operation."""
+    weight = body.count_ops() + len(str(body)) // 8
+    return int(weight) + 4 * len(body.atoms(Piecewise))
+
+
+def _with_logistic(body: Expr) -> list[Expr]:
+    """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
+    found: dict[Expr, Expr] = {}
+    bound = {variable for inner in body.atoms(sympy.Sum) for variable in inner.variables}
+    for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
+        if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
+            one, other = power.base.args
+            if one == 1 and isinstance(other, sympy.exp) and other.free_symbols.isdisjoint(bound):
+                found.setdefault(other, Logistic(-other.args[0]))
+    if not found:
+        return []
+    names = {value: sympy.Dummy(positive=True) for value in found.values()}
+    rewritten = body.xreplace({exponential: (1 - names[value]) / names[value] for exponential, value in found.items()})
+    back = {name: value for value, name in names.items()}
+    return [sympy.factor(sympy.cancel(rewritten)).xreplace(back), sympy.cancel(rewritten).xreplace(back)]
