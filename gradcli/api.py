@@ -9,7 +9,7 @@ from gradcli.engine import check_function as check_loaded
 from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
 from gradcli.report.report import Report
-from gradcli.settings import DataType, Reduction, Settings, Witness
+from gradcli.settings import DataType, Reduction, Settings, WitnessName
 
 
 def evaluate(
@@ -52,7 +52,7 @@ def check(
     program: str,
     inputs: Mapping[str, Any] | None = None,
     *,
-    witnesses: Sequence[str] = get_args(Witness),
+    witnesses: Sequence[str] = get_args(WitnessName),
     claims: Mapping[str, str] | None = None,
     points: int = 1,
     seed: int = 0,
@@ -128,7 +128,7 @@ def check_function(
 
 def _check(settings: Settings) -> None:
     given: list[tuple[str, str, Any]] = [("dtype", settings.dtype, DataType), ("reduce", settings.reduce, Reduction)]
-    given += [("a witness", witness, Witness) for witness in settings.witnesses]
+    given += [("a witness", witness, WitnessName) for witness in settings.witnesses]
     for name, value, kind in given:
         if value not in get_args(kind):
             msg = f"{name} is '{value}', and must be one of {', '.join(get_args(kind))}"

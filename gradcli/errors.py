@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 
 
 # A run with several checks exits with the first of these that occurs.
-GRAVEST_FIRST = (ExitCode.INTERNAL, ExitCode.USAGE, ExitCode.MISMATCH, ExitCode.UNDECIDED, ExitCode.OK)
+BY_SEVERITY = (ExitCode.INTERNAL, ExitCode.USAGE, ExitCode.MISMATCH, ExitCode.UNDECIDED, ExitCode.OK)
 
 
 @dataclass(frozen=True, slots=True)

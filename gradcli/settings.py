@@ -16,7 +16,7 @@ Command = Literal[
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-Witness = Literal["symbolic", "finite-difference", "taylor"]
+WitnessName = Literal["symbolic", "finite-difference", "taylor"]
 Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 
@@ -65,7 +65,7 @@ class Settings:
     times: int = 1  # backward calls of `accumulate` and `double-backward`
     zero_grad: Literal["none", "zeros"] | None = None  # what .grad is made before each of them
     learning_rate: float | None = None
-    witnesses: tuple[Witness, ...] = ("symbolic", "finite-difference", "taylor")
+    witnesses: tuple[WitnessName, ...] = ("symbolic", "finite-difference", "taylor")
     points: int = 1
     claims: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)

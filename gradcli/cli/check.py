@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions, settings_from
 from gradcli.cli.options import ClaimOption, DtypesOption, PointsOption, TargetsArgument, WitnessOption
 from gradcli.cli.spread import spread
-from gradcli.settings import DataType, Witness
+from gradcli.settings import DataType, WitnessName
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,6 @@ def check(
 
     dtypes = parse_choices("--dtype", [run.dtype], DataType)
     more = {"points": check_positive("--points", points), "claims": parse_claims(claim)}
-    more |= {"witnesses": parse_choices("--witness", witness, Witness)} if witness else {}
+    more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
     return run_checks(targets, settings, dtypes, suite, output)

@@ -12,7 +12,7 @@ from gradcli.errors import GradcliError, InputError, LimitError
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions, SuiteOptions
     from gradcli.settings import DataType, Settings
-    from gradcli.suite.check import Check
+    from gradcli.suite.check import SuiteCheck
 
 
 def run_checks(
@@ -47,7 +47,7 @@ def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
     return report.exit_code
 
 
-def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType]) -> list[Check]:
+def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType]) -> list[SuiteCheck]:
     """Return the checks of a suite file, or of a program beside one."""
     if not target.endswith(SUITE):
         return list(_checks(_programs([target], settings.limits.program_size), settings, dtypes))
@@ -78,9 +78,9 @@ def _lines(limit: int) -> list[str]:
     return programs
 
 
-def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> Iterator[Check]:
+def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> Iterator[SuiteCheck]:
     """Yield each program with its settings; with several, an option that names a tensor goes to those that have it."""
-    from gradcli.suite.check import Check
+    from gradcli.suite.check import SuiteCheck
 
     known = [_names(program, settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
@@ -88,7 +88,7 @@ def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataTy
         chosen = _concerning(settings, anywhere - known[place]) if known else settings
         for dtype in dtypes:
             suffix = f"[{dtype}]" if len(dtypes) > 1 else ""
-            yield Check(" ".join(program.split()) + suffix, program, replace(chosen, dtype=dtype))
+            yield SuiteCheck(" ".join(program.split()) + suffix, program, replace(chosen, dtype=dtype))
 
 
 def _concerning(settings: Settings, others: set[str]) -> Settings:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcli.report.suite import CheckReport, SuiteReport
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions, SuiteOptions
-    from gradcli.suite.executors import Place
+    from gradcli.suite.executors import ExecutorFactory
 
 
-def run_suite(checks: Sequence[Check], options: SuiteOptions, output: OutputOptions) -> int:
+def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: OutputOptions) -> int:
     """Carry out those of the checks that are asked for, write their report, and return its exit code.
 
     Ctrl-C ends it with a report of what is finished.
@@ -40,7 +40,7 @@ def run_suite(checks: Sequence[Check], options: SuiteOptions, output: OutputOpti
     return suite.exit_code
 
 
-def _chosen(checks: Sequence[Check], options: SuiteOptions) -> list[Check]:
+def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCheck]:
     from gradcli.suite import select
     from gradcli.suite.last_failed import recall
 
@@ -52,7 +52,7 @@ def _chosen(checks: Sequence[Check], options: SuiteOptions) -> list[Check]:
 
 
 def _carry_out(
-    checks: Sequence[Check], options: SuiteOptions, lines: _Lines | None, done: dict[int, CheckReport]
+    checks: Sequence[SuiteCheck], options: SuiteOptions, lines: _Lines | None, done: dict[int, CheckReport]
 ) -> None:
     """Fill `done` with the reports by number; lines of JSON are written as soon as those before them are."""
     from gradcli.cli.progress import progress
@@ -69,7 +69,7 @@ def _carry_out(
                 break
 
 
-def _place(options: SuiteOptions, count: int) -> Place:
+def _place(options: SuiteOptions, count: int) -> ExecutorFactory:
     from gradcli.suite.executors import count_jobs, dask_place, local_place
 
     jobs = count_jobs(options.jobs)
@@ -103,10 +103,10 @@ class _Lines:
 
 def _tell(report: CheckReport) -> None:
     """Say on standard error what is wrong with a check that is wrong itself."""
-    if report.told is not None:
+    if report.stderr is not None:
         from gradcli.cli.output import write_error
 
-        write_error(report.told)
+        write_error(report.stderr)
 
 
 def write_suite(suite: SuiteReport, output: OutputOptions) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 
 DEFAULT_SECONDS = 10.0
 DEFAULT_MEMORY = 2 << 30
@@ -114,16 +114,16 @@ class Derivations:
     """Derivatives by signature, formulas by sketch: each is made once in the life of the process."""
 
     worker: Worker = field(default_factory=Worker)
-    known: dict[Signature, Derived] = field(default_factory=dict)
+    known: dict[DerivativeRequest, Derived] = field(default_factory=dict)
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def request(self, signatures: Iterable[Signature]) -> None:
+    def request(self, requests: Iterable[DerivativeRequest]) -> None:
         """Derive what is not known yet."""
-        missing = [signature for signature in dict.fromkeys(signatures) if signature not in self.known]
-        answers = self.worker.ask([{"derive": signature.to_data()} for signature in missing])
-        for signature, answer in zip(missing, answers, strict=True):
+        missing = [request for request in dict.fromkeys(requests) if request not in self.known]
+        answers = self.worker.ask([{"derive": request.to_data()} for request in missing])
+        for request, answer in zip(missing, answers, strict=True):
             failed = isinstance(answer, str)
-            self.known[signature] = Derived(None, {}, error=answer) if failed else Derived.from_data(answer)  # type: ignore[arg-type]
+            self.known[request] = Derived(None, {}, error=answer) if failed else Derived.from_data(answer)  # type: ignore[arg-type]
 
     def post_formulas(self, sketch: dict[str, Any], seconds: float) -> str:
         """Have the worker write the formulas of a sketch; return the key that they are collected by."""

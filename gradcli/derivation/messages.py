@@ -19,7 +19,7 @@ def solution_name(level: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class DerivativeRequest:
     """One definition at one pattern of ranks: equal signatures have equal derivatives, whatever the sizes.
 
     `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
@@ -28,7 +28,7 @@ class Signature:
     the part of a complex value, `real` or `imag`, that this is the definition of; a complex operand `z` is there as two
     real ones, `z.real` and `z.imag`.
 
-    `through` is for derivatives of higher order. Every name in it takes the place of the definition so far by its
+    `pulled_back_by` is for derivatives of higher order. Every name in it replaces the definition so far by its
     vector-Jacobian product with respect to that operand, which reads one operand more: the cotangent. Through the
     unknown it is the adjoint system, an implicit definition again.
     """
@@ -39,14 +39,14 @@ class Signature:
     out: str
     wrt: tuple[str, ...]
     unknown: str | None = None
-    through: tuple[str, ...] = ()
+    pulled_back_by: tuple[str, ...] = ()
     part: str | None = None
 
     @property
     def solved_for(self) -> str | None:
-        """Return what the definition that `through` leads to is solved for; None if it is explicit."""
+        """Return what the definition that `pulled_back_by` leads to is solved for; None if it is explicit."""
         unknown = self.unknown
-        for level, name in enumerate(self.through, 1):
+        for level, name in enumerate(self.pulled_back_by, 1):
             unknown = solution_name(level) if name == unknown else None
         return unknown
 
@@ -55,16 +55,16 @@ class Signature:
         return asdict(self)
 
     @staticmethod
-    def from_data(data: dict[str, Any]) -> Signature:
+    def from_data(data: dict[str, Any]) -> DerivativeRequest:
         """Return the signature that `to_data` made the data of."""
-        return Signature(
+        return DerivativeRequest(
             data["formula"],
             tuple((name, labels) for name, labels in data["axes"]),
             tuple((name, value) for name, value in data["numbers"]),
             data["out"],
             tuple(data["wrt"]),
             data["unknown"],
-            tuple(data.get("through", ())),
+            tuple(data.get("pulled_back_by", ())),
             data.get("part"),
         )
 

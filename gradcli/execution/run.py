@@ -13,8 +13,8 @@ from gradcli._version import __version__
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.forward.tracer import Trace, Traced
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.language.program import Program
 from gradcli.report.report import Output, Report, TensorReport, Verdict
 from gradcli.settings import Settings
@@ -25,18 +25,18 @@ class Run:
     """A program that has run forward.
 
     `output` is a tensor that requires grad and `cotangent` has its shape: the v of the vector-Jacobian product.
-    `expansion` is the program by the definitions of its ops, and None where nothing is to be verified.
+    `decomposition` is the program by the definitions of its ops, and None where nothing is to be verified.
     """
 
     program: Program
     settings: Settings
     trace: Trace
-    names: Mapping[Traced, str]
-    output: Traced
+    names: Mapping[TracedTensor, str]
+    output: TracedTensor
     cotangent: Tensor
-    expansion: Expansion | None
+    decomposition: Decomposition | None
 
-    def named(self, wanted: Sequence[str], option: str) -> list[Traced]:
+    def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
         known = {"".join(name.split()): traced for traced, name in self.names.items()}
         tensors = []
@@ -62,8 +62,8 @@ def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
     cotangent = backward.cotangent_of(output, settings.grad_output)
-    expansion = _ask(trace) if settings.verify else None
-    return Run(program, settings, trace, display_names(trace), output, cotangent, expansion)
+    decomposition = _ask(trace) if settings.verify else None
+    return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition)
 
 
 def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
@@ -84,8 +84,8 @@ def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, *
     )
 
 
-def _ask(trace: Trace) -> Expansion:
+def _ask(trace: Trace) -> Decomposition:
     """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
-    expansion = expand(trace)
-    DERIVATIONS.request(expansion.signatures())
-    return expansion
+    decomposition = decompose(trace)
+    DERIVATIONS.request(decomposition.requests())
+    return decomposition

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built, after
 from gradcli.language.constants import is_number
-from gradcli.language.program import BooleanOperation, Call, Comparison, Expression, Literal
+from gradcli.language.program import BooleanOperation, Call, Compare, Expression, Literal
 
 _BINARY: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -74,7 +74,7 @@ def build_comparison(node: ast.Compare, built: Built) -> Expression:
         place = after(source, source.span(node.left).end, source.span(node.comparators[0]).start, operator)
         raise source.error(f"`{operator}` is not accepted", place, "comparisons are < <= > >= == !=")
     get = built.argument if source.definition else built.operand
-    return Comparison(operator, get(node.left), get(node.comparators[0]), source.span(node))
+    return Compare(operator, get(node.left), get(node.comparators[0]), source.span(node))
 
 
 def build_boolean(node: ast.BoolOp, built: Built) -> Expression:

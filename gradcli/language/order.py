@@ -9,7 +9,7 @@ from gradcli.language.program import (
     Attribute,
     BooleanOperation,
     Call,
-    Comparison,
+    Compare,
     Conditional,
     Ellipsis,
     Expression,
@@ -18,10 +18,10 @@ from gradcli.language.program import (
     Slice,
 )
 
-Node: TypeAlias = "Expression | Slice | Ellipsis"
+SyntaxNode: TypeAlias = "Expression | Slice | Ellipsis"
 
 
-def children(node: Node) -> tuple[Node, ...]:
+def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
     """Return the nodes directly inside a node, in the order in which they are written (a condition comes first)."""
     match node:
         case Call(arguments=arguments, keywords=keywords):
@@ -34,7 +34,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return tuple(bound for bound in (start, stop, step) if bound is not None)
         case Sequence(items=items):
             return items
-        case Comparison(left=left, right=right):
+        case Compare(left=left, right=right):
             return (left, right)
         case BooleanOperation(operands=operands):
             return operands
@@ -43,12 +43,12 @@ def children(node: Node) -> tuple[Node, ...]:
     return ()
 
 
-def postorder(expression: Node, *, opaque: tuple[type, ...] = ()) -> Iterator[Node]:
+def postorder(expression: SyntaxNode, *, opaque: tuple[type, ...] = ()) -> Iterator[SyntaxNode]:
     """Yield every node after the nodes inside it; nodes of the `opaque` types are yielded but not entered.
 
     An evaluator that runs only the branch taken passes `opaque=(Conditional, BooleanOperation)`.
     """
-    stack: list[tuple[Node, bool]] = [(expression, False)]
+    stack: list[tuple[SyntaxNode, bool]] = [(expression, False)]
     while stack:
         node, entered = stack.pop()
         if entered or isinstance(node, opaque):

@@ -86,7 +86,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Compare:
     """`left operator right`, one of < <= > >= == != (and `is`, `is not` in definitions)."""
 
     operator: str
@@ -115,7 +115,7 @@ class Conditional:
 
 
 Expression: TypeAlias = (
-    "Name | Literal | Call | Attribute | Index | Sequence | Comparison | BooleanOperation | Conditional"
+    "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional"
 )
 
 

@@ -10,7 +10,7 @@ from gradcli.language.expressions import translate
 from gradcli.language.names import check_target
 from gradcli.language.program import (
     Assign,
-    Comparison,
+    Compare,
     Evaluate,
     Expression,
     For,
@@ -124,7 +124,7 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement]] = {
 def check_output(statements: tuple[Statement, ...], source: Source) -> None:
     """Refuse a last statement that has no differentiable value, as far as the text shows it."""
     for statement in statements[:-1]:
-        if isinstance(statement, Evaluate) and isinstance(statement.value, Comparison):
+        if isinstance(statement, Evaluate) and isinstance(statement.value, Compare):
             hint = "`=` assigns" if statement.value.operator == "==" else None
             raise source.error("a comparison alone does nothing", statement.span, hint)
     last = statements[-1]
@@ -138,7 +138,7 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
 
 
 def _check_value(value: Expression, source: Source) -> None:
-    if isinstance(value, Comparison):
+    if isinstance(value, Compare):
         hint = "`=` assigns" if value.operator == "==" else "use it as a condition: `where(a > b, a, b)`"
         raise source.error("a comparison has no gradient, so it cannot be the output", value.span, hint)
     if isinstance(value, Sequence):

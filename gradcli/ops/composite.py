@@ -14,7 +14,7 @@ def composite(
     aliases: tuple[str, ...] = (),
     domain: dict[str, str] | None = None,
     kinks: str | None = None,
-    jumps: str | None = None,
+    discontinuities: str | None = None,
     overloads: tuple[Op, ...] = (),
     complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
@@ -28,7 +28,7 @@ def composite(
         aliases=aliases,
         domain=domain or {},
         kinks=kinks,
-        jumps=jumps,
+        discontinuities=discontinuities,
         examples=examples,
         overloads=overloads,
         complex=complex,

@@ -11,7 +11,7 @@ def _constant(
     *examples: str,
     torch: str = "torch",
     aliases: tuple[str, ...] = (),
-    jumps: str | None = None,
+    discontinuities: str | None = None,
     complex: str | None = None,  # noqa: A002 (the record's own word)
 ) -> Op:
     name = signature.partition("(")[0]
@@ -24,7 +24,7 @@ def _constant(
         "constants",
         aliases=aliases,
         examples=examples,
-        jumps=jumps,
+        discontinuities=discontinuities,
         complex=complex,
     )
 
@@ -47,26 +47,34 @@ FACTORIES: tuple[Op, ...] = (
     _constant("ones_like(input)", "1 everywhere"),
     _constant("full_like(input, fill_value)", "one number everywhere"),
     _constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
-    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", jumps="input == 0"),
+    _constant("sign(input)", "-1, 0 or 1", "sign(x)*x | x=2x3", discontinuities="input == 0"),
     _constant(
         "sgn(input)",
         "-1, 0 or 1",
         "sgn(x)*x | x=2x3",
-        jumps="input == 0",
+        discontinuities="input == 0",
         complex="where(input == 0, input, input/abs(input))",
     ),
     _constant(
-        "floor(input)", "the largest integer that is not larger", "floor(x)*x | x=2x3", jumps="input == round(input)"
+        "floor(input)",
+        "the largest integer that is not larger",
+        "floor(x)*x | x=2x3",
+        discontinuities="input == round(input)",
     ),
     _constant(
-        "ceil(input)", "the smallest integer that is not smaller", "ceil(x)*x | x=2x3", jumps="input == round(input)"
+        "ceil(input)",
+        "the smallest integer that is not smaller",
+        "ceil(x)*x | x=2x3",
+        discontinuities="input == round(input)",
     ),
-    _constant("round(input)", "the nearest integer", "round(x)*x | x=2x3", jumps="input - floor(input) == 0.5"),
+    _constant(
+        "round(input)", "the nearest integer", "round(x)*x | x=2x3", discontinuities="input - floor(input) == 0.5"
+    ),
     _constant(
         "trunc(input)",
         "the integer part",
         "trunc(x)*x | x=2x3",
-        jumps="logical_and(input == round(input), input != 0)",
+        discontinuities="logical_and(input == round(input), input != 0)",
         aliases=("fix",),
     ),
     _constant("heaviside(input, values)", "0, `values` or 1"),
@@ -85,7 +93,7 @@ FACTORIES: tuple[Op, ...] = (
         "angle(input)",
         "0 or pi",
         "angle(x)*x | x=2x3",
-        jumps="input == 0",
+        discontinuities="input == 0",
         complex="atan2(imag(input), real(input))",
     ),
     _constant("isnan(input)", "it is not a number"),

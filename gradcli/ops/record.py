@@ -34,7 +34,7 @@ class Op:
     - implicit: a residual in index notation that vanishes at the result `out`;
     - movement, constant: a sentence, because the callable itself is the definition.
 
-    `kinks` is a condition over the parameters that holds where the derivative is one-sided, `jumps` one that holds
+    `kinks` is a condition over the parameters that holds where the derivative is one-sided, `discontinuities` one that holds
     where the value jumps, so that there is no derivative. `domain` gives the interval
     or the kind of matrix that a parameter is drawn from (`(0, inf)`, `invertible`). `examples` are programs with the
     shapes of their leaves: `softmax(x, dim=-1) | x=2x3`.
@@ -62,7 +62,7 @@ class Op:
     aliases: tuple[str, ...] = ()
     domain: dict[str, str] = field(default_factory=dict)
     kinks: str | None = None
-    jumps: str | None = None
+    discontinuities: str | None = None
     symmetric: tuple[str, ...] = ()
     convention: str | None = None
     examples: tuple[str, ...] = ()

@@ -153,7 +153,7 @@ n = linalg.vector_norm(y, p, 1, True)
 movedim(reshape(where(n > maxnorm, y*(maxnorm/(n + 1e-7)), y), x.shape), 0, dim)""",
         "renorm(x, 2, 0, 1) | x=3x2",
         "renorm(x, 1, 1, 0.5) | x=2x3x2",
-        jumps="x = movedim(input, dim, 0); any(linalg.vector_norm(reshape(x, (x.shape[0], -1)), p, 1) == maxnorm)",
+        discontinuities="x = movedim(input, dim, 0); any(linalg.vector_norm(reshape(x, (x.shape[0], -1)), p, 1) == maxnorm)",
     ),
     _composite(
         "cov(input, *, correction=1, fweights=None, aweights=None)",
@@ -218,7 +218,7 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         "norm(x, dim=1) | x=2x3",
         "norm(x, p=1) | x=4",
         kinks="False if p == 0 else (amin(abs(input), dim, True) if p != 'fro' and p < 0 else amax(abs(input), dim, True)) == 0",
-        jumps="any(input == 0) if p == 0 else False",
+        discontinuities="any(input == 0) if p == 0 else False",
         complex=ALIKE,
     ),
     Op(
@@ -245,7 +245,7 @@ else:
 y""",
         "reductions",
         kinks="False if ord == 0 else amin(abs(x), dim, True) == 0 if ord < 0 else amax(abs(x), dim, True) == 0",
-        jumps="any(x == 0) if ord == 0 else False",
+        discontinuities="any(x == 0) if ord == 0 else False",
         examples=(
             "torch.linalg.vector_norm(x) | x=2x3",
             "torch.linalg.vector_norm(x, 3) | x=4",

@@ -20,23 +20,26 @@ ROUNDING: tuple[Op, ...] = (
         "input - _steps(input, other, 'trunc')*other",
         "fmod(x, 0.7) | x=2x3",
         "fmod(x, y) | x=2x3 y=3",
-        jumps="logical_and(fmod(input, other) == 0, input != 0)",
+        discontinuities="logical_and(fmod(input, other) == 0, input != 0)",
     ),
     _op(
         "remainder(input, other)",
         "input - _steps(input, other, 'floor')*other",
         "remainder(x, 0.7) | x=2x3",
         "remainder(x, y) | x=2x3 y=3",
-        jumps="remainder(input, other) == 0",
+        discontinuities="remainder(input, other) == 0",
     ),
     _op(
-        "frac(input)", "input - trunc(input)", "frac(x) | x=2x3", jumps="logical_and(input == trunc(input), input != 0)"
+        "frac(input)",
+        "input - trunc(input)",
+        "frac(x) | x=2x3",
+        discontinuities="logical_and(input == trunc(input), input != 0)",
     ),
     _op(
         "frexp(input)",
         "e = _exponent(input); (input*exp2(-e), e)",
         "frexp(x).mantissa | x=2x3",
-        jumps="abs(frexp(input)[0]) == 0.5",
+        discontinuities="abs(frexp(input)[0]) == 0.5",
     ),
     _op(
         "copysign(input, other)",
@@ -44,7 +47,7 @@ ROUNDING: tuple[Op, ...] = (
         "copysign(x, y) | x=2x3 y=3",
         "copysign(x, -1) | x=2x3",
         kinks="input == 0",
-        jumps="logical_and(other == 0, input != 0) if is_tensor(other) else False",
+        discontinuities="logical_and(other == 0, input != 0) if is_tensor(other) else False",
     ),
     _op(
         "nextafter(input, other)",

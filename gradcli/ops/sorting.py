@@ -10,7 +10,7 @@ from gradcli.ops.record import Kind, Op
 _op = partial(composite, "sorting")
 
 
-def _choice(signature: str, chosen: str, *examples: str, kinks: bool = True, jumps: bool = False) -> Op:
+def _choice(signature: str, chosen: str, *examples: str, kinks: bool = True, discontinuities: bool = False) -> Op:
     """Return an op that chooses one entry of each row; `chosen` gives the values and the indices, with their axis."""
     twice = f"m = _twice(input, dim, {chosen}[0]); m if keepdim else squeeze(m, dim)"
     inner = chosen.replace("input", "detach(input)")
@@ -21,7 +21,7 @@ y = gather(input, dim, i)
 (y, i) if keepdim else (squeeze(y, dim), squeeze(i, dim))""",
         *examples,
         kinks=twice if kinks else None,
-        jumps=twice if jumps else None,
+        discontinuities=twice if discontinuities else None,
     )
 
 
@@ -113,7 +113,7 @@ SORTING: tuple[Op, ...] = (
         "mode(input, dim, True)",
         "mode(x, 0, True).values | x=3x2",
         kinks=False,
-        jumps=True,
+        discontinuities=True,
     ),
     _median("median"),
     _median("nanmedian"),

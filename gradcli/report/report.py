@@ -33,7 +33,7 @@ SUITE_SCHEMA = "gradcli.suite/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class WitnessReport:
     """What a numerical witness says of autograd's gradient.
 
     `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
@@ -111,7 +111,7 @@ class TensorReport:
     symbolic: Symbolic | None
     verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
     note: str | None = None
-    witnesses: dict[str, Witness] | None = optional()
+    witnesses: dict[str, WitnessReport] | None = optional()
     dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
     claim: Claim | None = optional()
     tangent: Any | None = optional()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradcli.errors import GRAVEST_FIRST, ExitCode, GradcliError
+from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
 from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport, jsonable
 from gradcli.report.verdict import Verdict, worst
 
@@ -47,7 +47,7 @@ class CheckReport:
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0
-    told: str | None = None  # what standard error says of a check that is wrong itself
+    stderr: str | None = None  # what standard error says of a check that is wrong itself
 
     @property
     def passed(self) -> bool:
@@ -88,7 +88,7 @@ class SuiteReport:
     def failures(self) -> list[CheckReport]:
         """Return the checks that do not pass, the gravest first, then in their order."""
         failed = [check for check in self.checks if not check.passed]
-        return sorted(failed, key=lambda check: GRAVEST_FIRST.index(check.code))
+        return sorted(failed, key=lambda check: BY_SEVERITY.index(check.code))
 
     @property
     def verdict(self) -> Verdict:
@@ -99,7 +99,7 @@ class SuiteReport:
     def exit_code(self) -> ExitCode:
         """Return the exit code that all checks ask for."""
         codes = {check.code for check in self.checks}
-        return next((code for code in GRAVEST_FIRST if code in codes), ExitCode.OK)
+        return next((code for code in BY_SEVERITY if code in codes), ExitCode.OK)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; failures come first, by name."""

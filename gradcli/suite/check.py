@@ -9,7 +9,7 @@ from gradcli.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class SuiteCheck:
     """One check; `expect` is the verdict that it passes with, None stands for any that is a pass.
 
     `file` and `line` say where a suite has it; both are None for a program of the command line.

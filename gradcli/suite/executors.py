@@ -19,19 +19,19 @@ MOST_JOBS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ExecutorFactory:
     """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time."""
 
     width: int
     open: Callable[[int], AbstractContextManager[Executor]]
 
 
-def local_place(jobs: int) -> Place:
+def local_place(jobs: int) -> ExecutorFactory:
     """Return this machine, with so many worker processes."""
-    return Place(jobs, _pool)
+    return ExecutorFactory(jobs, _pool)
 
 
-def dask_place(address: str) -> Place:
+def dask_place(address: str) -> ExecutorFactory:
     """Return a Dask cluster by the address of its scheduler, `dask://HOST:PORT`.
 
     Raises InputError where distributed is not installed, or no scheduler with workers answers.
@@ -49,7 +49,7 @@ def dask_place(address: str) -> Place:
         with _client(scheduler) as client:
             yield client.get_executor()
 
-    return Place(width, opened)
+    return ExecutorFactory(width, opened)
 
 
 def count_jobs(text: str) -> int:

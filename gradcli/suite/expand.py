@@ -12,7 +12,7 @@ from typing import Any
 from gradcli.inputs import parse_claims, parse_grad_output, parse_shapes, parse_values
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Limits, Settings
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 
 LONGEST_NAME = 80
 # Keys that are fields of the settings as they are.
@@ -21,7 +21,7 @@ PLAIN = ("init", "seed", "reduce", "points", "rtol", "atol", "timeout", "formula
 
 def expand(
     defaults: Any, entry: Any, base: Settings, dtypes: Sequence[str], *, file: str, line: int | None
-) -> list[Check]:
+) -> list[SuiteCheck]:
     """Return the checks of an entry (pydantic models); raises GradcliError that starts with the key."""
     given = {"dtype": list(dtypes)} if len(dtypes) > 1 else {}
     said = {**given, **_said(defaults), **_said(entry)}
@@ -29,7 +29,7 @@ def expand(
     settings = _settings(said, replace(base, formulas=False), Path(file).parent)
     expect = None if said.get("expect") is None else Verdict(said["expect"])
     return [
-        Check(name + suffix, entry.program, one, expect, tuple(_listed(said.get("tags", []))), file, line)
+        SuiteCheck(name + suffix, entry.program, one, expect, tuple(_listed(said.get("tags", []))), file, line)
         for suffix, one in _variants(said, settings)
     ]
 

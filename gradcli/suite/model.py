@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from gradcli.settings import DataType, Initialisation, Reduction, Witness
+from gradcli.settings import DataType, Initialisation, Reduction, WitnessName
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Number = bool | int | float
@@ -41,7 +41,7 @@ class Options(BaseModel):
         description='The v of the vector-Jacobian product: "ones", a number or a list.',
     )
     claim: dict[str, str | Number] | None = Field(default=None, description="Gradients derived by hand, by tensor.")
-    witnesses: Annotated[list[Witness], Field(min_length=1)] | None = Field(
+    witnesses: Annotated[list[WitnessName], Field(min_length=1)] | None = Field(
         default=None,
         validation_alias=AliasChoices("witnesses", "witness"),
         description="What to compare with; all by default.",

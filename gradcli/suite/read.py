@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError, InputError, Span
 from gradcli.settings import DataType, Settings
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
 from gradcli.suite.places import SuiteText, line_of, tables
 
@@ -19,7 +19,7 @@ LARGEST = 16 * 2**20  # bytes
 MOST_CHECKS = 100_000
 
 
-def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[Check]:
+def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[SuiteCheck]:
     """Return the checks of a suite file; what it does not say, the settings `base` do, with several dtypes for each.
 
     Raises InputError for a file that cannot be read or is no suite: unknown keys, duplicate names, no check.
@@ -27,7 +27,7 @@ def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> li
     text = _read(Path(file), file)
     suite = SuiteText(file, text, tables(text))
     model = _validated(_parsed(suite), suite)
-    checks: list[Check] = []
+    checks: list[SuiteCheck] = []
     for place, check in enumerate(model.check):
         checks += _expanded(suite, place, (model.defaults, check), (base, dtypes))
     _refuse_duplicates(checks, suite)
@@ -82,7 +82,7 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
         raise refusal(error, suite) from None
 
 
-def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[Any, Any]) -> list[Check]:
+def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[Any, Any]) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
     span = suite.span(place)
     line = line_of(suite.text, span.start) if span else None
@@ -94,7 +94,7 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
         raise suite.error(error.message.removeprefix("--"), at, error.hint) from None
 
 
-def _refuse_duplicates(checks: Sequence[Check], suite: SuiteText) -> None:
+def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:
     lines: dict[str, int | None] = {}
     for check in checks:
         if check.name in lines:

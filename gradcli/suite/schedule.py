@@ -8,19 +8,19 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 
 from gradcli.errors import InternalError
 from gradcli.report.suite import CheckReport
-from gradcli.suite.check import Check
-from gradcli.suite.executors import Place
+from gradcli.suite.check import SuiteCheck
+from gradcli.suite.executors import ExecutorFactory
 from gradcli.suite.work import carry_out, started, undecided
 
 # Checks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2
 DIED = "no verdict: the process that carried it out died, and so did another that tried it once more"
 
-Item = tuple[int, Check]
+Item = tuple[int, SuiteCheck]
 Outcomes = Generator[tuple[int, CheckReport], None, list[Item]]
 
 
-def outcomes(checks: Sequence[Check], place: Place) -> Generator[tuple[int, CheckReport], None, None]:
+def outcomes(checks: Sequence[SuiteCheck], place: ExecutorFactory) -> Generator[tuple[int, CheckReport], None, None]:
     """Yield each check's number and report as it finishes, in any order."""
     waiting = deque(enumerate(checks))
     while waiting:
@@ -31,7 +31,7 @@ def outcomes(checks: Sequence[Check], place: Place) -> Generator[tuple[int, Chec
                 yield number, undecided(check, DIED)
 
 
-def _round(waiting: deque[Item], place: Place, width: int, most: int) -> Outcomes:
+def _round(waiting: deque[Item], place: ExecutorFactory, width: int, most: int) -> Outcomes:
     """Yield what finishes until nothing waits or a process dies; return the checks that were handed out then."""
     running: dict[Future[CheckReport], Item] = {}
     lost: list[Item] = []
@@ -59,7 +59,7 @@ def _require(executor: Executor) -> None:
         raise InternalError(f"the processes that carry out checks do not start: {reason}") from error
 
 
-def _submit(executor: Executor, check: Check) -> Future[CheckReport]:
+def _submit(executor: Executor, check: SuiteCheck) -> Future[CheckReport]:
     try:
         return executor.submit(carry_out, check)
     except BrokenExecutor as error:

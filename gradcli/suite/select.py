@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from gradcli.errors import InputError
 from gradcli.inputs import suggest
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 
 SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
-def named(checks: Sequence[Check], texts: Sequence[str]) -> list[Check]:
+def named(checks: Sequence[SuiteCheck], texts: Sequence[str]) -> list[SuiteCheck]:
     """Return the checks whose name holds one of the texts; InputError where a text is in none."""
     for text in texts:
         if not any(text in check.name for check in checks):
@@ -23,7 +23,7 @@ def named(checks: Sequence[Check], texts: Sequence[str]) -> list[Check]:
     return [check for check in checks if not texts or any(text in check.name for text in texts)]
 
 
-def tagged(checks: Sequence[Check], tags: Sequence[str]) -> list[Check]:
+def tagged(checks: Sequence[SuiteCheck], tags: Sequence[str]) -> list[SuiteCheck]:
     """Return the checks that have one of the tags; InputError for a tag that none has."""
     known = sorted({tag for check in checks for tag in check.tags})
     for tag in tags:
@@ -33,7 +33,7 @@ def tagged(checks: Sequence[Check], tags: Sequence[str]) -> list[Check]:
     return [check for check in checks if not tags or set(tags) & set(check.tags)]
 
 
-def shard(checks: Sequence[Check], text: str | None) -> list[Check]:
+def shard(checks: Sequence[SuiteCheck], text: str | None) -> list[SuiteCheck]:
     """Return the part `i/n` of the checks, so that the reports of the parts, one after the other, are that of all."""
     if text is None:
         return list(checks)

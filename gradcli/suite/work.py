@@ -15,7 +15,7 @@ from gradcli.engine import evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, InternalError
 from gradcli.render.errors import format_error
 from gradcli.report.suite import CheckReport, check_report, error_report
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 20.0
@@ -34,7 +34,7 @@ def started() -> bool:
     return True
 
 
-def carry_out(check: Check) -> CheckReport:
+def carry_out(check: SuiteCheck) -> CheckReport:
     """Return what a check came to; whatever goes wrong in it is its own.
 
     A process that hangs where no signal reaches it ends itself, so that its pool sees it die.
@@ -52,14 +52,14 @@ def carry_out(check: Check) -> CheckReport:
             faulthandler.cancel_dump_traceback_later()
 
 
-def undecided(check: Check, reason: str) -> CheckReport:
+def undecided(check: SuiteCheck, reason: str) -> CheckReport:
     """Return what a check came to that no process finished."""
     error = GradcliError(reason)
     error.exit_code = ExitCode.UNDECIDED
     return _without_report(check, error)
 
 
-def _attempted(check: Check) -> CheckReport:
+def _attempted(check: SuiteCheck) -> CheckReport:
     try:
         report = evaluate_program(check.program, check.settings)
         return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
@@ -73,15 +73,15 @@ def _internal(error: Exception) -> InternalError:
     return InternalError(f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def _without_report(check: Check, error: GradcliError) -> CheckReport:
+def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
     place = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
     found = error_report(error, check.name, check.program, **place)
     if found.verdict is None:
-        return replace(found, told=_told(check, error))
+        return replace(found, stderr=_stderr(check, error))
     return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found
 
 
-def _told(check: Check, error: GradcliError) -> str:
+def _stderr(check: SuiteCheck, error: GradcliError) -> str:
     """Return an error as one program's is told, with where its check is written."""
     where = "" if check.file is None else f"{check.file}:{check.line}: "
     placed = GradcliError(f"{where}{error.message}", span=error.span, source=error.source, hint=error.hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.write.formulas import formulas
 
@@ -13,8 +13,8 @@ SECONDS = 0.5
 
 def warm() -> None:
     """Derive one small definition of each kind, and write a formula, so that sympy's lazy parts are loaded."""
-    derive(Signature("1/(1 + exp(-input))", (("input", "ij"),), (), "ij", ("input",)))
-    derive(Signature("input[i, k] * other[k, j]", (("input", ""), ("other", "")), (), "ij", ("input", "other")))
+    derive(DerivativeRequest("1/(1 + exp(-input))", (("input", "ij"),), (), "ij", ("input",)))
+    derive(DerivativeRequest("input[i, k] * other[k, j]", (("input", ""), ("other", "")), (), "ij", ("input", "other")))
     formulas(_sketch(), SECONDS)
 
 

@@ -11,7 +11,7 @@ import resource
 import sys
 from typing import Any
 
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 
 
 def main() -> None:
@@ -32,10 +32,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     if "formulas" in request:
         return _formulas(request)
-    if "settle" in request:
-        return _settle(request["settle"])
+    if "arbitrate" in request:
+        return _arbitrate(request["arbitrate"])
     try:
-        return derive(Signature.from_data(request["derive"])).to_data()
+        return derive(DerivativeRequest.from_data(request["derive"])).to_data()
     except MemoryError:
         return Derived(None, {}, error="the derivation needs more memory than the limit").to_data()
     except Exception as error:  # noqa: BLE001 (sympy raises anything; the verdict is then undecided, with this reason)
@@ -52,12 +52,12 @@ def _formulas(request: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _settle(request: dict[str, Any]) -> dict[str, Any]:
+def _arbitrate(request: dict[str, Any]) -> dict[str, Any]:
     """Return a derivative's value to many digits; none where sympy failed: then nothing is settled."""
-    from gradcli.symbolic.derive.high_precision import settle  # see main
+    from gradcli.symbolic.derive.high_precision import arbitrate  # see main
 
     try:
-        return settle(request)
+        return arbitrate(request)
     except Exception:  # noqa: BLE001 (as above)
         return {}
 

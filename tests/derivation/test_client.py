@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from gradcli.derivation.client import Derivations, Worker
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.symbolic import warm
 
-SINE = Signature("sin(x)", (("x", "i"),), (), "i", ("x",))
-EXPONENTIAL = Signature("exp(x)", (("x", "i"),), (), "i", ("x",))
-UNKNOWN = Signature("nonsense(x)", (("x", "i"),), (), "i", ("x",))
+SINE = DerivativeRequest("sin(x)", (("x", "i"),), (), "i", ("x",))
+EXPONENTIAL = DerivativeRequest("exp(x)", (("x", "i"),), (), "i", ("x",))
+UNKNOWN = DerivativeRequest("nonsense(x)", (("x", "i"),), (), "i", ("x",))
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def derivations() -> Iterator[Derivations]:
     made.worker.stop()
 
 
-def answer(derivations: Derivations, signature: Signature) -> Derived:
+def answer(derivations: Derivations, signature: DerivativeRequest) -> Derived:
     derivations.request([signature])
     return derivations.known[signature]
 

@@ -16,19 +16,19 @@ from programs import INACCURATE, WRONG
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.engine import evaluate_program, read
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.compare import Tolerance
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
 from gradcli.execution.forward import tracer as tracing
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
@@ -84,7 +84,7 @@ class Case:
     text: str
     leaves: dict[str, Tensor]
     weights: Tensor
-    expansion: Expansion = field(repr=False)
+    decomposition: Decomposition = field(repr=False)
 
     @cached_property
     def right(self) -> list[Tensor]:
@@ -94,17 +94,19 @@ class Case:
         return found
 
     @cached_property
-    def gradients(self) -> dict[Traced, Tensor]:
+    def gradients(self) -> dict[TracedTensor, Tensor]:
         """Return autograd's gradients."""
-        trace = self.expansion.trace
+        trace = self.decomposition.trace
         return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
 
-    def verdict_with(self, known: Mapping[Signature, Derived]) -> Verdict:
+    def verdict_with(self, known: Mapping[DerivativeRequest, Derived]) -> Verdict:
         """Return the verdict with other derivatives: the part of a run that comes after autograd's."""
         with double_precision():
-            reference = differentiate(self.expansion, self.weights, known)
+            reference = differentiate(self.decomposition, self.weights, known)
             tolerance = Tolerance.of("float64")
-            evidence = Evidence.of(self.expansion.trace, self.weights, self.gradients, reference, tolerance)
+            evidence = GradientComparison.of(
+                self.decomposition.trace, self.weights, self.gradients, reference, tolerance
+            )
             judgements = [evidence.judge(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
 
@@ -124,9 +126,9 @@ def case_of(example: str) -> Case:
         trace = run_program(program, settings, leaves)
     shape = trace.output.tensor.shape
     weights = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    expansion = expand(trace)
-    DERIVATIONS.request(expansion.signatures())
-    return Case(text, leaves, weights, expansion)
+    decomposition = decompose(trace)
+    DERIVATIONS.request(decomposition.requests())
+    return Case(text, leaves, weights, decomposition)
 
 
 class Bent(torch.autograd.Function):
@@ -185,10 +187,10 @@ class MostNoise:
 
     ceiling: float
 
-    def excused(self, _: Traced) -> Tensor:
+    def rounding_error(self, _: TracedTensor) -> Tensor:
         return torch.tensor(self.ceiling, dtype=torch.float64)
 
-    unknown = excused
+    unknown = rounding_error
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +207,7 @@ def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def passes_gradients(case: Case, op: Op) -> bool:
     """Return whether a gradient passes through a call of the op."""
-    calls = [call for call in case.expansion.trace.calls if call.op in (op, *op.overloads)]
+    calls = [call for call in case.decomposition.trace.calls if call.op in (op, *op.overloads)]
     return any(traced.tensor.requires_grad for call in calls for traced in call.inputs)
 
 
@@ -234,7 +236,7 @@ def test_a_wrong_gradient_of_pytorch_is_a_mismatch(pair: tuple[Op, str], monkeyp
 
 
 # Signatures that only differ in their static parameters have the same steps.
-SEEN: set[Signature] = set()
+SEEN: set[DerivativeRequest] = set()
 # Mutants that claim no other gradient than the right one.
 HARMLESS = {"equivalent", "within the tolerance", "no program", "not a number", "undecided"}
 
@@ -242,7 +244,7 @@ HARMLESS = {"equivalent", "within the tolerance", "no program", "not a number", 
 @pytest.mark.parametrize("pair", EXAMPLES, ids=lambda pair: f"{pair[0].name}: {pair[1]}")
 def test_a_wrong_derivative_is_a_mismatch(pair: tuple[Op, str]) -> None:
     case = case_of(pair[1])
-    patterns = {replace(signature, numbers=()): signature for signature in case.expansion.signatures()}
+    patterns = {replace(signature, numbers=()): signature for signature in case.decomposition.requests()}
     fresh = [signature for pattern, signature in patterns.items() if pattern not in SEEN]
     SEEN.update(patterns)
     survivors = []
@@ -255,7 +257,7 @@ def test_a_wrong_derivative_is_a_mismatch(pair: tuple[Op, str]) -> None:
     assert survivors == []
 
 
-def judged(case: Case, signature: Signature, mutant: Derived) -> str:
+def judged(case: Case, signature: DerivativeRequest, mutant: Derived) -> str:
     """Return what became of a mutant: it has to be a mismatch if it makes a gradient another number at this point.
 
     One that makes no number is not taken for a derivative: the difference quotients decide in its place.
@@ -285,14 +287,14 @@ def tolerable(found: Tensor, known: Tensor) -> bool:
     return bool(((found - known).abs() <= allowed).all())
 
 
-def adjoints(case: Case, known: Mapping[Signature, Derived]) -> list[Tensor] | None:
+def adjoints(case: Case, known: Mapping[DerivativeRequest, Derived]) -> list[Tensor] | None:
     """Return the symbolic gradient of every tensor that the report shows, with no care for kinks; None if undecided."""
-    expansion = case.expansion
-    output = expansion.nodes[expansion.trace.output]
+    decomposition = case.decomposition
+    output = decomposition.nodes[decomposition.trace.output]
     found = Adjoints({output: case.weights})
     with double_precision(), torch.no_grad():
-        accumulate(expansion.tape.nodes, found, known)
-    nodes = [expansion.nodes[traced] for traced in expansion.trace.tensors]
+        accumulate(decomposition.tape.nodes, found, known)
+    nodes = [decomposition.nodes[traced] for traced in decomposition.trace.tensors]
     return None if found.undecided else [found.values.get(node, torch.zeros_like(node.tensor)) for node in nodes]
 
 

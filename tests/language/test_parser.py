@@ -14,7 +14,7 @@ from gradcli.language.program import (
     Assign,
     BooleanOperation,
     Call,
-    Comparison,
+    Compare,
     Conditional,
     Ellipsis,
     Evaluate,
@@ -133,7 +133,7 @@ def test_indexing() -> None:
 
 def test_sequences_conditions_and_attributes() -> None:
     assert isinstance(node := expression("a.T if x > 0 else [b, c][0]"), Conditional)
-    assert isinstance(node.test, Comparison)
+    assert isinstance(node.test, Compare)
     assert isinstance(node.otherwise, Index)
     assert isinstance(node.otherwise.value, Sequence)
     assert node.otherwise.value.is_list
@@ -199,7 +199,7 @@ def test_an_indented_paste_is_read() -> None:
 
 def test_definitions_may_use_more_of_the_language() -> None:
     assert isinstance(expression("a is not None and not b", definition=True), BooleanOperation)
-    assert isinstance(comparison := expression("reduction == 'mean'", definition=True), Comparison)
+    assert isinstance(comparison := expression("reduction == 'mean'", definition=True), Compare)
     assert isinstance(comparison.right, Literal)
     assert isinstance(node := expression("n // 2 % 3", definition=True), Call)
     assert (node.function, node.operator) == ("remainder", "%")

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.engine import read
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
-from gradcli.execution.reference.expansion import expand
-from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.reference.decomposition import decompose
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.ops.record import Op
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings
@@ -59,13 +59,13 @@ class Case:
         with double_precision():
             return run_program(read(self.program, settings), settings, moved)
 
-    def symbolic(self, known: Mapping[Signature, Derived] | None = None) -> tuple[list[Tensor], Tensor]:
+    def symbolic(self, known: Mapping[DerivativeRequest, Derived] | None = None) -> tuple[list[Tensor], Tensor]:
         """Return the Hessian-vector product of every leaf, and the Jacobian-vector product."""
         trace = self.trace()
-        expansion = expand(trace)
-        DERIVATIONS.request(expansion.signatures())
+        decomposition = decompose(trace)
+        DERIVATIONS.request(decomposition.requests())
         derived = DERIVATIONS.known if known is None else known
-        gradients = Gradients.of(expansion, self.weights, derived, DERIVATIONS.request)
+        gradients = GradientNodes.of(decomposition, self.weights, derived, DERIVATIONS.request)
         leaves = differentiable(trace)
         seeds = {leaf: self.seeds[leaf.text] for leaf in leaves}
         second = gradients.pull_back(seeds, leaves)
@@ -113,7 +113,7 @@ class Case:
         return total
 
 
-def differentiable(trace: Trace) -> list[Traced]:
+def differentiable(trace: Trace) -> list[TracedTensor]:
     return [leaf for leaf in trace.leaves if leaf.tensor.requires_grad]
 
 
@@ -188,7 +188,9 @@ def test_a_wrong_second_derivative_is_seen(example: str) -> None:
     case.symbolic()
     used = Watched(DERIVATIONS.known)
     case.symbolic(used)
-    higher = [signature for signature in used.read if signature.through and not zero(DERIVATIONS.known[signature])]
+    higher = [
+        signature for signature in used.read if signature.pulled_back_by and not zero(DERIVATIONS.known[signature])
+    ]
     assert higher
     survivors = []
     for signature in higher:
@@ -200,14 +202,14 @@ def test_a_wrong_second_derivative_is_seen(example: str) -> None:
     assert survivors == []
 
 
-class Watched(dict[Signature, Derived]):
+class Watched(dict[DerivativeRequest, Derived]):
     """A mapping that notes which keys are read."""
 
-    def __init__(self, items: Mapping[Signature, Derived]) -> None:
+    def __init__(self, items: Mapping[DerivativeRequest, Derived]) -> None:
         super().__init__(items)
-        self.read: list[Signature] = []
+        self.read: list[DerivativeRequest] = []
 
-    def __getitem__(self, key: Signature) -> Derived:
+    def __getitem__(self, key: DerivativeRequest) -> Derived:
         if key not in self.read:
             self.read.append(key)
         return super().__getitem__(key)
@@ -220,9 +222,11 @@ def zero(answer: Derived) -> bool:
 def test_a_gradient_at_a_kink_that_autograd_chose_has_no_derivative() -> None:
     case = replace(case_of("abs(x) | x=2"), leaves={"x": torch.tensor([0.0, 1.0], dtype=torch.float64)})
     trace = case.trace()
-    expansion = expand(trace)
-    DERIVATIONS.request(expansion.signatures())
-    gradients = Gradients.of(expansion, torch.ones(2, dtype=torch.float64), DERIVATIONS.known, DERIVATIONS.request)
+    decomposition = decompose(trace)
+    DERIVATIONS.request(decomposition.requests())
+    gradients = GradientNodes.of(
+        decomposition, torch.ones(2, dtype=torch.float64), DERIVATIONS.known, DERIVATIONS.request
+    )
     (leaf,) = trace.leaves
     seeds = {leaf: torch.ones(2, dtype=torch.float64)}
     assert "kink" in gradients.pull_back(seeds, [leaf]).undecided[leaf]

@@ -16,7 +16,7 @@ from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tensor_eval import evaluate
 from gradcli.language.parser import parse
@@ -77,11 +77,11 @@ def report_of(program: str, leaves: dict[str, Tensor]) -> Report:
     return evaluate_program(program, Settings(grad_output=weights), leaves)  # type: ignore[arg-type]
 
 
-def expansion_of(example: str) -> Expansion:
+def expansion_of(example: str) -> Decomposition:
     program, shapes = parse_example(example)
-    expansion = expand(trace_of(program, point(program, shapes)))
-    DERIVATIONS.request(expansion.signatures())
-    return expansion
+    decomposition = decompose(trace_of(program, point(program, shapes)))
+    DERIVATIONS.request(decomposition.requests())
+    return decomposition
 
 
 def close(found: Tensor, wanted: Tensor, relative: float = 1e-12) -> bool:
@@ -138,29 +138,29 @@ def test_names_mean_one_op() -> None:
 
 @pytest.mark.parametrize("pair", EXAMPLES, ids=identified)
 def test_a_definition_has_the_value_of_the_callable(pair: tuple[Op, str]) -> None:
-    expansion = expansion_of(pair[1])
-    for call in expansion.trace.calls:
+    decomposition = expansion_of(pair[1])
+    for call in decomposition.trace.calls:
         for output in call.outputs:
-            assert close(expansion.nodes[output].tensor, output.tensor.detach()), output.text
-    for node in expansion.tape.nodes:
-        assert has_its_value(node), [edge.signature for edge in node.edges]
+            assert close(decomposition.nodes[output].tensor, output.tensor.detach()), output.text
+    for node in decomposition.tape.nodes:
+        assert has_its_value(node), [edge.request for edge in node.edges]
 
 
 def has_its_value(node: Node) -> bool:
     """Return whether a primitive node's tensor, which PyTorch computed, is what its definition says."""
     with double_precision():
-        if not node.edges or node.edges[0].signature.unknown is not None:
+        if not node.edges or node.edges[0].request.unknown is not None:
             return all(close(residual, torch.zeros_like(residual)) for residual in map(residual_of, node.edges))
         if any("sources" in edge.operands for edge in node.edges):
             return moves_its_data(node)
-        return all(close(value_of(edge, node), edge.presented.result.apply(node.tensor)) for edge in node.edges)
+        return all(close(value_of(edge, node), edge.layout.result.apply(node.tensor)) for edge in node.edges)
 
 
 def value_of(edge: Edge, node: Node, **instead: Tensor) -> Tensor:
-    numbers = {name: torch.tensor(value) for name, value in edge.signature.numbers if type(value) in {int, float}}
-    program = DERIVATIONS.known[edge.signature].value
+    numbers = {name: torch.tensor(value) for name, value in edge.request.numbers if type(value) in {int, float}}
+    program = DERIVATIONS.known[edge.request].value
     assert program is not None
-    shown = edge.presented.result.apply(node.tensor)
+    shown = edge.layout.result.apply(node.tensor)
     lengths = tuple((letter, "result", axis) for axis, letter in enumerate(program.out))
     operands = numbers | edge.operands | {"result": shown} | instead
     return evaluate(replace(program, sizes=program.sizes + lengths), operands)
@@ -175,8 +175,8 @@ def moves_its_data(node: Node) -> bool:
 
 
 def residual_of(edge: Edge) -> Tensor:
-    entry = entry_of(edge.signature)
-    operands = operand_labels(entry, edge.signature)
+    entry = entry_of(edge.request)
+    operands = operand_labels(entry, edge.request)
     return evaluate(lower(entry, operands, label_sizes(entry, operands)), edge.operands)
 
 

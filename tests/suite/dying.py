@@ -10,8 +10,8 @@ from typing import Any
 
 from gradcli.report.suite import CheckReport
 from gradcli.suite import work
-from gradcli.suite.check import Check
-from gradcli.suite.executors import Place
+from gradcli.suite.check import SuiteCheck
+from gradcli.suite.executors import ExecutorFactory
 
 
 class Wrapped(Executor):
@@ -20,12 +20,12 @@ class Wrapped(Executor):
     def __init__(self, executor: Executor, how: str, folder: Path) -> None:
         self.executor, self.how, self.folder = executor, how, folder
 
-    def submit(self, function: Any, *checks: Check) -> Future[Any]:  # type: ignore[override]
+    def submit(self, function: Any, *checks: SuiteCheck) -> Future[Any]:  # type: ignore[override]
         more = (carry_out, *checks, self.how, self.folder) if checks else (function,)
         return self.executor.submit(*more)
 
 
-def place_where(place: Place, how: str, folder: Path) -> Place:
+def place_where(place: ExecutorFactory, how: str, folder: Path) -> ExecutorFactory:
     """Return the place, but that the check called `fatal` ends its process: `once`, `always`, or by hanging."""
 
     @contextmanager
@@ -33,10 +33,10 @@ def place_where(place: Place, how: str, folder: Path) -> Place:
         with place.open(width) as executor:
             yield Wrapped(executor, how, folder)
 
-    return Place(place.width, opened)
+    return ExecutorFactory(place.width, opened)
 
 
-def carry_out(check: Check, how: str, folder: Path) -> CheckReport:
+def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
     if check.name == "fatal":
         marker = folder / "died"
         first = not marker.exists()

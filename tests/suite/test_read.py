@@ -9,7 +9,7 @@ import pytest
 from gradcli.errors import InputError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 from gradcli.suite.places import tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema
@@ -47,7 +47,7 @@ program = "a*b"
 """
 
 
-def read(folder: Path, text: str | bytes) -> list[Check]:
+def read(folder: Path, text: str | bytes) -> list[SuiteCheck]:
     path = folder / "suite.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return read_suite(str(path), Settings(command="check"))

@@ -19,7 +19,7 @@ from dying import place_where
 from gradcli.errors import ExitCode
 from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
-from gradcli.suite.check import Check
+from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import dask_place, local_place
 from gradcli.suite.schedule import outcomes
 
@@ -32,9 +32,9 @@ SUITE = "\n".join(
 )
 
 
-def checks(fatal: bool = False) -> list[Check]:
-    made = [Check(program, program, SETTINGS) for program in PROGRAMS]
-    return [*made[:2], Check("fatal", "x*y", SETTINGS), *made[2:]] if fatal else made
+def checks(fatal: bool = False) -> list[SuiteCheck]:
+    made = [SuiteCheck(program, program, SETTINGS) for program in PROGRAMS]
+    return [*made[:2], SuiteCheck("fatal", "x*y", SETTINGS), *made[2:]] if fatal else made
 
 
 def names(found: dict[int, CheckReport]) -> list[tuple[str, str]]:
@@ -141,7 +141,7 @@ def test_a_check_that_ends_its_process_once_is_carried_out_again(tmp_path: Path)
 
 
 def test_a_check_that_hangs_is_undecided(tmp_path: Path) -> None:
-    hanging = Check("fatal", "x*y", Settings(command="check", timeout=1.0))
+    hanging = SuiteCheck("fatal", "x*y", Settings(command="check", timeout=1.0))
     found = dict(outcomes([hanging], place_where(local_place(1), "hang", tmp_path)))
     assert names(found) == [("fatal", "undecided")]
 

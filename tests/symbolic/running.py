@@ -16,7 +16,7 @@ from gradcli.execution.formulas.request import sketch
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.reference.expansion import expand
+from gradcli.execution.reference.decomposition import decompose
 from gradcli.ops.table import find
 from gradcli.settings import Settings
 from gradcli.symbolic.write.formulas import formulas
@@ -39,12 +39,12 @@ class Run:
         with double_precision():
             self.trace = run_program(program, settings, leaves_for(program, shapes, find, seed))
             self.names = display_names(self.trace)
-            self.expansion = expand(self.trace)
+            self.decomposition = decompose(self.trace)
         output = self.trace.output.tensor
         number = None if isinstance(upstream, str) else upstream
         torch.manual_seed(seed)
         self.grad_output = torch.rand_like(output) if number is None else torch.full_like(output, number)
-        self.sketch = sketch(self.expansion, self.names, number)
+        self.sketch = sketch(self.decomposition, self.names, number)
 
     def formulas(self, seconds: float = SECONDS) -> dict[str, str]:
         found = {} if self.sketch is None else formulas(self.sketch, seconds)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.autograd import errors
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
 
@@ -19,7 +19,7 @@ SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 
 
-def cotangent_of(output: Traced, grad_output: Any) -> Tensor:
+def cotangent_of(output: TracedTensor, grad_output: Any) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype.
 
     Raises InputError where an output that is not a scalar has none, or one of another shape.
@@ -65,10 +65,10 @@ def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 
-def check_differentiable(program: Program, trace: Trace) -> Traced:
+def check_differentiable(program: Program, trace: Trace) -> TracedTensor:
     """Return the output if a gradient can be taken of it; GradcliError says why not."""
     output = trace.output
-    if not isinstance(output, Traced):
+    if not isinstance(output, TracedTensor):
         raise ExecutionError(
             "the program's output is not a tensor", hint="the last statement must be a tensor expression"
         )
@@ -87,15 +87,15 @@ def _refusals() -> Iterator[None]:
 
 
 def backward(
-    output: Traced, tensors: Sequence[Traced], cotangent: Tensor | None, retain: Sequence[Traced]
-) -> dict[Traced, Tensor]:
+    output: TracedTensor, tensors: Sequence[TracedTensor], cotangent: Tensor | None, retain: Sequence[TracedTensor]
+) -> dict[TracedTensor, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
     A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
     depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
     (half a second) to compare two shapes.
     """
-    caught: dict[Traced, Tensor] = {}
+    caught: dict[TracedTensor, Tensor] = {}
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in wanted]
     for traced in retain:
@@ -107,7 +107,7 @@ def backward(
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
-def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
+def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
             # A leaf's `.grad` may become this very tensor, and be added to in place.
@@ -117,8 +117,13 @@ def _catch(caught: dict[Traced, Tensor], traced: Traced) -> Any:
 
 
 def gradients(
-    output: Traced, wrt: Sequence[Traced], cotangent: Tensor | None, *, create_graph: bool, retain_graph: bool = False
-) -> dict[Traced, Tensor | None]:
+    output: TracedTensor,
+    wrt: Sequence[TracedTensor],
+    cotangent: Tensor | None,
+    *,
+    create_graph: bool,
+    retain_graph: bool = False,
+) -> dict[TracedTensor, Tensor | None]:
     """Return what `torch.autograd.grad` gives; None for a tensor that the output is not made of."""
     with _refusals():
         found: tuple[Tensor | None, ...] = torch.autograd.grad(
@@ -132,13 +137,13 @@ def gradients(
     return dict(zip(wrt, found, strict=True))
 
 
-def grad_attribute(traced: Traced) -> Tensor | None:
+def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
     tensor = traced.tensor
     return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 
 
-def grad_fn_name(traced: Traced) -> str | None:
+def grad_fn_name(traced: TracedTensor) -> str | None:
     """Return the name of the node that made a tensor, or None for a leaf."""
     function = traced.tensor.grad_fn
     return None if function is None else function.name()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gradcli.errors import ExecutionError, GradcliError, InputError, Span
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.inputs.names import suggest
 from gradcli.language.program import Program
 
@@ -16,7 +16,7 @@ FLOATS_ONLY = "Only Tensors of floating point and complex dtype can require grad
 MOST_LISTED = 20
 
 
-def no_gradient(program: Program, trace: Trace, output: Traced) -> GradcliError:
+def no_gradient(program: Program, trace: Trace, output: TracedTensor) -> GradcliError:
     """Return the error that no gradient reaches the output: an operation cuts it off, or a leaf is a constant."""
     name = output.name or output.text
     message = f"no gradient reaches the output '{name}'; PyTorch says: {NO_GRAD_FN}"
@@ -24,14 +24,14 @@ def no_gradient(program: Program, trace: Trace, output: Traced) -> GradcliError:
     if cut is not None:
         reason = f"'{cut.outputs[0].text}' cuts the gradient off: the result of {cut.op.name} is a constant"
         hint = f"{reason}; make the output of differentiable operations alone"
-        return ExecutionError(message, span=cut.call.node.span, source=program.source, hint=hint)
+        return ExecutionError(message, span=cut.arguments.node.span, source=program.source, hint=hint)
     constants = [leaf for leaf in trace.leaves if not leaf.tensor.requires_grad]
     if constants and len(constants) == len(trace.leaves):
         return ExecutionError(message, hint=_about_constants(constants))
     return ExecutionError(message, hint="the output must depend on a leaf that requires grad")
 
 
-def not_required(program: Program, trace: Trace, traced: Traced, option: str) -> GradcliError:
+def not_required(program: Program, trace: Trace, traced: TracedTensor, option: str) -> GradcliError:
     """Return the error that a tensor to differentiate by does not require grad."""
     name = traced.name or traced.text
     message = f"{option}: '{name}' does not require grad, so that it has no gradient; PyTorch says: {NOT_REQUIRED}"
@@ -42,7 +42,7 @@ def not_required(program: Program, trace: Trace, traced: Traced, option: str) ->
     return InputError(message, span=place(program, trace, traced), source=program.source, hint=reason)
 
 
-def unused(program: Program, trace: Trace, tensors: Sequence[Traced], index: int) -> GradcliError:
+def unused(program: Program, trace: Trace, tensors: Sequence[TracedTensor], index: int) -> GradcliError:
     """Return the error that the output is not made of some tensors; PyTorch tells the first by its index."""
     names = ", ".join(f"'{traced.name or traced.text}'" for traced in tensors)
     verb = "is" if len(tensors) == 1 else "are"
@@ -54,7 +54,7 @@ def unused(program: Program, trace: Trace, tensors: Sequence[Traced], index: int
     )
 
 
-def unknown(name: str, known: Mapping[str, Traced], option: str) -> GradcliError:
+def unknown(name: str, known: Mapping[str, TracedTensor], option: str) -> GradcliError:
     """Return the error that the program has no tensor of a name; a name is near other names only."""
     words = [word for word in known if word.isidentifier()]
     near = suggest(name, words if name.isidentifier() else known)
@@ -63,14 +63,14 @@ def unknown(name: str, known: Mapping[str, Traced], option: str) -> GradcliError
     return InputError(f"{option}: the program has no tensor '{name}'", hint=hint)
 
 
-def place(program: Program, trace: Trace, traced: Traced) -> Span | None:
+def place(program: Program, trace: Trace, traced: TracedTensor) -> Span | None:
     """Return where the program first reads a leaf, or makes a tensor."""
     if traced.is_leaf:
         return next((leaf.span for leaf in program.leaves if leaf.name == traced.name), None)
-    return next((call.call.node.span for call in trace.calls if traced in call.outputs), None)
+    return next((call.arguments.node.span for call in trace.calls if traced in call.outputs), None)
 
 
-def _cutting(trace: Trace, traced: Traced) -> TracedCall | None:
+def _cutting(trace: Trace, traced: TracedTensor) -> TracedCall | None:
     """Return the last call before a tensor that is given a gradient's path and does not continue it."""
     behind = {traced}
     for call in reversed(trace.calls):
@@ -81,7 +81,7 @@ def _cutting(trace: Trace, traced: Traced) -> TracedCall | None:
     return None
 
 
-def _constant(leaf: Traced) -> str:
+def _constant(leaf: TracedTensor) -> str:
     tensor, name = leaf.tensor, leaf.name
     if tensor.is_floating_point() or tensor.is_complex():
         return f"leave out `--constant {name}`"
@@ -89,7 +89,7 @@ def _constant(leaf: Traced) -> str:
     return f"'{name}' is of type {what}, and PyTorch says: {FLOATS_ONLY}; give it floats, and not as `--constant`"
 
 
-def _about_constants(constants: Sequence[Traced]) -> str:
+def _about_constants(constants: Sequence[TracedTensor]) -> str:
     if len(constants) == 1:
         return f"its only leaf is a constant: {_constant(constants[0])}"
     return f"all leaves are constants: {_constant(constants[0])}"

@@ -12,19 +12,19 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import Trace, Traced, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedTensor, replaced, traced_in
 from gradcli.settings import Limits
 
-Function = Callable[..., Tensor]
+PureFunction = Callable[..., Tensor]
 
 
-def function_of(trace: Trace, leaves: Sequence[Traced]) -> Function:
+def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
     """Return the output as a function of some leaves; conditions and loops stay as they were decided."""
 
     def program(*tensors: Tensor) -> Tensor:
         values = {leaf: leaf.tensor.detach() for leaf in trace.leaves} | dict(zip(leaves, tensors, strict=True))
         for call in trace.calls:
-            arguments = call.call
+            arguments = call.arguments
             positional = replaced(arguments.positional, values.__getitem__)
             result = target_of(call.op, arguments)(*positional, **replaced(arguments.keywords, values.__getitem__))
             values |= zip(traced_in(call.result), _tensors_in(result), strict=True)
@@ -39,7 +39,7 @@ def _tensors_in(value: Any) -> list[Tensor]:
     return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
 
 
-def jacobian_vector_product(trace: Trace, tangents: Mapping[Traced, Tensor]) -> Tensor:
+def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
     """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
     leaves = list(tangents)
     with refusals("torch.func.jvp"):
@@ -50,7 +50,7 @@ def jacobian_vector_product(trace: Trace, tangents: Mapping[Traced, Tensor]) -> 
     return product.detach()
 
 
-def jacobians(trace: Trace, leaves: Sequence[Traced]) -> dict[Traced, Tensor]:
+def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor]:
     """Return the Jacobian by every leaf: the output's shape, then the leaf's."""
     places, primals = _arguments(leaves)
     with refusals("torch.func.jacrev"):
@@ -58,7 +58,9 @@ def jacobians(trace: Trace, leaves: Sequence[Traced]) -> dict[Traced, Tensor]:
     return {leaf: block.detach() for leaf, block in zip(leaves, found, strict=True)}
 
 
-def hessians(trace: Trace, leaves: Sequence[Traced]) -> tuple[dict[tuple[Traced, Traced], Tensor], str | None]:
+def hessians(
+    trace: Trace, leaves: Sequence[TracedTensor]
+) -> tuple[dict[tuple[TracedTensor, TracedTensor], Tensor], str | None]:
     """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
@@ -76,7 +78,7 @@ def hessians(trace: Trace, leaves: Sequence[Traced]) -> tuple[dict[tuple[Traced,
     return {(row, col): block.reshape([*row.tensor.shape, *col.tensor.shape]) for (row, col), block in shaped}, note
 
 
-def _arguments(leaves: Sequence[Traced]) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
+def _arguments(leaves: Sequence[TracedTensor]) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
     return tuple(range(len(leaves))), tuple(leaf.tensor.detach() for leaf in leaves)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import Traced, TracedCall, replaced, traced_in
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
@@ -20,12 +20,12 @@ class LocalCall:
     """One call at its point: the tensors it reads, and the weights that make one number of its results."""
 
     call: TracedCall
-    tensors: Mapping[Traced, Tensor]
+    tensors: Mapping[TracedTensor, Tensor]
     weights: Sequence[Tensor | None]
 
-    def results(self, tensors: Mapping[Traced, Tensor]) -> list[Tensor]:
+    def results(self, tensors: Mapping[TracedTensor, Tensor]) -> list[Tensor]:
         """Return the call's results with other tensors in the place of its own."""
-        arguments = self.call.call
+        arguments = self.call.arguments
         positional = replaced(arguments.positional, tensors.__getitem__)
         keywords = replaced(arguments.keywords, tensors.__getitem__)
         result = target_of(self.call.op, arguments)(*positional, **keywords)
@@ -35,7 +35,7 @@ class LocalCall:
         made = set(self.call.outputs)
         return [item for item, traced in zip(items, traced_in(self.call.result), strict=True) if traced in made]
 
-    def autograd(self, wanted: Sequence[Traced]) -> list[Tensor]:
+    def autograd(self, wanted: Sequence[TracedTensor]) -> list[Tensor]:
         """Return PyTorch's own gradient of this one call."""
         if not wanted:
             return []
@@ -53,7 +53,7 @@ class LocalCall:
             )
         return [torch.zeros_like(self.tensors[t]) if g is None else g for t, g in zip(wanted, found, strict=True)]
 
-    def factor(self, traced: Traced, shape: torch.Size | None = None) -> Tensor:
+    def factor(self, traced: TracedTensor, shape: torch.Size | None = None) -> Tensor:
         """Return the local derivative by one operand, the gradient for upstream ones.
 
         With the result's `shape` the operand is expanded to it first, so that no axis that broadcasts is summed.
@@ -64,7 +64,7 @@ class LocalCall:
         ones = [None if weight is None else torch.ones_like(weight) for weight in self.weights]
         return LocalCall(self.call, tensors, ones).autograd([traced])[0]
 
-    def one_sided(self, traced: Traced, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
+    def one_sided(self, traced: TracedTensor, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
         """Return the derivative of Σ weights · results for a step of one entry to one side, along `unit`: 1 or i."""
         step = STEP * max(1.0, float(self.tensors[traced][index].abs()))
         middle = self.results(self.tensors)

@@ -11,15 +11,15 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.report.second_order import Saving
 
 SAVED = "_saved_"
 
 
-def saving_nodes(trace: Trace, names: Mapping[Traced, str]) -> tuple[Saving, ...]:
+def saving_nodes(trace: Trace, names: Mapping[TracedTensor, str]) -> tuple[Saving, ...]:
     """Return the nodes of the output's graph that save tensors, in the order in which a backward pass runs them."""
-    output: Traced = trace.output
+    output: TracedTensor = trace.output
     made_by = _makers(trace, names)
     nodes = sorted(_reachable([output.tensor.grad_fn]), key=_age, reverse=True)
     found = [(node, saved_tensors(node)) for node in nodes]
@@ -54,7 +54,7 @@ def _reachable(starts: list[Any], known: Mapping[Any, str] | None = None) -> Ite
             waiting += [following for following, _ in node.next_functions]
 
 
-def _makers(trace: Trace, names: Mapping[Traced, str]) -> dict[Any, str]:
+def _makers(trace: Trace, names: Mapping[TracedTensor, str]) -> dict[Any, str]:
     """Return the tensor that each node was made for: an op may make several nodes, all for its result."""
     found: dict[Any, str] = {}
     for call in trace.calls:

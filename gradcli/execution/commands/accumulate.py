@@ -19,7 +19,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, ov
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import trace_of
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
 from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
@@ -85,7 +85,7 @@ def _after(leaf: Tensor, settings: Settings) -> Tensor:
     return following
 
 
-def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[Traced, Tensor | None]) -> None:
+def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[TracedTensor, Tensor | None]) -> None:
     """Note one call."""
     wanted = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
     if ledger.settings.zero_grad is not None:
@@ -94,7 +94,7 @@ def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[Tra
     ledger.calls.append(BackwardCall(run.output.tensor.detach(), tuple(entries)))
 
 
-def _leaf_call(ledger: Ledger, leaf: Traced, evaluation: Evaluation, before: Tensor | None) -> LeafCall:
+def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, before: Tensor | None) -> LeafCall:
     found = evaluation.reports[leaf]
     name, grad = found.name, _copy(leaf.tensor.grad)
     held = ledger.held.setdefault(name, Held())
@@ -114,11 +114,11 @@ def _leaf_call(ledger: Ledger, leaf: Traced, evaluation: Evaluation, before: Ten
 
 def _add(held: Held, verdict: Verdict, gradient: Tensor, reference: Tensor, tolerance: Tolerance) -> None:
     """Add one call's derivative to what is held; an error that its own verdict excuses is allowed in the sum too."""
-    excused = (gradient - reference).abs().nan_to_num(0.0) if verdict in PASSES else torch.zeros_like(reference)
-    held.add(reference, tolerance.allowed(reference) + excused)
+    rounding_error = (gradient - reference).abs().nan_to_num(0.0) if verdict in PASSES else torch.zeros_like(reference)
+    held.add(reference, tolerance.allowed(reference) + rounding_error)
 
 
-def _or_zeros(grad: Tensor | None, leaf: Traced) -> Tensor:
+def _or_zeros(grad: Tensor | None, leaf: TracedTensor) -> Tensor:
     return double(torch.zeros_like(leaf.tensor) if grad is None else grad)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.sampling import run_at_a_point
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.execution.witnesses.consensus import weigh
-from gradcli.execution.witnesses.high_precision import settle
+from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import Witnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.language.program import Program
@@ -45,7 +45,7 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
     return report(run, list(reports.values()), overall(list(reports.values())))
 
 
-def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
+def _heard(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
     reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
     if {*run.settings.witnesses} <= {"symbolic"}:
@@ -56,16 +56,18 @@ def _heard(run: Run, evaluation: Evaluation) -> dict[Traced, TensorReport]:
         reference = None if found.symbolic is None else found.symbolic.value
         testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
         if testimony is not None:
-            reports[traced] = weigh(found, testimony)
+            reports[traced] = consensus(found, testimony)
     return reports
 
 
-def _with_reasons(run: Run, evaluation: Evaluation, reports: dict[Traced, TensorReport]) -> dict[Traced, TensorReport]:
+def _with_reasons(
+    run: Run, evaluation: Evaluation, reports: dict[TracedTensor, TensorReport]
+) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
     wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
     if not wrong or evaluation.evidence is None:
         return reports
-    settled = settle(run, evaluation.evidence) if run.settings.dtype == "float64" else None
+    settled = arbitrate(run, evaluation.evidence) if run.settings.dtype == "float64" else None
     words = explained(run, {found.name: found for found in wrong.values()})
     culprit = evaluation.evidence.culprit()
     for traced, found in wrong.items():

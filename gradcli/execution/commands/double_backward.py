@@ -15,13 +15,13 @@ from gradcli.execution.autograd.functional import first_line, refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
-from gradcli.execution.comparison.evaluation import tensor_report, weigh
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.evaluation import compare_all, tensor_report
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.run import trace_of
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
-from gradcli.execution.reference.expansion import Expansion
-from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.reference.decomposition import Decomposition
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
 from gradcli.report.report import Report, TensorReport, Verdict, worst
@@ -68,7 +68,7 @@ def _without_retain_graph(run: Run) -> WithoutRetainGraph:
     return WithoutRetainGraph(predicted, observed, message, nodes[0].name if nodes else None, nodes)
 
 
-def _with_retain_graph(run: Run, leaves: Sequence[Traced]) -> WithRetainGraph:
+def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGraph:
     trace = _again(run)
     own = {leaf.text: leaf.tensor for leaf in trace.leaves}
     calls = []
@@ -82,15 +82,19 @@ def _copy(gradient: Tensor | None) -> Tensor | None:
     return None if gradient is None else gradient.detach().clone()
 
 
-def _first_derivatives(run: Run, leaves: Sequence[Traced]) -> tuple[Evidence | None, list[TensorReport]]:
+def _first_derivatives(
+    run: Run, leaves: Sequence[TracedTensor]
+) -> tuple[GradientComparison | None, list[TensorReport]]:
     """Return the report on the first gradients, which uses up the run's own graph."""
     found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
-    evidence = weigh(run, found)
+    evidence = compare_all(run, found)
     return evidence, [tensor_report(leaf, run.names[leaf], found, evidence, None) for leaf in leaves]
 
 
-def _second_derivatives(run: Run, leaves: Sequence[Traced], evidence: Evidence | None) -> dict[str, Second]:
-    expected = {} if run.expansion is None else _expected(run, run.expansion, leaves)
+def _second_derivatives(
+    run: Run, leaves: Sequence[TracedTensor], evidence: GradientComparison | None
+) -> dict[str, Second]:
+    expected = {} if run.decomposition is None else _expected(run, run.decomposition, leaves)
     undefined = {} if evidence is None else evidence.undefined
     found = {}
     for leaf in leaves:
@@ -106,7 +110,7 @@ def _second_derivatives(run: Run, leaves: Sequence[Traced], evidence: Evidence |
     return found
 
 
-def _of_autograd(run: Run, leaf: Traced) -> tuple[Tensor | None, str | None]:
+def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, str | None]:
     """Return the derivative of the sum of a leaf's gradient by that leaf, and a note; None where PyTorch has none."""
     trace = _again(run)
     own = next(other.tensor for other in trace.leaves if other.text == leaf.text)
@@ -125,14 +129,14 @@ def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_grap
     return found[0]
 
 
-def _expected(run: Run, expansion: Expansion, leaves: Sequence[Traced]) -> dict[Traced, Expected]:
-    gradients = gradients_on(expansion, run.cotangent)
+def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:
+    gradients = gradients_on(decomposition, run.cotangent)
     found = {leaf: _diagonal(gradients, leaf) for leaf in leaves}
     known = {leaf: expected.value for leaf, expected in found.items() if expected.value is not None}
 
-    def again(other: Expansion) -> dict[Traced, Tensor]:
-        shaken = gradients_on(other, run.cotangent)
-        values = {leaf: _diagonal(shaken, leaf).value for leaf in known}
+    def again(other: Decomposition) -> dict[TracedTensor, Tensor]:
+        perturbed = gradients_on(other, run.cotangent)
+        values = {leaf: _diagonal(perturbed, leaf).value for leaf in known}
         return {leaf: value for leaf, value in values.items() if value is not None}
 
     noise = noise_of(run, known, again, gradients.scale[0])
@@ -146,11 +150,11 @@ def _expected(run: Run, expansion: Expansion, leaves: Sequence[Traced]) -> dict[
     }
 
 
-def _line(run: Run, leaf: Traced, place: int) -> tuple[Callable[[float], float], float]:
+def _line(run: Run, leaf: TracedTensor, place: int) -> tuple[Callable[[float], float], float]:
     return moved_gradient(run, leaf, leaf, place, torch.sum)
 
 
-def _diagonal(gradients: Gradients, leaf: Traced) -> Expected:
+def _diagonal(gradients: GradientNodes, leaf: TracedTensor) -> Expected:
     """Return the derivative of the sum of a leaf's gradient by the same leaf."""
     try:
         reference = gradients.pull_back({leaf: torch.ones_like(leaf.tensor, dtype=torch.float64)}, [leaf])

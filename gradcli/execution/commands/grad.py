@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
 from gradcli.report.backward import JacobianProduct, VectorJacobianProduct
@@ -33,7 +33,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any]) -> Repo
     return report(run, reports, overall(reports) if settings.verify else None, vjp=product)
 
 
-def _vector_jacobian_product(run: Run, wrt: Sequence[Traced]) -> VectorJacobianProduct | None:
+def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:
     """Return v, and each small real Jacobian with the product of the two; None where there is none."""
     output = run.output.tensor
     shown = [traced for traced in wrt if _is_small(output, traced.tensor)]
@@ -53,7 +53,7 @@ def _is_small(output: Tensor, tensor: Tensor) -> bool:
     return real and 0 < output.numel() <= MOST_ROWS and 0 < output.numel() * tensor.numel() <= MOST_ENTRIES
 
 
-def _row(run: Run, wrt: Sequence[Traced], entry: int) -> dict[Traced, Tensor]:
+def _row(run: Run, wrt: Sequence[TracedTensor], entry: int) -> dict[TracedTensor, Tensor]:
     """Return one entry of the output differentiated by each tensor: the product with a unit vector."""
     output = run.output.tensor
     unit = torch.zeros_like(output, requires_grad=False)

@@ -26,9 +26,9 @@ from gradcli.execution.commands.shared import (
 )
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
-from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run, report, start_from
 from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
@@ -36,7 +36,7 @@ from gradcli.report.report import Report, TensorReport, worst
 from gradcli.report.second_order import Derivative, Symmetry
 from gradcli.settings import Settings
 
-Pair = tuple[Traced, Traced]
+Pair = tuple[TracedTensor, TracedTensor]
 
 
 @dataclass(slots=True)
@@ -49,9 +49,9 @@ class Blocks:
     scale: float = 0.0
 
     @staticmethod
-    def of(expansion: Expansion, cotangent: Tensor, leaves: Sequence[Traced]) -> Blocks:
+    def of(decomposition: Decomposition, cotangent: Tensor, leaves: Sequence[TracedTensor]) -> Blocks:
         """Return the Hessian on an expansion."""
-        gradients, found = gradients_on(expansion, cotangent), Blocks()
+        gradients, found = gradients_on(decomposition, cotangent), Blocks()
         for row in leaves:
             try:
                 references = [gradients.pull_back({row: seed}, leaves) for seed in basis(row.tensor)]
@@ -103,7 +103,7 @@ def hessian(program: Program, settings: Settings, given: Mapping[str, Any]) -> R
 def _check_scalar(trace: Trace) -> None:
     """Refuse an output that is not a scalar: its second derivatives are no matrix."""
     output = trace.output
-    if isinstance(output, Traced) and output.tensor.numel() != 1:
+    if isinstance(output, TracedTensor) and output.tensor.numel() != 1:
         shape = show_shape(tuple(output.tensor.shape))
         raise InputError(
             f"the output '{output.name or output.text}' has shape {shape}, and a Hessian is a scalar's; "
@@ -112,18 +112,18 @@ def _check_scalar(trace: Trace) -> None:
         )
 
 
-def _expected(run: Run, leaves: Sequence[Traced]) -> dict[Pair, Expected]:
-    if run.expansion is None:
+def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
+    if run.decomposition is None:
         return {}
-    blocks = Blocks.of(run.expansion, run.cotangent, leaves)
+    blocks = Blocks.of(run.decomposition, run.cotangent, leaves)
     undefined = undefined_of(run)
 
-    def again(expansion: Expansion) -> Mapping[Pair, Tensor]:
-        return Blocks.of(expansion, run.cotangent, leaves).values
+    def again(decomposition: Decomposition) -> Mapping[Pair, Tensor]:
+        return Blocks.of(decomposition, run.cotangent, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
 
-    def expected(row: Traced, column: Traced) -> Expected:
+    def expected(row: TracedTensor, column: TracedTensor) -> Expected:
         pair = row, column
         return Expected(
             value=blocks.values.get(pair),
@@ -137,12 +137,12 @@ def _expected(run: Run, leaves: Sequence[Traced]) -> dict[Pair, Expected]:
     return {(row, column): expected(row, column) for row in leaves for column in leaves}
 
 
-def _line(run: Run, row: Traced, column: Traced, place: int) -> tuple[Callable[[float], float], float]:
+def _line(run: Run, row: TracedTensor, column: TracedTensor, place: int) -> tuple[Callable[[float], float], float]:
     entry, by = divmod(place, column.tensor.numel())
     return moved_gradient(run, row, column, by, lambda gradient: gradient.reshape(-1)[entry])
 
 
-def _row_report(run: Run, row: Traced, blocks: Sequence[Derivative]) -> TensorReport:
+def _row_report(run: Run, row: TracedTensor, blocks: Sequence[Derivative]) -> TensorReport:
     """Return the report on a leaf with the worst of the verdicts on its row of blocks."""
     verdicts = [block.verdict for block in blocks if block.verdict is not None]
     if not verdicts:
@@ -152,7 +152,7 @@ def _row_report(run: Run, row: Traced, blocks: Sequence[Derivative]) -> TensorRe
     return leaf_report(run, row, Derivative(None, None, verdict, note))
 
 
-def _by_name(run: Run, leaves: Sequence[Traced], block: Callable[[Pair], Any]) -> dict[str, dict[str, Any]]:
+def _by_name(run: Run, leaves: Sequence[TracedTensor], block: Callable[[Pair], Any]) -> dict[str, dict[str, Any]]:
     names = run.names
     return {names[row]: {names[column]: block((row, column)) for column in leaves} for row in leaves}
 

@@ -26,11 +26,11 @@ from gradcli.execution.commands.shared import (
 )
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
-from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.pullback import differentiate
-from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
@@ -45,15 +45,15 @@ MOST_ROWS = 256
 class Rows:
     """The symbolic Jacobian by every leaf, from one vector-Jacobian product an entry of the output."""
 
-    values: dict[Traced, Tensor] = field(default_factory=dict)
-    undecided: dict[Traced, str] = field(default_factory=dict)
-    kinked: dict[Traced, str] = field(default_factory=dict)
+    values: dict[TracedTensor, Tensor] = field(default_factory=dict)
+    undecided: dict[TracedTensor, str] = field(default_factory=dict)
+    kinked: dict[TracedTensor, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(expansion: Expansion, leaves: Sequence[Traced]) -> Rows:
+    def of(decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> Rows:
         """Return the Jacobian on an expansion."""
-        output = expansion.nodes[expansion.trace.output].tensor
-        references = [differentiate(expansion, row, DERIVATIONS.known) for row in basis(output)]
+        output = decomposition.nodes[decomposition.trace.output].tensor
+        references = [differentiate(decomposition, row, DERIVATIONS.known) for row in basis(output)]
         found = Rows()
         for reference in references:
             found.undecided |= reference.undecided
@@ -80,11 +80,11 @@ def jacobian(program: Program, settings: Settings, given: Mapping[str, Any]) -> 
     return report(run, tensors, verdict, method="torch.func.jacrev")
 
 
-def _expected_rows(run: Run, leaves: Sequence[Traced]) -> dict[Traced, Expected]:
-    if run.expansion is None:
+def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:
+    if run.decomposition is None:
         return {}
-    rows, undefined = Rows.of(run.expansion, leaves), undefined_of(run)
-    noise = noise_of(run, rows.values, lambda expansion: Rows.of(expansion, leaves).values, scale=1.0)
+    rows, undefined = Rows.of(run.decomposition, leaves), undefined_of(run)
+    noise = noise_of(run, rows.values, lambda decomposition: Rows.of(decomposition, leaves).values, scale=1.0)
     return {
         leaf: Expected(
             value=rows.values.get(leaf),
@@ -102,12 +102,14 @@ def jvp(program: Program, settings: Settings, given: Mapping[str, Any]) -> Repor
     run = start(program, replace(settings, grad_output="ones"), given)
     tangents = _tangents(run)
     found = functional.jacobian_vector_product(run.trace, tangents)
-    product = weighed(run, found, None if run.expansion is None else _expected_product(run, run.expansion, tangents))
+    product = weighed(
+        run, found, None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
+    )
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
     return report(run, tensors, product.verdict, method="torch.func.jvp", jvp=product)
 
 
-def _tangents(run: Run) -> dict[Traced, Tensor]:
+def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
     """Return a tangent for every leaf that requires grad; InputError for one of another shape, or for none at all."""
     given, leaves = run.settings.tangents, {leaf.text: leaf for leaf in run.trace.leaves}
     if not given:
@@ -121,7 +123,7 @@ def _tangents(run: Run) -> dict[Traced, Tensor]:
     return {leaf: _tangent(leaf, given.get(leaf.text, 0)) for leaf in differentiable}
 
 
-def _tangent(leaf: Traced, value: Any) -> Tensor:
+def _tangent(leaf: TracedTensor, value: Any) -> Tensor:
     tangent = torch.tensor(value).to(leaf.tensor.dtype)
     shape = tuple(leaf.tensor.shape)
     if tangent.ndim and tuple(tangent.shape) != shape:
@@ -130,13 +132,13 @@ def _tangent(leaf: Traced, value: Any) -> Tensor:
     return tangent.expand(shape).clone()
 
 
-def _expected_product(run: Run, expansion: Expansion, tangents: Mapping[Traced, Tensor]) -> Expected:
-    gradients = gradients_on(expansion, run.cotangent)
+def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[TracedTensor, Tensor]) -> Expected:
+    gradients = gradients_on(decomposition, run.cotangent)
     moving = [leaf for leaf, tangent in tangents.items() if bool((tangent != 0).any())]
     undefined = undefined_of(run)
     value, reason = _product(gradients, tangents)
 
-    def again(other: Expansion) -> dict[str, Tensor]:
+    def again(other: Decomposition) -> dict[str, Tensor]:
         return {"product": gradients_on(other, run.cotangent).push_forward(tangents)}
 
     noise = noise_of(run, {} if value is None else {"product": value}, again, gradients.scale[0])
@@ -151,25 +153,25 @@ def _expected_product(run: Run, expansion: Expansion, tangents: Mapping[Traced, 
     )
 
 
-def _product(gradients: Gradients, tangents: Mapping[Traced, Tensor]) -> tuple[Tensor | None, str | None]:
+def _product(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> tuple[Tensor | None, str | None]:
     """Return the product, and why the derivative of the gradients does not give it."""
     try:
         return gradients.push_forward(tangents), None
     except UndecidedError as error:
-        return _by_rows(gradients.expansion, tangents), str(error)
+        return _by_rows(gradients.decomposition, tangents), str(error)
 
 
-def _scale(directions: Mapping[Traced, Tensor]) -> float:
+def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
     """Return how far a step of 1 along the tangents may be stretched: their largest entry moves like one of size 1."""
     return 1.0 / max([float(direction.abs().max()) for direction in directions.values() if direction.numel()] or [1.0])
 
 
-def _by_rows(expansion: Expansion, tangents: Mapping[Traced, Tensor]) -> Tensor | None:
+def _by_rows(decomposition: Decomposition, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
     """Return the product from the rows of the Jacobian, whose kinks are settled; None if there are too many."""
-    output = expansion.nodes[expansion.trace.output].tensor
+    output = decomposition.nodes[decomposition.trace.output].tensor
     if output.numel() > MOST_ROWS:
         return None
-    rows = Rows.of(expansion, list(tangents))
+    rows = Rows.of(decomposition, list(tangents))
     if not tangents.keys() <= rows.values.keys():
         return None
     parts = [

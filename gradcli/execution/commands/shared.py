@@ -14,14 +14,14 @@ from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.compare import Comparison, Tolerance
-from gradcli.execution.comparison.derivatives import Expected, judge
+from gradcli.execution.comparison.derivatives import Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.rounding import Noise, scattered
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import Traced
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
-from gradcli.execution.reference.second_order import Gradients
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run
 from gradcli.report.report import Symbolic, TensorReport
 from gradcli.report.second_order import Derivative
@@ -29,7 +29,7 @@ from gradcli.report.second_order import Derivative
 Key = TypeVar("Key")
 
 
-def wanted_leaves(run: Run) -> list[Traced]:
+def wanted_leaves(run: Run) -> list[TracedTensor]:
     """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is no leaf."""
     leaves = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
     if run.settings.wrt is None:
@@ -47,20 +47,20 @@ def tolerance_of(run: Run) -> Tolerance:
     return Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
 
 
-def undefined_of(run: Run) -> dict[Traced, str]:
+def undefined_of(run: Run) -> dict[TracedTensor, str]:
     """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
     found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
     return resting_on_undefined(run.trace, found)
 
 
-def gradients_on(expansion: Expansion, cotangent: Tensor) -> Gradients:
+def gradients_on(decomposition: Decomposition, cotangent: Tensor) -> GradientNodes:
     """Return the symbolic gradients as nodes; the worker derives what they need."""
-    return Gradients.of(expansion, cotangent, DERIVATIONS.known, DERIVATIONS.request)
+    return GradientNodes.of(decomposition, cotangent, DERIVATIONS.known, DERIVATIONS.request)
 
 
 def noise_of(
-    run: Run, known: Mapping[Key, Tensor], again: Callable[[Expansion], Mapping[Key, Tensor]], scale: float
+    run: Run, known: Mapping[Key, Tensor], again: Callable[[Decomposition], Mapping[Key, Tensor]], scale: float
 ) -> Callable[[Key], tuple[Tensor, Tensor]]:
     """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
 
@@ -73,38 +73,38 @@ def noise_of(
         return scattered(run.trace, known, again, scale)
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
-        excused = measured().excused(key).clamp_min(tolerance_of(run).absolute * scale)
-        return excused, torch.maximum(measured().unknown(key), excused)
+        rounding_error = measured().rounding_error(key).clamp_min(tolerance_of(run).absolute * scale)
+        return rounding_error, torch.maximum(measured().unknown(key), rounding_error)
 
     return allowed
 
 
-def moved_output(run: Run, shifts: Mapping[Traced, Tensor], place: int) -> Callable[[float], float]:
+def moved_output(run: Run, shifts: Mapping[TracedTensor, Tensor], place: int) -> Callable[[float], float]:
     """Return one entry of the output as a function of how far the leaves go along `shifts`."""
 
     def at(shift: float) -> float:
-        expansion = expand(run.trace, moved=_moved(shifts, shift))
-        return float(expansion.nodes[run.output].tensor.reshape(-1)[place])
+        decomposition = decompose(run.trace, moved=_moved(shifts, shift))
+        return float(decomposition.nodes[run.output].tensor.reshape(-1)[place])
 
     return at
 
 
 def moved_gradient(
-    run: Run, leaf: Traced, by: Traced, entry: int, measure: Callable[[Tensor], Tensor]
+    run: Run, leaf: TracedTensor, by: TracedTensor, entry: int, measure: Callable[[Tensor], Tensor]
 ) -> tuple[Callable[[float], float], float]:
     """Return a number made of a leaf's symbolic gradient, as a function of one entry of a leaf, and its scale."""
     direction = torch.zeros_like(double(by.tensor))
     direction.view(-1)[entry] = 1.0
 
     def at(shift: float) -> float:
-        expansion = expand(run.trace, moved=_moved({by: direction}, shift))
-        DERIVATIONS.request(expansion.signatures())
-        return float(measure(differentiate(expansion, run.cotangent, DERIVATIONS.known).values[leaf]))
+        decomposition = decompose(run.trace, moved=_moved({by: direction}, shift))
+        DERIVATIONS.request(decomposition.requests())
+        return float(measure(differentiate(decomposition, run.cotangent, DERIVATIONS.known).values[leaf]))
 
     return at, max(1.0, float(by.tensor.detach().abs().reshape(-1)[entry]))
 
 
-def _moved(shifts: Mapping[Traced, Tensor], shift: float) -> dict[Traced, Tensor]:
+def _moved(shifts: Mapping[TracedTensor, Tensor], shift: float) -> dict[TracedTensor, Tensor]:
     return {leaf: double(leaf.tensor) + shift * direction for leaf, direction in shifts.items()}
 
 
@@ -124,7 +124,7 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
     """Return PyTorch's derivative beside the symbolic one, judged; without a verdict if nothing is to be verified."""
     if expected is None:
         return Derivative(found, None, None)
-    comparison = judge(found, expected, tolerance_of(run))
+    comparison = compare_derivative(found, expected, tolerance_of(run))
     return Derivative(found, symbolic_of(expected, comparison), comparison.verdict, comparison.note)
 
 
@@ -136,7 +136,7 @@ def symbolic_of(expected: Expected, comparison: Comparison) -> Symbolic | None:
     return Symbolic(None, None, expected.value, *errors)
 
 
-def leaf_report(run: Run, leaf: Traced, derivative: Derivative | None = None) -> TensorReport:
+def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:
     """Return what is known of a leaf, with the verdict on a derivative by it."""
     report = TensorReport(
         name=run.names[leaf],

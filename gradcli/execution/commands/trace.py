@@ -14,8 +14,8 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.formulas.formulas import GRACE, SECONDS
 from gradcli.execution.formulas.request import clip, draw
-from gradcli.execution.forward.tracer import Traced, TracedCall
-from gradcli.execution.reference.expansion import Group
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor
+from gradcli.execution.reference.decomposition import Group
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
@@ -37,13 +37,13 @@ class Passed:
     """
 
     call: TracedCall
-    upstream: Mapping[Traced, Tensor]
-    operands: tuple[Traced, ...]
+    upstream: Mapping[TracedTensor, Tensor]
+    operands: tuple[TracedTensor, ...]
     elementwise: bool
     group: Group | None
 
     @property
-    def result(self) -> Traced:
+    def result(self) -> TracedTensor:
         """Return the first result."""
         return next(iter(self.upstream))
 
@@ -62,7 +62,7 @@ def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, An
     evaluation = evaluate_run(run)
     passed = [*_passed(run, evaluation)]
     formulas = _formulas(run, passed)
-    totals: dict[Traced, Tensor] = {}
+    totals: dict[TracedTensor, Tensor] = {}
     steps = [_step(run, one, formulas, totals) for one in passed]
     reports = list(evaluation.reports.values())
     return report(run, reports, overall(reports) if settings.verify else None, trace=tuple(steps))
@@ -70,7 +70,7 @@ def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, An
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
     """Yield the calls that the gradient passes, from the last to the first."""
-    groups = {} if run.expansion is None else {id(group.call): group for group in run.expansion.groups}
+    groups = {} if run.decomposition is None else {id(group.call): group for group in run.decomposition.groups}
     reached = {run.output}
     for call in reversed(run.trace.calls):
         results = [t for t in dict.fromkeys(call.outputs) if t in reached and t not in call.inputs]
@@ -95,26 +95,26 @@ def _is_pointwise(node: Node) -> bool:
     return node.origin is not None and node.origin[0].kind is Kind.POINTWISE
 
 
-def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, Traced], str]:
+def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, TracedTensor], str]:
     """Return the local derivative, or else the contribution, as a formula, of those that have one."""
-    if run.expansion is None or run.expansion.is_complex or len(run.trace.calls) > MOST_CALLS:
+    if run.decomposition is None or run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
-    places = {node: place for place, node in enumerate(run.expansion.tape.nodes)}
-    numbers = {id(group): number for number, group in enumerate(g for g in run.expansion.groups if g.nodes)}
+    places = {node: place for place, node in enumerate(run.decomposition.tape.nodes)}
+    numbers = {id(group): number for number, group in enumerate(g for g in run.decomposition.groups if g.nodes)}
     asked = {}
     for one in passed:
         for traced in one.operands:
             if id(one.group) in numbers:
-                place = {"group": numbers[id(one.group)], "input": places[run.expansion.nodes[traced]]}
+                place = {"group": numbers[id(one.group)], "input": places[run.decomposition.nodes[traced]]}
                 asked[one, traced] = {**place, "local": _is_plain_factor(one, traced)}
-    drawn = draw(run.expansion, run.names, None)
+    drawn = draw(run.decomposition, run.names, None)
     sketch = {**drawn, "wanted": {}, "calls": {str(number): call for number, call in enumerate(asked.values())}}
     found = DERIVATIONS.collect_formulas(DERIVATIONS.post_formulas(sketch, SECONDS), SECONDS + GRACE)
     return {key: found[str(number)]["formula"] for number, key in enumerate(asked) if str(number) in found}
 
 
 def _step(
-    run: Run, one: Passed, formulas: Mapping[tuple[Passed, Traced], str], totals: dict[Traced, Tensor]
+    run: Run, one: Passed, formulas: Mapping[tuple[Passed, TracedTensor], str], totals: dict[TracedTensor, Tensor]
 ) -> TraceStep:
     """Return one step; `totals` are the operands' gradients so far, and are added to."""
     contributions = []
@@ -130,12 +130,12 @@ def _step(
     )
 
 
-def _upstream(run: Run, traced: Traced, gradient: Tensor) -> Upstream:
+def _upstream(run: Run, traced: TracedTensor, gradient: Tensor) -> Upstream:
     return Upstream(run.names[traced], tuple(traced.tensor.shape), grad_fn_name(traced), gradient)
 
 
 def _contribution(
-    run: Run, one: Passed, traced: Traced, formula: str | None, numbers: tuple[Tensor, Tensor]
+    run: Run, one: Passed, traced: TracedTensor, formula: str | None, numbers: tuple[Tensor, Tensor]
 ) -> Contribution:
     """Return a contribution; `numbers` are its value, and the operand's gradient with it."""
     upstream = [f"grad({clip(run.names[t])})" for t in one.upstream]
@@ -154,7 +154,7 @@ def _contribution(
     )
 
 
-def _is_plain_factor(one: Passed, traced: Traced) -> bool:
+def _is_plain_factor(one: Passed, traced: TracedTensor) -> bool:
     """Tell whether upstream times local derivative is all: no sum over axes that broadcast."""
     return one.has_factor and not _summed_axes(one, traced)
 
@@ -167,7 +167,7 @@ def _times(upstream: str, factor: str) -> str:
     return f"{upstream}*({factor})" if bracketed else f"{upstream}*{factor}"
 
 
-def _factor(one: Passed, traced: Traced) -> Tensor:
+def _factor(one: Passed, traced: TracedTensor) -> Tensor:
     """Return the local derivative, of the result's shape where the call is elementwise."""
     return _local_call(one).factor(traced, one.result.tensor.shape if one.elementwise else None)
 
@@ -177,7 +177,7 @@ def _local_call(one: Passed) -> LocalCall:
     return LocalCall(one.call, tensors, [one.upstream.get(output) for output in one.call.outputs])
 
 
-def _summed_axes(one: Passed, traced: Traced) -> tuple[int, ...]:
+def _summed_axes(one: Passed, traced: TracedTensor) -> tuple[int, ...]:
     """Return the result's axes along which an operand was repeated: broadcasting's derivative sums over them."""
     shape, result = tuple(traced.tensor.shape), tuple(one.result.tensor.shape)
     batch = len(result) if one.elementwise else _batch_axes(one, result)

@@ -13,9 +13,9 @@ from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
 from gradcli.execution.comparison.evaluation import Evaluation
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.run import Run
@@ -40,13 +40,13 @@ class Claims:
     run: Run
     evaluation: Evaluation
 
-    def judge(self) -> dict[Traced, Claim]:
+    def judge(self) -> dict[TracedTensor, Claim]:
         """Return what there is to say of each claim; InputError for one that is no gradient of its tensor."""
         claims = self.run.settings.claims
         tensors = self.run.named(list(claims), "--claim")
         return {traced: self._judge(traced, text) for traced, text in zip(tensors, claims.values(), strict=True)}
 
-    def _judge(self, traced: Traced, text: str) -> Claim:
+    def _judge(self, traced: TracedTensor, text: str) -> Claim:
         reference, source = self._reference(traced)
         value = self._value(text)
         shape = tuple(reference.shape)
@@ -58,7 +58,7 @@ class Claims:
         note = "; ".join(part for part in (found.note, source) if part) or None
         return Claim(text, shaped, found.verdict, found.max_abs_error, found.max_rel_error, found.worst_index, note)
 
-    def _reference(self, traced: Traced) -> tuple[Tensor, str | None]:
+    def _reference(self, traced: TracedTensor) -> tuple[Tensor, str | None]:
         """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
         evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
         if gradient is None:
@@ -67,14 +67,14 @@ class Claims:
             return evidence.reference.values[traced], None
         return double(gradient), "compared with autograd's gradient, for want of a symbolic one"
 
-    def _compare(self, traced: Traced, value: Tensor, reference: Tensor) -> Comparison:
+    def _compare(self, traced: TracedTensor, value: Tensor, reference: Tensor) -> Comparison:
         settings, evidence = self.run.settings, self.evaluation.evidence
         clues = self._clues(traced, reference)
         if evidence is None or traced not in evidence.reference.values:
             return compare(value, reference, Tolerance.of(settings.dtype, settings.rtol, settings.atol), 0.0, clues)
         return evidence.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
 
-    def _misshapen(self, traced: Traced, text: str, value: Tensor, reference: Tensor) -> Claim:
+    def _misshapen(self, traced: TracedTensor, text: str, value: Tensor, reference: Tensor) -> Claim:
         """Return a claim of another shape as a mismatch where it is clear what was meant; else InputError."""
         cause = cause_of_shape(value, reference, Clues(SUBJECT, SUBJECT))
         name, shapes = self.run.names[traced], (show_shape(tuple(value.shape)), show_shape(tuple(reference.shape)))
@@ -94,7 +94,7 @@ class Claims:
         with double_precision(), torch.no_grad():
             tensors = {leaf.name: known[leaf.name] for leaf in program.leaves}
             output = run_trace(program, tensors, self.run.settings.limits).output
-        if isinstance(output, Traced):
+        if isinstance(output, TracedTensor):
             return double(output.tensor)
         if not isinstance(output, int | float):
             raise InputError(f"--claim: '{text}' is not a tensor", hint="a gradient is a tensor or a number")
@@ -104,11 +104,11 @@ class Claims:
         """Return the tensors that a claim may read, in double precision."""
         run = self.run
         made = [traced for call in run.trace.calls for traced in call.outputs if traced.name]
-        nodes = {} if run.expansion is None else run.expansion.nodes
+        nodes = {} if run.decomposition is None else run.decomposition.nodes
         tensors = {t.name: nodes[t].tensor if t in nodes else double(t.tensor) for t in [*run.trace.leaves, *made]}
         return {UPSTREAM: double(run.cotangent), **{name: tensor for name, tensor in tensors.items() if name}}
 
-    def _clues(self, traced: Traced, reference: Tensor) -> Clues:
+    def _clues(self, traced: TracedTensor, reference: Tensor) -> Clues:
         """Return what a wrong claim may have gone wrong with: a factor that the program has, a term of the gradient."""
         known = self._known()
         factors = {f"'{name}'": tensor for name, tensor in known.items() if name != UPSTREAM}
@@ -121,13 +121,13 @@ class Claims:
         return Clues(SUBJECT, SUBJECT, varied, shaped)
 
 
-def contributions(run: Run, evidence: Evidence, traced: Traced) -> dict[str, Tensor]:
+def contributions(run: Run, evidence: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
     """Return the terms of a tensor's symbolic gradient: one for each call that reads it, by what the call is."""
-    expansion = run.expansion
-    assert expansion is not None  # noqa: S101 (there is evidence)
-    wanted, found = expansion.nodes[traced], {}
-    for group in expansion.groups:
-        upstream = {expansion.nodes[t]: evidence.reference.values.get(t) for t in group.call.outputs}
+    decomposition = run.decomposition
+    assert decomposition is not None  # noqa: S101 (there is evidence)
+    wanted, found = decomposition.nodes[traced], {}
+    for group in decomposition.groups:
+        upstream = {decomposition.nodes[t]: evidence.reference.values.get(t) for t in group.call.outputs}
         local = Adjoints({node: value for node, value in upstream.items() if value is not None})
         if traced in group.call.inputs and wanted not in upstream and group.error is None:
             with double_precision(), torch.no_grad():

@@ -46,7 +46,7 @@ class Expected:
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
 
 
-def judge(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
+def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
     """Return how PyTorch's derivative compares with the symbolic one."""
     if expected.value is None:
         return Comparison(Verdict.UNDECIDED, None, None, None, expected.reason)
@@ -63,8 +63,8 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
     if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
-        excused, unknown = expected.noise()
-        again = compare(found, expected.value, tolerance, excused)
+        rounding_error, unknown = expected.noise()
+        again = compare(found, expected.value, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=WITHIN_NOISE)
         if compare(found, expected.value, tolerance, unknown).verdict is Verdict.MATCH:

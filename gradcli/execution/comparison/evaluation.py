@@ -10,9 +10,9 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.compare import Comparison, Tolerance
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.formulas.formulas import Formula, Formulas
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.report import Symbolic, TensorReport, Verdict, worst
@@ -22,9 +22,9 @@ from gradcli.report.report import Symbolic, TensorReport, Verdict, worst
 class Evaluation:
     """What autograd and the symbolic side found out about the tensors that are shown; a report for each of them."""
 
-    gradients: Mapping[Traced, Tensor | None]
-    evidence: Evidence | None
-    reports: Mapping[Traced, TensorReport]
+    gradients: Mapping[TracedTensor, Tensor | None]
+    evidence: GradientComparison | None
+    reports: Mapping[TracedTensor, TensorReport]
 
 
 def overall(reports: Sequence[TensorReport]) -> Verdict:
@@ -41,10 +41,10 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     tensors = list(dict.fromkeys(run.trace.tensors))
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
     asked = None
-    if formulas and run.expansion is not None:
-        asked = Formulas.ask(DERIVATIONS, run.expansion, run.names, run.cotangent)
+    if formulas and run.decomposition is not None:
+        asked = Formulas.ask(DERIVATIONS, run.decomposition, run.names, run.cotangent)
     found = _gradients(run, shown)
-    evidence = weigh(run, found)
+    evidence = compare_all(run, found)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
     reports |= {
@@ -53,7 +53,7 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     return Evaluation(found, evidence, reports)
 
 
-def _gradients(run: Run, shown: Sequence[Traced]) -> dict[Traced, Tensor | None]:
+def _gradients(run: Run, shown: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor | None]:
     settings = run.settings
     cotangent = None if settings.grad_output is None else run.cotangent
     if settings.wrt is not None:
@@ -67,20 +67,20 @@ def _gradients(run: Run, shown: Sequence[Traced]) -> dict[Traced, Tensor | None]
     return dict(backward.backward(run.output, shown, cotangent, retain))
 
 
-def weigh(run: Run, found: Mapping[Traced, Tensor | None]) -> Evidence | None:
+def compare_all(run: Run, found: Mapping[TracedTensor, Tensor | None]) -> GradientComparison | None:
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
-    if run.expansion is None:
+    if run.decomposition is None:
         return None
-    reference = differentiate(run.expansion, run.cotangent, DERIVATIONS.known)
+    reference = differentiate(run.decomposition, run.cotangent, DERIVATIONS.known)
     tolerance = Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
-    return Evidence.of(run.trace, run.cotangent, found, reference, tolerance)
+    return GradientComparison.of(run.trace, run.cotangent, found, reference, tolerance)
 
 
 def tensor_report(
-    traced: Traced,
+    traced: TracedTensor,
     name: str,
-    found: Mapping[Traced, Tensor | None],
-    evidence: Evidence | None,
+    found: Mapping[TracedTensor, Tensor | None],
+    evidence: GradientComparison | None,
     formula: Formula | None,
 ) -> TensorReport:
     """Return what one tensor's gradient is and how it compares; `formula` is shown beside it."""
@@ -102,7 +102,7 @@ def tensor_report(
 
 
 def _symbolic(
-    traced: Traced, evidence: Evidence | None, comparison: Comparison | None, formula: Formula | None
+    traced: TracedTensor, evidence: GradientComparison | None, comparison: Comparison | None, formula: Formula | None
 ) -> Symbolic | None:
     if evidence is None or comparison is None or traced not in evidence.reference.values:
         return None

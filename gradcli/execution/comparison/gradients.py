@@ -16,7 +16,7 @@ from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made,
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
 from gradcli.report.report import Verdict
@@ -31,33 +31,33 @@ ILL_CONDITIONED = (
 
 
 @dataclass(slots=True)
-class Evidence:
+class GradientComparison:
     """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
 
     trace: Trace
     cotangent: Tensor
-    gradients: Mapping[Traced, Tensor | None]
+    gradients: Mapping[TracedTensor, Tensor | None]
     reference: Reference
     tolerance: Tolerance
-    undefined: dict[Traced, str]
-    _noise: Noise[Traced] | None = None
+    undefined: dict[TracedTensor, str]
+    _noise: Noise[TracedTensor] | None = None
     _nan: str | None = None
-    _conditioning: Noise[Traced] | None = None
-    _known: dict[Traced, Comparison] = field(default_factory=dict)
+    _conditioning: Noise[TracedTensor] | None = None
+    _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
     def of(
         trace: Trace,
         cotangent: Tensor,
-        gradients: Mapping[Traced, Tensor | None],
+        gradients: Mapping[TracedTensor, Tensor | None],
         reference: Reference,
         tolerance: Tolerance,
-    ) -> Evidence:
+    ) -> GradientComparison:
         """Return the evidence of a run."""
         undefined = resting_on_undefined(trace, gradients)
-        return Evidence(trace, cotangent, gradients, reference, tolerance, undefined)
+        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined)
 
-    def judge(self, traced: Traced) -> Comparison | None:
+    def judge(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
         gradient = self.gradients.get(traced)
         if gradient is None:
@@ -66,13 +66,15 @@ class Evidence:
             return Comparison(Verdict.UNDECIDED, None, None, None, self.reference.undecided[traced])
         return self._explained(traced, self._compared(traced))
 
-    def _compared(self, traced: Traced) -> Comparison:
+    def _compared(self, traced: TracedTensor) -> Comparison:
         if traced not in self._known:
             gradient = double(self.gradients[traced])  # type: ignore[arg-type]
             self._known[traced] = self.compare(traced, gradient, self.tolerance)
         return self._known[traced]
 
-    def compare(self, traced: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues = NO_CLUES) -> Comparison:
+    def compare(
+        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues = NO_CLUES
+    ) -> Comparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
         comparison = compare(gradient, reference, tolerance, 0.0, clues)
@@ -80,17 +82,17 @@ class Evidence:
             return comparison
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
-        again = compare(gradient, reference, tolerance, self._noise.excused(traced))
+        again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=ROUNDING)
         if self._conditioning is None:
             self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
-        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.excused(traced))
+        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.rounding_error(traced))
         if compare(gradient, reference, tolerance, unknown).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
         return comparison
 
-    def _explained(self, traced: Traced, comparison: Comparison) -> Comparison:
+    def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
             return _with_note(comparison, Verdict.UNDEFINED, self.undefined[traced])
@@ -134,7 +136,7 @@ class Evidence:
             else f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
         )
 
-    def _is_comparable(self, traced: Traced) -> bool:
+    def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
@@ -42,13 +42,13 @@ class Spot:
     """The place at which a call makes a NaN: the operand, the index in the result, upstream and local derivative."""
 
     call: TracedCall
-    traced: Traced
+    traced: TracedTensor
     index: tuple[int, ...] | None = None
     upstream: float | None = None
     factor: float | None = None
 
 
-def value_made(trace: Trace, call: TracedCall, output: Traced, mask: Tensor) -> str:
+def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor) -> str:
     """Return a sentence for a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
@@ -61,7 +61,7 @@ def value_made(trace: Trace, call: TracedCall, output: Traced, mask: Tensor) -> 
     return f"{text}; {_remedy(source)}"
 
 
-def gradient_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
     """Return a sentence for the call in which PyTorch's gradients become NaN, or None if there is none."""
     spot = _first(trace, gradients, torch.isnan)
     if spot is None:
@@ -79,7 +79,7 @@ def gradient_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> st
     return f"{text}; the infinity comes from the derivative of '{source.call.outputs[0].text}'; {_remedy(source.call)}"
 
 
-def infinity_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
     """Return a sentence for the call in which PyTorch's gradients become infinite, or None if there is none."""
     spot = _first(trace, gradients, torch.isinf)
     if spot is None:
@@ -87,7 +87,9 @@ def infinity_made(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> st
     return f"the derivative of '{spot.call.outputs[0].text}' is infinite here; {_remedy(spot.call)}"
 
 
-def _first(trace: Trace, gradients: Mapping[Traced, Tensor | None], bad: Callable[[Tensor], Tensor]) -> Spot | None:
+def _first(
+    trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], bad: Callable[[Tensor], Tensor]
+) -> Spot | None:
     """Return where, from the output back, a contribution first is bad though nothing upstream of it is."""
     for call in reversed(trace.calls):
         weights = [gradients.get(output) for output in call.outputs]
@@ -102,7 +104,7 @@ def _first(trace: Trace, gradients: Mapping[Traced, Tensor | None], bad: Callabl
     return None
 
 
-def _spot(local: LocalCall, traced: Traced, bad: Callable[[Tensor], Tensor]) -> Spot:
+def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor]) -> Spot:
     """Return the place in a call, with the numbers there where the call is elementwise."""
     (weight, *others) = local.weights
     is_complex = any(tensor.is_complex() for tensor in (*local.tensors.values(), *local.weights) if tensor is not None)
@@ -122,10 +124,10 @@ def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
     for call in trace.calls:
         if reached.isdisjoint(call.inputs):
             continue
-        if call.op.name == "where" and "condition" in call.call.bound:
-            condition = call.call.bound["condition"]
-            taken = not reached.isdisjoint(traced_in(call.call.bound.get("input")))
-            name, test = _name(spot.traced), _name(condition) if isinstance(condition, Traced) else "condition"
+        if call.op.name == "where" and "condition" in call.arguments.bound:
+            condition = call.arguments.bound["condition"]
+            taken = not reached.isdisjoint(traced_in(call.arguments.bound.get("input")))
+            name, test = _name(spot.traced), _name(condition) if isinstance(condition, TracedTensor) else "condition"
             safe = f"where({test}, {name}, 1)" if taken else f"where({test}, 1, {name})"
             place = f"'{spot.call.outputs[0].text}'"
             return f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
@@ -143,14 +145,16 @@ def _origin(trace: Trace, call: TracedCall) -> TracedCall:
 
 
 def _remedy(call: TracedCall) -> str:
-    operands = [_name(argument) if isinstance(argument, Traced) else str(argument) for argument in _arguments(call)]
+    operands = [
+        _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
+    ]
     remedy = REMEDIES.get(call.op.name, SAFE)
     return "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
 
 
-def _arguments(call: TracedCall) -> list[Traced | int | float]:
+def _arguments(call: TracedCall) -> list[TracedTensor | int | float]:
     """Return the arguments that may be tensors, by parameter, in order."""
-    return [value for value in call.call.bound.values() if isinstance(value, Traced | int | float)][:2]
+    return [value for value in call.arguments.bound.values() if isinstance(value, TracedTensor | int | float)][:2]
 
 
 def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | None:
@@ -171,13 +175,13 @@ def _where(index: Sequence[int]) -> str:
     return f" at [{', '.join(map(str, index))}]" if index else ""
 
 
-def _name(traced: Traced) -> str:
+def _name(traced: TracedTensor) -> str:
     return traced.name or traced.text
 
 
-def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]) -> dict[Traced, str]:
+def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, str]:
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
-    found: dict[Traced, str] = {}
+    found: dict[TracedTensor, str] = {}
     for call in reversed(trace.calls):
         further = next((found[output] for output in call.outputs if output in found), None)
         reason = further or _made(trace, call, gradients)
@@ -187,30 +191,30 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[Traced, Tensor | None]
     return found
 
 
-def _made(trace: Trace, call: TracedCall, gradients: Mapping[Traced, Tensor | None]) -> str | None:
+def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
     """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
-    arguments = [call.call.positional, call.call.keywords]
+    arguments = [call.arguments.positional, call.arguments.keywords]
     for output in call.outputs:
         gradient = gradients.get(output)
         if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
             continue
         finite = all_finite(output.tensor)
-        if finite and call.op.jumps is None:
+        if finite and call.op.discontinuities is None:
             continue
         reached = gradient != 0
         if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
             return value_made(trace, call, output, output.tensor.isnan() & reached)
         if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
             return value_made(trace, call, output, output.tensor.isinf() & reached)
-        if call.op.jumps is not None and _any(reached) and _any(_jumps(call) & reached):
+        if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
             return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None
 
 
-def _jumps(call: TracedCall) -> Tensor:
+def _discontinuities(call: TracedCall) -> Tensor:
     tape = Tape()
-    bound = replaced(call.call.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
-    return condition(call.op.jumps, {**defaults(call.op.signature), **bound})
+    bound = replaced(call.arguments.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
+    return condition(call.op.discontinuities, {**defaults(call.op.signature), **bound})
 
 
 def _any(mask: Tensor) -> bool:
@@ -223,7 +227,7 @@ def _is_infinite(value: float) -> bool:
 
 def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
     """Return whether some number or some entry of a tensor among nested arguments has a property."""
-    if isinstance(value, Traced):
+    if isinstance(value, TracedTensor):
         tensor = value.tensor
         return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
     if isinstance(value, complex):

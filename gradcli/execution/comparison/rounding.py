@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import Trace, Traced
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 
 Key = TypeVar("Key")
@@ -39,10 +39,10 @@ class Noise(Generic[Key]):
     """Derivatives at their point, and again in each shaken run: (RUNS, *shape)."""
 
     values: Mapping[Key, Tensor]
-    shaken: Mapping[Key, Tensor]
+    perturbed: Mapping[Key, Tensor]
     ceiling: float
 
-    def excused(self, key: Key) -> Tensor:
+    def rounding_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may be and still agree with it."""
         return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
 
@@ -52,12 +52,12 @@ class Noise(Generic[Key]):
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
         that its definition says. Where it is ill-conditioned, hardly two runs agree.
         """
-        away = (self.shaken[key] - self.values[key]).abs().sort(dim=0).values
+        away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
         return torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
 
     def _scatter(self, key: Key) -> Tensor:
-        return (self.shaken[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
+        return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
 def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
@@ -67,43 +67,45 @@ def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
     return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
 
 
-def _shaken(trace: Trace, generator: torch.Generator) -> Expansion:
+def _perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of every value."""
-    expansion = expand(trace, lambda tensor: _shake(tensor, generator))
-    DERIVATIONS.request(expansion.signatures())
-    return expansion
+    decomposition = decompose(trace, lambda tensor: _shake(tensor, generator))
+    DERIVATIONS.request(decomposition.requests())
+    return decomposition
 
 
-def _moved(trace: Trace, generator: torch.Generator) -> Expansion:
+def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    expansion = expand(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
-    DERIVATIONS.request(expansion.signatures())
-    return expansion
+    decomposition = decompose(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
+    DERIVATIONS.request(decomposition.requests())
+    return decomposition
 
 
-def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
+def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[TracedTensor]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
-    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent))
+    return scattered(trace, reference.values, lambda decomposition: _gradients(decomposition, cotangent))
 
 
-def conditioning(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[Traced]:
+def conditioning(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[TracedTensor]:
     """Return how far each entry moves with the last bits of the leaves alone: no stable algorithm does better.
 
     What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
     """
-    return scattered(trace, reference.values, lambda expansion: _gradients(expansion, cotangent), shaken=_moved)
+    return scattered(
+        trace, reference.values, lambda decomposition: _gradients(decomposition, cotangent), perturbed=_moved
+    )
 
 
-def _gradients(expansion: Expansion, cotangent: Tensor) -> Mapping[Traced, Tensor]:
-    return differentiate(expansion, cotangent, DERIVATIONS.known).values
+def _gradients(decomposition: Decomposition, cotangent: Tensor) -> Mapping[TracedTensor, Tensor]:
+    return differentiate(decomposition, cotangent, DERIVATIONS.known).values
 
 
 def scattered(
     trace: Trace,
     known: Mapping[Key, Tensor],
-    again: Callable[[Expansion], Mapping[Key, Tensor]],
+    again: Callable[[Decomposition], Mapping[Key, Tensor]],
     scale: float = 0.0,
-    shaken: Callable[[Trace, torch.Generator], Expansion] = _shaken,
+    perturbed: Callable[[Trace, torch.Generator], Decomposition] = _perturbed,
 ) -> Noise[Key]:
     """Return how far rounding alone may move each entry of some tensors.
 
@@ -111,7 +113,7 @@ def scattered(
     and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
-    runs = [again(shaken(trace, generator)) for _ in range(RUNS)]
+    runs = [again(perturbed(trace, generator)) for _ in range(RUNS)]
     found = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
     largest = max((_largest(value) for value in known.values()), default=0.0)
     largest = max(largest, scale)

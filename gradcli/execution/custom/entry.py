@@ -12,14 +12,14 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
 from gradcli.execution.custom.function.inline import inline_function
-from gradcli.execution.custom.function.subject import Point, Subject, joined
-from gradcli.execution.custom.function.trial import Reference, leaves_of
+from gradcli.execution.custom.function.subject import Subject, Values, joined
+from gradcli.execution.custom.function.trial import ReferenceFunction, leaves_of
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.recorder import Recording, bound, record
-from gradcli.execution.forward.tracer import Autograd, Trace, Traced
+from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.loading import checked, load
-from gradcli.execution.targets.parameters import Parameter, checked_arguments, parameters_of
+from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
 from gradcli.inputs.names import check_names, suggest
 from gradcli.language.program import Program
 from gradcli.ops.table import find
@@ -74,7 +74,7 @@ def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:
 
 def _subject(
     function: type[torch.autograd.Function],
-    parameters: tuple[Parameter, ...],
+    parameters: tuple[ForwardParameter, ...],
     settings: Settings,
     given: Mapping[str, Any],
 ) -> Subject:
@@ -107,14 +107,14 @@ def _is_given(name: str, settings: Settings, given: Mapping[str, Any]) -> bool:
     return name in settings.values or name in settings.shapes or name in given
 
 
-def _body(subject: Subject) -> Reference:
-    def reference(point: Point, places: Sequence[int]) -> Recording:
+def _body(subject: Subject) -> ReferenceFunction:
+    def reference(point: Values, places: Sequence[int]) -> Recording:
         return record(lambda given: joined(subject.body(given), places), point)
 
     return reference
 
 
-def _of_program(program: Program, subject: Subject, settings: Settings) -> Reference:
+def _of_program(program: Program, subject: Subject, settings: Settings) -> ReferenceFunction:
     """Return a program as a reference: its leaves are the names of forward's arguments."""
     for leaf in program.leaves:
         if leaf.name not in subject.tensors and not isinstance(subject.plain.get(leaf.name), int | float):
@@ -122,7 +122,7 @@ def _of_program(program: Program, subject: Subject, settings: Settings) -> Refer
             message = f"--reference reads '{leaf.name}', which is no input of forward"
             raise InputError(message, span=leaf.span, source=program.source, hint=f"forward takes {listed}")
 
-    def reference(point: Point, _: Sequence[int]) -> Recording:
+    def reference(point: Values, _: Sequence[int]) -> Recording:
         leaves = leaves_of(point)
         numbers = {name: float(subject.plain[name]) for name in _names(program) if name not in leaves}
         constants = {name: torch.tensor(value) for name, value in numbers.items()}
@@ -137,18 +137,18 @@ def _names(program: Program) -> list[str]:
     return [leaf.name for leaf in program.leaves]
 
 
-def _whole(program: Program, trace: Trace, settings: Settings) -> Traced:
+def _whole(program: Program, trace: Trace, settings: Settings) -> TracedTensor:
     """Return a program's output as one tensor: all entries one after the other, if it is a tuple of tensors."""
-    if isinstance(trace.output, Traced):
+    if isinstance(trace.output, TracedTensor):
         return trace.output
-    if not isinstance(trace.output, tuple | list) or not all(isinstance(item, Traced) for item in trace.output):
+    if not isinstance(trace.output, tuple | list) or not all(isinstance(item, TracedTensor) for item in trace.output):
         raise ExecutionError(
             "the reference's output is not a tensor", hint="its last statement must be one, or a tuple"
         )
-    machine = Autograd(program, trace, settings.limits)
+    machine = Tracer(program, trace, settings.limits)
     reshape, cat = find("reshape"), find("cat")
     assert reshape is not None  # noqa: S101 (the table has it)
     assert cat is not None  # noqa: S101
     flat = [machine.apply(*bound(reshape, [item, (-1,)], {}, method=False)) for item in trace.output]
-    whole: Traced = machine.apply(*bound(cat, [flat], {}, method=False))
+    whole: TracedTensor = machine.apply(*bound(cat, [flat], {}, method=False))
     return whole

@@ -17,10 +17,10 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
 from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved
 from gradcli.execution.custom.function.subject import Subject
-from gradcli.execution.custom.function.trial import Applied, NoReferenceError, Reference, Trial, apply
-from gradcli.execution.custom.gradients import judge
+from gradcli.execution.custom.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
+from gradcli.execution.custom.gradients import compare_gradients
 from gradcli.execution.custom.reference import Side
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.report.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
 
@@ -46,7 +46,7 @@ AGAIN: Mapping[str, Checking] = {
 }
 
 
-def examine(subject: Subject, reference: Reference, settings: Settings, given: Mapping[str, Any]) -> Report:
+def examine(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of a Function; `given` maps inputs to values from Python.
 
     Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
@@ -54,13 +54,13 @@ def examine(subject: Subject, reference: Reference, settings: Settings, given: M
     torch.manual_seed(settings.seed)
     trial = _trial(subject, reference, settings, given)
     applied = trial.apply()
-    judged = judge(trial, applied)
-    forward = _forward(trial, applied, judged.shown) if settings.verify else None
-    checks = [*([forward] if forward else []), *judged.checks]
+    compared = compare_gradients(trial, applied)
+    forward = _forward(trial, applied, compared.shown) if settings.verify else None
+    checks = [*([forward] if forward else []), *compared.checks]
     if settings.verify:
         checks += _run(ALWAYS, trial)
-        checks += _again(trial, worst([check.verdict for check in judged.checks]))
-    tensors = [*judged.tensors, _output(trial, applied, forward)]
+        checks += _again(trial, worst([check.verdict for check in compared.checks]))
+    tensors = [*compared.tensors, _output(trial, applied, forward)]
     verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
     return Report(
         gradcli=__version__,
@@ -78,14 +78,14 @@ def examine(subject: Subject, reference: Reference, settings: Settings, given: M
     )
 
 
-def _trial(subject: Subject, reference: Reference, settings: Settings, given: Mapping[str, Any]) -> Trial:
+def _trial(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Trial:
     def fits(point: dict[str, Tensor]) -> bool:
         return is_finite(apply(subject, point).outputs)
 
     point = draw_point(subject.tensors, settings, given, fits)
     applied = apply(subject, point)
     chosen = "ones" if settings.grad_output is None else settings.grad_output
-    cotangent = cotangent_of(Traced(applied.output, None, subject.text), chosen)
+    cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
     probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
     return Trial(subject, reference, settings, point, applied.places, cotangent, probe)

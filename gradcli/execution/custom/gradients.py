@@ -18,7 +18,7 @@ from gradcli.execution.formulas.formulas import Formula, Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical import finite_differences, taylor
 from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor
-from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, Witness, worst
+from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, WitnessReport, worst
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 DIFFERENCES, TAYLOR = "finite differences", "Taylor remainder"
@@ -27,7 +27,7 @@ AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ComparedGradients:
     """What all witnesses say; `shown` is the reference for the upstream gradient of the report."""
 
     tensors: tuple[TensorReport, ...]
@@ -36,13 +36,13 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CheckedGradient:
     """What is said of one input's gradient: for the report's upstream gradient, and for a random one."""
 
     name: str
     shown: Compared
     probed: Compared
-    witnesses: Mapping[str, Witness]
+    witnesses: Mapping[str, WitnessReport]
     returned_none: bool
 
     @property
@@ -68,7 +68,7 @@ class Heard:
         return self.verdict(AUTOGRAD) in AGREE and self.verdict(SYMBOLIC) in AGREE
 
 
-def judge(trial: Trial, applied: Applied) -> Judged:
+def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     """Return what every witness says of backward's gradients, at the trial's point."""
     try:
         gradients = applied.gradients(trial.cotangent)
@@ -77,7 +77,7 @@ def judge(trial: Trial, applied: Applied) -> Judged:
         return _refused(trial, error)
     shown = side(trial, trial.cotangent)
     names = display_names(shown.recording.trace)
-    formulas = Formulas.ask(DERIVATIONS, shown.expansion, names, trial.cotangent) if shown.expansion else None
+    formulas = Formulas.ask(DERIVATIONS, shown.decomposition, names, trial.cotangent) if shown.decomposition else None
     numerical = _numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived
     heard, other = [], shown
@@ -86,7 +86,7 @@ def judge(trial: Trial, applied: Applied) -> Judged:
         other = side(trial, trial.probe)
         second = compared(trial, probed, other, clues_of)
         heard = [
-            Heard(name, first[name], second[name], numerical.get(name, {}), gradients.get(name) is None)
+            CheckedGradient(name, first[name], second[name], numerical.get(name, {}), gradients.get(name) is None)
             for name in trial.wanted
         ]
     by_name = {item.name: item for item in heard}
@@ -94,10 +94,10 @@ def judge(trial: Trial, applied: Applied) -> Judged:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    return Judged(tuple(tensors), tuple(_checks(heard, shown)), shown)
+    return ComparedGradients(tuple(tensors), tuple(_checks(heard, shown)), shown)
 
 
-def _refused(trial: Trial, error: ExecutionError) -> Judged:
+def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
     """Return the judgement of a backward that gives no gradient at all."""
     tensors = [
         replace(
@@ -105,10 +105,10 @@ def _refused(trial: Trial, error: ExecutionError) -> Judged:
         )
         for name, value in trial.point.items()
     ]
-    return Judged(tuple(tensors), (Check("backward", Verdict.MISMATCH, error.message),), None)
+    return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, error.message),), None)
 
 
-def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness]]:
+def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
     """Return what finite differences and the Taylor test say, by input; they need double precision."""
     if trial.settings.dtype != "float64" or not trial.settings.verify:
         return {}
@@ -126,7 +126,7 @@ def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witnes
     return witnesses
 
 
-def _checks(heard: list[Heard], shown: Side) -> list[Check]:
+def _checks(heard: list[CheckedGradient], shown: Side) -> list[Check]:
     """Return a check for each witness: the worst that it says of any input."""
     checks = []
     for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES, TAYLOR):
@@ -145,7 +145,7 @@ def _tensor(
     trial: Trial,
     name: str,
     gradients: Gradients,
-    heard: Heard | None,
+    heard: CheckedGradient | None,
     sides: tuple[Side, Side],
     *,
     formula: Formula | None,
@@ -158,7 +158,7 @@ def _tensor(
     return replace(plain, symbolic=symbolic, verdict=verdict, note=note, witnesses=dict(heard.witnesses) or None)
 
 
-def _symbolic(heard: Heard, reference: Tensor | None, formula: Formula | None) -> Symbolic | None:
+def _symbolic(heard: CheckedGradient, reference: Tensor | None, formula: Formula | None) -> Symbolic | None:
     comparison = heard.shown.symbolic
     if comparison is None or reference is None:
         return None
@@ -167,7 +167,7 @@ def _symbolic(heard: Heard, reference: Tensor | None, formula: Formula | None) -
     return Symbolic(text, latex, reference, *errors)
 
 
-def _verdict(trial: Trial, heard: Heard, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
+def _verdict(trial: Trial, heard: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
     """Return the verdict on one gradient and the note that explains it."""
     shown = sides[0]
     if heard.returned_none and heard.verdict(AUTOGRAD) is Verdict.MISMATCH:
@@ -188,7 +188,7 @@ def _verdict(trial: Trial, heard: Heard, sides: tuple[Side, Side]) -> tuple[Verd
     return verdict, _why(trial, heard, sides[1])
 
 
-def _why(trial: Trial, heard: Heard, other: Side) -> str | None:
+def _why(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
     """Return where a gradient is wrong, by how much, and why, as far as that is known."""
     for found, words in ((heard.shown, ""), (heard.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
@@ -199,7 +199,7 @@ def _why(trial: Trial, heard: Heard, other: Side) -> str | None:
     return f"finite differences of forward are off by {witness.max_abs_error:.3g}"
 
 
-def _cause(trial: Trial, heard: Heard, other: Side) -> str | None:
+def _cause(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
     """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
     name, probed = heard.name, heard.probed
     ones = trial.right(torch.ones_like(trial.probe))[name]

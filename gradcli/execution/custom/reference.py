@@ -12,12 +12,12 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.comparison.causes import Clues, likely_cause
 from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
-from gradcli.execution.forward.tracer import Traced
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.report.report import Verdict
 
@@ -40,11 +40,11 @@ class Side:
     recording: Recording
     cotangent: Tensor
     right: Mapping[str, Tensor]
-    expansion: Expansion | None
-    evidence: Evidence | None
+    decomposition: Decomposition | None
+    evidence: GradientComparison | None
     gap: str | None
 
-    def leaf(self, name: str) -> Traced:
+    def leaf(self, name: str) -> TracedTensor:
         """Return an input in the trace."""
         return next(leaf for leaf in self.recording.trace.leaves if leaf.name == name)
 
@@ -76,19 +76,19 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     if not trial.settings.verify:
         return Side(recording, cotangent, right, None, None, None)
     gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
-    expansion = None if gap else expand(recording.trace)
-    gap = gap or (_strays(expansion, recording) if expansion else None)
-    if expansion is None or gap is not None:
+    decomposition = None if gap else decompose(recording.trace)
+    gap = gap or (_strays(decomposition, recording) if decomposition else None)
+    if decomposition is None or gap is not None:
         return Side(recording, cotangent, right, None, None, gap)
-    DERIVATIONS.request(expansion.signatures())
-    reference = differentiate(expansion, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
-    evidence = Evidence.of(recording.trace, cotangent, {}, reference, trial.tolerance)
-    return Side(recording, cotangent, right, expansion, evidence, None)
+    DERIVATIONS.request(decomposition.requests())
+    reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
+    evidence = GradientComparison.of(recording.trace, cotangent, {}, reference, trial.tolerance)
+    return Side(recording, cotangent, right, decomposition, evidence, None)
 
 
-def _strays(expansion: Expansion, recording: Recording) -> str | None:
+def _strays(decomposition: Decomposition, recording: Recording) -> str | None:
     """Return in words that the definitions do not give what forward gives: then they say nothing about it."""
-    found, wanted = expansion.nodes[recording.trace.output].tensor, double(recording.output)
+    found, wanted = decomposition.nodes[recording.trace.output].tensor, double(recording.output)
     if found.shape != wanted.shape:
         return "the definitions of its ops do not reproduce forward's shape"
     near = (found - wanted).abs() <= SAME * wanted.abs().max() if wanted.numel() else torch.tensor(data=True)
@@ -127,7 +127,9 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
     return Compared(name, gradient, autograd, symbolic, likely_cause(own, reference, clues) if wrong else None)
 
 
-def _symbolic(evidence: Evidence, leaf: Traced, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
+def _symbolic(
+    evidence: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
+) -> Comparison:
     reference = evidence.reference
     if leaf in reference.undecided:
         return Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[leaf])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gradcli.derivation.client import Derivations
 from gradcli.execution.formulas.request import chain_rule, sketch
-from gradcli.execution.forward.tracer import Traced
-from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,23 +31,25 @@ class Formulas:
     """The formulas of one program, on their way."""
 
     derivations: Derivations
-    expansion: Expansion
-    names: Mapping[Traced, str]
+    decomposition: Decomposition
+    names: Mapping[TracedTensor, str]
     upstream: float | None
     key: str | None
 
     @staticmethod
-    def ask(derivations: Derivations, expansion: Expansion, names: Mapping[Traced, str], cotangent: Tensor) -> Formulas:
+    def ask(
+        derivations: Derivations, decomposition: Decomposition, names: Mapping[TracedTensor, str], cotangent: Tensor
+    ) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
         upstream = _upstream(cotangent)
-        drawn = sketch(expansion, names, upstream)
+        drawn = sketch(decomposition, names, upstream)
         key = None if drawn is None else derivations.post_formulas(drawn, SECONDS)
-        return Formulas(derivations, expansion, names, upstream, key)
+        return Formulas(derivations, decomposition, names, upstream, key)
 
-    def collect(self) -> dict[Traced, Formula]:
+    def collect(self) -> dict[TracedTensor, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
         found = {} if self.key is None else self.derivations.collect_formulas(self.key, SECONDS + GRACE)
-        steps = chain_rule(self.expansion, self.names, self.upstream)
+        steps = chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {}
         for traced, name in self.names.items():
             if name in found:

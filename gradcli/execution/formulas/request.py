@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.formulas.affine import decode
-from gradcli.execution.forward.tracer import Traced, TracedCall, replaced, traced_in
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.expansion import Expansion, Group
-from gradcli.execution.reference.layout import Presented, View
+from gradcli.execution.reference.decomposition import Decomposition, Group
+from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
 from gradcli.ops.record import Kind, Op
 
@@ -47,31 +47,35 @@ FIXED_READS = frozenset(f"{SAME_SHAPE} {PERMUTED} {RESHAPED} {EXPANDED} {PARTS} 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
-def sketch(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any] | None:
+def sketch(
+    decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None
+) -> dict[str, Any] | None:
     """Return the tape as JSON data, or None if it is too large, or complex; `upstream` is None where it is a tensor."""
-    return draw(expansion, names, upstream) if not expansion.is_complex and _is_small(expansion) else None
+    return draw(decomposition, names, upstream) if not decomposition.is_complex and _is_small(decomposition) else None
 
 
-def draw(expansion: Expansion, names: Mapping[Traced, str], upstream: float | None) -> dict[str, Any]:
+def draw(decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None) -> dict[str, Any]:
     """Return the tape of a real program as JSON data, however large the program is."""
-    drawing = _Drawing(expansion, {expansion.nodes[traced]: name for traced, name in reversed([*names.items()])})
-    for group in expansion.groups:
-        drawing.calls |= {expansion.nodes[output]: group.call for output in group.call.outputs}
-    nodes = [drawing.node(node) for node in expansion.tape.nodes]
+    drawing = _Serialiser(
+        decomposition, {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
+    )
+    for group in decomposition.groups:
+        drawing.calls |= {decomposition.nodes[output]: group.call for output in group.call.outputs}
+    nodes = [drawing.node(node) for node in decomposition.tape.nodes]
     place = drawing.places
     return {
         "nodes": nodes,
-        "groups": [_group(expansion, group, place) for group in expansion.groups if group.nodes],
-        "output": place[expansion.nodes[expansion.trace.output]],
+        "groups": [_group(decomposition, group, place) for group in decomposition.groups if group.nodes],
+        "output": place[decomposition.nodes[decomposition.trace.output]],
         "upstream": upstream,
-        "wanted": {name: place[expansion.nodes[traced]] for traced, name in names.items() if _has_gradient(traced)},
+        "wanted": {name: place[decomposition.nodes[traced]] for traced, name in names.items() if _has_gradient(traced)},
     }
 
 
-def _is_small(expansion: Expansion) -> bool:
+def _is_small(decomposition: Decomposition) -> bool:
     """Tell whether few enough nodes lead to the output; one that is not reached has no formula to write."""
     reached: set[Node] = set()
-    waiting = [expansion.nodes[expansion.trace.output]]
+    waiting = [decomposition.nodes[decomposition.trace.output]]
     while waiting and len(reached) <= MOST_NODES:
         node = waiting.pop()
         if node.edges and node not in reached:
@@ -81,16 +85,16 @@ def _is_small(expansion: Expansion) -> bool:
 
 
 def chain_rule(
-    expansion: Expansion, names: Mapping[Traced, str], upstream: float | None = None
-) -> dict[Traced, tuple[str, str]]:
+    decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None = None
+) -> dict[TracedTensor, tuple[str, str]]:
     """Return text and LaTeX of the chain rule's last step for every tensor; 0 where the output is not made of it.
 
     `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
     """
-    output = expansion.trace.output
+    output = decomposition.trace.output
     made = {traced: ["0"] for traced in names}
     reached = {output}
-    for call in reversed(expansion.trace.calls):
+    for call in reversed(decomposition.trace.calls):
         used = [traced for traced in call.outputs if traced in reached and traced.tensor.requires_grad]
         for traced in _inputs(call) if used else []:
             terms = [f"vjp({clip(names[result])}, grad({clip(names[result])}))" for result in used]
@@ -116,42 +120,42 @@ def clip(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 20]} ... {name[-15:]}"
 
 
-def _has_gradient(traced: Traced) -> bool:
+def _has_gradient(traced: TracedTensor) -> bool:
     return traced.tensor.requires_grad
 
 
-def _group(expansion: Expansion, group: Group, places: Mapping[Node, int]) -> dict[str, Any]:
-    inputs = [traced for traced in _inputs(group.call) if traced in expansion.nodes]
+def _group(decomposition: Decomposition, group: Group, places: Mapping[Node, int]) -> dict[str, Any]:
+    inputs = [traced for traced in _inputs(group.call) if traced in decomposition.nodes]
     return {
         "nodes": [places[node] for node in group.nodes],
-        "inputs": [places[expansion.nodes[traced]] for traced in inputs],
-        "outputs": [places[expansion.nodes[output]] for output in group.call.outputs],
+        "inputs": [places[decomposition.nodes[traced]] for traced in inputs],
+        "outputs": [places[decomposition.nodes[output]] for output in group.call.outputs],
     }
 
 
-def _inputs(call: TracedCall) -> list[Traced]:
-    return list(dict.fromkeys(traced_in([call.call.positional, call.call.keywords])))
+def _inputs(call: TracedCall) -> list[TracedTensor]:
+    return list(dict.fromkeys(traced_in([call.arguments.positional, call.arguments.keywords])))
 
 
 @dataclass(slots=True)
-class _Drawing:
+class _Serialiser:
     """What is known while a tape is drawn: the names of nodes, the calls that made them, and their numbers."""
 
-    expansion: Expansion
+    decomposition: Decomposition
     names: dict[Node, str]
     calls: dict[Node, TracedCall] = field(default_factory=dict)
     places: dict[Node, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Number the nodes."""
-        self.places = {node: place for place, node in enumerate(self.expansion.tape.nodes)}
+        self.places = {node: place for place, node in enumerate(self.decomposition.tape.nodes)}
 
     def node(self, node: Node) -> dict[str, Any]:
         """Return one node: its shape, its name if it has one, and its definition if that has an index notation."""
         drawn: dict[str, Any] = {"shape": list(node.tensor.shape), "name": self.names.get(node)}
         drawn["inputs"] = [self.places[edge.source] for edge in node.edges]
         # A part of a complex value has no origin: formulas are written of real values.
-        if node.edges and node.origin is not None and node.edges[0].signature.unknown is None:
+        if node.edges and node.origin is not None and node.edges[0].request.unknown is None:
             drawn |= self._movement(node) if node.origin[0].kind is Kind.MOVEMENT else self._primitive(node)
         elif not node.edges:
             drawn |= self._constant(node)
@@ -160,10 +164,10 @@ class _Drawing:
     def _primitive(self, node: Node) -> dict[str, Any]:
         edge = node.edges[0]
         _, operands = node.origin
-        return self._defined(edge.presented, dict(edge.signature.numbers), edge.signature.wrt, operands)
+        return self._defined(edge.layout, dict(edge.request.numbers), edge.request.wrt, operands)
 
     def _defined(
-        self, shown: Presented, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
+        self, shown: Layout, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
     ) -> dict[str, Any]:
         views = {name: _axes(shown.views[name]) for name in operands}
         result = _axes(shown.result)
@@ -182,7 +186,7 @@ class _Drawing:
     def _movement(self, node: Node) -> dict[str, Any]:
         op, arguments = node.origin
         (edge, *others) = node.edges
-        if others or edge.signature.formula.startswith("delta") or not _is_fixed(op, arguments):
+        if others or edge.request.formula.startswith("delta") or not _is_fixed(op, arguments):
             return {}
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
         found = decode(_map(edge, edge.source.tensor), shape, source)
@@ -211,7 +215,7 @@ class _Drawing:
         call = self.calls.get(node)
         if call is None:
             return None, {}
-        bound: Mapping[str, Any] = replaced(call.call.bound, self.expansion.nodes.__getitem__)
+        bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, bound
 
 
@@ -224,7 +228,7 @@ def _map(edge: Edge, source: Tensor) -> Tensor:
     if "sources" in edge.operands:
         return edge.operands["sources"]
     places = torch.arange(source.numel()).reshape(source.shape)
-    return edge.presented.result.undo(edge.presented.views["input"].apply(places))
+    return edge.layout.result.undo(edge.layout.views["input"].apply(places))
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:
@@ -237,7 +241,7 @@ def _constant_formula(op: Op) -> str | None:
     return CONSTANT_FORMULAS.get(op.name)
 
 
-def _axes(view: View) -> list[list[int]] | None:
+def _axes(view: AxisView) -> list[list[int]] | None:
     """Return, for each axis that a view presents, the original axes that it stands for; those of length 1 are left out.
 
     An axis of length 1 is read at index 0, whatever it is called.

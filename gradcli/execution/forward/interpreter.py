@@ -18,7 +18,7 @@ from gradcli.language.program import (
     Attribute,
     BooleanOperation,
     Call,
-    Comparison,
+    Compare,
     Conditional,
     Ellipsis,
     Evaluate,
@@ -154,7 +154,7 @@ class Interpreter:
             case Sequence():
                 items = [self.evaluate(item) for item in node.items]
                 return items if node.is_list else tuple(items)
-            case Comparison():
+            case Compare():
                 return self._compare(node)
             case BooleanOperation():
                 return self._boolean(node)
@@ -247,7 +247,7 @@ class Interpreter:
             raise self.error(f"'{self.program.text(node)}' is not an integer", node)
         return value
 
-    def _compare(self, node: Comparison) -> Any:
+    def _compare(self, node: Compare) -> Any:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")

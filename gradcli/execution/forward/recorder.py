@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.tree import rebuild
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode
@@ -70,7 +70,7 @@ class Recording:
 def record(body: Callable[[Mapping[str, Tensor]], Tensor], point: Mapping[str, Tensor]) -> Recording:
     """Run a body at a point, with autograd and as a trace; the inputs' gradients are those of `leaves`."""
     leaves = {name: value.detach().clone().requires_grad_(value.requires_grad) for name, value in point.items()}
-    traced = {name: Traced(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
+    traced = {name: TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
     mode = Recorder(Trace(list(traced.values())))
     given = {}
     for name, leaf in leaves.items():
@@ -90,19 +90,19 @@ class Recorder(TorchFunctionMode):
         self.trace = trace
         self.gap: str | None = None
         self.left: str | None = None
-        self._known: dict[int, tuple[Tensor, Traced]] = {}
+        self._known: dict[int, tuple[Tensor, TracedTensor]] = {}
 
-    def know(self, tensor: Tensor, traced: Traced) -> None:
+    def know(self, tensor: Tensor, traced: TracedTensor) -> None:
         """Note what a tensor is in the trace; the tensor is kept, so that no other takes its identity."""
         self._known[id(tensor)] = tensor, traced
 
-    def traced(self, tensor: Tensor) -> Traced:
+    def traced(self, tensor: Tensor) -> TracedTensor:
         """Return what a tensor is in the trace; one that was not recorded is a constant, if no gradient needs it."""
         if id(tensor) in self._known:
             return self._known[id(tensor)][1]
         if tensor.requires_grad:
             self._miss("forward uses a tensor that requires grad and is no input")
-        constant = Traced(tensor.detach().clone(), None, "constant", is_leaf=True)
+        constant = TracedTensor(tensor.detach().clone(), None, "constant", is_leaf=True)
         self.trace.leaves.append(constant)
         self.know(tensor, constant)
         return constant
@@ -169,7 +169,7 @@ class Recorder(TorchFunctionMode):
 
     def _wrap(self, result: Any, text: str) -> Any:
         if isinstance(result, Tensor):
-            traced = Traced(result, None, text)
+            traced = TracedTensor(result, None, text)
             self.know(result, traced)
             return traced
         if isinstance(result, tuple | list):
@@ -288,7 +288,7 @@ def _is_sum(text: str) -> bool:
 
 
 def _part(value: Any) -> str:
-    if isinstance(value, Traced):
+    if isinstance(value, TracedTensor):
         return value.name or value.text
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_part, value))}]"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.dtypes import double_precision
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Replay:
     """A trace in double precision; `values` has every tensor of it."""
 
     trace: Trace
-    values: Mapping[Traced, Tensor]
+    values: Mapping[TracedTensor, Tensor]
 
     @staticmethod
     def of(trace: Trace) -> Replay:
@@ -33,13 +33,15 @@ class Replay:
         with double_precision(), torch.no_grad():
             return Replay(trace, {**values, **start, **_run(trace, start, {**values, **start})})
 
-    def output(self, changed: Mapping[Traced, Tensor]) -> Tensor:
+    def output(self, changed: Mapping[TracedTensor, Tensor]) -> Tensor:
         """Return the output with other values of some tensors."""
         with double_precision():
             return {**self.values, **_run(self.trace, dict(changed), self.values)}[self.trace.output]
 
 
-def _run(trace: Trace, changed: dict[Traced, Tensor], values: Mapping[Traced, Tensor]) -> dict[Traced, Tensor]:
+def _run(
+    trace: Trace, changed: dict[TracedTensor, Tensor], values: Mapping[TracedTensor, Tensor]
+) -> dict[TracedTensor, Tensor]:
     """Return all that changes with some tensors."""
     for call in trace.calls:
         wanted = [traced for traced in call.outputs if traced.tensor.requires_grad and traced not in changed]
@@ -50,24 +52,24 @@ def _run(trace: Trace, changed: dict[Traced, Tensor], values: Mapping[Traced, Te
 
 
 def _symmetric(
-    call: TracedCall, now: Mapping[Traced, Tensor], before: Mapping[Traced, Tensor]
-) -> Mapping[Traced, Tensor]:
+    call: TracedCall, now: Mapping[TracedTensor, Tensor], before: Mapping[TracedTensor, Tensor]
+) -> Mapping[TracedTensor, Tensor]:
     """Return values with what changed of a symmetric operand made symmetric: PyTorch may read one triangle alone."""
-    operands = [call.call.bound.get(name) for name in call.op.symmetric]
-    changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, Traced)}
+    operands = [call.arguments.bound.get(name) for name in call.op.symmetric]
+    changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, TracedTensor)}
     return {**now, **{operand: before[operand] + (move + move.mH) / 2 for operand, move in changed.items()}}
 
 
-def _results(call: TracedCall, values: Mapping[Traced, Tensor]) -> dict[Traced, Tensor]:
-    arguments = call.call
+def _results(call: TracedCall, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
+    arguments = call.arguments
     positional = replaced(arguments.positional, values.__getitem__)
     keywords = replaced(arguments.keywords, values.__getitem__)
     return _paired(call.result, target_of(call.op, arguments)(*positional, **keywords))
 
 
-def _paired(traced: Any, found: Any) -> dict[Traced, Tensor]:
+def _paired(traced: Any, found: Any) -> dict[TracedTensor, Tensor]:
     """Return the tensors of a result by what the trace has in their places."""
-    if isinstance(traced, Traced):
+    if isinstance(traced, TracedTensor):
         return {traced: found}
     if not isinstance(traced, tuple | list):
         return {}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import Autograd, ConstantError, Trace, Traced, run
+from gradcli.execution.forward.tracer import ConstantError, Trace, TracedTensor, Tracer, run
 from gradcli.language.program import Call, Program
 from gradcli.ops.table import find
 from gradcli.settings import Settings
@@ -24,7 +24,7 @@ def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) 
 def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
     """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
     trace = _run(program, settings, leaves)
-    if settings.reduce != "none" and isinstance(trace.output, Traced):
+    if settings.reduce != "none" and isinstance(trace.output, TracedTensor):
         trace.output = _reduce(program, trace, settings)
     return trace
 
@@ -45,20 +45,20 @@ def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Tra
             return trace
 
 
-def _reduce(program: Program, trace: Trace, settings: Settings) -> Traced:
+def _reduce(program: Program, trace: Trace, settings: Settings) -> TracedTensor:
     op = find(settings.reduce)
     assert op is not None  # noqa: S101 (every reduction is in the table)
     output, last = trace.output, program.statements[-1]
     node = Call(op.name, (), (), last.span, last.span)
     call = BoundCall(node, [output], {}, {"input": output})
-    reduced: Traced = Autograd(program, trace, settings.limits).apply(op, call)
+    reduced: TracedTensor = Tracer(program, trace, settings.limits).apply(op, call)
     reduced.name = f"{op.name}({output.name or output.text})"
     return reduced
 
 
-def display_names(trace: Trace) -> dict[Traced, str]:
+def display_names(trace: Trace) -> dict[TracedTensor, str]:
     """Return what each tensor is called: its name, else its source text; a repeated one gets a number."""
-    names: dict[Traced, str] = {}
+    names: dict[TracedTensor, str] = {}
     counts: dict[str, int] = {}
     for traced in [*trace.leaves, *(output for call in trace.calls for output in call.outputs)]:
         if traced not in names:

@@ -30,7 +30,7 @@ SURELY_SMALL = 1 << 16
 
 
 @dataclass(slots=True, eq=False)
-class Traced:
+class TracedTensor:
     """A tensor of the trace and what the program calls it; `text` is the source that made it."""
 
     tensor: Tensor
@@ -44,16 +44,16 @@ class TracedCall:
     """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
 
     op: Op
-    call: BoundCall
+    arguments: BoundCall
     result: Any
 
     @cached_property
-    def inputs(self) -> list[Traced]:
+    def inputs(self) -> list[TracedTensor]:
         """Return the tensors among the arguments, each once."""
-        return list(dict.fromkeys(traced_in([self.call.positional, self.call.keywords])))
+        return list(dict.fromkeys(traced_in([self.arguments.positional, self.arguments.keywords])))
 
     @cached_property
-    def outputs(self) -> list[Traced]:
+    def outputs(self) -> list[TracedTensor]:
         """Return the tensors that it made: those among the results that it was not given."""
         given = set(self.inputs)
         return [traced for traced in traced_in(self.result) if traced not in given]
@@ -63,19 +63,19 @@ class TracedCall:
 class Trace:
     """What happened: leaves, calls in order, and the output; `constants` says which leaves had to be some, and why."""
 
-    leaves: list[Traced]
+    leaves: list[TracedTensor]
     calls: list[TracedCall] = field(default_factory=list)
     output: Any = None
     constants: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def tensors(self) -> list[Traced]:
+    def tensors(self) -> list[TracedTensor]:
         """Return leaves, then every tensor that a gradient passes through, in forward order."""
         made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
         return [*self.leaves, *made]
 
 
-class Autograd:
+class Tracer:
     """The machine that runs ops in PyTorch and records them."""
 
     def __init__(self, program: Program, trace: Trace, limits: Limits) -> None:
@@ -88,11 +88,11 @@ class Autograd:
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a traced value."""
-        return value.tensor if isinstance(value, Traced) else None
+        return value.tensor if isinstance(value, TracedTensor) else None
 
     def named(self, value: Any, name: str) -> None:
         """Give a tensor the first name that the program assigns it to; a leaf keeps its own."""
-        if isinstance(value, Traced) and value.name is None:
+        if isinstance(value, TracedTensor) and value.name is None:
             value.name = name
 
     def apply(self, op: Op, call: BoundCall) -> Any:
@@ -115,11 +115,11 @@ class Autograd:
         added = node.function == "detach" and node.function_span == node.span
         return f"detach({text})" if added else text
 
-    def _wrap(self, result: Any, node: Call, given: Sequence[Traced], place: str = "") -> Any:
+    def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor], place: str = "") -> Any:
         """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
         if isinstance(result, Tensor):
             same = next((traced for traced in given if traced.tensor is result), None)
-            return Traced(result, None, self._text(node) + place) if same is None else same
+            return TracedTensor(result, None, self._text(node) + place) if same is None else same
         if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
             return rebuild(
                 result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
@@ -145,9 +145,9 @@ class Autograd:
 
 def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
     """Return the trace of a program; errors point at the node that PyTorch refused."""
-    traced = {name: Traced(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
+    traced = {name: TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
     trace = Trace(list(traced.values()))
-    machine = Autograd(program, trace, limits)
+    machine = Tracer(program, trace, limits)
     trace.output = Interpreter(program, machine, dict(traced)).run()
     return trace
 
@@ -170,7 +170,7 @@ def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
     """Return what PyTorch refuses; an argument that it has no derivative by is named as the user names it."""
     found = NO_DERIVATIVE.search(message)
     argument = call.bound.get(found[1]) if found else None
-    if not isinstance(argument, Traced):
+    if not isinstance(argument, TracedTensor):
         return ExecutionError(f"PyTorch refuses {op.name}: {message}")
     name = argument.name or argument.text
     error = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
@@ -225,9 +225,9 @@ def _check_shape(shape: torch.Size, limits: Limits) -> None:
         raise LimitError(msg, hint="`--max-elements` raises the limit")
 
 
-def traced_in(value: Any) -> list[Traced]:
+def traced_in(value: Any) -> list[TracedTensor]:
     """Return the traced tensors in a nested structure, in order."""
-    if isinstance(value, Traced):
+    if isinstance(value, TracedTensor):
         return [value]
     if isinstance(value, dict):
         value = list(value.values())
@@ -243,7 +243,7 @@ def raw(value: Any) -> Any:
 
 def replaced(value: Any, change: Any) -> Any:
     """Return arguments with every traced tensor changed."""
-    if isinstance(value, Traced):
+    if isinstance(value, TracedTensor):
         return change(value)
     if isinstance(value, dict):
         return {name: replaced(item, change) for name, item in value.items()}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Derived, LinearSystem, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
-from gradcli.execution.reference.tensor_eval import Shake, align, evaluate, still
+from gradcli.execution.reference.tensor_eval import Perturbation, align, evaluate, identity
 
 # A dense system of more unknowns than this takes gigabytes.
 LARGEST_SYSTEM = 5000
@@ -30,7 +30,7 @@ class Adjoints:
     """
 
     values: dict[Node, Tensor] = field(default_factory=dict)
-    shake: Shake = still
+    perturb: Perturbation = identity
     undecided: dict[Node, str] = field(default_factory=dict)
     fresh: set[Node] = field(default_factory=set)
 
@@ -47,15 +47,15 @@ class Adjoints:
         if fresh:
             self.fresh.add(node)
 
-    def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
+    def contribute(self, node: Node, edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> None:
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
-        found = contribution(edge, self.values[node], derived, self.shake)
+        found = contribution(edge, self.values[node], derived, self.perturb)
         if found is not None:
-            self.add(edge.source, found, fresh=lives(derived[edge.signature].adjoints[edge.name]).fresh)
+            self.add(edge.source, found, fresh=lives(derived[edge.request].adjoints[edge.name]).fresh)
 
     def within(self, nodes: Iterable[Node]) -> Adjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        return Adjoints({node: self.values[node] for node in nodes}, self.shake)
+        return Adjoints({node: self.values[node] for node in nodes}, self.perturb)
 
     def take(self, node: Node, local: Adjoints) -> None:
         """Add a node's adjoint that was worked out apart."""
@@ -69,7 +69,7 @@ class Adjoints:
 def accumulate(
     nodes: Iterable[Node],
     adjoints: Adjoints,
-    derived: Mapping[Signature, Derived],
+    derived: Mapping[DerivativeRequest, Derived],
     wanted: Container[Node] | None = None,
     kept: Container[Node] | None = None,
 ) -> None:
@@ -90,7 +90,7 @@ def accumulate(
             adjoints.values.pop(node, None)
 
 
-def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> None:
+def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[DerivativeRequest, Derived]) -> None:
     try:
         adjoints.contribute(node, edge, derived)
     except UndecidedError as error:
@@ -98,37 +98,37 @@ def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Sig
 
 
 def contribution(
-    edge: Edge, upstream: Tensor, derived: Mapping[Signature, Derived], shake: Shake = still
+    edge: Edge, upstream: Tensor, derived: Mapping[DerivativeRequest, Derived], perturb: Perturbation = identity
 ) -> Tensor | None:
     """Return upstream times local derivative for one operand, a tensor of its shape; None where that is always 0."""
     answer = answered(edge, derived)
     if answer.adjoints[edge.name].is_zero:
         return None
-    cotangent = edge.presented.result.apply(upstream)
+    cotangent = edge.layout.result.apply(upstream)
     if answer.system is not None:
-        cotangent = -solve(answer.system, cotangent, edge.operands | scalars(edge.signature))
-    return pulled_back(edge, cotangent, answer, shake)
+        cotangent = -solve(answer.system, cotangent, edge.operands | scalars(edge.request))
+    return pulled_back(edge, cotangent, answer, perturb)
 
 
-def answered(edge: Edge, derived: Mapping[Signature, Derived]) -> Derived:
+def answered(edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> Derived:
     """Return the derivatives that an edge asks for; UndecidedError says why there are none."""
-    answer = derived[edge.signature]
+    answer = derived[edge.request]
     if answer.error is not None:
         raise UndecidedError(answer.error)
     return answer
 
 
-def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, shake: Shake = still) -> Tensor:
+def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation = identity) -> Tensor:
     """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
-    operands = edge.operands | scalars(edge.signature) | {COTANGENT: cotangent}
-    return edge.presented.views[edge.name].undo(evaluate(answer.adjoints[edge.name], operands, shake))
+    operands = edge.operands | scalars(edge.request) | {COTANGENT: cotangent}
+    return edge.layout.views[edge.name].undo(evaluate(answer.adjoints[edge.name], operands, perturb))
 
 
-def scalars(signature: Signature) -> dict[str, Tensor]:
+def scalars(request: DerivativeRequest) -> dict[str, Tensor]:
     """Return the numeric parameters as tensors: a derivative reads those that sympy had to keep as symbols."""
     return {
         name: torch.tensor(value, dtype=torch.float64)
-        for name, value in signature.numbers
+        for name, value in request.numbers
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.nodes import ComplexNode, Node, parts, split
 
@@ -46,7 +46,7 @@ def _reached(mask: Tensor, adjoint: Tensor | None) -> bool:
 
 
 def resolve(
-    local_call: LocalCall, inputs: Mapping[Traced, Node | ComplexNode], local: Adjoints, *, declared: bool = False
+    local_call: LocalCall, inputs: Mapping[TracedTensor, Node | ComplexNode], local: Adjoints, *, declared: bool = False
 ) -> Settled | None:
     """Adopt autograd's choice where it lies between the one-sided derivatives; return at what, or None for nowhere.
 
@@ -71,8 +71,8 @@ def resolve(
 
 
 def _by_part(
-    wanted: Mapping[Traced, Node | ComplexNode], choices: Sequence[Tensor]
-) -> Iterator[tuple[Traced, complex, Node, Tensor]]:
+    wanted: Mapping[TracedTensor, Node | ComplexNode], choices: Sequence[Tensor]
+) -> Iterator[tuple[TracedTensor, complex, Node, Tensor]]:
     """Yield every real node that a gradient is chosen for, with the choice, and the direction in its tensor."""
     for (traced, value), choice in zip(wanted.items(), choices, strict=True):
         yield from ((traced, *found) for found in zip((1, 1j), parts(value), split(choice), strict=False))
@@ -88,7 +88,7 @@ def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
 
 
 def _adopted(
-    local_call: LocalCall, traced: Traced, choice: Tensor, places: Sequence[Sequence[int]], unit: complex
+    local_call: LocalCall, traced: TracedTensor, choice: Tensor, places: Sequence[Sequence[int]], unit: complex
 ) -> tuple[Tensor, bool]:
     """Return where a choice lies between the one-sided derivatives, and whether these differ anywhere."""
     adopted = torch.zeros_like(choice, dtype=torch.bool)
@@ -103,7 +103,9 @@ def _adopted(
     return adopted, sided
 
 
-def _both_sides(local_call: LocalCall, traced: Traced, index: tuple[int, ...], unit: complex) -> tuple[float, float]:
+def _both_sides(
+    local_call: LocalCall, traced: TracedTensor, index: tuple[int, ...], unit: complex
+) -> tuple[float, float]:
     """Return the derivatives to both sides; at the end of a domain, where PyTorch refuses one, the other twice."""
     found = []
     for sign in (-1.0, 1.0):

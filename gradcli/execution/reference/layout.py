@@ -24,7 +24,7 @@ POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AxisView:
     """A permutation followed by a reshape, and the way back."""
 
     original: tuple[int, ...]
@@ -50,17 +50,17 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class Layout:
     """The operands of one node: views and labels by name, and the same for the result."""
 
-    views: dict[str, View]
+    views: dict[str, AxisView]
     axes: dict[str, str]
-    result: View
+    result: AxisView
     out: str
     formula: str
 
 
-def of_op(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Presented:
+def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Layout:
     """Return the operands of an op by its kind; einsum's equation is taken out of the other arguments."""
     if op.kind is Kind.POINTWISE:
         return pointwise(op.definition, shapes, result)
@@ -69,7 +69,7 @@ def of_op(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], b
     return indexed(op, shapes, result, bound)
 
 
-def with_unknown(op: Op, shown: Presented, result: tuple[int, ...]) -> Presented:
+def with_unknown(op: Op, shown: Layout, result: tuple[int, ...]) -> Layout:
     """Return an implicit op's operands with its result among them: the residual reads it."""
     explicit = explicit_axes(op.definition)["out"]
     batch = shown.out[: len(shown.out) - len(op.entry)]
@@ -78,24 +78,24 @@ def with_unknown(op: Op, shown: Presented, result: tuple[int, ...]) -> Presented
     return replace(shown, views=views, axes=axes)
 
 
-def reshaped(shape: tuple[int, ...], new: tuple[int, ...]) -> View:
+def reshaped(shape: tuple[int, ...], new: tuple[int, ...]) -> AxisView:
     """Return a view that only reshapes."""
-    return View(shape, tuple(range(len(shape))), new)
+    return AxisView(shape, tuple(range(len(shape))), new)
 
 
-def pointwise(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...]) -> Presented:
+def pointwise(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...]) -> Layout:
     """Return the operands of a pointwise op: an axis that broadcasts is dropped, so that its label is missing."""
     return _pointwise(formula, tuple(shapes.items()), result)
 
 
 @lru_cache(maxsize=1024)
-def _pointwise(formula: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], result: tuple[int, ...]) -> Presented:
+def _pointwise(formula: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], result: tuple[int, ...]) -> Layout:
     letters = POINTWISE_LABELS[: len(result)]
     views, axes = {}, {}
     for name, shape in shapes:
         axes[name], kept = _broadcast(shape, result, letters)
         views[name] = reshaped(shape, kept)
-    return Presented(views, axes, reshaped(result, result), letters, formula)
+    return Layout(views, axes, reshaped(result, result), letters, formula)
 
 
 def _broadcast(shape: tuple[int, ...], result: tuple[int, ...], letters: str) -> tuple[str, tuple[int, ...]]:
@@ -105,15 +105,13 @@ def _broadcast(shape: tuple[int, ...], result: tuple[int, ...], letters: str) ->
     return "".join(letter for _, letter in kept), tuple(size for size, _ in kept)
 
 
-def flat(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], out: str) -> Presented:
+def flat(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], out: str) -> Layout:
     """Return operands as vectors."""
     views = {name: reshaped(shape, (torch.Size(shape).numel(),)) for name, shape in shapes.items()}
-    return Presented(views, dict.fromkeys(shapes, ""), reshaped(result, (torch.Size(result).numel(),)), out, formula)
+    return Layout(views, dict.fromkeys(shapes, ""), reshaped(result, (torch.Size(result).numel(),)), out, formula)
 
 
-def indexed(
-    op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]
-) -> Presented:
+def indexed(op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]) -> Layout:
     """Return the operands of an op with a definition in index notation; `...` stands for the axes not written out."""
     explicit = explicit_axes(op.definition)
     views = {name: _along(op, shape, bound) for name, shape in shapes.items()}
@@ -123,8 +121,8 @@ def indexed(
     axes = {}
     for name, view in views.items():
         axes[name], kept = _broadcast(batches[name], batch, letters)
-        views[name] = View(view.original, view.permutation, kept + view.shape[len(batches[name]) :])
-    return Presented(views, axes, _result(op, result, batch, bound), letters + op.entry, op.definition)
+        views[name] = AxisView(view.original, view.permutation, kept + view.shape[len(batches[name]) :])
+    return Layout(views, axes, _result(op, result, batch, bound), letters + op.entry, op.definition)
 
 
 def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -134,7 +132,7 @@ def broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
 
 
-def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> View:
+def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> AxisView:
     """Return an operand with the axes that the op works along last, and merged into one."""
     if op.along is None:
         return reshaped(shape, shape)
@@ -142,10 +140,10 @@ def _along(op: Op, shape: tuple[int, ...], bound: Mapping[str, Any]) -> View:
     kept = [axis for axis in range(len(shape)) if axis not in dims]
     sizes = [shape[axis] for axis in kept]
     merged = torch.Size([shape[axis] for axis in dims]).numel()
-    return View(shape, (*kept, *dims), (*sizes, merged))
+    return AxisView(shape, (*kept, *dims), (*sizes, merged))
 
 
-def _result(op: Op, result: tuple[int, ...], batch: tuple[int, ...], bound: Mapping[str, Any]) -> View:
+def _result(op: Op, result: tuple[int, ...], batch: tuple[int, ...], bound: Mapping[str, Any]) -> AxisView:
     if op.along is None:
         return reshaped(result, result)
     if not op.entry:
@@ -173,7 +171,7 @@ def explicit_axes(definition: str) -> dict[str, int]:
     return found
 
 
-def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> Presented:
+def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> Layout:
     """Return the operands of einsum as index notation: its equation already is one."""
     inputs, arrow, out = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
@@ -190,7 +188,7 @@ def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]
     spare = [letter for letter in string.ascii_letters[::-1] if letter not in inputs][:count][::-1]
     sizes = _einsum_sizes(terms, shapes, spare)
     axes: dict[str, str] = {}
-    views: dict[str, View] = {}
+    views: dict[str, AxisView] = {}
     for position, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         letters = _spell(term, len(shape), spare)
         kept = [(letter, size) for letter, size in zip(letters, shape, strict=True) if size == sizes[letter]]
@@ -202,7 +200,7 @@ def einsum(equation: str, shapes: list[tuple[int, ...]], result: tuple[int, ...]
         {old: chr(ord("a") + new) for new, old in enumerate(dict.fromkeys("".join([*axes.values(), out])))}
     )
     axes = {name: letters.translate(rename) for name, letters in axes.items()}
-    return Presented(views, axes, reshaped(result, result), out.translate(rename), "*".join(axes))
+    return Layout(views, axes, reshaped(result, result), out.translate(rename), "*".join(axes))
 
 
 def _spell(term: str, rank: int, spare: list[str]) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.forward.tree import rebuild
-from gradcli.execution.reference.layout import Presented, View
+from gradcli.execution.reference.layout import AxisView, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Edge:
     """One differentiable operand of a node: which derivative to use, on which tensors, and how to show them to it."""
 
     source: Node
-    signature: Signature
+    request: DerivativeRequest
     name: str
-    presented: Presented
+    layout: Layout
     operands: dict[str, Tensor]
 
 
@@ -131,10 +131,10 @@ def split(tensor: Tensor) -> tuple[Tensor, ...]:
     return torch.view_as_real(tensor.resolve_conj()).unbind(-1) if tensor.is_complex() else (tensor,)
 
 
-def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Presented) -> tuple[dict[str, Node], Presented]:
+def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Layout) -> tuple[dict[str, Node], Layout]:
     """Return operands with each complex `z` taken apart as `z.real` and `z.imag`, and how they are presented."""
     found: dict[str, Node] = {}
-    views: dict[str, View] = {}
+    views: dict[str, AxisView] = {}
     axes: dict[str, str] = {}
     for name, node in operands.items():
         names = [f"{name}.{part}" for part in PARTS] if isinstance(node, ComplexNode) else [name]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.tracer import Traced, TracedCall
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
-from gradcli.execution.reference.expansion import Expansion, Group
+from gradcli.execution.reference.decomposition import Decomposition, Group
 from gradcli.execution.reference.kinks import Settled, has_kink, resolve
 from gradcli.execution.reference.nodes import ComplexNode, Node, joined, parts, split
 
@@ -28,29 +28,33 @@ class Reference:
     without a derivative; `first_nan` is the call whose derivative made the first NaN.
     """
 
-    values: dict[Traced, Tensor] = field(default_factory=dict)
-    undecided: dict[Traced, str] = field(default_factory=dict)
-    kinked: dict[Traced, str] = field(default_factory=dict)
-    measured: dict[Traced, str] = field(default_factory=dict)
+    values: dict[TracedTensor, Tensor] = field(default_factory=dict)
+    undecided: dict[TracedTensor, str] = field(default_factory=dict)
+    kinked: dict[TracedTensor, str] = field(default_factory=dict)
+    measured: dict[TracedTensor, str] = field(default_factory=dict)
     first_nan: TracedCall | None = None
 
 
-def differentiate(expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived]) -> Reference:
+def differentiate(
+    decomposition: Decomposition, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived]
+) -> Reference:
     """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
-    adjoints = Adjoints(shake=expansion.tape.shake)
+    adjoints = Adjoints(perturb=decomposition.tape.perturb)
     upstream = split(double(cotangent))
-    for node, part in zip(parts(expansion.nodes[expansion.trace.output]), upstream, strict=True):
+    for node, part in zip(parts(decomposition.nodes[decomposition.trace.output]), upstream, strict=True):
         adjoints.add(node, part)
-    return pull_back(expansion, adjoints, derived)
+    return pull_back(decomposition, adjoints, derived)
 
 
-def pull_back(expansion: Expansion, adjoints: Adjoints, derived: Mapping[Signature, Derived]) -> Reference:
+def pull_back(
+    decomposition: Decomposition, adjoints: Adjoints, derived: Mapping[DerivativeRequest, Derived]
+) -> Reference:
     """Take adjoints of nodes on the tape back to every traced tensor."""
     reference = Reference()
     with double_precision(), torch.no_grad():
-        for group in reversed(expansion.groups):
-            _through(expansion, group, adjoints, derived, reference)
-    for traced, node in expansion.nodes.items():
+        for group in reversed(decomposition.groups):
+            _through(decomposition, group, adjoints, derived, reference)
+    for traced, node in decomposition.nodes.items():
         reason = next((adjoints.undecided[part] for part in parts(node) if part in adjoints.undecided), None)
         if reason is not None:
             reference.undecided[traced] = reason
@@ -61,14 +65,18 @@ def pull_back(expansion: Expansion, adjoints: Adjoints, derived: Mapping[Signatu
 
 
 def _through(
-    expansion: Expansion, group: Group, adjoints: Adjoints, derived: Mapping[Signature, Derived], reference: Reference
+    decomposition: Decomposition,
+    group: Group,
+    adjoints: Adjoints,
+    derived: Mapping[DerivativeRequest, Derived],
+    reference: Reference,
 ) -> None:
     """Take the adjoints of one call's results through its definition to its operands.
 
     A second derivative also arrives at the nodes inside the definition: the gradient was made of them.
     """
-    inputs = expansion.parts(group.call.inputs)
-    own = dict.fromkeys([*expansion.parts(group.call.outputs), *group.nodes])
+    inputs = decomposition.parts(group.call.inputs)
+    own = dict.fromkeys([*decomposition.parts(group.call.outputs), *group.nodes])
     reached = [node for node in own if node in adjoints.values]
     undecided = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
     if undecided or (group.error is not None and reached):
@@ -78,7 +86,7 @@ def _through(
         local = adjoints.within(reached)
         kept = {*inputs, *(node for node in group.nodes if node.kinks is not None)}
         accumulate(group.nodes, local, derived, kept=kept)
-        _judge_locally(expansion, group, {node: adjoints.values[node] for node in reached}, local, reference)
+        _judge_locally(decomposition, group, {node: adjoints.values[node] for node in reached}, local, reference)
         for node in inputs:
             if node in local.undecided:
                 adjoints.fail(node, local.undecided[node])
@@ -87,16 +95,16 @@ def _through(
 
 
 def _judge_locally(
-    expansion: Expansion, group: Group, upstream: Mapping[Node, Tensor], local: Adjoints, reference: Reference
+    decomposition: Decomposition, group: Group, upstream: Mapping[Node, Tensor], local: Adjoints, reference: Reference
 ) -> None:
     """Settle the kinks of one call, and note where there was one and where the first NaN was made."""
-    inputs = {traced: expansion.nodes[traced] for traced in group.call.inputs}
-    outputs = [expansion.nodes[traced] for traced in group.call.outputs]
-    operands = expansion.parts(group.call.inputs)
+    inputs = {traced: decomposition.nodes[traced] for traced in group.call.inputs}
+    outputs = [decomposition.nodes[traced] for traced in group.call.outputs]
+    operands = decomposition.parts(group.call.inputs)
     kink, made_nan = has_kink(group.nodes, local), _makes_nan(operands, upstream, local)
     settled = None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
-    if (kink or made_nan) and upstream.keys() <= {*expansion.parts(group.call.outputs)}:
+    if (kink or made_nan) and upstream.keys() <= {*decomposition.parts(group.call.outputs)}:
         weights = [joined(node, upstream) for node in outputs]
         settled = _settle(group, inputs, weights, local, declared=kink)
     kink = kink or settled is Settled.KINK
@@ -108,7 +116,7 @@ def _judge_locally(
 
 def _settle(
     group: Group,
-    inputs: Mapping[Traced, Node | ComplexNode],
+    inputs: Mapping[TracedTensor, Node | ComplexNode],
     weights: Sequence[Tensor | None],
     local: Adjoints,
     *,
@@ -119,7 +127,7 @@ def _settle(
     return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=declared)
 
 
-def _mark(places: dict[Traced, str], group: Group, *, here: bool) -> None:
+def _mark(places: dict[TracedTensor, str], group: Group, *, here: bool) -> None:
     """Mark a call's operands: their gradients pass through a place that is here, or was marked at a result."""
     first = group.call.outputs[0]
     name = first.name or first.text if here else next((places[t] for t in group.call.outputs if t in places), None)

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Derived, Signature, cotangent_name, solution_name
+from gradcli.derivation.messages import DerivativeRequest, Derived, cotangent_name, solution_name
 from gradcli.execution.reference.adjoints import Adjoints, answered, pulled_back, scalars, solve
-from gradcli.execution.reference.layout import Presented, View, reshaped
+from gradcli.execution.reference.layout import AxisView, Layout, reshaped
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tape import Tape
 
 
 @dataclass(slots=True)
-class Recording(Adjoints):
+class RecordedAdjoints(Adjoints):
     """Adjoints that are nodes of `tape`, too; `nodes` has them by the node whose adjoint they are."""
 
     tape: Tape = field(default_factory=Tape)
@@ -34,7 +34,7 @@ class Recording(Adjoints):
         self._meet(node, upstream)
         return upstream
 
-    def contribute(self, node: Node, edge: Edge, derived: Mapping[Signature, Derived]) -> None:
+    def contribute(self, node: Node, edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> None:
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
         answer = answered(edge, derived)
         if answer.adjoints[edge.name].is_zero:
@@ -44,15 +44,15 @@ class Recording(Adjoints):
             local = replace(local, upstream=self._solution(local))
         self._meet(edge.source, self._product(local))
 
-    def within(self, nodes: Iterable[Node]) -> Recording:
+    def within(self, nodes: Iterable[Node]) -> RecordedAdjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
         own = list(nodes)
         values = {node: self.values[node] for node in own}
-        return Recording(values, self.shake, tape=self.tape, nodes={node: self.nodes[node] for node in own})
+        return RecordedAdjoints(values, self.perturb, tape=self.tape, nodes={node: self.nodes[node] for node in own})
 
     def take(self, node: Node, local: Adjoints) -> None:
         """Add a node's adjoint that was worked out apart; one that was chosen at a kink is not differentiated."""
-        assert isinstance(local, Recording)  # noqa: S101 (`within` made it)
+        assert isinstance(local, RecordedAdjoints)  # noqa: S101 (`within` made it)
         recorded, value = local.nodes.get(node), local.values[node]
         if recorded is None or not (recorded.tensor is value or torch.equal(recorded.tensor, value)):
             recorded = self.tape.node(value, ())
@@ -70,27 +70,27 @@ class Recording(Adjoints):
         edge = local.edge
         cotangent = local.view.apply(local.upstream.tensor)
         name = cotangent_name(local.level)
-        value = pulled_back(edge, cotangent, local.answer, self.shake)
-        shown = local.presented({name: local.view}, edge.presented.views[edge.name])
+        value = pulled_back(edge, cotangent, local.answer, self.perturb)
+        shown = local.layout({name: local.view}, edge.layout.views[edge.name])
         operands = edge.operands | {name: cotangent}
         sources = local.sources | {name: local.upstream}
-        return self.tape.node(value, _edges(sources, local.through(edge.name), shown, operands))
+        return self.tape.node(value, _edges(sources, local.pulled_back_by(edge.name), shown, operands))
 
     def _solution(self, local: _Local) -> Node:
         """Return the solution of an implicit definition's adjoint system; the edges of one node share it."""
         node, edge = local.node, local.edge
         if node not in self._solutions:
             assert local.answer.system is not None  # noqa: S101 (the caller looked)
-            cotangent = edge.presented.result.apply(local.upstream.tensor)
-            solution = -solve(local.answer.system, cotangent, edge.operands | scalars(edge.signature))
+            cotangent = edge.layout.result.apply(local.upstream.tensor)
+            solution = -solve(local.answer.system, cotangent, edge.operands | scalars(edge.request))
             given, unknown = cotangent_name(local.level), solution_name(local.level)
             whole = _whole(solution)
-            shown = local.presented({given: edge.presented.result, unknown: whole}, whole)
+            shown = local.layout({given: edge.layout.result, unknown: whole}, whole)
             operands = edge.operands | {given: cotangent, unknown: solution}
             sources = local.sources | {given: local.upstream}
-            assert edge.signature.solved_for is not None  # noqa: S101 (it has a system)
-            through = local.through(edge.signature.solved_for)
-            self._solutions[node] = self.tape.node(solution, _edges(sources, through, shown, operands))
+            assert edge.request.solved_for is not None  # noqa: S101 (it has a system)
+            pulled_back_by = local.pulled_back_by(edge.request.solved_for)
+            self._solutions[node] = self.tape.node(solution, _edges(sources, pulled_back_by, shown, operands))
         return self._solutions[node]
 
 
@@ -106,40 +106,38 @@ class _Local:
     @property
     def level(self) -> int:
         """Return the order of the derivative."""
-        return len(self.edge.signature.through) + 1
+        return len(self.edge.request.pulled_back_by) + 1
 
     @property
-    def view(self) -> View:
+    def view(self) -> AxisView:
         """Return how the definition sees what arrives."""
-        return self.edge.presented.result if self.answer.system is None else _whole(self.upstream.tensor)
+        return self.edge.layout.result if self.answer.system is None else _whole(self.upstream.tensor)
 
     @property
     def sources(self) -> dict[str, Node]:
         """Return the differentiable operands of the definition by name; the unknown is the node itself."""
-        found = {other.name: other.source for other in self.node.edges if other.presented is self.edge.presented}
-        unknown = self.edge.signature.solved_for
+        found = {other.name: other.source for other in self.node.edges if other.layout is self.edge.layout}
+        unknown = self.edge.request.solved_for
         return found | ({unknown: self.node} if unknown else {})
 
-    def through(self, name: str) -> Signature:
+    def pulled_back_by(self, name: str) -> DerivativeRequest:
         """Return the signature of the adjoint with respect to an operand."""
-        signature = self.edge.signature
-        return replace(signature, through=(*signature.through, name))
+        request = self.edge.request
+        return replace(request, pulled_back_by=(*request.pulled_back_by, name))
 
-    def presented(self, further: Mapping[str, View], result: View) -> Presented:
+    def layout(self, further: Mapping[str, AxisView], result: AxisView) -> Layout:
         """Return how the adjoint's operands and result are shown to its definition."""
-        shown = self.edge.presented
+        shown = self.edge.layout
         return replace(shown, views={**shown.views, **further}, result=result)
 
 
 def _edges(
-    sources: Mapping[str, Node], signature: Signature, shown: Presented, operands: dict[str, Tensor]
+    sources: Mapping[str, Node], request: DerivativeRequest, shown: Layout, operands: dict[str, Tensor]
 ) -> tuple[Edge, ...]:
-    return tuple(
-        Edge(source, replace(signature, wrt=(name,)), name, shown, operands) for name, source in sources.items()
-    )
+    return tuple(Edge(source, replace(request, wrt=(name,)), name, shown, operands) for name, source in sources.items())
 
 
-def _whole(tensor: Tensor) -> View:
+def _whole(tensor: Tensor) -> AxisView:
     return reshaped(tuple(tensor.shape), tuple(tensor.shape))
 
 

@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Derived, Signature
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
-from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node, parts, split
 from gradcli.execution.reference.pullback import Reference, pull_back
-from gradcli.execution.reference.recorded_adjoints import Recording, leading_to
+from gradcli.execution.reference.recorded_adjoints import RecordedAdjoints, leading_to
 
 COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
 
-Request = Callable[[Iterable[Signature]], None]
+Request = Callable[[Iterable[DerivativeRequest]], None]
 
 
 @dataclass(slots=True)
-class Measured(Adjoints):
+class LargestContribution(Adjoints):
     """Adjoints that note, in a list of one, the size of the largest contribution: rounding is relative to it."""
 
     largest: list[float] = field(default_factory=lambda: [0.0])
@@ -38,9 +38,9 @@ class Measured(Adjoints):
         self.largest[0] = max(self.largest[0], largest(contribution))
         Adjoints.add(self, node, contribution, fresh=fresh)
 
-    def within(self, nodes: Iterable[Node]) -> Measured:
+    def within(self, nodes: Iterable[Node]) -> LargestContribution:
         """Return adjoints to work on apart, of some nodes to begin with."""
-        return Measured({node: self.values[node] for node in nodes}, self.shake, largest=self.largest)
+        return LargestContribution({node: self.values[node] for node in nodes}, self.perturb, largest=self.largest)
 
 
 def largest(value: Tensor) -> float:
@@ -51,47 +51,47 @@ def largest(value: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Gradients:
+class GradientNodes:
     """The gradient of every traced tensor: its value in `reference`, and as a node of `recording`.
 
     `scale` has the size of the largest contribution to anything that was derived from them.
     """
 
-    expansion: Expansion
+    decomposition: Decomposition
     reference: Reference
-    recording: Recording
+    recording: RecordedAdjoints
     upstream: Node
-    derived: Mapping[Signature, Derived]
+    derived: Mapping[DerivativeRequest, Derived]
     request: Request
     scale: list[float] = field(default_factory=lambda: [0.0])
 
     @staticmethod
     def of(
-        expansion: Expansion, cotangent: Tensor, derived: Mapping[Signature, Derived], request: Request
-    ) -> Gradients:
+        decomposition: Decomposition, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived], request: Request
+    ) -> GradientNodes:
         """Return the gradients for an upstream gradient of the output's shape; `request` has a derivative derived."""
-        recording = Recording(shake=expansion.tape.shake)
-        output = parts(expansion.nodes[expansion.trace.output])
+        recording = RecordedAdjoints(perturb=decomposition.tape.perturb)
+        output = parts(decomposition.nodes[decomposition.trace.output])
         upstream, *_ = [
             recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)
         ]
-        reference = pull_back(expansion, recording, derived)
-        return Gradients(expansion, reference, recording, upstream, derived, request)
+        reference = pull_back(decomposition, recording, derived)
+        return GradientNodes(decomposition, reference, recording, upstream, derived, request)
 
-    def pull_back(self, seeds: Mapping[Traced, Tensor], wanted: Iterable[Traced]) -> Reference:
+    def pull_back(self, seeds: Mapping[TracedTensor, Tensor], wanted: Iterable[TracedTensor]) -> Reference:
         """Return the gradient of Σ seed · gradient with respect to every traced tensor in `wanted`.
 
         UndecidedError if a gradient itself is undecided.
         """
-        expansion = self.expansion
+        decomposition = self.decomposition
         adjoints = self._seeded(seeds)
-        targets = leading_to(expansion.tape.nodes, expansion.parts(wanted))
+        targets = leading_to(decomposition.tape.nodes, decomposition.parts(wanted))
         self._through_the_gradients(adjoints, targets)
-        return pull_back(expansion, adjoints, self.derived)
+        return pull_back(decomposition, adjoints, self.derived)
 
-    def push_forward(self, tangents: Mapping[Traced, Tensor]) -> Tensor:
+    def push_forward(self, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
         """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
-        if self.expansion.nodes[self.expansion.trace.output].tensor.is_complex():
+        if self.decomposition.nodes[self.decomposition.trace.output].tensor.is_complex():
             raise UndecidedError(COMPLEX)
         adjoints = self._seeded(tangents)
         self._through_the_gradients(adjoints, [self.upstream])
@@ -100,12 +100,12 @@ class Gradients:
         value = adjoints.values.get(self.upstream)
         return torch.zeros_like(self.upstream.tensor) if value is None else value
 
-    def _seeded(self, seeds: Mapping[Traced, Tensor]) -> Adjoints:
-        adjoints = Measured(shake=self.expansion.tape.shake, largest=self.scale)
+    def _seeded(self, seeds: Mapping[TracedTensor, Tensor]) -> Adjoints:
+        adjoints = LargestContribution(perturb=self.decomposition.tape.perturb, largest=self.scale)
         for traced, seed in seeds.items():
             if traced in self.reference.undecided:
                 raise UndecidedError(self.reference.undecided[traced])
-            for part, value in zip(parts(self.expansion.nodes[traced]), split(double(seed)), strict=False):
+            for part, value in zip(parts(self.decomposition.nodes[traced]), split(double(seed)), strict=False):
                 node = self.recording.nodes.get(part)
                 if node is not None:  # else the gradient is 0 everywhere
                     adjoints.add(node, value)
@@ -118,7 +118,7 @@ class Gradients:
         reached = _reached(nodes, adjoints.values)
         with double_precision(), torch.no_grad():
             edges = [edge for node in nodes if node in reached for edge in node.edges if edge.source in wanted]
-            self.request(dict.fromkeys(edge.signature for edge in edges))
+            self.request(dict.fromkeys(edge.request for edge in edges))
             accumulate(nodes, adjoints, self.derived, wanted)
 
 

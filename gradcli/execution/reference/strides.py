@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gradcli.execution.reference.layout import Presented, View
+from gradcli.execution.reference.layout import AxisView, Layout
 
 
-def rearranged(result: object, source: Tensor) -> Presented | None:
+def rearranged(result: object, source: Tensor) -> Layout | None:
     """Return both tensors as one vector, in the order of the memory that they share; None unless they share it all."""
     if not isinstance(result, Tensor) or not _is_same_memory(result, source):
         return None
@@ -18,8 +18,8 @@ def rearranged(result: object, source: Tensor) -> Presented | None:
     if axes is None or other_axes is None:
         return None
     whole = (source.numel(),)
-    views = {"input": View(tuple(source.shape), other_axes, whole)}
-    return Presented(views, {"input": "j"}, View(tuple(result.shape), axes, whole), "j", "input")
+    views = {"input": AxisView(tuple(source.shape), other_axes, whole)}
+    return Layout(views, {"input": "j"}, AxisView(tuple(result.shape), axes, whole), "j", "input")
 
 
 def _is_same_memory(result: Tensor, source: Tensor) -> bool:

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tree import rebuild
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.layout import Presented
+from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
     ComplexNode,
     Edge,
@@ -34,7 +34,7 @@ from gradcli.execution.reference.nodes import (
     real_operands,
 )
 from gradcli.execution.reference.strides import rearranged
-from gradcli.execution.reference.tensor_eval import Shake, still
+from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
 from gradcli.language.program import Program
 from gradcli.ops.record import Kind, Op
@@ -65,9 +65,9 @@ class Tape:
     most_rounds = 1 << 20
     largest_exponent = 1 << 20
 
-    def __init__(self, shake: Shake = still) -> None:
+    def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
-        self.shake = shake
+        self.perturb = perturb
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
@@ -115,7 +115,7 @@ class Tape:
             for node in nodes_in(result):
                 _made_by(node, op, bound)
             return result
-        return self._primitive(op, bound, self.shake(self._call(op, call, known)))
+        return self._primitive(op, bound, self.perturb(self._call(op, call, known)))
 
     def _call(self, op: Op, call: BoundCall, known: Any) -> Any:
         if known is not None:
@@ -133,7 +133,7 @@ class Tape:
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
         operands, bound = _operands(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
-        shown = layout.of_op(op, shapes, tuple(result.shape), bound)
+        shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
         reads_complex = is_complex(operands)
         numbers = tuple(
             (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
@@ -150,7 +150,7 @@ class Tape:
         self,
         op: Op,
         operands: dict[str, Node],
-        shown: Presented,
+        shown: Layout,
         numbers: tuple[tuple[str, Any], ...],
         result: Tensor,
         part: str | None,
@@ -161,7 +161,7 @@ class Tape:
         if unknown:
             shown = layout.with_unknown(op, shown, tuple(result.shape))
         axes = tuple(shown.axes.items())
-        signature = Signature(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
+        signature = DerivativeRequest(shown.formula, axes, numbers, shown.out, wrt, unknown, part=part)
         tensors = {
             name: shown.views[name].apply(layout.as_numbers(node.tensor, name)) for name, node in operands.items()
         }
@@ -283,9 +283,9 @@ def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: in
     return [_moving_edge(node, replace(shown, axes={"input": axes}), operands)]
 
 
-def _moving_edge(node: Node, shown: Presented, operands: dict[str, Tensor]) -> Edge:
+def _moving_edge(node: Node, shown: Layout, operands: dict[str, Tensor]) -> Edge:
     named = tuple((name, shown.axes.get(name, "")) for name in operands)
-    signature = Signature(shown.formula, named, (), shown.out, ("input",))
+    signature = DerivativeRequest(shown.formula, named, (), shown.out, ("input",))
     return Edge(node, signature, "input", shown, operands)
 
 

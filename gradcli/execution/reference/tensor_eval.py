@@ -65,24 +65,24 @@ POINTWISE: Mapping[str, Callable[..., Tensor]] = {
 }
 
 
-Shake = Callable[[Tensor], Tensor]
+Perturbation = Callable[[Tensor], Tensor]
 
 
-def still(value: Tensor) -> Tensor:
+def identity(value: Tensor) -> Tensor:
     """Return a value as it is: no shaking."""
     return value
 
 
-def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], shake: Shake = still) -> Tensor:
+def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Perturbation = identity) -> Tensor:
     """Return the result of a program; `operands` are tensors with one axis a label.
 
-    `shake` changes the result of every step: rounding noise is found by changing last bits.
+    `perturb` changes the result of every step: rounding noise is found by changing last bits.
     """
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
     values: list[Any] = [operands.get(name) for name in program.operands]
     known = lives(program)
     for step, place, dead in zip(program.steps, known.overwritten, known.dead, strict=True):
-        values.append(shake(_run(step, [values[i] for i in step.inputs], sizes, place)))
+        values.append(perturb(_run(step, [values[i] for i in step.inputs], sizes, place)))
         for value in dead:
             values[value] = None
     result: Tensor = values[program.result]

@@ -19,7 +19,7 @@ PLAIN = re.compile(r"\b(int|float|bool|str|complex|tuple|list|dict|Tuple|List|Se
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ForwardParameter:
     """One argument of forward, `ctx` not counted; `optional` is a tensor whose default is None."""
 
     name: str
@@ -33,7 +33,7 @@ def has_setup(function: type[torch.autograd.Function]) -> bool:
     return function.setup_context is not torch.autograd.Function.setup_context
 
 
-def parameters_of(function: type[torch.autograd.Function]) -> tuple[Parameter, ...]:
+def parameters_of(function: type[torch.autograd.Function]) -> tuple[ForwardParameter, ...]:
     """Return the parameters of a Function's forward, in order; NotSupportedError for one that takes any number."""
     found = list(inspect.signature(function.forward).parameters.values())
     if not has_setup(function):
@@ -51,10 +51,10 @@ def parameters_of(function: type[torch.autograd.Function]) -> tuple[Parameter, .
     return tuple(map(_parameter, found))
 
 
-def _parameter(parameter: inspect.Parameter) -> Parameter:
+def _parameter(parameter: inspect.Parameter) -> ForwardParameter:
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
-    return Parameter(parameter.name, _is_tensor(parameter.annotation, default), required, default)
+    return ForwardParameter(parameter.name, _is_tensor(parameter.annotation, default), required, default)
 
 
 def _is_tensor(annotation: Any, default: Any) -> bool:
@@ -66,7 +66,7 @@ def _is_tensor(annotation: Any, default: Any) -> bool:
     return "Tensor" in text or PLAIN.search(text) is None
 
 
-def checked_arguments(parameters: tuple[Parameter, ...], arguments: Mapping[str, Any]) -> None:
+def checked_arguments(parameters: tuple[ForwardParameter, ...], arguments: Mapping[str, Any]) -> None:
     """Refuse an `--argument` that forward does not take."""
     names = [parameter.name for parameter in parameters]
     for name in arguments:

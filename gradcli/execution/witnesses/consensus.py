@@ -6,14 +6,14 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from gradcli.execution.witnesses.numerical_verdict import Testimony
-from gradcli.report.report import TensorReport, Verdict, Witness
+from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
+from gradcli.report.report import TensorReport, Verdict, WitnessReport
 
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
 NAMES = {"finite-difference": "finite differences", "taylor": "the Taylor remainder"}
 
 
-def weigh(found: TensorReport, testimony: Testimony) -> TensorReport:
+def consensus(found: TensorReport, testimony: NumericalVerdict) -> TensorReport:
     """Return a tensor's report with the witnesses' words, and a verdict that takes them into account.
 
     The symbolic derivative decides, where there is one; but what every numerical witness denies is no pass.
@@ -32,7 +32,7 @@ def weigh(found: TensorReport, testimony: Testimony) -> TensorReport:
     return heard
 
 
-def combined(witnesses: Iterable[Witness]) -> Verdict:
+def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
     """Return what numerical witnesses say together: the worst of what any of them could tell."""
     verdicts = [witness.verdict for witness in witnesses]
     for verdict in (Verdict.UNDEFINED, Verdict.MISMATCH, Verdict.SUBGRADIENT, Verdict.MATCH):
@@ -41,14 +41,14 @@ def combined(witnesses: Iterable[Witness]) -> Verdict:
     return Verdict.UNDECIDED
 
 
-def _without_symbolic(heard: TensorReport, testimony: Testimony, numerical: Verdict) -> TensorReport:
+def _without_symbolic(heard: TensorReport, testimony: NumericalVerdict, numerical: Verdict) -> TensorReport:
     if numerical is Verdict.MISMATCH:
         return _noted(heard, Verdict.MISMATCH, "autograd", _words(testimony, Verdict.MISMATCH))
     agreeing = ", ".join(NAMES[name] for name, witness in testimony.witnesses.items() if witness.verdict in AGREE)
     return _noted(heard, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
 
 
-def _numerical_dissent(heard: TensorReport, testimony: Testimony) -> TensorReport:
+def _numerical_dissent(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
     told = [w for w in testimony.witnesses.values() if w.verdict not in {Verdict.UNDECIDED, Verdict.UNDEFINED}]
     denied = all(witness.verdict is Verdict.MISMATCH for witness in told)
@@ -59,7 +59,7 @@ def _numerical_dissent(heard: TensorReport, testimony: Testimony) -> TensorRepor
     return _noted(heard, verdict, "finite-difference", words)
 
 
-def _settled(heard: TensorReport, testimony: Testimony) -> TensorReport:
+def _settled(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
     """Return the report of a mismatch with the one of the two that the numerical witnesses side with."""
     denied = {name for name, witness in testimony.witnesses.items() if witness.verdict is Verdict.MISMATCH}
     if denied - testimony.against_symbolic:
@@ -75,7 +75,7 @@ def _settled(heard: TensorReport, testimony: Testimony) -> TensorReport:
     return heard
 
 
-def _words(testimony: Testimony, verdict: Verdict) -> str | None:
+def _words(testimony: NumericalVerdict, verdict: Verdict) -> str | None:
     """Return what the witnesses that came to a verdict say, in words."""
     parts = []
     for name, witness in testimony.witnesses.items():

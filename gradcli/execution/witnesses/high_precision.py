@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.autograd.local_call import LocalCall
-from gradcli.execution.comparison.gradients import Evidence
+from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.tracer import TracedCall
 from gradcli.execution.reference.tape import Edge, Node
@@ -37,12 +37,12 @@ class Settlement:
         return "symbolic" if self.symbolic > 100 * self.autograd else None
 
 
-def settle(run: Run, evidence: Evidence) -> Settlement | None:
+def arbitrate(run: Run, evidence: GradientComparison) -> Settlement | None:
     """Return what 50 digits say of the call at which the gradients part; None unless it is pointwise."""
     call = evidence.culprit()
-    if run.expansion is None or call is None or call.op.kind is not Kind.POINTWISE:
+    if run.decomposition is None or call is None or call.op.kind is not Kind.POINTWISE:
         return None
-    node = run.expansion.nodes[call.outputs[0]]
+    node = run.decomposition.nodes[call.outputs[0]]
     upstream = evidence.reference.values.get(call.outputs[0])
     if upstream is None or len(node.edges) == 0:
         return None
@@ -52,13 +52,13 @@ def settle(run: Run, evidence: Evidence) -> Settlement | None:
 
 def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: Tensor) -> Settlement | None:
     """Return what 50 digits say of a call's contribution to one operand, at the worst entry."""
-    expansion = run.expansion
-    assert expansion is not None  # noqa: S101 (the caller has looked)
-    traced = next((one for one in call.inputs if expansion.nodes[one] is edge.source), None)
+    decomposition = run.decomposition
+    assert decomposition is not None  # noqa: S101 (the caller has looked)
+    traced = next((one for one in call.inputs if decomposition.nodes[one] is edge.source), None)
     if traced is None:
         return None
     with double_precision():
-        local = LocalCall(call, {one: double(expansion.nodes[one].tensor) for one in call.inputs}, [upstream])
+        local = LocalCall(call, {one: double(decomposition.nodes[one].tensor) for one in call.inputs}, [upstream])
         (theirs,) = local.autograd([traced])
         ours = _symbolic(edge, upstream)
     place = int((theirs - ours).abs().argmax()) if theirs.numel() else 0
@@ -87,14 +87,16 @@ def _exact(edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | N
     read = (entries == place).nonzero()[:, 0].tolist()
     if not 0 < len(read) <= MOST_TERMS:
         return None
-    views = edge.presented.views
+    views = edge.layout.views
     operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
     spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
     points = [{name: _text(value[i]) for name, value in spread.items()} for i in read]
     cotangents = [_text(upstream.flatten()[i]) for i in read]
-    signature = edge.signature
-    request = {"formula": signature.formula, "numbers": list(signature.numbers), "wrt": edge.name}
-    answer = next(iter(DERIVATIONS.worker.ask([{"settle": {**request, "points": points, "cotangents": cotangents}}])))
+    pointwise = edge.request
+    request = {"formula": pointwise.formula, "numbers": list(pointwise.numbers), "wrt": edge.name}
+    answer = next(
+        iter(DERIVATIONS.worker.ask([{"arbitrate": {**request, "points": points, "cotangents": cotangents}}]))
+    )
     return Fraction(answer["value"]) if isinstance(answer, dict) and "value" in answer else None
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Function = Callable[[Mapping[str, Tensor]], Tensor]
-Point = Mapping[str, Tensor]
+ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
+Values = Mapping[str, Tensor]
 
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
 STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
@@ -70,7 +70,7 @@ class Taylor:
     second_order: float | None = None
 
 
-def finite_differences(function: Function, point: Point, name: str, cotangent: Tensor) -> FiniteDifferences:
+def finite_differences(function: ScalarFunction, point: Values, name: str, cotangent: Tensor) -> FiniteDifferences:
     """Return central differences, extrapolated by Richardson, for the tensor called `name`.
 
     Every entry of a small tensor is stepped; a large one is stepped along PROJECTIONS random directions of a fixed
@@ -86,7 +86,7 @@ def finite_differences(function: Function, point: Point, name: str, cotangent: T
 
 
 def taylor(
-    function: Function, point: Point, gradients: Mapping[str, Tensor], cotangent: Tensor, roundoff: float = 0.0
+    function: ScalarFunction, point: Values, gradients: Mapping[str, Tensor], cotangent: Tensor, roundoff: float = 0.0
 ) -> Taylor:
     """Return how L(x + h·d) - L(x) - h·⟨gradient, d⟩ vanishes with h, for one random d through all tensors named.
 
@@ -108,7 +108,9 @@ def taylor(
     return Taylor(order, error, found, second)
 
 
-def taylor_order(function: Function, point: Point, gradients: Mapping[str, Tensor], cotangent: Tensor) -> float | None:
+def taylor_order(
+    function: ScalarFunction, point: Values, gradients: Mapping[str, Tensor], cotangent: Tensor
+) -> float | None:
     """Return the observed order of the Taylor remainder, as `taylor` does."""
     return taylor(function, point, gradients, cotangent).order
 
@@ -117,15 +119,15 @@ def taylor_order(function: Function, point: Point, gradients: Mapping[str, Tenso
 class _Line:
     """L as a function of one real vector: the entries of some tensors, one after the other."""
 
-    function: Function
-    point: Point
+    function: ScalarFunction
+    point: Values
     names: Sequence[str]
     cotangent: Tensor
     start: Tensor
     base: Tensor
 
     @staticmethod
-    def of(function: Function, point: Point, names: Sequence[str], cotangent: Tensor) -> _Line:
+    def of(function: ScalarFunction, point: Values, names: Sequence[str], cotangent: Tensor) -> _Line:
         start = torch.cat([_real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)

@@ -9,10 +9,17 @@ from torch import Tensor
 
 from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.forward.replay import Replay
-from gradcli.execution.forward.tracer import Traced
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.numerical import FiniteDifferences, Function, Point, Taylor, finite_differences, taylor
-from gradcli.report.report import Verdict, Witness
+from gradcli.execution.witnesses.numerical import (
+    FiniteDifferences,
+    ScalarFunction,
+    Taylor,
+    Values,
+    finite_differences,
+    taylor,
+)
+from gradcli.report.report import Verdict, WitnessReport
 
 # How many times its estimated error a witness is allowed to be off.
 SAFETY = 10.0
@@ -31,13 +38,13 @@ MOST_CALLS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class NumericalVerdict:
     """What the numerical witnesses say of autograd's gradient, and which of them deny the symbolic one.
 
     `conventions` are what ops of the program do to a gradient beside what they compute, which no witness knows.
     """
 
-    witnesses: dict[str, Witness]
+    witnesses: dict[str, WitnessReport]
     against_symbolic: frozenset[str]
     conventions: tuple[str, ...] = ()
 
@@ -56,7 +63,7 @@ class Witnesses:
         settings = run.settings
         return Witnesses(run, Replay.of(run.trace), Tolerance.of(settings.dtype, settings.rtol, settings.atol))
 
-    def hear(self, traced: Traced, gradient: Tensor, reference: Tensor | None) -> Testimony | None:
+    def hear(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
         """Return what the witnesses that the settings name say of a tensor's gradient; None if they are not heard."""
         if not traced.is_leaf and len(self.run.trace.calls) > MOST_CALLS:
             return None
@@ -70,18 +77,18 @@ class Witnesses:
             found["taylor"] = by_taylor(told, gradient, self.tolerance)
             against |= {"taylor"} if self._refuse(told.differences, reference) else set()
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
-        return Testimony(found, frozenset(against), tuple(conventions))
+        return NumericalVerdict(found, frozenset(against), tuple(conventions))
 
-    def _question(self, traced: Traced) -> tuple[Function, Point, str]:
+    def _question(self, traced: TracedTensor) -> tuple[ScalarFunction, Values, str]:
         """Return the run as a function of one tensor, that tensor's value, and its name."""
         name = self.run.names[traced]
 
-        def function(tensors: Point) -> Tensor:
+        def function(tensors: Values) -> Tensor:
             return self.replay.output({traced: tensors[name]})
 
         return function, {name: self.replay.values[traced]}, name
 
-    def _taylor(self, traced: Traced, gradient: Tensor) -> Taylor:
+    def _taylor(self, traced: TracedTensor, gradient: Tensor) -> Taylor:
         function, point, name = self._question(traced)
         roundoff = self.tolerance.relative if self.tolerance.normwise else 0.0
         return taylor(function, point, {name: gradient}, self.run.cotangent, roundoff)
@@ -91,15 +98,15 @@ class Witnesses:
         return reference is not None and judge(differences, reference, DOUBLE)[0] is Verdict.MISMATCH
 
 
-def by_differences(differences: FiniteDifferences, gradient: Tensor, tolerance: Tolerance) -> Witness:
+def by_differences(differences: FiniteDifferences, gradient: Tensor, tolerance: Tolerance) -> WitnessReport:
     """Return what finite differences say of a gradient."""
     verdict, error, note = judge(differences, gradient, tolerance)
     estimate = float(differences.error.max()) if differences.error.numel() else 0.0
     projections = None if differences.directions is None else len(differences.directions)
-    return Witness(verdict, error, estimate, projections, note=note)
+    return WitnessReport(verdict, error, estimate, projections, note=note)
 
 
-def by_taylor(found: Taylor, gradient: Tensor, tolerance: Tolerance) -> Witness:
+def by_taylor(found: Taylor, gradient: Tensor, tolerance: Tolerance) -> WitnessReport:
     """Return what the Taylor test says of a gradient."""
     verdict, _, note = judge(found.differences, gradient, tolerance)
     if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
@@ -108,7 +115,7 @@ def by_taylor(found: Taylor, gradient: Tensor, tolerance: Tolerance) -> Witness:
         note = "no remainder: the function is linear along this direction"
     elif verdict is Verdict.MATCH and found.order is None and tolerance.normwise:
         note = f"the gradient's own rounding, {tolerance.relative:g}, hides the remainder's order"
-    return Witness(
+    return WitnessReport(
         verdict, order=found.order, second_order=found.second_order, linear_error=found.linear_error, note=note
     )
 

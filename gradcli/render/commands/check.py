@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Point, TensorReport, Verdict, Witness
+from gradcli.report.report import Point, TensorReport, Verdict, WitnessReport
 
 LONGEST = 28
 MOST_ROWS = 24
@@ -53,7 +53,7 @@ def _symbolic(tensor: TensorReport) -> str:
     return "" if found is None else _error(found)
 
 
-def _said(witness: Witness | None) -> str:
+def _said(witness: WitnessReport | None) -> str:
     """Return the number that a witness's verdict rests on, after the verdict unless it is a match."""
     if witness is None:
         return ""

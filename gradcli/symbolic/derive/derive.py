@@ -14,7 +14,7 @@ from string import ascii_lowercase
 import sympy
 from sympy import Indexed, Symbol
 
-from gradcli.derivation.messages import Derived, LinearSystem, Signature, cotangent_name, solution_name
+from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem, cotangent_name, solution_name
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, jacobian, vector_jacobian_product
@@ -44,13 +44,13 @@ class Definition:
 
 
 @lru_cache(maxsize=4096)
-def derive(signature: Signature) -> Derived:
+def derive(request: DerivativeRequest) -> Derived:
     """Return the derivatives of a definition; NotSupportedError if one cannot be evaluated by tensor steps."""
-    definition = definition_of(signature)
+    definition = definition_of(request)
     entry, operands = definition.entry, definition.operands
-    is_explicit = signature.unknown is None and not signature.through
+    is_explicit = request.unknown is None and not request.pulled_back_by
     value = lower(entry, operands, definition.sizes) if is_explicit else None
-    adjoints = {name: _adjoint(definition, name) for name in signature.wrt}
+    adjoints = {name: _adjoint(definition, name) for name in request.wrt}
     return Derived(value, adjoints, _system(definition, definition.unknown) if definition.unknown else None)
 
 
@@ -61,12 +61,12 @@ def _adjoint(definition: Definition, name: str) -> TensorProgram:
     return lower(adjoint, upstream, _with_axes(definition.adjoint_sizes(name), COTANGENT, upstream[COTANGENT]))
 
 
-def definition_of(signature: Signature) -> Definition:
+def definition_of(request: DerivativeRequest) -> Definition:
     """Return the definition that a signature stands for, or that its vector-Jacobian products lead to."""
-    entry = entry_of(signature)
-    operands = operand_labels(entry, signature)
-    definition = Definition(entry, operands, label_sizes(entry, operands), signature.unknown)
-    for level, name in enumerate(signature.through, 1):
+    entry = entry_of(request)
+    operands = operand_labels(entry, request)
+    definition = Definition(entry, operands, label_sizes(entry, operands), request.unknown)
+    for level, name in enumerate(request.pulled_back_by, 1):
         definition = _through(definition, name, level)
     return definition
 
@@ -107,10 +107,10 @@ def _with_axes(sizes: Sizes, name: str, letters: str) -> dict[str, tuple[str, in
 
 
 @lru_cache(maxsize=4096)
-def entry_of(signature: Signature) -> Entry:
+def entry_of(request: DerivativeRequest) -> Entry:
     """Return the entry that a signature's definition stands for."""
-    axes, numbers = dict(signature.axes), dict(signature.numbers)
-    entry = build(signature.formula, axes, numbers, signature.out, signature.part)
+    axes, numbers = dict(request.axes), dict(request.numbers)
+    entry = build(request.formula, axes, numbers, request.out, request.part)
     if any(term.has(*INFINITE) for term in entry.terms):
         kept = {
             name: value
@@ -118,21 +118,21 @@ def entry_of(signature: Signature) -> Entry:
             if not isinstance(value, int | float) or isinstance(value, bool)
         }
         symbols = {name: "" for name in numbers if name not in kept}
-        entry = build(signature.formula, axes | symbols, kept, signature.out, signature.part)
+        entry = build(request.formula, axes | symbols, kept, request.out, request.part)
     return entry
 
 
-def operand_labels(entry: Entry, signature: Signature) -> dict[str, str]:
+def operand_labels(entry: Entry, request: DerivativeRequest) -> dict[str, str]:
     """Return the labels of every operand's axes: those of the first place that reads it, made distinct."""
     found: dict[str, str] = {}
     for term in entry.terms:
         for atom in sorted(term.atoms(Indexed), key=sympy.default_sort_key):
             found.setdefault(atom.base.label.name, _distinct(atom))
-        for name in (name for name, _ in (*signature.axes, *signature.numbers)):
+        for name in (name for name, _ in (*request.axes, *request.numbers)):
             if scalar(name) in term.free_symbols:
                 found.setdefault(name, "")
     # An operand that no term reads still has a shape, and a derivative: zero.
-    return found | {name: letters for name, letters in signature.axes if name not in found}
+    return found | {name: letters for name, letters in request.axes if name not in found}
 
 
 def _distinct(atom: Indexed) -> str:

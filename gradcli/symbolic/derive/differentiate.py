@@ -20,21 +20,21 @@ ADJOINT_LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Occurrence:
     """A term's derivative with respect to one place where it reads a tensor, and that place's indices."""
 
     derivative: Expr
     indices: tuple[Expr, ...]
 
 
-def places(term: Expr, name: str) -> list[Place]:
+def places(term: Expr, name: str) -> list[Occurrence]:
     """Return the derivative of a term with respect to each place where it reads `name`."""
     found = []
     for atom in atoms(term, name):
         value = Dummy(real=True)
         derivative = _without_impulses(term.xreplace({atom: value}).diff(value)).xreplace({value: atom})
         if derivative != 0:
-            found.append(Place(derivative, tuple(getattr(atom, "indices", ()))))
+            found.append(Occurrence(derivative, tuple(getattr(atom, "indices", ()))))
     return found
 
 

@@ -11,7 +11,7 @@ from gradcli.symbolic.derive.entries import build, scalar
 DIGITS = 50
 
 
-def settle(request: dict[str, Any]) -> dict[str, Any]:
+def arbitrate(request: dict[str, Any]) -> dict[str, Any]:
     """Return Σ cotangent · ∂formula/∂operand over the points asked for, as text of DIGITS digits.
 
     `points` are exact binary numbers by operand. Kinks have no derivative: a point at one raises ValueError.

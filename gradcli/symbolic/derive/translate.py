@@ -17,7 +17,7 @@ from gradcli.language.parser import parse
 from gradcli.language.program import (
     BooleanOperation,
     Call,
-    Comparison,
+    Compare,
     Conditional,
     Evaluate,
     Expression,
@@ -133,7 +133,7 @@ class Translator:
                 )
             case Call():
                 return self._call(node)
-            case Comparison():
+            case Compare():
                 return self._compare(node)
             case BooleanOperation():
                 return self._boolean(node)
@@ -159,7 +159,7 @@ class Translator:
         bound = {name: self.translate(value) for name, value in bind(op, node).items()}
         return pointwise(op.definition, defaults(op.signature) | bound)
 
-    def _compare(self, node: Comparison) -> Any:
+    def _compare(self, node: Compare) -> Any:
         left, right = self.translate(node.left), self.translate(node.right)
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
@@ -176,7 +176,7 @@ class Translator:
         return (sympy.And if node.operator == "and" else sympy.Or)(*values)
 
 
-Expression_ = Name | Literal | Call | Index | Comparison | Conditional
+Expression_ = Name | Literal | Call | Index | Compare | Conditional
 
 
 def _compare_complex(operator: str, left: Any, right: Any) -> Any:

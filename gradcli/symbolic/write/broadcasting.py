@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sympy import Symbol
 
-from gradcli.symbolic.write.text import Binding, Shown, named, suffix
+from gradcli.symbolic.write.text import Precedence, Printed, named, suffix
 
 Axes = tuple[Symbol | None, ...]
 
@@ -24,7 +24,7 @@ def broadcast(several: Sequence[Axes]) -> Axes | None:
     return tuple(merged) if len(present) == len(set(present)) else None
 
 
-def align(piece: Shown, target: Axes) -> Shown:
+def align(piece: Printed, target: Axes) -> Printed:
     """Return a piece that broadcasts against the axes `target`, which hold all of its own."""
     together = broadcast([piece.axes, target])
     if together is not None and len(piece.axes) <= len(target):
@@ -38,7 +38,7 @@ def align(piece: Shown, target: Axes) -> Shown:
     return suffix(piece, f"[{inside}]").with_axes(axes)
 
 
-def permuted(piece: Shown, order: Sequence[Symbol]) -> Shown:
+def permuted(piece: Printed, order: Sequence[Symbol]) -> Printed:
     """Return a piece with exactly the axes `order`; its axes of length 1 are dropped."""
     piece = _squeezed(piece)
     order = tuple(order)
@@ -50,14 +50,14 @@ def permuted(piece: Shown, order: Sequence[Symbol]) -> Shown:
     return suffix(piece, f".permute({places})").with_axes(order)
 
 
-def transposed(piece: Shown) -> Shown:
+def transposed(piece: Printed) -> Printed:
     """Return the transpose of a matrix."""
-    if piece.binding is Binding.ATOM and piece.text.endswith(".T"):
+    if piece.precedence is Precedence.ATOM and piece.text.endswith(".T"):
         return named(piece.text.removesuffix(".T"))
     return suffix(piece, ".T", r"^{\top}")
 
 
-def _squeezed(piece: Shown) -> Shown:
+def _squeezed(piece: Printed) -> Printed:
     if None not in piece.axes:
         return piece
     items = [":" if axis is not None else "0" for axis in piece.axes]

@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
@@ -269,9 +269,9 @@ def _adjoint_of(node: dict[str, Any], name: str) -> Entry:
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
 
 
-def _signature(node: dict[str, Any]) -> Signature:
+def _signature(node: dict[str, Any]) -> DerivativeRequest:
     data = {**node, "unknown": None}
-    return Signature.from_data(data)
+    return DerivativeRequest.from_data(data)
 
 
 def _checked(template: Template) -> Template:

@@ -10,8 +10,8 @@ from typing import Protocol
 from sympy import Expr, Indexed, Mul, Symbol
 
 from gradcli.symbolic.write.broadcasting import Axes, permuted
-from gradcli.symbolic.write.notation import NotWritableError
-from gradcli.symbolic.write.text import Shown, call, matmul, product
+from gradcli.symbolic.write.printer import NotWritableError
+from gradcli.symbolic.write.text import Printed, call, matmul, product
 
 MATRIX = 2
 LETTERS = "ijklmnopqrstuvwxyz"
@@ -20,14 +20,14 @@ LETTERS = "ijklmnopqrstuvwxyz"
 class Writer(Protocol):
     """What writes factors and brings them together."""
 
-    def write(self, node: Expr) -> Shown:
+    def write(self, node: Expr) -> Printed:
         """Return an expression as text and LaTeX."""
 
-    def joined(self, pieces: Sequence[Shown]) -> tuple[list[Shown], Axes]:
+    def joined(self, pieces: Sequence[Printed]) -> tuple[list[Printed], Axes]:
         """Return pieces that broadcast against each other, and the axes of the result."""
 
 
-def contract(writer: Writer, body: Expr, summed: Sequence[Symbol], order: Sequence[Symbol]) -> Shown:
+def contract(writer: Writer, body: Expr, summed: Sequence[Symbol], order: Sequence[Symbol]) -> Printed:
     """Return Σ body over the indices `summed`; `order` is the order of axes that is wanted in the end."""
     factors = list(Mul.make_args(body))
     plain = _inner_product(writer, factors, summed) or _trace(writer, factors, summed)
@@ -38,23 +38,23 @@ def contract(writer: Writer, body: Expr, summed: Sequence[Symbol], order: Sequen
     return work.result()
 
 
-def _inner_product(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]) -> Shown | None:
+def _inner_product(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]) -> Printed | None:
     if len(factors) != MATRIX or len(summed) != 1 or not all(isinstance(factor, Indexed) for factor in factors):
         return None
     left, right = (writer.write(factor) for factor in factors)
     return matmul(left, right) if left.axes == right.axes == tuple(summed) else None
 
 
-def _trace(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]) -> Shown | None:
+def _trace(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]) -> Printed | None:
     if len(factors) != 1 or not isinstance(factors[0], Indexed) or factors[0].indices != tuple(summed) * MATRIX:
         return None
     inside = writer.write(factors[0])  # diagonal(x)
     name = inside.text.removeprefix("diagonal(").removesuffix(")")
     latex = inside.latex.replace("diag", "tr", 1)
-    return Shown(f"trace({name})", latex)
+    return Printed(f"trace({name})", latex)
 
 
-def _grouped(writer: Writer, factors: list[Expr]) -> list[Shown]:
+def _grouped(writer: Writer, factors: list[Expr]) -> list[Printed]:
     """Return the factors, those over the same indices multiplied."""
     groups: dict[frozenset[Symbol], list[Expr]] = {}
     for factor in factors:
@@ -63,14 +63,14 @@ def _grouped(writer: Writer, factors: list[Expr]) -> list[Shown]:
     return [writer.write(Mul(*group)) for group in groups.values()]
 
 
-def _symbols(piece: Shown) -> set[Symbol]:
+def _symbols(piece: Printed) -> set[Symbol]:
     return {axis for axis in piece.axes if axis is not None}
 
 
 @dataclass(slots=True)
 class _Contraction:
     writer: Writer
-    pieces: list[Shown]
+    pieces: list[Printed]
     summed: list[Symbol]
     order: list[Symbol]
 
@@ -80,17 +80,17 @@ class _Contraction:
             if not (self._matmul() or self._multiply() or self._sum()):
                 self._einsum()
 
-    def result(self) -> Shown:
+    def result(self) -> Printed:
         """Return the product of what is left."""
         if len(self.pieces) == 1:
             return self.pieces[0]
         pieces, axes = self.writer.joined(self.pieces)
         return product(pieces).with_axes(axes)
 
-    def _holders(self, index: Symbol) -> list[Shown]:
+    def _holders(self, index: Symbol) -> list[Printed]:
         return [piece for piece in self.pieces if index in piece.axes]
 
-    def _replace(self, old: Sequence[Shown], new: Shown, index: Symbol | None = None) -> bool:
+    def _replace(self, old: Sequence[Printed], new: Printed, index: Symbol | None = None) -> bool:
         first = self.pieces.index(old[0])
         self.pieces[first] = new
         for piece in old[1:]:
@@ -110,7 +110,7 @@ class _Contraction:
                 return self._replace(holders, self._product(left, right, index), index)
         return False
 
-    def _product(self, left: Shown, right: Shown, index: Symbol) -> Shown:
+    def _product(self, left: Printed, right: Printed, index: Symbol) -> Printed:
         vectors = [piece for piece in (left, right) if len(_symbols(piece)) == 1]
         if vectors:
             return self._with_vector(right if vectors[0] is left else left, vectors[0], index)
@@ -120,7 +120,7 @@ class _Contraction:
         shown = matmul(permuted(left, [row, index]), permuted(right, [index, column]))
         return shown.with_axes([row, column])
 
-    def _with_vector(self, matrix: Shown, vector: Shown, index: Symbol) -> Shown:
+    def _with_vector(self, matrix: Printed, vector: Printed, index: Symbol) -> Printed:
         (kept,) = _symbols(matrix) - {index}
         own = [axis for axis in matrix.axes if axis is not None]
         matrix, vector = permuted(matrix, own), permuted(vector, [index])
@@ -159,11 +159,11 @@ class _Contraction:
         out = sorted((axis for axis in used if axis not in self.summed), key=lambda axis: (self._key(axis), axis.name))
         spelled = ",".join("".join(letters[axis] for axis in piece.axes if axis is not None) for piece in pieces)
         equation = f'"{spelled}->{"".join(letters[axis] for axis in out)}"'
-        first = Shown(equation, rf"\texttt{{{equation}}}")
+        first = Printed(equation, rf"\texttt{{{equation}}}")
         self.pieces, self.summed = [call("einsum", first, *pieces).with_axes(out)], []
 
 
-def _summed(piece: Shown, indices: Sequence[Symbol]) -> Shown:
+def _summed(piece: Printed, indices: Sequence[Symbol]) -> Printed:
     """Return the sum of a piece along the axes of some indices."""
     left = [axis for axis in piece.axes if axis not in indices]
     if all(axis is None for axis in left):

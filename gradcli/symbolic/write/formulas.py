@@ -23,11 +23,11 @@ from sympy import Expr, Symbol
 
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
-from gradcli.symbolic.write.index_notation import IndexNotation, entry_text
-from gradcli.symbolic.write.notation import NotWritableError
+from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
+from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import has_nameless
-from gradcli.symbolic.write.tensor_notation import TensorNotation
+from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
 UPSTREAM = "grad_output"

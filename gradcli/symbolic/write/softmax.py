@@ -7,9 +7,9 @@ from typing import Any
 
 from sympy import Expr, Integer, Symbol
 
-from gradcli.symbolic.write.notation import NotWritableError
+from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
-from gradcli.symbolic.write.tensor_notation import TensorNotation
+from gradcli.symbolic.write.tensor_printer import TensorNotation
 
 LONGEST_ARGUMENT = 40
 EXPONENTIAL, SUM = "exp(input)", "input[..., k]"

@@ -10,7 +10,7 @@ from enum import IntEnum
 from sympy import Rational, Symbol
 
 
-class Binding(IntEnum):
+class Precedence(IntEnum):
     """How tightly the outermost operation binds."""
 
     CHOICE = 0
@@ -22,30 +22,30 @@ class Binding(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Printed:
     """A piece of a formula; `axes` has the index symbol of each of its axes, None for an axis of length 1."""
 
     text: str
     latex: str
-    binding: Binding = Binding.ATOM
+    precedence: Precedence = Precedence.ATOM
     axes: tuple[Symbol | None, ...] = ()
 
-    def within(self, binding: Binding) -> Shown:
+    def parenthesised(self, precedence: Precedence) -> Printed:
         """Return the piece, in parentheses if it binds less tightly than what it stands in."""
-        if self.binding >= binding:
+        if self.precedence >= precedence:
             return self
-        return Shown(f"({self.text})", rf"\left({self.latex}\right)", Binding.ATOM, self.axes)
+        return Printed(f"({self.text})", rf"\left({self.latex}\right)", Precedence.ATOM, self.axes)
 
-    def with_axes(self, axes: Sequence[Symbol | None]) -> Shown:
+    def with_axes(self, axes: Sequence[Symbol | None]) -> Printed:
         """Return the piece with other axes."""
         return replace(self, axes=tuple(axes))
 
 
-def call(name: str, *arguments: Shown, latex: str | None = None, options: str = "") -> Shown:
+def call(name: str, *arguments: Printed, latex: str | None = None, options: str = "") -> Printed:
     """Return a function of pieces."""
     text = ", ".join([*(argument.text for argument in arguments), *([options] if options else [])])
     inside = ", ".join(argument.latex for argument in arguments)
-    return Shown(f"{name}({text})", rf"{latex or operator(name)}\left({inside}\right)")
+    return Printed(f"{name}({text})", rf"{latex or operator(name)}\left({inside}\right)")
 
 
 def operator(name: str) -> str:
@@ -54,16 +54,16 @@ def operator(name: str) -> str:
     return rf"\{name}" if name in known else rf"\operatorname{{{_escaped(name)}}}"
 
 
-def suffix(piece: Shown, text: str, latex: str | None = None) -> Shown:
+def suffix(piece: Printed, text: str, latex: str | None = None) -> Printed:
     """Return a piece with an attribute, a method call or an index after it."""
-    piece = piece.within(Binding.ATOM)
-    return Shown(piece.text + text, piece.latex + (latex if latex is not None else rf"\mathrm{{{_escaped(text)}}}"))
+    piece = piece.parenthesised(Precedence.ATOM)
+    return Printed(piece.text + text, piece.latex + (latex if latex is not None else rf"\mathrm{{{_escaped(text)}}}"))
 
 
-def named(name: str) -> Shown:
+def named(name: str) -> Printed:
     """Return a tensor by its name, which may be the text of an expression."""
-    binding = Binding.ATOM if _is_atomic(name) else Binding.CHOICE
-    return Shown(name, latex_name(name), binding)
+    precedence = Precedence.ATOM if _is_atomic(name) else Precedence.CHOICE
+    return Printed(name, latex_name(name), precedence)
 
 
 def _is_atomic(name: str) -> bool:
@@ -106,18 +106,18 @@ def _escaped(text: str) -> str:
     return "".join(special.get(character, character) for character in text)
 
 
-def number(value: Rational) -> Shown:
+def number(value: Rational) -> Printed:
     """Return a number: a whole one, a simple fraction, or a decimal."""
     if value.q == 1:
         text, latex = str(value), str(value)
-        binding = Binding.SUM if value < 0 else Binding.ATOM
+        precedence = Precedence.SUM if value < 0 else Precedence.ATOM
     elif is_simple(value):
-        text, binding = f"{value.p}/{value.q}", Binding.PRODUCT
+        text, precedence = f"{value.p}/{value.q}", Precedence.PRODUCT
         latex = rf"{'-' if value < 0 else ''}\frac{{{abs(value.p)}}}{{{value.q}}}"
     else:
         text = latex = repr(float(value))
-        binding = Binding.SUM if value < 0 else Binding.ATOM
-    return Shown(text, latex, binding)
+        precedence = Precedence.SUM if value < 0 else Precedence.ATOM
+    return Printed(text, latex, precedence)
 
 
 def is_simple(value: Rational) -> bool:
@@ -133,51 +133,53 @@ def _without_twos_and_fives(value: int) -> int:
     return value
 
 
-def fraction(above: Shown, below: Shown) -> Shown:
+def fraction(above: Printed, below: Printed) -> Printed:
     """Return a quotient."""
-    above_text = above.within(Binding.PRODUCT).text
-    text = f"{above_text}/{below.within(Binding.POWER).text}"
-    return Shown(text, rf"\frac{{{above.latex}}}{{{below.latex}}}", Binding.PRODUCT)
+    above_text = above.parenthesised(Precedence.PRODUCT).text
+    text = f"{above_text}/{below.parenthesised(Precedence.POWER).text}"
+    return Printed(text, rf"\frac{{{above.latex}}}{{{below.latex}}}", Precedence.PRODUCT)
 
 
-def product(pieces: Sequence[Shown]) -> Shown:
+def product(pieces: Sequence[Printed]) -> Printed:
     """Return an element-wise product."""
     if len(pieces) == 1:
         return pieces[0]
-    parts = [piece.within(Binding.PRODUCT if first else Binding.POWER) for first, piece in _firsts(pieces)]
-    parts = [piece.within(Binding.ATOM) if piece.binding is Binding.MATMUL else piece for piece in parts]
+    parts = [piece.parenthesised(Precedence.PRODUCT if first else Precedence.POWER) for first, piece in _firsts(pieces)]
+    parts = [
+        piece.parenthesised(Precedence.ATOM) if piece.precedence is Precedence.MATMUL else piece for piece in parts
+    ]
     text = "*".join(part.text for part in parts)
-    return Shown(text, r" \cdot ".join(part.latex for part in parts), Binding.PRODUCT)
+    return Printed(text, r" \cdot ".join(part.latex for part in parts), Precedence.PRODUCT)
 
 
-def _firsts(pieces: Sequence[Shown]) -> list[tuple[bool, Shown]]:
+def _firsts(pieces: Sequence[Printed]) -> list[tuple[bool, Printed]]:
     return [(position == 0, piece) for position, piece in enumerate(pieces)]
 
 
-def matmul(left: Shown, right: Shown) -> Shown:
+def matmul(left: Printed, right: Printed) -> Printed:
     """Return a matrix product."""
-    before = left if left.binding is Binding.MATMUL else left.within(Binding.POWER)
-    after = right.within(Binding.POWER)
-    return Shown(f"{before.text} @ {after.text}", f"{before.latex} {after.latex}", Binding.MATMUL)
+    before = left if left.precedence is Precedence.MATMUL else left.parenthesised(Precedence.POWER)
+    after = right.parenthesised(Precedence.POWER)
+    return Printed(f"{before.text} @ {after.text}", f"{before.latex} {after.latex}", Precedence.MATMUL)
 
 
-def add(terms: Sequence[tuple[bool, Shown]]) -> Shown:
+def add(terms: Sequence[tuple[bool, Printed]]) -> Printed:
     """Return a sum; each term says whether it is subtracted."""
     text = latex = ""
     for position, (negative, term) in enumerate(terms):
-        piece = term.within(Binding.PRODUCT if negative or position else Binding.SUM)
+        piece = term.parenthesised(Precedence.PRODUCT if negative or position else Precedence.SUM)
         sign = ("-" if negative else "") if not position else (" - " if negative else " + ")
         text, latex = text + sign + piece.text, latex + sign + piece.latex
-    return Shown(text, latex, Binding.SUM)
+    return Printed(text, latex, Precedence.SUM)
 
 
-def power(base: Shown, exponent: Shown) -> Shown:
+def power(base: Printed, exponent: Printed) -> Printed:
     """Return a power."""
-    base, shown = base.within(Binding.ATOM), exponent.within(Binding.ATOM)
-    return Shown(f"{base.text}**{shown.text}", f"{base.latex}^{{{exponent.latex}}}", Binding.POWER)
+    base, shown = base.parenthesised(Precedence.ATOM), exponent.parenthesised(Precedence.ATOM)
+    return Printed(f"{base.text}**{shown.text}", f"{base.latex}^{{{exponent.latex}}}", Precedence.POWER)
 
 
-def scaled(coefficient: Rational, piece: Shown) -> Shown:
+def scaled(coefficient: Rational, piece: Printed) -> Printed:
     """Return a multiple of a piece: `-3*x/4`, `2*A @ B`."""
     size = abs(coefficient)
     simple = is_simple(size)
@@ -195,8 +197,8 @@ def scaled(coefficient: Rational, piece: Shown) -> Shown:
     return shown.with_axes(piece.axes)
 
 
-def _multiple(front: Shown, piece: Shown) -> Shown:
-    if piece.binding is not Binding.MATMUL:
-        inside = piece.within(Binding.PRODUCT)
-        return Shown(f"{front.text}*{inside.text}", rf"{front.latex} {inside.latex}", Binding.PRODUCT)
-    return Shown(f"{front.text}*{piece.text}", f"{front.latex} {piece.latex}", Binding.MATMUL)
+def _multiple(front: Printed, piece: Printed) -> Printed:
+    if piece.precedence is not Precedence.MATMUL:
+        inside = piece.parenthesised(Precedence.PRODUCT)
+        return Printed(f"{front.text}*{inside.text}", rf"{front.latex} {inside.latex}", Precedence.PRODUCT)
+    return Printed(f"{front.text}*{piece.text}", f"{front.latex} {piece.latex}", Precedence.MATMUL)

@@ -17,7 +17,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.custom.reference import SUBJECT, WHO, Side
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate, contribution
-from gradcli.execution.reference.expansion import Expansion
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node
 
 # What is larger is not taken apart.
@@ -57,13 +57,13 @@ def _made(side: Side) -> Named:
 
 def _terms(name: str, side: Side) -> Named:
     """Return what each path through the definitions contributes to an input's gradient, and paths' common parts."""
-    expansion = side.expansion
-    if expansion is None or len(expansion.tape.nodes) > MOST_NODES or side.right[name].numel() > MOST_ENTRIES:
+    decomposition = side.decomposition
+    if decomposition is None or len(decomposition.tape.nodes) > MOST_NODES or side.right[name].numel() > MOST_ENTRIES:
         return {}
-    leaf, start = expansion.nodes[side.leaf(name)], expansion.nodes[side.recording.trace.output]
-    texts = _texts(expansion)
+    leaf, start = decomposition.nodes[side.leaf(name)], decomposition.nodes[side.recording.trace.output]
+    texts = _texts(decomposition)
     with double_precision(), torch.no_grad():
-        found = dict(_edges(expansion, leaf, _adjoints(side), texts))
+        found = dict(_edges(decomposition, leaf, _adjoints(side), texts))
         paths = _paths(start, leaf, double(side.cotangent).reshape(start.tensor.shape))
         for steps, part in islice(paths, MOST_PATHS):
             words = "through " + " and ".join(dict.fromkeys(texts[node] for node in steps))
@@ -74,19 +74,19 @@ def _terms(name: str, side: Side) -> Named:
 
 def _adjoints(side: Side) -> Adjoints:
     """Return every node's adjoint in the definitions' graph."""
-    expansion = side.expansion
-    assert expansion is not None  # noqa: S101 (the callers ask)
+    decomposition = side.decomposition
+    assert decomposition is not None  # noqa: S101 (the callers ask)
     adjoints = Adjoints()
-    start = expansion.nodes[side.recording.trace.output]
+    start = decomposition.nodes[side.recording.trace.output]
     adjoints.add(start, double(side.cotangent).reshape(start.tensor.shape))
-    accumulate(expansion.tape.nodes, adjoints, DERIVATIONS.known)
+    accumulate(decomposition.tape.nodes, adjoints, DERIVATIONS.known)
     return adjoints
 
 
-def _texts(expansion: Expansion) -> dict[Node, str]:
+def _texts(decomposition: Decomposition) -> dict[Node, str]:
     """Return what each node is called: the call that made it, and the op inside its definition if it has several."""
     found: dict[Node, str] = {}
-    for group in expansion.groups:
+    for group in decomposition.groups:
         text = f"'{group.call.outputs[0].text}'"
         for node in group.nodes:
             inner = isinstance(node.origin, tuple) and len(group.nodes) > 1
@@ -108,10 +108,10 @@ def _contributions(node: Node, upstream: Tensor) -> dict[Node, Tensor]:
 
 
 def _edges(
-    expansion: Expansion, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]
+    decomposition: Decomposition, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield what passes from each node to each of its operands, and on to a leaf."""
-    nodes, known = expansion.tape.nodes, dict[str, Tensor]()
+    nodes, known = decomposition.tape.nodes, dict[str, Tensor]()
     for node in [node for node in nodes if node in adjoints.values and node in texts]:
         for source, begun in _contributions(node, adjoints.values[node]).items():
             local = Adjoints()
@@ -149,9 +149,9 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
     """Return in words the product of an adjoint and tensors that a gradient lacks; None where none fits all entries."""
-    right, expansion = double(side.right[name]), side.expansion
+    right, decomposition = double(side.right[name]), side.decomposition
     if (
-        expansion is None
+        decomposition is None
         or _is_complex(side)
         or not FEWEST_ENTRIES <= right.numel() <= MOST_ENTRIES
         or right.shape != gradient.shape
@@ -185,7 +185,7 @@ def _fitting(named: Mapping[str, Tensor], like: Tensor) -> list[tuple[str, Tenso
 
 
 def _adjoint_factors(side: Side) -> Named:
-    values, nodes = _adjoints(side).values, side.expansion.nodes if side.expansion else {}
+    values, nodes = _adjoints(side).values, side.decomposition.nodes if side.decomposition else {}
     return {
         f"grad('{traced.text}')": values[node]
         for traced, node in nodes.items()
@@ -195,10 +195,12 @@ def _adjoint_factors(side: Side) -> Named:
 
 def _factors(side: Side) -> Iterator[tuple[str, Tensor]]:
     """Yield nothing, tensors of the run, and products of two."""
-    assert side.expansion is not None  # noqa: S101 (the caller asks)
-    texts = _texts(side.expansion)
-    leaves = {traced.name or "constant": node.tensor for traced, node in side.expansion.nodes.items() if traced.is_leaf}
-    made = {texts[node]: node.tensor for node in side.expansion.tape.nodes if node in texts}
+    assert side.decomposition is not None  # noqa: S101 (the caller asks)
+    texts = _texts(side.decomposition)
+    leaves = {
+        traced.name or "constant": node.tensor for traced, node in side.decomposition.nodes.items() if traced.is_leaf
+    }
+    made = {texts[node]: node.tensor for node in side.decomposition.tape.nodes if node in texts}
     some = [(n, t) for n, t in {**leaves, **made}.items() if t.is_floating_point()][:MOST_FACTORS]
     yield "", torch.ones(())
     yield from some

@@ -19,7 +19,7 @@ from gradcli.execution.custom.function.sampling import (
     other_strides,
     strided,
 )
-from gradcli.execution.custom.function.subject import Point
+from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.custom.function.trial import Trial, apply
 from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
 from gradcli.inputs.shapes import show_shape
@@ -72,7 +72,7 @@ def shapes(trial: Trial) -> Check | None:
     return dataclasses.replace(found, note=found.note or note)
 
 
-def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Point:
+def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
     constants = tuple(name for name, value in trial.point.items() if not value.requires_grad)
     sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are names alone
     seed = trial.settings.seed + 1
@@ -84,7 +84,7 @@ def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Point:
     return draw_point(names, settings, {}, lambda point: is_finite(apply(trial.subject, point).outputs))
 
 
-def _wrong(trial: Trial, point: Point, where: str, cotangent: Tensor | None = None) -> Iterator[str]:
+def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = None) -> Iterator[str]:
     """Yield which gradients are wrong at a point, and what is raised there."""
     try:
         applied = apply(trial.subject, point)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
-from gradcli.execution.forward.tracer import Traced, run
+from gradcli.execution.forward.tracer import TracedTensor, run
 from gradcli.inputs.names import suggest
 from gradcli.language.program import Program
 from gradcli.settings import Limits
@@ -68,12 +68,12 @@ def _gradient(program: Program, known: Mapping[str, Tensor], like: Tensor, limit
             message = f"--backward: forward has no tensor '{leaf.name}'"
             raise InputError(message, span=leaf.span, source=program.source, hint=hint)
     output = run(program, {leaf.name: known[leaf.name] for leaf in program.leaves}, limits).output
-    if isinstance(output, Traced):
+    if isinstance(output, TracedTensor):
         return output.tensor
     return torch.full_like(like, float(output)) if isinstance(output, int | float) else _tensor(output)
 
 
 def _tensor(output: Any) -> Tensor:
-    if not isinstance(output, Traced):
+    if not isinstance(output, TracedTensor):
         raise ExecutionError("the program's output is not a tensor", hint="its last statement must be one")
     return output.tensor

@@ -15,9 +15,9 @@ from torch.autograd.function import FunctionCtx
 from gradcli.deadline import DeadlineError
 from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.targets.frames import refusal, still_in
-from gradcli.execution.targets.parameters import Parameter, has_setup
+from gradcli.execution.targets.parameters import ForwardParameter, has_setup
 
-Point = Mapping[str, Tensor]
+Values = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Subject:
     """A Function, and the value of every argument that is no tensor; `tensors` names the others in order."""
 
     function: type[torch.autograd.Function]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ForwardParameter, ...]
     plain: Mapping[str, Any]
     tensors: tuple[str, ...]
 
@@ -40,16 +40,16 @@ class Subject:
         shown = [p.name if p.name in self.tensors else _shown(self.plain[p.name]) for p in self.parameters]
         return f"{self.name}.apply({', '.join(shown)})"
 
-    def arguments(self, point: Point) -> list[Any]:
+    def arguments(self, point: Values) -> list[Any]:
         """Return forward's arguments in order."""
         return [point[p.name] if p.name in self.tensors else self.plain[p.name] for p in self.parameters]
 
-    def apply(self, point: Point) -> list[Any]:
+    def apply(self, point: Values) -> list[Any]:
         """Return the outputs as PyTorch's `apply` makes them; ExecutionError where forward raises."""
         with refusals("forward"), same_random_numbers():
             return listed(self.function.apply(*self.arguments(point)))
 
-    def body(self, point: Point) -> list[Any]:
+    def body(self, point: Values) -> list[Any]:
         """Return the outputs of forward's own body, which autograd may record: no custom node is made."""
         arguments = self.arguments(point)
         with refusals("forward"), same_random_numbers():

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.compare import Tolerance
-from gradcli.execution.custom.function.subject import Point, Subject, check_outputs, joined, refusals
+from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.recorder import Recording
 from gradcli.settings import Settings
 
 # The function that backward should be the derivative of, recorded at a point.
-Reference = Callable[[Point, Sequence[int]], Recording]
+ReferenceFunction = Callable[[Values, Sequence[int]], Recording]
 # What PyTorch says where forward marks a leaf as changed in place.
 IN_PLACE = "a leaf Variable that requires grad"
 Gradients = Mapping[str, Tensor | None]
@@ -92,9 +92,9 @@ class Trial:
     """
 
     subject: Subject
-    reference: Reference
+    reference: ReferenceFunction
     settings: Settings
-    point: Point
+    point: Values
     places: Sequence[int]
     cotangent: Tensor
     probe: Tensor
@@ -115,21 +115,21 @@ class Trial:
         finite = right[right.isfinite()]
         return float(finite.max()) if finite.numel() else 0.0
 
-    def apply(self, point: Point | None = None) -> Applied:
+    def apply(self, point: Values | None = None) -> Applied:
         """Apply the Function to fresh leaves."""
         return apply(self.subject, self.point if point is None else point)
 
-    def function(self, point: Point) -> Tensor:
+    def function(self, point: Values) -> Tensor:
         """Return what forward's body computes, without a derivative of any kind."""
         copies = {name: tensor.clone() for name, tensor in point.items()}  # forward may change its input in place
         with torch.no_grad():
             return joined(self.subject.body(copies), self.places)
 
-    def right(self, cotangent: Tensor, point: Point | None = None) -> dict[str, Tensor]:
+    def right(self, cotangent: Tensor, point: Values | None = None) -> dict[str, Tensor]:
         """Return autograd's gradients of the reference."""
         return pulled_back(self.recorded(point), cotangent)
 
-    def recorded(self, point: Point | None = None) -> Recording:
+    def recorded(self, point: Values | None = None) -> Recording:
         """Run the reference; NoReferenceError where autograd cannot follow it."""
         recording = self.reference(self.point if point is None else point, self.places)
         if recording.left is not None:
@@ -137,7 +137,7 @@ class Trial:
         return recording
 
 
-def apply(subject: Subject, point: Point) -> Applied:
+def apply(subject: Subject, point: Values) -> Applied:
     """Apply a Function to leaves that hold a point; ExecutionError where forward raises or no gradient reaches it."""
     leaves = leaves_of(point)
     try:
@@ -152,7 +152,7 @@ def apply(subject: Subject, point: Point) -> Applied:
     return Applied(leaves, given, outputs, places, joined(outputs, places))
 
 
-def leaves_of(point: Point) -> dict[str, Tensor]:
+def leaves_of(point: Values) -> dict[str, Tensor]:
     """Return fresh leaves with the values, strides and flags of a point."""
     return {name: _copy(value).requires_grad_(value.requires_grad) for name, value in point.items()}
 

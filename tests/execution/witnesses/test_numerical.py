@@ -14,8 +14,8 @@ from gradcli.execution.witnesses.numerical import (
     MOST_ENTRIES,
     PROJECTIONS,
     FiniteDifferences,
-    Function,
-    Point,
+    ScalarFunction,
+    Values,
     finite_differences,
     taylor,
     taylor_order,
@@ -47,8 +47,8 @@ SCALAR: list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[
 NAMES = ["sin", "exp", "log", "cube", "fast sine", "reciprocal near 0", "square of large numbers"]
 
 
-def question(function: Callable[[Tensor], Tensor], values: object) -> tuple[Function, Point]:
-    def named(tensors: Point) -> Tensor:
+def question(function: Callable[[Tensor], Tensor], values: object) -> tuple[ScalarFunction, Values]:
+    def named(tensors: Values) -> Tensor:
         return function(tensors["x"])
 
     return named, {"x": tensor(values)}
@@ -81,11 +81,11 @@ def test_a_wrong_factor_is_seen_by_both(
     assert told.order == pytest.approx(1.0, abs=0.1)
 
 
-def network(tensors: Point) -> Tensor:
+def network(tensors: Values) -> Tensor:
     return torch.softmax(tensors["X"] @ tensors["W"] + tensors["b"], dim=-1).log()
 
 
-def gradients(point: Point, cotangent: Tensor) -> dict[str, Tensor]:
+def gradients(point: Values, cotangent: Tensor) -> dict[str, Tensor]:
     leaves = {name: value.clone().requires_grad_() for name, value in point.items()}
     return dict(zip(leaves, torch.autograd.grad(network(leaves), list(leaves.values()), cotangent), strict=True))
 
@@ -172,7 +172,7 @@ def test_a_complex_tensor_follows_pytorchs_convention() -> None:
     leaf = point["z"].clone().requires_grad_()
     (right,) = torch.autograd.grad(leaf.exp() * leaf.conj(), leaf, cotangent)
 
-    def function(tensors: Point) -> Tensor:
+    def function(tensors: Values) -> Tensor:
         return tensors["z"].exp() * tensors["z"].conj()
 
     found: FiniteDifferences = finite_differences(function, point, "z", cotangent)

@@ -8,16 +8,16 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
-from gradcli.symbolic.write.notation import Notation, NotWritableError
+from gradcli.symbolic.write.printer import NotWritableError, Printer
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.sums import is_iverson, on_indices
-from gradcli.symbolic.write.text import Binding, Shown, call, named
+from gradcli.symbolic.write.text import Precedence, Printed, call, named
 
 FREE = "pqrstuvw"
 BOUND = "ijklmnabcdefgh"
 
 
-class IndexNotation(Notation):
+class IndexNotation(Printer):
     """Writes the entry of a gradient at the indices p, q and so on."""
 
     def __init__(self, scope: Scope, free: Sequence[Symbol]) -> None:
@@ -26,28 +26,28 @@ class IndexNotation(Notation):
         self.spare = [letter for letter in BOUND if letter not in scope.names.values()]
         self.letters: dict[Symbol, str] = dict(zip(free, letters, strict=False))
 
-    def index(self, node: Symbol) -> Shown:
+    def index(self, node: Symbol) -> Printed:
         """Return an index by its letter."""
         if node not in self.letters:
             raise NotWritableError
-        return Shown(self.letters[node], self.letters[node])
+        return Printed(self.letters[node], self.letters[node])
 
-    def read(self, node: Indexed) -> Shown:
+    def read(self, node: Indexed) -> Printed:
         """Return `x[i, j]`."""
-        name = named(self.scope.names[node.base.label.name]).within(Binding.ATOM)
+        name = named(self.scope.names[node.base.label.name]).parenthesised(Precedence.ATOM)
         indices = [self.position(index) for index in node.indices]
         text = ", ".join(index.text for index in indices)
-        return Shown(f"{name.text}[{text}]", f"{name.latex}_{{{', '.join(index.latex for index in indices)}}}")
+        return Printed(f"{name.text}[{text}]", f"{name.latex}_{{{', '.join(index.latex for index in indices)}}}")
 
-    def position(self, index: Expr) -> Shown:
+    def position(self, index: Expr) -> Printed:
         """Return an index expression; a quotient is exact where it is read, so it is a whole number."""
         above, below = index.as_numer_denom()
         if below == 1:
             return self.write(index)
-        piece, over = self.write(above).within(Binding.POWER), self.write(below)
-        return Shown(f"{piece.text}//{over.text}", rf"\frac{{{piece.latex}}}{{{over.latex}}}", Binding.PRODUCT)
+        piece, over = self.write(above).parenthesised(Precedence.POWER), self.write(below)
+        return Printed(f"{piece.text}//{over.text}", rf"\frac{{{piece.latex}}}{{{over.latex}}}", Precedence.PRODUCT)
 
-    def sum(self, node: Sum) -> Shown:
+    def sum(self, node: Sum) -> Printed:
         """Return `sum(… for i in range(n))`."""
         letters = dict(self.letters)
         loops, signs = [], []
@@ -57,8 +57,8 @@ class IndexNotation(Notation):
             signs.append(sign)
         body = self.write(node.function)
         self.letters = letters
-        latex = f"{''.join(signs)} {body.within(Binding.PRODUCT).latex}"
-        return Shown(f"sum({body.text} {' '.join(loops)})", latex, Binding.ATOM)
+        latex = f"{''.join(signs)} {body.parenthesised(Precedence.PRODUCT).latex}"
+        return Printed(f"sum({body.text} {' '.join(loops)})", latex, Precedence.ATOM)
 
     def _loop(self, variable: Symbol, low: Expr, high: Expr) -> tuple[str, str]:
         """Return `for i in range(n)`, and give the variable its letter."""
@@ -70,14 +70,14 @@ class IndexNotation(Notation):
         bounds = stop.text if low == 0 else f"{start.text}, {stop.text}"
         return f"for {letter} in range({bounds})", rf"\sum_{{{letter}={start.latex}}}^{{{end.latex}}}"
 
-    def delta(self, node: KroneckerDelta) -> Shown:
+    def delta(self, node: KroneckerDelta) -> Printed:
         """Return `1 if p == q else 0`."""
         left, right = (self.write(side) for side in sorted(node.args, key=lambda side: side.is_number))
-        return Shown(
-            f"1 if {left.text} == {right.text} else 0", rf"\delta_{{{left.latex} {right.latex}}}", Binding.CHOICE
+        return Printed(
+            f"1 if {left.text} == {right.text} else 0", rf"\delta_{{{left.latex} {right.latex}}}", Precedence.CHOICE
         )
 
-    def choice(self, node: Piecewise) -> Shown:
+    def choice(self, node: Piecewise) -> Printed:
         """Return a choice by values as `where`, one by indices as `a if p < q else b`."""
         (value, test), *rest = node.args
         otherwise = rest[0].expr if len(rest) == 1 and rest[0].cond == sympy.true else Piecewise(*rest)
@@ -86,19 +86,20 @@ class IndexNotation(Notation):
         pieces = [self.condition(test), self.write(value), self.write(otherwise)]
         return call("where", *pieces)
 
-    def _chosen(self, value: Shown, test: Any, otherwise: Expr) -> Shown:
+    def _chosen(self, value: Printed, test: Any, otherwise: Expr) -> Printed:
         condition, other = self.condition(test), self.write(otherwise)
         cases = (
             rf"\begin{{cases}} {value.latex} & {condition.latex} \\ {other.latex} & \text{{otherwise}} \end{{cases}}"
         )
-        text = f"{value.within(Binding.SUM).text} if {condition.text} else {other.within(Binding.SUM).text}"
-        return Shown(text, cases, Binding.CHOICE)
+        chosen, rest = (piece.parenthesised(Precedence.SUM).text for piece in (value, other))
+        text = f"{chosen} if {condition.text} else {rest}"
+        return Printed(text, cases, Precedence.CHOICE)
 
-    def condition(self, test: Any) -> Shown:
+    def condition(self, test: Any) -> Printed:
         """Return a condition."""
         if isinstance(test, sympy.And):
             parts = [self.condition(part) for part in sorted(test.args, key=_order)]
-            return Shown(" and ".join(part.text for part in parts), r" \wedge ".join(part.latex for part in parts))
+            return Printed(" and ".join(part.text for part in parts), r" \wedge ".join(part.latex for part in parts))
         sides = test.args
         if sides[0].atoms(sympy.Mod):
             return self._remainder(test)
@@ -106,19 +107,19 @@ class IndexNotation(Notation):
             return self.write(sympy.Eq(sides[1], sides[0], evaluate=False))
         return self.write(test)
 
-    def _remainder(self, test: Any) -> Shown:
+    def _remainder(self, test: Any) -> Printed:
         above, below = test.lhs.args
-        piece, over = self.write(above).within(Binding.POWER), self.write(below)
-        return Shown(f"{piece.text} % {over.text} == 0", rf"{piece.latex} \equiv 0 \pmod{{{over.latex}}}")
+        piece, over = self.write(above).parenthesised(Precedence.POWER), self.write(below)
+        return Printed(f"{piece.text} % {over.text} == 0", rf"{piece.latex} \equiv 0 \pmod{{{over.latex}}}")
 
-    def _product(self, node: Expr) -> Shown:
+    def _product(self, node: Expr) -> Printed:
         """Return a product; its conditions on indices become one `if`, so that nothing is read outside a tensor."""
         factors = Mul.make_args(node)
         tests = [_test(factor) for factor in factors if _test(factor) is not None]
         rest = [factor for factor in factors if _test(factor) is None]
         if not tests or not rest:
             return (
-                super()._product(node) if rest else self._chosen(Shown("1", "1"), sympy.And(*tests), sympy.Integer(0))
+                super()._product(node) if rest else self._chosen(Printed("1", "1"), sympy.And(*tests), sympy.Integer(0))
             )
         return self._chosen(self.write(Mul(*rest)), sympy.And(*tests), sympy.Integer(0))
 
@@ -133,7 +134,7 @@ def _order(test: Any) -> Any:
     return sorted(symbol.name for symbol in test.free_symbols), sympy.default_sort_key(test)
 
 
-def entry_text(shown: Shown, notation: IndexNotation, free: Sequence[Expr]) -> tuple[str, str]:
+def entry_text(shown: Printed, notation: IndexNotation, free: Sequence[Expr]) -> tuple[str, str]:
     """Return the formula of a whole tensor: `[p, q]: …` says which entry it is the formula of."""
     letters = ", ".join(notation.letters.get(index, "0") for index in free)
     return f"[{letters}]: {shown.text}", rf"\left[{letters}\right]: {shown.latex}"

@@ -13,31 +13,31 @@ from gradcli.execution.formulas.affine import Place, decode
 from gradcli.execution.formulas.request import LONGEST_NAME, MOST_NODES, chain_rule, sketch
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.reference.expansion import Expansion, expand
+from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.settings import Settings
 
 X = torch.arange(24).reshape(2, 3, 4)
 
 
-def expansion_of(source: str, **shapes: tuple[int, ...]) -> Expansion:
+def expansion_of(source: str, **shapes: tuple[int, ...]) -> Decomposition:
     settings = Settings(shapes=dict(shapes))
     with double_precision():
-        return expand(run_program(read(source, settings), settings, {}))
+        return decompose(run_program(read(source, settings), settings, {}))
 
 
 def sketch_of(source: str, **shapes: tuple[int, ...]) -> dict[str, dict[str, object]]:
     """Return a sketch's nodes by name."""
-    expansion = expansion_of(source, **shapes)
-    drawn = sketch(expansion, display_names(expansion.trace), 1.0)
+    decomposition = expansion_of(source, **shapes)
+    drawn = sketch(decomposition, display_names(decomposition.trace), 1.0)
     assert drawn is not None
     assert json.loads(json.dumps(drawn)) == json.loads(json.dumps(drawn))
     return {node["name"] or str(place): node for place, node in enumerate(drawn["nodes"])}
 
 
 def steps_of(source: str, **shapes: tuple[int, ...]) -> dict[str, str]:
-    expansion = expansion_of(source, **shapes)
-    names = display_names(expansion.trace)
-    return {names[traced]: text for traced, (text, _) in chain_rule(expansion, names, 1.0).items()}
+    decomposition = expansion_of(source, **shapes)
+    names = display_names(decomposition.trace)
+    return {names[traced]: text for traced, (text, _) in chain_rule(decomposition, names, 1.0).items()}
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_comparisons_are_formulas() -> None:
 
 def test_a_large_program_is_not_sketched_and_costs_little() -> None:
     source = "\n".join(["y = x", *["y = y*x + 1"] * 900, "y.sum()"])
-    expansion = expansion_of(source, x=(2,))
-    names = display_names(expansion.trace)
+    decomposition = expansion_of(source, x=(2,))
+    names = display_names(decomposition.trace)
     started = time.perf_counter()
-    assert sketch(expansion, names, 1.0) is None
-    steps = chain_rule(expansion, names)
+    assert sketch(decomposition, names, 1.0) is None
+    steps = chain_rule(decomposition, names)
     assert time.perf_counter() - started < 0.5
     assert max(len(text) for text, _ in steps.values()) < 4 * (2 * LONGEST_NAME + 20)
-    assert len(expansion.tape.nodes) > MOST_NODES
+    assert len(decomposition.tape.nodes) > MOST_NODES
 
 
 def test_the_last_step_of_the_chain_rule() -> None:

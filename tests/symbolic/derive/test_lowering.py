@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.errors import NotSupportedError
 from gradcli.execution.forward.dtypes import double_precision
@@ -59,7 +59,7 @@ def test_an_adjoint_is_the_slope_of_the_value(case: str) -> None:
     formula, axes, out, shape = FORMULAS[case]
     operands = operands_of(axes)
     wrt = tuple(name for name in operands if name not in POSITIONS)
-    derived = derive(Signature(formula, axes, (), out, wrt))
+    derived = derive(DerivativeRequest(formula, axes, (), out, wrt))
     assert derived.value is not None
     weights = torch.randn(shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     for name in wrt:
@@ -81,7 +81,7 @@ def quotients(program: TensorProgram, operands: dict[str, Tensor], name: str, we
 
 
 def functions(formula: str, axes: Axes, out: str, name: str) -> list[str]:
-    return [step.function for step in derive(Signature(formula, axes, (), out, (name,))).adjoints[name].steps]
+    return [step.function for step in derive(DerivativeRequest(formula, axes, (), out, (name,))).adjoints[name].steps]
 
 
 def test_a_product_is_one_contraction() -> None:
@@ -90,7 +90,7 @@ def test_a_product_is_one_contraction() -> None:
 
 
 def test_a_diagonal_is_read_without_a_delta() -> None:
-    program = derive(Signature("s[i, i]", (("s", ""),), (), "i", ("s",))).value
+    program = derive(DerivativeRequest("s[i, i]", (("s", ""),), (), "i", ("s",))).value
     assert program is not None
     assert [(step.function, step.labels) for step in program.steps] == [("relabel", ("ii",))]
 
@@ -105,19 +105,19 @@ def test_equal_subexpressions_are_one_step() -> None:
 
 
 def test_an_operand_that_nothing_reads_has_a_zero_gradient() -> None:
-    derived = derive(Signature("exp(x)", (("x", "ij"), ("y", "j")), (), "ij", ("y",)))
+    derived = derive(DerivativeRequest("exp(x)", (("x", "ij"), ("y", "j")), (), "ij", ("y",)))
     operands = operands_of((("x", "ij"), ("y", "j"))) | {COTANGENT: torch.ones(2, 3)}
     assert evaluate(derived.adjoints["y"], operands).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_size_of_zero() -> None:
-    derived = derive(Signature("a[i, k]*b[k, j]", (("a", ""), ("b", "")), (), "ij", ("a",)))
+    derived = derive(DerivativeRequest("a[i, k]*b[k, j]", (("a", ""), ("b", "")), (), "ij", ("a",)))
     operands = {"a": torch.ones(2, 0), "b": torch.ones(0, 4), COTANGENT: torch.ones(2, 4)}
     assert evaluate(derived.adjoints["a"], operands).shape == (2, 0)
 
 
 def test_a_program_survives_the_way_between_processes() -> None:
-    program = derive(Signature("(k <= i)*v[k]", (("v", ""),), (), "i", ("v",))).adjoints["v"]
+    program = derive(DerivativeRequest("(k <= i)*v[k]", (("v", ""),), (), "i", ("v",))).adjoints["v"]
     assert TensorProgram.from_data(program.to_data()) == program
 
 

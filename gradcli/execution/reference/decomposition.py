@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import Trace, Traced, TracedCall, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
 from gradcli.execution.reference.tape import Tape
-from gradcli.execution.reference.tensor_eval import Shake, still
+from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -30,16 +30,16 @@ class Group:
 
 
 @dataclass(slots=True)
-class Expansion:
+class Decomposition:
     """A whole trace on the tape, in double precision; the values in `shared` are those of PyTorch's own run."""
 
     trace: Trace
     tape: Tape
-    nodes: dict[Traced, Any] = field(default_factory=dict)
+    nodes: dict[TracedTensor, Any] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
-    shared: set[Traced] = field(default_factory=set)
+    shared: set[TracedTensor] = field(default_factory=set)
 
-    def parts(self, several: Iterable[Traced]) -> dict[Node, None]:
+    def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
         return dict.fromkeys(node for traced in several for node in parts(self.nodes[traced]))
 
@@ -48,36 +48,38 @@ class Expansion:
         """Return whether some tensor of the trace is complex."""
         return any(isinstance(node, ComplexNode) for node in self.nodes.values())
 
-    def signatures(self) -> list[Signature]:
+    def requests(self) -> list[DerivativeRequest]:
         """Return the signatures whose derivatives are needed, each once."""
-        return list(dict.fromkeys(edge.signature for node in self.tape.nodes for edge in node.edges))
+        return list(dict.fromkeys(edge.request for node in self.tape.nodes for edge in node.edges))
 
 
-def expand(trace: Trace, shake: Shake = still, moved: Mapping[Traced, Tensor] | None = None) -> Expansion:
-    """Return the trace's definitions, expanded and run in double precision; `shake` changes every value on the way.
+def decompose(
+    trace: Trace, perturb: Perturbation = identity, moved: Mapping[TracedTensor, Tensor] | None = None
+) -> Decomposition:
+    """Return the trace's definitions, expanded and run in double precision; `perturb` changes every value on the way.
 
     `moved` leaves have other values than the trace's.
     """
-    expansion = Expansion(trace, Tape(shake))
+    decomposition = Decomposition(trace, Tape(perturb))
     with double_precision():
         for leaf in trace.leaves:
-            value = shake(double((moved or {}).get(leaf, leaf.tensor)))
-            expansion.nodes[leaf] = expansion.tape.enter(value, differentiable=leaf.tensor.requires_grad)
+            value = perturb(double((moved or {}).get(leaf, leaf.tensor)))
+            decomposition.nodes[leaf] = decomposition.tape.enter(value, differentiable=leaf.tensor.requires_grad)
             if value.data_ptr() == leaf.tensor.data_ptr():
-                expansion.shared.add(leaf)
+                decomposition.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
-                expansion.groups.append(_expand_call(expansion, call))
-    return expansion
+                decomposition.groups.append(_decompose_call(decomposition, call))
+    return decomposition
 
 
-def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
-    tape, start = expansion.tape, len(expansion.tape.nodes)
+def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Group:
+    tape, start = decomposition.tape, len(decomposition.tape.nodes)
     error = None
     if _has_derivative(call):
         try:
-            result = tape.apply(call.op, _on_tape(expansion, call.call), _known(expansion, call))
-            made = _of_its_own(tape, call, _made(call, nodes_in(result)), {expansion.nodes[t] for t in call.inputs})
+            result = tape.apply(call.op, _on_tape(decomposition, call.arguments), _known(decomposition, call))
+            made = _of_its_own(tape, call, _made(call, nodes_in(result)), {decomposition.nodes[t] for t in call.inputs})
             _check_shapes(call, made)
         except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
             made, error = [], str(failure)
@@ -88,7 +90,7 @@ def _expand_call(expansion: Expansion, call: TracedCall) -> Group:
     for output, node in zip(call.outputs, made, strict=True):
         # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
         node.differentiable = node.differentiable or output.tensor.requires_grad
-        expansion.nodes[output] = node
+        decomposition.nodes[output] = node
     return Group(call, tuple(tape.nodes[start:]), error)
 
 
@@ -104,13 +106,13 @@ def _made(call: TracedCall, nodes: list[Any]) -> list[Any]:
     return [node for node, traced in zip(nodes, traced_in(call.result), strict=False) if traced in outputs]
 
 
-def _known(expansion: Expansion, call: TracedCall) -> Any:
+def _known(decomposition: Decomposition, call: TracedCall) -> Any:
     """Return what PyTorch made of the very values that are on the tape; None where a definition has to be run."""
-    if call.op.kind is Kind.COMPOSITE or not expansion.shared.issuperset(call.inputs):
+    if call.op.kind is Kind.COMPOSITE or not decomposition.shared.issuperset(call.inputs):
         return None
     if any(double(output.tensor).dtype != output.tensor.dtype for output in call.outputs):
         return None
-    expansion.shared.update(call.outputs)
+    decomposition.shared.update(call.outputs)
     return replaced(call.result, lambda traced: traced.tensor.detach())
 
 
@@ -129,14 +131,14 @@ def _of_its_own(tape: Tape, call: TracedCall, made: list[Any], given: set[Any]) 
     clone = find("clone")
     assert clone is not None  # noqa: S101 (the table has it)
     return [
-        tape.apply(clone, BoundCall(call.call.node, [node], {}, {"input": node})) if node in given else node
+        tape.apply(clone, BoundCall(call.arguments.node, [node], {}, {"input": node})) if node in given else node
         for node in made
     ]
 
 
-def _on_tape(expansion: Expansion, call: BoundCall) -> BoundCall:
-    def node(traced: Traced) -> Node | ComplexNode:
-        return expansion.nodes[traced]
+def _on_tape(decomposition: Decomposition, call: BoundCall) -> BoundCall:
+    def node(traced: TracedTensor) -> Node | ComplexNode:
+        return decomposition.nodes[traced]
 
     return BoundCall(
         call.node, replaced(call.positional, node), replaced(call.keywords, node), replaced(call.bound, node)

@@ -11,8 +11,8 @@ from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Rational, Sum, 
 from gradcli.symbolic.derive.lowering import APPLY
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.text import (
-    Binding,
-    Shown,
+    Precedence,
+    Printed,
     add,
     call,
     fraction,
@@ -37,10 +37,10 @@ RELATIONS = {
 
 
 CONSTANTS = {
-    sympy.pi: Shown("pi", r"\pi"),
-    sympy.E: Shown("exp(1)", "e"),
-    sympy.nan: Shown("nan", r"\mathrm{nan}"),
-    sympy.oo: Shown("inf", r"\infty"),
+    sympy.pi: Printed("pi", r"\pi"),
+    sympy.E: Printed("exp(1)", "e"),
+    sympy.nan: Printed("nan", r"\mathrm{nan}"),
+    sympy.oo: Printed("inf", r"\infty"),
 }
 
 
@@ -48,13 +48,13 @@ class NotWritableError(Exception):
     """An expression has no form in this notation."""
 
 
-class Notation:
+class Printer:
     """Writes expressions; subclasses say how places of tensors, sums and indices are written."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    def write(self, node: Any) -> Shown:
+    def write(self, node: Any) -> Printed:
         """Return an expression as text and LaTeX."""
         match node:
             case Indexed():
@@ -71,7 +71,7 @@ class Notation:
                 return number(node)
         return CONSTANTS[node] if node in CONSTANTS else self._operation(node)
 
-    def _operation(self, node: Any) -> Shown:
+    def _operation(self, node: Any) -> Printed:
         if node.is_Add:
             return self._sum_of(node)
         if node.is_Mul:
@@ -80,44 +80,44 @@ class Notation:
             return self._power(node)
         return self._relation(node) if isinstance(node, tuple(RELATIONS)) else self._function(node)
 
-    def read(self, node: Indexed) -> Shown:
+    def read(self, node: Indexed) -> Printed:
         """Return one place of a tensor."""
         raise NotImplementedError
 
-    def sum(self, node: Sum) -> Shown:
+    def sum(self, node: Sum) -> Printed:
         """Return a sum over an index."""
         raise NotImplementedError
 
-    def delta(self, node: KroneckerDelta) -> Shown:
+    def delta(self, node: KroneckerDelta) -> Printed:
         """Return Kronecker's delta."""
         raise NotImplementedError
 
-    def choice(self, node: Piecewise) -> Shown:
+    def choice(self, node: Piecewise) -> Printed:
         """Return a choice between branches."""
         raise NotImplementedError
 
-    def index(self, node: Symbol) -> Shown:
+    def index(self, node: Symbol) -> Printed:
         """Return an index as a number."""
         raise NotImplementedError
 
-    def joined(self, pieces: Sequence[Shown]) -> tuple[list[Shown], tuple[Symbol | None, ...]]:
+    def joined(self, pieces: Sequence[Printed]) -> tuple[list[Printed], tuple[Symbol | None, ...]]:
         """Return pieces that can stand in one element-wise operation, and the axes of its result."""
         return list(pieces), ()
 
-    def symbol(self, node: Symbol) -> Shown:
+    def symbol(self, node: Symbol) -> Printed:
         """Return a 0-d tensor by its name, or an index."""
         return named(self.scope.names[node.name]) if node.name in self.scope.names else self.index(node)
 
-    def _joined(self, nodes: Sequence[Any]) -> tuple[list[Shown], tuple[Symbol | None, ...]]:
+    def _joined(self, nodes: Sequence[Any]) -> tuple[list[Printed], tuple[Symbol | None, ...]]:
         return self.joined([self.write(node) for node in nodes])
 
-    def _sum_of(self, node: Expr) -> Shown:
+    def _sum_of(self, node: Expr) -> Printed:
         terms = sorted(node.as_ordered_terms(), key=_is_negative)
         signs = [_is_negative(term) for term in terms]
         pieces, axes = self._joined([-term if sign else term for term, sign in zip(terms, signs, strict=True)])
         return add(list(zip(signs, pieces, strict=True))).with_axes(axes)
 
-    def _product(self, node: Expr) -> Shown:
+    def _product(self, node: Expr) -> Printed:
         if _is_negative(node):
             inner = self.write(-node)
             return add([(True, inner)]).with_axes(inner.axes)
@@ -131,27 +131,29 @@ class Notation:
             above = above if above[0] != 1 else above[1:]
             below = [sympy.Integer(coefficient.q), *below] if split and coefficient.q != 1 else below
         pieces, axes = self._joined([*above, *below])
-        top = product(pieces[: len(above)]) if above else Shown("1", "1")
+        top = product(pieces[: len(above)]) if above else Printed("1", "1")
         whole = fraction(top, product(pieces[len(above) :])) if below else top
         return whole.with_axes(axes)
 
-    def _power(self, node: Expr) -> Shown:
+    def _power(self, node: Expr) -> Printed:
         base, exponent = node.as_base_exp()
         if exponent.could_extract_minus_sign():
             below = self.write(base**-exponent)
-            return fraction(Shown("1", "1"), below).with_axes(below.axes)
+            return fraction(Printed("1", "1"), below).with_axes(below.axes)
         if exponent == Rational(1, 2):
             inner = self.write(base)
-            return Shown(f"sqrt({inner.text})", rf"\sqrt{{{inner.latex}}}", Binding.ATOM, inner.axes)
+            return Printed(f"sqrt({inner.text})", rf"\sqrt{{{inner.latex}}}", Precedence.ATOM, inner.axes)
         pieces, axes = self._joined([base, exponent])
         return power(*pieces).with_axes(axes)
 
-    def _relation(self, node: Any) -> Shown:
+    def _relation(self, node: Any) -> Printed:
         text, latex = next(signs for kind, signs in RELATIONS.items() if isinstance(node, kind))
         (left, right), axes = self._joined([node.lhs, node.rhs])
-        return Shown(f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Binding.CHOICE, axes)
+        return Printed(
+            f"{left.text} {text} {right.text}", f"{left.latex} {latex} {right.latex}", Precedence.CHOICE, axes
+        )
 
-    def _function(self, node: Any) -> Shown:
+    def _function(self, node: Any) -> Printed:
         if (known := _in_known_functions(node)) is not None:
             return self.write(known)
         pieces, axes = self._joined(node.args)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from gradcli.symbolic.derive.high_precision import settle
+from gradcli.symbolic.derive.high_precision import arbitrate
 
 X, Y = Fraction(0.3), Fraction(-1.75)
 
@@ -37,16 +37,16 @@ def test_fifty_digits(formula: str, wrt: str, derivative: object) -> None:
         x, y = (mpmath.mpf(value.numerator) / value.denominator for value in (X, Y))
         right = 2 * derivative(x, y)  # type: ignore[operator]
         names = {"x": X} if "y" not in formula else {"x": X, "y": Y}
-        found = settle(request(formula, wrt, [names], [Fraction(2)]))["value"]
+        found = arbitrate(request(formula, wrt, [names], [Fraction(2)]))["value"]
         assert abs(mpmath.mpf(found) - right) <= mpmath.mpf(10) ** -45 * abs(right)
 
 
 def test_the_terms_of_an_operand_that_is_broadcast_add_up() -> None:
     points = [{"x": Fraction(k), "y": Y} for k in (1, 2, 3)]
-    found = settle(request("x**2*y", "y", points, [Fraction(1), Fraction(10), Fraction(100)]))["value"]
+    found = arbitrate(request("x**2*y", "y", points, [Fraction(1), Fraction(10), Fraction(100)]))["value"]
     assert Fraction(found) == 1 + 40 + 900
 
 
 def test_a_kink_has_no_derivative() -> None:
     with pytest.raises(ValueError, match="not a number"):
-        settle(request("log(x)", "x", [{"x": Fraction(0)}], [Fraction(1)]))
+        arbitrate(request("log(x)", "x", [{"x": Fraction(0)}], [Fraction(1)]))

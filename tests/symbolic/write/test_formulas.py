@@ -132,7 +132,7 @@ def _is_short(op: Op) -> bool:
 
 def _explains_leaves(op: Op) -> bool:
     run = Run(op.examples[0], RANDOM)
-    if run.expansion.is_complex:
+    if run.decomposition.is_complex:
         return True  # formulas are written of real values
     found = run.formulas()
     return all(leaf.name in found for leaf in run.trace.leaves if leaf.tensor.requires_grad)
@@ -145,7 +145,7 @@ def test_where_nothing_leads_to_the_leaves_the_last_step_is_shown() -> None:
     assert found["A"] == "grad(y) @ x.T"
     assert found["x"] == "A.T @ grad(y)"
     assert "y" not in found
-    steps = chain_rule(run.expansion, run.names)
+    steps = chain_rule(run.decomposition, run.names)
     assert {run.names[traced]: text for traced, (text, _) in steps.items()}["y"] == "vjp(z, grad(z))"
     assert run.wrong(found) == []
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import gradcli
 from gradcli.execution.forward.tracer import run
-from gradcli.execution.reference.expansion import expand
+from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.strides import rearranged
 from gradcli.language.parser import parse
 from gradcli.settings import Limits
@@ -73,8 +73,8 @@ def test_a_conjugate_view_is_not_the_same_numbers() -> None:
 def test_only_double_precision_is_shared_with_the_definitions(dtype: torch.dtype, *, shared: bool) -> None:
     leaves = {"x": torch.rand(3, dtype=dtype, requires_grad=True)}
     trace = run(parse("y = exp(x)\nz = sigmoid(y)\nz*ones(3)"), leaves, Limits())
-    expansion = expand(trace)
-    found = {t.name or t.text: expansion.nodes[t].tensor for call in trace.calls for t in call.outputs}
+    decomposition = decompose(trace)
+    found = {t.name or t.text: decomposition.nodes[t].tensor for call in trace.calls for t in call.outputs}
     assert all(tensor.dtype == torch.float64 for tensor in found.values())
     assert (found["y"].data_ptr() == trace.calls[0].outputs[0].tensor.data_ptr()) is shared
 

@@ -10,13 +10,13 @@ from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.write.broadcasting import Axes, align, broadcast
 from gradcli.symbolic.write.contraction import contract
-from gradcli.symbolic.write.notation import Notation, NotWritableError
+from gradcli.symbolic.write.printer import NotWritableError, Printer
 from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.sums import on_indices
-from gradcli.symbolic.write.text import Shown, call, named, scaled, suffix
+from gradcli.symbolic.write.text import Printed, call, named, scaled, suffix
 
 
-class TensorNotation(Notation):
+class TensorNotation(Printer):
     """Writes a gradient whose axes have the index symbols `target`."""
 
     def __init__(self, scope: Scope, target: Sequence[Expr]) -> None:
@@ -26,13 +26,13 @@ class TensorNotation(Notation):
         self.sizes = dict(scope.sizes)
         self.beside: tuple[Symbol, ...] = ()
 
-    def whole(self, body: Expr) -> Shown:
+    def whole(self, body: Expr) -> Printed:
         """Return the formula of the whole tensor; what it says broadcasts to the tensor's shape."""
         coefficient, rest = body.as_coeff_Mul()
         piece = align(self.write(rest), self.target)
         return piece if coefficient == 1 else scaled(coefficient, piece)
 
-    def joined(self, pieces: Sequence[Shown]) -> tuple[list[Shown], Axes]:
+    def joined(self, pieces: Sequence[Printed]) -> tuple[list[Printed], Axes]:
         """Return pieces that broadcast against each other as their indices say."""
         axes = broadcast([piece.axes for piece in pieces])
         if axes is not None:
@@ -56,7 +56,7 @@ class TensorNotation(Notation):
         order = [*self.beside, *self.order]
         return order.index(axis) if axis in order else len(order)
 
-    def _product(self, node: Expr) -> Shown:
+    def _product(self, node: Expr) -> Printed:
         before = self.beside
         reads = [factor.indices for factor in node.args if isinstance(factor, Indexed)]
         widest = tuple(index for index in max(reads, key=len, default=()) if isinstance(index, Symbol))
@@ -65,7 +65,7 @@ class TensorNotation(Notation):
         self.beside = before
         return shown
 
-    def read(self, node: Indexed) -> Shown:
+    def read(self, node: Indexed) -> Printed:
         """Return a tensor, or the part of it that is read."""
         key = node.base.label.name
         name = named(self.scope.names[key])
@@ -76,7 +76,7 @@ class TensorNotation(Notation):
             return self._diagonal(name, reads, axes)
         return _subscripted(name, [text for text, _, _ in reads]).with_axes(axes)
 
-    def _diagonal(self, name: Shown, reads: list[tuple[str, Symbol | None, bool]], axes: list[Any]) -> Shown:
+    def _diagonal(self, name: Printed, reads: list[tuple[str, Symbol | None, bool]], axes: list[Any]) -> Printed:
         if len(axes) != 2 or len(reads) != 2 or any(text != ":" for text, _, _ in reads):  # noqa: PLR2004
             raise NotWritableError
         return call("diagonal", name, latex=r"\operatorname{diag}").with_axes(axes[:1])
@@ -94,7 +94,7 @@ class TensorNotation(Notation):
             raise NotWritableError
         return _slice(int(base), int(step), self.sizes[symbol], size), symbol, True
 
-    def sum(self, node: Sum) -> Shown:
+    def sum(self, node: Sum) -> Printed:
         """Return a sum as a matrix product, `sum(…, dim=…)` or einsum."""
         body, summed = node, []
         while isinstance(body, Sum):
@@ -106,15 +106,15 @@ class TensorNotation(Notation):
             body = body.function
         return contract(self, body, summed, self.order)
 
-    def delta(self, node: KroneckerDelta) -> Shown:
+    def delta(self, node: KroneckerDelta) -> Printed:
         """Return a unit matrix."""
         left, right = node.args
         if not (left in self.sizes and right in self.sizes and self.sizes[left] == self.sizes[right]):
             raise NotWritableError
         axes = sorted((left, right), key=self._position)
-        return Shown(f"eye({self.sizes[left]})", f"I_{{{self.sizes[left]}}}").with_axes(axes)
+        return Printed(f"eye({self.sizes[left]})", f"I_{{{self.sizes[left]}}}").with_axes(axes)
 
-    def choice(self, node: Piecewise) -> Shown:
+    def choice(self, node: Piecewise) -> Printed:
         """Return `where`."""
         (value, test), *rest = node.args
         if on_indices(test):
@@ -123,12 +123,12 @@ class TensorNotation(Notation):
         pieces, axes = self.joined([self._condition(test), self.write(value), self.write(otherwise)])
         return call("where", *pieces).with_axes(axes)
 
-    def _condition(self, test: Any) -> Shown:
+    def _condition(self, test: Any) -> Printed:
         if isinstance(test, sympy.And | sympy.Or) and len(test.args) > 2:  # noqa: PLR2004 (PyTorch's take two)
             test = test.func(test.func(*test.args[:-1]), test.args[-1], evaluate=False)
         return self.write(test)
 
-    def index(self, node: Symbol) -> Shown:  # noqa: ARG002 (one notation has a place for it)
+    def index(self, node: Symbol) -> Printed:  # noqa: ARG002 (one notation has a place for it)
         """Refuse: an index has no place in this notation."""
         raise NotWritableError
 
@@ -141,7 +141,7 @@ def _slice(base: int, step: int, count: int, size: int) -> str:
     return f"{start}:{end}" + (f":{step}" if step > 1 else "")
 
 
-def _subscripted(name: Shown, items: list[str]) -> Shown:
+def _subscripted(name: Printed, items: list[str]) -> Printed:
     while items and items[-1] == ":":
         items.pop()
     return suffix(name, f"[{', '.join(items)}]") if items else name

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gradcli.derivation.messages import Signature
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.derive.pruning import pruned
 
 
 def steps(formula: str, axes: dict[str, str], out: str, wrt: str) -> tuple[Step, ...]:
-    return derive(Signature(formula, tuple(axes.items()), (), out, (wrt,))).adjoints[wrt].steps
+    return derive(DerivativeRequest(formula, tuple(axes.items()), (), out, (wrt,))).adjoints[wrt].steps
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,6 @@ def test_a_step_that_nothing_reads_is_left_out() -> None:
 
 
 def test_a_derivative_has_no_step_that_nothing_reads() -> None:
-    found = derive(Signature("input/other", (("input", "ij"), ("other", "ij")), (), "ij", ("input", "other")))
+    found = derive(DerivativeRequest("input/other", (("input", "ij"), ("other", "ij")), (), "ij", ("input", "other")))
     for program in found.adjoints.values():
         assert pruned(program) == program
