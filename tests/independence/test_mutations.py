@@ -22,7 +22,7 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
-from gradcli.execution.forward import tracer as tracing
+from gradcli.execution.forward import tracer
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
@@ -167,8 +167,8 @@ def bent_arguments(value: Any, bend: Bend, changes: list[float]) -> Any:
 
 
 def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[float]) -> None:
-    """Make PyTorch's gradient of one op wrong in the user's program."""
-    original = tracing.target_of
+    """Make PyTorch's gradient of one op wrong, wherever a call of it runs."""
+    original = tracer.target_of
 
     def target_of(called: Op, call: Any) -> Callable[..., Any]:
         target = original(called, call)
@@ -178,7 +178,7 @@ def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[f
             *bent_arguments(positional, bend, changes), **bent_arguments(keywords, bend, changes)
         )
 
-    monkeypatch.setattr(tracing, "target_of", target_of)
+    monkeypatch.setattr(tracer, "target_of", target_of)
 
 
 @dataclass(frozen=True)

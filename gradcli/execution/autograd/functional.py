@@ -5,14 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import Trace, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.settings import Limits
 
 PureFunction = Callable[..., Tensor]
@@ -24,19 +22,10 @@ def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
     def program(*tensors: Tensor) -> Tensor:
         values = {leaf: leaf.tensor.detach() for leaf in trace.leaves} | dict(zip(leaves, tensors, strict=True))
         for call in trace.calls:
-            arguments = call.arguments
-            positional = replaced(arguments.positional, values.__getitem__)
-            result = target_of(call.op, arguments)(*positional, **replaced(arguments.keywords, values.__getitem__))
-            values |= zip(traced_in(call.result), _tensors_in(result), strict=True)
+            values |= call.run(values)
         return values[trace.output]
 
     return program
-
-
-def _tensors_in(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
 
 
 def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:

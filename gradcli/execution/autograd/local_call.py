@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
@@ -25,15 +24,8 @@ class LocalCall:
 
     def results(self, tensors: Mapping[TracedTensor, Tensor]) -> list[Tensor]:
         """Return the call's results with other tensors in the place of its own."""
-        arguments = self.call.arguments
-        positional = replaced(arguments.positional, tensors.__getitem__)
-        keywords = replaced(arguments.keywords, tensors.__getitem__)
-        result = target_of(self.call.op, arguments)(*positional, **keywords)
-        items = [
-            item for item in (result if isinstance(result, tuple | list) else [result]) if isinstance(item, Tensor)
-        ]
-        made = set(self.call.outputs)
-        return [item for item, traced in zip(items, traced_in(self.call.result), strict=True) if traced in made]
+        results = self.call.run(tensors)
+        return [results[traced] for traced in self.call.outputs]
 
     def autograd(self, wanted: Sequence[TracedTensor]) -> list[Tensor]:
         """Return PyTorch's own gradient of this one call."""

@@ -6,16 +6,14 @@ constant (a detached tensor, a mask, an index, a branch taken) stays one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.dtypes import double_precision
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,8 @@ def _run(
     for call in trace.calls:
         wanted = [traced for traced in call.outputs if traced.tensor.requires_grad and traced not in changed]
         if wanted and any(traced in changed for traced in call.inputs):
-            found = _results(call, _symmetric(call, {**values, **changed}, values))
-            changed |= {traced: found[traced] for traced in wanted}
+            results = call.run(_symmetric(call, {**values, **changed}, values))
+            changed |= {traced: results[traced] for traced in wanted}
     return changed
 
 
@@ -58,23 +56,6 @@ def _symmetric(
     operands = [call.arguments.bound.get(name) for name in call.op.symmetric]
     changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, TracedTensor)}
     return {**now, **{operand: before[operand] + (move + move.mH) / 2 for operand, move in changed.items()}}
-
-
-def _results(call: TracedCall, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
-    arguments = call.arguments
-    positional = replaced(arguments.positional, values.__getitem__)
-    keywords = replaced(arguments.keywords, values.__getitem__)
-    return _paired(call.result, target_of(call.op, arguments)(*positional, **keywords))
-
-
-def _paired(traced: Any, found: Any) -> dict[TracedTensor, Tensor]:
-    """Return the tensors of a result by what the trace has in their places."""
-    if isinstance(traced, TracedTensor):
-        return {traced: found}
-    if not isinstance(traced, tuple | list):
-        return {}
-    pairs: Sequence[tuple[Any, Any]] = list(zip(traced, found, strict=True))
-    return {key: tensor for one, other in pairs for key, tensor in _paired(one, other).items()}
 
 
 def _precise(tensor: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -58,6 +58,11 @@ class TracedCall:
         given = set(self.inputs)
         return [traced for traced in traced_in(self.result) if traced not in given]
 
+    def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
+        """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
+        results = invocation(self.op, self.arguments, values.__getitem__)()
+        return dict(zip(traced_in(self.result), _tensors_in(results), strict=True))
+
 
 @dataclass(slots=True)
 class Trace:
@@ -100,11 +105,9 @@ class Tracer:
         if len(self.trace.calls) >= self.limits.operations:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
-        positional, keywords = raw(call.positional), raw(call.keywords)
-        target = target_of(op, call)
-        self._check_size(target, positional, keywords)
-        found = _run(op, call, target, positional, keywords)
-        result = self._wrap(found, call.node, traced_in(call.positional))
+        ready = invocation(op, call, lambda traced: traced.tensor)
+        self._check_size(ready)
+        result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
         self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
@@ -126,10 +129,10 @@ class Tracer:
             )
         return tuple(result) if isinstance(result, torch.Size) else result
 
-    def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
+    def _check_size(self, ready: partial[Any]) -> None:
         """Refuse a result beyond the limits before it takes any memory."""
-        if _bound([positional, keywords]) > SURELY_SMALL:
-            self._check_shapes(_meta(target, positional, keywords))
+        if _bound([ready.args, ready.keywords]) > SURELY_SMALL:
+            self._check_shapes(_meta(ready))
 
     def _check_shapes(self, shapes: Sequence[torch.Size]) -> int:
         """Return the bytes of tensors of these shapes, if the limits allow them."""
@@ -159,9 +162,18 @@ class ConstantError(ExecutionError):
     argument: str
 
 
-def _run(op: Op, call: BoundCall, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor]) -> partial[Any]:
+    """Return what PyTorch runs for a call, ready to run: every traced tensor among the arguments has its value.
+
+    Nothing else runs a recorded call, so that whatever replaces `target_of` here replaces PyTorch everywhere.
+    """
+    positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
+    return partial(target_of(op, call), *positional, **keywords)
+
+
+def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
     try:
-        return target(*positional, **keywords)
+        return ready()
     except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
         raise _refused(op, call, str(error).strip().partition("\n")[0]) from None
 
@@ -192,11 +204,11 @@ def _bound(value: Any) -> int:
     return product
 
 
-def _meta(target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
+def _meta(ready: partial[Any]) -> list[torch.Size]:
     """Return the shapes of an op's results, found without computing them."""
     try:
         with torch.no_grad(), torch.device("meta"):
-            result = target(*_on_meta(positional), **_on_meta(keywords))
+            result = ready.func(*_on_meta(ready.args), **_on_meta(ready.keywords))
     except NotImplementedError:
         return []  # the size depends on the data (masked_select): it cannot be larger than its input
     except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
@@ -236,9 +248,10 @@ def traced_in(value: Any) -> list[TracedTensor]:
     return []
 
 
-def raw(value: Any) -> Any:
-    """Return arguments with every traced tensor replaced by the tensor itself."""
-    return replaced(value, lambda traced: traced.tensor)
+def _tensors_in(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
 
 
 def replaced(value: Any, change: Any) -> Any:
