@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
@@ -193,7 +194,6 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
 
 def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
     """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
-    arguments = [call.arguments.positional, call.arguments.keywords]
     for output in call.outputs:
         gradient = gradients.get(output)
         if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
@@ -202,10 +202,11 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
         if finite and call.op.discontinuities is None:
             continue
         reached = gradient != 0
-        if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
-            return value_made(trace, call, output, output.tensor.isnan() & reached)
-        if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
-            return value_made(trace, call, output, output.tensor.isinf() & reached)
+        nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
+        if not finite and _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
+            return value_made(trace, call, output, nan)
+        if not finite and _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
+            return value_made(trace, call, output, infinite)
         if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
             return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None
@@ -221,19 +222,10 @@ def _any(mask: Tensor) -> bool:
     return bool(mask.any())
 
 
-def _is_infinite(value: float) -> bool:
-    return math.isinf(value) or math.isnan(value)
-
-
-def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
-    """Return whether some number or some entry of a tensor among nested arguments has a property."""
-    if isinstance(value, TracedTensor):
-        tensor = value.tensor
-        return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
-    if isinstance(value, complex):
-        return number(value.real) or number(value.imag)
-    if isinstance(value, int | float):
-        return number(value)
-    if isinstance(value, dict):
-        value = list(value.values())
-    return any(_holds(item, number, method) for item in value) if isinstance(value, tuple | list) else False
+def _numbers_in(call: TracedCall) -> Iterator[Tensor]:
+    """Yield the numbers and tensors among a call's arguments as tensors."""
+    for leaf in tree.leaves([call.arguments.positional, call.arguments.keywords]):
+        if isinstance(leaf, TracedTensor):
+            yield leaf.tensor
+        elif isinstance(leaf, float | complex):
+            yield torch.tensor(leaf, dtype=torch.complex128)

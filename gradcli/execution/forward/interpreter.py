@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.language.constants import fold
 from gradcli.language.program import (
@@ -205,7 +206,7 @@ class Interpreter:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
         if tensor is not None and node.name in VIEWS:
             return self._view(VIEWS[node.name], node, value)
-        if isinstance(value, tuple) and node.name in getattr(value, "_fields", ()):
+        if isinstance(value, tuple) and node.name in tree.field_names(value):
             return getattr(value, node.name)
         raise self.error(f"'{self.program.text(node.value)}' has no attribute '{node.name}'", node)
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError, Span
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
-from gradcli.execution.forward.tree import rebuild
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode
 from gradcli.ops.overloads import choose
@@ -168,14 +168,14 @@ class Recorder(TorchFunctionMode):
         self.trace.calls.append(TracedCall(op, call, self._wrap(result, text)))
 
     def _wrap(self, result: Any, text: str) -> Any:
-        if isinstance(result, Tensor):
-            traced = TracedTensor(result, None, text)
-            self.know(result, traced)
-            return traced
-        if isinstance(result, tuple | list):
-            parts = [self._wrap(item, f"{text}[{place}]") for place, item in enumerate(result)]
-            return rebuild(result, parts)
-        return result
+        def traced(path: tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            made = TracedTensor(leaf, None, text + tree.subscripts(path))
+            self.know(leaf, made)
+            return made
+
+        return tree.map_with_path(traced, result)
 
     def _freeze(self, changed: Tensor) -> None:
         """Keep the value that a tensor has before it is changed in place; a view shares what cannot be followed."""
@@ -189,13 +189,7 @@ class Recorder(TorchFunctionMode):
                 traced.tensor = changed.detach().clone().requires_grad_(changed.requires_grad)
 
     def _all_traced(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return self.traced(value)
-        if isinstance(value, dict):
-            return {name: self._all_traced(item) for name, item in value.items()}
-        if isinstance(value, tuple | list):
-            return type(value)(self._all_traced(item) for item in value) if type(value) in {tuple, list} else value
-        return value
+        return tree.map(lambda leaf: self.traced(leaf) if isinstance(leaf, Tensor) else leaf, value)
 
     def _miss(self, reason: str) -> None:
         self.gap = self.gap or reason
@@ -261,8 +255,7 @@ def _defaults(func: Any) -> Mapping[str, Any]:
 
 
 def _needs_gradient(result: Any) -> bool:
-    items = result if isinstance(result, tuple | list) else [result]
-    return any(isinstance(item, Tensor) and item.requires_grad for item in items)
+    return any(tensor.requires_grad for tensor in tree.tensors(result))
 
 
 def _text(op: Op, call: BoundCall) -> str:

@@ -5,6 +5,7 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tree import rebuild
 from gradcli.language.program import Call, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Limits
@@ -61,7 +62,7 @@ class TracedCall:
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
         """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
         results = invocation(self.op, self.arguments, values.__getitem__)()
-        return dict(zip(traced_in(self.result), _tensors_in(results), strict=True))
+        return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))
 
 
 @dataclass(slots=True)
@@ -118,16 +119,17 @@ class Tracer:
         added = node.function == "detach" and node.function_span == node.span
         return f"detach({text})" if added else text
 
-    def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor], place: str = "") -> Any:
+    def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor]) -> Any:
         """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
-        if isinstance(result, Tensor):
-            same = next((traced for traced in given if traced.tensor is result), None)
-            return TracedTensor(result, None, self._text(node) + place) if same is None else same
-        if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
-            return rebuild(
-                result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
-            )
-        return tuple(result) if isinstance(result, torch.Size) else result
+        known = {id(traced.tensor): traced for traced in given}
+        text = self._text(node)
+
+        def traced(path: tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
+
+        return tree.map_with_path(traced, result)
 
     def _check_size(self, ready: partial[Any]) -> None:
         """Refuse a result beyond the limits before it takes any memory."""
@@ -192,39 +194,29 @@ def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
 
 def _bound(value: Any) -> int:
     """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
-    if isinstance(value, Tensor):
-        return max(value.numel(), 1)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(abs(value), 1)
-    if isinstance(value, dict):
-        value = list(value.values())
-    product = 1
-    for item in value if isinstance(value, tuple | list) else ():
-        product *= _bound(item)
-    return product
+    return math.prod(max(_size(leaf), 1) for leaf in tree.leaves(value))
+
+
+def _size(leaf: Any) -> int:
+    if isinstance(leaf, Tensor):
+        return leaf.numel()
+    return abs(leaf) if isinstance(leaf, int) else 1
 
 
 def _meta(ready: partial[Any]) -> list[torch.Size]:
     """Return the shapes of an op's results, found without computing them."""
     try:
         with torch.no_grad(), torch.device("meta"):
-            result = ready.func(*_on_meta(ready.args), **_on_meta(ready.keywords))
+            result = ready.func(*tree.map(_on_meta, ready.args), **tree.map(_on_meta, ready.keywords))
     except NotImplementedError:
         return []  # the size depends on the data (masked_select): it cannot be larger than its input
     except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
         return []
-    items = result if isinstance(result, tuple | list) else [result]
-    return [item.shape for item in items if isinstance(item, Tensor)]
+    return [tensor.shape for tensor in tree.tensors(result)]
 
 
-def _on_meta(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().to("meta")
-    if isinstance(value, dict):
-        return {name: _on_meta(item) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_on_meta(item) for item in value)
-    return value
+def _on_meta(leaf: Any) -> Any:
+    return leaf.detach().to("meta") if isinstance(leaf, Tensor) else leaf
 
 
 def _check_shape(shape: torch.Size, limits: Limits) -> None:
@@ -238,28 +230,10 @@ def _check_shape(shape: torch.Size, limits: Limits) -> None:
 
 
 def traced_in(value: Any) -> list[TracedTensor]:
-    """Return the traced tensors in a nested structure, in order."""
-    if isinstance(value, TracedTensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [traced for item in value for traced in traced_in(item)]
-    return []
+    """Return the traced tensors among nested arguments or results, in order."""
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, TracedTensor)]
 
 
-def _tensors_in(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
-
-
-def replaced(value: Any, change: Any) -> Any:
-    """Return arguments with every traced tensor changed."""
-    if isinstance(value, TracedTensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {name: replaced(item, change) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return rebuild(value, [replaced(item, change) for item in value])
-    return value
+def replaced(value: Any, change: Callable[[TracedTensor], Any]) -> Any:
+    """Return nested arguments or results with every traced tensor changed."""
+    return tree.map(lambda leaf: change(leaf) if isinstance(leaf, TracedTensor) else leaf, value)
