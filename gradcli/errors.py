@@ -71,3 +71,8 @@ class InternalError(GradcliError):
     """Something went wrong inside gradcli or on output; never the user's fault."""
 
     exit_code = ExitCode.INTERNAL
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of a message: PyTorch's often go on with what only its developers can use."""
+    return str(error).strip().partition("\n")[0]

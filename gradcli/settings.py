@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from gradcli.tolerance import Tolerance
+
 Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
@@ -77,3 +79,8 @@ class Settings:
     atol: float | None = None
     timeout: float = 60.0
     limits: Limits = Limits()
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Return how far a gradient may be from the right one: the dtype's tolerance, unless the user gives another."""
+        return Tolerance.of(self.dtype, self.rtol, self.atol)

@@ -27,7 +27,7 @@ from gradcli.cli.jvp import jvp
 from gradcli.cli.ops import ops
 from gradcli.cli.schema import schema
 from gradcli.cli.trace import trace
-from gradcli.errors import ExitCode, GradcliError, InputError, InternalError
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ def _show_warning(message: Warning | str, *_: object) -> None:
     from gradcli.cli.output import write_error
     from gradcli.escaping import escape
 
-    text = str(message).strip().partition("\n")[0].partition(" (Triggered internally")[0]
+    text = first_line(str(message)).partition(" (Triggered internally")[0]
     write_error(f"warning: PyTorch says: {escape(text)}")
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.suite.work import start_worker
 
 DASK = "dask://"
@@ -101,5 +101,4 @@ def _client(scheduler: str) -> Any:
     try:
         return Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"--executor: no Dask scheduler answers at {scheduler}: {reason}") from None
+        raise InputError(f"--executor: no Dask scheduler answers at {scheduler}: {first_line(error)}") from None

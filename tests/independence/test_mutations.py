@@ -19,7 +19,6 @@ from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.engine import evaluate_program, read
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
 from gradcli.execution.forward import tracer
@@ -34,6 +33,7 @@ from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
 from gradcli.report.report import Verdict, worst
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, InputError
+from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.inputs.shapes import show_shape
@@ -83,7 +83,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise ExecutionError(f"PyTorch refuses the backward pass: {str(error).strip().partition(chr(10))[0]}") from None
+        raise ExecutionError(f"PyTorch refuses the backward pass: {first_line(error)}") from None
 
 
 def backward(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError
+from gradcli.errors import ExecutionError, LimitError, first_line
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.settings import Limits
 
@@ -80,11 +80,6 @@ def refusals(what: str) -> Iterator[None]:
             yield
     except RuntimeError as error:
         raise ExecutionError(f"PyTorch refuses {what}: {first_line(error)}") from None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what PyTorch says."""
-    return str(error).strip().partition("\n")[0]
 
 
 def check_size(what: str, rows: int, columns: int, trace: Trace, limits: Limits) -> None:

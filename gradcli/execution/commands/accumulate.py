@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.leaves import make_leaves
@@ -25,6 +25,7 @@ from gradcli.language.program import Program
 from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
 from gradcli.report.report import Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 PASSES = (Verdict.MATCH, Verdict.SUBGRADIENT)
 
@@ -100,7 +101,7 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
     held = ledger.held.setdefault(name, Held())
     verdict, note = found.verdict, found.note
     if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:
-        tolerance = Tolerance.of(ledger.settings.dtype, ledger.settings.rtol, ledger.settings.atol)
+        tolerance = ledger.settings.tolerance
         _add(held, verdict, double(evaluation.gradients[leaf]), found.symbolic.value, tolerance)  # type: ignore[arg-type]
         total = compare(_or_zeros(grad, leaf), held.value, tolerance, held.allowed)
         if total.verdict.rank > verdict.rank:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
-from gradcli.execution.autograd.functional import first_line, refusals
+from gradcli.execution.autograd.functional import refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected

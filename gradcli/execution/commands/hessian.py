@@ -19,7 +19,6 @@ from gradcli.execution.commands.shared import (
     moved_gradient,
     noise_of,
     stacked,
-    tolerance_of,
     undefined_of,
     wanted_leaves,
     weighed,
@@ -164,6 +163,6 @@ def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:
         rows, columns = row.tensor.numel(), column.tensor.numel()
         one, other = block.reshape(rows, columns), found[column, row].reshape(columns, rows).T
         error = (one - other).abs()
-        symmetric = symmetric and bool((error <= 2 * tolerance_of(run).allowed(one)).all())
+        symmetric = symmetric and bool((error <= 2 * run.settings.tolerance.allowed(one)).all())
         largest = max(largest, float(error.max()) if error.numel() else 0.0)
     return Symmetry(symmetric, largest)

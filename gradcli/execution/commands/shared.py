@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.compare import Comparison, Tolerance
+from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.comparison.derivatives import Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.rounding import Noise, scattered
@@ -42,11 +42,6 @@ def wanted_leaves(run: Run) -> list[TracedTensor]:
     return run.named(run.settings.wrt, "--wrt")
 
 
-def tolerance_of(run: Run) -> Tolerance:
-    """Return the tolerance that the settings ask for."""
-    return Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
-
-
 def undefined_of(run: Run) -> dict[TracedTensor, str]:
     """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
@@ -73,7 +68,7 @@ def noise_of(
         return scattered(run.trace, known, again, scale)
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
-        rounding_error = measured().rounding_error(key).clamp_min(tolerance_of(run).absolute * scale)
+        rounding_error = measured().rounding_error(key).clamp_min(run.settings.tolerance.absolute * scale)
         return rounding_error, torch.maximum(measured().unknown(key), rounding_error)
 
     return allowed
@@ -124,7 +119,7 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
     """Return PyTorch's derivative beside the symbolic one, judged; without a verdict if nothing is to be verified."""
     if expected is None:
         return Derivative(found, None, None)
-    comparison = compare_derivative(found, expected, tolerance_of(run))
+    comparison = compare_derivative(found, expected, run.settings.tolerance)
     return Derivative(found, symbolic_of(expected, comparison), comparison.verdict, comparison.note)
 
 

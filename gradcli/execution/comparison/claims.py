@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
-from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -27,6 +27,7 @@ from gradcli.language.program import Name, Program
 from gradcli.language.resolve import resolve
 from gradcli.ops.table import find, names
 from gradcli.report.report import Claim, Verdict
+from gradcli.tolerance import Tolerance
 
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.
 UPSTREAM = "g"
@@ -71,7 +72,7 @@ class Claims:
         settings, evidence = self.run.settings, self.evaluation.evidence
         clues = self._clues(traced, reference)
         if evidence is None or traced not in evidence.reference.values:
-            return compare(value, reference, Tolerance.of(settings.dtype, settings.rtol, settings.atol), 0.0, clues)
+            return compare(value, reference, settings.tolerance, 0.0, clues)
         return evidence.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
 
     def _misshapen(self, traced: TracedTensor, text: str, value: Tensor, reference: Tensor) -> Claim:

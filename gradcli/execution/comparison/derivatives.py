@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import STEP
-from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.report.report import Verdict
+from gradcli.tolerance import Tolerance
 
 # Quotients cost four evaluations a direction.
 MOST_DIRECTIONS = 64
@@ -100,8 +101,8 @@ def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, compariso
 
 
 def _differing(found: Tensor, value: Tensor, tolerance: Tolerance) -> list[int]:
-    near = ((found - value).abs() <= tolerance.allowed(value)) | (found == value)
-    return [int(place) for place in torch.nonzero(~near.reshape(-1) & found.reshape(-1).isfinite())]
+    differs = ~tolerance.agrees(found, value) & found.isfinite()
+    return [int(place) for place in torch.nonzero(differs.reshape(-1))]
 
 
 def _sides(at: Callable[[float], float], scale: float) -> tuple[float, float]:

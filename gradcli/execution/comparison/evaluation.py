@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.autograd import backward, errors
-from gradcli.execution.comparison.compare import Comparison, Tolerance
+from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.formulas.formulas import Formula, Formulas
 from gradcli.execution.forward.tracer import TracedTensor
@@ -72,7 +72,7 @@ def compare_all(run: Run, found: Mapping[TracedTensor, Tensor | None]) -> Gradie
     if run.decomposition is None:
         return None
     reference = differentiate(run.decomposition, run.cotangent, DERIVATIONS.known)
-    tolerance = Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
+    tolerance = run.settings.tolerance
     return GradientComparison.of(run.trace, run.cotangent, found, reference, tolerance)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
-from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
@@ -20,6 +20,7 @@ from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
 from gradcli.report.report import Verdict
+from gradcli.tolerance import Tolerance
 
 ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"
 MEASURED = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
@@ -55,7 +56,7 @@ def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tenso
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
     known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
-    text = f"the value of '{output.text}' is {what} here{_where(index)}" + (f", for {known}" if known else "")
+    text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
     source = _origin(trace, call)
     if source is not call:
         text += f"; the first that is not finite is '{source.outputs[0].text}'"
@@ -70,7 +71,7 @@ def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     text = f"the derivative of '{spot.call.outputs[0].text}' makes the first NaN"
     if spot.upstream is None or spot.factor is None or spot.index is None:
         return f"{text}; {_remedy(spot.call)}"
-    text += f"{_where(spot.index)}: upstream gradient {spot.upstream:g} * local derivative {spot.factor:g} is NaN"
+    text += f"{show_index(spot.index)}: upstream gradient {spot.upstream:g} * local derivative {spot.factor:g} is NaN"
     branch = _inactive_branch(trace, spot) if spot.upstream == 0 else None
     if branch is not None:
         return f"{text}; {branch}"
@@ -170,10 +171,6 @@ def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | No
 
 def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
     return float(tensor.detach()[index])
-
-
-def _where(index: Sequence[int]) -> str:
-    return f" at [{', '.join(map(str, index))}]" if index else ""
 
 
 def _name(traced: TracedTensor) -> str:

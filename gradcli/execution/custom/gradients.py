@@ -19,6 +19,7 @@ from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical import finite_differences, taylor
 from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor
 from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, WitnessReport, worst
+from gradcli.tolerance import is_close
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 DIFFERENCES, TAYLOR = "finite differences", "Taylor remainder"
@@ -203,14 +204,10 @@ def _cause(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
     """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
     name, probed = heard.name, heard.probed
     ones = trial.right(torch.ones_like(trial.probe))[name]
-    if ones.shape == probed.gradient.shape and _is_right(probed.gradient, ones, trial.scale(name)):
+    if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
         return "backward ignores grad_output: this is the gradient for one that is all ones"
     known = probed.cause or repaired(trial, name)
     return known or missing_product(name, probed.gradient, other) or heard.shown.cause
-
-
-def _is_right(gradient: Tensor, right: Tensor, scale: float) -> bool:
-    return bool(((gradient - right).abs() <= 1e-9 * scale).all())
 
 
 def _plain(name: str, value: Tensor, gradient: Tensor | None) -> TensorReport:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.comparison.causes import Clues, likely_cause
-from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.forward.dtypes import double
@@ -20,6 +20,7 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.report.report import Verdict
+from gradcli.tolerance import Tolerance
 
 SUBJECT = "the gradient"
 WHO = "backward"

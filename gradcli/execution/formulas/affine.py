@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.indices import unravel
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,26 +27,18 @@ def decode(places: Tensor, shape: tuple[int, ...], source: tuple[int, ...]) -> t
     if places.numel() == 0 or 0 in source:
         return None
     grid = places.reshape(shape)
-    origin = _unravel(int(grid[(0,) * len(shape)]), source)
+    origin = unravel(int(grid[(0,) * len(shape)]), source)
     found = [Place(base) for base in origin]
     for axis, size in enumerate(shape):
         if size == 1:
             continue
-        next_ = _unravel(int(grid[tuple(int(axis == other) for other in range(len(shape)))]), source)
+        next_ = unravel(int(grid[tuple(int(axis == other) for other in range(len(shape)))]), source)
         for position, (start, end) in enumerate(zip(origin, next_, strict=True)):
             if start != end:
                 if found[position].axis is not None:
                     return None
                 found[position] = Place(start, end - start, axis)
     return tuple(found) if _holds(found, grid, source) else None
-
-
-def _unravel(place: int, source: tuple[int, ...]) -> tuple[int, ...]:
-    indices = []
-    for size in reversed(source):
-        indices.append(place % size)
-        place //= size
-    return tuple(reversed(indices))
 
 
 def _holds(found: list[Place], grid: Tensor, source: tuple[int, ...]) -> bool:

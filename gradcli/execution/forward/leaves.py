@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
 from gradcli.inputs.shapes import show_shape
 from gradcli.settings import Settings
@@ -99,7 +99,7 @@ def read_values(path: Path | None) -> dict[str, Any]:
             f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
         ) from None
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
-        raise InputError(f"{path.name}: {str(error).strip().partition(chr(10))[0]}") from None
+        raise InputError(f"{path.name}: {first_line(error)}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
         raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 
 
@@ -26,7 +26,7 @@ class Replay:
     @staticmethod
     def of(trace: Trace) -> Replay:
         """Return the replay of a trace at its own point."""
-        start = {leaf: _precise(leaf.tensor) for leaf in trace.leaves}
+        start = {leaf: double(leaf.tensor) for leaf in trace.leaves}
         values = {traced: traced.tensor.detach() for call in trace.calls for traced in call.outputs}
         with double_precision(), torch.no_grad():
             return Replay(trace, {**values, **start, **_run(trace, start, {**values, **start})})
@@ -56,11 +56,3 @@ def _symmetric(
     operands = [call.arguments.bound.get(name) for name in call.op.symmetric]
     changed = {operand: now[operand] - before[operand] for operand in operands if isinstance(operand, TracedTensor)}
     return {**now, **{operand: before[operand] + (move + move.mH) / 2 for operand, move in changed.items()}}
-
-
-def _precise(tensor: Tensor) -> Tensor:
-    """Return a detached tensor in double precision, real or complex."""
-    tensor = tensor.detach()
-    if tensor.is_complex():
-        return tensor.to(torch.complex128)
-    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor

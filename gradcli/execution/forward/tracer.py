@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError
+from gradcli.errors import ExecutionError, LimitError, first_line
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
@@ -177,7 +177,7 @@ def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
     try:
         return ready()
     except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
-        raise _refused(op, call, str(error).strip().partition("\n")[0]) from None
+        raise _refused(op, call, first_line(error)) from None
 
 
 def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:

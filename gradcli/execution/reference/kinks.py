@@ -19,7 +19,9 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.nodes import ComplexNode, Node, parts, split
+from gradcli.tolerance import Tolerance
 
+DOUBLE = Tolerance.of("float64")
 # How far outside the one-sided derivatives a choice may lie, for the quotients' own error.
 SLACK = 1e-6
 # One-sided derivatives cost four evaluations an element.
@@ -58,10 +60,7 @@ def resolve(
     settled = None
     for traced, unit, node, choice in _by_part(wanted, local_call.autograd(list(wanted))):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
-        largest = torch.where(ours.isfinite(), ours, 0).abs().max()
-        near = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * largest
-        agrees = (ours == choice) | (near & ours.isfinite())
-        places = (~agrees & choice.isfinite()).nonzero().tolist()
+        places = (~DOUBLE.agrees(choice, ours) & choice.isfinite()).nonzero().tolist()
         if 0 < len(places) <= MOST_ELEMENTS:
             adopted, found = _adopted(local_call, traced, choice, places, unit)
             _settle(local, node, torch.where(adopted, choice, ours))

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.tolerance import is_close
+
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
 Values = Mapping[str, Tensor]
 
@@ -259,7 +261,7 @@ def _each(change: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
             try:
                 found: Tensor = torch.func.vmap(change)(batch)
                 first = _one(change, batch[0])
-                if bool((found[0] - first).abs() <= 1e-9 * first.abs()):
+                if is_close(found[0], first):
                     return found
             except Exception:  # noqa: BLE001, S110 (vmap refuses in many ways; one by one everything goes)
                 pass

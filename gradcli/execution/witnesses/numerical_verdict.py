@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.forward.replay import Replay
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
@@ -20,6 +19,7 @@ from gradcli.execution.witnesses.numerical import (
     taylor,
 )
 from gradcli.report.report import Verdict, WitnessReport
+from gradcli.tolerance import Tolerance
 
 # How many times its estimated error a witness is allowed to be off.
 SAFETY = 10.0
@@ -61,7 +61,7 @@ class Witnesses:
     def of(run: Run) -> Witnesses:
         """Return the witnesses of a run."""
         settings = run.settings
-        return Witnesses(run, Replay.of(run.trace), Tolerance.of(settings.dtype, settings.rtol, settings.atol))
+        return Witnesses(run, Replay.of(run.trace), settings.tolerance)
 
     def hear(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
         """Return what the witnesses that the settings name say of a tensor's gradient; None if they are not heard."""

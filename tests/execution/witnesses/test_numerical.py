@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.witnesses.numerical import (
     MOST_ENTRIES,
     PROJECTIONS,
@@ -22,6 +21,7 @@ from gradcli.execution.witnesses.numerical import (
 )
 from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor, judge
 from gradcli.report.report import Verdict
+from gradcli.tolerance import Tolerance
 
 DOUBLE = Tolerance.of("float64")
 

@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.targets.frames import is_own
+from gradcli.tolerance import is_close
 
-CLOSE = 1e-9
 MOST_REPAIRS = 80
 TRANSPOSES = frozenset({"t", "T", "mT", "transpose", "adjoint", "H", "mH"})
 PRODUCTS = frozenset({"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "dot", "mv"})
@@ -98,9 +98,7 @@ def _returned(trial: Trial, place: int, watch: Watch) -> Tensor | None:
 
 
 def _is_right(found: Tensor, right: Tensor) -> bool:
-    if found.shape != right.shape:
-        return False
-    return bool(((found - right).abs() <= CLOSE * right.abs().max()).all())
+    return found.shape == right.shape and is_close(found, right)
 
 
 def _repairs(call: Call) -> Iterator[Repair]:

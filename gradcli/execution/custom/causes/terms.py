@@ -19,10 +19,10 @@ from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate, contribution
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node
+from gradcli.tolerance import CLOSENESS, is_close
 
 # What is larger is not taken apart.
 MOST_NODES, MOST_PATHS, MOST_ENTRIES, MOST_FACTORS = 120, 128, 4096, 12
-CLOSE = 1e-9
 # A product fits by chance where there are fewer entries than this.
 FEWEST_ENTRIES = 3
 
@@ -140,11 +140,7 @@ def _tells(part: Tensor) -> bool:
 
 def _is_known(part: Tensor, found: Mapping[str, Tensor]) -> bool:
     """Return whether a part has a name already: along a chain of ops it is the same at every edge."""
-    return any(_close(part, other) for other in found.values() if other.shape == part.shape)
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    return bool(((one - other).abs() <= CLOSE * other.abs().max()).all())
+    return any(is_close(part, other) for other in found.values() if other.shape == part.shape)
 
 
 def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
@@ -166,7 +162,7 @@ def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
                 times = _multiple(lacking, (one * other).expand(right.shape))
                 if times is not None:
                     text = " * ".join(
-                        part for part in (f"{times:.6g}" if abs(times - 1) > CLOSE else "", words, more) if part
+                        part for part in (f"{times:.6g}" if abs(times - 1) > CLOSENESS else "", words, more) if part
                     )
                     return f"the term {text} is missing"
     return None
@@ -217,4 +213,4 @@ def _multiple(lacking: Tensor, product: Tensor) -> float | None:
     if not square:
         return None
     times = float((lacking * product).sum()) / square
-    return times if times and _close(times * product, lacking) else None
+    return times if times and is_close(times * product, lacking) else None

@@ -15,9 +15,7 @@ from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.inputs.shapes import show_shape
 from gradcli.report.report import Check, Verdict
-
-# How far two runs may be apart whose results are the same but for rounding, relative to the largest entry.
-LINEAR = 1e-9
+from gradcli.tolerance import is_close
 
 
 def gradients_returned(trial: Trial) -> Check:
@@ -158,10 +156,11 @@ def _rolled(tensor: Tensor) -> Tensor:
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
+    """Return whether the results of two runs are the same but for rounding."""
     if not other.numel():
         return True
     scale = max(float(one.abs().max()), float(other.abs().max()))
-    return bool(((one - other).abs() <= LINEAR * scale).all()) or not math.isfinite(scale)
+    return is_close(one, other, scale=scale) or not math.isfinite(scale)
 
 
 def needs_input_grad(trial: Trial) -> Check:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.recorder import Recording
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 # The function that backward should be the derivative of, recorded at a point.
 ReferenceFunction = Callable[[Values, Sequence[int]], Recording]
@@ -107,7 +107,7 @@ class Trial:
     @property
     def tolerance(self) -> Tolerance:
         """Return how far two gradients may be apart."""
-        return Tolerance.of(self.settings.dtype, self.settings.rtol, self.settings.atol)
+        return self.settings.tolerance
 
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""
