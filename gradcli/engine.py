@@ -17,7 +17,7 @@ from gradcli.language.detach import detached
 from gradcli.language.limits import Limits
 from gradcli.language.parser import parse
 from gradcli.language.resolve import resolve
-from gradcli.ops.table import find, names
+from gradcli.ops.table import fields, find, names
 
 if TYPE_CHECKING:
     from gradcli.language.program import Program
@@ -92,7 +92,7 @@ def read(source: str, settings: Settings) -> Program:
 def _parsed(source: str, limits: Limits) -> Program:
     """Return the parsed program, whose functions are all known: the same text is parsed once."""
     program = parse(source, limits)
-    resolve(program, find, names)
+    resolve(program, find, names, fields)
     return program
 
 

@@ -186,6 +186,6 @@ def _summed_axes(one: Passed, traced: TracedTensor) -> tuple[int, ...]:
 
 
 def _batch_axes(one: Passed, result: tuple[int, ...]) -> int:
-    """Return how many of a result's axes broadcast: for `matmul` of matrices, all but the last two."""
-    is_product = one.call.op.name in {"matmul", "bmm", "baddbmm"} and all(t.tensor.ndim > 1 for t in one.call.inputs)
+    """Return how many of a result's axes broadcast: for a product of matrices, all but the last two."""
+    is_product = one.call.op.product is not None and all(t.tensor.ndim > 1 for t in one.call.inputs)
     return len(result) - 2 if is_product else 0

@@ -25,7 +25,7 @@ from gradcli.language.limits import Limits
 from gradcli.language.parser import parse
 from gradcli.language.program import Name, Program
 from gradcli.language.resolve import resolve
-from gradcli.ops.table import find, names
+from gradcli.ops.table import fields, find, names
 from gradcli.report.report import Claim, Verdict
 from gradcli.tolerance import Tolerance
 
@@ -141,7 +141,7 @@ def contributions(run: Run, evidence: GradientComparison, traced: TracedTensor) 
 def _parsed(text: str, run: Run) -> Program:
     limits = run.settings.limits
     program = parse(text, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
-    resolve(program, find, names)
+    resolve(program, find, names, fields)
     return program
 
 

@@ -19,23 +19,7 @@ from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
 
-# What mends the ops that are known for it; {0} and {1} are the op's first and second operand.
-CLAMPED = "keep it away from 0, as in clamp({0}, min=1e-12)"
-ROOT = "add a small number under the root: {0} + 1e-12"
-INSIDE = "keep it inside the domain, as in clamp({0}, -1 + 1e-7, 1 - 1e-7)"
-DIVISOR = "keep the divisor away from 0: where({1} != 0, {1}, 1), or add a small number to it"
-LARGE = "subtract the largest argument before exp, as softmax and logsumexp do"
-NORM = "add a small number under the root: sqrt(sum({0}**2) + 1e-12)"
-REMEDIES: Mapping[str, str] = {
-    **dict.fromkeys(("reciprocal", "pow", "lgamma", "digamma"), CLAMPED),
-    **dict.fromkeys(("log", "log2", "log10"), f"{CLAMPED}, or use log_softmax or xlogy where they fit"),
-    **dict.fromkeys(("sqrt", "rsqrt"), ROOT),
-    **dict.fromkeys(("norm", "linalg.norm", "linalg.vector_norm", "cdist", "std", "hypot"), NORM),
-    **dict.fromkeys(("acos", "asin", "atanh", "erfinv"), INSIDE),
-    **dict.fromkeys(("div", "fmod", "remainder", "atan2"), DIVISOR),
-    **dict.fromkeys(("exp", "exp2", "expm1", "cosh", "sinh"), LARGE),
-    "log1p": "keep it away from -1, as in clamp({0}, min=-1 + 1e-12)",
-}
+# What helps if the op's record knows no better.
 SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
 
 
@@ -150,7 +134,7 @@ def _remedy(call: TracedCall) -> str:
     operands = [
         _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
     ]
-    remedy = REMEDIES.get(call.op.name, SAFE)
+    remedy = call.op.remedy or SAFE
     return "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
 
 

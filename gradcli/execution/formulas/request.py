@@ -28,24 +28,6 @@ MOST_NODES = 40
 LONGEST_NAME = 60
 MOST_TERMS = 4
 
-# Constants that a formula can be written for, beside comparisons, whose description is their formula.
-CONSTANT_FORMULAS = {
-    "sign": "where(input > 0, 1, where(input < 0, -1, 0))",
-    "floor": "floor(input)",
-    "ceil": "ceil(input)",
-}
-# Ops whose arguments alone say which entries they read, whatever the data.
-SAME_SHAPE = "clone contiguous positive flip fliplr flipud rot90"
-PERMUTED = "transpose t T mT H mH permute movedim"
-RESHAPED = "reshape view reshape_as view_as flatten unflatten ravel squeeze unsqueeze atleast_1d atleast_2d atleast_3d"
-EXPANDED = "expand expand_as broadcast_to broadcast_tensors meshgrid"
-PARTS = (
-    "getitem select narrow diagonal diag unbind chunk split tensor_split hsplit vsplit dsplit unsafe_chunk unsafe_split"
-)
-INNER = "_rows _windows _patches _split_axis"
-FIXED_READS = frozenset(f"{SAME_SHAPE} {PERMUTED} {RESHAPED} {EXPANDED} {PARTS} {INNER}".split())
-COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-
 
 def sketch(
     decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None
@@ -184,9 +166,9 @@ class _Serialiser:
         }
 
     def _movement(self, node: Node) -> dict[str, Any]:
-        op, arguments = node.origin
+        _, arguments = node.origin
         (edge, *others) = node.edges
-        if others or edge.request.formula.startswith("delta") or not _is_fixed(op, arguments):
+        if others or edge.request.formula.startswith("delta") or not _is_fixed(arguments):
             return {}
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
         found = decode(_map(edge, edge.source.tensor), shape, source)
@@ -219,9 +201,12 @@ class _Serialiser:
         return call.op, bound
 
 
-def _is_fixed(op: Op, arguments: Mapping[str, Any]) -> bool:
-    """Tell whether it is the program, and not the data, that says which entries are read."""
-    return op.name in FIXED_READS and all(node.tensor.is_floating_point() for node in nodes_in(arguments))
+def _is_fixed(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether it is the program, and not the data, that says which entries are read.
+
+    The numbers that an op moves cannot say where they go; only indices and masks among its arguments can.
+    """
+    return all(node.tensor.is_floating_point() for node in nodes_in(arguments))
 
 
 def _map(edge: Edge, source: Tensor) -> Tensor:
@@ -236,9 +221,7 @@ def _are_detached(arguments: Mapping[str, Any]) -> bool:
 
 
 def _constant_formula(op: Op) -> str | None:
-    if op.kind is Kind.POINTWISE or op.name in COMPARISONS:
-        return op.definition
-    return CONSTANT_FORMULAS.get(op.name)
+    return op.definition if op.kind is Kind.POINTWISE else op.formula
 
 
 def _axes(view: AxisView) -> list[list[int]] | None:

@@ -6,14 +6,14 @@ primitive nodes; they differ only in the machine.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, NotSupportedError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.language.constants import fold
+from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.program import (
     Assign,
     Attribute,
@@ -40,15 +40,6 @@ from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 NUMBERS = int | float | complex
-
-COMPARISONS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
-    "<": ("lt", operator.lt),
-    "<=": ("le", operator.le),
-    ">": ("gt", operator.gt),
-    ">=": ("ge", operator.ge),
-    "==": ("eq", operator.eq),
-    "!=": ("ne", operator.ne),
-}
 
 # Attributes that are ops, and attributes that are plain data of a tensor.
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
@@ -252,12 +243,12 @@ class Interpreter:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
-        name, compare = COMPARISONS[node.operator]
+        comparison = COMPARISON_OF[node.operator]
         if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
-            return compare(left, right)
-        op = find(name)
+            return comparison.compute(left, right)
+        op = find(comparison.function)
         assert op is not None  # noqa: S101 (the table has it)
-        call = Call(name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
+        call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
         return self._apply(op, call, [left, right], {})
 
     def _boolean(self, node: BooleanOperation) -> bool:

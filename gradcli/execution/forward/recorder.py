@@ -20,6 +20,7 @@ from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
+from gradcli.language.operator_table import METHODS, OPERATOR_OF
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode
 from gradcli.ops.overloads import choose
@@ -27,23 +28,6 @@ from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 NOWHERE = Span(0, 0)
-# Python's own methods of operators: the op, whether the operands change places, and the sign.
-OPERATORS: Mapping[str, tuple[str, bool, str]] = {
-    "__add__": ("add", False, "+"),
-    "__radd__": ("add", True, "+"),
-    "__sub__": ("sub", False, "-"),
-    "__rsub__": ("sub", True, "-"),
-    "__mul__": ("mul", False, "*"),
-    "__rmul__": ("mul", True, "*"),
-    "__truediv__": ("div", False, "/"),
-    "__rtruediv__": ("div", True, "/"),
-    "__pow__": ("pow", False, "**"),
-    "__rpow__": ("pow", True, "**"),
-    "__matmul__": ("matmul", False, "@"),
-    "__rmatmul__": ("matmul", True, "@"),
-    "__neg__": ("neg", False, "-"),
-}
-SIGNS = {name: sign for name, _, sign in OPERATORS.values()}
 # What changes nothing of a value: here a gradient passes through.
 IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
 # What takes numbers out of PyTorch, so that no gradient can follow them.
@@ -143,8 +127,9 @@ class Recorder(TorchFunctionMode):
         """Return a call as one of the table's; None if the table has none that it fits."""
         short = name.rpartition(".")[2]
         sign = None
-        if short in OPERATORS:
-            short, swapped, sign = OPERATORS[short]
+        if short in METHODS:
+            written, swapped = METHODS[short]
+            short, sign = written.function, written.sign
             args = args[::-1] if swapped else args
         elif short == "__getitem__":
             short, args = "getitem", (args[0], args[1] if isinstance(args[1], tuple) else (args[1],))
@@ -261,9 +246,8 @@ def _needs_gradient(result: Any) -> bool:
 def _text(op: Op, call: BoundCall) -> str:
     """Return a call as it would be written, if that is short."""
     parts = [_part(value) for value in call.positional]
-    sign = SIGNS.get(op.name)
-    if sign and len(parts) == 2:  # noqa: PLR2004 (operands)
-        text = f" {sign} ".join(f"({part})" if _is_sum(part) else part for part in parts)
+    if op.name in OPERATOR_OF and len(parts) == 2:  # noqa: PLR2004 (operands)
+        text = f" {OPERATOR_OF[op.name].sign} ".join(f"({part})" if _is_sum(part) else part for part in parts)
     else:
         parts += [f"{name}={_part(value)}" for name, value in call.keywords.items()]
         text = f"{op.name}({', '.join(parts)})"

@@ -60,12 +60,13 @@ class Layout:
     formula: str
 
 
-def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Layout:
-    """Return the operands of an op by its kind; einsum's equation is taken out of the other arguments."""
+def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]) -> Layout:
+    """Return the operands of an op by its kind."""
     if op.kind is Kind.POINTWISE:
         return pointwise(op.definition, shapes, result)
-    if "equation" in bound:
-        return einsum(bound.pop("equation"), list(shapes.values()), result)
+    if op.kind is Kind.EINSUM:
+        (equation,) = bound.values()
+        return einsum(equation, list(shapes.values()), result)
     return indexed(op, shapes, result, bound)
 
 

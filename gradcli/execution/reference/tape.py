@@ -129,8 +129,10 @@ class Tape:
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
         reads_complex = is_complex(operands)
+        # An equation is in the layout, whose letters are the same for the same pattern.
+        static = {} if op.kind is Kind.EINSUM else bound
         numbers = tuple(
-            (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
+            (name, value) for name, value in sorted(static.items()) if value is None or isinstance(value, STATIC)
         )
         if op.kind is Kind.IMPLICIT and reads_complex:
             msg = f"the equation that defines {op.name} is one of real numbers"
@@ -241,15 +243,14 @@ def _defined(op: Op) -> Op:
 
 
 def _operands(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
+    """Return an op's tensor operands by name, and its other arguments; those in a list get names of their own."""
     found: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in bound.items():
         if isinstance(value, Node | ComplexNode):
             found[name] = value
-        elif name == "operands":
-            items = value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value
-            found |= {f"operand{position}": node for position, node in enumerate(items)}
+        elif nodes := nodes_in(value):
+            found |= {f"operand{position}": node for position, node in enumerate(nodes)}
         else:
             rest[name] = value
     return found, rest

@@ -19,8 +19,8 @@ op is given by its definition alone; every derivative here is derived from it.
 *Domain* is where random test points are drawn from: all real numbers unless it says otherwise. At *kinks* the
 derivative is one-sided, and at *jumps* there is none. An example is a command that verifies the op at a random point.
 Derivatives are shown of pointwise ops, at a single number; `gradcli ops NAME` derives any of them."""
-# What these are defined by is the callable itself, and said in a sentence.
-SENTENCES = frozenset({"movement", "constant"})
+# These are defined by the call or the callable itself, which a sentence describes.
+SENTENCES = frozenset({"einsum", "movement", "constant"})
 
 
 def markdown(pages: Sequence[OpPage]) -> str:

@@ -19,6 +19,7 @@ from gradcli.report.report import jsonable
 NO_FORMULA = {
     "composite": ["by the chain rule through the definition"],
     "indexed": ["by the chain rule through the definition"],
+    "einsum": ["by the chain rule through the definition"],
     "movement": ["the entries of the upstream gradient, moved back and added up"],
     "implicit": ["by the linear system that the derivative of its equation is"],
 }
