@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor, replaced, traced_in
-from gradcli.settings import Limits
+from gradcli.limits import Limits
 
 PureFunction = Callable[..., Tensor]
 
