@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcli.report.report import Report
-    from gradcli.suite.check import Check
+    from gradcli.suite.check import SuiteCheck as Check
 
 SUITE = ".gradcli.toml"
 WIDTH = 100

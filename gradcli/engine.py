@@ -6,18 +6,15 @@ import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError, ProgramError
-from gradcli.inputs import check_names, suggest
+from gradcli.inputs import check_names
 from gradcli.language.detach import detached
-from gradcli.language.limits import Limits
-from gradcli.language.parser import parse
-from gradcli.language.resolve import resolve
-from gradcli.ops.table import fields, find, names
+from gradcli.ops.programs import parse_program
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from gradcli.language.program import Program
@@ -35,8 +32,7 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     check_names(leaves, settings)
     for name in given or {}:
         if name not in leaves:
-            near = suggest(name, leaves)
-            raise InputError(f"the program has no leaf '{name}'", hint=f"did you mean '{near}'?" if near else None)
+            raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings):
         from gradcli.execution.commands.dispatch import carry_out
 
@@ -52,12 +48,6 @@ def _engine(settings: Settings) -> Iterator[None]:
     _import_torch()
     with deadline(settings.timeout):
         yield
-
-
-def parsed(source: str, settings: Settings) -> Program:
-    """Return the parsed program, which may have no leaf; ProgramError if it is none."""
-    limits = settings.limits
-    return _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
 
 
 def prepare() -> None:
@@ -77,22 +67,14 @@ def _import_torch() -> None:
 
 
 def read(source: str, settings: Settings) -> Program:
-    """Return the parsed program; ProgramError if it is none, or has no leaf."""
-    program = parsed(source, settings)
+    """Return the parsed program; ProgramError if it is not one, or has no leaf."""
+    program = parse_program(source, settings.limits)
     if not program.leaves:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
             hint="a leaf is a name that is never assigned, such as w in `w*w`",
         )
-    return program
-
-
-@lru_cache(maxsize=128)
-def _parsed(source: str, limits: Limits) -> Program:
-    """Return the parsed program, whose functions are all known: the same text is parsed once."""
-    program = parse(source, limits)
-    resolve(program, find, names, fields)
     return program
 
 
@@ -108,7 +90,7 @@ def check_function(function: Any, settings: Settings, given: Mapping[str, Any] |
 def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a Function whose forward is a program, and whose backward is one for each input."""
     program = read(forward, settings)
-    backwards = {name: parsed(text, settings) for name, text in settings.backwards.items()}
+    backwards = {name: parse_program(text, settings.limits) for name, text in settings.backwards.items()}
     missing = [leaf.name for leaf in program.leaves if leaf.name not in {*backwards, *settings.constants}]
     if missing:
         hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -32,19 +33,32 @@ class Span:
 class GradcliError(Exception):
     """Something that the user can mend: what is wrong, where, and how to mend it.
 
-    `span` refers to `source`; both are None for an error that no text caused.
+    `span` refers to `source`; both are None for an error that no text caused. `option` is the option that is wrong,
+    called as its user calls it (`--rtol`, `rtol`); the message begins with it, and `text` is the rest.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(
-        self, message: str, *, span: Span | None = None, source: str | None = None, hint: str | None = None
+        self,
+        text: str,
+        *,
+        span: Span | None = None,
+        source: str | None = None,
+        hint: str | None = None,
+        option: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = text if option is None else f"{option}: {text}"
+        super().__init__(self.message)
+        self.text = text
         self.span = span
         self.source = source
         self.hint = hint
+        self.option = option
+
+    def about(self, option: str) -> Self:
+        """Return the same error about an option of another name."""
+        return type(self)(self.text, span=self.span, source=self.source, hint=self.hint, option=option)
 
 
 class ProgramError(GradcliError):

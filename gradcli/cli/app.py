@@ -28,6 +28,7 @@ from gradcli.cli.ops import ops
 from gradcli.cli.schema import schema
 from gradcli.cli.trace import trace
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,15 +177,8 @@ def _internal(error: BaseException) -> InternalError:
 
 
 def _unknown_command(name: str, known: list[str]) -> InputError:
-    from gradcli.inputs import suggest
-
-    near = suggest(name, known)
-    hint = (
-        f"did you mean '{near}'?"
-        if near
-        else "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
-    )
-    return InputError(f"unknown command '{name}'", hint=hint)
+    otherwise = "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
+    return InputError(f"unknown command '{name}'", hint=did_you_mean(name, known, otherwise))
 
 
 def _never_fail_to_encode() -> None:

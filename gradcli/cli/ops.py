@@ -58,13 +58,13 @@ def ops(
 def find_op(name: str) -> Op:
     """Return the op that the name stands for, with or without PyTorch's prefix, or say which name is near."""
     from gradcli.errors import InputError
-    from gradcli.inputs import suggest
     from gradcli.language.names import without_prefix
     from gradcli.ops.table import find, names
+    from gradcli.phrases import did_you_mean
 
     op = find(without_prefix(tuple(name.split("."))) or name)
     if op is not None:
         return op
-    near = suggest(name.rpartition(".")[2], names())
-    hint = f"did you mean '{near}'? `gradcli ops` lists all" if near else "`gradcli ops` lists all"
+    listed = "`gradcli ops` lists all"
+    hint = did_you_mean(name.rpartition(".")[2], names(), listed, then=listed)
     raise InputError(f"unknown op '{name}'", hint=hint)

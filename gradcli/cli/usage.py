@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcli.errors import InputError
-from gradcli.inputs import suggest
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
@@ -23,11 +23,8 @@ def usage_error(error: TyperException) -> InputError:
 
 
 def _unknown_option(option: str, path: str, context: object) -> InputError:
-    near = suggest(option, _options(context))
-    if near is not None:
-        hint = f"did you mean '{near}'? `{path} --help` lists all"
-    else:
-        hint = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    otherwise = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    hint = did_you_mean(option, _options(context), otherwise, then=f"`{path} --help` lists all")
     return InputError(f"unknown option '{option}'", hint=hint)
 
 
@@ -41,5 +38,4 @@ def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
     quoted = error.message.partition("'")[2].partition("'")[0]
-    near = suggest(quoted, map(str, choices)) if choices else None
-    return f"did you mean '{near}'?" if near else None
+    return did_you_mean(quoted, map(str, choices)) if choices else None

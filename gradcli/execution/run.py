@@ -15,7 +15,9 @@ from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
+from gradcli.phrases import show_shape
 from gradcli.report.report import Output, Report, TensorReport, Verdict
 from gradcli.settings import Settings
 
@@ -61,7 +63,7 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run
 def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    cotangent = backward.cotangent_of(output, settings.grad_output)
+    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings))
     decomposition = _ask(trace) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition)
 
@@ -82,6 +84,14 @@ def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, *
         verdict=verdict,
         **more,
     )
+
+
+def _remedies(settings: Settings) -> str:
+    """Return what to do about an output that is not a scalar; a number that `--shape` spread may be the reason."""
+    spread = [f"`--shape {name}=scalar`" for name in spread_numbers(settings)]
+    whole = show_shape(settings.shapes.get(None, ()))
+    note = f"; `--shape {whole}` holds for numbers too: {', '.join(spread)} keeps one a scalar" if spread else ""
+    return backward.REMEDIES + note
 
 
 def _ask(trace: Trace) -> Decomposition:

@@ -19,12 +19,12 @@ class OptionText:
 
     def error(self, message: str, start: int = 0, end: int | None = None, hint: str | None = None) -> InputError:
         """Return an error about the characters from start to end, or about all of them."""
-        return InputError(f"{self.option}: {message}", source=self._source, span=self._span(start, end), hint=hint)
+        return InputError(message, option=self.option, source=self._source, span=self._span(start, end), hint=hint)
 
     def limit_error(self, message: str, raised_by: str, start: int = 0, end: int | None = None) -> GradcliError:
         """Return an error about a limit, which names the option that raises it."""
         hint = f"`{raised_by}` raises the limit"
-        return LimitError(f"{self.option}: {message}", source=self._source, span=self._span(start, end), hint=hint)
+        return LimitError(message, option=self.option, source=self._source, span=self._span(start, end), hint=hint)
 
     def split_name(self) -> tuple[str | None, int]:
         """Return the name before the first `=` (None without one) and where the rest starts."""

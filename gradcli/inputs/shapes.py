@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from gradcli.inputs.option_text import OptionText
-from gradcli.settings import Limits, Shape, Value
+from gradcli.limits import Limits
+from gradcli.settings import Shape, Value
 
 DIMENSION = re.compile(r"[0-9]+")
 LONGEST_DIMENSION = 18  # digits; more cannot be a size in PyTorch's 64 bits
@@ -36,11 +37,6 @@ def shape_of(value: Value) -> Shape:
             break
         value = value[0]
     return tuple(shape)
-
-
-def show_shape(shape: Sequence[int]) -> str:
-    """Return a shape as `--shape` takes it: `2x3`, or `scalar`."""
-    return "x".join(map(str, shape)) if shape else "scalar"
 
 
 def _parse_shape(option: OptionText, start: int, limits: Limits) -> Shape:

@@ -11,6 +11,7 @@ from gradcli.language.names import SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
 from gradcli.language.order import postorder
 from gradcli.language.program import Attribute, Call, Name, Program
 from gradcli.language.words import shorten
+from gradcli.phrases import did_you_mean
 
 # Questions about a tensor's shape, answered with plain integers: no op of the table.
 SHAPE_METHODS = frozenset({"size", "numel", "dim", "ndimension"})
@@ -57,12 +58,10 @@ def _refused(node: Attribute, program: Program) -> ProgramError:
 
 def _unknown(call: Call, program: Program, variables: set[str], names: Callable[[], Iterable[str]]) -> ProgramError:
     kind = "method" if call.method else "function"
-    hint = "`gradcli ops` lists all"
-    near = nearest(call.function, names())
+    listed = "`gradcli ops` lists all"
+    hint = did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
     if not call.method and call.function in variables:
         hint = f"'{call.function}' is a variable: write a product as `{call.function}*(...)`"
-    elif near:
-        hint = f"did you mean '{near}'? {hint}"
     return ProgramError(
         f"unknown {kind} '{shorten(call.function)}'", span=call.function_span, source=program.source, hint=hint
     )

@@ -6,8 +6,10 @@ Tensors are told by what they can do (`tolist`, `shape`), so that no tensor libr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
+
+from gradcli.phrases import show_shape
 
 FULL_ELEMENTS = 16
 FULL_ROW = 8
@@ -31,11 +33,6 @@ def _short_complex(number: complex) -> str:
     imaginary = short(number.imag)
     sign = "" if imaginary.startswith("-") else "+"
     return f"{short(number.real)}{sign}{imaginary}j"
-
-
-def show_shape(shape: Sequence[int]) -> str:
-    """Return `2x3`, or `scalar`."""
-    return "x".join(map(str, shape)) if shape else "scalar"
 
 
 def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:

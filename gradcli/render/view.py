@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcli.escaping import escape
+from gradcli.phrases import show_shape
 from gradcli.render.commands.by_field import grids_of
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import show_shape, tensor_lines
+from gradcli.render.numbers import tensor_lines
 from gradcli.report.report import Check, Report, TensorReport, Verdict
 
 MOST_ROWS = 24

@@ -164,6 +164,10 @@ class Report:
                 return tensor
         raise KeyError(name)
 
+    def __bool__(self) -> bool:
+        """Return whether every gradient passed, so that `assert gradcli.check(...)` means it; no verdict is no pass."""
+        return self.verdict is not None and self.exit_code is ExitCode.OK
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
         return {name: jsonable(value) for name, value in self.fields()}

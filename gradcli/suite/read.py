@@ -89,9 +89,10 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
     try:
         return expand(*said, *given, file=suite.file, line=line)
     except GradcliError as error:
-        key = error.message.removeprefix("--").partition(":")[0].partition(" ")[0]
-        at = suite.span(place, key) if key in said[1].model_fields_set else suite.span(-1, key) or span
-        raise suite.error(error.message.removeprefix("--"), at, error.hint) from None
+        key = (error.option or "").removeprefix("--").replace("_", "-")
+        in_check = key.replace("-", "_") in said[1].model_fields_set
+        at = suite.span(place, key) if in_check else suite.span(-1, key) or span
+        raise suite.error(f"{key}: {error.text}", at, error.hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

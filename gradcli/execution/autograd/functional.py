@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError, first_line
 from gradcli.execution.forward.tracer import Trace, TracedTensor
-from gradcli.settings import Limits
+from gradcli.limits import Limits
 
 PureFunction = Callable[..., Tensor]
 

@@ -29,8 +29,8 @@ from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run, report, start_from
-from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
+from gradcli.phrases import show_shape
 from gradcli.report.report import Report, TensorReport, worst
 from gradcli.report.second_order import Derivative, Symmetry
 from gradcli.settings import Settings

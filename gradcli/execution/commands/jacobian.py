@@ -32,8 +32,8 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
-from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
+from gradcli.phrases import show_shape
 from gradcli.report.report import Report, worst
 from gradcli.settings import Settings
 

@@ -19,13 +19,9 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.run import Run
-from gradcli.inputs.names import suggest
-from gradcli.inputs.shapes import show_shape
-from gradcli.language.limits import Limits
-from gradcli.language.parser import parse
 from gradcli.language.program import Name, Program
-from gradcli.language.resolve import resolve
-from gradcli.ops.table import fields, find, names
+from gradcli.ops.programs import parse_program
+from gradcli.phrases import did_you_mean, show_shape
 from gradcli.report.report import Claim, Verdict
 from gradcli.tolerance import Tolerance
 
@@ -87,7 +83,7 @@ class Claims:
 
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""
-        program = _parsed(text, self.run)
+        program = parse_program(text, self.run.settings.limits)
         known = self._known()
         for leaf in program.leaves:
             if leaf.name not in known:
@@ -138,16 +134,8 @@ def contributions(run: Run, evidence: GradientComparison, traced: TracedTensor) 
     return found
 
 
-def _parsed(text: str, run: Run) -> Program:
-    limits = run.settings.limits
-    program = parse(text, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
-    resolve(program, find, names, fields)
-    return program
-
-
 def _unknown(leaf: Name, program: Program, known: list[str]) -> InputError:
-    near = suggest(leaf.name, known)
     listed = ", ".join(name for name in known if name != UPSTREAM)
-    hint = f"did you mean '{near}'?" if near else f"a claim may use {listed}, and g for the upstream gradient"
+    hint = did_you_mean(leaf.name, known, f"a claim may use {listed}, and g for the upstream gradient")
     message = f"--claim: the program has no tensor '{leaf.name}'"
     return InputError(message, span=leaf.span, source=program.source, hint=hint)

@@ -20,9 +20,10 @@ from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.loading import checked, load
 from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
-from gradcli.inputs.names import check_names, suggest
+from gradcli.inputs.names import check_names
 from gradcli.language.program import Program
 from gradcli.ops.table import find
+from gradcli.phrases import did_you_mean
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -67,8 +68,7 @@ def _check(
 def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in names:
-            near = suggest(name, names)
-            hint = f"did you mean '{near}'?" if near else f"forward takes {', '.join(names)}"
+            hint = did_you_mean(name, names, f"forward takes {', '.join(names)}")
             raise InputError(f"forward takes no '{name}'", hint=hint)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradcli.errors import InputError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
 from gradcli.settings import Settings
 
 

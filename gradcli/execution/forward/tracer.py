@@ -21,8 +21,8 @@ from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.language.program import Call, Program
+from gradcli.limits import Limits
 from gradcli.ops.record import Op
-from gradcli.settings import Limits
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 

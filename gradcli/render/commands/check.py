@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.escaping import escape
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import show_shape, tensor_lines
+from gradcli.render.numbers import tensor_lines
 from gradcli.report.report import Point, TensorReport, Verdict, WitnessReport
 
 LONGEST = 28

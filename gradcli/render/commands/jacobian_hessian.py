@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcli.escaping import escape
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import short, show_shape, tensor_lines
+from gradcli.render.numbers import short, tensor_lines
 from gradcli.report.report import TensorReport, Verdict
 from gradcli.report.second_order import Derivative, Symmetry
 

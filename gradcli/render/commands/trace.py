@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcli.escaping import escape
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, show_shape, tensor_lines
+from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_lines
 from gradcli.report.backward import Contribution, TraceStep, Upstream
 
 MOST_STEPS = 40

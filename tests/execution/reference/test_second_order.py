@@ -11,11 +11,12 @@ import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import ExecutionError, GradcliError, InputError, LimitError
+from gradcli.limits import Limits
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
 from gradcli.report.report import Report, Verdict
 from gradcli.report.schema import report_schema
-from gradcli.settings import Limits, Settings
+from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -13,7 +13,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
 from gradcli.report.report import Check, Verdict
 from gradcli.tolerance import is_close
 

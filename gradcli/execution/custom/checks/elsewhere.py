@@ -22,7 +22,7 @@ from gradcli.execution.custom.function.sampling import (
 from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.custom.function.trial import Trial, apply
 from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
 from gradcli.report.report import Check, Verdict
 
 POINTS = 2
