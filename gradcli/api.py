@@ -9,7 +9,8 @@ from gradcli.engine import check_function as check_loaded
 from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
 from gradcli.report.report import Report
-from gradcli.settings import DataType, Reduction, Settings, WitnessName
+from gradcli.settings import DataType, Reduction, Settings
+from gradcli.witnesses import WitnessName
 
 
 def evaluate(
@@ -79,7 +80,7 @@ def check(
         dtype=dtype,  # type: ignore[arg-type]
         constants=tuple(constants),
         wrt=(wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt),
-        witnesses=tuple(witnesses),  # type: ignore[arg-type]
+        witnesses=tuple(witnesses),
         points=points,
         claims=dict(claims or {}),
         rtol=rtol,

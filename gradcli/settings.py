@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+
 Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
@@ -16,7 +18,6 @@ Command = Literal[
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-WitnessName = Literal["symbolic", "finite-difference", "taylor"]
 Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 
@@ -65,7 +66,7 @@ class Settings:
     times: int = 1  # backward calls of `accumulate` and `double-backward`
     zero_grad: Literal["none", "zeros"] | None = None  # what .grad is made before each of them
     learning_rate: float | None = None
-    witnesses: tuple[WitnessName, ...] = ("symbolic", "finite-difference", "taylor")
+    witnesses: tuple[WitnessName, ...] = (SYMBOLIC, *WITNESSES)
     points: int = 1
     claims: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)

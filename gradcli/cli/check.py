@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions, settings_from
 from gradcli.cli.options import ClaimOption, DtypesOption, PointsOption, TargetsArgument, WitnessOption
 from gradcli.cli.spread import spread
-from gradcli.settings import DataType, WitnessName
+from gradcli.settings import DataType
+from gradcli.witnesses import WitnessName
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from gradcli.settings import DataType, Initialisation, Reduction, WitnessName
+from gradcli.settings import DataType, Initialisation, Reduction
+from gradcli.witnesses import WitnessName
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Number = bool | int | float
