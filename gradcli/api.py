@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack, get_args
+from typing import Any, TypedDict, Unpack
 
 from gradcli.engine import check_function as check_loaded
 from gradcli.engine import evaluate_program
 from gradcli.report.report import Report
-from gradcli.settings import Command, DataType, Reduction, Settings, WitnessName
-
-WITNESSES: tuple[WitnessName, ...] = get_args(WitnessName)
+from gradcli.settings import Command, DataType, Reduction, Settings
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -76,7 +75,7 @@ def check(
     program: str,
     inputs: Mapping[str, Any] | None = None,
     *,
-    witnesses: WitnessName | Sequence[WitnessName] = WITNESSES,
+    witnesses: WitnessName | Sequence[WitnessName] = (SYMBOLIC, *WITNESSES),
     claims: Mapping[str, str] | None = None,
     points: int = 1,
     seed: int = 0,

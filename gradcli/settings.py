@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from gradcli.fields import Range, check_fields
 from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
 Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
@@ -21,7 +22,6 @@ Command = Literal[
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-WitnessName = Literal["symbolic", "finite-difference", "taylor"]
 Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 LONGEST = 1e9  # seconds, 31 years: what a timer of the operating system takes
@@ -73,7 +73,7 @@ class Settings:
     """`accumulate`: what .grad is made before each call."""
     learning_rate: Annotated[float, Range(-math.inf, math.inf)] | None = None
     """`accumulate`: of the SGD step after each call; a negative one climbs."""
-    witnesses: tuple[WitnessName, ...] = ("symbolic", "finite-difference", "taylor")
+    witnesses: tuple[WitnessName, ...] = (SYMBOLIC, *WITNESSES)
     """`check`: what autograd's gradients are compared with."""
     points: Annotated[int, Range(1)] = 1
     """`check`: at how many random points."""

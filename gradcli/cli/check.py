@@ -11,7 +11,8 @@ from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
 from gradcli.cli.options import COMPARISON, LEAVES
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
-from gradcli.settings import DataType, WitnessName
+from gradcli.settings import DataType
+from gradcli.witnesses import WitnessName
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
-from gradcli.settings import DataType, Settings, WitnessName
+from gradcli.settings import DataType, Settings
+from gradcli.witnesses import WitnessName
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Number = bool | int | float

@@ -13,11 +13,12 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.high_precision import arbitrate
-from gradcli.execution.witnesses.numerical_verdict import Witnesses
+from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.language.program import Program
 from gradcli.report.report import Claim, Point, Report, TensorReport, Verdict, worst
 from gradcli.settings import Settings
+from gradcli.witnesses import SYMBOLIC
 
 
 def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
@@ -33,30 +34,30 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Rep
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
-    symbolic = settings.verify and "symbolic" in settings.witnesses
+    symbolic = settings.verify and SYMBOLIC in settings.witnesses
     run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
     evaluation = evaluate_run(run, formulas=settings.formulas)
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)
-    reports = _heard(run, evaluation)
+    reports = _with_witnesses(run, evaluation)
     reports = _with_reasons(run, evaluation, reports)
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
     return report(run, list(reports.values()), overall(list(reports.values())))
 
 
-def _heard(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
+def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
     reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
-    if {*run.settings.witnesses} <= {"symbolic"}:
+    if {*run.settings.witnesses} <= {SYMBOLIC}:
         return reports
-    witnesses = Witnesses.of(run)
-    for traced, found in list(reports.items()):
+    witnesses = NumericalWitnesses.of(run)
+    for traced, compared in list(reports.items()):
         gradient = evaluation.gradients.get(traced)
-        reference = None if found.symbolic is None else found.symbolic.value
-        testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
-        if testimony is not None:
-            reports[traced] = consensus(found, testimony)
+        reference = None if compared.symbolic is None else compared.symbolic.value
+        verdict = None if gradient is None else witnesses.check(traced, gradient, reference)
+        if verdict is not None:
+            reports[traced] = consensus(compared, verdict)
     return reports
 
 

@@ -8,28 +8,28 @@ from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.report import TensorReport, Verdict, WitnessReport
+from gradcli.witnesses import WITNESSES
 
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
-NAMES = {"finite-difference": "finite differences", "taylor": "the Taylor remainder"}
 
 
-def consensus(found: TensorReport, testimony: NumericalVerdict) -> TensorReport:
-    """Return a tensor's report with the witnesses' words, and a verdict that takes them into account.
+def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return a tensor's report with what the numerical witnesses say, and a verdict that takes them into account.
 
     The symbolic derivative decides, where there is one; but what every numerical witness denies is no pass.
     """
-    heard = dataclasses.replace(found, witnesses=testimony.witnesses)
-    numerical = combined(testimony.witnesses.values())
-    if found.symbolic is None and found.verdict is not Verdict.UNDECIDED:
-        dissenter = "autograd" if numerical is Verdict.MISMATCH else None
-        return _noted(heard, numerical, dissenter, _words(testimony, Verdict.MISMATCH))
-    if found.verdict is Verdict.UNDECIDED:
-        return _without_symbolic(heard, testimony, numerical)
-    if found.verdict in AGREE and Verdict.MISMATCH in {w.verdict for w in testimony.witnesses.values()}:
-        return _numerical_dissent(heard, testimony)
-    if found.verdict is Verdict.MISMATCH:
-        return _settled(heard, testimony)
-    return heard
+    report = dataclasses.replace(compared, witnesses=numerical.witnesses)
+    if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
+        verdict = combined(numerical.witnesses.values())
+        dissenter = "autograd" if verdict is Verdict.MISMATCH else None
+        return _noted(report, verdict, dissenter, _words(numerical, Verdict.MISMATCH))
+    if report.verdict is Verdict.UNDECIDED:
+        return _without_symbolic(report, numerical)
+    if report.verdict in AGREE and numerical.by(Verdict.MISMATCH):
+        return _numerical_dissent(report, numerical)
+    if report.verdict is Verdict.MISMATCH:
+        return _sided(report, numerical)
+    return report
 
 
 def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
@@ -41,51 +41,50 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
     return Verdict.UNDECIDED
 
 
-def _without_symbolic(heard: TensorReport, testimony: NumericalVerdict, numerical: Verdict) -> TensorReport:
-    if numerical is Verdict.MISMATCH:
-        return _noted(heard, Verdict.MISMATCH, "autograd", _words(testimony, Verdict.MISMATCH))
-    agreeing = ", ".join(NAMES[name] for name, witness in testimony.witnesses.items() if witness.verdict in AGREE)
-    return _noted(heard, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
+def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    if combined(numerical.witnesses.values()) is Verdict.MISMATCH:
+        return _noted(report, Verdict.MISMATCH, "autograd", _words(numerical, Verdict.MISMATCH))
+    agreeing = ", ".join(WITNESSES[name].phrase for name in numerical.by(*AGREE))
+    return _noted(report, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
 
 
-def _numerical_dissent(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
+def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
-    told = [w for w in testimony.witnesses.values() if w.verdict not in {Verdict.UNDECIDED, Verdict.UNDEFINED}]
-    denied = all(witness.verdict is Verdict.MISMATCH for witness in told)
-    verdict = Verdict.UNDECIDED if denied and not testimony.conventions else heard.verdict
+    denying = numerical.by(Verdict.MISMATCH)
+    denied = not numerical.by(*AGREE)
+    verdict = Verdict.UNDECIDED if denied and not numerical.conventions else report.verdict
     why = "; PyTorch's forward may not compute what the definition says" if denied else ""
-    why = f"; by PyTorch's convention {', '.join(testimony.conventions)}" if testimony.conventions else why
-    words = f"autograd agrees with the symbolic derivative, but {_words(testimony, Verdict.MISMATCH)}{why}"
-    return _noted(heard, verdict, "finite-difference", words)
+    why = f"; by PyTorch's convention {', '.join(numerical.conventions)}" if numerical.conventions else why
+    words = f"autograd agrees with the symbolic derivative, but {_words(numerical, Verdict.MISMATCH)}{why}"
+    return _noted(report, verdict, denying[0], words)
 
 
-def _settled(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
+def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report of a mismatch with the one of the two that the numerical witnesses side with."""
-    denied = {name for name, witness in testimony.witnesses.items() if witness.verdict is Verdict.MISMATCH}
-    if denied - testimony.against_symbolic:
-        sides = " and ".join(NAMES[name] for name in NAMES if name in denied - testimony.against_symbolic)
-        return _noted(
-            heard, Verdict.MISMATCH, "autograd", f"autograd dissents: {sides} agree with the symbolic derivative"
-        )
-    if testimony.against_symbolic - denied:
-        sides = " and ".join(NAMES[name] for name in NAMES if name in testimony.against_symbolic - denied)
-        return _noted(
-            heard, Verdict.MISMATCH, "symbolic", f"the symbolic derivative dissents: {sides} agree with autograd"
-        )
-    return heard
+    against_autograd, against_symbolic = {*numerical.by(Verdict.MISMATCH)}, numerical.against_symbolic
+    for dissenter, with_it, names in (
+        ("autograd", "the symbolic derivative", against_autograd - against_symbolic),
+        ("symbolic", "autograd", against_symbolic - against_autograd),
+    ):
+        if names:
+            sides = " and ".join(row.phrase for name, row in WITNESSES.items() if name in names)
+            who = "autograd dissents" if dissenter == "autograd" else "the symbolic derivative dissents"
+            return _noted(report, Verdict.MISMATCH, dissenter, f"{who}: {sides} agree with {with_it}")
+    return report
 
 
-def _words(testimony: NumericalVerdict, verdict: Verdict) -> str | None:
+def _words(numerical: NumericalVerdict, verdict: Verdict) -> str | None:
     """Return what the witnesses that came to a verdict say, in words."""
     parts = []
-    for name, witness in testimony.witnesses.items():
-        if witness.verdict is verdict and witness.max_abs_error is not None:
-            parts.append(f"{NAMES[name]} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
-        elif witness.verdict is verdict:
-            parts.append(f"{NAMES[name]} is of order {witness.order or math.nan:.2f}")
+    for name in numerical.by(verdict):
+        witness, phrase = numerical.witnesses[name], WITNESSES[name].phrase
+        if witness.max_abs_error is not None:
+            parts.append(f"{phrase} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
+        else:
+            parts.append(f"{phrase} is of order {witness.order or math.nan:.2f}")
     return ", ".join(parts) or None
 
 
-def _noted(found: TensorReport, verdict: Verdict | None, dissenter: str | None, words: str | None) -> TensorReport:
-    note = "; ".join(part for part in (found.note, words) if part) or None
-    return dataclasses.replace(found, verdict=verdict, dissenter=dissenter, note=note)
+def _noted(report: TensorReport, verdict: Verdict | None, dissenter: str | None, words: str | None) -> TensorReport:
+    note = "; ".join(part for part in (report.note, words) if part) or None
+    return dataclasses.replace(report, verdict=verdict, dissenter=dissenter, note=note)
