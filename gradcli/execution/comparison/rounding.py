@@ -46,7 +46,7 @@ class Noise(Generic[Key]):
         """Return how far from the reference each entry may be and still agree with it."""
         return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
 
-    def unknown(self, key: Key) -> Tensor:
+    def condition_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may truly be, as far as double precision can tell.
 
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side

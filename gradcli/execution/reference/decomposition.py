@@ -21,7 +21,7 @@ from gradcli.ops.table import find
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DecomposedCall:
     """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
 
     call: TracedCall
@@ -36,7 +36,7 @@ class Decomposition:
     trace: Trace
     tape: Tape
     nodes: dict[TracedTensor, Any] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
+    calls: list[DecomposedCall] = field(default_factory=list)
     shared: set[TracedTensor] = field(default_factory=set)
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
@@ -69,11 +69,11 @@ def decompose(
                 decomposition.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
-                decomposition.groups.append(_decompose_call(decomposition, call))
+                decomposition.calls.append(_decompose_call(decomposition, call))
     return decomposition
 
 
-def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Group:
+def _decompose_call(decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
     tape, start = decomposition.tape, len(decomposition.tape.nodes)
     error = None
     if _has_derivative(call):
@@ -91,7 +91,7 @@ def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Group:
         # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
         node.differentiable = node.differentiable or output.tensor.requires_grad
         decomposition.nodes[output] = node
-    return Group(call, tuple(tape.nodes[start:]), error)
+    return DecomposedCall(call, tuple(tape.nodes[start:]), error)
 
 
 def _has_derivative(call: TracedCall) -> bool:
