@@ -16,11 +16,13 @@ STEP = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class LocalCall:
-    """One call at its point: the tensors it reads, and the cotangents of its results, None for one without."""
+    """One call at its point."""
 
     call: TracedCall
     tensors: Mapping[TracedTensor, Tensor]
+    """What it reads."""
     cotangents: Sequence[Tensor | None]
+    """Of its results, in order; None for one that no gradient reaches."""
 
     def results(self, tensors: Mapping[TracedTensor, Tensor]) -> list[Tensor]:
         """Return the call's results with other tensors in the place of its own."""

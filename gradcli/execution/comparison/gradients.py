@@ -33,7 +33,7 @@ ILL_CONDITIONED = (
 
 @dataclass(slots=True)
 class GradientComparison:
-    """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
+    """Autograd's gradients beside the symbolic ones."""
 
     trace: Trace
     cotangent: Tensor
@@ -41,6 +41,7 @@ class GradientComparison:
     reference: Reference
     tolerance: Tolerance
     undefined: dict[TracedTensor, str]
+    """What made the value that is not finite, by the tensors whose gradients rest on it."""
     _noise: Noise[TracedTensor] | None = None
     _nan: str | None = None
     _conditioning: Noise[TracedTensor] | None = None

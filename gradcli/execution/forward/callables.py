@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gradcli.execution.forward.interpreter import COMPARISONS
+from gradcli.execution.forward.expressions import COMPARISONS
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.ops.record import Op
 

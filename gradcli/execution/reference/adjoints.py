@@ -24,15 +24,15 @@ class UndecidedError(Exception):
 
 @dataclass(slots=True)
 class Adjoints:
-    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing.
-
-    The adjoints of the nodes in `fresh` are tensors that nothing else reads, so that more is added in place.
-    """
+    """Adjoints by node."""
 
     values: dict[Node, Tensor] = field(default_factory=dict)
     perturb: Perturbation = identity
+    """Changes every value on the way, so that rounding can be measured."""
     undecided: dict[Node, str] = field(default_factory=dict)
+    """Why a node has no adjoint: a derivative is missing."""
     fresh: set[Node] = field(default_factory=set)
+    """Nodes whose adjoints are tensors that nothing else reads, so that more is added in place."""
 
     def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
         """Add a contribution: where paths meet, adjoints add up. Nothing else reads one that is `fresh`."""

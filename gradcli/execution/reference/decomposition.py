@@ -22,22 +22,26 @@ from gradcli.ops.table import find
 
 @dataclass(frozen=True, slots=True)
 class DecomposedCall:
-    """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
+    """One call of the trace by the definition of its op."""
 
     call: TracedCall
     nodes: tuple[Node, ...]
+    """The primitive nodes of the definition, in the order in which they were made."""
     error: str | None = None
+    """Why there is no definition here."""
 
 
 @dataclass(slots=True)
 class Decomposition:
-    """A whole trace on the tape, in double precision; the values in `shared` are those of PyTorch's own run."""
+    """A whole trace on the tape, in double precision."""
 
     trace: Trace
     tape: Tape
     nodes: dict[TracedTensor, Any] = field(default_factory=dict)
+    """The node of every traced tensor; a complex one's is a pair."""
     calls: list[DecomposedCall] = field(default_factory=list)
     shared: set[TracedTensor] = field(default_factory=set)
+    """The tensors whose values are those of PyTorch's own run."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""

@@ -69,7 +69,7 @@ Perturbation = Callable[[Tensor], Tensor]
 
 
 def identity(value: Tensor) -> Tensor:
-    """Return a value as it is: no shaking."""
+    """Return a value as it is."""
     return value
 
 
