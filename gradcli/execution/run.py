@@ -24,19 +24,19 @@ from gradcli.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A program that has run forward.
-
-    `output` is a tensor that requires grad and `cotangent` has its shape: the v of the vector-Jacobian product.
-    `decomposition` is the program by the definitions of its ops, and None where nothing is to be verified.
-    """
+    """A program that has run forward."""
 
     program: Program
     settings: Settings
     trace: Trace
     names: Mapping[TracedTensor, str]
+    """What each tensor is called."""
     output: TracedTensor
+    """It requires grad."""
     cotangent: Tensor
+    """Of the output's shape: v of the vector-Jacobian product."""
     decomposition: Decomposition | None
+    """The program by the definitions of its ops; None if nothing is to be verified."""
 
     def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""

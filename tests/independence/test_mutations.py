@@ -79,11 +79,11 @@ BENDS: Mapping[str, Bend] = {
 
 @dataclass
 class Case:
-    """An example at its point, with the weights that make one number of its output."""
+    """An example at its point, with the cotangent of its output."""
 
     text: str
     leaves: dict[str, Tensor]
-    weights: Tensor
+    cotangent: Tensor
     decomposition: Decomposition = field(repr=False)
 
     @cached_property
@@ -97,23 +97,23 @@ class Case:
     def gradients(self) -> dict[TracedTensor, Tensor]:
         """Return autograd's gradients."""
         trace = self.decomposition.trace
-        return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
+        return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.cotangent, [])
 
     def verdict_with(self, known: Mapping[DerivativeRequest, Derived]) -> Verdict:
         """Return the verdict with other derivatives: the part of a run that comes after autograd's."""
         with double_precision():
-            reference = differentiate(self.decomposition, self.weights, known)
+            reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
-            evidence = GradientComparison.of(
-                self.decomposition.trace, self.weights, self.gradients, reference, tolerance
+            comparisons = GradientComparison.of(
+                self.decomposition.trace, self.cotangent, self.gradients, reference, tolerance
             )
-            judgements = [evidence.judge(traced) for traced in self.gradients]
+            judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
 
     @property
     def verdict(self) -> Verdict | None:
         """Return the verdict of a whole run."""
-        settings = Settings(grad_output=self.weights)  # type: ignore[arg-type]
+        settings = Settings(grad_output=self.cotangent)  # type: ignore[arg-type]
         return evaluate_program(self.text, settings, self.leaves).verdict
 
 
@@ -125,10 +125,10 @@ def case_of(example: str) -> Case:
     with double_precision():
         trace = run_program(program, settings, leaves)
     shape = trace.output.tensor.shape
-    weights = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    cotangent = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     decomposition = decompose(trace)
     DERIVATIONS.request(decomposition.requests())
-    return Case(text, leaves, weights, decomposition)
+    return Case(text, leaves, cotangent, decomposition)
 
 
 class Bent(torch.autograd.Function):
@@ -190,7 +190,7 @@ class MostNoise:
     def rounding_error(self, _: TracedTensor) -> Tensor:
         return torch.tensor(self.ceiling, dtype=torch.float64)
 
-    unknown = rounding_error
+    condition_error = rounding_error
 
 
 @pytest.fixture(autouse=True)
@@ -291,7 +291,7 @@ def adjoints(case: Case, known: Mapping[DerivativeRequest, Derived]) -> list[Ten
     """Return the symbolic gradient of every tensor that the report shows, with no care for kinks; None if undecided."""
     decomposition = case.decomposition
     output = decomposition.nodes[decomposition.trace.output]
-    found = Adjoints({output: case.weights})
+    found = Adjoints({output: case.cotangent})
     with double_precision(), torch.no_grad():
         accumulate(decomposition.tape.nodes, found, known)
     nodes = [decomposition.nodes[traced] for traced in decomposition.trace.tensors]

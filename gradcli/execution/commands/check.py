@@ -66,11 +66,11 @@ def _with_reasons(
 ) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
     wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
-    if not wrong or evaluation.evidence is None:
+    if not wrong or evaluation.comparisons is None:
         return reports
-    settled = arbitrate(run, evaluation.evidence) if run.settings.dtype == "float64" else None
+    settled = arbitrate(run, evaluation.comparisons) if run.settings.dtype == "float64" else None
     words = explained(run, {found.name: found for found in wrong.values()})
-    culprit = evaluation.evidence.culprit()
+    culprit = evaluation.comparisons.first_divergent_call()
     for traced, found in wrong.items():
         nearest = settled is not None and culprit is not None and traced in culprit.inputs
         parts = (found.note, settled.words if settled and nearest else None, words.get(found.name))

@@ -38,8 +38,8 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     leaves = wanted_leaves(run)
     once = _without_retain_graph(run)
     kept = _with_retain_graph(run, leaves)
-    evidence, tensors = _first_derivatives(run, leaves)
-    second = _second_derivatives(run, leaves, evidence)
+    comparisons, tensors = _first_derivatives(run, leaves)
+    second = _second_derivatives(run, leaves, comparisons)
     found = [*(tensor.verdict for tensor in tensors), *(item.verdict for item in second.values())]
     verdicts = [verdict for verdict in found if verdict is not None]
     verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
@@ -88,15 +88,15 @@ def _first_derivatives(
 ) -> tuple[GradientComparison | None, list[TensorReport]]:
     """Return the report on the first gradients, which uses up the run's own graph."""
     found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
-    evidence = compare_all(run, found)
-    return evidence, [tensor_report(leaf, run.names[leaf], found, evidence, None) for leaf in leaves]
+    comparisons = compare_all(run, found)
+    return comparisons, [tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves]
 
 
 def _second_derivatives(
-    run: Run, leaves: Sequence[TracedTensor], evidence: GradientComparison | None
+    run: Run, leaves: Sequence[TracedTensor], comparisons: GradientComparison | None
 ) -> dict[str, Second]:
     expected = {} if run.decomposition is None else _expected(run, run.decomposition, leaves)
-    undefined = {} if evidence is None else evidence.undefined
+    undefined = {} if comparisons is None else comparisons.undefined
     found = {}
     for leaf in leaves:
         gradient, note = _of_autograd(run, leaf)

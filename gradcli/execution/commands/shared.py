@@ -69,7 +69,7 @@ def noise_of(
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
         rounding_error = measured().rounding_error(key).clamp_min(run.settings.tolerance.absolute * scale)
-        return rounding_error, torch.maximum(measured().unknown(key), rounding_error)
+        return rounding_error, torch.maximum(measured().condition_error(key), rounding_error)
 
     return allowed
 

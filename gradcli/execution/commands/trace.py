@@ -15,7 +15,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, ov
 from gradcli.execution.formulas.formulas import GRACE, SECONDS
 from gradcli.execution.formulas.request import clip, draw
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
-from gradcli.execution.reference.decomposition import Group
+from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
@@ -40,7 +40,7 @@ class Passed:
     upstream: Mapping[TracedTensor, Tensor]
     operands: tuple[TracedTensor, ...]
     elementwise: bool
-    group: Group | None
+    group: DecomposedCall | None
 
     @property
     def result(self) -> TracedTensor:
@@ -70,7 +70,7 @@ def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, An
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
     """Yield the calls that the gradient passes, from the last to the first."""
-    groups = {} if run.decomposition is None else {id(group.call): group for group in run.decomposition.groups}
+    groups = {} if run.decomposition is None else {id(group.call): group for group in run.decomposition.calls}
     reached = {run.output}
     for call in reversed(run.trace.calls):
         results = [t for t in dict.fromkeys(call.outputs) if t in reached and t not in call.inputs]
@@ -82,7 +82,7 @@ def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
             yield Passed(call, upstream, operands, _is_elementwise(call, group), group)
 
 
-def _is_elementwise(call: TracedCall, group: Group | None) -> bool:
+def _is_elementwise(call: TracedCall, group: DecomposedCall | None) -> bool:
     """Tell whether an entry of the one result depends on the entries at its own place alone."""
     if len(call.outputs) != 1 or call.op.kind is Kind.POINTWISE:
         return len(call.outputs) == 1
@@ -100,7 +100,7 @@ def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, TracedTe
     if run.decomposition is None or run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
     places = {node: place for place, node in enumerate(run.decomposition.tape.nodes)}
-    numbers = {id(group): number for number, group in enumerate(g for g in run.decomposition.groups if g.nodes)}
+    numbers = {id(group): number for number, group in enumerate(g for g in run.decomposition.calls if g.nodes)}
     asked = {}
     for one in passed:
         for traced in one.operands:

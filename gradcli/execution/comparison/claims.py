@@ -57,19 +57,19 @@ class Claims:
 
     def _reference(self, traced: TracedTensor) -> tuple[Tensor, str | None]:
         """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
-        evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
+        comparisons, gradient = self.evaluation.comparisons, self.evaluation.gradients.get(traced)
         if gradient is None:
             raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
-        if evidence is not None and traced in evidence.reference.values:
-            return evidence.reference.values[traced], None
+        if comparisons is not None and traced in comparisons.reference.values:
+            return comparisons.reference.values[traced], None
         return double(gradient), "compared with autograd's gradient, for want of a symbolic one"
 
     def _compare(self, traced: TracedTensor, value: Tensor, reference: Tensor) -> Comparison:
-        settings, evidence = self.run.settings, self.evaluation.evidence
+        settings, comparisons = self.run.settings, self.evaluation.comparisons
         clues = self._clues(traced, reference)
-        if evidence is None or traced not in evidence.reference.values:
+        if comparisons is None or traced not in comparisons.reference.values:
             return compare(value, reference, settings.tolerance, 0.0, clues)
-        return evidence.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
+        return comparisons.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
 
     def _misshapen(self, traced: TracedTensor, text: str, value: Tensor, reference: Tensor) -> Claim:
         """Return a claim of another shape as a mismatch where it is clear what was meant; else InputError."""
@@ -112,19 +112,19 @@ class Claims:
         if known[UPSTREAM].shape == self.run.cotangent.shape:
             factors = {"g, the upstream gradient,": known[UPSTREAM], **factors}
         varied = {name: tensor for name, tensor in factors.items() if bool((tensor != 1).any())}
-        evidence = self.evaluation.evidence
-        terms = {} if evidence is None else contributions(self.run, evidence, traced)
+        comparisons = self.evaluation.comparisons
+        terms = {} if comparisons is None else contributions(self.run, comparisons, traced)
         shaped = {name: term for name, term in terms.items() if term.shape == reference.shape}
         return Clues(SUBJECT, SUBJECT, varied, shaped)
 
 
-def contributions(run: Run, evidence: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
+def contributions(run: Run, comparisons: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
     """Return the terms of a tensor's symbolic gradient: one for each call that reads it, by what the call is."""
     decomposition = run.decomposition
-    assert decomposition is not None  # noqa: S101 (there is evidence)
+    assert decomposition is not None  # noqa: S101 (there is comparisons)
     wanted, found = decomposition.nodes[traced], {}
-    for group in decomposition.groups:
-        upstream = {decomposition.nodes[t]: evidence.reference.values.get(t) for t in group.call.outputs}
+    for group in decomposition.calls:
+        upstream = {decomposition.nodes[t]: comparisons.reference.values.get(t) for t in group.call.outputs}
         local = Adjoints({node: value for node, value in upstream.items() if value is not None})
         if traced in group.call.inputs and wanted not in upstream and group.error is None:
             with double_precision(), torch.no_grad():

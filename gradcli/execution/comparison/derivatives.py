@@ -64,11 +64,11 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
     if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
-        rounding_error, unknown = expected.noise()
+        rounding_error, condition_error = expected.noise()
         again = compare(found, expected.value, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=WITHIN_NOISE)
-        if compare(found, expected.value, tolerance, unknown).verdict is Verdict.MATCH:
+        if compare(found, expected.value, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, note=UNKNOWN)
     if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)

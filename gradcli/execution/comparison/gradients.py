@@ -23,7 +23,7 @@ from gradcli.report.report import Verdict
 from gradcli.tolerance import Tolerance
 
 ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"
-MEASURED = (
+BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
 ILL_CONDITIONED = (
@@ -33,7 +33,7 @@ ILL_CONDITIONED = (
 
 @dataclass(slots=True)
 class GradientComparison:
-    """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
+    """Autograd's gradients beside the symbolic ones."""
 
     trace: Trace
     cotangent: Tensor
@@ -41,6 +41,7 @@ class GradientComparison:
     reference: Reference
     tolerance: Tolerance
     undefined: dict[TracedTensor, str]
+    """What made the value that is not finite, by the tensors whose gradients rest on it."""
     _noise: Noise[TracedTensor] | None = None
     _nan: str | None = None
     _conditioning: Noise[TracedTensor] | None = None
@@ -54,11 +55,11 @@ class GradientComparison:
         reference: Reference,
         tolerance: Tolerance,
     ) -> GradientComparison:
-        """Return the evidence of a run."""
+        """Return the comparisons of a run."""
         undefined = resting_on_undefined(trace, gradients)
         return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined)
 
-    def judge(self, traced: TracedTensor) -> Comparison | None:
+    def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
         gradient = self.gradients.get(traced)
         if gradient is None:
@@ -88,8 +89,8 @@ class GradientComparison:
             return dataclasses.replace(again, note=ROUNDING)
         if self._conditioning is None:
             self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
-        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.rounding_error(traced))
-        if compare(gradient, reference, tolerance, unknown).verdict is Verdict.MATCH:
+        condition_error = torch.maximum(self._conditioning.condition_error(traced), self._noise.rounding_error(traced))
+        if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
         return comparison
 
@@ -101,8 +102,9 @@ class GradientComparison:
             where = self.reference.kinked[traced]
             note = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
             return _with_note(comparison, Verdict.SUBGRADIENT, note)
-        if comparison.verdict is Verdict.MATCH and traced in self.reference.measured:
-            return _with_note(comparison, Verdict.MATCH, MEASURED.format(self.reference.measured[traced]))
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
+            where = self.reference.by_difference_quotient[traced]
+            return _with_note(comparison, Verdict.MATCH, BY_DIFFERENCE_QUOTIENT.format(where))
         if comparison.verdict is Verdict.UNDEFINED and (made := self._first_nan()) is not None:
             return _with_note(comparison, Verdict.UNDEFINED, made)
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
@@ -119,7 +121,7 @@ class GradientComparison:
             return self._nan or None
         return f"the derivative of '{self.reference.first_nan.outputs[0].text}' makes the first NaN"
 
-    def culprit(self) -> TracedCall | None:
+    def first_divergent_call(self) -> TracedCall | None:
         """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
         for call in reversed(self.trace.calls):
             known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
@@ -130,7 +132,7 @@ class GradientComparison:
 
     def _where(self) -> str | None:
         """Return in words where the gradients part."""
-        call = self.culprit()
+        call = self.first_divergent_call()
         return (
             None
             if call is None

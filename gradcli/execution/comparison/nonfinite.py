@@ -25,12 +25,12 @@ SAFE = "make the argument safe before the op: where(condition, {0}, 1), the cond
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """The place at which a call makes a NaN: the operand, the index in the result, upstream and local derivative."""
+    """The place at which a call makes a NaN: the operand, the index in the result, cotangent and local derivative."""
 
     call: TracedCall
     traced: TracedTensor
     index: tuple[int, ...] | None = None
-    upstream: float | None = None
+    cotangent: float | None = None
     factor: float | None = None
 
 
@@ -53,13 +53,13 @@ def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     if spot is None:
         return None
     text = f"the derivative of '{spot.call.outputs[0].text}' makes the first NaN"
-    if spot.upstream is None or spot.factor is None or spot.index is None:
+    if spot.cotangent is None or spot.factor is None or spot.index is None:
         return f"{text}; {_remedy(spot.call)}"
-    text += f"{show_index(spot.index)}: upstream gradient {spot.upstream:g} * local derivative {spot.factor:g} is NaN"
-    branch = _inactive_branch(trace, spot) if spot.upstream == 0 else None
+    text += f"{show_index(spot.index)}: upstream gradient {spot.cotangent:g} * local derivative {spot.factor:g} is NaN"
+    branch = _inactive_branch(trace, spot) if spot.cotangent == 0 else None
     if branch is not None:
         return f"{text}; {branch}"
-    source = _first(trace, gradients, torch.isinf) if math.isinf(spot.upstream) else None
+    source = _first(trace, gradients, torch.isinf) if math.isinf(spot.cotangent) else None
     if source is None or source.call is spot.call:
         return f"{text}; {_remedy(spot.call)}"
     return f"{text}; the infinity comes from the derivative of '{source.call.outputs[0].text}'; {_remedy(source.call)}"
@@ -76,14 +76,14 @@ def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
 def _first(
     trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], bad: Callable[[Tensor], Tensor]
 ) -> Spot | None:
-    """Return where, from the output back, a contribution first is bad though nothing upstream of it is."""
+    """Return where, from the output back, a contribution first is bad though no cotangent is."""
     for call in reversed(trace.calls):
-        weights = [gradients.get(output) for output in call.outputs]
-        known = [weight for weight in weights if weight is not None]
-        if not known or any(bool(bad(weight).any()) for weight in known):
+        cotangents = [gradients.get(output) for output in call.outputs]
+        known = [cotangent for cotangent in cotangents if cotangent is not None]
+        if not known or any(bool(bad(cotangent).any()) for cotangent in known):
             continue
         wanted = [t for t in call.inputs if (found := gradients.get(t)) is not None and bool(bad(found).any())]
-        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, weights)
+        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
         for traced, found in zip(wanted, local.autograd(wanted), strict=True):
             if bool(bad(found).any()):
                 return _spot(local, traced, bad)
@@ -92,16 +92,17 @@ def _first(
 
 def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor]) -> Spot:
     """Return the place in a call, with the numbers there where the call is elementwise."""
-    (weight, *others) = local.weights
-    is_complex = any(tensor.is_complex() for tensor in (*local.tensors.values(), *local.weights) if tensor is not None)
-    if local.call.op.kind is not Kind.POINTWISE or weight is None or others or is_complex:
+    (cotangent, *others) = local.cotangents
+    tensors = [*local.tensors.values(), *local.cotangents]
+    is_complex = any(tensor is not None and tensor.is_complex() for tensor in tensors)
+    if local.call.op.kind is not Kind.POINTWISE or cotangent is None or others or is_complex:
         return Spot(local.call, traced)
-    factor = local.factor(traced, weight.shape)
-    places = bad(weight * factor).nonzero()
+    factor = local.factor(traced, cotangent.shape)
+    places = bad(cotangent * factor).nonzero()
     if not len(places):
         return Spot(local.call, traced)
     index = tuple(places[0].tolist())
-    return Spot(local.call, traced, index, _number(weight, index), _number(factor, index))
+    return Spot(local.call, traced, index, _number(cotangent, index), _number(factor, index))
 
 
 def _inactive_branch(trace: Trace, spot: Spot) -> str | None:

@@ -36,17 +36,20 @@ SAME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Noise(Generic[Key]):
-    """Derivatives at their point, and again in each shaken run: (RUNS, *shape)."""
+    """How far derivatives scatter when the last bits of what they are computed from change."""
 
     values: Mapping[Key, Tensor]
+    """The derivatives at their point."""
     perturbed: Mapping[Key, Tensor]
+    """The derivatives again in each perturbed run: (RUNS, *shape)."""
     ceiling: float
+    """The most that is excused."""
 
     def rounding_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may be and still agree with it."""
         return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
 
-    def unknown(self, key: Key) -> Tensor:
+    def condition_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may truly be, as far as double precision can tell.
 
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
@@ -60,23 +63,23 @@ class Noise(Generic[Key]):
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
-def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
+def _perturb(tensor: Tensor, generator: torch.Generator) -> Tensor:
     if tensor.is_complex():
-        return torch.view_as_complex(_shake(torch.view_as_real(tensor.resolve_conj()), generator))
+        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator))
     steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
     return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
 
 
 def _perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of every value."""
-    decomposition = decompose(trace, lambda tensor: _shake(tensor, generator))
+    decomposition = decompose(trace, lambda tensor: _perturb(tensor, generator))
     DERIVATIONS.request(decomposition.requests())
     return decomposition
 
 
 def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    decomposition = decompose(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
+    decomposition = decompose(trace, moved={leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves})
     DERIVATIONS.request(decomposition.requests())
     return decomposition
 

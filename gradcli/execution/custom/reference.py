@@ -36,13 +36,13 @@ CluesOf = Callable[[str, "Side"], Clues]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The reference at the trial's point for one upstream gradient; `evidence` is None where `gap` says why."""
+    """The reference at the trial's point for one upstream gradient; `comparisons` is None where `gap` says why."""
 
     recording: Recording
     cotangent: Tensor
     right: Mapping[str, Tensor]
     decomposition: Decomposition | None
-    evidence: GradientComparison | None
+    comparisons: GradientComparison | None
     gap: str | None
 
     def leaf(self, name: str) -> TracedTensor:
@@ -51,7 +51,7 @@ class Side:
 
     def symbolic(self, name: str) -> Tensor | None:
         """Return the symbolic gradient of an input, or None."""
-        return None if self.evidence is None else self.evidence.reference.values.get(self.leaf(name))
+        return None if self.comparisons is None else self.comparisons.reference.values.get(self.leaf(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
         return Side(recording, cotangent, right, None, None, gap)
     DERIVATIONS.request(decomposition.requests())
     reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
-    evidence = GradientComparison.of(recording.trace, cotangent, {}, reference, trial.tolerance)
-    return Side(recording, cotangent, right, decomposition, evidence, None)
+    comparisons = GradientComparison.of(recording.trace, cotangent, {}, reference, trial.tolerance)
+    return Side(recording, cotangent, right, decomposition, comparisons, None)
 
 
 def _strays(decomposition: Decomposition, recording: Recording) -> str | None:
@@ -116,11 +116,11 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
     autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
     wrong = autograd.verdict is Verdict.MISMATCH
     clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
-    if side.evidence is None:
+    if side.comparisons is None:
         autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
         cause = likely_cause(own, right, clues) if wrong and own.shape == right.shape else None
         return Compared(name, gradient, autograd, None, cause)
-    symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
+    symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance, clues)
     reference = side.symbolic(name)
     if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
         autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, note=symbolic.note)
@@ -129,12 +129,12 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
 
 
 def _symbolic(
-    evidence: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
+    comparisons: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
 ) -> Comparison:
-    reference = evidence.reference
+    reference = comparisons.reference
     if leaf in reference.undecided:
         return Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[leaf])
     if leaf not in reference.values:
         return Comparison(Verdict.UNDECIDED, None, None, None, f"'{leaf.name}' has no symbolic derivative")
     own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
-    return evidence.compare(leaf, double(gradient), tolerance, own)
+    return comparisons.compare(leaf, double(gradient), tolerance, own)

@@ -19,7 +19,7 @@ from torch import Tensor
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.decomposition import Decomposition, Group
+from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
 from gradcli.ops.record import Kind, Op
@@ -41,13 +41,13 @@ def draw(decomposition: Decomposition, names: Mapping[TracedTensor, str], upstre
     drawing = _Serialiser(
         decomposition, {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
     )
-    for group in decomposition.groups:
+    for group in decomposition.calls:
         drawing.calls |= {decomposition.nodes[output]: group.call for output in group.call.outputs}
     nodes = [drawing.node(node) for node in decomposition.tape.nodes]
     place = drawing.places
     return {
         "nodes": nodes,
-        "groups": [_group(decomposition, group, place) for group in decomposition.groups if group.nodes],
+        "groups": [_group(decomposition, group, place) for group in decomposition.calls if group.nodes],
         "output": place[decomposition.nodes[decomposition.trace.output]],
         "upstream": upstream,
         "wanted": {name: place[decomposition.nodes[traced]] for traced, name in names.items() if _has_gradient(traced)},
@@ -106,7 +106,7 @@ def _has_gradient(traced: TracedTensor) -> bool:
     return traced.tensor.requires_grad
 
 
-def _group(decomposition: Decomposition, group: Group, places: Mapping[Node, int]) -> dict[str, Any]:
+def _group(decomposition: Decomposition, group: DecomposedCall, places: Mapping[Node, int]) -> dict[str, Any]:
     inputs = [traced for traced in _inputs(group.call) if traced in decomposition.nodes]
     return {
         "nodes": [places[node] for node in group.nodes],

@@ -5,14 +5,12 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError, first_line
@@ -20,23 +18,22 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import Memory
 from gradcli.language.program import Call, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Op
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 
-# Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
-SURELY_SMALL = 1 << 16
-
 
 @dataclass(slots=True, eq=False)
 class TracedTensor:
-    """A tensor of the trace and what the program calls it; `text` is the source that made it."""
+    """A tensor of the trace and what the program calls it."""
 
     tensor: Tensor
     name: str | None
     text: str
+    """The source that made it."""
     is_leaf: bool = False
 
 
@@ -67,12 +64,15 @@ class TracedCall:
 
 @dataclass(slots=True)
 class Trace:
-    """What happened: leaves, calls in order, and the output; `constants` says which leaves had to be some, and why."""
+    """What happened when a program ran."""
 
     leaves: list[TracedTensor]
     calls: list[TracedCall] = field(default_factory=list)
+    """In the order in which they ran."""
     output: Any = None
+    """A traced tensor, unless the program's last statement is something else."""
     constants: Mapping[str, str] = field(default_factory=dict)
+    """Why a leaf had to be a constant, by the leaf's name."""
 
     @property
     def tensors(self) -> list[TracedTensor]:
@@ -90,7 +90,7 @@ class Tracer:
         self.limits = limits
         self.most_rounds = limits.operations
         self.largest_exponent = limits.exponent
-        self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
+        self.memory = Memory(limits, [leaf.tensor for leaf in trace.leaves])
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a traced value."""
@@ -107,9 +107,9 @@ class Tracer:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
         ready = invocation(op, call, lambda traced: traced.tensor)
-        self._check_size(ready)
+        self.memory.check(ready)
         result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
-        self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
+        self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
@@ -130,22 +130,6 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
-
-    def _check_size(self, ready: partial[Any]) -> None:
-        """Refuse a result beyond the limits before it takes any memory."""
-        if _bound([ready.args, ready.keywords]) > SURELY_SMALL:
-            self._check_shapes(_meta(ready))
-
-    def _check_shapes(self, shapes: Sequence[torch.Size]) -> int:
-        """Return the bytes of tensors of these shapes, if the limits allow them."""
-        for shape in shapes:
-            _check_shape(shape, self.limits)
-        size = sum(shape.numel() for shape in shapes) * 8
-        used, most = (self.used + size) / 2**30, self.limits.memory / 2**30
-        if used > most:
-            message = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
-            raise LimitError(message, hint="`--max-memory` raises the limit")
-        return size
 
 
 def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
@@ -190,43 +174,6 @@ def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
     error = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
     error.leaf, error.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
     return error
-
-
-def _bound(value: Any) -> int:
-    """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
-    return math.prod(max(_size(leaf), 1) for leaf in tree.leaves(value))
-
-
-def _size(leaf: Any) -> int:
-    if isinstance(leaf, Tensor):
-        return leaf.numel()
-    return abs(leaf) if isinstance(leaf, int) else 1
-
-
-def _meta(ready: partial[Any]) -> list[torch.Size]:
-    """Return the shapes of an op's results, found without computing them."""
-    try:
-        with torch.no_grad(), torch.device("meta"):
-            result = ready.func(*tree.map(_on_meta, ready.args), **tree.map(_on_meta, ready.keywords))
-    except NotImplementedError:
-        return []  # the size depends on the data (masked_select): it cannot be larger than its input
-    except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
-        return []
-    return [tensor.shape for tensor in tree.tensors(result)]
-
-
-def _on_meta(leaf: Any) -> Any:
-    return leaf.detach().to("meta") if isinstance(leaf, Tensor) else leaf
-
-
-def _check_shape(shape: torch.Size, limits: Limits) -> None:
-    text = "x".join(str(size) for size in shape)
-    if len(shape) > limits.rank:
-        msg = f"a result of shape {text} has {len(shape)} axes, more than the limit of {limits.rank}"
-        raise LimitError(msg, hint="`--max-rank` raises the limit")
-    if shape.numel() > limits.elements:
-        msg = f"a result of shape {text} has {shape.numel()} elements, more than the limit of {limits.elements}"
-        raise LimitError(msg, hint="`--max-elements` raises the limit")
 
 
 def traced_in(value: Any) -> list[TracedTensor]:

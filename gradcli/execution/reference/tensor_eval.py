@@ -22,7 +22,7 @@ Perturbation = Callable[[Tensor], Tensor]
 
 
 def identity(value: Tensor) -> Tensor:
-    """Return a value as it is: no shaking."""
+    """Return a value as it is."""
     return value
 
 

@@ -37,13 +37,13 @@ class Settlement:
         return "symbolic" if self.symbolic > 100 * self.autograd else None
 
 
-def arbitrate(run: Run, evidence: GradientComparison) -> Settlement | None:
+def arbitrate(run: Run, comparisons: GradientComparison) -> Settlement | None:
     """Return what 50 digits say of the call at which the gradients part; None unless it is pointwise."""
-    call = evidence.culprit()
+    call = comparisons.first_divergent_call()
     if run.decomposition is None or call is None or call.op.kind is not Kind.POINTWISE:
         return None
     node = run.decomposition.nodes[call.outputs[0]]
-    upstream = evidence.reference.values.get(call.outputs[0])
+    upstream = comparisons.reference.values.get(call.outputs[0])
     if upstream is None or len(node.edges) == 0:
         return None
     found = [_settle_edge(run, call, node, edge, upstream) for edge in node.edges]

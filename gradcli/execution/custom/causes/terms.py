@@ -86,7 +86,7 @@ def _adjoints(side: Side) -> Adjoints:
 def _texts(decomposition: Decomposition) -> dict[Node, str]:
     """Return what each node is called: the call that made it, and the op inside its definition if it has several."""
     found: dict[Node, str] = {}
-    for group in decomposition.groups:
+    for group in decomposition.calls:
         text = f"'{group.call.outputs[0].text}'"
         for node in group.nodes:
             inner = isinstance(node.origin, tuple) and len(group.nodes) > 1
