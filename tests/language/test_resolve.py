@@ -15,7 +15,8 @@ def check(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["sin(x)*y", "torch.linalg.norm(x)", "x.sum() / x.size(0)", "x + y @ z", "X.numel()*sum(X)", "sort(x.T).values"]
+    "source",
+    ["sin(x)*y", "torch.linalg.norm(x)", "x.sum() / x.size(0)", "x + y @ z", "X.numel()*sum(X)", "sort(x.T).values"],
 )
 def test_known_functions_pass(source: str) -> None:
     check(source)
