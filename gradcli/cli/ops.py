@@ -55,7 +55,6 @@ def ops(
       gradcli ops sigmoid
       gradcli ops torch.linalg.solve
       gradcli ops --json
-      gradcli ops --format markdown -o docs/ops/
     """
     from gradcli.catalogue import page, pages, with_derivative
     from gradcli.cli.output import write

@@ -11,8 +11,8 @@ from gradcli.report.op_page import OpPage
 
 HEAD = """# The op table
 
-Written by `gradcli ops --format markdown` from the table that gradcli itself works with: {count} ops. An op is given only
-by its definition; every derivative here is derived from it.
+Written by `gradcli ops --format markdown` from the table that gradcli itself works with: {count} ops. An op is
+given only by its definition; every derivative here is derived from it.
 
 | kind | the definition is |
 |---|---|
