@@ -117,6 +117,12 @@ def test_broadcast_axes_are_named() -> None:
     assert {name: part.summed_axes for name, (part,) in found.items() if part.summed_axes} == {"b": (0, 2), "A": (0,)}
 
 
+def test_batch_axes_of_a_matrix_product_with_a_sum_are_named() -> None:
+    shapes = {"C": (1, 2, 4), "A": (5, 2, 3), "B": (5, 3, 4)}
+    found = contributions(trace("baddbmm(C, A, B).sum()", shapes=shapes))
+    assert {name: part.summed_axes for name, (part,) in found.items() if part.summed_axes} == {"C": (0,)}
+
+
 def test_what_no_gradient_passes_is_no_step() -> None:
     report = trace("u = a*a; k = (a > 1)*c; a*k", constants=("c",))
     assert [step.source for step in report.trace or ()] == ["a*k"]

@@ -38,6 +38,8 @@ CASES: list[tuple[str, Any, Verdict, list[str]]] = [
     ("acos(w) * 0", 1.0, UNDEFINED, ["0 * local derivative -inf", "clamp(w, -1 + 1e-7, 1 - 1e-7)"]),
     ("w*1e300*1e300", 2.0, UNDEFINED, ["'w*1e300*1e300' is infinite here, for w*1e300 = 2e+300"]),
     ("w*inf", 2.0, Verdict.MATCH, ["the derivative of 'w*inf' is infinite here"]),
+    ("sqrt(norm(w))", [0.0, 0.0], UNDEFINED, ["'norm(w)' makes the first NaN", "sqrt(sum(w**2) + 1e-12)"]),
+    ("tan(w) * inf", 0.0, UNDEFINED, ["make the argument safe before the op"]),
     ("sqrt(w)", 0.0, Verdict.MATCH, ["the derivative of 'sqrt(w)' is infinite here", "w + 1e-12"]),
 ]
 

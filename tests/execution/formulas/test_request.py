@@ -86,7 +86,23 @@ def test_a_view_reads_affinely_and_a_reshape_that_merges_axes_does_not() -> None
     assert "read" not in sketch_of("x.reshape(6)", x=(2, 3))["x.reshape(6)"]
 
 
-@pytest.mark.parametrize("source", ["amax(x, dim=1)", "max(x, dim=1).values", "x[tensor([1, 0])]"])
+@pytest.mark.parametrize(
+    ("source", "places"),
+    [
+        ("split_with_sizes(x, [1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("unsafe_split_with_sizes(x, [1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("x.split([1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("linalg.diagonal(x, offset=1)", [[0, 1, 0], [1, 1, 0]]),
+        ("as_strided(x, (3, 2), (3, 1))", [[0, 1, 0], [0, 1, 1]]),
+    ],
+)
+def test_every_op_that_only_moves_data_may_read_affinely(source: str, places: list[list[int]]) -> None:
+    assert sketch_of(source, x=(3, 3))[source]["read"] == {"node": 0, "places": places}
+
+
+@pytest.mark.parametrize(
+    "source", ["amax(x, dim=1)", "max(x, dim=1).values", "x[tensor([1, 0])]", "masked_select(x, x > 0)"]
+)
 def test_what_the_data_chooses_is_no_affine_read(source: str) -> None:
     nodes = sketch_of(source, x=(2, 3)).values()
     assert any(node["inputs"] and "read" not in node and "formula" not in node for node in nodes)
