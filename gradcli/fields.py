@@ -79,6 +79,9 @@ def _check_of(kind: Any) -> Check:
         return partial(_check_entries, *map(_check_of, arguments))
     if NoneType in arguments and len(arguments) == 2:  # noqa: PLR2004 (`X | None`)
         return partial(_check_optional, _check_of(next(one for one in arguments if one is not NoneType)))
+    if any(get_origin(one) is Literal for one in arguments):  # among types that are left to the value's reader
+        words = [word for one in arguments if get_origin(one) is Literal for word in get_args(one)]
+        return partial(_check_word_or_number, words)
     return partial(_check_type, kind, WORDS[kind]) if kind in WORDS else _pass
 
 
@@ -97,6 +100,12 @@ def _check_word(words: Sequence[str], value: Any) -> Any:
         hint = did_you_mean(str(value), words, f"it can be {', '.join(words)}")
         raise InputError(f"there is no {_quoted(value)}", hint=hint)
     return value
+
+
+def _check_word_or_number(words: Sequence[str], value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refusal("finite", value)
+    return _check_word(words, value) if isinstance(value, str) else value
 
 
 def _check_optional(check: Check, value: Any) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
 
 Count = Annotated[int, Range()]
+Seconds = Annotated[float, Range(0, 1e9)]  # 31 years: what a timer of the operating system takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,19 @@ class Limits:
     """Bytes of the graph in all, estimated."""
     exponent: Count = 1_000
     """Size of a constant exponent."""
-    derivation_time: Annotated[float, Range()] = 10.0
+    derivation_time: Seconds = 10.0
     """Seconds for one symbolic derivation."""
 
     def __post_init__(self) -> None:
         """Refuse what is not a limit: InputError names the field."""
         check_fields(self)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Refuse the shape of a tensor that has too many dimensions or elements: LimitError."""
+        if len(shape) > self.rank:
+            message = f"{len(shape)} dimensions are more than {self.rank}"
+            raise LimitError(message, hint="`--max-rank` raises the limit")
+        # A size of 0 must not hide a dimension that PyTorch would refuse.
+        if math.prod(max(size, 1) for size in shape) > self.elements:
+            message = f"the tensor has more than {self.elements:,} elements"
+            raise LimitError(message, hint="`--max-elements` raises the limit")

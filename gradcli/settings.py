@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
+from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
-from gradcli.limits import Limits
+from gradcli.limits import Limits, Seconds
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
@@ -23,8 +24,6 @@ DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "co
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
 Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
-
-LONGEST = 1e9  # seconds, 31 years: what a timer of the operating system takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +92,18 @@ class Settings:
     """Relative tolerance; None stands for that of the dtype."""
     atol: Annotated[float, Range(0, math.inf)] | None = None
     """Absolute tolerance; None stands for that of the dtype."""
-    timeout: Annotated[float, Range(0, LONGEST)] = 60.0
+    timeout: Seconds = 60.0
     """Seconds for the whole run."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         """Refuse what is not a setting: InputError names the field."""
         check_fields(self)
+        for shape in self.shapes.values():
+            try:
+                self.limits.check_shape(shape)
+            except LimitError as error:
+                raise error.about("shapes") from None
 
     @property
     def tolerance(self) -> Tolerance:

@@ -44,6 +44,12 @@ def test_what_passes_and_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not gradcli.check_function(Cube, {"x": torch.tensor([2.0, -1.0])})
 
 
+@pytest.mark.parametrize("vector", [object(), [[1.0], [1.0, 2.0]], {"x": 1.0}])
+def test_what_is_no_vector_is_refused(vector: object) -> None:
+    with pytest.raises(gradcli.GradcliError, match="grad-output"):
+        gradcli.evaluate("x*x", {"x": [1.0, 2.0]}, grad_output=vector)
+
+
 def test_one_name_stands_for_itself() -> None:
     inputs = {"ab": 2.0, "cd": 5.0}
     report = gradcli.evaluate("ab*cd", inputs, wrt="ab", constants="cd")

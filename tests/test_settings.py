@@ -11,7 +11,7 @@ import pytest
 
 import gradcli
 from gradcli.cli.app import main
-from gradcli.errors import InputError
+from gradcli.errors import InputError, LimitError
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 from gradcli.suite.read import read_suite
@@ -58,6 +58,8 @@ PYTHON: list[tuple[str, Any, str]] = [
     ("constants", [1], "it must be text, not 1"),
     ("constants", b"x", "it must be a sequence, not b'x'"),
     ("constants", {"x": 1}, "it must be a sequence"),
+    ("grad_output", "twos", "there is no 'twos'"),
+    ("grad_output", math.nan, "it must be finite, not nan"),
     ("wrt", 1.5, "it must be a sequence, not 1.5"),
     ("claims", "x=1", "it must be a mapping, not 'x=1'"),
     ("claims", {"x": 1}, "it must be text, not 1"),
@@ -99,6 +101,7 @@ def test_the_command_line_is_told_the_option(
     [
         (["eval", "x", "--rtol", "nan"], f"--rtol: {NEGATIVE}nan"),
         (["eval", "x", "--max-rank", "-1"], f"--max-rank: {SEED}-1"),
+        (["eval", "x", "--max-derivation-time", "1e18"], f"--max-derivation-time: {SECONDS}"),
         (["eval", "x", "--max-derivation-time", "nan"], "--max-derivation-time: it must be a finite number"),
         (["eval", "x", "--max-memory", "2XB"], "--max-memory: this is not a size"),
         (["accumulate", "x", "--times", "0"], f"--times: {POSITIVE}0"),
@@ -139,6 +142,21 @@ def test_a_suite_points_at_a_key_with_a_hyphen(tmp_path: Path) -> None:
 def test_a_shape_is_whole_numbers(shape: Any) -> None:
     with pytest.raises(InputError, match=r"^shapes: it must be"):
         gradcli.check_function("none.py:Square", shapes={"x": shape})
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "hint"),
+    [
+        ((10**6, 10**6), "the tensor has more than 10,000,000 elements", "--max-elements"),
+        ((0, 10**12), "the tensor has more than 10,000,000 elements", "--max-elements"),
+        ((1,) * 9, "9 dimensions are more than 8", "--max-rank"),
+    ],
+)
+def test_a_shape_beyond_the_limits_is_refused(shape: tuple[int, ...], words: str, hint: str) -> None:
+    with pytest.raises(LimitError, match=f"^shapes: {words}") as caught:
+        gradcli.check_function("none.py:Square", shapes={"x": shape})
+    assert hint in (caught.value.hint or "")
+    assert Settings(shapes={"x": (10**6, 20)}, limits=Limits(elements=10**8)).shapes
 
 
 def test_a_limit_is_refused_by_its_own_name() -> None:

@@ -26,6 +26,12 @@ class OptionText:
         hint = f"`{raised_by}` raises the limit"
         return LimitError(message, option=self.option, source=self._source, span=self._span(start, end), hint=hint)
 
+    def point(self, error: GradcliError) -> GradcliError:
+        """Return an error of a value as one about the characters that the value was read from."""
+        return type(error)(
+            error.text, option=self.option, source=self._source, span=self._span(0, None), hint=error.hint
+        )
+
     def split_name(self) -> tuple[str | None, int]:
         """Return the name before the first `=` (None without one) and where the rest starts."""
         name, equals, rest = self.text.partition("=")

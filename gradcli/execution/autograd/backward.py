@@ -65,7 +65,10 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
 
 def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     """Return numbers in the dtype, or as complex numbers where there is one among them."""
-    found = torch.tensor(given)
+    try:
+        found = torch.tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"--grad-output is not a tensor: {error}") from None
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 

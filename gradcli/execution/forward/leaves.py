@@ -21,6 +21,7 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
 
     Raises InputError for a value that contradicts a shape, or a file that cannot be read.
     """
+    _check_device(settings.device)
     values = {**read_values(settings.values_file), **settings.values, **given}
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
@@ -33,6 +34,15 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
         leaves[name] = _finished(name, tensor, settings)
     return leaves
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that this PyTorch does not have, or that holds no numbers."""
+    try:
+        torch.zeros((), device=name).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"'{name}' cannot be used; PyTorch says: {reason}", option="--device") from None
 
 
 def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Generator, settings: Settings) -> Tensor:
