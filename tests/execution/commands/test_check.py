@@ -90,7 +90,7 @@ def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(monkeypatch: pyt
     original = tracer.target_of
     monkeypatch.setattr(tracer, "target_of", lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call))
     monkeypatch.setattr(
-        "gradcli.execution.forward.replay.target_of",
+        "gradcli.execution.forward.rerun.target_of",
         lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call),
     )
     report = check("sinh(x)")
@@ -101,7 +101,7 @@ def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(monkeypatch: pyt
 def test_a_forward_that_is_not_what_its_gradient_says_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     original = tracer.target_of
     doubled = lambda op, call: (lambda value: 2 * torch.sin(value)) if op.name == "sin" else original(op, call)  # noqa: E731
-    monkeypatch.setattr("gradcli.execution.forward.replay.target_of", doubled)
+    monkeypatch.setattr("gradcli.execution.forward.rerun.target_of", doubled)
     report = check("sin(x)")
     assert report["x"].verdict is Verdict.UNDECIDED
     assert report["x"].dissenter == "finite-difference"
