@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
@@ -11,6 +10,12 @@ from gradcli.report.report import TensorReport, Verdict, WitnessReport
 from gradcli.witnesses import WITNESSES
 
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
+
+BUT = "autograd agrees with the symbolic derivative, but"
+ELSE = "PyTorch's forward may not compute what the definition says"
+CHOICE = "at a kink of the program autograd's choice lies between the one-sided derivatives"
+KINKS = "autograd's choices at single kinks do not make a derivative of the program"
+DECISIONS = "autograd takes what the program decides by its values for constant, and its derivative is another"
 
 
 def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -22,11 +27,16 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorRepo
     if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
         verdict = combined(numerical.witnesses.values())
         dissenter = "autograd" if verdict is Verdict.MISMATCH else None
-        return _noted(report, verdict, dissenter, _words(numerical, Verdict.MISMATCH))
+        words = _words(numerical, verdict) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
+        return _noted(report, verdict, dissenter, words)
     if report.verdict is Verdict.UNDECIDED:
         return _without_symbolic(report, numerical)
+    if report.verdict in AGREE and numerical.by(Verdict.UNDEFINED):
+        return _noted(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
     if report.verdict in AGREE and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)
+    if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
+        return _at_a_kink(report, numerical)
     if report.verdict is Verdict.MISMATCH:
         return _sided(report, numerical)
     return report
@@ -42,21 +52,40 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
 
 
 def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
-    if combined(numerical.witnesses.values()) is Verdict.MISMATCH:
-        return _noted(report, Verdict.MISMATCH, "autograd", _words(numerical, Verdict.MISMATCH))
+    verdict = combined(numerical.witnesses.values())
+    if verdict is Verdict.UNDEFINED:
+        return _noted(report, verdict, None, _notes(numerical, verdict))
+    if verdict is Verdict.MISMATCH:
+        return _noted(report, verdict, "autograd", _words(numerical, verdict))
     agreeing = ", ".join(WITNESSES[name].phrase for name in numerical.by(*AGREE))
     return _noted(report, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
 
 
 def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
-    denying = numerical.by(Verdict.MISMATCH)
-    denied = not numerical.by(*AGREE)
-    verdict = Verdict.UNDECIDED if denied and not numerical.conventions else report.verdict
-    why = "; PyTorch's forward may not compute what the definition says" if denied else ""
-    why = f"; by PyTorch's convention {', '.join(numerical.conventions)}" if numerical.conventions else why
-    words = f"autograd agrees with the symbolic derivative, but {_words(numerical, Verdict.MISMATCH)}{why}"
-    return _noted(report, verdict, denying[0], words)
+    denying, denied = numerical.by(Verdict.MISMATCH), not numerical.by(*AGREE)
+    words = _words(numerical, Verdict.MISMATCH)
+    if numerical.conventions:
+        words = f"{BUT} {words}; by PyTorch's convention {', '.join(numerical.conventions)}"
+        return _noted(report, report.verdict, denying[0], words)
+    if report.verdict is Verdict.SUBGRADIENT:
+        report = dataclasses.replace(report, note=None)  # it says that the choice is one of the derivatives
+        return _noted(report, Verdict.MISMATCH, "autograd", f"{KINKS}: {words}")
+    if numerical.decides:
+        return _noted(report, Verdict.MISMATCH, "autograd", f"{DECISIONS}: {words}")
+    verdict, why = (Verdict.UNDECIDED, f"; {ELSE}") if denied else (report.verdict, "")
+    return _noted(report, verdict, denying[0], f"{BUT} {words}{why}")
+
+
+def _at_a_kink(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where the program as a whole has a kink, and autograd's gradient is one of the choices there.
+
+    A symbolic derivative that is another choice is none that contradicts it.
+    """
+    if numerical.by(Verdict.MISMATCH):
+        return _sided(report, numerical)
+    report = report if report.verdict is Verdict.MATCH else dataclasses.replace(report, note=None)
+    return _noted(report, Verdict.SUBGRADIENT, None, CHOICE)
 
 
 def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -80,9 +109,15 @@ def _words(numerical: NumericalVerdict, verdict: Verdict) -> str | None:
         witness, phrase = numerical.witnesses[name], WITNESSES[name].phrase
         if witness.max_abs_error is not None:
             parts.append(f"{phrase} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
-        else:
-            parts.append(f"{phrase} is of order {witness.order or math.nan:.2f}")
+        elif witness.order is not None:
+            parts.append(f"{phrase} is of order {witness.order:.2f}")
     return ", ".join(parts) or None
+
+
+def _notes(numerical: NumericalVerdict, verdict: Verdict) -> str | None:
+    """Return the notes of the witnesses that came to a verdict, each once."""
+    notes = dict.fromkeys(numerical.witnesses[name].note for name in numerical.by(verdict))
+    return "; ".join(note for note in notes if note) or None
 
 
 def _noted(report: TensorReport, verdict: Verdict | None, dissenter: str | None, words: str | None) -> TensorReport:

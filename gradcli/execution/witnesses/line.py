@@ -69,7 +69,7 @@ class Line:
     def _tensors(self, vector: Tensor) -> dict[str, Tensor]:
         sizes = [real(self.point[name]).numel() for name in self.names]
         parts = zip(self.names, vector.split(sizes), strict=True)
-        return {name: _shaped(part, self.point[name]) for name, part in parts}
+        return {name: shaped(part, self.point[name]) for name, part in parts}
 
     def changes(self, directions: Tensor | None, entries: Tensor, steps: Tensor) -> Tensor:
         """Return L's change for each step along each direction, or entry: a row per direction, a column per step."""
@@ -130,7 +130,7 @@ def real(tensor: Tensor) -> Tensor:
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
-def _shaped(part: Tensor, like: Tensor) -> Tensor:
+def shaped(part: Tensor, like: Tensor) -> Tensor:
     """Return real numbers in the shape of a tensor, complex if it is."""
     if like.is_complex():
         return torch.view_as_complex(part.reshape(*like.shape, 2))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from gradcli.execution.forward.replay import Replay
+from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.line import Values
+from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
 from gradcli.report.report import Verdict, WitnessReport
 from gradcli.tolerance import Tolerance
@@ -19,6 +20,8 @@ DOUBLE = Tolerance.of("float64")
 
 # In a program with more calls than this only leaves are checked: each tensor takes runs of what follows it.
 MOST_CALLS = 64
+# How far to go, relative to the entries, to see whether the program decides otherwise next to a point.
+NEXT = 2.0**-40
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class NumericalVerdict:
     """The witnesses that say that the symbolic derivative is wrong."""
     conventions: tuple[str, ...] = ()
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
+    decides: bool = False
+    """Whether the program decides something otherwise next to the point: it is then known where witnesses deny."""
 
     def by(self, *verdicts: Verdict) -> list[str]:
         """Return the names of the witnesses that came to one of these verdicts."""
@@ -41,7 +46,7 @@ class NumericalWitnesses:
     """The numerical witnesses of one run."""
 
     run: Run
-    replay: Replay
+    rerun: Rerun
     tolerance: Tolerance
     witnesses: Mapping[str, Witness]
 
@@ -49,27 +54,44 @@ class NumericalWitnesses:
     def of(run: Run) -> NumericalWitnesses:
         """Return the witnesses that the run's settings name."""
         settings = run.settings
-        return NumericalWitnesses(run, Replay.of(run.trace), settings.tolerance, witnesses(settings.witnesses))
+        rerun = Rerun.of(run.program, settings, run.trace)
+        return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(settings.witnesses))
 
     def check(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
         """Return what the witnesses say of a tensor's gradient; None where it is not looked at."""
         if not traced.is_leaf and len(self.run.trace.calls) > MOST_CALLS:
             return None
         question = self.question(traced)
+        if question is None:
+            return None
         reports = checked(self.witnesses, question, gradient, self.tolerance)
         doubted = {} if reference is None else checked(self.witnesses, question, reference, DOUBLE)
         against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
-        return NumericalVerdict(reports, against, tuple(conventions))
+        denied = any(report.verdict is Verdict.MISMATCH for report in reports.values())
+        decides = denied and self.decides(traced)
+        return NumericalVerdict(reports, against, tuple(conventions), decides=decides)
 
-    def question(self, traced: TracedTensor) -> Question:
-        """Return the run as a function of one tensor."""
-        name = self.run.names[traced]
+    def decides(self, traced: TracedTensor) -> bool:
+        """Return whether the program decides anything otherwise for a tiny change of a tensor."""
+        value = self.rerun.value(traced)
+        if value is None or not value.numel():
+            return False
+        ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
+        shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
+        scale = NEXT * value.abs().clamp_min(1.0)
+        return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
+
+    def question(self, traced: TracedTensor) -> Question | None:
+        """Return the run as a function of one tensor; None if the program does not make it in double precision."""
+        name, value = self.run.names[traced], self.rerun.value(traced)
+        if value is None:
+            return None
 
         def function(tensors: Values) -> Tensor:
-            return self.replay.output({traced: tensors[name]})
+            return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: self.replay.values[traced]}, name, self.run.cotangent)
+        return Question(function, {name: value}, name, self.run.cotangent)
 
 
 def checked(

@@ -29,6 +29,8 @@ class Quotients:
     below: Tensor
     above: Tensor
     """The one-sided derivatives."""
+    sided_error: Tensor
+    """An estimate of how far off these two may be."""
     magnitude: float
     """The size of the terms that L is a sum of."""
     directions: Tensor | None = None
@@ -59,8 +61,8 @@ def along(line: Line, directions: Tensor) -> Quotients:
 
 def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     """Return the quotients along each direction, with smaller steps where larger ones are not good enough."""
-    best = torch.full((4, count), math.nan, dtype=torch.float64)
-    best[1] = math.inf
+    best = torch.full((5, count), math.nan, dtype=torch.float64)
+    best[[1, 4]] = math.inf
     rows = torch.arange(count)
     for step in STEPS:
         if not len(rows):
@@ -72,11 +74,11 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
         largest = best[0][best[0].isfinite()].abs().max() if bool(best[0].isfinite().any()) else torch.tensor(0.0)
         floor = GOOD * max(float(largest), EPSILON * line.magnitude)
         rows = (~(best[1] <= floor)).nonzero()[:, 0]
-    return Quotients(best[0], best[1], best[2], best[3], line.magnitude, directions)
+    return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
 
 
 def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Tensor) -> Tensor:
-    """Return value, error, and the derivatives from below and above, by steps of 1, 1/2 and 1/4 to both sides.
+    """Return value, error, the derivatives from below and above, and theirs, by steps of 1, 1/2 and 1/4 to both sides.
 
     Richardson's table in h² for central and in h for one-sided differences; the error is the last correction, and
     the rounding error of the shortest step.
@@ -86,9 +88,11 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     quotients = line.changes(directions, rows, steps) / steps
     above, below = quotients[:, :3].T, quotients[:, 3:].T
     value, correction = _limit((above + below) / 2, 4.0)
+    (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
     rounding = 4 * EPSILON * line.magnitude / (step / 4)
     error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
-    return torch.stack([value, error, _limit(below, 2.0)[0], _limit(above, 2.0)[0]])
+    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
+    return torch.stack([value, error, low, high, sided_error])
 
 
 def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,7 @@ class Taylor:
         """Return what the Taylor test says of a gradient."""
         roundoff = tolerance.relative if tolerance.normwise else 0.0
         found = remainder(question.line, gradient, roundoff)
-        said = agreement(found.quotients, gradient, tolerance)
+        said = agreement(question.line, found.quotients, gradient, tolerance)
         verdict, note = said.verdict, said.note
         if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
             verdict, note = Verdict.UNDECIDED, "the remainder's order is that of a function that is not smooth here"

@@ -8,10 +8,11 @@ import torch
 from gradcli.execution.autograd.functional import function_of
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward import tracer
-from gradcli.execution.forward.replay import Replay
+from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.tracer import Trace
 from gradcli.language.parser import parse
-from gradcli.settings import Limits
+from gradcli.limits import Limits
+from gradcli.settings import Settings
 
 
 def trace_of(program: str, *values: float) -> Trace:
@@ -41,6 +42,6 @@ def test_everything_that_runs_a_call_runs_what_is_planted(program: str, plant: C
     (leaf,), other = trace.leaves, torch.tensor([3.0, 4.0], dtype=torch.float64)
     call = next(call for call in trace.calls if call.op.name == "exp")
     assert trace.output.tensor.tolist() == [10.0, 20.0]
-    assert Replay.of(trace).output({leaf: other}).tolist() == [30.0, 40.0]
+    assert Rerun.of(parse(program), Settings(), trace).output({leaf: other}).tolist() == [30.0, 40.0]
     assert function_of(trace, [leaf])(other).tolist() == [30.0, 40.0]
     assert LocalCall(call, {leaf: other}, [torch.ones(2)]).autograd([leaf])[0].tolist() == [10.0, 10.0]

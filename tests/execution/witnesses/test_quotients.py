@@ -45,6 +45,19 @@ def finite_differences(function: ScalarFunction, point: Values, name: str, cotan
     return by_entries(Line.of(function, point, [name], cotangent))
 
 
+def verdict_on(
+    gradient: Tensor,
+    function: ScalarFunction,
+    point: Values,
+    cotangent: Tensor,
+    name: str = "x",
+    *,
+    tolerance: Tolerance = DOUBLE,
+) -> Verdict:
+    line = Line.of(function, point, [name], cotangent)
+    return agreement(line, by_entries(line), gradient, tolerance).verdict
+
+
 def taylor(function: ScalarFunction, point: Values, gradient: Tensor, cotangent: Tensor, name: str = "x") -> Remainder:
     return remainder(Line.of(function, point, [name], cotangent), gradient)
 
@@ -73,7 +86,7 @@ def test_differences_know_their_own_error(
     found = finite_differences(named, point, "x", cotangent)
     assert bool(((found.value - right).abs() <= 10 * found.error).all())
     assert float((found.error / right.abs().max()).max()) < 1e-5
-    assert agreement(found, right, DOUBLE).verdict is Verdict.MATCH
+    assert verdict_on(right, named, point, cotangent) is Verdict.MATCH
 
 
 @pytest.mark.parametrize(("function", "derivative", "values"), SCALAR, ids=NAMES)
@@ -123,7 +136,7 @@ def test_every_entry_of_a_network_agrees(name: str) -> None:
 )
 def test_a_wrong_entry_is_seen(spoil: Callable[[Tensor], Tensor]) -> None:
     wrong = spoil(gradients(NETWORK, COTANGENT)["W"])
-    assert agreement(finite_differences(network, NETWORK, "W", COTANGENT), wrong, DOUBLE).verdict is Verdict.MISMATCH
+    assert verdict_on(wrong, network, NETWORK, COTANGENT, "W") is Verdict.MISMATCH
 
 
 def test_a_linear_function_has_no_remainder() -> None:
@@ -135,15 +148,13 @@ def test_a_linear_function_has_no_remainder() -> None:
 @pytest.mark.parametrize(("choice", "verdict"), [(0.0, "subgradient"), (1.0, "subgradient"), (1.5, "mismatch")])
 def test_a_kink_is_seen_from_both_sides(choice: float, verdict: str) -> None:
     named, point = question(torch.relu, [0.0, 1.0])
-    found = finite_differences(named, point, "x", torch.ones(2))
-    assert agreement(found, tensor([choice, 1.0]), DOUBLE).verdict == verdict
+    assert verdict_on(tensor([choice, 1.0]), named, point, torch.ones(2)) == verdict
 
 
 def test_where_no_difference_can_be_taken_nothing_is_said() -> None:
     named, point = question(torch.sqrt, [0.0])
-    found = finite_differences(named, point, "x", torch.ones(1))
-    assert agreement(found, tensor([math.inf]), DOUBLE).verdict is Verdict.UNDECIDED
-    assert agreement(found, tensor([math.nan]), DOUBLE).verdict is Verdict.UNDEFINED
+    assert verdict_on(tensor([math.inf]), named, point, torch.ones(1)) is Verdict.UNDECIDED
+    assert verdict_on(tensor([math.nan]), named, point, torch.ones(1)) is Verdict.UNDEFINED
 
 
 def test_a_function_that_refuses_to_run_all_at_once_is_run_one_by_one() -> None:
@@ -161,9 +172,9 @@ def test_a_large_tensor_is_looked_at_along_random_directions() -> None:
     assert found.directions is not None
     assert len(found.value) == len(found.directions) == PROJECTIONS
     right = 2 * point["x"]
-    assert agreement(found, right, DOUBLE).verdict is Verdict.MATCH
+    assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MATCH
     right[17] *= 1.01
-    assert agreement(found, right, DOUBLE).verdict is Verdict.MISMATCH
+    assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MISMATCH
 
 
 def test_a_complex_tensor_follows_pytorchs_convention() -> None:
@@ -175,19 +186,17 @@ def test_a_complex_tensor_follows_pytorchs_convention() -> None:
     def function(tensors: Values) -> Tensor:
         return tensors["z"].exp() * tensors["z"].conj()
 
-    found = finite_differences(function, point, "z", cotangent)
-    assert agreement(found, right, DOUBLE).verdict is Verdict.MATCH
-    assert agreement(found, right.conj(), DOUBLE).verdict is Verdict.MISMATCH
+    assert verdict_on(right, function, point, cotangent, "z") is Verdict.MATCH
+    assert verdict_on(right.conj(), function, point, cotangent, "z") is Verdict.MISMATCH
     assert taylor(function, point, right, cotangent, "z").order == pytest.approx(2.0, abs=0.02)
 
 
 def test_a_gradient_in_low_precision_is_granted_its_rounding() -> None:
     right = gradients(NETWORK, COTANGENT)["W"]
     low, tolerance = right.to(torch.bfloat16), Tolerance.of("bfloat16")
-    found = finite_differences(network, NETWORK, "W", COTANGENT)
-    assert agreement(found, low, tolerance).verdict is Verdict.MATCH
-    assert agreement(found, low, DOUBLE).verdict is Verdict.MISMATCH
-    assert agreement(found, low * 1.5, tolerance).verdict is Verdict.MISMATCH
+    assert verdict_on(low, network, NETWORK, COTANGENT, "W", tolerance=tolerance) is Verdict.MATCH
+    assert verdict_on(low, network, NETWORK, COTANGENT, "W") is Verdict.MISMATCH
+    assert verdict_on(low * 1.5, network, NETWORK, COTANGENT, "W", tolerance=tolerance) is Verdict.MISMATCH
 
 
 def test_the_second_order_is_three() -> None:
