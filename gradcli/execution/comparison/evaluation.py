@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.formulas import Formula
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.compare import Comparison, Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.formulas.formulas import Formula, Formulas
+from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
@@ -42,7 +42,7 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
     asked = None
     if formulas and run.decomposition is not None:
-        asked = Formulas.ask(DERIVATIONS, run.decomposition, run.names, run.cotangent)
+        asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
     found = _gradients(run, shown)
     evidence = compare_all(run, found)
     written = asked.collect() if asked else {}
@@ -71,9 +71,9 @@ def compare_all(run: Run, found: Mapping[TracedTensor, Tensor | None]) -> Gradie
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
     if run.decomposition is None:
         return None
-    reference = differentiate(run.decomposition, run.cotangent, DERIVATIONS.known)
+    reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
     tolerance = Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
-    return GradientComparison.of(run.trace, run.cotangent, found, reference, tolerance)
+    return GradientComparison.of(run.trace, run.cotangent, found, reference, tolerance, derivations=run.derivations)
 
 
 def tensor_report(
