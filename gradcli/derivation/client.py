@@ -79,7 +79,7 @@ class Worker:
                 yield self.collect(one)
         finally:
             for one in posted:
-                one.connection.cancel(one.delivery)
+                one.delivery.cancelled = True
 
     def post(self, kind: Kind, data: dict[str, Any], seconds: float) -> Posted:
         """Ask a question whose answer is collected later, or never."""

@@ -23,9 +23,10 @@ from gradcli.derivation.protocol import READY, Answer, Question
 
 # For the process to load sympy; the limits of requests begin then.
 SECONDS_TO_START = 60.0
-# Between two looks at whether a connection is still there while an answer is waited for.
+# Between two looks at whether an answer is still to come, and still wanted.
 SECONDS_BETWEEN_LOOKS = 0.2
-LONGEST_POLL = 3600.0  # seconds: the system takes no longer ones
+# For the answer to a question that nobody waits for any more: most are sooner there than another process.
+SECONDS_UNWANTED = 1.0
 CHUNK = 1 << 16
 
 
@@ -59,7 +60,27 @@ class Delivery:
     outcomes: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
     """Where the outcome is put."""
     cancelled: bool = False
-    """Nobody waits any more."""
+    """Nobody waits any more: it is left out, or ended if it takes long."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long the process is waited for."""
+
+    deadline: float
+    """The end, by the monotonic clock."""
+    delivery: Delivery | None
+    """The question that is waited for; if it is given up, the end is near."""
+
+    def wait(self, stream: int, event: int) -> None:
+        """Wait until a pipe can be read or written; TimeoutError where it cannot in time."""
+        poll = select.poll()
+        poll.register(stream, event)
+        while not poll.poll(1000 * min(max(0.0, self.deadline - time.monotonic()), SECONDS_BETWEEN_LOOKS)):
+            if self.delivery is not None and self.delivery.cancelled:
+                self.deadline = min(self.deadline, time.monotonic() + SECONDS_UNWANTED)
+            if time.monotonic() >= self.deadline:
+                raise TimeoutError
 
 
 class Connection:
@@ -74,7 +95,6 @@ class Connection:
         self._parent = os.getpid()
         self._closed = False
         self._inbox: SimpleQueue[Delivery | None] = SimpleQueue()
-        self._current: Delivery | None = None
         self._serving = threading.Lock()
         self._received = bytearray()
 
@@ -97,12 +117,6 @@ class Connection:
                 return delivery.outcomes.get(timeout=0 if last else SECONDS_BETWEEN_LOOKS)
             if last:
                 return UNTRIED
-
-    def cancel(self, delivery: Delivery) -> None:
-        """Give a question up: nobody waits for its outcome."""
-        delivery.cancelled = True
-        if self._current is delivery:
-            self.process.kill()  # it may take long, and the next question is not to wait for that
 
     def close(self) -> None:
         """End the process and the thread."""
@@ -143,12 +157,9 @@ class Connection:
 
     def _attend(self, delivery: Delivery) -> bool:
         """Answer one question; return whether the process is of any more use."""
-        self._current = delivery  # before the look at `cancelled`: `cancel` looks the other way round
         if delivery.cancelled:
-            self._current = None
             return True
         outcome = self._attempt(delivery, delivery.seconds)
-        self._current = None
         self.usable = self.usable and not isinstance(outcome, Failure)
         delivery.outcomes.put(outcome)
         return self.usable
@@ -163,50 +174,41 @@ class Connection:
 
     def _attempt(self, delivery: Delivery | None, seconds: float) -> Outcome:
         """Return the answer to a question (None: the line that says that the process is ready)."""
-        deadline = time.monotonic() + seconds
+        patience = Patience(time.monotonic() + seconds, delivery)
         try:
             if delivery is not None:
-                self._send(delivery.line, deadline)
-            answer = self._receive(READY if delivery is None else delivery.question.number, deadline)
+                self._send(delivery.line, patience)
+            answer = self._receive(READY if delivery is None else delivery.question.number, patience)
         except TimeoutError:
             return Failure(f"no derivative within {seconds:g} s")
         except Exception:  # noqa: BLE001 (the pipe broke, or what came is no line of ours: either way it is of no use)
             return DIED
         return EXHAUSTED if answer.exhausted else answer
 
-    def _send(self, line: bytes, deadline: float) -> None:
+    def _send(self, line: bytes, patience: Patience) -> None:
         stream, rest = _stream(self.process.stdin).fileno(), memoryview(line)
         while rest:
-            _wait(stream, select.POLLOUT, deadline)
+            patience.wait(stream, select.POLLOUT)
             with suppress(BlockingIOError):
                 rest = rest[os.write(stream, rest) :]
 
-    def _receive(self, number: int, deadline: float) -> Answer:
+    def _receive(self, number: int, patience: Patience) -> Answer:
         """Return the answer with a number; one with another number is nobody's."""
         while True:
-            answer = Answer.from_line(self._line(deadline))
+            answer = Answer.from_line(self._line(patience))
             if answer.number == number:
                 return answer
 
-    def _line(self, deadline: float) -> bytes:
+    def _line(self, patience: Patience) -> bytes:
         stream = _stream(self.process.stdout).fileno()
         while b"\n" not in self._received:
-            _wait(stream, select.POLLIN, deadline)
+            patience.wait(stream, select.POLLIN)
             chunk = os.read(stream, CHUNK)
             if not chunk:
                 raise EOFError
             self._received += chunk
         line, _, self._received = self._received.partition(b"\n")
         return bytes(line)
-
-
-def _wait(stream: int, event: int, deadline: float) -> None:
-    """Wait until a pipe can be read or written; TimeoutError where it cannot in time."""
-    poll = select.poll()
-    poll.register(stream, event)
-    while not poll.poll(1000 * min(max(0.0, deadline - time.monotonic()), LONGEST_POLL)):
-        if time.monotonic() >= deadline:
-            raise TimeoutError
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
