@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.client import Worker
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError
 from gradcli.inputs import check_names
 from gradcli.language.detach import detached
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from gradcli.language.program import Program
     from gradcli.report.report import Report
     from gradcli.settings import Settings
+
+_SHARED = Derivations(Worker())
 
 
 def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
@@ -33,26 +36,36 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     for name in given or {}:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
-    with _engine(settings):
+    with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {})
+        return carry_out(program, settings, given or {}, derivations)
 
 
 @contextmanager
-def _engine(settings: Settings) -> Iterator[None]:
+def _engine(settings: Settings) -> Iterator[Derivations]:
     """Start the symbolic worker, then load torch, and limit the time of what is done with both."""
-    DERIVATIONS.worker.seconds = settings.limits.derivation_time
+    derivations = shared_derivations().for_check(settings.limits.derivation_time)
     if settings.verify:
-        DERIVATIONS.worker.start()
+        derivations.worker.start()
     _import_torch()
     with deadline(settings.timeout):
-        yield
+        yield derivations
+
+
+def shared_derivations() -> Derivations:
+    """Return what the checks of this process share: the sympy process, which stays warm, and its answers."""
+    return _SHARED
+
+
+def stop_worker() -> None:
+    """End the sympy process, if it runs."""
+    _SHARED.worker.stop()
 
 
 def prepare() -> None:
     """Load what checks need, and make their numbers depend on nothing but themselves."""
-    DERIVATIONS.worker.start()
+    shared_derivations().worker.start()
     _import_torch()
     from gradcli.execution.process import use_one_thread
 
@@ -81,10 +94,10 @@ def read(source: str, settings: Settings) -> Program:
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
     reference = None if settings.reference is None else read(settings.reference, settings)
-    with _engine(settings):
+    with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, reference, settings, given or {})
+        return entry.check_function(function, reference, settings, given or {}, derivations)
 
 
 def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
@@ -95,7 +108,7 @@ def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | No
     if missing:
         hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
         raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
-    with _engine(settings):
+    with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_inline(program, backwards, settings, given or {})
+        return entry.check_inline(program, backwards, settings, given or {}, derivations)

@@ -91,9 +91,9 @@ def run_and_leave() -> NoReturn:
     What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
     """
     code = main()
-    client = sys.modules.get("gradcli.derivation.client")
-    if client is not None:
-        client.DERIVATIONS.worker.stop()
+    engine = sys.modules.get("gradcli.engine")
+    if engine is not None:
+        engine.stop_worker()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -71,9 +71,9 @@ def _plain(error: GradcliError) -> dict[str, Any]:
 
 def _leave() -> None:
     """End at once, as `gradcli.cli.app` does."""
-    from gradcli.derivation.client import DERIVATIONS
+    from gradcli.engine import stop_worker
 
-    DERIVATIONS.worker.stop()
+    stop_worker()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli._version import __version__
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
@@ -37,6 +37,8 @@ class Run:
     """Of the output's shape: v of the vector-Jacobian product."""
     decomposition: Decomposition | None
     """The program by the definitions of its ops; None if nothing is to be verified."""
+    derivations: Derivations
+    """What its derivatives are asked of."""
 
     def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
@@ -52,20 +54,20 @@ class Run:
         return tensors
 
 
-def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run:
+def start(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Run:
     """Run a program forward; the worker is set to derive what its ops need.
 
     `given` maps leaves to values from Python. Raises GradcliError where the program or the output is not fit for it.
     """
-    return start_from(program, settings, run_program(program, settings, given))
+    return start_from(program, settings, run_program(program, settings, given), derivations)
 
 
-def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
+def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
     cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings))
-    decomposition = _ask(trace) if settings.verify else None
-    return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition)
+    decomposition = _ask(trace, derivations) if settings.verify else None
+    return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
 def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
@@ -94,8 +96,8 @@ def _remedies(settings: Settings) -> str:
     return backward.REMEDIES + note
 
 
-def _ask(trace: Trace) -> Decomposition:
+def _ask(trace: Trace, derivations: Derivations) -> Decomposition:
     """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
     decomposition = decompose(trace)
-    DERIVATIONS.request(decomposition.requests())
+    derivations.request(decomposition.requests())
     return decomposition

@@ -15,9 +15,8 @@ from mutants import FACTOR, mutants
 from programs import INACCURATE, WRONG
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import DerivativeRequest, Derived
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
@@ -45,6 +44,8 @@ EXAMPLES = [
     for example in op.examples
 ]
 EQUAL = 1e-12
+# The symbolic worker is that of the whole runs.
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 
 Bend = Callable[[Tensor], Tensor]
 
@@ -105,7 +106,7 @@ class Case:
             reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
             comparisons = GradientComparison.of(
-                self.decomposition.trace, self.cotangent, self.gradients, reference, tolerance
+                self.decomposition.trace, self.cotangent, self.gradients, reference, tolerance, derivations=DERIVATIONS
             )
             judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
@@ -197,7 +198,7 @@ class MostNoise:
 def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow every entry the most rounding noise there can be, which is quicker to tell than how much there is."""
 
-    def most(_: Trace, reference: Reference, __: Tensor) -> MostNoise:
+    def most(_: Trace, reference: Reference, *__: object) -> MostNoise:
         finite = [value[value.isfinite()].abs() for value in reference.values.values()]
         return MostNoise(CEILING * max(float(value.max()) for value in finite if value.numel()))
 

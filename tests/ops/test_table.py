@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
@@ -31,6 +30,8 @@ from gradcli.symbolic.derive.lowering import lower
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
+# The symbolic worker is that of the whole runs.
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 EXAMPLES = [(op, example) for op in OPS for example in op.examples]
 POINTWISE = [(op, example) for op, example in EXAMPLES if op.kind is Kind.POINTWISE]
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.dtypes import double
@@ -53,12 +54,12 @@ class Ledger:
     judged: dict[str, list[tuple[Verdict, str | None]]] = field(default_factory=dict)
 
 
-def accumulate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
     leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
     ledger = Ledger(settings)
     for number in range(settings.times):
-        run = start_from(program, settings, trace_of(program, settings, leaves))
+        run = start_from(program, settings, trace_of(program, settings, leaves), derivations)
         before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run, formulas=number + 1 == settings.times)
         _enter(ledger, run, evaluation, before)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.sampling import run_at_a_point
@@ -21,21 +22,21 @@ from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
 
 
-def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
     seeds = [settings.seed + place for place in range(settings.points)]
-    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given) for seed in seeds]
+    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
     if len(reports) == 1:
         return gravest
     return dataclasses.replace(gravest, points=tuple(Point(found.seed, found.verdict) for found in reports))
 
 
-def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and SYMBOLIC in settings.witnesses
-    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
+    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations)
     evaluation = evaluate_run(run, formulas=settings.formulas)
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)

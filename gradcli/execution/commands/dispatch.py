@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.commands.accumulate import accumulate
 from gradcli.execution.commands.check import check
 from gradcli.execution.commands.double_backward import double_backward
@@ -19,7 +20,7 @@ from gradcli.language.program import Program
 from gradcli.report.report import Report
 from gradcli.settings import Command, Settings
 
-COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Report]] = {
+COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any], Derivations], Report]] = {
     "eval": evaluate,
     "grad": grad,
     "check": check,
@@ -32,7 +33,7 @@ COMMANDS: Mapping[Command, Callable[[Program, Settings, Mapping[str, Any]], Repo
 }
 
 
-def carry_out(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def carry_out(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the command that the settings name."""
     with default_dtype(settings), collector_paused():
-        return COMMANDS[settings.command](program, settings, given)
+        return COMMANDS[settings.command](program, settings, given, derivations)

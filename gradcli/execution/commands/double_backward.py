@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.functional import refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
-from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
+from gradcli.execution.commands.shared import moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
 from gradcli.execution.comparison.gradients import GradientComparison
@@ -32,9 +33,9 @@ from gradcli.settings import Settings
 CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"
 
 
-def double_backward(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def double_backward(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `double-backward`."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
     once = _without_retain_graph(run)
     kept = _with_retain_graph(run, leaves)
@@ -131,12 +132,12 @@ def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_grap
 
 
 def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:
-    gradients = gradients_on(decomposition, run.cotangent)
+    gradients = GradientNodes.of(decomposition, run.cotangent, run.derivations)
     found = {leaf: _diagonal(gradients, leaf) for leaf in leaves}
     known = {leaf: expected.value for leaf, expected in found.items() if expected.value is not None}
 
     def again(other: Decomposition) -> dict[TracedTensor, Tensor]:
-        perturbed = gradients_on(other, run.cotangent)
+        perturbed = GradientNodes.of(other, run.cotangent, run.derivations)
         values = {leaf: _diagonal(perturbed, leaf).value for leaf in known}
         return {leaf: value for leaf, value in values.items() if value is not None}
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.commands.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.run import report, start
@@ -14,9 +15,9 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.settings import Settings
 
 
-def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def evaluate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `eval`."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     fired = watch(run) if settings.hooks else None
     reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
     hooks = None if fired is None else tuple(fired)

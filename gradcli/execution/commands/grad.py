@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.forward.tracer import TracedTensor
@@ -23,9 +24,9 @@ MOST_ROWS = 8
 MOST_ENTRIES = 64
 
 
-def grad(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
     run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError
 from gradcli.execution.autograd import functional
 from gradcli.execution.autograd.backward import SCALAR_ONLY
 from gradcli.execution.commands.shared import (
     basis,
-    gradients_on,
     leaf_report,
     moved_gradient,
     noise_of,
@@ -28,6 +28,7 @@ from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
@@ -48,9 +49,9 @@ class Blocks:
     scale: float = 0.0
 
     @staticmethod
-    def of(decomposition: Decomposition, cotangent: Tensor, leaves: Sequence[TracedTensor]) -> Blocks:
-        """Return the Hessian on an expansion."""
-        gradients, found = gradients_on(decomposition, cotangent), Blocks()
+    def of(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> Blocks:
+        """Return the Hessian by a decomposition of the run's program."""
+        gradients, found = GradientNodes.of(decomposition, run.cotangent, run.derivations), Blocks()
         for row in leaves:
             try:
                 references = [gradients.pull_back({row: seed}, leaves) for seed in basis(row.tensor)]
@@ -75,11 +76,11 @@ class Blocks:
         return found
 
 
-def hessian(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def hessian(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `hessian`."""
     trace = run_program(program, settings, given)
     _check_scalar(trace)
-    run = start_from(program, settings, trace)
+    run = start_from(program, settings, trace, derivations)
     leaves = wanted_leaves(run)
     count = sum(leaf.tensor.numel() for leaf in leaves)
     functional.check_size(f"the Hessian of '{run.names[run.output]}'", count, count, trace, settings.limits)
@@ -114,11 +115,11 @@ def _check_scalar(trace: Trace) -> None:
 def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
     if run.decomposition is None:
         return {}
-    blocks = Blocks.of(run.decomposition, run.cotangent, leaves)
+    blocks = Blocks.of(run, run.decomposition, leaves)
     undefined = undefined_of(run)
 
     def again(decomposition: Decomposition) -> Mapping[Pair, Tensor]:
-        return Blocks.of(decomposition, run.cotangent, leaves).values
+        return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
 

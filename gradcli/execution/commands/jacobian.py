@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError
 from gradcli.execution.autograd import functional
 from gradcli.execution.commands.shared import (
     basis,
-    gradients_on,
     leaf_report,
     moved_output,
     noise_of,
@@ -50,10 +49,10 @@ class Rows:
     kinked: dict[TracedTensor, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> Rows:
-        """Return the Jacobian on an expansion."""
+    def of(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> Rows:
+        """Return the Jacobian by a decomposition of the run's program."""
         output = decomposition.nodes[decomposition.trace.output].tensor
-        references = [differentiate(decomposition, row, DERIVATIONS.known) for row in basis(output)]
+        references = [differentiate(decomposition, row, run.derivations.known) for row in basis(output)]
         found = Rows()
         for reference in references:
             found.undecided |= reference.undecided
@@ -64,9 +63,9 @@ class Rows:
         return found
 
 
-def jacobian(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def jacobian(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `jacobian`."""
-    run = start(program, replace(settings, grad_output="ones"), given)
+    run = start(program, replace(settings, grad_output="ones"), given, derivations)
     leaves = wanted_leaves(run)
     output = run.output.tensor
     for leaf in leaves:
@@ -83,8 +82,8 @@ def jacobian(program: Program, settings: Settings, given: Mapping[str, Any]) -> 
 def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:
     if run.decomposition is None:
         return {}
-    rows, undefined = Rows.of(run.decomposition, leaves), undefined_of(run)
-    noise = noise_of(run, rows.values, lambda decomposition: Rows.of(decomposition, leaves).values, scale=1.0)
+    rows, undefined = Rows.of(run, run.decomposition, leaves), undefined_of(run)
+    noise = noise_of(run, rows.values, lambda decomposition: Rows.of(run, decomposition, leaves).values, scale=1.0)
     return {
         leaf: Expected(
             value=rows.values.get(leaf),
@@ -97,9 +96,9 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
     }
 
 
-def jvp(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `jvp`."""
-    run = start(program, replace(settings, grad_output="ones"), given)
+    run = start(program, replace(settings, grad_output="ones"), given, derivations)
     tangents = _tangents(run)
     found = functional.jacobian_vector_product(run.trace, tangents)
     product = weighed(
@@ -133,13 +132,13 @@ def _tangent(leaf: TracedTensor, value: Any) -> Tensor:
 
 
 def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[TracedTensor, Tensor]) -> Expected:
-    gradients = gradients_on(decomposition, run.cotangent)
+    gradients = GradientNodes.of(decomposition, run.cotangent, run.derivations)
     moving = [leaf for leaf, tangent in tangents.items() if bool((tangent != 0).any())]
     undefined = undefined_of(run)
-    value, reason = _product(gradients, tangents)
+    value, reason = _product(run, gradients, tangents)
 
     def again(other: Decomposition) -> dict[str, Tensor]:
-        return {"product": gradients_on(other, run.cotangent).push_forward(tangents)}
+        return {"product": GradientNodes.of(other, run.cotangent, run.derivations).push_forward(tangents)}
 
     noise = noise_of(run, {} if value is None else {"product": value}, again, gradients.scale[0])
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}
@@ -153,12 +152,14 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
     )
 
 
-def _product(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> tuple[Tensor | None, str | None]:
+def _product(
+    run: Run, gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]
+) -> tuple[Tensor | None, str | None]:
     """Return the product, and why the derivative of the gradients does not give it."""
     try:
         return gradients.push_forward(tangents), None
     except UndecidedError as error:
-        return _by_rows(gradients.decomposition, tangents), str(error)
+        return _by_rows(run, gradients.decomposition, tangents), str(error)
 
 
 def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
@@ -166,12 +167,12 @@ def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
     return 1.0 / max([float(direction.abs().max()) for direction in directions.values() if direction.numel()] or [1.0])
 
 
-def _by_rows(decomposition: Decomposition, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
+def _by_rows(run: Run, decomposition: Decomposition, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
     """Return the product from the rows of the Jacobian, whose kinks are settled; None if there are too many."""
     output = decomposition.nodes[decomposition.trace.output].tensor
     if output.numel() > MOST_ROWS:
         return None
-    rows = Rows.of(decomposition, list(tangents))
+    rows = Rows.of(run, decomposition, list(tangents))
     if not tangents.keys() <= rows.values.keys():
         return None
     parts = [

@@ -10,7 +10,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.compare import Comparison
@@ -21,7 +20,6 @@ from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
-from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run
 from gradcli.report.report import Symbolic, TensorReport
 from gradcli.report.second_order import Derivative
@@ -49,11 +47,6 @@ def undefined_of(run: Run) -> dict[TracedTensor, str]:
     return resting_on_undefined(run.trace, found)
 
 
-def gradients_on(decomposition: Decomposition, cotangent: Tensor) -> GradientNodes:
-    """Return the symbolic gradients as nodes; the worker derives what they need."""
-    return GradientNodes.of(decomposition, cotangent, DERIVATIONS.known, DERIVATIONS.request)
-
-
 def noise_of(
     run: Run, known: Mapping[Key, Tensor], again: Callable[[Decomposition], Mapping[Key, Tensor]], scale: float
 ) -> Callable[[Key], tuple[Tensor, Tensor]]:
@@ -65,7 +58,7 @@ def noise_of(
 
     @cache
     def measured() -> Noise[Key]:
-        return scattered(run.trace, known, again, scale)
+        return scattered(run.trace, run.derivations, known, again, scale=scale)
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
         rounding_error = measured().rounding_error(key).clamp_min(run.settings.tolerance.absolute * scale)
@@ -93,8 +86,8 @@ def moved_gradient(
 
     def at(shift: float) -> float:
         decomposition = decompose(run.trace, moved=_moved({by: direction}, shift))
-        DERIVATIONS.request(decomposition.requests())
-        return float(measure(differentiate(decomposition, run.cotangent, DERIVATIONS.known).values[leaf]))
+        run.derivations.request(decomposition.requests())
+        return float(measure(differentiate(decomposition, run.cotangent, run.derivations.known).values[leaf]))
 
     return at, max(1.0, float(by.tensor.detach().abs().reshape(-1)[entry]))
 

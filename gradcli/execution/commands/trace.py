@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.formulas import Contribution as WantedContribution
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
-from gradcli.execution.formulas.formulas import GRACE, SECONDS
-from gradcli.execution.formulas.request import clip, draw
+from gradcli.execution.formulas.chain_rule import clip
+from gradcli.execution.formulas.request import as_request
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.nodes import Node
@@ -56,9 +57,9 @@ class Passed:
         return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
 
 
-def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `trace`."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     evaluation = evaluate_run(run)
     passed = [*_passed(run, evaluation)]
     formulas = _formulas(run, passed)
@@ -99,18 +100,22 @@ def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, TracedTe
     """Return the local derivative, or else the contribution, as a formula, of those that have one."""
     if run.decomposition is None or run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
-    places = {node: place for place, node in enumerate(run.decomposition.tape.nodes)}
-    numbers = {id(group): number for number, group in enumerate(g for g in run.decomposition.calls if g.nodes)}
-    asked = {}
-    for one in passed:
-        for traced in one.operands:
-            if id(one.group) in numbers:
-                place = {"group": numbers[id(one.group)], "input": places[run.decomposition.nodes[traced]]}
-                asked[one, traced] = {**place, "local": _is_plain_factor(one, traced)}
-    drawn = draw(run.decomposition, run.names, None)
-    sketch = {**drawn, "wanted": {}, "calls": {str(number): call for number, call in enumerate(asked.values())}}
-    found = DERIVATIONS.collect_formulas(DERIVATIONS.post_formulas(sketch, SECONDS), SECONDS + GRACE)
-    return {key: found[str(number)]["formula"] for number, key in enumerate(asked) if str(number) in found}
+    nodes = {node: number for number, node in enumerate(run.decomposition.tape.nodes)}
+    calls = {id(group): number for number, group in enumerate(g for g in run.decomposition.calls if g.nodes)}
+    asked = {
+        str(number): (one, traced)
+        for number, (one, traced) in enumerate((one, traced) for one in passed for traced in one.operands)
+        if id(one.group) in calls
+    }
+    contributions = [
+        WantedContribution(
+            key, calls[id(one.group)], nodes[run.decomposition.nodes[traced]], _is_plain_factor(one, traced)
+        )
+        for key, (one, traced) in asked.items()
+    ]
+    request = as_request(run.decomposition, run.names, None, contributions=contributions)
+    written = run.derivations.collect_formulas(run.derivations.post_formulas(request))
+    return {asked[key]: formula.text for key, formula in written.items()}
 
 
 def _step(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.comparison.compare import Comparison, compare
@@ -128,7 +127,7 @@ def contributions(run: Run, comparisons: GradientComparison, traced: TracedTenso
         local = Adjoints({node: value for node, value in upstream.items() if value is not None})
         if traced in group.call.inputs and wanted not in upstream and group.error is None:
             with double_precision(), torch.no_grad():
-                accumulate(group.nodes, local, DERIVATIONS.known)
+                accumulate(group.nodes, local, run.derivations.known)
             if wanted in local.values:
                 found[f"through '{group.call.outputs[0].text}'"] = local.values[wanted]
     return found

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.formulas import Formula
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.formulas.formulas import Formula, Formulas
+from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
@@ -52,7 +52,7 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     shown = tensors_shown(run)
     asked = None
     if formulas and run.decomposition is not None:
-        asked = Formulas.ask(DERIVATIONS, run.decomposition, run.names, run.cotangent)
+        asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
     gradients = autograd_gradients(run, shown)
     comparisons = compare_all(run, gradients)
     written = asked.collect() if asked else {}
@@ -84,8 +84,9 @@ def compare_all(run: Run, gradients: Gradients) -> GradientComparison | None:
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
     if run.decomposition is None:
         return None
-    reference = differentiate(run.decomposition, run.cotangent, DERIVATIONS.known)
-    return GradientComparison.of(run.trace, run.cotangent, gradients, reference, run.settings.tolerance)
+    reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
+    tolerance = run.settings.tolerance
+    return GradientComparison.of(run.trace, run.cotangent, gradients, reference, tolerance, derivations=run.derivations)
 
 
 def tensor_report(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import Comparison, compare
@@ -42,6 +43,7 @@ class GradientComparison:
     tolerance: Tolerance
     undefined: dict[TracedTensor, str]
     """What made the value that is not finite, by the tensors whose gradients rest on it."""
+    derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
     _nan: str | None = None
     _conditioning: Noise[TracedTensor] | None = None
@@ -54,10 +56,12 @@ class GradientComparison:
         gradients: Mapping[TracedTensor, Tensor | None],
         reference: Reference,
         tolerance: Tolerance,
+        *,
+        derivations: Derivations,
     ) -> GradientComparison:
         """Return the comparisons of a run."""
         undefined = resting_on_undefined(trace, gradients)
-        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined)
+        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined, derivations)
 
     def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
@@ -83,12 +87,12 @@ class GradientComparison:
         if comparison.verdict is not Verdict.MISMATCH or tolerance.normwise or gradient.shape != reference.shape:
             return comparison
         if self._noise is None:
-            self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
+            self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
         again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, note=ROUNDING)
         if self._conditioning is None:
-            self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
+            self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
         condition_error = torch.maximum(self._conditioning.condition_error(traced), self._noise.rounding_error(traced))
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
 from gradcli.execution.custom.function.inline import inline_function
@@ -29,7 +30,11 @@ from gradcli.settings import Settings
 
 
 def check_function(
-    function: type | str, reference: Program | None, settings: Settings, given: Mapping[str, Any]
+    function: type | str,
+    reference: Program | None,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     """Return the report of a Function, a class or `FILE.py:Class`; `reference` is what its forward should compute.
 
@@ -37,19 +42,28 @@ def check_function(
     """
     with default_dtype(settings):
         loaded = load(function) if isinstance(function, str) else checked(function, getattr(function, "__name__", "?"))
-        return _check(loaded, reference, settings, given)
+        return _check(loaded, reference, settings, given, derivations)
 
 
 def check_inline(
-    forward: Program, backwards: Mapping[str, Program], settings: Settings, given: Mapping[str, Any]
+    forward: Program,
+    backwards: Mapping[str, Program],
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     """Return the report of a Function whose forward and backward are programs; the reference is the forward."""
     with default_dtype(settings):
-        return _check(inline_function(forward, backwards, settings.limits), forward, settings, given)
+        function = inline_function(forward, backwards, settings.limits)
+        return _check(function, forward, settings, given, derivations)
 
 
 def _check(
-    function: type[torch.autograd.Function], program: Program | None, settings: Settings, given: Mapping[str, Any]
+    function: type[torch.autograd.Function],
+    program: Program | None,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     if settings.reduce != "none":
         raise InputError("custom takes no --reduce", hint="`--grad-output` gives the upstream gradient of the output")
@@ -62,7 +76,7 @@ def _check(
     _check_given([parameter.name for parameter in parameters], given)
     reference = _body(subject) if program is None else _of_program(program, subject, settings)
     tensors = {name: value for name, value in given.items() if name in subject.tensors}
-    return examine(subject, reference, settings, tensors)
+    return examine(subject, reference, settings, tensors, derivations)
 
 
 def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:

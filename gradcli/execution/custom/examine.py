@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli._version import __version__
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
@@ -46,13 +47,19 @@ AGAIN: Mapping[str, Checking] = {
 }
 
 
-def examine(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Report:
+def examine(
+    subject: Subject,
+    reference: ReferenceFunction,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
+) -> Report:
     """Return the report of a Function; `given` maps inputs to values from Python.
 
     Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
     """
     torch.manual_seed(settings.seed)
-    trial = _trial(subject, reference, settings, given)
+    trial = _trial(subject, reference, settings, given, derivations)
     applied = trial.apply()
     compared = compare_gradients(trial, applied)
     forward = _forward(trial, applied, compared.shown) if settings.verify else None
@@ -78,7 +85,13 @@ def examine(subject: Subject, reference: ReferenceFunction, settings: Settings, 
     )
 
 
-def _trial(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Trial:
+def _trial(
+    subject: Subject,
+    reference: ReferenceFunction,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
+) -> Trial:
     def fits(point: dict[str, Tensor]) -> bool:
         return is_finite(apply(subject, point).outputs)
 
@@ -88,7 +101,7 @@ def _trial(subject: Subject, reference: ReferenceFunction, settings: Settings, g
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
     probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
-    return Trial(subject, reference, settings, point, applied.places, cotangent, probe)
+    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations)
 
 
 def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
 from gradcli.execution.custom.reference import Compared, Side, compared, side
-from gradcli.execution.formulas.formulas import Formula, Formulas
+from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
@@ -100,7 +100,9 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         return _refused(trial, error)
     shown = side(trial, trial.cotangent)
     names = display_names(shown.recording.trace)
-    formulas = Formulas.ask(DERIVATIONS, shown.decomposition, names, trial.cotangent) if shown.decomposition else None
+    formulas = None
+    if shown.decomposition is not None:
+        formulas = Formulas.ask(trial.derivations, shown.decomposition, names, trial.cotangent)
     numerical = _numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived
     judged, other = [], shown

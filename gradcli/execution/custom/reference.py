@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues, likely_cause
 from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.comparison.gradients import GradientComparison
@@ -44,6 +44,7 @@ class Side:
     decomposition: Decomposition | None
     comparisons: GradientComparison | None
     gap: str | None
+    derivations: Derivations
 
     def leaf(self, name: str) -> TracedTensor:
         """Return an input in the trace."""
@@ -72,19 +73,21 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     """Run the reference, and derive its gradients both ways."""
     recording = trial.reference(trial.point, trial.places)
     if recording.left is not None:
-        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)))
+        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)), trial.derivations)
     right = pulled_back(recording, cotangent)
     if not trial.settings.verify:
-        return Side(recording, cotangent, right, None, None, None)
+        return Side(recording, cotangent, right, None, None, None, trial.derivations)
     gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
     decomposition = None if gap else decompose(recording.trace)
     gap = gap or (_strays(decomposition, recording) if decomposition else None)
     if decomposition is None or gap is not None:
-        return Side(recording, cotangent, right, None, None, gap)
-    DERIVATIONS.request(decomposition.requests())
-    reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
-    comparisons = GradientComparison.of(recording.trace, cotangent, {}, reference, trial.tolerance)
-    return Side(recording, cotangent, right, decomposition, comparisons, None)
+        return Side(recording, cotangent, right, None, None, gap, trial.derivations)
+    trial.derivations.request(decomposition.requests())
+    reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), trial.derivations.known)
+    comparisons = GradientComparison.of(
+        recording.trace, cotangent, {}, reference, trial.tolerance, derivations=trial.derivations
+    )
+    return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations)
 
 
 def _strays(decomposition: Decomposition, recording: Recording) -> str | None:

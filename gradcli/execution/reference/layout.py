@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.errors import NotSupportedError
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
@@ -19,8 +20,6 @@ from gradcli.ops.record import Kind, Op
 
 POINTWISE_LABELS = "ijklmnop"
 BATCH_LABELS = "stuvwxyz"
-# Operands of these names hold positions along an axis.
-POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import DerivativeRequest, Derived
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
@@ -23,8 +23,6 @@ from gradcli.execution.reference.pullback import Reference, pull_back
 from gradcli.execution.reference.recorded_adjoints import RecordedAdjoints, leading_to
 
 COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
-
-Request = Callable[[Iterable[DerivativeRequest]], None]
 
 
 @dataclass(slots=True)
@@ -61,20 +59,17 @@ class GradientNodes:
     reference: Reference
     recording: RecordedAdjoints
     cotangent: Node
-    derived: Mapping[DerivativeRequest, Derived]
-    request: Request
+    derivations: Derivations
     scale: list[float] = field(default_factory=lambda: [0.0])
 
     @staticmethod
-    def of(
-        decomposition: Decomposition, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived], request: Request
-    ) -> GradientNodes:
-        """Return the gradients for a cotangent of the output's shape; `request` has a derivative derived."""
+    def of(decomposition: Decomposition, cotangent: Tensor, derivations: Derivations) -> GradientNodes:
+        """Return the gradients for a cotangent of the output's shape."""
         recording = RecordedAdjoints(perturb=decomposition.tape.perturb)
         output = parts(decomposition.nodes[decomposition.trace.output])
         first, *_ = [recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)]
-        reference = pull_back(decomposition, recording, derived)
-        return GradientNodes(decomposition, reference, recording, first, derived, request)
+        reference = pull_back(decomposition, recording, derivations.known)
+        return GradientNodes(decomposition, reference, recording, first, derivations)
 
     def pull_back(self, cotangents: Mapping[TracedTensor, Tensor], wanted: Iterable[TracedTensor]) -> Reference:
         """Return the gradient of Σ cotangent · gradient with respect to every traced tensor in `wanted`.
@@ -85,7 +80,7 @@ class GradientNodes:
         adjoints = self._begin(cotangents)
         targets = leading_to(decomposition.tape.nodes, decomposition.parts(wanted))
         self._through_the_gradients(adjoints, targets)
-        return pull_back(decomposition, adjoints, self.derived)
+        return pull_back(decomposition, adjoints, self.derivations.known)
 
     def push_forward(self, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
         """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
@@ -116,8 +111,8 @@ class GradientNodes:
         reached = _reached(nodes, adjoints.values)
         with double_precision(), torch.no_grad():
             edges = [edge for node in nodes if node in reached for edge in node.edges if edge.source in wanted]
-            self.request(dict.fromkeys(edge.request for edge in edges))
-            accumulate(nodes, adjoints, self.derived, wanted)
+            self.derivations.request(dict.fromkeys(edge.request for edge in edges))
+            accumulate(nodes, adjoints, self.derivations.known, wanted)
 
 
 def _reached(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:

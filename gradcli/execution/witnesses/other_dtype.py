@@ -39,7 +39,7 @@ def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
     point = {leaf.name or leaf.text: leaf.tensor for leaf in run.trace.leaves}
     try:
         with default_dtype(settings):
-            other = start(run.program, settings, point)
+            other = start(run.program, settings, point, run.derivations)
             return {found.name: found for found in evaluate_run(other, formulas=False).reports.values()}
     except GradcliError:
         return {}

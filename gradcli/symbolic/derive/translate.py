@@ -164,6 +164,8 @@ def _condition(value: Any) -> Any:
 
 def _arithmetic(value: Any) -> Any:
     """Return a truth value as 1 or 0 (Iverson's bracket), anything else as it is."""
+    if isinstance(value, bool):
+        return sympy.Integer(value)
     if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Expr):
         return Piecewise((sympy.Integer(1), value), (sympy.Integer(0), True))
     return value

@@ -18,7 +18,7 @@ EVERYWHERE = {"grad_output": 1.0}
 
 @pytest.fixture(autouse=True)
 def _no_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcli.execution.formulas.formulas.sketch", lambda *_: None)
+    monkeypatch.setattr("gradcli.execution.formulas.formulas.gradients_request", lambda *_: None)
     monkeypatch.setattr("gradcli.execution.formulas.formulas.chain_rule", lambda *_: {})
 
 

@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement, islice
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.custom.reference import SUBJECT, WHO, Side
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -63,8 +63,8 @@ def _terms(name: str, side: Side) -> Named:
     leaf, start = decomposition.nodes[side.leaf(name)], decomposition.nodes[side.recording.trace.output]
     texts = _texts(decomposition)
     with double_precision(), torch.no_grad():
-        found = dict(_edges(decomposition, leaf, _adjoints(side), texts))
-        paths = _paths(start, leaf, double(side.cotangent).reshape(start.tensor.shape))
+        found = dict(_edges(side, leaf, _adjoints(side), texts))
+        paths = _paths(side.derivations, start, leaf, double(side.cotangent).reshape(start.tensor.shape))
         for steps, part in islice(paths, MOST_PATHS):
             words = "through " + " and ".join(dict.fromkeys(texts[node] for node in steps))
             if _tells(part) and not _is_known(part, found):
@@ -79,7 +79,7 @@ def _adjoints(side: Side) -> Adjoints:
     adjoints = Adjoints()
     start = decomposition.nodes[side.recording.trace.output]
     adjoints.add(start, double(side.cotangent).reshape(start.tensor.shape))
-    accumulate(decomposition.tape.nodes, adjoints, DERIVATIONS.known)
+    accumulate(decomposition.tape.nodes, adjoints, side.derivations.known)
     return adjoints
 
 
@@ -94,12 +94,12 @@ def _texts(decomposition: Decomposition) -> dict[Node, str]:
     return found
 
 
-def _contributions(node: Node, upstream: Tensor) -> dict[Node, Tensor]:
+def _contributions(derivations: Derivations, node: Node, upstream: Tensor) -> dict[Node, Tensor]:
     """Return what a node passes on to each of its operands: `x * x` reads one operand twice."""
     found: dict[Node, Tensor] = {}
     for edge in node.edges:
         try:
-            part = contribution(edge, upstream, DERIVATIONS.known)
+            part = contribution(edge, upstream, derivations.known)
         except UndecidedError:
             continue
         if part is not None:
@@ -107,16 +107,15 @@ def _contributions(node: Node, upstream: Tensor) -> dict[Node, Tensor]:
     return found
 
 
-def _edges(
-    decomposition: Decomposition, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]
-) -> Iterator[tuple[str, Tensor]]:
+def _edges(side: Side, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]) -> Iterator[tuple[str, Tensor]]:
     """Yield what passes from each node to each of its operands, and on to a leaf."""
-    nodes, known = decomposition.tape.nodes, dict[str, Tensor]()
+    assert side.decomposition is not None  # noqa: S101 (the caller asks)
+    nodes, known = side.decomposition.tape.nodes, dict[str, Tensor]()
     for node in [node for node in nodes if node in adjoints.values and node in texts]:
-        for source, begun in _contributions(node, adjoints.values[node]).items():
+        for source, begun in _contributions(side.derivations, node, adjoints.values[node]).items():
             local = Adjoints()
             local.add(source, begun)
-            accumulate(nodes, local, DERIVATIONS.known)
+            accumulate(nodes, local, side.derivations.known)
             part = local.values.get(leaf)
             if part is not None and _tells(part) and not _is_known(part, known):
                 words = f"through {texts[node]}"
@@ -124,13 +123,13 @@ def _edges(
     yield from known.items()
 
 
-def _paths(node: Node, leaf: Node, upstream: Tensor) -> Iterator[tuple[list[Node], Tensor]]:
+def _paths(derivations: Derivations, node: Node, leaf: Node, upstream: Tensor) -> Iterator[tuple[list[Node], Tensor]]:
     """Yield every path from a node to a leaf, as nodes from the leaf's side, and what it contributes."""
     if node is leaf:
         yield [], upstream
         return
-    for source, part in _contributions(node, upstream).items():
-        for steps, found in _paths(source, leaf, part):
+    for source, part in _contributions(derivations, node, upstream).items():
+        for steps, found in _paths(derivations, source, leaf, part):
             yield [*steps, node], found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.recorder import Recording
@@ -88,7 +89,8 @@ class Trial:
     """A Function, its reference, and the point and upstream gradient at which they are compared.
 
     `point` has a detached tensor for each input, which requires grad where a gradient is wanted. `cotangent` is that
-    of the report, `probe` a random one: a backward that ignores its upstream gradient is right for ones.
+    of the report, `probe` a random one: a backward that ignores its upstream gradient is right for ones. `derivations`
+    is what the reference's derivatives are asked of.
     """
 
     subject: Subject
@@ -98,6 +100,7 @@ class Trial:
     places: Sequence[int]
     cotangent: Tensor
     probe: Tensor
+    derivations: Derivations
 
     @property
     def wanted(self) -> list[str]:
