@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from gradcli.commands import Command
+
 Number: TypeAlias = "bool | int | float | complex"
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = "tuple[int, ...]"
 
-Command = Literal[
-    "eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward", "custom"
-]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
 WitnessName = Literal["symbolic", "finite-difference", "taylor"]
-Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ from gradcli.cli.options import (
     ValueOption,
     ValuesOption,
 )
-from gradcli.settings import Command, Format, Limits, Settings
+from gradcli.commands import Command
+from gradcli.settings import Limits, Settings
 
 DEFAULT_LIMITS = Limits()
 
@@ -53,7 +54,7 @@ class OutputOptions:
     output: OutputOption = None
 
     @property
-    def chosen_format(self) -> Format:
+    def chosen_format(self) -> str:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from gradcli.settings import DataType, Format, Initialisation, Reduction
+from gradcli.render import FORMATS
+from gradcli.settings import DataType, Initialisation, Reduction
+
+if TYPE_CHECKING:
+    FormatName: TypeAlias = str
+else:
+    FormatName = Literal[*FORMATS]
 
 LEAVES = "Leaves: shapes and values"
 GRADIENT = "Gradient"
@@ -245,12 +251,12 @@ AtolOption = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    Format,
+    FormatName,
     typer.Option(
         "--format",
         metavar="FORMAT",
         rich_help_panel=OUTPUT,
-        help="table, plain, json, jsonl, markdown, github, junit, gitlab or sarif.",
+        help=" or ".join(", ".join(FORMATS).rsplit(", ", 1)) + ".",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]

@@ -16,7 +16,7 @@ from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.language.program import Program
-from gradcli.report.report import Output, Report, TensorReport, Verdict
+from gradcli.report.report import Details, Output, Report, TensorReport, Verdict
 from gradcli.settings import Settings
 
 
@@ -66,8 +66,10 @@ def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition)
 
 
-def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
-    """Return the report of a run; `more` are the fields that only this command fills."""
+def report(
+    run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
+) -> Report:
+    """Return the report of a run; `details` are what only this command reports."""
     settings = run.settings
     return Report(
         gradcli=__version__,
@@ -80,7 +82,7 @@ def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, *
         output=Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach()),
         tensors=tuple(tensors),
         verdict=verdict,
-        **more,
+        details=details,
     )
 
 

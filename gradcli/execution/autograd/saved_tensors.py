@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.execution.forward.tracer import Trace, TracedTensor
-from gradcli.report.second_order import Saving
+from gradcli.report.double_backward import Saving
 
 SAVED = "_saved_"
 

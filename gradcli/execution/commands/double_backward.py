@@ -13,10 +13,16 @@ from torch import Tensor
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.functional import first_line, refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
-from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.leaf_derivatives import (
+    gradients_on,
+    moved_gradient,
+    noise_of,
+    wanted_leaves,
+    weighed,
+)
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -24,8 +30,15 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
+from gradcli.report.double_backward import (
+    DoubleBackwardDetails,
+    Lifecycle,
+    Second,
+    WithCreateGraph,
+    WithoutRetainGraph,
+    WithRetainGraph,
+)
 from gradcli.report.report import Report, TensorReport, Verdict, worst
-from gradcli.report.second_order import Lifecycle, Second, WithCreateGraph, WithoutRetainGraph, WithRetainGraph
 from gradcli.settings import Settings
 
 CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"
@@ -43,7 +56,7 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     verdicts = [verdict for verdict in found if verdict is not None]
     verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, worst(verdicts) if settings.verify else None, lifecycle=life)
+    return report(run, tensors, worst(verdicts) if settings.verify else None, DoubleBackwardDetails(life))
 
 
 def _again(run: Run) -> Trace:

@@ -18,7 +18,8 @@ from gradcli.execution.formulas.formulas import Formula, Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical import finite_differences, taylor
 from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor
-from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, WitnessReport, worst
+from gradcli.report.custom import Check
+from gradcli.report.report import Symbolic, TensorReport, Verdict, WitnessReport, worst
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 DIFFERENCES, TAYLOR = "finite differences", "Taylor remainder"

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Point, TensorReport, Verdict, WitnessReport
+from gradcli.render.presentation import Presentation
+from gradcli.report.check import CheckDetails, Point
+from gradcli.report.report import Report, TensorReport, Verdict, WitnessReport
 
 LONGEST = 28
 MOST_ROWS = 24
@@ -15,20 +17,19 @@ GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
 HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
 
 
-def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
-    """Return a grid with a line for each tensor that was checked, and one of the claims, where there are any."""
-    heard = [tensor for tensor in tensors if tensor.witnesses is not None]
-    claimed = [tensor for tensor in tensors if tensor.claim]
-    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []))
+def grids(report: Report, details: CheckDetails) -> tuple[Grid, ...]:
+    """Return grids of the tensors that were checked, of the claims and of the points: those that there are."""
+    heard = [tensor for tensor in report.tensors if tensor.witnesses is not None]
+    claimed = [tensor for tensor in report.tensors if tensor.claim]
+    points = [] if details.points is None else [_points(details.points)]
+    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []), *points)
 
 
-def grids_of_points(points: Sequence[Point]) -> tuple[Grid, ...]:
+def _points(points: Sequence[Point]) -> Grid:
     """Return a grid of the points and the verdict at each."""
     rows = tuple(((str(point.seed),), _or_dash(point.verdict)) for point in points[:MOST_ROWS])
     more = len(points) - len(rows)
-    return (
-        Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ()),
-    )
+    return Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ())
 
 
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
@@ -89,3 +90,11 @@ def _clip(text: str) -> str:
 
 def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
     return ("-",) if verdict is None else verdict
+
+
+def _is_wrong(tensor: TensorReport) -> bool:
+    """Tell whether a tensor's value and gradient are shown: only if something is wrong with it."""
+    return tensor.verdict not in GOOD
+
+
+PRESENTATION = Presentation(grids, shows=_is_wrong)

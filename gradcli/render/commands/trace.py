@@ -9,7 +9,9 @@ from typing import Any
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, show_shape, tensor_lines
-from gradcli.report.backward import Contribution, TraceStep, Upstream
+from gradcli.render.presentation import Presentation
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 
 MOST_STEPS = 40
 FIRST_STEPS = 24
@@ -21,8 +23,9 @@ LONGEST_NAME = 16
 LONGEST_SOURCE = 40
 
 
-def grids(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
+def grids(report: Report, details: TraceDetails) -> tuple[Grid, ...]:  # noqa: ARG001
     """Return an introduction, a grid for each step, and one for the contributions that meet."""
+    steps = details.trace
     numbered = [*enumerate(steps, 1)]
     shown = numbered if len(steps) <= MOST_STEPS else [*numbered[:FIRST_STEPS], *numbered[-LAST_STEPS:]]
     nodes = [_node(number, step) for number, step in shown]
@@ -137,3 +140,11 @@ def _wrapped(text: str) -> Lines:
 def _clip(text: str, length: int) -> str:
     text = escape(" ".join(text.split()))
     return text if len(text) <= length else f"{text[: length - 9]}...{text[-6:]}"
+
+
+def _is_leaf(tensor: TensorReport) -> bool:
+    """Tell whether a tensor is shown: the chain rule shows the gradient of every non-leaf on its way."""
+    return tensor.kind == "leaf"
+
+
+PRESENTATION = Presentation(grids, shows=_is_leaf)

@@ -1,0 +1,35 @@
+"""What `jacobian` alone reports: the Jacobian by each leaf."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gradcli.escaping import escape
+from gradcli.render.grid import Grid
+from gradcli.render.numbers import matrix_lines, show_shape
+from gradcli.render.presentation import AGREED, Presentation
+from gradcli.report.jacobian import JacobianDetails
+from gradcli.report.report import Report, TensorReport
+
+
+def grids(report: Report, details: JacobianDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+    """Return the grid of each tensor's Jacobian."""
+    return tuple(_jacobian(tensor) for tensor in report.tensors if tensor.jacobian is not None)
+
+
+def _jacobian(tensor: TensorReport) -> Grid:
+    value: Any = tensor.jacobian
+    columns = math.prod(tensor.shape)
+    cells = [matrix_lines(value, columns)]
+    headings = ["torch.func.jacrev"]
+    if tensor.verdict not in AGREED and tensor.symbolic is not None:
+        cells.append(matrix_lines(tensor.symbolic.value, columns))
+        headings.append("symbolic")
+    shape = show_shape(tuple(value.shape))
+    title = f"Jacobian by {escape(tensor.name)}, {'a scalar' if not value.shape else f'shape {shape}'}"
+    title += "" if len(value.shape) <= 2 else ", its rows the entries of the output"  # noqa: PLR2004 (it is a matrix)
+    return Grid(title, tuple(headings), (tuple(cells),))
+
+
+PRESENTATION = Presentation(grids, shows_gradient=False)
