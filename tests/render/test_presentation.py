@@ -28,7 +28,7 @@ from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProd
 from gradcli.report.hessian import HessianDetails, Symmetry
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
-from gradcli.report.report import Details, Report, TensorReport, Verdict
+from gradcli.report.report import Details, Report, TensorReport, Verdict, WitnessReport
 from gradcli.report.trace import TraceDetails
 
 ONE = torch.tensor(1.0)
@@ -97,6 +97,13 @@ def test_a_column_of_gradients_is_for_commands_that_have_gradients(command: str,
     data: Any = dataclasses.replace(with_details(command, report), tensors=(wrong,))
     text = FORMATS["plain"].render(data, Style(200))
     assert (".grad = gradient" in text) == (command not in {"jvp", "jacobian", "hessian"})
+
+
+@pytest.mark.parametrize("command", ["check", "custom"])
+def test_what_the_witnesses_say_is_shown_by_both_commands_that_ask_them(command: str, report: Report) -> None:
+    heard = dataclasses.replace(report.tensors[0], witnesses={"taylor": WitnessReport(Verdict.MATCH, order=2.0)})
+    data = dataclasses.replace(with_details(command, report), tensors=(heard,))
+    assert "Taylor order" in FORMATS["plain"].render(data, Style(100))
 
 
 def test_a_failed_check_of_a_function_is_named_beside_the_verdict(report: Report) -> None:

@@ -18,11 +18,16 @@ HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
 
 
 def grids(report: Report, details: CheckDetails) -> tuple[Grid, ...]:
-    """Return grids of the tensors that were checked, of the claims and of the points: those that there are."""
-    heard = [tensor for tensor in report.tensors if tensor.witnesses is not None]
-    claimed = [tensor for tensor in report.tensors if tensor.claim]
-    points = [] if details.points is None else [_points(details.points)]
-    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []), *points)
+    """Return the grids of the tensors, and that of the points, if there are several."""
+    points = () if details.points is None else (_points(details.points),)
+    return (*grids_of_tensors(report.tensors), *points)
+
+
+def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
+    """Return a grid with a line for each tensor that was checked, and one of the claims, where there are any."""
+    heard = [tensor for tensor in tensors if tensor.witnesses is not None]
+    claimed = [tensor for tensor in tensors if tensor.claim]
+    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []))
 
 
 def _points(points: Sequence[Point]) -> Grid:

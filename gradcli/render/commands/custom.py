@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.escaping import escape
+from gradcli.render.commands.check import grids_of_tensors
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
@@ -21,10 +22,10 @@ WORDS = {
 }
 
 
-def grids(report: Report, details: CustomDetails) -> tuple[Grid, ...]:  # noqa: ARG001
-    """Return the grid of the checks, unless there are none, and that of the node."""
+def grids(report: Report, details: CustomDetails) -> tuple[Grid, ...]:
+    """Return the grids of the inputs that were checked, of the checks, unless there are none, and of the node."""
     checks = () if details.checks is None else (_checks(details.checks),)
-    return (*checks, _node(details.node))
+    return (*grids_of_tensors(report.tensors), *checks, _node(details.node))
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
