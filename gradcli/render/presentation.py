@@ -37,8 +37,10 @@ class Judged(Protocol):
 class Presentation:
     """How a command shows its report. `details` below is the record of `gradcli.report` that only it fills."""
 
-    grids: Callable[[Report, Any], tuple[Grid, ...]]
-    """From the report and its details: what stands below the tensors."""
+    grids: Callable[[Any], tuple[Grid, ...]] = lambda _: ()
+    """From the details: what stands below the tensors."""
+    grids_of_tensors: Callable[[Sequence[TensorReport]], tuple[Grid, ...]] = lambda _: ()
+    """What stands there first, about what only this command reports of each tensor."""
     shows: Callable[[TensorReport], bool] = lambda _: True
     """Whether a tensor's value and gradient are shown."""
     shows_gradient: bool = True
@@ -49,7 +51,7 @@ class Presentation:
     """From the details: what has a verdict beside the tensors."""
 
 
-PLAIN = Presentation(grids=lambda _, __: ())
+PLAIN = Presentation()
 
 
 def presentation_of(report: Report) -> Presentation:

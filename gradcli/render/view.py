@@ -95,7 +95,7 @@ def view_of(report: Report) -> View:
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
-        grids=how.grids(report, report.details),
+        grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
         notes=_notes(report.tensors),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),

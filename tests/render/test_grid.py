@@ -16,7 +16,7 @@ PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch, textbook: Report) -> Report:
-    monkeypatch.setattr(view, "presentation_of", lambda _: Presentation(lambda *_: (HEADED, PLAIN)))
+    monkeypatch.setattr(view, "presentation_of", lambda _: Presentation(lambda _: (HEADED, PLAIN)))
     return textbook
 
 

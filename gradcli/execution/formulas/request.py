@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.escaping import escape_latex
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference import layout
@@ -106,13 +107,7 @@ def chain_rule(
 
 def _sum(terms: list[str]) -> tuple[str, str]:
     text = " + ".join(terms[: MOST_TERMS - 1] + (["..."] if len(terms) == MOST_TERMS else []))
-    return text, text if text.isdigit() else rf"\mathtt{{{_escaped(text)}}}"
-
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
-    special |= {character: f"\\{character}" for character in "_{}%#&$"}
-    return "".join(special.get(character, character) for character in text)
+    return text, text if text.isdigit() else rf"\mathtt{{{escape_latex(text)}}}"
 
 
 def clip(name: str) -> str:

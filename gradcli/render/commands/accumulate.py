@@ -7,7 +7,6 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
-from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
 MOST_CALLS = 24
@@ -16,7 +15,7 @@ LAST_CALLS = 4
 LONGEST_NAME = 20
 
 
-def grids(report: Report, details: AccumulateDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: AccumulateDetails) -> tuple[Grid, ...]:
     """Return one grid with a row for each leaf and call: `.grad` before it, the gradient added, `.grad` after it."""
     accumulation = details.accumulation
     calls = [*enumerate(accumulation.calls, 1)]

@@ -9,7 +9,7 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.check import CheckDetails, Point
-from gradcli.report.report import Report, TensorReport, Verdict, WitnessReport
+from gradcli.report.report import TensorReport, Verdict, WitnessReport
 
 LONGEST = 28
 MOST_ROWS = 24
@@ -17,10 +17,9 @@ GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
 HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
 
 
-def grids(report: Report, details: CheckDetails) -> tuple[Grid, ...]:
-    """Return the grids of the tensors, and that of the points, if there are several."""
-    points = () if details.points is None else (_points(details.points),)
-    return (*grids_of_tensors(report.tensors), *points)
+def grids(details: CheckDetails) -> tuple[Grid, ...]:
+    """Return the grid of the points, if there are several."""
+    return () if details.points is None else (_points(details.points),)
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
@@ -102,4 +101,4 @@ def _is_wrong(tensor: TensorReport) -> bool:
     return tensor.verdict not in GOOD
 
 
-PRESENTATION = Presentation(grids, shows=_is_wrong)
+PRESENTATION = Presentation(grids, grids_of_tensors, shows=_is_wrong)

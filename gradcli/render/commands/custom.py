@@ -10,7 +10,6 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
-from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
 WORDS = {
@@ -22,10 +21,10 @@ WORDS = {
 }
 
 
-def grids(report: Report, details: CustomDetails) -> tuple[Grid, ...]:
-    """Return the grids of the inputs that were checked, of the checks, unless there are none, and of the node."""
+def grids(details: CustomDetails) -> tuple[Grid, ...]:
+    """Return the grid of the checks, unless there are none, and that of the node."""
     checks = () if details.checks is None else (_checks(details.checks),)
-    return (*grids_of_tensors(report.tensors), *checks, _node(details.node))
+    return (*checks, _node(details.node))
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
@@ -55,4 +54,4 @@ def _judged(details: CustomDetails) -> Sequence[Check]:
     return details.checks or ()
 
 
-PRESENTATION = Presentation(grids, words=WORDS, judged=_judged)
+PRESENTATION = Presentation(grids, grids_of_tensors, words=WORDS, judged=_judged)

@@ -7,7 +7,6 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
-from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
 MOST_CALLS = 12
@@ -16,7 +15,7 @@ LONGEST = 28
 AGREED = frozenset({None, Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
-def grids(report: Report, details: DoubleBackwardDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: DoubleBackwardDetails) -> tuple[Grid, ...]:
     """Return the grids: the second backward, what saves tensors, what accumulates, the second derivatives."""
     life = details.lifecycle
     return (

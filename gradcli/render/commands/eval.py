@@ -7,13 +7,12 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.eval import EvalDetails, HookCall
-from gradcli.report.report import Report
 
 MOST_CALLS = 60
 LONGEST = 32
 
 
-def grids(report: Report, details: EvalDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: EvalDetails) -> tuple[Grid, ...]:
     """Return one grid with a row for each hook; none without `--hooks`."""
     fired = details.hooks
     if fired is None:

@@ -7,13 +7,12 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.grad import GradDetails, VectorJacobianProduct
-from gradcli.report.report import Report
 
 MOST_TENSORS = 12
 FULL = 64
 
 
-def grids(report: Report, details: GradDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: GradDetails) -> tuple[Grid, ...]:
     """Return one grid: a row of J and an entry of v for each entry of the output."""
     return () if details.vjp is None else (_product(details.vjp),)
 

@@ -11,14 +11,13 @@ from gradcli.render.numbers import FULL_MATRIX, matrix_lines, short, tensor_line
 from gradcli.render.presentation import AGREED, Presentation
 from gradcli.report.derivative import Derivative
 from gradcli.report.hessian import HessianDetails, Symmetry
-from gradcli.report.report import Report
 
 # A Hessian is shown as a table of blocks where its rows are no wider than this.
 WIDEST = 72
 GAP = 2
 
 
-def grids(report: Report, details: HessianDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: HessianDetails) -> tuple[Grid, ...]:
     """Return the grids: the Hessian, the blocks that differ, how symmetric it is, and what could not be called."""
     return (
         _hessian(details.hessian),

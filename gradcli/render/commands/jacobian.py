@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid
 from gradcli.render.numbers import matrix_lines, show_shape
 from gradcli.render.presentation import AGREED, Presentation
-from gradcli.report.jacobian import JacobianDetails
-from gradcli.report.report import Report, TensorReport
+from gradcli.report.report import TensorReport
 
 
-def grids(report: Report, details: JacobianDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
     """Return the grid of each tensor's Jacobian."""
-    return tuple(_jacobian(tensor) for tensor in report.tensors if tensor.jacobian is not None)
+    return tuple(_jacobian(tensor) for tensor in tensors if tensor.jacobian is not None)
 
 
 def _jacobian(tensor: TensorReport) -> Grid:
@@ -32,4 +32,4 @@ def _jacobian(tensor: TensorReport) -> Grid:
     return Grid(title, tuple(headings), (tuple(cells),))
 
 
-PRESENTATION = Presentation(grids, shows_gradient=False)
+PRESENTATION = Presentation(grids_of_tensors=grids_of_tensors, shows_gradient=False)

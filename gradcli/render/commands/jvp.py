@@ -7,11 +7,10 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import AGREED, Presentation
 from gradcli.report.jvp import JvpDetails
-from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
 
-def grids(report: Report, details: JvpDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: JvpDetails) -> tuple[Grid, ...]:
     """Return the grid of the product."""
     product = details.jvp
     rows: list[tuple[Lines | Verdict, ...]] = [(("Jv",), tensor_lines(product.value))]

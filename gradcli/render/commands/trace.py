@@ -10,7 +10,7 @@ from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, show_shape, tensor_lines
 from gradcli.render.presentation import Presentation
-from gradcli.report.report import Report, TensorReport
+from gradcli.report.report import TensorReport
 from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 
 MOST_STEPS = 40
@@ -23,7 +23,7 @@ LONGEST_NAME = 16
 LONGEST_SOURCE = 40
 
 
-def grids(report: Report, details: TraceDetails) -> tuple[Grid, ...]:  # noqa: ARG001
+def grids(details: TraceDetails) -> tuple[Grid, ...]:
     """Return an introduction, a grid for each step, and one for the contributions that meet."""
     steps = details.trace
     numbered = [*enumerate(steps, 1)]
