@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+from gradcli.commands import Command
 from gradcli.engine import check_function as check_loaded
 from gradcli.engine import evaluate_program
 from gradcli.report.report import Report
-from gradcli.settings import Command, DataType, Reduction, Settings
+from gradcli.settings import DataType, Reduction, Settings
 from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
 

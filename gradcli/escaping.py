@@ -1,4 +1,4 @@
-"""Text that came from a user, made safe to print: nothing in it can steer a terminal or hide from a reader."""
+"""Text that came from a user, made safe: nothing in it can steer a terminal, mean something to LaTeX, or hide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import unicodedata
 
 # Controls, format characters (bidirectional marks, zero-width ones), surrogates, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_LATEX = {character: f"\\{character}" for character in "_{}%#&$ "}
+_LATEX |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim "}
 
 
 def escape(text: str, *, keep_newlines: bool = False) -> str:
@@ -22,6 +24,11 @@ def escape_character(character: str, *, keep_newlines: bool = False) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return ascii(character)[1:-1]
+
+
+def escape_latex(text: str) -> str:
+    r"""Return the text with every character that means something to LaTeX written as one that stands for itself."""
+    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def display_width(text: str) -> int:

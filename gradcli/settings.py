@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
+from gradcli.commands import Command
 from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
 from gradcli.limits import Limits, Seconds
@@ -17,13 +18,9 @@ Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
 Shape: TypeAlias = tuple[Annotated[int, Range()], ...]
 
-Command = Literal[
-    "eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward", "custom"
-]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
 
 
 @dataclass(frozen=True, slots=True)

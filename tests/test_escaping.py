@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcli.escaping import display_width, escape
+from gradcli.escaping import display_width, escape, escape_latex
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_escaped_text_can_be_encoded_and_is_stable(text: str) -> None:
 
 def test_width_counts_columns() -> None:
     assert [display_width(text) for text in ("ab", "\u4e2d", "e\u0301", "")] == [2, 2, 1, 0]
+
+
+def test_text_says_the_same_in_latex() -> None:
+    assert escape_latex("a_1 & {b}^2") == r"a\_1\ \&\ \{b\}\hat{}2"
+    assert escape_latex("\\~%#$") == r"\backslash \sim \%\#\$"
+    assert escape_latex("plain(x)") == "plain(x)"

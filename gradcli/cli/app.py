@@ -6,27 +6,15 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gradcli._version import __version__
-from gradcli.cli.accumulate import accumulate
-from gradcli.cli.arguments import ProgramCommand
-from gradcli.cli.check import check
-from gradcli.cli.custom import custom
-from gradcli.cli.double_backward import double_backward
-from gradcli.cli.eval import evaluate
-from gradcli.cli.grad import grad
-from gradcli.cli.hessian import hessian
-from gradcli.cli.info import info
-from gradcli.cli.jacobian import jacobian
-from gradcli.cli.jvp import jvp
-from gradcli.cli.ops import ops
-from gradcli.cli.schema import schema
-from gradcli.cli.trace import trace
+from gradcli.cli.arguments import command_class
+from gradcli.commands import Command, Information, function_of
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line
 from gradcli.phrases import did_you_mean
 
@@ -44,20 +32,14 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _add(group: typer.Typer, name: str) -> None:
+    function = function_of(name, "gradcli.cli")
+    group.command(name, cls=command_class(function))(function)
+
+
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-app.command("eval", cls=ProgramCommand)(evaluate)
-app.command("grad", cls=ProgramCommand)(grad)
-app.command("check", cls=ProgramCommand)(check)
-app.command("accumulate", cls=ProgramCommand)(accumulate)
-app.command("jvp", cls=ProgramCommand)(jvp)
-app.command("jacobian", cls=ProgramCommand)(jacobian)
-app.command("hessian", cls=ProgramCommand)(hessian)
-app.command("double-backward", cls=ProgramCommand)(double_backward)
-app.command("trace", cls=ProgramCommand)(trace)
-app.command("custom")(custom)
-app.command("ops")(ops)
-app.command("schema")(schema)
-app.command("info")(info)
+for _command in (*get_args(Command), *get_args(Information)):
+    _add(app, _command)
 
 
 def _show_version(wanted: bool) -> None:

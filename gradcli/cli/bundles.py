@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from gradcli.cli.options import COMPARISON, GRADIENT, LEAVES, LIMITS, OUTPUT, SUITE, JsonOption, OutputOption
+from gradcli.cli.options import (
+    COMPARISON,
+    GRADIENT,
+    LEAVES,
+    LIMITS,
+    OUTPUT,
+    SUITE,
+    JsonOption,
+    OutputOption,
+)
 from gradcli.limits import Limits
-from gradcli.settings import DataType, Format, Initialisation, Reduction
+from gradcli.render.formats import FORMATS
+from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
+
+if TYPE_CHECKING:
+    FormatName: TypeAlias = str
+else:
+    FormatName = Literal[*FORMATS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +35,19 @@ class OutputOptions:
     """How and where a report is written."""
 
     format: Annotated[
-        Format,
+        FormatName,
         typer.Option(
             "--format",
             metavar="FORMAT",
             rich_help_panel=OUTPUT,
-            help="table, plain, json, jsonl, markdown, github, junit, gitlab or sarif.",
+            help=" or ".join(", ".join(FORMATS).rsplit(", ", 1)) + ".",
         ),
     ] = "table"
     json: JsonOption = False
     output: OutputOption = None
 
     @property
-    def chosen_format(self) -> Format:
+    def chosen_format(self) -> str:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
 

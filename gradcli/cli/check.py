@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
-from gradcli.cli.options import COMPARISON, LEAVES
+from gradcli.cli.options import COMPARISON, LEAVES, TargetsArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.settings import DataType
@@ -32,15 +32,7 @@ class CheckOptions(RunOptions):
 
 @spread
 def check(
-    targets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TARGET...",
-            help='Programs, such as "x*y + sin(x)", suite files (.toml), or folders of them; '
-            "- reads standard input, one program a line.",
-            show_default=False,
-        ),
-    ],
+    targets: TargetsArgument,
     run: CheckOptions,
     suite: SuiteOptions,
     output: OutputOptions,

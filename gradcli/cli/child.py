@@ -46,7 +46,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         report = check_function(request["target"], request["settings"])
-        return {"text": FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
+        return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
     except GradcliError as error:
         return {"error": _plain(error)}
     except KeyboardInterrupt as error:  # nobody else can raise one here: this is not the terminal's session

@@ -13,7 +13,7 @@ from gradcli.cli.spread import spread
 
 
 @spread
-def evaluate(
+def eval(  # noqa: A001  # the command's name
     program: ProgramArgument,
     run: RunOptions,
     output: OutputOptions,

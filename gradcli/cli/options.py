@@ -20,6 +20,15 @@ ProgramArgument = Annotated[
         metavar="PROGRAM", help='The program, such as "x*y + sin(x)"; - reads standard input.', show_default=False
     ),
 ]
+TargetsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...",
+        help='Programs, such as "x*y + sin(x)", suite files (.toml), or folders of them; '
+        "- reads standard input, one program a line.",
+        show_default=False,
+    ),
+]
 WrtOption = Annotated[
     list[str],
     typer.Option(

@@ -8,9 +8,10 @@ from dataclasses import fields
 from typing import Any
 
 from gradcli.cli.bundles import ProgramOptions
+from gradcli.commands import Command
 from gradcli.errors import InputError
 from gradcli.limits import Limits
-from gradcli.settings import Command, Settings
+from gradcli.settings import Settings
 
 # Options that are not called as their field of Settings is; an error names the option.
 FLAGS = {"learning_rate": "--lr"}

@@ -18,7 +18,8 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
-from gradcli.report.report import Output, Report, TensorReport, Verdict
+from gradcli.report.report import Details, Output, Report, TensorReport
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 
@@ -70,8 +71,10 @@ def start_from(program: Program, settings: Settings, trace: Trace, derivations: 
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
-def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
-    """Return the report of a run; `more` are the fields that only this command fills."""
+def report(
+    run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
+) -> Report:
+    """Return the report of a run; `details` are what only this command reports."""
     settings = run.settings
     return Report(
         gradcli=__version__,
@@ -84,7 +87,7 @@ def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, *
         output=Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach()),
         tensors=tuple(tensors),
         verdict=verdict,
-        **more,
+        details=details,
     )
 
 

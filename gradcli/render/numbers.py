@@ -12,6 +12,7 @@ from typing import Any
 from gradcli.phrases import show_shape
 
 FULL_ELEMENTS = 16
+FULL_MATRIX = 64  # entries of a derivative that is shown as a matrix
 FULL_ROW = 8
 MATRIX_RANK = 2
 LARGEST_INTEGER = 1e9  # beyond, an integral float is shortened like any other
@@ -46,6 +47,13 @@ def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
     if not shape:
         return (short(tensor.tolist()),)
     return _rows(tensor.tolist(), shape)
+
+
+def matrix_lines(derivative: Any, columns: int) -> tuple[str, ...]:
+    """Return a derivative as a matrix, a column for each entry of what is differentiated by."""
+    shape = tuple(derivative.shape)
+    count = math.prod(shape)
+    return tensor_lines(derivative.reshape(count // columns, columns) if shape and count else derivative, FULL_MATRIX)
 
 
 def _rows(nested: Any, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -19,6 +19,21 @@ def optional() -> Any:
     return field(default=None, metadata={"optional": True})
 
 
+def unwritten(default: Any) -> Any:
+    """Return a field that only what is computed from it needs: the JSON has no such key."""
+    return field(default=default, metadata={"unwritten": True})
+
+
+def merged() -> Any:
+    """Return a field of another record, or None: the JSON has that record's fields in its place."""
+    return field(default=None, metadata={"merged": True})
+
+
+def is_merged(entry: Field[Any]) -> bool:
+    """Return whether the JSON has the fields of what a field holds in its place."""
+    return "merged" in entry.metadata
+
+
 def is_optional(entry: Field[Any]) -> bool:
     """Return whether a field is left out of the JSON where it is None."""
     return "optional" in entry.metadata
@@ -39,11 +54,25 @@ class Symbolic:
     worst_index: tuple[int, ...] | None = None
 
 
+def computed(kind: Any) -> tuple[str, ...]:
+    """Return the names of the properties that the JSON of a dataclass has before its fields: those in `COMPUTED`."""
+    names: tuple[str, ...] = getattr(kind, "COMPUTED", ())
+    return names
+
+
+def written(kind: Any) -> tuple[Field[Any], ...]:
+    """Return the fields of a dataclass that its JSON has."""
+    return tuple(entry for entry in fields(kind) if "unwritten" not in entry.metadata)
+
+
 def present(record: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a dataclass but for the optional ones that are None."""
-    for entry in fields(record):
+    """Yield what the JSON of a dataclass has: its computed properties, and its fields but for optional ones of None."""
+    yield from ((name, getattr(record, name)) for name in computed(record))
+    for entry in written(record):
         value = getattr(record, entry.name)
-        if value is not None or not is_optional(entry):
+        if is_merged(entry):
+            yield from () if value is None else present(value)
+        elif value is not None or not is_optional(entry):
             yield entry.name, value
 
 

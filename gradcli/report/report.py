@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gradcli.errors import ExitCode
-from gradcli.report.backward import Accumulation, HookCall, TraceStep, VectorJacobianProduct
-from gradcli.report.records import Symbolic, jsonable, optional, present
-from gradcli.report.second_order import Derivative, Lifecycle, Symmetry
+from gradcli.report.accumulate import AccumulateDetails
+from gradcli.report.check import CheckDetails
+from gradcli.report.custom import CustomDetails
+from gradcli.report.double_backward import DoubleBackwardDetails
+from gradcli.report.eval import EvalDetails
+from gradcli.report.grad import GradDetails
+from gradcli.report.hessian import HessianDetails
+from gradcli.report.jacobian import JacobianDetails
+from gradcli.report.jvp import JvpDetails
+from gradcli.report.records import Symbolic, jsonable, merged, optional, present
+from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict, worst
 
 __all__ = [
+    "Details",
     "Output",
-    "Point",
     "Report",
     "Symbolic",
     "TensorReport",
@@ -30,6 +38,20 @@ __all__ = [
 
 REPORT_SCHEMA = "gradcli.report/1"
 SUITE_SCHEMA = "gradcli.suite/1"
+
+# What only one command reports: a record a command, in a module of its name.
+Details: TypeAlias = (
+    CheckDetails
+    | AccumulateDetails
+    | JvpDetails
+    | HessianDetails
+    | JacobianDetails
+    | DoubleBackwardDetails
+    | TraceDetails
+    | CustomDetails
+    | GradDetails
+    | EvalDetails
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +85,6 @@ class Claim:
     max_rel_error: float | None = None
     worst_index: tuple[int, ...] | None = None
     note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One of several points that a program was checked at: `--seed` draws it again."""
-
-    seed: int
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked of a custom Function, and what was found."""
-
-    name: str
-    verdict: Verdict
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionNode:
-    """The node that a custom Function leaves in the graph, and what a call of its backward by hand returns.
-
-    `next_functions` maps each tensor input to the node that its gradient goes to. `grad_outputs` is what backward is
-    called with, one gradient an output; `returned` maps each argument of forward to what backward returns for it.
-    """
-
-    name: str
-    next_functions: dict[str, str | None]
-    grad_outputs: tuple[Any | None, ...]
-    returned: dict[str, Any | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +132,8 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict | None
-    points: tuple[Point, ...] | None = optional()
-    calls: tuple[dict[str, Any | None], ...] | None = optional()  # `accumulate`: name -> .grad, and the output's value
-    accumulation: Accumulation | None = optional()
-    jvp: Derivative | None = optional()
-    hessian: dict[str, dict[str, Any]] | None = optional()  # row leaf -> column leaf -> of both leaves' shapes
-    symbolic_hessian: dict[str, dict[str, Derivative]] | None = optional()
-    symmetry: Symmetry | None = optional()
-    method: str | None = optional()  # what of torch.func was called
-    lifecycle: Lifecycle | None = optional()
-    trace: tuple[TraceStep, ...] | None = optional()
-    checks: tuple[Check, ...] | None = optional()
-    node: FunctionNode | None = optional()
-    vjp: VectorJacobianProduct | None = optional()
-    hooks: tuple[HookCall, ...] | None = optional()
+    details: Details | None = merged()
+    """What only this command reports."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
@@ -174,9 +153,8 @@ class Report:
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """Yield the fields as they are, in the order of the JSON: the schema first, the verdict last."""
-        last = {"schema": self.schema, "verdict": self.verdict}
         yield "schema", self.schema
-        yield from ((name, value) for name, value in present(self) if name not in last)
+        yield from ((name, value) for name, value in present(self) if name not in {"schema", "verdict"})
         yield "verdict", self.verdict
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report.records import is_optional
+from gradcli.report.records import computed, is_merged, is_optional, written
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
@@ -87,14 +88,25 @@ def _failed(named: JsonSchema) -> JsonSchema:
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
-    hints = get_type_hints(kind)
-    properties = {field.name: _schema_of(hints[field.name], definitions) for field in fields(kind)}
+    named = [field.name for field in written(kind) if not is_optional(field) and not is_merged(field)]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
-        "properties": properties,
-        "required": [field.name for field in fields(kind) if not is_optional(field)],
+        "properties": {name: _schema_of(hint, definitions) for name, hint in _hints(kind)},
+        "required": [*computed(kind), *named],
     }
+
+
+def _hints(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and annotation of everything that the JSON of a dataclass may have."""
+    hints = get_type_hints(kind)
+    yield from ((name, get_type_hints(getattr(kind, name).fget)["return"]) for name in computed(kind))
+    for field in written(kind):
+        if is_merged(field):
+            records = [record for record in get_args(hints[field.name]) if record is not type(None)]
+            yield from ((name, hint | None) for record in records for name, hint in _hints(record))
+        else:
+            yield field.name, hints[field.name]
 
 
 def _schema_of(kind: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:

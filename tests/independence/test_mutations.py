@@ -30,7 +30,7 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report.report import Verdict, worst
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
 

@@ -22,7 +22,8 @@ from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import OPS, find
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.symbolic.derive.derive import entry_of, label_sizes, operand_labels
 from gradcli.symbolic.derive.lowering import lower

@@ -4,8 +4,10 @@ import jsonschema
 import pytest
 import torch
 
-from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict, jsonable
+from gradcli.report.records import Symbolic, jsonable
+from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.schema import report_schema
+from gradcli.report.verdict import Verdict
 
 
 def report_with(value: torch.Tensor, symbolic: Symbolic | None, verdict: Verdict | None) -> Report:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.tracer import Trace, TracedTensor
-from gradcli.report.second_order import Saving
+from gradcli.report.double_backward import Saving
 
 SAVED = "_saved_"
 

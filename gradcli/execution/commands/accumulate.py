@@ -23,8 +23,9 @@ from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
-from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
-from gradcli.report.report import Report, TensorReport, Verdict, worst
+from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
 
@@ -65,13 +66,9 @@ def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], d
         _enter(ledger, run, evaluation, before)
         leaves = {name: _after(leaf, settings) for name, leaf in leaves.items()}
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
-    return report(
-        run,
-        reports,
-        overall(reports) if settings.verify else None,
-        calls=tuple(_flat(call, run) for call in ledger.calls),
-        accumulation=Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls)),
-    )
+    accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
+    details = AccumulateDetails(accumulation, _output_key(program))
+    return report(run, reports, overall(reports) if settings.verify else None, details)
 
 
 def _after(leaf: Tensor, settings: Settings) -> Tensor:
@@ -135,11 +132,9 @@ def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
     return dataclasses.replace(found, verdict=verdict, note=note and f"call {place + 1}: {note}")
 
 
-def _flat(call: BackwardCall, run: Run) -> dict[str, Any]:
-    """Return name -> `.grad`, and the output's value: as `output`, or, where a leaf has that name, `output (2)`."""
-    grads: dict[str, Any] = {leaf.name: leaf.grad for leaf in call.leaves}
-    taken = {leaf.name for leaf in run.program.leaves}
-    return {**grads, "output (2)" if "output" in taken else "output": call.output}
+def _output_key(program: Program) -> str:
+    """Return the key of the output's value beside the leaves' gradients: `output`, unless a leaf has that name."""
+    return "output (2)" if "output" in {leaf.name for leaf in program.leaves} else "output"
 
 
 def _copy(tensor: Tensor | None) -> Tensor | None:

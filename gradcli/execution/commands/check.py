@@ -17,7 +17,9 @@ from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.language.program import Program
-from gradcli.report.report import Claim, Point, Report, TensorReport, Verdict, worst
+from gradcli.report.check import CheckDetails, Point
+from gradcli.report.report import Claim, Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
 
@@ -29,7 +31,8 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
     if len(reports) == 1:
         return gravest
-    return dataclasses.replace(gravest, points=tuple(Point(found.seed, found.verdict) for found in reports))
+    points = tuple(Point(found.seed, found.verdict) for found in reports)
+    return dataclasses.replace(gravest, details=CheckDetails(points))
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -39,12 +42,12 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], de
     run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations)
     evaluation = evaluate_run(run, formulas=settings.formulas)
     if not settings.verify:
-        return report(run, list(evaluation.reports.values()), None)
+        return report(run, list(evaluation.reports.values()), None, CheckDetails())
     reports = _with_witnesses(run, evaluation)
     reports = _with_reasons(run, evaluation, reports)
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())))
+    return report(run, list(reports.values()), overall(list(reports.values())), CheckDetails())
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:

@@ -15,10 +15,15 @@ from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.functional import refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
-from gradcli.execution.commands.shared import moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.leaf_derivatives import (
+    moved_gradient,
+    noise_of,
+    wanted_leaves,
+    weighed,
+)
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -26,8 +31,16 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
-from gradcli.report.report import Report, TensorReport, Verdict, worst
-from gradcli.report.second_order import Lifecycle, Second, WithCreateGraph, WithoutRetainGraph, WithRetainGraph
+from gradcli.report.double_backward import (
+    DoubleBackwardDetails,
+    Lifecycle,
+    Second,
+    WithCreateGraph,
+    WithoutRetainGraph,
+    WithRetainGraph,
+)
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"
@@ -45,7 +58,7 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     verdicts = [verdict for verdict in found if verdict is not None]
     verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, worst(verdicts) if settings.verify else None, lifecycle=life)
+    return report(run, tensors, worst(verdicts) if settings.verify else None, DoubleBackwardDetails(life))
 
 
 def _again(run: Run) -> Trace:

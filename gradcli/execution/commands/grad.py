@@ -15,7 +15,7 @@ from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
-from gradcli.report.backward import JacobianProduct, VectorJacobianProduct
+from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -31,7 +31,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
     run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
     reports = list(evaluate_run(run).reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None, vjp=product)
+    return report(run, reports, overall(reports) if settings.verify else None, GradDetails(product))
 
 
 def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:

@@ -13,27 +13,28 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError
 from gradcli.execution.autograd import functional
 from gradcli.execution.autograd.backward import SCALAR_ONLY
-from gradcli.execution.commands.shared import (
-    basis,
+from gradcli.execution.comparison.derivatives import Expected
+from gradcli.execution.comparison.leaf_derivatives import (
     leaf_report,
     moved_gradient,
     noise_of,
-    stacked,
     undefined_of,
     wanted_leaves,
     weighed,
 )
-from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
+from gradcli.execution.reference.jacobian import basis, stacked
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
-from gradcli.report.report import Report, TensorReport, worst
-from gradcli.report.second_order import Derivative, Symmetry
+from gradcli.report.derivative import Derivative
+from gradcli.report.hessian import HessianDetails, Symmetry
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import worst
 from gradcli.settings import Settings
 
 Pair = tuple[TracedTensor, TracedTensor]
@@ -89,15 +90,13 @@ def hessian(program: Program, settings: Settings, given: Mapping[str, Any], deri
     blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
     tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
     verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
-    return report(
-        run,
-        tensors,
-        verdict,
-        method=refusal or "torch.func.hessian",
+    details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
         symmetry=_symmetry(run, found),
+        method=refusal or "torch.func.hessian",
     )
+    return report(run, tensors, verdict, details)
 
 
 def _check_scalar(trace: Trace) -> None:

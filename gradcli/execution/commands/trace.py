@@ -21,8 +21,8 @@ from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
 from gradcli.ops.record import Kind
-from gradcli.report.backward import Contribution, TraceStep, Upstream
 from gradcli.report.report import Report
+from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 from gradcli.settings import Settings
 
 # Formulas are written for programs of up to this many calls.
@@ -57,7 +57,7 @@ class Passed:
         return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
 
 
-def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def trace(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `trace`."""
     run = start(program, settings, given, derivations)
     evaluation = evaluate_run(run)
@@ -66,7 +66,7 @@ def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, An
     totals: dict[TracedTensor, Tensor] = {}
     steps = [_step(run, one, formulas, totals) for one in passed]
     reports = list(evaluation.reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None, trace=tuple(steps))
+    return report(run, reports, overall(reports) if settings.verify else None, TraceDetails(tuple(steps)))
 
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:

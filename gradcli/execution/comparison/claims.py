@@ -21,7 +21,8 @@ from gradcli.execution.run import Run
 from gradcli.language.program import Name, Program
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean, show_shape
-from gradcli.report.report import Claim, Verdict
+from gradcli.report.report import Claim
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcli.execution.comparison.causes import NO_CLUES, Clues, likely_cause
 from gradcli.execution.forward.indices import show_index, unravel
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # Elements that are compared at once.

@@ -19,7 +19,7 @@ from gradcli.execution.autograd.local_call import STEP
 from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.reference.kinks import SLACK
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # Quotients cost four evaluations a direction.

@@ -28,7 +28,9 @@ from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
-from gradcli.report.report import Symbolic, TensorReport, Verdict, worst
+from gradcli.report.records import Symbolic
+from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict, worst
 
 Gradients = Mapping[TracedTensor, Tensor | None]
 

@@ -20,7 +20,7 @@ from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"

@@ -22,7 +22,9 @@ from gradcli.execution.custom.function.trial import Applied, NoReferenceError, R
 from gradcli.execution.custom.gradients import compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
-from gradcli.report.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
+from gradcli.report.custom import Check, CustomDetails, FunctionNode
+from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 Checking = Callable[[Trial], "Check | None"]
@@ -80,8 +82,7 @@ def examine(
         output=Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
         tensors=tuple(tensors),
         verdict=worst(verdicts) if settings.verify else None,
-        checks=tuple(checks) if settings.verify else None,
-        node=_node(trial, applied),
+        details=CustomDetails(checks=tuple(checks) if settings.verify else None, node=_node(trial, applied)),
     )
 
 

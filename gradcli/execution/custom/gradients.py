@@ -19,7 +19,10 @@ from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
-from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, WitnessReport, worst
+from gradcli.report.custom import Check
+from gradcli.report.records import Symbolic
+from gradcli.report.report import TensorReport, WitnessReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
 from gradcli.witnesses import WITNESSES
 

@@ -19,7 +19,7 @@ from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 SUBJECT = "the gradient"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.quotients import Quotients, along
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 # How many times their estimated error quotients are allowed to be off.
 SAFETY = 10.0

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
-from gradcli.report.report import TensorReport, Verdict, WitnessReport
+from gradcli.report.report import TensorReport, WitnessReport
+from gradcli.report.verdict import Verdict
 from gradcli.witnesses import WITNESSES
 
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.question import Question
 from gradcli.report.report import WitnessReport
+from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WitnessRow
 
 

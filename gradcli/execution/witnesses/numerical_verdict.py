@@ -13,7 +13,8 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
-from gradcli.report.report import Verdict, WitnessReport
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 DOUBLE = Tolerance.of("float64")

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.forward.callables import function as callable_of
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.quotients import Quotients, by_entries
 from gradcli.report.report import WitnessReport
+from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WITNESSES, WitnessRow
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
 from gradcli.execution.witnesses.question import Question
 from gradcli.execution.witnesses.quotients import Quotients, along
-from gradcli.report.report import Verdict, WitnessReport
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WitnessRow
 
 # The remainder is taken at steps 2^-k.

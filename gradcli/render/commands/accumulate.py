@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, tensor_lines
-from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
+from gradcli.render.presentation import Presentation
+from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.verdict import Verdict
 
 MOST_CALLS = 24
@@ -14,8 +15,9 @@ LAST_CALLS = 4
 LONGEST_NAME = 20
 
 
-def grids(accumulation: Accumulation) -> tuple[Grid, ...]:
+def grids(details: AccumulateDetails) -> tuple[Grid, ...]:
     """Return one grid with a row for each leaf and call: `.grad` before it, the gradient added, `.grad` after it."""
+    accumulation = details.accumulation
     calls = [*enumerate(accumulation.calls, 1)]
     shown = calls if len(calls) <= MOST_CALLS else [*calls[:FIRST_CALLS], *calls[-LAST_CALLS:]]
     steps = accumulation.learning_rate is not None
@@ -88,3 +90,6 @@ def _step(accumulation: Accumulation) -> str:
 def _clip(name: str) -> str:
     text = escape(name)
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
+
+
+PRESENTATION = Presentation(grids)

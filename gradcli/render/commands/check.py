@@ -8,12 +8,20 @@ from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.report import Point, TensorReport, Verdict, WitnessReport
+from gradcli.render.presentation import Presentation
+from gradcli.report.check import CheckDetails, Point
+from gradcli.report.report import TensorReport, WitnessReport
+from gradcli.report.verdict import Verdict
 from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
 MOST_ROWS = 24
 GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
+
+
+def grids(details: CheckDetails) -> tuple[Grid, ...]:
+    """Return the grid of the points, if there are several."""
+    return () if details.points is None else (_points(details.points),)
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
@@ -23,13 +31,11 @@ def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
     return (*([_checked(checked)] if checked else []), *([_claims(claimed)] if claimed else []))
 
 
-def grids_of_points(points: Sequence[Point]) -> tuple[Grid, ...]:
+def _points(points: Sequence[Point]) -> Grid:
     """Return a grid of the points and the verdict at each."""
     rows = tuple(((str(point.seed),), _or_dash(point.verdict)) for point in points[:MOST_ROWS])
     more = len(points) - len(rows)
-    return (
-        Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ()),
-    )
+    return Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ())
 
 
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
@@ -90,3 +96,11 @@ def _clip(text: str) -> str:
 
 def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
     return ("-",) if verdict is None else verdict
+
+
+def _is_wrong(tensor: TensorReport) -> bool:
+    """Tell whether a tensor's value and gradient are shown: only if something is wrong with it."""
+    return tensor.verdict not in GOOD
+
+
+PRESENTATION = Presentation(grids, grids_of_tensors, shows=_is_wrong)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.second_order import Lifecycle, Second, WithoutRetainGraph, WithRetainGraph
+from gradcli.render.presentation import Presentation
+from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
 from gradcli.report.verdict import Verdict
 
 MOST_CALLS = 12
@@ -14,8 +15,9 @@ LONGEST = 28
 AGREED = frozenset({None, Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
-def grids_of_lifecycle(life: Lifecycle) -> tuple[Grid, ...]:
+def grids(details: DoubleBackwardDetails) -> tuple[Grid, ...]:
     """Return the grids: the second backward, what saves tensors, what accumulates, the second derivatives."""
+    life = details.lifecycle
     return (
         _without_retain_graph(life.without_retain_graph),
         *_saving(life.without_retain_graph),
@@ -73,3 +75,6 @@ def _second_row(name: str, item: Second, *, disputed: bool) -> tuple[Lines | Ver
 
 def _lines(value: object | None) -> Lines:
     return ("None",) if value is None else tensor_lines(value)
+
+
+PRESENTATION = Presentation(grids)

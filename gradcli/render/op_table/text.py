@@ -13,7 +13,7 @@ from gradcli.render.op_table.families import KINDS, by_family
 from gradcli.render.op_table.markdown import markdown, section
 from gradcli.render.style import Style
 from gradcli.report.op_page import OpPage
-from gradcli.report.report import jsonable
+from gradcli.report.records import jsonable
 
 # What is said of a derivative that has no formula to show; nothing, where there is no derivative.
 NO_FORMULA = {

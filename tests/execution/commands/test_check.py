@@ -10,7 +10,9 @@ import torch
 
 import gradcli
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Report, Verdict
+from gradcli.report.check import CheckDetails
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 EVERYWHERE = {"grad_output": 1.0}
@@ -41,9 +43,10 @@ def test_a_point_inside_the_domain_is_drawn(program: str, seed: int) -> None:
 
 def test_points_are_numbered_by_their_seeds_and_the_worst_is_shown() -> None:
     report = check("x**2", points=3, seed=5)
-    assert [point.seed for point in report.points or ()] == [5, 6, 7]
+    assert isinstance(report.details, CheckDetails)
+    assert [point.seed for point in report.details.points or ()] == [5, 6, 7]
     again = check("x**2", seed=6)
-    assert again.points is None
+    assert again.details == CheckDetails(points=None)
     assert not torch.equal(again["x"].value, report["x"].value)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import compare
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 DOUBLE = Tolerance.of("float64")

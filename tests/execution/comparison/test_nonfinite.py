@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 UNDEFINED = Verdict.UNDEFINED

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 Values = dict[str, float | list[float]]

@@ -10,7 +10,7 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.language.parser import parse
-from gradcli.settings import Limits
+from gradcli.limits import Limits
 
 
 def reference_of(program: str, leaf: Tensor, cotangent: Tensor) -> tuple[Reference, dict[str, TracedTensor]]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 

@@ -14,7 +14,8 @@ from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, by_entries
 from gradcli.execution.witnesses.taylor import Remainder, remainder
-from gradcli.report.report import Verdict, WitnessReport
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 DOUBLE = Tolerance.of("float64")

@@ -14,7 +14,8 @@ from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.phrases import show_shape
-from gradcli.report.report import Check, Verdict
+from gradcli.report.custom import Check
+from gradcli.report.verdict import Verdict
 from gradcli.tolerance import is_close
 
 

@@ -12,7 +12,8 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.function.subject import joined, refusals
 from gradcli.execution.custom.function.trial import Trial, pulled_back
-from gradcli.report.report import Check, Verdict
+from gradcli.report.custom import Check
+from gradcli.report.verdict import Verdict
 
 BATCH = 3
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
-from gradcli.execution.run import Run
-from gradcli.report.backward import HookCall
+from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.report.eval import HookCall
 
 
-def watch(run: Run) -> list[HookCall]:
+def watch(trace: Trace, names: Mapping[TracedTensor, str]) -> list[HookCall]:
     """Hook every tensor and the node that made it; the list fills as backward runs."""
     fired: list[HookCall] = []
     nodes: set[Any] = set()
-    for traced in dict.fromkeys(run.trace.tensors):
-        tensor, name = traced.tensor, run.names[traced]
+    for traced in dict.fromkeys(trace.tensors):
+        tensor, name = traced.tensor, names[traced]
         if not tensor.requires_grad:
             continue
         tensor.register_hook(_tensor_hook(fired, name))

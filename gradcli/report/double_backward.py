@@ -1,4 +1,4 @@
-"""What a report shows of derivatives of derivatives, and of what a second backward pass finds of the first."""
+"""What `double-backward` alone reports: what a second backward pass finds of the first, and second derivatives."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from gradcli.report.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Derivative:
-    """A derivative by PyTorch beside the symbolic one."""
-
-    value: Any
-    symbolic: Symbolic | None
-    verdict: Verdict | None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Second:
     """The derivative of the sum of a leaf's gradient with respect to the same leaf."""
 
@@ -27,14 +17,6 @@ class Second:
     symbolic: Symbolic | None
     verdict: Verdict | None
     note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Symmetry:
-    """Whether a Hessian is its own transpose, and how far it is from that."""
-
-    symmetric: bool
-    max_abs_error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +64,10 @@ class Lifecycle:
     without_retain_graph: WithoutRetainGraph
     with_retain_graph: WithRetainGraph
     with_create_graph: WithCreateGraph
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleBackwardDetails:
+    """What `double-backward` adds to the report."""
+
+    lifecycle: Lifecycle

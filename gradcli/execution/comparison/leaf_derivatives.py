@@ -1,8 +1,8 @@
-"""What the commands for Jacobians and second derivatives share: their leaves, their expectations, their reports."""
+"""Derivatives by leaves, of an output or of a gradient: by which leaves, what is expected of each, what is reported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TypeVar
@@ -21,8 +21,9 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
-from gradcli.report.report import Symbolic, TensorReport
-from gradcli.report.second_order import Derivative
+from gradcli.report.derivative import Derivative
+from gradcli.report.records import Symbolic
+from gradcli.report.report import TensorReport
 
 Key = TypeVar("Key")
 
@@ -94,18 +95,6 @@ def moved_gradient(
 
 def _moved(shifts: Mapping[TracedTensor, Tensor], shift: float) -> dict[TracedTensor, Tensor]:
     return {leaf: double(leaf.tensor) + shift * direction for leaf, direction in shifts.items()}
-
-
-def basis(tensor: Tensor) -> list[Tensor]:
-    """Return tensors of a shape with one entry 1 and all others 0, for each entry."""
-    count = tensor.numel()
-    return [*torch.eye(count, dtype=torch.float64).reshape(count, *tensor.shape)]
-
-
-def stacked(rows: Sequence[Tensor], outer: Tensor, inner: Tensor) -> Tensor:
-    """Return rows as one tensor of both shapes, the outer one first."""
-    shape = (*outer.shape, *inner.shape)
-    return torch.stack(list(rows)).reshape(shape) if rows else torch.zeros(shape, dtype=torch.float64)
 
 
 def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:

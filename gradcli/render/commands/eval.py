@@ -1,20 +1,22 @@
-"""What `--hooks` alone reports: the hooks in the order in which they fired."""
+"""What `eval` alone reports: the hooks in the order in which they fired."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.backward import HookCall
+from gradcli.render.presentation import Presentation
+from gradcli.report.eval import EvalDetails, HookCall
 
 MOST_CALLS = 60
 LONGEST = 32
 
 
-def grids(fired: Sequence[HookCall]) -> tuple[Grid, ...]:
-    """Return one grid with a row for each hook."""
+def grids(details: EvalDetails) -> tuple[Grid, ...]:
+    """Return one grid with a row for each hook; none without `--hooks`."""
+    fired = details.hooks
+    if fired is None:
+        return ()
     rows = tuple(_row(number, call) for number, call in enumerate(fired[:MOST_CALLS], 1))
     more = (f"... {len(fired) - MOST_CALLS:,} more left out; --json has all",) if len(fired) > MOST_CALLS else ()
     below = ("A node's pre-hook is given the gradient of its result, its hook those of its operands.", *more)
@@ -28,3 +30,6 @@ def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
         line for gradient in call.gradients for line in (("None",) if gradient is None else tensor_lines(gradient))
     )
     return (str(number),), (call.hook,), (name,), given
+
+
+PRESENTATION = Presentation(grids)
