@@ -35,7 +35,7 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) ->
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and "symbolic" in settings.witnesses
     run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
-    evaluation = evaluate_run(run, formulas=settings.formulas)
+    evaluation = evaluate_run(run)
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None)
     reports = _heard(run, evaluation)

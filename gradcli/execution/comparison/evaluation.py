@@ -32,16 +32,13 @@ def overall(reports: Sequence[TensorReport]) -> Verdict:
     return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
 
 
-def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
-    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them.
-
-    Without `formulas` the reports hold none: they are the slowest part.
-    """
+def evaluate_run(run: Run) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them."""
     settings = run.settings
     tensors = list(dict.fromkeys(run.trace.tensors))
     shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
     asked = None
-    if formulas and run.decomposition is not None:
+    if settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(DERIVATIONS, run.decomposition, run.names, run.cotangent)
     found = _gradients(run, shown)
     evidence = compare_all(run, found)

@@ -77,7 +77,9 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         return _refused(trial, error)
     shown = side(trial, trial.cotangent)
     names = display_names(shown.recording.trace)
-    formulas = Formulas.ask(DERIVATIONS, shown.decomposition, names, trial.cotangent) if shown.decomposition else None
+    formulas = None
+    if trial.settings.formulas and shown.decomposition:
+        formulas = Formulas.ask(DERIVATIONS, shown.decomposition, names, trial.cotangent)
     numerical = _numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived
     heard, other = [], shown

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from gradcli.execution.formulas.affine import Place, decode
 from gradcli.execution.formulas.request import LONGEST_NAME, MOST_NODES, chain_rule, sketch
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.settings import Settings
 
@@ -100,16 +102,35 @@ def test_comparisons_are_formulas() -> None:
     assert sketch_of("where(x > 0, x, 2*x)", x=(2,))["x > 0"]["formula"] == "input > other"
 
 
+def calls_of(action: Callable[[], object]) -> int:
+    """Return how many Python functions an action calls: what it costs on any machine."""
+    count = 0
+
+    def profile(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def long_chain(steps: int) -> tuple[Decomposition, dict[TracedTensor, str]]:
+    decomposition = expansion_of("\n".join(["y = x", *["y = y*x + 1"] * steps, "y.sum()"]), x=(2,))
+    return decomposition, display_names(decomposition.trace)
+
+
 def test_a_large_program_is_not_sketched_and_costs_little() -> None:
-    source = "\n".join(["y = x", *["y = y*x + 1"] * 900, "y.sum()"])
-    decomposition = expansion_of(source, x=(2,))
-    names = display_names(decomposition.trace)
-    started = time.perf_counter()
-    assert sketch(decomposition, names, 1.0) is None
-    steps = chain_rule(decomposition, names)
-    assert time.perf_counter() - started < 0.5
-    assert max(len(text) for text, _ in steps.values()) < 4 * (2 * LONGEST_NAME + 20)
-    assert len(decomposition.tape.nodes) > MOST_NODES
+    small, large = long_chain(100), long_chain(400)
+    for decomposition, names in (small, large):
+        assert len(decomposition.tape.nodes) > MOST_NODES
+        assert sketch(decomposition, names, 1.0) is None
+    assert calls_of(lambda: sketch(*large, 1.0)) < 3 * len(large[0].tape.nodes)
+    assert calls_of(lambda: chain_rule(*large)) < 4.5 * calls_of(lambda: chain_rule(*small))
+    assert max(len(text) for text, _ in chain_rule(*large).values()) < 4 * (2 * LONGEST_NAME + 20)
 
 
 def test_the_last_step_of_the_chain_rule() -> None:
