@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,13 +88,14 @@ def said(code: str) -> str:
 MAKERS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = ((OUTPUT, printed), (QUOTATION, said))
 
 
-def shown() -> Iterator[Shown]:
-    """Yield every output that a document shows."""
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        for pattern, make in MAKERS:
-            for block in pattern.finditer(text):
-                yield Shown(document, block["source"], block["output"], make)
+def shown() -> list[Shown]:
+    """Return every output that a document shows."""
+    return [
+        Shown(document, block["source"], block["output"], make)
+        for document in DOCUMENTS
+        for pattern, make in MAKERS
+        for block in pattern.finditer(document.read_text(encoding="utf-8"))
+    ]
 
 
 def renewed(text: str) -> str:
