@@ -4,7 +4,7 @@ venv := ".venv/bin/"
 default:
     @just --list
 
-# Make the environment and install gradcli in it, editable, with the tools.
+# Create the environment and install gradcli in it, editable, with the tools.
 setup:
     python3 -m venv .venv
     {{venv}}pip install -c constraints.txt -e ".[dev]"
@@ -14,7 +14,7 @@ lint:
     {{venv}}ruff check
     {{venv}}ruff format --check
 
-# Mend what the formatter and the linter can mend.
+# Fix what the formatter and the linter can fix.
 format:
     {{venv}}ruff format
     {{venv}}ruff check --fix
@@ -27,15 +27,16 @@ types:
 imports:
     {{venv}}lint-imports
 
-# The tests; `just test tests/test_readme.py` runs some of them.
+# The tests; `just test tests/docs` runs some of them.
 test *paths:
     {{venv}}pytest -n auto {{paths}}
 
-# Write the outputs in README.md anew.
-readme:
-    {{venv}}python tests/test_readme.py
+# Regenerate every output in README.md and docs.
+docs:
+    {{venv}}gradcli ops --format markdown -o docs/ops/
+    {{venv}}python tests/docs/documented.py
 
-# Lint, types, imports and tests.
+# All that continuous integration checks: style, types, imports and tests.
 check: lint types imports test
 
 # Time and memory.

@@ -73,7 +73,7 @@ def programs(*, known: bool) -> list[Generated]:
 
 
 def report_of(generated: Generated) -> Report:
-    settings = Settings(grad_output=generated.weights)  # type: ignore[arg-type]
+    settings = Settings(grad_output=generated.weights, formulas=False)  # type: ignore[arg-type]
     return evaluate_program(generated.text, settings, generated.leaves)
 
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-import gradcli
+from gradcli.engine import evaluate_program
+from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 POINTS = {
     "det at rank n - 1": ("det(A)", [[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
@@ -36,22 +38,26 @@ def tensor(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
+def evaluate(program: str, **leaves: Tensor) -> Report:
+    return evaluate_program(program, Settings(formulas=False), leaves)
+
+
 @pytest.mark.parametrize("name", POINTS)
 def test_the_derivative_is_right(name: str) -> None:
     program, point, wanted = POINTS[name]
-    found = gradcli.evaluate(program, {"A": tensor(point)})["A"].symbolic.value
+    found = evaluate(program, A=tensor(point))["A"].symbolic.value
     torch.testing.assert_close(found, tensor(wanted), rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", KINKS)
 def test_a_choice_at_a_kink_lies_between(name: str) -> None:
     program, point = KINKS[name]
-    assert gradcli.evaluate(program, {"A": tensor(point)}).verdict is Verdict.SUBGRADIENT
+    assert evaluate(program, A=tensor(point)).verdict is Verdict.SUBGRADIENT
 
 
 def test_what_is_not_determined_is_undecided() -> None:
     program = "u = torch.linalg.svd(A).U; (u[:, 2:] @ u[:, 2:].T @ B).sum()"
-    report = gradcli.evaluate(program, {"A": tensor([[1, 2], [3, 4], [5, 7]]), "B": tensor([[1.0, 2, 3]] * 3)})
+    report = evaluate(program, A=tensor([[1, 2], [3, 4], [5, 7]]), B=tensor([[1.0, 2, 3]] * 3))
     assert report["A"].verdict is Verdict.UNDECIDED
     assert "not determined" in str(report["A"].note)
 
@@ -63,6 +69,6 @@ def test_nearest_entries_are_those_that_pytorch_reads(size: int, factor: float) 
         pytest.skip("nothing is left")
     x = torch.arange(size, dtype=torch.float64).reshape(1, 1, size)
     read = torch.nn.functional.interpolate(x, scale_factor=factor).flatten().to(torch.int64)
-    found = gradcli.evaluate(f"F.interpolate(x, scale_factor={factor}).sum()", {"x": x})["x"].symbolic.value
+    found = evaluate(f"F.interpolate(x, scale_factor={factor}).sum()", x=x)["x"].symbolic.value
     # PyTorch's own gradient is not this one where the size stays the same: docs/findings.md.
     assert found.flatten().tolist() == torch.bincount(read, minlength=size).tolist()

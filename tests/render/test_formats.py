@@ -2,8 +2,8 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -125,15 +125,22 @@ def test_a_mismatch_shows_both_values_and_its_note(name: str, make_tensor: MakeT
         assert part in text
 
 
+class Unread:
+    """Stands for a tensor that must not be looked at."""
+
+    def __getattr__(self, name: str) -> object:
+        pytest.fail(f"{name} is read of a tensor that is not shown")
+
+
 @pytest.mark.parametrize("name", HUMAN)
-def test_a_thousand_non_leaves_are_shortened_quickly(
+def test_of_a_thousand_non_leaves_only_those_that_are_shown_are_read(
     name: str, make_tensor: MakeTensor, make_report: MakeReport
 ) -> None:
     inner = {"kind": "non-leaf", "grad": None, "grad_fn": "MulBackward0"}
     tensors = [make_tensor(f"x{number}", 1.0, 1.0, **inner) for number in range(1000)]
-    started = time.perf_counter()
+    unread = {"value": Unread(), "gradient": Unread(), "symbolic": Symbolic("w", None, Unread())}
+    tensors[100:900] = [replace(tensor, **unread) for tensor in tensors[100:900]]  # type: ignore[arg-type]
     text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0), *tensors), Style(80))
-    assert time.perf_counter() - started < 2
     assert "x0" in text
     assert "x999" in text
     assert "984 more" in text

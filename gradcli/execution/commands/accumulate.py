@@ -60,9 +60,11 @@ def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], d
     leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
     ledger = Ledger(settings)
     for number in range(settings.times):
-        run = start_from(program, settings, trace_of(program, settings, leaves), derivations)
+        is_last = number + 1 == settings.times
+        shown = dataclasses.replace(settings, formulas=settings.formulas and is_last)
+        run = start_from(program, shown, trace_of(program, settings, leaves), derivations)
         before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
-        evaluation = evaluate_run(run, formulas=number + 1 == settings.times)
+        evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
         leaves = {name: _after(leaf, settings) for name, leaf in leaves.items()}
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]

@@ -40,7 +40,7 @@ def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], de
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and SYMBOLIC in settings.witnesses
     run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations)
-    evaluation = evaluate_run(run, formulas=settings.formulas)
+    evaluation = evaluate_run(run)
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None, CheckDetails())
     reports = _with_witnesses(run, evaluation)

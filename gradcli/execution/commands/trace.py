@@ -98,7 +98,9 @@ def _is_pointwise(node: Node) -> bool:
 
 def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, TracedTensor], str]:
     """Return the local derivative, or else the contribution, as a formula, of those that have one."""
-    if run.decomposition is None or run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
+    if run.decomposition is None or not run.settings.formulas:
+        return {}
+    if run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
     nodes = {node: number for number, node in enumerate(run.decomposition.tape.nodes)}
     calls = {id(group): number for number, group in enumerate(g for g in run.decomposition.calls if g.nodes)}

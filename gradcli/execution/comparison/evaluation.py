@@ -46,14 +46,11 @@ class Evaluation:
     """Of the tensors that are shown."""
 
 
-def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
-    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them.
-
-    Without `formulas` the reports hold none: they are the slowest part.
-    """
+def evaluate_run(run: Run) -> Evaluation:
+    """Return autograd's gradients of a run and, where it is to be verified, what the symbolic ones say of them."""
     shown = tensors_shown(run)
     asked = None
-    if formulas and run.decomposition is not None:
+    if run.settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
     gradients = autograd_gradients(run, shown)
     comparisons = compare_all(run, gradients)

@@ -104,7 +104,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     shown = side(trial, trial.cotangent)
     names = display_names(shown.recording.trace)
     formulas = None
-    if shown.decomposition is not None:
+    if trial.settings.formulas and shown.decomposition is not None:
         formulas = Formulas.ask(trial.derivations, shown.decomposition, names, trial.cotangent)
     numerical = _numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived

@@ -36,12 +36,19 @@ def explained(run: Run, reports: Mapping[str, TensorReport]) -> dict[str, str]:
 
 def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
     """Return the tensors' reports of the same program at the same point in another dtype; none if it does not run."""
-    settings = dataclasses.replace(run.settings, dtype=dtype, witnesses=("symbolic",), claims={}, verify=True)  # type: ignore[arg-type]
+    settings = dataclasses.replace(
+        run.settings,
+        dtype=dtype,  # type: ignore[arg-type]
+        witnesses=("symbolic",),
+        claims={},
+        verify=True,
+        formulas=False,
+    )
     point = {leaf.name or leaf.text: leaf.tensor for leaf in run.trace.leaves}
     try:
         with default_dtype(settings):
             other = start(run.program, settings, point, run.derivations)
-            return {found.name: found for found in evaluate_run(other, formulas=False).reports.values()}
+            return {found.name: found for found in evaluate_run(other).reports.values()}
     except GradcliError:
         return {}
 

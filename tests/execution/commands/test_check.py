@@ -18,14 +18,9 @@ from gradcli.settings import Settings
 EVERYWHERE = {"grad_output": 1.0}
 
 
-@pytest.fixture(autouse=True)
-def _no_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcli.execution.formulas.formulas.gradients_request", lambda *_: None)
-    monkeypatch.setattr("gradcli.execution.formulas.formulas.chain_rule", lambda *_: {})
-
-
 def check(program: str, shape: tuple[int, ...] = (3,), **options: Any) -> Report:
-    return evaluate_program(program, Settings(command="check", shapes={None: shape}, grad_output=1.0, **options))
+    settings = Settings(command="check", shapes={None: shape}, grad_output=1.0, formulas=False, **options)
+    return evaluate_program(program, settings)
 
 
 @pytest.mark.parametrize(
