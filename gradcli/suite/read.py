@@ -89,7 +89,7 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
     try:
         return expand(*said, *given, file=suite.file, line=line)
     except GradcliError as error:
-        key = (error.option or "").removeprefix("--").replace("_", "-")
+        key = (error.option or "").removeprefix("--")
         in_check = key.replace("-", "_") in said[1].model_fields_set
         at = suite.span(place, key) if in_check else suite.span(-1, key) or span
         raise suite.error(f"{key}: {error.text}", at, error.hint) from None

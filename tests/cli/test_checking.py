@@ -18,15 +18,16 @@ def write(folder: Path, name: str, program: str) -> None:
 def test_a_folder_stands_for_its_suites_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(tmp_path / "gradients", "b.toml", "b*b")
-    write(tmp_path / "gradients", "a.toml", "a*a")
+    names = ["c", "f", "a", "e", "b", "d"]  # in no order that a file system may have them in
+    for name in names:
+        write(tmp_path / "gradients", f"{name}.toml", f"{name}*{name}")
     (tmp_path / "gradients" / "notes.txt").write_text("not a suite", encoding="utf-8")
     (tmp_path / "gradients" / "deeper.toml").mkdir()
     monkeypatch.chdir(tmp_path)
     assert main(["check", "gradients", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert [check["program"] for check in report["checks"]] == ["a*a", "b*b"]
-    assert [check["file"] for check in report["checks"]] == ["gradients/a.toml", "gradients/b.toml"]
+    assert [check["program"] for check in report["checks"]] == [f"{name}*{name}" for name in sorted(names)]
+    assert [check["file"] for check in report["checks"]] == [f"gradients/{name}.toml" for name in sorted(names)]
 
 
 def test_what_is_wrong_in_a_folder_s_suite_is_said_with_its_file(

@@ -8,6 +8,7 @@ import pytest
 
 from gradcli.engine import check_inline, evaluate_program
 from gradcli.report.report import Report
+from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
@@ -29,7 +30,8 @@ def report_of(command: str, **settings: Any) -> Report:
 def formulas(report: Report) -> list[str]:
     """Return every formula of a report: those of the gradients, and those of the local derivatives."""
     gradients = [tensor.symbolic.formula for tensor in report.tensors if tensor.symbolic]
-    local = [operand.local for step in report.trace or () for operand in step.operands]
+    steps = report.details.trace if isinstance(report.details, TraceDetails) else ()
+    local = [operand.local for step in steps for operand in step.operands]
     return [formula for formula in [*gradients, *local] if formula is not None]
 
 
