@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 
 from gradcli.derivation.client import Worker
+from gradcli.derivation.connection import DIED, EXHAUSTED, UNTRIED, Failure, Outcome
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import FormulaRequest
 from gradcli.derivation.messages import DerivativeRequest, Derived
+from gradcli.derivation.protocol import Answer
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.warm import small_request
 
@@ -33,7 +35,7 @@ REQUESTS = [
 ]
 # Only a right answer is one: the same that sympy gives without a worker.
 RIGHT = {request: derive(request) for request in REQUESTS}
-SLOW = DerivativeRequest("lgamma(x)**200*sin(exp(x))**200", (("x", "i"),), (), "i", ("x",), pulled_back_by=("x",) * 6)
+SLOW = DerivativeRequest("lgamma(x)**200*sin(exp(x))**200", (("x", "i"),), (), "i", ("x",), pulled_back_by=("x",) * 12)
 
 
 class InterruptedByTestError(BaseException):
@@ -145,6 +147,30 @@ def test_a_question_at_which_the_process_dies_is_asked_once_more(derivations: De
     assert process_of(derivations) is not first
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "last"),
+    [
+        ([UNTRIED, DIED, UNTRIED, Answer(1)], Answer(1)),
+        ([DIED, UNTRIED, DIED, Answer(1)], DIED),
+        ([EXHAUSTED, Answer(1)], Answer(1)),
+        ([EXHAUSTED, EXHAUSTED, Answer(1)], EXHAUSTED),
+        ([Failure("no derivative within 1 s"), Answer(1)], Failure("no derivative within 1 s")),
+    ],
+)
+def test_a_question_is_asked_again_after_its_own_breakdown_once_and_after_others_always(
+    outcomes: list[Outcome], last: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter(outcomes)
+
+    class Scripted:
+        def outcome(self, _: object) -> Outcome:
+            return next(told)
+
+    monkeypatch.setattr(Worker, "_deliver", lambda *_: (Scripted(), None))
+    worker = Worker()
+    assert worker.collect(worker.post("derive", {}, 1.0)) == last
+
+
 def test_threads_each_get_their_own_answers(derivations: Derivations) -> None:
     def check(seed: int) -> list[DerivativeRequest]:
         own = Derivations(derivations.worker, 60.0)
@@ -220,7 +246,7 @@ def test_the_process_ends_with_its_parent_although_it_is_busy() -> None:
     )
     parent = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, check=True, text=True)
     worker = int(parent.stdout)
-    for _ in range(100):
+    for _ in range(50):
         try:
             os.kill(worker, 0)
         except ProcessLookupError:
