@@ -13,6 +13,7 @@ from torch import Tensor
 from gradcli.execution.autograd import backward
 from gradcli.execution.autograd.functional import first_line, refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
+from gradcli.execution.commands.bending import sides_by_pairs
 from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
@@ -140,11 +141,16 @@ def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTen
         return {leaf: value for leaf, value in values.items() if value is not None}
 
     noise = noise_of(run, known, again, gradients.scale[0])
+    blocks = sides_by_pairs(run, decomposition, leaves)
+    sides = {leaf: blocks[leaf, leaf].summed(leaf.tensor.ndim) for leaf in leaves if blocks}
+    exists = all(block.agree for block in sides.values())
     return {
         leaf: replace(
             expected,
             noise=partial(noise, leaf),
             along=partial(_line, run, leaf),
+            sides=sides.get(leaf),
+            exists=exists,
         )
         for leaf, expected in found.items()
     }

@@ -9,6 +9,7 @@ from typing import Any
 from gradcli.execution.commands.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.run import report, start
+from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
 from gradcli.report.report import Report, TensorReport
 from gradcli.settings import Settings
@@ -18,7 +19,7 @@ def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> 
     """Return the report of `eval`."""
     run = start(program, settings, given)
     fired = watch(run) if settings.hooks else None
-    reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
+    reports = [_marked(found, settings.detach) for found in where_it_bends(run, evaluate_run(run)).values()]
     hooks = None if fired is None else tuple(fired)
     return report(run, reports, overall(reports) if settings.verify else None, hooks=hooks)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.errors import InputError
 from gradcli.execution.autograd import functional
 from gradcli.execution.autograd.backward import SCALAR_ONLY
+from gradcli.execution.commands.bending import sides_by_pairs
 from gradcli.execution.commands.shared import (
     basis,
     gradients_on,
@@ -122,6 +123,8 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
         return Blocks.of(decomposition, run.cotangent, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
+    sides = sides_by_pairs(run, run.decomposition, leaves)
+    exists = all(block.agree for block in sides.values())
 
     def expected(row: TracedTensor, column: TracedTensor) -> Expected:
         pair = row, column
@@ -132,6 +135,8 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
             undefined=undefined.get(row) or undefined.get(column),
             noise=partial(noise, pair),
             along=partial(_line, run, row, column),
+            sides=sides.get(pair),
+            exists=exists,
         )
 
     return {(row, column): expected(row, column) for row in leaves for column in leaves}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,13 +51,11 @@ class NumericalWitnesses:
     witnesses: Mapping[str, Witness]
 
     @staticmethod
-    def of(run: Run) -> NumericalWitnesses:
-        """Return the witnesses that the run's settings name."""
+    def of(run: Run, names: Sequence[str]) -> NumericalWitnesses:
+        """Return the numerical witnesses among `names`."""
         settings = run.settings
         tolerance = Tolerance.of(settings.dtype, settings.rtol, settings.atol)
-        return NumericalWitnesses(
-            run, Rerun.of(run.program, settings, run.trace), tolerance, witnesses(settings.witnesses)
-        )
+        return NumericalWitnesses(run, Rerun.of(run.program, settings, run.trace), tolerance, witnesses(names))
 
     def check(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
         """Return what the witnesses say of a tensor's gradient; None where it is not looked at."""
