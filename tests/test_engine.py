@@ -14,8 +14,9 @@ import pytest
 import gradcli
 from gradcli.deadline import DeadlineError
 from gradcli.engine import evaluate_program, shared_derivations, stop_worker
-from gradcli.report.report import Verdict
-from gradcli.settings import Limits, Settings
+from gradcli.limits import Limits
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 SLOW = "F.mish(X).sum() + F.gelu(X).sum() + torch.special.i1e(X).sum() + F.celu(X).sum()"
 RIGHT = ["sin(x)*y", "expm1(x)", "tanh(x)", "cosh(x)", "x*y + log(z)", "atan2(x, y)", "erf(x)", "exp(x)*y"]

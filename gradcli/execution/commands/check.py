@@ -12,6 +12,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, ov
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
@@ -54,8 +55,8 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
     """Return the tensors' reports with what the numerical witnesses say."""
     reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
     if {*run.settings.witnesses} <= {SYMBOLIC}:
-        return reports
-    witnesses = NumericalWitnesses.of(run)
+        return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
+    witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
     for traced, compared in list(reports.items()):
         gradient = evaluation.gradients.get(traced)
         reference = None if compared.symbolic is None else compared.symbolic.value

@@ -24,6 +24,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     wanted_leaves,
     weighed,
 )
+from gradcli.execution.comparison.second_quotients import sides_by_pairs
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -155,11 +156,16 @@ def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTen
         return {leaf: value for leaf, value in values.items() if value is not None}
 
     noise = noise_of(run, known, again, gradients.scale[0])
+    blocks = sides_by_pairs(run, decomposition, leaves)
+    sides = {leaf: blocks[leaf, leaf].summed(leaf.tensor.ndim) for leaf in leaves if blocks}
+    exists = all(block.agree for block in sides.values())
     return {
         leaf: replace(
             expected,
             noise=partial(noise, leaf),
             along=partial(_line, run, leaf),
+            sides=sides.get(leaf),
+            exists=exists,
         )
         for leaf, expected in found.items()
     }

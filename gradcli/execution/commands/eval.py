@@ -10,6 +10,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.run import report, start
+from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
 from gradcli.report.eval import EvalDetails
 from gradcli.report.report import Report, TensorReport
@@ -22,7 +23,7 @@ def eval(  # noqa: A001  # the command's name
     """Return the report of `eval`."""
     run = start(program, settings, given, derivations)
     fired = watch(run.trace, run.names) if settings.hooks else None
-    reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
+    reports = [_marked(found, settings.detach) for found in where_it_bends(run, evaluate_run(run)).values()]
     details = EvalDetails(None if fired is None else tuple(fired))
     return report(run, reports, overall(reports) if settings.verify else None, details)
 

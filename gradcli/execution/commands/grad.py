@@ -14,6 +14,7 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start
+from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
 from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
 from gradcli.report.report import Report
@@ -30,7 +31,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
     run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
-    reports = list(evaluate_run(run).reports.values())
+    reports = list(where_it_bends(run, evaluate_run(run)).values())
     return report(run, reports, overall(reports) if settings.verify else None, GradDetails(product))
 
 

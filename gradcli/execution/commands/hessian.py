@@ -22,6 +22,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     wanted_leaves,
     weighed,
 )
+from gradcli.execution.comparison.second_quotients import sides_by_pairs
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -121,6 +122,8 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
         return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
+    sides = sides_by_pairs(run, run.decomposition, leaves)
+    exists = all(block.agree for block in sides.values())
 
     def expected(row: TracedTensor, column: TracedTensor) -> Expected:
         pair = row, column
@@ -131,6 +134,8 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
             undefined=undefined.get(row) or undefined.get(column),
             noise=partial(noise, pair),
             along=partial(_line, run, row, column),
+            sides=sides.get(pair),
+            exists=exists,
         )
 
     return {(row, column): expected(row, column) for row in leaves for column in leaves}

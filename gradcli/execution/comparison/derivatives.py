@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gradcli.execution.autograd.local_call import STEP
 from gradcli.execution.comparison.compare import Comparison, compare
+from gradcli.execution.comparison.second_sides import Sides, compare_by_sides
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.report.verdict import Verdict
@@ -36,7 +37,8 @@ class Expected:
     `value` is None where it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
     made, `undefined` says what makes the point one without a derivative. `noise` measures how far
     off rounding is excused, and within what nothing is known. `along` gives, for
-    a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift.
+    a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift. `sides`
+    are the derivatives to both sides of a point at which the program bends; `exists` says whether there is one there.
     """
 
     value: Tensor | None
@@ -45,6 +47,8 @@ class Expected:
     undefined: str | None = None
     noise: Callable[[], tuple[Tensor, Tensor]] | None = None
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
+    sides: Sides | None = None
+    exists: bool = True
 
 
 def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
@@ -54,6 +58,8 @@ def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) 
     comparison = _compared(double(found), expected, tolerance)
     if expected.undefined is not None:
         return _noted(comparison, Verdict.UNDEFINED, expected.undefined)
+    if expected.sides is not None:
+        comparison = compare_by_sides(double(found), expected.sides, comparison, exists=expected.exists)
     if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
         note = f"at a kink of '{expected.kinked}' autograd's choice lies between the one-sided derivatives"
         return _noted(comparison, Verdict.SUBGRADIENT, note)

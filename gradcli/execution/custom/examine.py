@@ -19,7 +19,7 @@ from gradcli.execution.custom.checks import contract, double_backward, elsewhere
 from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved
 from gradcli.execution.custom.function.subject import Subject
 from gradcli.execution.custom.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
-from gradcli.execution.custom.gradients import compare_gradients
+from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
@@ -68,7 +68,8 @@ def examine(
     checks = [*([forward] if forward else []), *compared.checks]
     if settings.verify:
         checks += _run(ALWAYS, trial)
-        checks += _again(trial, worst([check.verdict for check in compared.checks]))
+        known = worst([check.verdict for check in compared.checks])
+        checks += _unlooked_at(MISLED) if compared.misled else _again(trial, known)
     tensors = [*compared.tensors, _output(trial, applied, forward)]
     verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
     return Report(
@@ -121,12 +122,15 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
 
 def _again(trial: Trial, known: Verdict) -> list[Check]:
     if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
-        first, *others = AGAIN
-        note = "not looked at, nor is what is undecided below: the gradient is wrong already"
-        return [Check(first, Verdict.UNDECIDED, note), *(Check(name, Verdict.UNDECIDED) for name in others)]
+        return _unlooked_at("not looked at, nor is what is undecided below: the gradient is wrong already")
     if known is Verdict.SUBGRADIENT:  # elsewhere there is one right answer
         trial = replace(trial, point=moved(trial.point, trial.settings.seed))
     return _run(AGAIN, trial)
+
+
+def _unlooked_at(note: str) -> list[Check]:
+    first, *others = AGAIN
+    return [Check(first, Verdict.UNDECIDED, note), *(Check(name, Verdict.UNDECIDED) for name in others)]
 
 
 def _forward(trial: Trial, applied: Applied, shown: Side | None) -> Check | None:

@@ -26,7 +26,12 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
 from gradcli.witnesses import WITNESSES
 
+DIFFERENCES = "finite-difference"
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
+MISLED = (
+    "finite differences of forward agree with backward, and not with autograd of its body, which takes what forward "
+    "decides by its values for constant; `--reference PROGRAM` says what it computes"
+)
 DENIED = "autograd and the symbolic derivative agree with backward, but finite differences of forward do not"
 AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
 
@@ -38,6 +43,8 @@ class ComparedGradients:
     tensors: tuple[TensorReport, ...]
     checks: tuple[Check, ...]
     shown: Side | None
+    misled: bool = False
+    """Whether the reference is not what forward computes nearby, so that nothing else is to be compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,13 @@ class CheckedGradient:
     probed: Compared
     witnesses: Mapping[str, WitnessReport]
     returned_none: bool
+    misled: bool = False
+    """Whether finite differences of forward deny the reference, and not backward."""
 
     @property
     def kinked(self) -> bool:
         """Return whether finite differences see a kink here at which the gradient is one of the choices."""
-        report = self.witnesses.get("finite-difference")
+        report = self.witnesses.get(DIFFERENCES)
         return report is not None and report.verdict is Verdict.SUBGRADIENT
 
     @property
@@ -69,6 +78,8 @@ class CheckedGradient:
     def _compared(self, *comparisons: Comparison | None) -> Verdict | None:
         verdicts = [comparison.verdict for comparison in comparisons if comparison is not None]
         settled = worst(verdicts) if verdicts else None
+        if self.misled:
+            return Verdict.UNDECIDED if settled is not None else None
         return Verdict.SUBGRADIENT if settled is Verdict.MISMATCH and self.kinked else settled
 
     def numerical(self, name: str) -> Verdict | None:
@@ -114,7 +125,14 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         other = side(trial, trial.probe)
         second = compared(trial, probed, other, clues_of)
         judged = [
-            CheckedGradient(name, first[name], second[name], numerical.get(name, {}), gradients.get(name) is None)
+            CheckedGradient(
+                name,
+                first[name],
+                second[name],
+                numerical.get(name, {}),
+                gradients.get(name) is None,
+                misled=_is_misled(trial, first[name], numerical.get(name, {}), shown),
+            )
             for name in trial.wanted
         ]
     by_name = {item.name: item for item in judged}
@@ -122,7 +140,8 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown)
+    misled = any(item.misled for item in judged)
+    return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, misled)
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
@@ -141,13 +160,26 @@ def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witnes
     if trial.settings.dtype != "float64" or not trial.settings.verify:
         return {}
     point = {name: value.detach() for name, value in trial.point.items()}
-    asked, reports = witnesses(tuple(WITNESSES)), {}
+    asked, reports = witnesses(list(WITNESSES)), {}
     for name in trial.wanted:
         given = gradients.get(name)
         gradient = torch.zeros_like(point[name]) if given is None else given.detach()
         question = Question(trial.function, point, name, trial.cotangent)
         reports[name] = checked(asked, question, gradient, trial.tolerance)
     return reports
+
+
+def _is_misled(trial: Trial, compared: Compared, numerical: Mapping[str, WitnessReport], shown: Side) -> bool:
+    """Return whether finite differences of forward deny the gradient of its body, and not the one of backward."""
+    own = numerical.get(DIFFERENCES)
+    if trial.settings.reference is not None or own is None or own.verdict is not Verdict.MATCH:
+        return False
+    if compared.autograd.verdict is not Verdict.MISMATCH:
+        return False
+    point = {name: value.detach() for name, value in trial.point.items()}
+    question = Question(trial.function, point, compared.name, trial.cotangent)
+    right = shown.right[compared.name].detach()
+    return checked(witnesses([DIFFERENCES]), question, right, trial.tolerance)[DIFFERENCES].verdict is Verdict.MISMATCH
 
 
 def _checks(compared: list[CheckedGradient], shown: Side) -> list[Check]:
@@ -196,13 +228,15 @@ def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> t
     shown = sides[0]
     if item.returned_none and item.autograd is Verdict.MISMATCH:
         return Verdict.MISMATCH, f"backward returns None for '{item.name}', whose gradient is not zero"
-    said = (item.autograd, item.symbolic, item.numerical("finite-difference"))
+    said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
     if shown.gap:
         verdicts.append(Verdict.UNDECIDED)
     verdict = worst(verdicts)
     if verdict is Verdict.SUBGRADIENT:
         return verdict, "at a kink backward's choice lies between the one-sided derivatives"
+    if verdict is Verdict.UNDECIDED and item.misled:
+        return verdict, MISLED
     if verdict is Verdict.UNDECIDED:
         symbolic = item.shown.symbolic
         return verdict, shown.gap or (DENIED if item.derived else symbolic.note if symbolic else None)
@@ -219,7 +253,7 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
         if comparison is not None:
             where = (comparison.note or "").removesuffix(f"; {found.cause}")
             return "; ".join(part for part in (f"{words}{where}", _cause(trial, item, other)) if part)
-    witness = item.witnesses["finite-difference"]
+    witness = item.witnesses[DIFFERENCES]
     return f"finite differences of forward are off by {witness.max_abs_error:.3g}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,11 +52,11 @@ class NumericalWitnesses:
     witnesses: Mapping[str, Witness]
 
     @staticmethod
-    def of(run: Run) -> NumericalWitnesses:
-        """Return the witnesses that the run's settings name."""
+    def of(run: Run, names: Sequence[str]) -> NumericalWitnesses:
+        """Return the numerical witnesses among `names`."""
         settings = run.settings
         rerun = Rerun.of(run.program, settings, run.trace)
-        return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(settings.witnesses))
+        return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
     def check(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
         """Return what the witnesses say of a tensor's gradient; None where it is not looked at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -46,7 +46,7 @@ class Witness(Protocol):
         """Return what the witness says of a gradient; None where it has nothing to say."""
 
 
-def witnesses(names: tuple[str, ...]) -> dict[str, Witness]:
+def witnesses(names: Sequence[str]) -> dict[str, Witness]:
     """Return the numerical witnesses among `names`, in the order of the table."""
     wanted: Mapping[str, WitnessRow] = {name: row for name, row in WITNESSES.items() if name in names}
     return {name: callable_of(row.implementation)(row) for name, row in wanted.items()}
