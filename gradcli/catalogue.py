@@ -39,7 +39,7 @@ def page(op: Op) -> OpPage:
         overloads={overload.signature: _definition(overload) for overload in op.overloads},
         domain=dict(op.domain),
         kinks=op.kinks,
-        discontinuities=op.discontinuities,
+        jumps=op.discontinuities,
         examples=tuple(_example(text) for text in op.examples),
     )
 

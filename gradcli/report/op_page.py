@@ -38,6 +38,6 @@ class OpPage:
     overloads: dict[str, str] = field(default_factory=dict)
     domain: dict[str, str] = field(default_factory=dict)
     kinks: str | None = None
-    discontinuities: str | None = None
+    jumps: str | None = None
     examples: tuple[Example, ...] = ()
     derivative: DerivedGradient | None = None
