@@ -99,6 +99,6 @@ def _bullets(page: OpPage) -> list[str]:
     bullets = [f"derivative by {name}: `{formula}`" for name, formula in formulas]
     bullets += [f"domain of {name}: {domain}" for name, domain in page.domain.items()]
     bullets += [f"kinks where `{page.kinks}`"] if page.kinks else []
-    bullets += [f"jumps where `{page.jumps}`"] if page.discontinuities else []
+    bullets += [f"jumps where `{page.jumps}`"] if page.jumps else []
     bullets += [f"example: `{example.command}`" for example in page.examples[:1]]
     return ["\n".join(f"- {bullet}" for bullet in bullets)] if bullets else []

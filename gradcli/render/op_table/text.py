@@ -73,7 +73,7 @@ def _facts(page: OpPage) -> list[tuple[str, list[str]]]:
         ("derivative", [f"of {derived.program} by", *formulas] if derived else NO_FORMULA.get(page.kind, [])),
         ("domain", [f"{name}: {domain}" for name, domain in page.domain.items()]),
         ("kinks", [f"where {page.kinks}"] if page.kinks else []),
-        ("jumps", [f"where {page.jumps}"] if page.discontinuities else []),
+        ("jumps", [f"where {page.jumps}"] if page.jumps else []),
         ("examples", [example.command for example in page.examples]),
     ]
     return [(label, texts) for label, texts in facts if texts]
