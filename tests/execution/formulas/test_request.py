@@ -121,7 +121,7 @@ def test_comparisons_are_formulas() -> None:
     assert definition.request.wrt == ()
 
 
-def test_a_large_program_is_not_sketched_and_costs_little() -> None:
+def test_a_large_program_is_not_asked_for_and_costs_little() -> None:
     source = "\n".join(["y = x", *["y = y*x + 1"] * 900, "y.sum()"])
     decomposition = expansion_of(source, x=(2,))
     names = display_names(decomposition.trace)
