@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -62,6 +62,7 @@ class Soak:
 
     def check(self, program: str, fault: str, limit: float = 60.0) -> None:
         """Check a program; `fault` may excuse it from a verdict."""
+        shared_derivations().answers.derived.clear()  # everything is asked anew
         started = time.monotonic()
         verdict = _verdict(program, limit)
         self.slowest = max(self.slowest, time.monotonic() - started)
@@ -73,7 +74,7 @@ class Soak:
     def meet(self, fault: str) -> None:
         """Check a program while a fault comes."""
         if fault == "interrupt":
-            with _later(self.delay(), lambda: os.kill(os.getpid(), signal.SIGINT)):
+            with suppress(KeyboardInterrupt), _later(self.delay(), lambda: os.kill(os.getpid(), signal.SIGINT)):
                 self.check(self.program(), fault)
         elif fault == "death":
             with _later(self.delay(), _kill):
@@ -94,16 +95,23 @@ def _verdict(program: str, limit: float) -> str:
 
 
 @contextmanager
-def _later(seconds: float, action: object) -> Iterator[None]:
-    """Carry an action out during the block, or not at all."""
-    timer = threading.Timer(seconds, action)  # type: ignore[arg-type]
+def _later(seconds: float, action: Callable[[], None]) -> Iterator[None]:
+    """Carry an action out after a time, unless the block is over by then."""
+    over = threading.Event()
+
+    def act() -> None:
+        if not over.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=act)
     try:
-        timer.start()
+        thread.start()
         yield
-        timer.cancel()
-        timer.join()
-    except KeyboardInterrupt:
-        timer.join()  # it came after the verdict
+    finally:
+        over.set()
+        with suppress(KeyboardInterrupt):  # it came after the verdict
+            thread.join()
+        thread.join()
 
 
 def _worker() -> int | None:
@@ -187,7 +195,7 @@ def main() -> None:
     options = parser.parse_args()
     gradcli.evaluate("x*x", {"x": 2.0})
     shared_derivations().worker.start()
-    well = [soak(options.checks, options.seed, threads=threads) for threads in (1, 2)]
+    well = [soak(options.checks, options.seed + threads, threads=threads) for threads in (1, 2)]
     sys.exit(0 if all(well) else 1)
 
 

@@ -49,7 +49,9 @@ def _engine(settings: Settings) -> Iterator[Derivations]:
     if settings.verify:
         derivations.worker.start()
     _import_torch()
-    with deadline(settings.timeout):
+    from gradcli.execution.process import state_kept
+
+    with state_kept(), deadline(settings.timeout):
         yield derivations
 
 

@@ -17,35 +17,40 @@ POSITIONS = frozenset({"sources", "targets"})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation.
-
-    `function` is a pointwise function (`add`, `exp`, `where` …: inputs are aligned by label and broadcast), or
-    `einsum` (labels that are not in `out` are summed), `number`, `index` (0, 1, 2 … along the label `out`),
-    `size` (the length of the axis called `number` labels), `gather` (the first input read at the other inputs),
-    `scatter` (the first input added up at the positions in the second), `relabel` (the diagonal of axes whose label
-    repeats), `expand` (broadcast to `out`).
-    """
+    """One operation."""
 
     function: str
+    """A pointwise function (`add`, `exp`, `where` …: inputs are aligned by label and broadcast), or `einsum` (labels
+    that are not in `out` are summed), `number`, `index` (0, 1, 2 … along the label `out`), `size` (the length of the
+    axis called `number` labels), `gather` (the first input read at the other inputs), `scatter` (the first input added
+    up at the positions in the second), `relabel` (the diagonal of axes whose label repeats), `expand` (broadcast to
+    `out`)."""
     inputs: tuple[int, ...]
+    """The values that it reads."""
     labels: tuple[str, ...]
+    """The labels of each input's axes."""
     out: str
+    """The labels of the result's axes."""
     number: float | str | None = None
+    """The constant of `number`, the label of `size`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorProgram:
-    """Steps over named operands; value n is operand n, or step n - len(operands); the result has the labels `out`.
-
-    `sizes` says where the length of each label is read: (label, operand, axis).
-    """
+    """Steps over named operands; value n is operand n, or step n - len(operands)."""
 
     operands: tuple[str, ...]
+    """The names of the operands."""
     labels: tuple[str, ...]
+    """The labels of each operand's axes."""
     sizes: tuple[tuple[str, str, int], ...]
+    """Where the length of each label is read: (label, operand, axis)."""
     steps: tuple[Step, ...]
+    """The steps, each after those that it reads."""
     result: int
+    """The value that is the result."""
     out: str
+    """The labels of the result's axes."""
 
     @property
     def is_zero(self) -> bool:

@@ -1,12 +1,15 @@
-"""The state of this process that a run changes: PyTorch's threads and Python's collector."""
+"""The state of this process that a run changes: PyTorch's threads, modes and defaults, and Python's collector."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch._C import _functorch
+from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode  # there is no public way
+from torch.utils import _device
 
 
 def use_one_thread() -> None:
@@ -25,3 +28,31 @@ def collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def state_kept() -> Iterator[None]:
+    """Leave PyTorch's modes and defaults as they were, wherever the run is interrupted.
+
+    An error that comes from a signal may be raised inside a context manager that is just being entered (`no_grad`, a
+    device, `vmap`): the state is then changed already, and its own way back is not taken.
+    """
+    enabled, dtype, device = torch.is_grad_enabled(), torch.get_default_dtype(), _device.CURRENT_DEVICE
+    modes, depth = _get_current_function_mode_stack(), _functorch.get_dynamic_layer_stack_depth()
+    try:
+        yield
+    finally:
+        _restore_modes(modes)  # first: a mode would see what follows
+        _functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
+        _device.CURRENT_DEVICE = device
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(enabled)
+
+
+def _restore_modes(modes: Sequence[object]) -> None:
+    left = _get_current_function_mode_stack()
+    if left != modes:
+        for _ in left:
+            _pop_mode()
+        for mode in modes:
+            _push_mode(mode)

@@ -160,7 +160,7 @@ def long_chain(steps: int) -> tuple[Decomposition, dict[TracedTensor, str]]:
     return decomposition, display_names(decomposition.trace)
 
 
-def test_a_large_program_is_not_sketched_and_costs_little() -> None:
+def test_a_large_program_is_not_asked_for_and_costs_little() -> None:
     small, large = long_chain(100), long_chain(400)
     for decomposition, names in (small, large):
         assert len(decomposition.tape.nodes) > MOST_NODES
