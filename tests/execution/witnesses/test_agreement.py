@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.compare import Tolerance
+from gradcli.execution.witnesses.generalised import slopes
+from gradcli.execution.witnesses.line import Line
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.report import Verdict
 
@@ -80,6 +82,14 @@ def test_many_kinks_of_both_signs_have_autograds_choice(count: int, seed: int) -
     weights = torch.randn(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     said = verdict(lambda x: (weights * torch.relu(x)).sum(), [0.0] * count, [0.0] * count, "finite-difference")
     assert said is Verdict.SUBGRADIENT
+
+
+def test_the_extremes_are_looked_for_on_the_sides_that_make_them() -> None:
+    weights = torch.tensor([1.0, -1.0] * 10, dtype=torch.float64)
+    point = {"x": torch.zeros(20, dtype=torch.float64)}
+    line = Line.of(lambda tensors: (weights * torch.relu(tensors["x"])).sum(), point, ["x"], torch.tensor(1.0))
+    found = slopes(line, weights[None], sides=weights)
+    assert (float(found.low), float(found.high)) == pytest.approx((0.0, 20.0), abs=1e-6)
 
 
 @pytest.mark.parametrize(("function", "start", "gradient", "wanted"), [case for case in KINKS if len(case[1]) == 1])
