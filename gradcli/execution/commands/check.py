@@ -12,7 +12,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, ov
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.execution.witnesses.bends import where_it_bends
+from gradcli.execution.witnesses.bends import contradicted_by, where_it_bends
 from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
@@ -59,8 +59,7 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
     for traced, compared in list(reports.items()):
         gradient = evaluation.gradients.get(traced)
-        reference = None if compared.symbolic is None else compared.symbolic.value
-        verdict = None if gradient is None else witnesses.check(traced, gradient, reference)
+        verdict = None if gradient is None else witnesses.check(traced, gradient, contradicted_by(compared))
         if verdict is not None:
             reports[traced] = consensus(compared, verdict)
     return reports

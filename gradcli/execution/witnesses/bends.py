@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from torch import Tensor
+
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.run import Run
@@ -31,10 +33,18 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
         if gradient is None or report.verdict not in OPEN:
             continue
         if traced in comparisons.reference.kinked or witnesses.decides(traced):
-            verdict = witnesses.check(traced, gradient, None if report.symbolic is None else report.symbolic.value)
+            verdict = witnesses.check(traced, gradient, contradicted_by(report))
             said = report if verdict is None else consensus(report, verdict)
             reports[traced] = dataclasses.replace(said, witnesses=None)
     return reports
+
+
+def contradicted_by(report: TensorReport) -> Tensor | None:
+    """Return the symbolic derivative that autograd's gradient is not; None where there is none."""
+    if report.symbolic is None or report.verdict is not Verdict.MISMATCH:
+        return None
+    value: Tensor | None = report.symbolic.value
+    return value
 
 
 def _decides(trace: Trace) -> bool:

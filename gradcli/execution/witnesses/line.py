@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.deadline import DeadlineError
-from gradcli.tolerance import is_close
+from gradcli.tolerance import CLOSENESS
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
 Values = Mapping[str, Tensor]
@@ -83,14 +83,14 @@ class Line:
 
     def moved(self, shifts: Tensor) -> Tensor:
         """Return L's change for each row of shifts."""
-        count = max(1, BATCH // self.work)
-        return torch.cat([_each(self.change, self.start + some) for some in shifts.split(count)])
+        count, rounding = max(1, BATCH // self.work), 4 * EPSILON * self.magnitude
+        return torch.cat([_each(self.change, self.start + some, rounding) for some in shifts.split(count)])
 
 
-def _each(change: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+def _each(change: Callable[[Tensor], Tensor], batch: Tensor, rounding: float) -> Tensor:
     """Return a function's values, all at once where the function allows it, else one by one; NaN where it is refused.
 
-    What is computed all at once is believed where its first value is the one computed alone.
+    What is computed all at once is believed where its first value is the one computed alone, but for rounding.
     """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -98,7 +98,7 @@ def _each(change: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
             try:
                 values: Tensor = torch.func.vmap(change)(batch)
                 first = _one(change, batch[0])
-                if is_close(values[0], first):
+                if bool((values[0] - first).abs() <= CLOSENESS * first.abs() + rounding):
                     return values
             except DeadlineError:
                 raise

@@ -1,0 +1,129 @@
+"""Programs that bend, jump and decide, as a whole: right values are one-sided quotients, worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gradcli
+from gradcli.engine import evaluate_program
+from gradcli.report.report import Report
+from gradcli.settings import Settings
+
+HALVING = """low = 0*t
+high = 1 + t
+for _ in range(50):
+    m = (low + high)/2
+    c = m**3 < t
+    low = where(c, m, low)
+    high = where(c, high, m)
+(low + high)/2"""
+
+# A program, its leaves, and the verdict of `eval`, of `grad` and of `check`.
+PROGRAMS: list[tuple[str, dict[str, Any], str]] = [
+    # t itself, whose derivative is 1; autograd gives 0, and 0.02
+    ("relu(t) - relu(-t)", {"t": 0.0}, "mismatch"),
+    ("F.leaky_relu(t) - F.leaky_relu(-t)", {"t": 0.0}, "mismatch"),
+    ("where(t > 0, t, where(t < 0, t, 0*t))", {"t": 0.0}, "mismatch"),
+    ("t if t > 0 else (t if t < 0 else 0*t)", {"t": 0.0}, "mismatch"),
+    # the cube root, whose derivative at 8 is 1/12; autograd gives 2/9
+    (HALVING, {"t": 8.0}, "mismatch"),
+    # from 0 to 1, and from 4 to 2
+    ("where(t > 0, t + 1, 0*t)", {"t": 0.0}, "undefined"),
+    ("t if t > 2 else 2*t", {"t": 2.0}, "undefined"),
+    # 1 and 2, -1 and 1, 1 and 2
+    ("where(t >= 1, t*t, t)", {"t": 1.0}, "subgradient"),
+    ("t*sign(t)", {"t": 0.0}, "subgradient"),
+    ("where(t.detach() > 0, t, 2*t)", {"t": 0.0}, "subgradient"),
+    # the convex hull of e_i + e_j
+    ("a, b = aminmax(t); a + b", {"t": [2.0, 2.0, 2.0]}, "subgradient"),
+    ("relu(t).square().mean() + relu(t).mean()*0.001", {"t": [0.0, 1.0, -2.0, 3.0, 4.0, 5.0]}, "subgradient"),
+    # away from where it bends
+    ("where(t > 2, t, 2*t)", {"t": 1.0}, "match"),
+    # a straight-through estimator is what its author says
+    ("t + (round(t) - t).detach()", {"t": 0.75}, "match"),
+]
+
+
+@pytest.mark.parametrize(("program", "values", "wanted"), PROGRAMS)
+def test_check_is_of_the_whole_program(program: str, values: dict[str, Any], wanted: str) -> None:
+    report = gradcli.check(program, values)
+    assert report.verdict == wanted
+    assert "PyTorch's forward may not" not in (report["t"].note or "")
+
+
+# `eval` looks where an op is at a kink, and where a comparison is at its boundary; `sign` is neither.
+@pytest.mark.parametrize(("program", "values", "wanted"), [case for case in PROGRAMS if "sign" not in case[0]])
+def test_eval_asks_the_program_where_it_bends(program: str, values: dict[str, Any], wanted: str) -> None:
+    report = gradcli.evaluate(program, values)
+    assert report.verdict == wanted
+    assert report["t"].witnesses is None
+
+
+@pytest.mark.parametrize("witness", ["symbolic", "finite-difference", "taylor"])
+@pytest.mark.parametrize(("program", "values", "wanted"), [PROGRAMS[0], PROGRAMS[5], PROGRAMS[7], PROGRAMS[11]])
+def test_each_witness_alone_comes_to_the_same(program: str, values: dict[str, Any], wanted: str, witness: str) -> None:
+    report = gradcli.check(program, values, witnesses=[witness])
+    assert report.verdict == wanted
+    assert report["t"].dissenter in {None, "autograd"}
+
+
+@pytest.mark.parametrize("matrix", [[[1.0, 2.0], [2.0, 4.0]], [[1.0, 0.0], [0.0, 0.0]], [[1.0], [0.0]]])
+def test_a_pseudo_inverse_jumps_where_the_rank_falls(matrix: list[list[float]]) -> None:
+    """For an entry 1 + h the sum of the first is (1 + h)/(4h); a column of rank 1 keeps its rank."""
+    report = gradcli.check("torch.linalg.pinv(A).sum()", {"A": matrix})
+    assert report.verdict == ("undefined" if len(matrix[0]) > 1 else "match")
+
+
+@pytest.mark.parametrize("wrong", ["[1.0, 1.0]", "[0.0, 0.0]"])
+def test_a_function_that_is_wrong_at_a_tie(wrong: str) -> None:
+    report = gradcli.check(
+        "amax(x)", {"x": [1.0, 1.0]}, claims={"x": f"tensor({wrong})"}, witnesses=["symbolic", "finite-difference"]
+    )
+    assert report["x"].verdict == "mismatch"
+
+
+def second(command: str, program: str, **values: Any) -> Report:
+    return evaluate_program(program, Settings(command=command, values=values, grad_output="ones", times=2))  # type: ignore[arg-type]
+
+
+# Second derivatives that exist although an op is at a kink: autograd gives 0 for each.
+SMOOTH: list[tuple[str, dict[str, Any], float]] = [
+    ("norm(t)**2", {"t": [0.0, 0.0]}, 2.0),
+    ("torch.linalg.vector_norm(t)**2", {"t": [0.0, 0.0]}, 2.0),
+    ("t.std()**2", {"t": [1.0, 1.0]}, 1.0),
+    ("abs(t)**2", {"t": 0.0}, 2.0),
+    ("exp(-norm(t - b)**2)", {"t": [1.0, 2.0], "b": [1.0, 2.0]}, -2.0),
+]
+
+
+@pytest.mark.parametrize(("program", "values", "right"), SMOOTH)
+def test_a_second_derivative_at_a_kink_is_the_quotient_of_gradients(
+    program: str, values: dict[str, Any], right: float
+) -> None:
+    report = second("hessian", program, **values)
+    assert report.verdict == "mismatch"
+    assert f"the quotient of the gradient is {right:g} from both sides" in (report["t"].note or "")
+
+
+@pytest.mark.parametrize(
+    ("program", "values", "wanted"),
+    [
+        ("relu(t)**2", {"t": 0.0}, "subgradient"),  # 0 and 2
+        ("maximum(a, b)**2", {"a": 0.0, "b": 0.0}, "undefined"),  # 0 and 2, and 0 by both: autograd gives 1/2
+        ("(t**2).sum()", {"t": [0.0, 0.0]}, "match"),
+        ("norm(t)**2", {"t": [3.0, 4.0]}, "match"),
+        ("(relu(t)**3).sum()", {"t": [0.0, 1.0]}, "match"),
+    ],
+)
+def test_where_second_derivatives_differ_from_side_to_side(program: str, values: dict[str, Any], wanted: str) -> None:
+    assert second("hessian", program, **values).verdict == wanted
+
+
+@pytest.mark.parametrize(("program", "values", "wanted"), [("abs(t)**2", {"t": 0.0}, 2), ("relu(t)**3", {"t": 0.0}, 0)])
+def test_double_backward_at_a_kink(program: str, values: dict[str, Any], wanted: int) -> None:
+    report = second("double-backward", program, **values)
+    assert report.lifecycle is not None
+    found = report.lifecycle.with_create_graph.second["t"]
+    assert found.verdict == ("match" if wanted == 0 else "mismatch")

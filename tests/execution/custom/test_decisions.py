@@ -1,0 +1,74 @@
+"""Functions whose forward decides by its values: forward itself is asked, and not only autograd of its body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gradcli
+from gradcli.report.report import Report
+
+
+class CubeRoot(torch.autograd.Function):
+    """The cube root by halving; d t**(1/3) / dt is 1/(3*t**(2/3))."""
+
+    @staticmethod
+    def forward(context: Any, t: Tensor) -> Tensor:
+        low, high = torch.zeros_like(t), 1 + t
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = middle**3 < t
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        context.save_for_backward((low + high) / 2)
+        return (low + high) / 2
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> Tensor:
+        (root,) = context.saved_tensors
+        return grad_output / (3 * root**2)
+
+
+class Wrong(CubeRoot):
+    """The same with a factor that is wrong."""
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> Tensor:
+        (root,) = context.saved_tensors
+        return grad_output / (2 * root**2)
+
+
+class Largest(torch.autograd.Function):
+    """The largest entry, with a gradient of 1 for each that is as large."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        context.save_for_backward(x)
+        return x.amax()
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> Tensor:
+        (x,) = context.saved_tensors
+        return grad_output * (x == x.amax())
+
+
+def check(function: Any, **values: list[float]) -> Report:
+    return gradcli.check_function(function, {name: torch.tensor(v, dtype=torch.float64) for name, v in values.items()})
+
+
+def test_a_body_that_is_not_the_derivative_of_forward_does_not_judge() -> None:
+    report = check(CubeRoot, t=[0.5, 8.0])
+    assert report.verdict == report["t"].verdict == "undecided"
+    assert "`--reference PROGRAM`" in (report["t"].note or "")
+    assert not [check.name for check in report.checks or () if check.verdict == "mismatch"]
+
+
+def test_a_wrong_backward_is_wrong_by_every_witness() -> None:
+    assert check(Wrong, t=[0.5, 8.0]).verdict == "mismatch"
+
+
+@pytest.mark.parametrize(("x", "wanted"), [([1.0, 1.0, 0.0], "mismatch"), ([1.0, 2.0, 0.0], "match")])
+def test_a_gradient_between_one_sided_derivatives_by_entry_may_be_none(x: list[float], wanted: str) -> None:
+    assert check(Largest, x=x)["x"].verdict == wanted
