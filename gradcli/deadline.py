@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from gradcli.errors import ExitCode, GradcliError
 
@@ -15,6 +16,15 @@ class DeadlineError(GradcliError):
     """A run took longer than its limit; nothing is known about the gradient."""
 
     exit_code = ExitCode.UNDECIDED
+
+    def __init__(self, reason: str, **details: Any) -> None:
+        super().__init__("", **details)
+        self.say(reason)
+
+    def say(self, more: str) -> None:
+        """Add to the reason."""
+        self.reason += more
+        self.message = f"undecided: {self.reason}"
 
 
 @contextmanager
@@ -28,7 +38,7 @@ def deadline(seconds: float) -> Iterator[None]:
         return
 
     def stop(_: int, __: FrameType | None) -> None:
-        raise DeadlineError(f"undecided: no verdict within {seconds:g} s", hint="`--timeout` raises the limit")
+        raise DeadlineError(f"no verdict within {seconds:g} s", hint="`--timeout` raises the limit")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -32,19 +33,27 @@ class Span:
 class GradcliError(Exception):
     """Something that the user can mend: what is wrong, where, and how to mend it.
 
-    `span` refers to `source`; both are None for an error that no text caused.
+    `span` refers to `source`; both are None for an error that no text caused. `option` is the option that is wrong,
+    such as `--shape`, where one is. `reason` is the message without the verdict that it may begin with.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(
-        self, message: str, *, span: Span | None = None, source: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        span: Span | None = None,
+        source: str | None = None,
+        hint: str | None = None,
+        option: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = self.reason = message
         self.span = span
         self.source = source
         self.hint = hint
+        self.option = option
 
 
 class ProgramError(GradcliError):
@@ -60,7 +69,11 @@ class InputError(GradcliError):
 
 
 class ExecutionError(GradcliError):
-    """PyTorch refused an operation; the message quotes PyTorch."""
+    """PyTorch refused an operation; the message quotes PyTorch, and `said` is the quotation, where that is wanted."""
+
+    def __init__(self, message: str, *, said: str | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.said = said
 
 
 class NotSupportedError(GradcliError):

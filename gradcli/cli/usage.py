@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from gradcli.errors import InputError
 from gradcli.inputs import suggest
 
@@ -40,6 +42,6 @@ def _options(context: object) -> list[str]:
 def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
-    quoted = error.message.partition("'")[2].partition("'")[0]
-    near = suggest(quoted, map(str, choices)) if choices else None
+    complaints = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
+    near = suggest(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None
     return f"did you mean '{near}'?" if near else None

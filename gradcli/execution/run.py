@@ -68,16 +68,28 @@ def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
 
 def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
     """Return the report of a run; `more` are the fields that only this command fills."""
-    settings = run.settings
+    output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
+    return report_with(run.settings, run.program.source, output, tensors, verdict, **more)
+
+
+def report_with(
+    settings: Settings,
+    program: str,
+    output: Output,
+    tensors: Sequence[TensorReport],
+    verdict: Verdict | None,
+    **more: Any,
+) -> Report:
+    """Return the report of what was found; `more` are the fields that only this command fills."""
     return Report(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
         command=settings.command,
-        program=run.program.source,
+        program=program,
         dtype=settings.dtype,
         device=settings.device,
         seed=settings.seed,
-        output=Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach()),
+        output=output,
         tensors=tuple(tensors),
         verdict=verdict,
         **more,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip, escape
 from gradcli.render.commands.by_field import grids_of
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Check, Report, TensorReport, Verdict
+from gradcli.report.report import Check, Report, TensorReport
+from gradcli.report.verdict import Verdict, fails
 
 MOST_ROWS = 24
 FIRST_ROWS = 12
@@ -22,9 +23,9 @@ MOST_NOTES = 24
 MOST_NAMES = 6
 
 WORDS = {
-    Verdict.MATCH: "autograd agrees with the symbolic derivative everywhere",
-    Verdict.SUBGRADIENT: "at a kink, autograd's choice lies between the one-sided derivatives",
-    Verdict.MISMATCH: "autograd disagrees with the symbolic derivative",
+    Verdict.MATCH: "{who} agrees with {reference} everywhere",
+    Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
+    Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
 }
@@ -35,10 +36,10 @@ CUSTOM_WORDS = {
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
 }
+AUTOGRAD, SYMBOLIC = "autograd", "the symbolic derivative"
 NOT_VERIFIED = "not verified"
 # These commands show values and gradients of tensors alone that something is wrong with.
 WRONG_ALONE = frozenset({"check"})
-WRONG = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED, Verdict.UNDECIDED})
 # These report other derivatives than gradients, in grids of their own.
 WITHOUT_GRADIENT = frozenset({"jvp", "jacobian", "hessian"})
 
@@ -101,7 +102,7 @@ class View:
 
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
-    shown = [tensor for tensor in report.tensors if report.command not in WRONG_ALONE or tensor.verdict in WRONG]
+    shown = [tensor for tensor in report.tensors if report.command not in WRONG_ALONE or fails(tensor.verdict)]
     leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
     # A trace shows the gradient of every non-leaf on its way.
     others = [tensor for tensor in shown if tensor.kind != "leaf" and report.trace is None]
@@ -120,12 +121,6 @@ def view_of(report: Report) -> View:
         verdict=report.verdict,
         verdict_words=_verdict_words(report),
     )
-
-
-def clip(text: str, length: int) -> str:
-    """Return the text on one line, escaped, its middle left out where it is longer than `length`."""
-    text = escape(" ".join(text[: 20 * length].split())) if len(text) > length else escape(" ".join(text.split()))
-    return text if len(text) <= length else f"{text[: length - 12]} ... {text[-7:]}"
 
 
 def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: bool) -> Section:
@@ -169,12 +164,9 @@ def _optional(tensor: object | None) -> Lines:
 
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
-    settled = tensor.jacobian is not None or tensor.verdict in {None, Verdict.MATCH, Verdict.SUBGRADIENT}
-    return (
-        ()
-        if settled or tensor.symbolic is None or tensor.symbolic.value is None
-        else tensor_lines(tensor.symbolic.value)
-    )
+    disputed = tensor.jacobian is None and fails(tensor.verdict)
+    symbolic = tensor.symbolic if disputed else None
+    return () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
 
 
 def _formula(tensor: TensorReport) -> str:
@@ -218,14 +210,19 @@ def _verdict_words(report: Report) -> str:
 
 def _words(report: Report, tensors: Sequence[TensorReport]) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
-    words = (WORDS if report.checks is None else CUSTOM_WORDS)[report.verdict or Verdict.UNDECIDED]
+    verdict = report.verdict or Verdict.UNDECIDED
     if report.checks is not None:
-        return words
+        return CUSTOM_WORDS[verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
-        return words.replace("autograd", "a claim")
+        return words_of(verdict, who="a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
-        return words.replace("the symbolic derivative", "the numerical witnesses")
-    return words
+        return words_of(verdict, reference="the numerical witnesses")
+    return words_of(verdict)
+
+
+def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC) -> str:
+    """Return what a verdict says of a gradient: who gives it, and what it is compared with."""
+    return WORDS[verdict].format(who=who, reference=reference)
 
 
 def _program_lines(program: str) -> Lines:

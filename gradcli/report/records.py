@@ -1,4 +1,4 @@
-"""What reports are made of: dataclasses with optional fields, the strict JSON that they turn into, and one comparison.
+"""What reports are made of: dataclasses with optional fields, and the strict JSON that they turn into.
 
 Values are tensors (anything with `tolist()`, `shape`), so that Python callers get tensors and JSON gets lists.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -19,32 +19,29 @@ def optional() -> Any:
     return field(default=None, metadata={"optional": True})
 
 
+def shown_as(*names: str, **options: Any) -> Any:
+    """Return a field in whose place the JSON has properties of its record, such as the text of its notes."""
+    return field(metadata={"shown_as": names}, **options)
+
+
+def keys_of(entry: Field[Any]) -> tuple[str, ...]:
+    """Return the keys that a field has in the JSON, each the name of an attribute."""
+    names: tuple[str, ...] = entry.metadata.get("shown_as", (entry.name,))
+    return names
+
+
 def is_optional(entry: Field[Any]) -> bool:
     """Return whether a field is left out of the JSON where it is None."""
     return "optional" in entry.metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Symbolic:
-    """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
-
-    `value` is a tensor of the operand's shape, or None where undecided; errors are None where there is no value.
-    """
-
-    formula: str | None
-    latex: str | None
-    value: Any | None
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    worst_index: tuple[int, ...] | None = None
-
-
 def present(record: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a dataclass but for the optional ones that are None."""
+    """Yield what the JSON has of a dataclass: its fields, but for the optional ones that are None."""
     for entry in fields(record):
-        value = getattr(record, entry.name)
-        if value is not None or not is_optional(entry):
-            yield entry.name, value
+        for name in keys_of(entry):
+            value = getattr(record, name)
+            if value is not None or not is_optional(entry):
+                yield name, value
 
 
 def jsonable(value: Any) -> Any:

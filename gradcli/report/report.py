@@ -12,11 +12,15 @@ from typing import Any
 
 from gradcli.errors import ExitCode
 from gradcli.report.backward import Accumulation, HookCall, TraceStep, VectorJacobianProduct
-from gradcli.report.records import Symbolic, jsonable, optional, present
+from gradcli.report.comparison import Claim, Comparison, Symbolic
+from gradcli.report.notes import Noted, Notes
+from gradcli.report.records import jsonable, optional, present, shown_as
 from gradcli.report.second_order import Derivative, Lifecycle, Symmetry
 from gradcli.report.verdict import Verdict, worst
 
 __all__ = [
+    "Claim",
+    "Comparison",
     "Output",
     "Point",
     "Report",
@@ -53,19 +57,6 @@ class WitnessReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A gradient derived by hand, beside the symbolic one."""
-
-    text: str
-    value: Any
-    verdict: Verdict
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    worst_index: tuple[int, ...] | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
     """One of several points that a program was checked at: `--seed` draws it again."""
 
@@ -74,12 +65,12 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Noted):
     """One thing that was checked of a custom Function, and what was found."""
 
     name: str
     verdict: Verdict
-    note: str | None = None
+    notes: Notes = shown_as("note", default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +88,7 @@ class FunctionNode:
 
 
 @dataclass(frozen=True, slots=True)
-class TensorReport:
+class TensorReport(Noted):
     """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
 
     name: str
@@ -110,7 +101,7 @@ class TensorReport:
     gradient: Any | None
     symbolic: Symbolic | None
     verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
-    note: str | None = None
+    notes: Notes = shown_as("note", default=())
     witnesses: dict[str, WitnessReport] | None = optional()
     dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
     claim: Claim | None = optional()

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report.records import is_optional
+from gradcli.report.records import is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
@@ -87,14 +87,19 @@ def _failed(named: JsonSchema) -> JsonSchema:
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
-    hints = get_type_hints(kind)
-    properties = {field.name: _schema_of(hints[field.name], definitions) for field in fields(kind)}
+    keys = [(name, field) for field in fields(kind) for name in keys_of(field)]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
-        "properties": properties,
-        "required": [field.name for field in fields(kind) if not is_optional(field)],
+        "properties": {name: _schema_of(_annotation(kind, name), definitions) for name, _ in keys},
+        "required": [name for name, field in keys if not is_optional(field)],
     }
+
+
+def _annotation(kind: type, name: str) -> Any:
+    """Return the type of a field, or of a property that stands in a field's place."""
+    attribute = getattr(kind, name, None)
+    return get_type_hints(attribute.fget)["return"] if isinstance(attribute, property) else get_type_hints(kind)[name]
 
 
 def _schema_of(kind: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:

@@ -89,8 +89,9 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
     try:
         return expand(*said, *given, file=suite.file, line=line)
     except GradcliError as error:
-        key = error.message.removeprefix("--").partition(":")[0].partition(" ")[0]
-        at = suite.span(place, key) if key in said[1].model_fields_set else suite.span(-1, key) or span
+        key = (error.option or "").removeprefix("--")
+        own = key.replace("-", "_") in said[1].model_fields_set
+        at = suite.span(place if own else -1, key) or span if key else span
         raise suite.error(error.message.removeprefix("--"), at, error.hint) from None
 
 

@@ -90,7 +90,7 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
             value=rows.values.get(leaf),
             reason=rows.undecided.get(leaf),
             kinked=rows.kinked.get(leaf),
-            undefined=undefined.get(leaf),
+            undefined=undefined.get(leaf, ()),
             noise=partial(noise, leaf),
         )
         for leaf in leaves
@@ -147,7 +147,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         value=value,
         reason=reason,
         kinked=next((gradients.reference.kinked[leaf] for leaf in moving if leaf in gradients.reference.kinked), None),
-        undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), None),
+        undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), ()),
         noise=None if reason else lambda: noise("product"),
         along=lambda place: (moved_output(run, directions, place), _scale(directions)),
     )

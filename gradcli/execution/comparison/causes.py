@@ -25,7 +25,8 @@ class Clues:
 
     A factor is a tensor that the gradient could have been multiplied with: the upstream gradient, an operand. A term is
     one of the contributions that add up to the right gradient, in its shape. `who` gives the gradient, `subject` is
-    what it is called; `closeness` is how near two gradients are that count as equal, relative to the largest entry.
+    what it is called, and `right` leads to the right value; `closeness` is how near two gradients are that count as
+    equal, relative to the largest entry.
     """
 
     who: str = "autograd"
@@ -33,6 +34,7 @@ class Clues:
     factors: Mapping[str, Any] = field(default_factory=dict)
     terms: Mapping[str, Any] = field(default_factory=dict)
     closeness: float = CLOSE
+    right: str = "the derivative is"
 
 
 NO_CLUES = Clues()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
-from gradcli.execution.comparison.compare import Comparison, Tolerance, compare
+from gradcli.execution.comparison.compare import Tolerance, compare
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -26,11 +26,14 @@ from gradcli.language.parser import parse
 from gradcli.language.program import Name, Program
 from gradcli.language.resolve import resolve
 from gradcli.ops.table import find, names
-from gradcli.report.report import Claim, Verdict
+from gradcli.report.comparison import Claim, Comparison
+from gradcli.report.notes import NoteKind, Notes, noted
+from gradcli.report.verdict import Verdict
 
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.
 UPSTREAM = "g"
 SUBJECT = "the claim"
+INSTEAD = noted(NoteKind.REFERENCE, "compared with autograd's gradient, for want of a symbolic one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,16 @@ class Claims:
         except RuntimeError:
             return self._misshapen(traced, text, value, reference)
         found = self._compare(traced, shaped, reference)
-        note = "; ".join(part for part in (found.note, source) if part) or None
-        return Claim(text, shaped, found.verdict, found.max_abs_error, found.max_rel_error, found.worst_index, note)
+        return Claim(text, shaped, replace(found, notes=(*found.notes, *source)))
 
-    def _reference(self, traced: TracedTensor) -> tuple[Tensor, str | None]:
-        """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
+    def _reference(self, traced: TracedTensor) -> tuple[Tensor, Notes]:
+        """Return the gradient to compare a claim with, and a note where that is not the symbolic one."""
         evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
         if gradient is None:
             raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
         if evidence is not None and traced in evidence.reference.values:
-            return evidence.reference.values[traced], None
-        return double(gradient), "compared with autograd's gradient, for want of a symbolic one"
+            return evidence.reference.values[traced], ()
+        return double(gradient), INSTEAD
 
     def _compare(self, traced: TracedTensor, value: Tensor, reference: Tensor) -> Comparison:
         settings, evidence = self.run.settings, self.evaluation.evidence
@@ -81,8 +83,8 @@ class Claims:
         if cause is None:
             message = f"--claim: the gradient claimed for '{name}' has shape {shapes[0]}, and '{name}' has {shapes[1]}"
             raise InputError(message, hint="a gradient has the shape of its tensor, or broadcasts to it")
-        note = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
-        return Claim(text, value, Verdict.MISMATCH, note=note)
+        words = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
+        return Claim(text, value, Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, words)))
 
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcli.execution.comparison.causes import NO_CLUES, Clues, likely_cause
-from gradcli.report.report import Verdict
+from gradcli.report.comparison import Comparison
+from gradcli.report.notes import Note, NoteKind, Notes, noted
+from gradcli.report.verdict import Verdict
 
 # Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
 NORMWISE = {
@@ -56,17 +58,6 @@ class Tolerance:
         return size * self.relative + (self.absolute * largest + SMALLEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What comparing two gradients found; errors are those of the entries that are finite in both."""
-
-    verdict: Verdict
-    max_abs_error: float | None
-    max_rel_error: float | None
-    worst_index: tuple[int, ...] | None
-    note: str | None = None
-
-
 def compare(
     gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues = NO_CLUES
 ) -> Comparison:
@@ -77,9 +68,9 @@ def compare(
     """
     if tuple(gradient.shape) != tuple(reference.shape):
         shapes = f"{clues.subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
-        return Comparison(Verdict.MISMATCH, None, None, None, shapes)
+        return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))
     if gradient.numel() == 0:
-        return Comparison(Verdict.MATCH, 0.0, 0.0, None)
+        return Comparison(Verdict.MATCH, 0.0, 0.0)
     survey = _survey(gradient, reference)
     if survey is not None and _is_within(gradient, reference, tolerance, survey):
         index = _index(survey.place, tuple(gradient.shape))
@@ -88,7 +79,7 @@ def compare(
     found = _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
     if found.verdict is not Verdict.MISMATCH:
         return found
-    return replace(found, note=_mismatch(gradient, reference, found, clues))
+    return replace(found, notes=(*found.notes, *_mismatch(gradient, reference, found, clues)))
 
 
 @dataclass(slots=True)
@@ -147,8 +138,8 @@ def _compare_entries(gradient: Any, reference: Any, error: Any, allowed: Any) ->
     wrong = ~((error <= allowed) & reference.isfinite()) & ~same
     relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
     place = _worst(error, wrong)
-    verdict, note = _judge(gradient, reference, wrong)
-    return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), note)
+    verdict, notes = _judge(gradient, reference, wrong)
+    return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), notes)
 
 
 def _worst(error: Any, wrong: Any) -> int:
@@ -170,24 +161,25 @@ def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(index)
 
 
-def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, str | None]:
+def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, Notes]:
     if bool(gradient.isnan().any()):
         index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the gradient is NaN{_at(index)}"
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the gradient is NaN{_at(index)}", index)
     if bool(reference.isnan().any()):
         index = _index(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the derivative does not exist{_at(index)}"
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the derivative does not exist{_at(index)}", index)
     if not bool(wrong.any()):
-        return Verdict.MATCH, None
-    return Verdict.MISMATCH, f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+        return Verdict.MATCH, ()
+    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+    return Verdict.MISMATCH, noted(NoteKind.ENTRY, count)
 
 
-def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> str:
-    """Return in words where a gradient is wrong, how, and the likely cause."""
+def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> Notes:
+    """Return where a gradient is most wrong, by how much, and the likely cause."""
     index = found.worst_index or ()
-    values = f"{clues.who} gives {_show(gradient[index])} and the derivative is {_show(reference[index])}"
-    parts = [found.note, f"{_at(index)} {values}".strip(), likely_cause(gradient, reference, clues)]
-    return "; ".join(part for part in parts if part)
+    values = f"{clues.who} gives {_show(gradient[index])} and {clues.right} {_show(reference[index])}"
+    entry = Note(NoteKind.ENTRY, f"{_at(index)} {values}".strip(), index)
+    return (entry, *noted(NoteKind.CAUSE, likely_cause(gradient, reference, clues)))
 
 
 def _show(value: Any) -> str:

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.execution.autograd import backward, errors
-from gradcli.execution.comparison.compare import Comparison, Tolerance
+from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.formulas.formulas import Formula, Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
-from gradcli.report.report import Symbolic, TensorReport, Verdict, worst
+from gradcli.report.notes import NoteKind, noted
+from gradcli.report.report import TensorReport, Verdict, worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
     reports |= {
-        t: replace(reports[t], note=why) for t in shown if t.is_leaf and (why := run.trace.constants.get(t.text))
+        t: replace(reports[t], notes=noted(NoteKind.CONSTANT, why))
+        for t in shown
+        if t.is_leaf and (why := run.trace.constants.get(t.text))
     }
     return Evaluation(found, evidence, reports)
 
@@ -86,26 +90,15 @@ def tensor_report(
     """Return what one tensor's gradient is and how it compares; `formula` is shown beside it."""
     gradient = found.get(traced)
     comparison = evidence.judge(traced) if evidence else None
-    return TensorReport(
-        name=name,
+    value = evidence.reference.values.get(traced) if evidence else None
+    return report_on(
+        traced.tensor,
+        name,
         kind="leaf" if traced.is_leaf else "non-leaf",
-        shape=tuple(traced.tensor.shape),
-        requires_grad=traced.tensor.requires_grad,
         grad_fn=backward.grad_fn_name(traced),
-        value=traced.tensor.detach(),
         grad=backward.grad_attribute(traced),
-        gradient=None if gradient is None else gradient.detach(),
-        symbolic=_symbolic(traced, evidence, comparison, formula),
+        gradient=gradient,
+        symbolic=symbolic_side(value, comparison, formula),
         verdict=comparison.verdict if comparison else None,
-        note=comparison.note if comparison else None,
+        notes=comparison.notes if comparison else (),
     )
-
-
-def _symbolic(
-    traced: TracedTensor, evidence: GradientComparison | None, comparison: Comparison | None, formula: Formula | None
-) -> Symbolic | None:
-    if evidence is None or comparison is None or traced not in evidence.reference.values:
-        return None
-    value = evidence.reference.values[traced]
-    text, latex = (formula.text, formula.latex) if formula else (None, None)
-    return Symbolic(text, latex, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
@@ -18,12 +19,16 @@ from gradcli.execution.formulas.formulas import Formula, Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical import finite_differences, taylor
 from gradcli.execution.witnesses.numerical_verdict import by_differences, by_taylor
-from gradcli.report.report import Check, Symbolic, TensorReport, Verdict, WitnessReport, worst
+from gradcli.report.notes import NoteKind, Notes, led, noted
+from gradcli.report.report import Check, TensorReport, Verdict, WitnessReport, worst
 
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 DIFFERENCES, TAYLOR = "finite differences", "Taylor remainder"
-DENIED = "autograd and the symbolic derivative agree with backward, but finite differences of forward do not"
-AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
+DENIED = noted(
+    NoteKind.WITNESS,
+    "autograd and the symbolic derivative agree with backward, but finite differences of forward do not",
+)
+AT_KINK = noted(NoteKind.KINK, "at a kink backward's choice lies between the one-sided derivatives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class CheckedGradient:
     @property
     def derived(self) -> bool:
         """Return whether autograd and the symbolic derivative both say that the gradient is right."""
-        return self.verdict(AUTOGRAD) in AGREE and self.verdict(SYMBOLIC) in AGREE
+        return all(found is not None and found.passes for found in map(self.verdict, (AUTOGRAD, SYMBOLIC)))
 
 
 def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
@@ -99,13 +104,12 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
     """Return the judgement of a backward that gives no gradient at all."""
+    notes = noted(NoteKind.ERROR, error.message)
     tensors = [
-        replace(
-            _plain(name, value, None), verdict=Verdict.MISMATCH if value.requires_grad else None, note=error.message
-        )
+        report_on(value, name, verdict=Verdict.MISMATCH if value.requires_grad else None, notes=notes)
         for name, value in trial.point.items()
     ]
-    return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, error.message),), None)
+    return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, notes),), None)
 
 
 def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
@@ -132,12 +136,12 @@ def _checks(heard: list[CheckedGradient], shown: Side) -> list[Check]:
     for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES, TAYLOR):
         verdicts = {item.name: found for item in heard if (found := item.verdict(witness)) is not None}
         if witness == SYMBOLIC and shown.gap and heard:
-            checks.append(Check(witness, Verdict.UNDECIDED, shown.gap))
+            checks.append(Check(witness, Verdict.UNDECIDED, noted(NoteKind.LIMIT, shown.gap)))
         elif verdicts:
             verdict = worst(list(verdicts.values()))
             names = [f"'{name}'" for name, found in verdicts.items() if found is verdict]
-            note = None if verdict in AGREE else f"for {', '.join(names)}"
-            checks.append(Check(witness, verdict, note))
+            words = None if verdict.passes else f"for {', '.join(names)}"
+            checks.append(Check(witness, verdict, noted(NoteKind.SCOPE, words)))
     return checks
 
 
@@ -150,53 +154,47 @@ def _tensor(
     *,
     formula: Formula | None,
 ) -> TensorReport:
-    plain = _plain(name, trial.point[name], gradients.get(name))
+    gradient = gradients.get(name)
+    plain = report_on(trial.point[name], name, grad=None if gradient is None else gradient.detach(), gradient=gradient)
     if heard is None:
         return plain
-    verdict, note = _verdict(trial, heard, sides)
-    symbolic = _symbolic(heard, sides[0].symbolic(name), formula)
-    return replace(plain, symbolic=symbolic, verdict=verdict, note=note, witnesses=dict(heard.witnesses) or None)
+    verdict, notes = _verdict(trial, heard, sides)
+    symbolic = symbolic_side(sides[0].symbolic(name), heard.shown.symbolic, formula)
+    return replace(plain, symbolic=symbolic, verdict=verdict, notes=notes, witnesses=dict(heard.witnesses) or None)
 
 
-def _symbolic(heard: CheckedGradient, reference: Tensor | None, formula: Formula | None) -> Symbolic | None:
-    comparison = heard.shown.symbolic
-    if comparison is None or reference is None:
-        return None
-    text, latex = (formula.text, formula.latex) if formula else (None, None)
-    errors = comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
-    return Symbolic(text, latex, reference, *errors)
-
-
-def _verdict(trial: Trial, heard: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
-    """Return the verdict on one gradient and the note that explains it."""
+def _verdict(trial: Trial, heard: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, Notes]:
+    """Return the verdict on one gradient and the notes that explain it."""
     shown = sides[0]
     if heard.returned_none and heard.verdict(AUTOGRAD) is Verdict.MISMATCH:
-        return Verdict.MISMATCH, f"backward returns None for '{heard.name}', whose gradient is not zero"
+        words = f"backward returns None for '{heard.name}', whose gradient is not zero"
+        return Verdict.MISMATCH, noted(NoteKind.CONTRACT, words, heard.name)
     found = {witness: heard.verdict(witness) for witness in (AUTOGRAD, SYMBOLIC, DIFFERENCES)}
     verdicts = [verdict for verdict in found.values() if verdict is not None]
     if shown.gap:
         verdicts.append(Verdict.UNDECIDED)
     verdict = worst(verdicts)
     if verdict is Verdict.SUBGRADIENT:
-        return verdict, "at a kink backward's choice lies between the one-sided derivatives"
+        return verdict, AT_KINK
     if verdict is Verdict.UNDECIDED:
         symbolic = heard.shown.symbolic
-        return verdict, shown.gap or (DENIED if heard.derived else symbolic.note if symbolic else None)
+        known = DENIED if heard.derived else symbolic.notes if symbolic else ()
+        return verdict, noted(NoteKind.LIMIT, shown.gap) or known
     if verdict is not Verdict.MISMATCH:
-        notes = [c.note for c in (heard.shown.symbolic, heard.shown.autograd) if c is not None and c.note]
-        return verdict, next(iter(notes), None)
+        said = [c.notes for c in (heard.shown.symbolic, heard.shown.autograd) if c is not None and c.notes]
+        return verdict, next(iter(said), ())
     return verdict, _why(trial, heard, sides[1])
 
 
-def _why(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
+def _why(trial: Trial, heard: CheckedGradient, other: Side) -> Notes:
     """Return where a gradient is wrong, by how much, and why, as far as that is known."""
     for found, words in ((heard.shown, ""), (heard.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
-            where = (comparison.note or "").removesuffix(f"; {found.cause}")
-            return "; ".join(part for part in (f"{words}{where}", _cause(trial, heard, other)) if part)
+            where = tuple(note for note in comparison.notes if note.words != found.cause)
+            return (*led(words, where), *noted(NoteKind.CAUSE, _cause(trial, heard, other)))
     witness = heard.witnesses["finite-difference"]
-    return f"finite differences of forward are off by {witness.max_abs_error:.3g}"
+    return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
 
 
 def _cause(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
@@ -211,20 +209,3 @@ def _cause(trial: Trial, heard: CheckedGradient, other: Side) -> str | None:
 
 def _is_right(gradient: Tensor, right: Tensor, scale: float) -> bool:
     return bool(((gradient - right).abs() <= 1e-9 * scale).all())
-
-
-def _plain(name: str, value: Tensor, gradient: Tensor | None) -> TensorReport:
-    """Return an input's report without a judgement."""
-    detached = None if gradient is None else gradient.detach()
-    return TensorReport(
-        name=name,
-        kind="leaf",
-        shape=tuple(value.shape),
-        requires_grad=value.requires_grad,
-        grad_fn=None,
-        value=value.detach(),
-        grad=detached,
-        gradient=detached,
-        symbolic=None,
-        verdict=None,
-    )

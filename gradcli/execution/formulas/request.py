@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.escaping import shortened
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference import layout
@@ -117,7 +118,7 @@ def _escaped(text: str) -> str:
 
 def clip(name: str) -> str:
     """Return a name, its middle left out where it is long."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 20]} ... {name[-15:]}"
+    return shortened(name, LONGEST_NAME)
 
 
 def _has_gradient(traced: TracedTensor) -> bool:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
+from gradcli.report.notes import Note, NoteKind
 from gradcli.report.report import TensorReport, Verdict, WitnessReport
 
-AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
 NAMES = {"finite-difference": "finite differences", "taylor": "the Taylor remainder"}
 
 
@@ -25,7 +25,11 @@ def consensus(found: TensorReport, testimony: NumericalVerdict) -> TensorReport:
         return _noted(heard, numerical, dissenter, _words(testimony, Verdict.MISMATCH))
     if found.verdict is Verdict.UNDECIDED:
         return _without_symbolic(heard, testimony, numerical)
-    if found.verdict in AGREE and Verdict.MISMATCH in {w.verdict for w in testimony.witnesses.values()}:
+    if (
+        found.verdict is not None
+        and found.verdict.passes
+        and Verdict.MISMATCH in {w.verdict for w in testimony.witnesses.values()}
+    ):
         return _numerical_dissent(heard, testimony)
     if found.verdict is Verdict.MISMATCH:
         return _settled(heard, testimony)
@@ -44,7 +48,7 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
 def _without_symbolic(heard: TensorReport, testimony: NumericalVerdict, numerical: Verdict) -> TensorReport:
     if numerical is Verdict.MISMATCH:
         return _noted(heard, Verdict.MISMATCH, "autograd", _words(testimony, Verdict.MISMATCH))
-    agreeing = ", ".join(NAMES[name] for name, witness in testimony.witnesses.items() if witness.verdict in AGREE)
+    agreeing = ", ".join(NAMES[name] for name, witness in testimony.witnesses.items() if witness.verdict.passes)
     return _noted(heard, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
 
 
@@ -53,10 +57,10 @@ def _numerical_dissent(heard: TensorReport, testimony: NumericalVerdict) -> Tens
     told = [w for w in testimony.witnesses.values() if w.verdict not in {Verdict.UNDECIDED, Verdict.UNDEFINED}]
     denied = all(witness.verdict is Verdict.MISMATCH for witness in told)
     verdict = Verdict.UNDECIDED if denied and not testimony.conventions else heard.verdict
-    why = "; PyTorch's forward may not compute what the definition says" if denied else ""
-    why = f"; by PyTorch's convention {', '.join(testimony.conventions)}" if testimony.conventions else why
-    words = f"autograd agrees with the symbolic derivative, but {_words(testimony, Verdict.MISMATCH)}{why}"
-    return _noted(heard, verdict, "finite-difference", words)
+    why = "PyTorch's forward may not compute what the definition says" if denied else None
+    why = f"by PyTorch's convention {', '.join(testimony.conventions)}" if testimony.conventions else why
+    words = f"autograd agrees with the symbolic derivative, but {_words(testimony, Verdict.MISMATCH)}"
+    return _noted(heard, verdict, "finite-difference", words, why)
 
 
 def _settled(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
@@ -86,6 +90,6 @@ def _words(testimony: NumericalVerdict, verdict: Verdict) -> str | None:
     return ", ".join(parts) or None
 
 
-def _noted(found: TensorReport, verdict: Verdict | None, dissenter: str | None, words: str | None) -> TensorReport:
-    note = "; ".join(part for part in (found.note, words) if part) or None
-    return dataclasses.replace(found, verdict=verdict, dissenter=dissenter, note=note)
+def _noted(found: TensorReport, verdict: Verdict | None, dissenter: str | None, *words: str | None) -> TensorReport:
+    notes = (*found.notes, *(Note(NoteKind.WITNESS, part) for part in words if part))
+    return dataclasses.replace(found, verdict=verdict, dissenter=dissenter, notes=notes)

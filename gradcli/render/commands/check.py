@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Point, TensorReport, Verdict, WitnessReport
+from gradcli.report.report import Point, TensorReport, WitnessReport
+from gradcli.report.verdict import Verdict, fails
 
 LONGEST = 28
 MOST_ROWS = 24
-GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
 HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
 
 
@@ -34,14 +34,19 @@ def grids_of_points(points: Sequence[Point]) -> tuple[Grid, ...]:
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
     """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
     # A tensor's report is not to be compared with another: its fields are tensors.
-    shown = sorted(tensors, key=lambda tensor: tensor.verdict in GOOD)[:MOST_ROWS]
+    shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
     names = [name for name in HEADINGS if any(name in (tensor.witnesses or {}) for tensor in shown)]
     dissent = ("dissenter",) if any(tensor.dissenter for tensor in shown) else ()
     headings = ("name", "shape", "verdict", "symbolic", *(HEADINGS[name] for name in names), *dissent)
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         said = [(_said((tensor.witnesses or {}).get(name)),) for name in names]
-        facts = ((_clip(tensor.name),), (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        facts = (
+            (clip(tensor.name, LONGEST),),
+            (show_shape(tensor.shape),),
+            _or_dash(tensor.verdict),
+            (_symbolic(tensor),),
+        )
         rows.append((*facts, *said, *([(tensor.dissenter or "",)] if dissent else [])))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
@@ -70,21 +75,16 @@ def _claims(tensors: Sequence[TensorReport]) -> Grid:
     claims = [(tensor.name, tensor.claim) for tensor in tensors if tensor.claim is not None]
     rows = tuple(
         (
-            (_clip(name),),
-            (_clip(claim.text),),
+            (clip(name, LONGEST),),
+            (clip(claim.text, LONGEST),),
             claim.verdict,
-            () if claim.verdict in GOOD else tensor_lines(claim.value),
+            () if claim.verdict.passes else tensor_lines(claim.value),
         )
         for name, claim in claims
     )
-    if all(claim.verdict in GOOD for _, claim in claims):
+    if all(claim.verdict.passes for _, claim in claims):
         return Grid("Claims", ("name", "claim", "verdict"), tuple(row[:3] for row in rows))
     return Grid("Claims", ("name", "claim", "verdict", "value"), tuple((*row[:3], row[3] or ("",)) for row in rows))
-
-
-def _clip(text: str) -> str:
-    text = escape(" ".join(text.split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 12]} ... {text[-7:]}"
 
 
 def _or_dash(verdict: Verdict | None) -> Lines | Verdict:

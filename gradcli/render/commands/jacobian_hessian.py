@@ -9,15 +9,15 @@ from typing import Any
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, show_shape, tensor_lines
-from gradcli.report.report import TensorReport, Verdict
+from gradcli.report.report import TensorReport
 from gradcli.report.second_order import Derivative, Symmetry
+from gradcli.report.verdict import Verdict, fails
 
 # A Hessian is shown as a table of blocks where its rows are no wider than this.
 WIDEST = 72
 # Matrices of up to this many entries are shown in full.
 FULL = 64
 GAP = 2
-AGREED = frozenset({None, Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
 def grids_of_jacobians(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
@@ -30,7 +30,7 @@ def _jacobian(tensor: TensorReport) -> Grid:
     columns = math.prod(tensor.shape)
     cells = [_matrix(value, columns)]
     headings = ["torch.func.jacrev"]
-    if tensor.verdict not in AGREED and tensor.symbolic is not None:
+    if fails(tensor.verdict) and tensor.symbolic is not None:
         cells.append(_matrix(tensor.symbolic.value, columns))
         headings.append("symbolic")
     shape = show_shape(tuple(value.shape))
@@ -48,7 +48,7 @@ def _matrix(value: Any, columns: int) -> Lines:
 def grids_of_product(product: Derivative) -> tuple[Grid, ...]:
     """Return the grid of a Jacobian-vector product."""
     rows: list[tuple[Lines | Verdict, ...]] = [(("Jv",), tensor_lines(product.value))]
-    if product.symbolic is not None and product.verdict not in AGREED:
+    if product.symbolic is not None and fails(product.verdict):
         rows.append((("symbolic",), tensor_lines(product.symbolic.value)))
     if product.verdict is not None:
         rows.append((("verdict",), product.verdict))
@@ -71,7 +71,7 @@ def grids_of_hessian(hessian: dict[str, dict[str, Any]]) -> tuple[Grid, ...]:
 def grids_of_disputed_blocks(blocks: dict[str, dict[str, Derivative]]) -> tuple[Grid, ...]:
     """Return the grid of those blocks of a Hessian on which the two sides do not agree."""
     found = [(row, column, block) for row, line in blocks.items() for column, block in line.items()]
-    disputed = [(row, column, block) for row, column, block in found if block.verdict not in AGREED]
+    disputed = [(row, column, block) for row, column, block in found if fails(block.verdict)]
     if not disputed:
         return ()
     rows = tuple(

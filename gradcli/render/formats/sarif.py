@@ -15,7 +15,7 @@ from gradcli.errors import ExitCode
 from gradcli.render.formats.gitlab import fingerprint
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, title
-from gradcli.render.view import WORDS
+from gradcli.render.view import WORDS, words_of
 from gradcli.report.report import Report
 from gradcli.report.suite import ERROR, CheckReport, SuiteReport, suite_of
 
@@ -29,7 +29,7 @@ def render(report: Report, style: Style) -> str:
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return a run with a result for each failure, the gravest first."""
-    words = {**{str(verdict): text for verdict, text in WORDS.items()}, ERROR: "the check itself is wrong"}
+    words = {**{str(verdict): words_of(verdict) for verdict in WORDS}, ERROR: "the check itself is wrong"}
     rules = [{"id": name, "shortDescription": {"text": text}} for name, text in words.items()]
     driver = {"name": "gradcli", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_result(check) for check in suite.failures]}
