@@ -11,7 +11,7 @@ from gradcli.render import FORMATS
 from gradcli.render.style import Style
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Report, Symbolic, TensorReport, Verdict
+from gradcli.report.report import Report, Symbolic, TensorReport, Verdict, WitnessReport
 from gradcli.settings import Format
 
 HUMAN = ["table", "plain", "markdown"]
@@ -151,3 +151,22 @@ def test_markdown_survives_bars_and_backticks(make_tensor: MakeTensor, make_repo
     assert text.startswith("````python\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("name", HUMAN)
+def test_a_claim_that_is_wrong_is_not_laid_at_autograds_door(
+    name: str, make_tensor: MakeTensor, make_report: MakeReport
+) -> None:
+    claimed = make_tensor("w", 1.0, 1.0, verdict=Verdict.MISMATCH, dissenter="claim")
+    text = FORMATS[name](make_report(claimed, verdict=Verdict.MISMATCH), Style(100))
+    assert "a claim disagrees with the symbolic derivative" in text
+    assert "autograd disagrees" not in text
+
+
+@pytest.mark.parametrize("name", HUMAN)
+def test_without_a_symbolic_derivative_the_witnesses_are_named(
+    name: str, make_tensor: MakeTensor, make_report: MakeReport
+) -> None:
+    heard = {"taylor": WitnessReport(Verdict.MATCH, order=2.0)}
+    text = FORMATS[name](make_report(make_tensor("w", 1.0, 1.0, symbolic=None, witnesses=heard)), Style(100))
+    assert "autograd agrees with the numerical witnesses everywhere" in text
