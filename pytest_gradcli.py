@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcli.report.report import Report
-    from gradcli.suite.check import Check
+    from gradcli.suite.check import SuiteCheck as Check
 
 SUITE = ".gradcli.toml"
 WIDTH = 100
@@ -106,7 +106,7 @@ def _fail_unless(report: Report, passed: bool) -> None:  # noqa: FBT001  # what 
     from gradcli.render.style import Style
 
     if not passed:
-        pytest.fail(FORMATS["plain"](report, Style(WIDTH, unicode=False)), pytrace=False)
+        pytest.fail(FORMATS["plain"].render(report, Style(WIDTH, unicode=False)), pytrace=False)
 
 
 def _told(error: Any) -> str:

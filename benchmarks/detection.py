@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 import gradcli
+from gradcli.report.custom import CustomDetails
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "execution" / "custom"))
 from functions import CAUSES, SPECS, Function, Spec, build, cases
@@ -25,7 +26,8 @@ from functions import CAUSES, SPECS, Function, Spec, build, cases
 def said(function: Function, spec: Spec) -> tuple[str, str]:
     """Return the verdict of gradcli on a Function, and all that it says."""
     report = gradcli.check_function(function, shapes=spec.shapes)
-    notes = [f"{item.name}: {item.note}" for item in (*report.tensors, *(report.checks or ())) if item.note]
+    assert isinstance(report.details, CustomDetails)  # noqa: S101 (it is a Function's report)
+    notes = [f"{item.name}: {item.note}" for item in (*report.tensors, *(report.details.checks or ())) if item.note]
     return str(report.verdict), "\n".join(notes)
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.engine import shared_derivations
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.language.parser import parse
 from gradcli.ops.table import OPS, find
@@ -121,13 +121,13 @@ def compared(pairs: list[tuple[float, float]], other: str) -> tuple[str, float]:
 def new_ops() -> tuple[str, float]:
     """Return the milliseconds that an example of an op takes that must be derived first."""
     check("x*x", {"x": torch.ones(2, 2)})
-    first, again = [], []
+    first, again, answers = [], [], shared_derivations().answers.derived
     for program, inputs in examples():
-        known = len(DERIVATIONS.known)
+        known = len(answers)
         taken = seconds(verify, program, inputs)
-        derived = len(DERIVATIONS.known)
+        derived = len(answers)
         again.append(seconds(verify, program, inputs))
-        if len(DERIVATIONS.known) != derived:
+        if len(answers) != derived:
             sys.exit(f"{program!r} was derived twice")
         first += [taken] if derived > known else []
     text = f"medians of {len(first)} examples that need a derivation"

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypedDict, Unpack
 
+from gradcli.commands import Command
 from gradcli.engine import check_function as check_loaded
 from gradcli.engine import evaluate_program
-from gradcli.errors import InputError
 from gradcli.report.report import Report
-from gradcli.settings import DataType, Reduction, Settings, WitnessName
+from gradcli.settings import DataType, Reduction, Settings
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+
+
+class SettingsOptions(TypedDict, total=False):
+    """The fields of Settings that Python may give; a sequence of names may be one name."""
+
+    shapes: Mapping[str, Sequence[int]]
+    seed: int
+    dtype: DataType
+    constants: str | Sequence[str]
+    reduce: Reduction
+    grad_output: Any
+    wrt: str | Sequence[str] | None
+    witnesses: WitnessName | Sequence[WitnessName]
+    points: int
+    claims: Mapping[str, str]
+    reference: str | None
+    rtol: float | None
+    atol: float | None
+    timeout: float
+
+
+def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
+    """Return the settings; they check themselves, and take sequences and mappings of any kind."""
+    fields: Mapping[str, Any] = options
+    return Settings(command=command, **fields)
 
 
 def evaluate(
@@ -17,10 +43,10 @@ def evaluate(
     inputs: Mapping[str, Any] | None = None,
     *,
     wrt: str | Sequence[str] | None = None,
-    reduce: str = "none",
+    reduce: Reduction = "none",
     grad_output: Any = None,
-    dtype: str = "float64",
-    constants: Sequence[str] = (),
+    dtype: DataType = "float64",
+    constants: str | Sequence[str] = (),
     rtol: float | None = None,
     atol: float | None = None,
     timeout: float = 60.0,
@@ -32,19 +58,17 @@ def evaluate(
     vector v of the vector-Jacobian product, in the output's shape. Raises GradcliError for a program or input that is
     wrong; a gradient that is wrong is a verdict, not an error.
     """
-    names = (wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt)
-    settings = Settings(
-        command="eval" if names is None else "grad",
-        reduce=reduce,  # type: ignore[arg-type]  # checked by the table of reductions
+    settings = _settings(
+        "eval" if wrt is None else "grad",
+        reduce=reduce,
         grad_output=grad_output,
-        dtype=dtype,  # type: ignore[arg-type]
-        constants=tuple(constants),
-        wrt=names,
+        dtype=dtype,
+        constants=constants,
+        wrt=wrt,
         rtol=rtol,
         atol=atol,
         timeout=timeout,
     )
-    _check(settings)
     return evaluate_program(program, settings, inputs)
 
 
@@ -52,15 +76,15 @@ def check(
     program: str,
     inputs: Mapping[str, Any] | None = None,
     *,
-    witnesses: Sequence[str] = get_args(WitnessName),
+    witnesses: WitnessName | Sequence[WitnessName] = (SYMBOLIC, *WITNESSES),
     claims: Mapping[str, str] | None = None,
     points: int = 1,
     seed: int = 0,
     wrt: str | Sequence[str] | None = None,
-    reduce: str = "none",
+    reduce: Reduction = "none",
     grad_output: Any = None,
-    dtype: str = "float64",
-    constants: Sequence[str] = (),
+    dtype: DataType = "float64",
+    constants: str | Sequence[str] = (),
     rtol: float | None = None,
     atol: float | None = None,
     timeout: float = 60.0,
@@ -71,22 +95,21 @@ def check(
     maps tensors to gradients derived by hand, each a program over the program's tensors and `g`, the upstream gradient.
     A leaf without an input is a random scalar; with several `points`, each draws its own, of seeds `seed`, `seed` + 1 …
     """
-    settings = Settings(
-        command="check",
+    settings = _settings(
+        "check",
         seed=seed,
-        reduce=reduce,  # type: ignore[arg-type]  # as above
+        reduce=reduce,
         grad_output=grad_output,
-        dtype=dtype,  # type: ignore[arg-type]
-        constants=tuple(constants),
-        wrt=(wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt),
-        witnesses=tuple(witnesses),  # type: ignore[arg-type]
+        dtype=dtype,
+        constants=constants,
+        wrt=wrt,
+        witnesses=witnesses,
         points=points,
-        claims=dict(claims or {}),
+        claims={} if claims is None else claims,
         rtol=rtol,
         atol=atol,
         timeout=timeout,
     )
-    _check(settings)
     return evaluate_program(program, settings, inputs)
 
 
@@ -97,8 +120,8 @@ def check_function(
     reference: str | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     grad_output: Any = None,
-    dtype: str = "float64",
-    constants: Sequence[str] = (),
+    dtype: DataType = "float64",
+    constants: str | Sequence[str] = (),
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
@@ -110,29 +133,16 @@ def check_function(
     values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
     forward should compute; without one, forward's own body is. What backward does wrong is a verdict, not an error.
     """
-    settings = Settings(
-        command="custom",
-        shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
+    settings = _settings(
+        "custom",
+        shapes={} if shapes is None else shapes,
         seed=seed,
         grad_output=grad_output,
-        dtype=dtype,  # type: ignore[arg-type]  # as above
-        constants=tuple(constants),
+        dtype=dtype,
+        constants=constants,
         reference=reference,
         rtol=rtol,
         atol=atol,
         timeout=timeout,
     )
-    _check(settings)
     return check_loaded(function, settings, inputs)
-
-
-def _check(settings: Settings) -> None:
-    given: list[tuple[str, str, Any]] = [("dtype", settings.dtype, DataType), ("reduce", settings.reduce, Reduction)]
-    given += [("a witness", witness, WitnessName) for witness in settings.witnesses]
-    for name, value, kind in given:
-        if value not in get_args(kind):
-            msg = f"{name} is '{value}', and must be one of {', '.join(get_args(kind))}"
-            raise InputError(msg)
-    if settings.points < 1:
-        msg = f"points is {settings.points}, and must be at least 1"
-        raise InputError(msg)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
 from gradcli.inputs import parse_shapes
+from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
 from gradcli.report.op_page import DerivedGradient, Example, OpPage
 from gradcli.report.report import Report
-from gradcli.settings import Limits, Settings
+from gradcli.settings import Settings
 
 
 def pages(*, derivatives: bool = False) -> tuple[OpPage, ...]:

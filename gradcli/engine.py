@@ -6,23 +6,23 @@ import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.client import Worker
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError
-from gradcli.inputs import check_names, suggest
+from gradcli.inputs import check_names
 from gradcli.language.detach import detached
-from gradcli.language.limits import Limits
-from gradcli.language.parser import parse
-from gradcli.language.resolve import resolve
-from gradcli.ops.table import find, names
+from gradcli.ops.programs import parse_program
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from gradcli.language.program import Program
     from gradcli.report.report import Report
     from gradcli.settings import Settings
+
+_SHARED = Derivations(Worker())
 
 
 def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
@@ -35,34 +35,37 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     check_names(leaves, settings)
     for name in given or {}:
         if name not in leaves:
-            near = suggest(name, leaves)
-            raise InputError(f"the program has no leaf '{name}'", hint=f"did you mean '{near}'?" if near else None)
-    with _engine(settings):
+            raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
+    with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {})
+        return carry_out(program, settings, given or {}, derivations)
 
 
 @contextmanager
-def _engine(settings: Settings) -> Iterator[None]:
+def _engine(settings: Settings) -> Iterator[Derivations]:
     """Start the symbolic worker, then load torch, and limit the time of what is done with both."""
-    DERIVATIONS.worker.seconds = settings.limits.derivation_time
+    derivations = shared_derivations().for_check(settings.limits.derivation_time)
     if settings.verify:
-        DERIVATIONS.worker.start()
+        derivations.worker.start()
     _import_torch()
     with deadline(settings.timeout):
-        yield
+        yield derivations
 
 
-def parsed(source: str, settings: Settings) -> Program:
-    """Return the parsed program, which may have no leaf; ProgramError if it is none."""
-    limits = settings.limits
-    return _parsed(source, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
+def shared_derivations() -> Derivations:
+    """Return what the checks of this process share: the sympy process, which stays warm, and its answers."""
+    return _SHARED
+
+
+def stop_worker() -> None:
+    """End the sympy process, if it runs."""
+    _SHARED.worker.stop()
 
 
 def prepare() -> None:
     """Load what checks need, and make their numbers depend on nothing but themselves."""
-    DERIVATIONS.worker.start()
+    shared_derivations().worker.start()
     _import_torch()
     from gradcli.execution.process import use_one_thread
 
@@ -77,8 +80,8 @@ def _import_torch() -> None:
 
 
 def read(source: str, settings: Settings) -> Program:
-    """Return the parsed program; ProgramError if it is none, or has no leaf."""
-    program = parsed(source, settings)
+    """Return the parsed program; ProgramError if it is not one, or has no leaf."""
+    program = parse_program(source, settings.limits)
     if not program.leaves:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
@@ -88,32 +91,24 @@ def read(source: str, settings: Settings) -> Program:
     return program
 
 
-@lru_cache(maxsize=128)
-def _parsed(source: str, limits: Limits) -> Program:
-    """Return the parsed program, whose functions are all known: the same text is parsed once."""
-    program = parse(source, limits)
-    resolve(program, find, names)
-    return program
-
-
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
     reference = None if settings.reference is None else read(settings.reference, settings)
-    with _engine(settings):
+    with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, reference, settings, given or {})
+        return entry.check_function(function, reference, settings, given or {}, derivations)
 
 
 def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a Function whose forward is a program, and whose backward is one for each input."""
     program = read(forward, settings)
-    backwards = {name: parsed(text, settings) for name, text in settings.backwards.items()}
+    backwards = {name: parse_program(text, settings.limits) for name, text in settings.backwards.items()}
     missing = [leaf.name for leaf in program.leaves if leaf.name not in {*backwards, *settings.constants}]
     if missing:
         hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
         raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
-    with _engine(settings):
+    with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_inline(program, backwards, settings, given or {})
+        return entry.check_inline(program, backwards, settings, given or {}, derivations)

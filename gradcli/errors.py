@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 
 class ExitCode(IntEnum):
@@ -34,26 +34,36 @@ class GradcliError(Exception):
     """Something that the user can mend: what is wrong, where, and how to mend it.
 
     `span` refers to `source`; both are None for an error that no text caused. `option` is the option that is wrong,
-    such as `--shape`, where one is. `reason` is the message without the verdict that it may begin with.
+    called as its user calls it (`--rtol`, `rtol`); the message begins with it, and `text` is the rest.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(
         self,
-        message: str,
+        text: str,
         *,
         span: Span | None = None,
         source: str | None = None,
         hint: str | None = None,
         option: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = self.reason = message
+        self.message = text if option is None else f"{option}: {text}"
+        super().__init__(self.message)
+        self.text = text
         self.span = span
         self.source = source
         self.hint = hint
         self.option = option
+
+    @property
+    def reason(self) -> str:
+        """Return the message without the verdict that it may begin with."""
+        return self.message
+
+    def about(self, option: str) -> Self:
+        """Return the same error about an option of another name."""
+        return type(self)(self.text, span=self.span, source=self.source, hint=self.hint, option=option)
 
 
 class ProgramError(GradcliError):
@@ -71,8 +81,8 @@ class InputError(GradcliError):
 class ExecutionError(GradcliError):
     """PyTorch refused an operation; the message quotes PyTorch, and `said` is the quotation, where that is wanted."""
 
-    def __init__(self, message: str, *, said: str | None = None, **details: Any) -> None:
-        super().__init__(message, **details)
+    def __init__(self, text: str, *, said: str | None = None, **details: Any) -> None:
+        super().__init__(text, **details)
         self.said = said
 
 
@@ -84,3 +94,8 @@ class InternalError(GradcliError):
     """Something went wrong inside gradcli or on output; never the user's fault."""
 
     exit_code = ExitCode.INTERNAL
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of a message: PyTorch's often go on with what only its developers can use."""
+    return str(error).strip().partition("\n")[0]

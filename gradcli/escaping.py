@@ -1,4 +1,4 @@
-"""Text that came from a user, made safe to print: nothing in it can steer a terminal or hide from a reader."""
+"""Text that came from a user, made safe: nothing in it can steer a terminal, mean something to LaTeX, or hide."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ GAP = " ... "
 LOOKED_AT = 20  # times the length: of a huge text, no more of either end is looked at
 # Controls, format characters (bidirectional marks, zero-width ones), surrogates, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_LATEX = {character: f"\\{character}" for character in "_{}%#&$ "}
+_LATEX |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim "}
 
 
 def escape(text: str, *, keep_newlines: bool = False) -> str:
@@ -37,6 +39,11 @@ def shortened(text: str, length: int) -> str:
     """Return a text with its middle left out where it is longer than `length`; a quarter is left for its end."""
     end = length // 4
     return text if len(text) <= length else f"{text[: length - end - len(GAP)]}{GAP}{text[-end:]}"
+
+
+def escape_latex(text: str) -> str:
+    r"""Return the text with every character that means something to LaTeX written as one that stands for itself."""
+    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def display_width(text: str) -> int:

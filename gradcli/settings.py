@@ -2,78 +2,107 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-Number: TypeAlias = "bool | int | float | complex"
+from gradcli.commands import Command
+from gradcli.errors import LimitError
+from gradcli.fields import Range, check_fields
+from gradcli.limits import Limits, Seconds
+from gradcli.tolerance import Tolerance
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+
+Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
-Shape: TypeAlias = "tuple[int, ...]"
+Shape: TypeAlias = tuple[Annotated[int, Range()], ...]
 
-Command = Literal[
-    "eval", "grad", "check", "accumulate", "trace", "jvp", "jacobian", "hessian", "double-backward", "custom"
-]
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-WitnessName = Literal["symbolic", "finite-difference", "taylor"]
-Format = Literal["table", "plain", "json", "jsonl", "markdown", "github", "junit", "gitlab", "sarif"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a program, its tensors and its derivation may be; each limit has an option that raises it."""
-
-    program_size: int = 16 * 1024  # bytes
-    nesting: int = 100
-    operations: int = 2_000
-    rank: int = 8
-    elements: int = 10_000_000  # per tensor
-    memory: int = 2 * 1024**3  # bytes, estimated for the graph in all
-    exponent: int = 1_000
-    derivation_time: float = 10.0  # seconds, per symbolic derivation
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that one run of a program depends on, beside the program.
 
-    `shapes` maps a leaf to its shape; the key None holds the shape of all leaves that are given none.
-    `wrt` and `timeout` are None where the command line leaves them to the command. `witnesses`, `points` and `claims`
-    (tensor -> gradient derived by hand, as a program) are `check`'s, `tangents` are `jvp`'s. `arguments` (of
-    forward, no tensors), `reference` and `backwards` (input -> gradient, as a program) are `custom`'s.
+    It checks itself: a field that does not fit its annotation is an InputError that names the field.
     """
 
     command: Command = "eval"
     shapes: dict[str | None, Shape] = field(default_factory=dict)
+    """Leaf -> shape; the key None holds the shape of all leaves that are given none."""
     values: dict[str, Value] = field(default_factory=dict)
+    """Leaf -> number or nested list."""
     values_file: Path | None = None
+    """A file of values by leaf."""
     init: Initialisation | None = None
-    seed: int = 0
+    """How the other leaves are filled; None leaves it to the command."""
+    seed: Annotated[int, Range()] = 0
+    """Seed of random values; with several points, of the first."""
     dtype: DataType = "float64"
     device: str = "cpu"
     constants: tuple[str, ...] = ()
+    """Leaves with requires_grad=False."""
     reduce: Reduction = "none"
+    """What makes the output a scalar."""
     grad_output: Literal["ones", "randn"] | Value | None = None
+    """The vector of the vector-Jacobian product; of the output's shape, or a number for all of it."""
     retain_grad: tuple[str, ...] = ()
+    """Non-leaves that keep their .grad; `all` stands for each of them."""
     detach: tuple[str, ...] = ()
+    """Non-leaves that go on as constants."""
     hooks: bool = False
+    """Whether the hooks are shown in the order in which they fire."""
     wrt: tuple[str, ...] | None = None
+    """Tensors to differentiate with respect to; None leaves it to the command."""
     tangents: dict[str, Value] = field(default_factory=dict)
+    """`jvp`: leaf -> the direction in which it moves."""
     create_graph: bool = False
+    """`grad`: whether the graph of the gradient is recorded."""
     allow_unused: bool = False
-    times: int = 1  # backward calls of `accumulate` and `double-backward`
-    zero_grad: Literal["none", "zeros"] | None = None  # what .grad is made before each of them
-    learning_rate: float | None = None
-    witnesses: tuple[WitnessName, ...] = ("symbolic", "finite-difference", "taylor")
-    points: int = 1
+    """`grad`: whether the gradient of an unused tensor is None, not an error."""
+    times: Annotated[int, Range(1)] = 1
+    """`accumulate` and `double-backward`: how often backward is called."""
+    zero_grad: Literal["none", "zeros"] | None = None
+    """`accumulate`: what .grad is made before each call."""
+    learning_rate: Annotated[float, Range(-math.inf, math.inf)] | None = None
+    """`accumulate`: of the SGD step after each call; a negative one climbs."""
+    witnesses: tuple[WitnessName, ...] = (SYMBOLIC, *WITNESSES)
+    """`check`: what autograd's gradients are compared with."""
+    points: Annotated[int, Range(1)] = 1
+    """`check`: at how many random points."""
     claims: dict[str, str] = field(default_factory=dict)
+    """`check`: tensor -> gradient derived by hand, as a program."""
     arguments: dict[str, Any] = field(default_factory=dict)
+    """`custom`: arguments of forward that are not tensors."""
     reference: str | None = None
+    """`custom`: what forward should compute, as a program."""
     backwards: dict[str, str] = field(default_factory=dict)
-    formulas: bool = True  # write the formulas of the gradients: what takes longest, and longer on a busy machine
+    """`custom`: input -> gradient, as a program."""
+    formulas: bool = True
+    """Whether formulas are written: what takes longest, and longer on a busy machine."""
     verify: bool = True
-    rtol: float | None = None
-    atol: float | None = None
-    timeout: float = 60.0
-    limits: Limits = Limits()
+    """Whether autograd's gradients are compared with anything."""
+    rtol: Annotated[float, Range(0, math.inf)] | None = None
+    """Relative tolerance; None stands for that of the dtype."""
+    atol: Annotated[float, Range(0, math.inf)] | None = None
+    """Absolute tolerance; None stands for that of the dtype."""
+    timeout: Seconds = 60.0
+    """Seconds for the whole run."""
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a setting: InputError names the field."""
+        check_fields(self)
+        for shape in self.shapes.values():
+            try:
+                self.limits.check_shape(shape)
+            except LimitError as error:
+                raise error.about("shapes") from None
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Return how far a gradient may be from the right one: the dtype's tolerance, unless the user gives another."""
+        return Tolerance.of(self.dtype, self.rtol, self.atol)

@@ -18,7 +18,7 @@ from gradcli.execution.forward.callables import function
 from gradcli.ops import table
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcli.escaping import clip, display_width, escape, shortened
+from gradcli.escaping import clip, display_width, escape, escape_latex, shortened
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,9 @@ def test_the_ends_of_a_huge_text_are_its_own() -> None:
     found = clip("a" * 10**6 + "b" * 10**6 + "c" * 10**6, 28)
     assert found == "a" * 16 + " ... " + "c" * 7
     assert clip("a" + " " * 10**6 + "c", 28) == "a ... c"
+
+
+def test_text_says_the_same_in_latex() -> None:
+    assert escape_latex("a_1 & {b}^2") == r"a\_1\ \&\ \{b\}\hat{}2"
+    assert escape_latex("\\~%#$") == r"\backslash \sim \%\#\$"
+    assert escape_latex("plain(x)") == "plain(x)"

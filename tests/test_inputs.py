@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable
 
 import pytest
@@ -7,9 +6,8 @@ from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError, InputError, LimitError
 from gradcli.inputs import (
-    check_count,
     check_names,
-    check_number,
+    parse_arguments,
     parse_grad_output,
     parse_names,
     parse_shapes,
@@ -17,7 +15,9 @@ from gradcli.inputs import (
     parse_values,
     shape_of,
 )
-from gradcli.settings import Limits, Settings
+from gradcli.inputs.names import spread_numbers
+from gradcli.limits import Limits
+from gradcli.settings import Settings
 
 LIMITS = Limits()
 
@@ -195,16 +195,32 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         parse_size("--max-memory", text)
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf, -1.0])
-def test_a_tolerance_must_be_finite_and_not_negative(number: float) -> None:
-    with pytest.raises(InputError, match="--rtol"):
-        check_number("--rtol", number)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("false", False),
+        ("true", True),
+        ("False", False),
+        ("None", None),
+        ("3", 3),
+        ("-1e3", -1000.0),
+        ("(1, 2)", (1, 2)),
+        ("'false'", "false"),
+        ("mean", "mean"),
+        ("__import__('os')", "__import__('os')"),
+    ],
+)
+def test_an_argument_is_what_python_would_read_or_text(text: str, value: object) -> None:
+    parsed = parse_arguments([f"n={text}"])["n"]
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
-@pytest.mark.parametrize("number", [-1, 2**63])
-def test_a_count_must_fit(number: int) -> None:
-    with pytest.raises(InputError, match="--seed"):
-        check_count("--seed", number)
+def test_a_number_has_the_shape_of_all_leaves_unless_its_own_is_given() -> None:
+    values = {"T": 4.0, "n": 2, "x": [1.0]}
+    assert spread_numbers(Settings(shapes={None: (4, 3), "n": ()}, values=values)) == ["T"]
+    assert spread_numbers(Settings(shapes={"x": (1,)}, values=values)) == []
+    assert spread_numbers(Settings(shapes={None: ()}, values=values)) == []
 
 
 @pytest.mark.parametrize(

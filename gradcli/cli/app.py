@@ -6,28 +6,17 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gradcli._version import __version__
-from gradcli.cli.accumulate import accumulate
-from gradcli.cli.arguments import ProgramCommand
-from gradcli.cli.check import check
-from gradcli.cli.custom import custom
-from gradcli.cli.double_backward import double_backward
-from gradcli.cli.eval import evaluate
-from gradcli.cli.grad import grad
-from gradcli.cli.hessian import hessian
-from gradcli.cli.info import info
-from gradcli.cli.jacobian import jacobian
-from gradcli.cli.jvp import jvp
-from gradcli.cli.ops import ops
-from gradcli.cli.schema import schema
-from gradcli.cli.trace import trace
-from gradcli.errors import ExitCode, GradcliError, InputError, InternalError
+from gradcli.cli.arguments import command_class
+from gradcli.commands import Command, Information, function_of
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,20 +32,14 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _add(group: typer.Typer, name: str) -> None:
+    function = function_of(name, "gradcli.cli")
+    group.command(name, cls=command_class(function))(function)
+
+
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-app.command("eval", cls=ProgramCommand)(evaluate)
-app.command("grad", cls=ProgramCommand)(grad)
-app.command("check", cls=ProgramCommand)(check)
-app.command("accumulate", cls=ProgramCommand)(accumulate)
-app.command("jvp", cls=ProgramCommand)(jvp)
-app.command("jacobian", cls=ProgramCommand)(jacobian)
-app.command("hessian", cls=ProgramCommand)(hessian)
-app.command("double-backward", cls=ProgramCommand)(double_backward)
-app.command("trace", cls=ProgramCommand)(trace)
-app.command("custom")(custom)
-app.command("ops")(ops)
-app.command("schema")(schema)
-app.command("info")(info)
+for _command in (*get_args(Command), *get_args(Information)):
+    _add(app, _command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -90,9 +73,9 @@ def run_and_leave() -> NoReturn:
     What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
     """
     code = main()
-    client = sys.modules.get("gradcli.derivation.client")
-    if client is not None:
-        client.DERIVATIONS.worker.stop()
+    engine = sys.modules.get("gradcli.engine")
+    if engine is not None:
+        engine.stop_worker()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
@@ -156,7 +139,7 @@ def _show_warning(message: Warning | str, *_: object) -> None:
     from gradcli.cli.output import write_error
     from gradcli.escaping import escape
 
-    text = str(message).strip().partition("\n")[0].partition(" (Triggered internally")[0]
+    text = first_line(str(message)).partition(" (Triggered internally")[0]
     write_error(f"warning: PyTorch says: {escape(text)}")
 
 
@@ -176,15 +159,8 @@ def _internal(error: BaseException) -> InternalError:
 
 
 def _unknown_command(name: str, known: list[str]) -> InputError:
-    from gradcli.inputs import suggest
-
-    near = suggest(name, known)
-    hint = (
-        f"did you mean '{near}'?"
-        if near
-        else "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
-    )
-    return InputError(f"unknown command '{name}'", hint=hint)
+    otherwise = "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
+    return InputError(f"unknown command '{name}'", hint=did_you_mean(name, known, otherwise))
 
 
 def _never_fail_to_encode() -> None:

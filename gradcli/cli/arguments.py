@@ -6,11 +6,14 @@ that starts with `--` and a letter looks like an option, so it has to stand behi
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
+
+from gradcli.cli.options import ProgramArgument, TargetsArgument
 
 if TYPE_CHECKING:
     from typer import Context
@@ -31,6 +34,13 @@ class ProgramCommand(TyperCommand):
                     dict.fromkeys([*parameter.opts, *parameter.secondary_opts], 0 if flag else parameter.nargs)
                 )
         return super().parse_args(ctx, protect_program(args, values_of))
+
+
+def command_class(function: Callable[..., Any]) -> type[TyperCommand]:
+    """Return the class of the command that a function carries out: whether it takes programs decides."""
+    annotations = [parameter.annotation for parameter in inspect.signature(function, eval_str=True).parameters.values()]
+    takes_programs = any(annotation in {ProgramArgument, TargetsArgument} for annotation in annotations)
+    return ProgramCommand if takes_programs else TyperCommand
 
 
 def protect_program(arguments: Sequence[str], values_of: Mapping[str, int]) -> list[str]:

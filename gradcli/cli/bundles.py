@@ -1,59 +1,53 @@
-"""Options that go together, and the settings that they amount to."""
+"""Options that go together, each declared at its field: the command line shows it there, and it is read from there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
 
 from gradcli.cli.options import (
-    AtolOption,
-    ConstantOption,
-    DerivationTimeOption,
-    DeviceOption,
-    DtypeOption,
-    ElementsOption,
-    ExecutorOption,
-    ExponentOption,
-    FailFastOption,
-    FormatOption,
-    GradOutputOption,
-    InitOption,
-    JobsOption,
+    COMPARISON,
+    GRADIENT,
+    LEAVES,
+    LIMITS,
+    OUTPUT,
+    SUITE,
     JsonOption,
-    LastFailedOption,
-    MemoryOption,
-    NestingOption,
-    NoVerifyOption,
-    OnlyOption,
-    OperationsOption,
     OutputOption,
-    ProgramSizeOption,
-    RankOption,
-    ReduceOption,
-    RtolOption,
-    SeedOption,
-    ShapeOption,
-    ShardOption,
-    TagOption,
-    TimeoutOption,
-    ValueOption,
-    ValuesOption,
 )
-from gradcli.settings import Command, Format, Limits, Settings
+from gradcli.limits import Limits
+from gradcli.render.formats import FORMATS
+from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
+
+if TYPE_CHECKING:
+    FormatName: TypeAlias = str
+else:
+    FormatName = Literal[*FORMATS]
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """How and where a report is written."""
 
-    format: FormatOption = "table"
+    format: Annotated[
+        FormatName,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            rich_help_panel=OUTPUT,
+            help=" or ".join(", ".join(FORMATS).rsplit(", ", 1)) + ".",
+        ),
+    ] = "table"
     json: JsonOption = False
     output: OutputOption = None
 
     @property
-    def chosen_format(self) -> Format:
+    def chosen_format(self) -> str:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
 
@@ -62,86 +56,212 @@ class OutputOptions:
 class SuiteOptions:
     """Which of several checks are carried out, and where."""
 
-    jobs: JobsOption = "1"
-    executor: ExecutorOption = None
-    shard: ShardOption = None
-    only: OnlyOption = ()  # type: ignore[assignment]  # a shared default must not be mutable
-    tag: TagOption = ()  # type: ignore[assignment]
-    fail_fast: FailFastOption = False
-    last_failed: LastFailedOption = False
+    jobs: Annotated[
+        str,
+        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one a core."),
+    ] = "1"
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            metavar="dask://HOST:PORT",
+            rich_help_panel=SUITE,
+            show_default=False,
+            help="Carry out the checks on a Dask cluster.",
+        ),
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            rich_help_panel=SUITE,
+            show_default=False,
+            help="Carry out part I of N, on a machine of several.",
+        ),
+    ] = None
+    only: Annotated[
+        list[str],
+        typer.Option(
+            "--only",
+            metavar="TEXT",
+            rich_help_panel=SUITE,
+            show_default=False,
+            help="Carry out the checks whose name holds this. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]  # a shared default must not be mutable
+    tag: Annotated[
+        list[str],
+        typer.Option(
+            "--tag",
+            metavar="TAG",
+            rich_help_panel=SUITE,
+            show_default=False,
+            help="Carry out the checks that have this tag. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", rich_help_panel=SUITE, help="Stop at the first failure.")
+    ] = False
+    last_failed: Annotated[
+        bool,
+        typer.Option(
+            "--last-failed", rich_help_panel=SUITE, help="Carry out what failed last time; all if nothing did."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """What every command that runs a program can be told about its leaves, output, comparison and limits."""
+    """What every command that runs a program can be told about its leaves, output, comparison and limits.
 
-    shape: ShapeOption = ()  # type: ignore[assignment]  # a shared default must not be mutable
-    value: ValueOption = ()  # type: ignore[assignment]
-    values: ValuesOption = None
-    init: InitOption = None
-    seed: SeedOption = 0
-    dtype: DtypeOption = "float64"
-    device: DeviceOption = "cpu"
-    constant: ConstantOption = ()  # type: ignore[assignment]
-    reduce: ReduceOption = "none"
-    no_verify: NoVerifyOption = False
-    rtol: RtolOption = None
-    atol: AtolOption = None
-    timeout: TimeoutOption = 60
-    max_program_size: ProgramSizeOption = "16KiB"
-    max_nesting: NestingOption = DEFAULT_LIMITS.nesting
-    max_operations: OperationsOption = DEFAULT_LIMITS.operations
-    max_rank: RankOption = DEFAULT_LIMITS.rank
-    max_elements: ElementsOption = DEFAULT_LIMITS.elements
-    max_memory: MemoryOption = "2GiB"
-    max_exponent: ExponentOption = DEFAULT_LIMITS.exponent
-    max_derivation_time: DerivationTimeOption = 10
+    A field that is called as one of Settings becomes it as it is, and `max_NAME` the limit NAME: see `settings_from`.
+    """
+
+    shape: Annotated[
+        list[str],
+        typer.Option(
+            "--shape",
+            metavar="[NAME=]2x3",
+            rich_help_panel=LEAVES,
+            show_default=False,
+            help="Shape of all leaves, or of one; scalar by default. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]  # a shared default must not be mutable
+    value: Annotated[
+        list[str],
+        typer.Option(
+            "--value",
+            metavar="NAME=VALUE",
+            rich_help_panel=LEAVES,
+            show_default=False,
+            help="A number fills the leaf, a nested list sets shape and value. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]
+    values_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--values",
+            metavar="FILE",
+            rich_help_panel=LEAVES,
+            show_default=False,
+            help="Values of leaves: .json, .npz, .pt or .safetensors.",
+        ),
+    ] = None
+    init: Annotated[
+        Initialisation | None,
+        typer.Option(
+            "--init",
+            metavar="METHOD",
+            rich_help_panel=LEAVES,
+            show_default=False,
+            help="Values of the other leaves: primes (default), randn, uniform, arange, ones.",
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", metavar="N", rich_help_panel=LEAVES, help="Seed of random values.")] = 0
+    dtype: Annotated[
+        DataType,
+        typer.Option(
+            "--dtype",
+            metavar="TYPE",
+            rich_help_panel=LEAVES,
+            help="float64, float32, float16, bfloat16, complex64 or complex128.",
+        ),
+    ] = "float64"
+    device: Annotated[
+        str, typer.Option("--device", metavar="DEVICE", rich_help_panel=LEAVES, help="PyTorch's device.")
+    ] = "cpu"
+    constant: Annotated[
+        list[str],
+        typer.Option(
+            "--constant",
+            metavar="NAME",
+            rich_help_panel=LEAVES,
+            show_default=False,
+            help="A leaf with requires_grad=False. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]
+    reduce: Annotated[
+        Reduction,
+        typer.Option(
+            "--reduce",
+            metavar="METHOD",
+            rich_help_panel=GRADIENT,
+            help="Make the output a scalar: none, sum, mean, prod or norm.",
+        ),
+    ] = "none"
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd alone.")] = (
+        False
+    )
+    rtol: Annotated[
+        float | None,
+        typer.Option(
+            "--rtol",
+            metavar="R",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help="Relative tolerance; 1e-9 for float64.",
+        ),
+    ] = None
+    atol: Annotated[
+        float | None,
+        typer.Option(
+            "--atol",
+            metavar="A",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help="Absolute tolerance; 1e-13 of the largest entry for float64.",
+        ),
+    ] = None
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for the whole check.")
+    ] = 60
+    max_program_size: Annotated[
+        str, typer.Option("--max-program-size", metavar="SIZE", rich_help_panel=LIMITS, help="Length of the program.")
+    ] = "16KiB"
+    max_nesting: Annotated[
+        int, typer.Option("--max-nesting", metavar="N", rich_help_panel=LIMITS, help="Depth of brackets and blocks.")
+    ] = DEFAULT_LIMITS.nesting
+    max_operations: Annotated[
+        int, typer.Option("--max-operations", metavar="N", rich_help_panel=LIMITS, help="Operations that are run.")
+    ] = DEFAULT_LIMITS.operations
+    max_rank: Annotated[
+        int, typer.Option("--max-rank", metavar="N", rich_help_panel=LIMITS, help="Dimensions of a tensor.")
+    ] = DEFAULT_LIMITS.rank
+    max_elements: Annotated[
+        int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
+    ] = DEFAULT_LIMITS.elements
+    max_memory: Annotated[
+        str,
+        typer.Option(
+            "--max-memory",
+            metavar="SIZE",
+            rich_help_panel=LIMITS,
+            help="Memory of the graph, estimated before it is run.",
+        ),
+    ] = "2GiB"
+    max_exponent: Annotated[
+        int, typer.Option("--max-exponent", metavar="N", rich_help_panel=LIMITS, help="Size of a constant exponent.")
+    ] = DEFAULT_LIMITS.exponent
+    max_derivation_time: Annotated[
+        float,
+        typer.Option(
+            "--max-derivation-time", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for one symbolic derivation."
+        ),
+    ] = 10
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions(ProgramOptions):
     """The same, with the vector that a gradient is multiplied by."""
 
-    grad_output: GradOutputOption = None
-
-
-def limits_from(options: ProgramOptions) -> Limits:
-    """Return the limits that the options set."""
-    from gradcli.inputs import check_count, check_number, parse_size
-
-    return Limits(
-        program_size=parse_size("--max-program-size", options.max_program_size),
-        nesting=check_count("--max-nesting", options.max_nesting),
-        operations=check_count("--max-operations", options.max_operations),
-        rank=check_count("--max-rank", options.max_rank),
-        elements=check_count("--max-elements", options.max_elements),
-        memory=parse_size("--max-memory", options.max_memory),
-        exponent=check_count("--max-exponent", options.max_exponent),
-        derivation_time=check_number("--max-derivation-time", options.max_derivation_time),
-    )
-
-
-def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:
-    """Return the settings that the options amount to; `more` are the fields that only this command has."""
-    from gradcli import inputs
-
-    limits = limits_from(options)
-    return Settings(
-        command=command,
-        shapes=inputs.parse_shapes(options.shape, limits),
-        values=inputs.parse_values(options.value, limits),
-        values_file=options.values,
-        init=options.init,
-        seed=inputs.check_count("--seed", options.seed),
-        dtype=options.dtype,
-        device=options.device,
-        constants=inputs.parse_names("--constant", options.constant),
-        reduce=options.reduce,
-        grad_output=inputs.parse_grad_output(getattr(options, "grad_output", None), limits),
-        verify=not options.no_verify,
-        rtol=None if options.rtol is None else inputs.check_number("--rtol", options.rtol),
-        atol=None if options.atol is None else inputs.check_number("--atol", options.atol),
-        timeout=inputs.check_number("--timeout", options.timeout),
-        limits=limits,
-        **more,
-    )
+    grad_output: Annotated[
+        str | None,
+        typer.Option(
+            "--grad-output",
+            metavar="VECTOR",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="The v of the vector-Jacobian product: ones, a number or a list.",
+        ),
+    ] = None

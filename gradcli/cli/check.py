@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions, settings_from
-from gradcli.cli.options import ClaimOption, DtypesOption, PointsOption, TargetsArgument, WitnessOption
+import typer
+
+from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
+from gradcli.cli.options import COMPARISON, LEAVES, TargetsArgument
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
-from gradcli.settings import DataType, WitnessName
+from gradcli.settings import DataType
+from gradcli.witnesses import WitnessName
 
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions(RunOptions):
     """What `check` can be told about a run: more than one dtype."""
 
-    dtype: DtypesOption = "float64"  # type: ignore[assignment]  # several, with commas between
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="TYPES",
+            rich_help_panel=LEAVES,
+            help="One type or several, such as float64,bfloat16: a check for each.",
+        ),
+    ] = "float64"  # type: ignore[assignment]  # several, with commas between
 
 
 @spread
@@ -23,9 +36,35 @@ def check(
     run: CheckOptions,
     suite: SuiteOptions,
     output: OutputOptions,
-    points: PointsOption = 1,
-    witness: WitnessOption = (),  # type: ignore[assignment]  # a default must not be mutable
-    claim: ClaimOption = (),  # type: ignore[assignment]
+    points: Annotated[
+        int,
+        typer.Option(
+            "--points",
+            metavar="N",
+            rich_help_panel=LEAVES,
+            help="Check at N random points, of seeds SEED, SEED+1, ...",
+        ),
+    ] = 1,
+    witness: Annotated[
+        list[str],
+        typer.Option(
+            "--witness",
+            metavar="NAME",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help="Compare with this: symbolic, finite-difference or taylor; all by default.",
+        ),
+    ] = (),  # type: ignore[assignment]  # a default must not be mutable
+    claim: Annotated[
+        list[str],
+        typer.Option(
+            "--claim",
+            metavar="NAME=GRADIENT",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help='A gradient derived by hand, such as "W=X.T @ g"; g is the upstream gradient. Repeatable.',
+        ),
+    ] = (),  # type: ignore[assignment]
 ) -> int:
     """Verify every gradient of one or several programs, or of suite files.
 
@@ -41,10 +80,10 @@ def check(
       gradcli check suite.toml -j auto --format junit
     """
     from gradcli.cli.checking import run_checks
-    from gradcli.inputs import check_positive, parse_choices, parse_claims
+    from gradcli.inputs import parse_choices, parse_claims
 
     dtypes = parse_choices("--dtype", [run.dtype], DataType)
-    more = {"points": check_positive("--points", points), "claims": parse_claims(claim)}
+    more = {"points": points, "claims": parse_claims(claim)}
     more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
     return run_checks(targets, settings, dtypes, suite, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ def run_checks(
     output: OutputOptions,
 ) -> int:
     """Check every target with every dtype, write the report, and return the exit code that all of it asks for."""
+    targets = [file for target in targets for file in _suites_in(target)]
     if not any(target.endswith(SUITE) for target in targets):
         programs = _programs(targets, settings.limits.program_size)
         if len(programs) * len(dtypes) == 1:
@@ -36,6 +38,17 @@ def run_checks(
 
 
 SUITE = ".toml"
+
+
+def _suites_in(target: str) -> list[str]:
+    """Return the suites of a folder, sorted by name, or any other target itself; InputError if a folder has none."""
+    if not os.path.isdir(target):  # noqa: PTH112  # Path's raises for a text that no path can be, such as a long program
+        return [target]
+    suites = sorted(entry.path for entry in os.scandir(target) if entry.name.endswith(SUITE) and entry.is_file())
+    if not suites:
+        message = f"the folder '{target}' holds no suite (*{SUITE})"
+        raise InputError(message, hint="name a file in it; a program called as a folder may stand in brackets: `(x)`")
+    return suites
 
 
 def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:

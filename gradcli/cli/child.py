@@ -46,7 +46,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         report = check_function(request["target"], request["settings"])
-        return {"text": FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
+        return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
     except GradcliError as error:
         return {"error": _plain(error)}
     except KeyboardInterrupt as error:  # nobody else can raise one here: this is not the terminal's session
@@ -71,9 +71,9 @@ def _plain(error: GradcliError) -> dict[str, Any]:
 
 def _leave() -> None:
     """End at once, as `gradcli.cli.app` does."""
-    from gradcli.derivation.client import DERIVATIONS
+    from gradcli.engine import stop_worker
 
-    DERIVATIONS.worker.stop()
+    stop_worker()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
+from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError
 
@@ -82,7 +83,7 @@ def custom(
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
       gradcli custom --forward "x**2" --backward "x: 2*x*g" --value x=3
     """
-    from gradcli.inputs.custom import parse_arguments, parse_backwards
+    from gradcli.inputs import parse_arguments, parse_backwards
 
     more = {"arguments": parse_arguments(argument), "reference": reference, "backwards": parse_backwards(backward)}
     settings = settings_from("custom", run, **more)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
+from gradcli.cli.bundles import OutputOptions, RunOptions
 from gradcli.cli.options import ProgramArgument, TimesOption, WrtOption
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 
 
@@ -26,8 +27,8 @@ def double_backward(
       gradcli double-backward "sum(w * x**2)" --shape 3 --times 3
     """
     from gradcli.cli.running import run as run_program
-    from gradcli.inputs import check_positive, parse_names
+    from gradcli.inputs import parse_names
 
     names = parse_names("--wrt", wrt) or None
-    settings = settings_from("double-backward", run, wrt=names, times=check_positive("--times", times))
+    settings = settings_from("double-backward", run, wrt=names, times=times)
     return run_program(program, settings, output)

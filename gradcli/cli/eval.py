@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
-from gradcli.cli.options import DetachOption, HooksOption, ProgramArgument, RetainGradOption
+from typing import Annotated
+
+import typer
+
+from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.options import GRADIENT, ProgramArgument
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 
 
 @spread
-def evaluate(
+def eval(  # noqa: A001  # the command's name
     program: ProgramArgument,
     run: RunOptions,
     output: OutputOptions,
-    retain_grad: RetainGradOption = (),  # type: ignore[assignment]  # a default must not be mutable
-    detach: DetachOption = (),  # type: ignore[assignment]
-    hooks: HooksOption = False,
+    retain_grad: Annotated[
+        list[str],
+        typer.Option(
+            "--retain-grad",
+            metavar="NAME",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="Call retain_grad() on that non-leaf, or on all. Repeatable.",
+        ),
+    ] = (),  # type: ignore[assignment]  # a default must not be mutable
+    detach: Annotated[
+        list[str],
+        typer.Option(
+            "--detach",
+            metavar="NAME",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="Let that non-leaf go on as a constant. Repeatable.",
+        ),
+    ] = (),  # type: ignore[assignment]
+    hooks: Annotated[
+        bool,
+        typer.Option("--hooks", rich_help_panel=GRADIENT, help="Show the hooks in the order in which they fire."),
+    ] = False,
 ) -> int:
     """Run a program forward and backward, and check every gradient.
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, settings_from
-from gradcli.cli.options import AllowUnusedOption, CreateGraphOption, ProgramArgument, WrtOption
+from typing import Annotated
+
+import typer
+
+from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.options import GRADIENT, ProgramArgument, WrtOption
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 
 
@@ -13,8 +18,13 @@ def grad(
     run: RunOptions,
     output: OutputOptions,
     wrt: WrtOption = (),  # type: ignore[assignment]  # a default must not be mutable
-    create_graph: CreateGraphOption = False,
-    allow_unused: AllowUnusedOption = False,
+    create_graph: Annotated[
+        bool, typer.Option("--create-graph", rich_help_panel=GRADIENT, help="Record the graph of the gradient too.")
+    ] = False,
+    allow_unused: Annotated[
+        bool,
+        typer.Option("--allow-unused", rich_help_panel=GRADIENT, help="An unused tensor has gradient None; no error."),
+    ] = False,
 ) -> int:
     """Differentiate with torch.autograd.grad, which leaves no .grad behind.
 

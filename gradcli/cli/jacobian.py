@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gradcli.cli.bundles import OutputOptions, ProgramOptions, settings_from
+from gradcli.cli.bundles import OutputOptions, ProgramOptions
 from gradcli.cli.options import ProgramArgument, WrtOption
+from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from gradcli.cli.bundles import OutputOptions, ProgramOptions, limits_from, settings_from
-from gradcli.cli.options import ProgramArgument, TangentOption
+from typing import Annotated
+
+import typer
+
+from gradcli.cli.bundles import OutputOptions, ProgramOptions
+from gradcli.cli.options import GRADIENT, ProgramArgument
+from gradcli.cli.settings import limits_from, settings_from
 from gradcli.cli.spread import spread
 
 
@@ -12,7 +17,16 @@ def jvp(
     program: ProgramArgument,
     run: ProgramOptions,
     output: OutputOptions,
-    tangent: TangentOption = (),  # type: ignore[assignment]  # a default must not be mutable
+    tangent: Annotated[
+        list[str],
+        typer.Option(
+            "--tangent",
+            metavar="NAME=VALUE",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="The direction in which a leaf moves: a number or a list; 0 by default. Repeatable.",
+        ),
+    ] = (),  # type: ignore[assignment]  # a default must not be mutable
 ) -> int:
     """Differentiate in forward mode: the Jacobian times a direction of the leaves.
 

@@ -42,6 +42,14 @@ def _write_file(text: str, path: Path, *, append: bool) -> None:
         raise _cannot_write(f"'{path}'", error) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in, if they are not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(f"'{path}'", error) from error
+
+
 def _write_standard_output(text: str) -> None:
     if sys.stdout is None:
         return

@@ -43,4 +43,4 @@ def write_report(report: Report, options: OutputOptions) -> None:
     from gradcli.render.style import style_for
 
     style = style_for(None if options.output else sys.stdout)
-    write(FORMATS[options.chosen_format](report, style), options.output)
+    write(FORMATS[options.chosen_format].render(report, style), options.output)

@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcli.render import FORMATS
 from gradcli.report.suite import CheckReport, SuiteReport
 from gradcli.suite.check import SuiteCheck
 
@@ -24,14 +26,14 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     """
     chosen = _chosen(checks, options)
     done: dict[int, CheckReport] = {}
-    lines = _Lines(output) if output.chosen_format == "jsonl" else None
+    stream = _Stream(output) if FORMATS[output.chosen_format].streams else None
     interrupted = False
     try:
-        _carry_out(chosen, options, lines, done)
+        _carry_out(chosen, options, stream, done)
     except KeyboardInterrupt:
         interrupted = True
-    if lines is not None:
-        lines.write_rest(done)
+    if stream is not None:
+        stream.write_rest(done)
     suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen))
     _remember(suite)
     write_suite(suite, output)
@@ -52,9 +54,9 @@ def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCh
 
 
 def _carry_out(
-    checks: Sequence[SuiteCheck], options: SuiteOptions, lines: _Lines | None, done: dict[int, CheckReport]
+    checks: Sequence[SuiteCheck], options: SuiteOptions, stream: _Stream | None, done: dict[int, CheckReport]
 ) -> None:
-    """Fill `done` with the reports by number; lines of JSON are written as soon as those before them are."""
+    """Fill `done` with the reports by number; a stream of them is written as soon as those before them are."""
     from gradcli.cli.progress import progress
     from gradcli.suite.schedule import outcomes
 
@@ -63,8 +65,8 @@ def _carry_out(
             done[number] = report
             _tell(report)
             advance(report)
-            if lines is not None:
-                lines.write_ready(done)
+            if stream is not None:
+                stream.write_ready(done)
             if options.fail_fast and not report.passed:
                 break
 
@@ -76,11 +78,11 @@ def _place(options: SuiteOptions, count: int) -> ExecutorFactory:
     return local_place(min(jobs, max(count, 1))) if options.executor is None else dask_place(options.executor)
 
 
-class _Lines:
+class _Stream:
     """Writes reports in the order of their checks, each as soon as those before it are written."""
 
     def __init__(self, output: OutputOptions) -> None:
-        self.path, self.next, self.written = output.output, 0, False
+        self.output, self.next, self.written = output, 0, False
 
     def write_ready(self, done: dict[int, CheckReport]) -> None:
         """Write what is next in order."""
@@ -94,10 +96,7 @@ class _Lines:
             self._write(done[number])
 
     def _write(self, report: CheckReport) -> None:
-        from gradcli.cli.output import write
-        from gradcli.render.suite_view import render_line
-
-        write(render_line(report), self.path, append=self.written)
+        _write(SuiteReport((report,), 1), self.output, append=self.written)
         self.written = True
 
 
@@ -111,16 +110,26 @@ def _tell(report: CheckReport) -> None:
 
 def write_suite(suite: SuiteReport, output: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
+    chosen = FORMATS[output.chosen_format]
+    if not chosen.streams:  # a stream is written already
+        _write(suite, output)
+    if chosen.summary is not None:
+        _append_summary(suite, output, *chosen.summary)
+
+
+def _append_summary(suite: SuiteReport, output: OutputOptions, variable: str, name: str) -> None:
+    """Append the report in the format of that name to the file that the environment variable names, if it does."""
+    path = os.environ.get(variable)
+    if path:
+        _write(suite, replace(output, format=name, json=False, output=Path(path)), append=True)
+
+
+def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -> None:
     from gradcli.cli.output import write
-    from gradcli.render import SUITE_FORMATS
     from gradcli.render.style import style_for
 
     style = style_for(None if output.output else sys.stdout)
-    if output.chosen_format != "jsonl":  # its lines are written already
-        write(SUITE_FORMATS[output.chosen_format](suite, style), output.output)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if output.chosen_format == "github" and summary:
-        write(SUITE_FORMATS["markdown"](suite, style), Path(summary), append=True)
+    write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 
 def _remember(suite: SuiteReport) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gradcli.errors import InputError
-from gradcli.inputs import suggest
+from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
@@ -25,11 +25,8 @@ def usage_error(error: TyperException) -> InputError:
 
 
 def _unknown_option(option: str, path: str, context: object) -> InputError:
-    near = suggest(option, _options(context))
-    if near is not None:
-        hint = f"did you mean '{near}'? `{path} --help` lists all"
-    else:
-        hint = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    otherwise = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    hint = did_you_mean(option, _options(context), otherwise, then=f"`{path} --help` lists all")
     return InputError(f"unknown option '{option}'", hint=hint)
 
 
@@ -43,5 +40,4 @@ def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
     complaints = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
-    near = suggest(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None
-    return f"did you mean '{near}'?" if near else None
+    return did_you_mean(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
@@ -20,27 +21,36 @@ def solution_name(level: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DerivativeRequest:
-    """One definition at one pattern of ranks: equal signatures have equal derivatives, whatever the sizes.
+    """One definition at one pattern of ranks: equal requests have equal derivatives, whatever the sizes.
 
-    `axes` gives each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand
-    that broadcasts lacks labels. `numbers` are static parameters. `out` labels the result. `wrt` names the operands
-    whose vector-Jacobian product is wanted. `unknown` is set for an implicit definition: what is solved for. `part` is
-    the part of a complex value, `real` or `imag`, that this is the definition of; a complex operand `z` is there as two
-    real ones, `z.real` and `z.imag`.
-
-    `pulled_back_by` is for derivatives of higher order. Every name in it replaces the definition so far by its
-    vector-Jacobian product with respect to that operand, which reads one operand more: the cotangent. Through the
-    unknown it is the adjoint system, an implicit definition again.
+    A complex operand `z` is two real ones, `z.real` and `z.imag`.
     """
 
     formula: str
+    """The op's definition, as the op table has it."""
     axes: tuple[tuple[str, str], ...]
+    """Each tensor operand's labels (those that `...` stands for in a definition with subscripts); an operand that
+    broadcasts lacks labels."""
     numbers: tuple[tuple[str, Any], ...]
+    """The static parameters by name."""
     out: str
+    """The labels of the result."""
     wrt: tuple[str, ...]
+    """The operands whose vector-Jacobian product is wanted."""
     unknown: str | None = None
+    """What an implicit definition is solved for; None for an explicit one."""
     pulled_back_by: tuple[str, ...] = ()
+    """For derivatives of higher order: every name replaces the definition so far by its vector-Jacobian product with
+    respect to that operand, which reads one operand more, the cotangent. Through the unknown it is the adjoint system,
+    an implicit definition again."""
     part: str | None = None
+    """The part of a complex value, `real` or `imag`, that this is the definition of."""
+    number_types: tuple[str, ...] = field(init=False, repr=False)
+    """The types of the numbers: True, 1 and 1.0 are equal, and not the same parameter."""
+
+    def __post_init__(self) -> None:
+        """Note the types of the numbers."""
+        object.__setattr__(self, "number_types", tuple(type(value).__name__ for _, value in self.numbers))
 
     @property
     def solved_for(self) -> str | None:
@@ -51,51 +61,85 @@ class DerivativeRequest:
         return unknown
 
     def to_data(self) -> dict[str, Any]:
-        """Return the signature as JSON data."""
+        """Return the request as JSON data."""
         return asdict(self)
 
     @staticmethod
     def from_data(data: dict[str, Any]) -> DerivativeRequest:
-        """Return the signature that `to_data` made the data of."""
+        """Return the request that `to_data` made the data of."""
         return DerivativeRequest(
             data["formula"],
-            tuple((name, labels) for name, labels in data["axes"]),
-            tuple((name, value) for name, value in data["numbers"]),
+            _pairs(data["axes"]),
+            _pairs(data["numbers"]),
             data["out"],
             tuple(data["wrt"]),
             data["unknown"],
-            tuple(data.get("pulled_back_by", ())),
-            data.get("part"),
+            tuple(data["pulled_back_by"]),
+            data["part"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitration:
+    """Which number a pointwise derivative is, to many digits: Σ cotangent · ∂formula/∂wrt over some points."""
+
+    formula: str
+    """The op's definition, as the op table has it."""
+    numbers: tuple[tuple[str, Any], ...]
+    """The static parameters by name."""
+    wrt: str
+    """The operand whose derivative it is."""
+    points: tuple[tuple[tuple[str, str], ...], ...]
+    """The operands' values by name at each point, exactly: the text of a fraction."""
+    cotangents: tuple[str, ...]
+    """The upstream gradient at each point, likewise."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the request as JSON data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_data(data: dict[str, Any]) -> Arbitration:
+        """Return the request that `to_data` made the data of."""
+        return Arbitration(
+            data["formula"],
+            _pairs(data["numbers"]),
+            data["wrt"],
+            tuple(_pairs(point) for point in data["points"]),
+            tuple(data["cotangents"]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class LinearSystem:
-    """The Jacobian of an implicit definition's residual, as a program over batch, row and column labels.
-
-    `pairs` are (residual label, unknown label) along which the Jacobian is diagonal; `rows` and `columns` the others.
-    `residual` labels the residual's axes, `unknown` the unknown's.
-    """
+    """The Jacobian of an implicit definition's residual, as a program over batch, row and column labels."""
 
     matrix: TensorProgram
+    """The Jacobian."""
     pairs: tuple[tuple[str, str], ...]
+    """The labels (residual's, unknown's) along which the Jacobian is diagonal."""
     rows: str
+    """The other labels of the residual."""
     columns: str
+    """The other labels of the unknown."""
     residual: str
+    """The labels of the residual's axes."""
     unknown: str
+    """The labels of the unknown's axes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """The answer to a signature: a program for its value, one for each adjoint, and for an implicit one the system.
-
-    `error` says why there is none (then everything else is empty).
-    """
+    """The answer to a derivative request."""
 
     value: TensorProgram | None
+    """The definition itself; None where it is implicit, or a derivative."""
     adjoints: dict[str, TensorProgram]
+    """The vector-Jacobian product by operand."""
     system: LinearSystem | None = None
+    """The linear system of an implicit definition's adjoint."""
     error: str | None = None
+    """Why there is no answer; everything else is then empty."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the answer as JSON data."""
@@ -113,7 +157,10 @@ class Derived:
         )
 
 
+def _pairs(data: Iterable[Sequence[Any]]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, value) for name, value in data)
+
+
 def _system(data: dict[str, Any]) -> LinearSystem:
-    pairs = tuple((row, column) for row, column in data["pairs"])
     matrix = TensorProgram.from_data(data["matrix"])
-    return LinearSystem(matrix, pairs, data["rows"], data["columns"], data["residual"], data["unknown"])
+    return LinearSystem(matrix, _pairs(data["pairs"]), data["rows"], data["columns"], data["residual"], data["unknown"])

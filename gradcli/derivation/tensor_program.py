@@ -11,6 +11,8 @@ from typing import Any
 
 # The operand that holds the upstream gradient.
 COTANGENT = "cotangent"
+# Operands of these names hold positions along an axis: integer constants of the forward run.
+POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,31 +10,36 @@ import torch
 from torch import Tensor
 
 from gradcli._version import __version__
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
-from gradcli.report.report import Output, Report, TensorReport, Verdict
+from gradcli.phrases import show_shape
+from gradcli.report.report import Details, Output, Report, TensorReport
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A program that has run forward.
-
-    `output` is a tensor that requires grad and `cotangent` has its shape: the v of the vector-Jacobian product.
-    `decomposition` is the program by the definitions of its ops, and None where nothing is to be verified.
-    """
+    """A program that has run forward."""
 
     program: Program
     settings: Settings
     trace: Trace
     names: Mapping[TracedTensor, str]
+    """What each tensor is called."""
     output: TracedTensor
+    """It requires grad."""
     cotangent: Tensor
+    """Of the output's shape: v of the vector-Jacobian product."""
     decomposition: Decomposition | None
+    """The program by the definitions of its ops; None if nothing is to be verified."""
+    derivations: Derivations
+    """What its derivatives are asked of."""
 
     def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
@@ -50,26 +55,28 @@ class Run:
         return tensors
 
 
-def start(program: Program, settings: Settings, given: Mapping[str, Any]) -> Run:
+def start(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Run:
     """Run a program forward; the worker is set to derive what its ops need.
 
     `given` maps leaves to values from Python. Raises GradcliError where the program or the output is not fit for it.
     """
-    return start_from(program, settings, run_program(program, settings, given))
+    return start_from(program, settings, run_program(program, settings, given), derivations)
 
 
-def start_from(program: Program, settings: Settings, trace: Trace) -> Run:
+def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    cotangent = backward.cotangent_of(output, settings.grad_output)
-    decomposition = _ask(trace) if settings.verify else None
-    return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition)
+    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings))
+    decomposition = _ask(trace, derivations) if settings.verify else None
+    return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
-def report(run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, **more: Any) -> Report:
-    """Return the report of a run; `more` are the fields that only this command fills."""
+def report(
+    run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
+) -> Report:
+    """Return the report of a run; `details` are what only this command reports."""
     output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
-    return report_with(run.settings, run.program.source, output, tensors, verdict, **more)
+    return report_with(run.settings, run.program.source, output, tensors, verdict, details=details)
 
 
 def report_with(
@@ -78,9 +85,10 @@ def report_with(
     output: Output,
     tensors: Sequence[TensorReport],
     verdict: Verdict | None,
-    **more: Any,
+    *,
+    details: Details | None,
 ) -> Report:
-    """Return the report of what was found; `more` are the fields that only this command fills."""
+    """Return the report of what was found; `details` are what only this command reports."""
     return Report(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
@@ -92,12 +100,20 @@ def report_with(
         output=output,
         tensors=tuple(tensors),
         verdict=verdict,
-        **more,
+        details=details,
     )
 
 
-def _ask(trace: Trace) -> Decomposition:
+def _remedies(settings: Settings) -> str:
+    """Return what to do about an output that is not a scalar; a number that `--shape` spread may be the reason."""
+    spread = [f"`--shape {name}=scalar`" for name in spread_numbers(settings)]
+    whole = show_shape(settings.shapes.get(None, ()))
+    note = f"; `--shape {whole}` holds for numbers too: {', '.join(spread)} keeps one a scalar" if spread else ""
+    return backward.REMEDIES + note
+
+
+def _ask(trace: Trace, derivations: Derivations) -> Decomposition:
     """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
     decomposition = decompose(trace)
-    DERIVATIONS.request(decomposition.requests())
+    derivations.request(decomposition.requests())
     return decomposition

@@ -8,9 +8,12 @@ from typing import Any
 
 from gradcli.inputs.option_text import NAME, OptionText
 
+# As `--value` takes them; the text itself is written in quotes: `mode="'true'"`.
+TRUTH = {"true": True, "false": False}
+
 
 def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
-    """Return arguments that are no tensors: Python's literals, and any other text as a string."""
+    """Return arguments that are not tensors: Python's literals, `true` and `false`, and any other text as a string."""
     found: dict[str, Any] = {}
     for text in texts:
         option = OptionText("--argument", text)
@@ -24,6 +27,8 @@ def parse_arguments(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _literal(text: str) -> Any:
+    if text in TRUTH:
+        return TRUTH[text]
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

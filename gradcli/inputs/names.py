@@ -1,4 +1,4 @@
-"""Names that options give: of leaves, of tensors to differentiate by; and which known name is near an unknown one."""
+"""Names that options give: of leaves, of tensors to differentiate by."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 from gradcli.errors import InputError
 from gradcli.inputs.option_text import OptionText
-from gradcli.inputs.shapes import shape_of, show_shape
+from gradcli.inputs.shapes import shape_of
+from gradcli.phrases import did_you_mean, show_shape
 from gradcli.settings import Settings
 
 MOST_LISTED = 20
-NEAR = 0.65  # difflib's own 0.6 takes `--nope` for `--shape`
 
 
 def parse_names(option: str, texts: Iterable[str]) -> tuple[str, ...]:
@@ -30,9 +30,8 @@ def parse_choices(option: str, texts: Iterable[str], kind: Any) -> tuple[Any, ..
     names = parse_names(option, texts)
     for name in names:
         if name not in get_args(kind):
-            near = suggest(name, get_args(kind))
-            hint = f"did you mean '{near}'?" if near else f"it can be {', '.join(get_args(kind))}"
-            raise InputError(f"{option}: there is no '{name}'", hint=hint)
+            hint = did_you_mean(name, get_args(kind), f"it can be {', '.join(get_args(kind))}")
+            raise InputError(f"there is no '{name}'", option=option, hint=hint)
     return names
 
 
@@ -48,11 +47,13 @@ def check_names(leaves: Sequence[str], settings: Settings) -> None:
     _check_agreement(settings)
 
 
-def suggest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word nearest to `word`, or None where none is near."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=NEAR)), None)
+def spread_numbers(settings: Settings) -> list[str]:
+    """Return the leaves whose value is one number, and whose shape is that which `--shape` gives to all leaves."""
+    if not settings.shapes.get(None):
+        return []
+    return [
+        name for name, value in settings.values.items() if not isinstance(value, list) and name not in settings.shapes
+    ]
 
 
 def _check_agreement(settings: Settings) -> None:
@@ -65,9 +66,7 @@ def _check_agreement(settings: Settings) -> None:
             raise InputError(message, hint=f"leave out `--shape {name}=...`: a nested list sets the shape too")
 
 
-def _near(name: str, leaves: Sequence[str]) -> str:
-    near = suggest(name, leaves)
-    if near is not None:
-        return f"did you mean '{near}'?"
+def _near(name: str, leaves: Sequence[str]) -> str | None:
     more = ", ..." if len(leaves) > MOST_LISTED else ""
-    return f"the leaves are {', '.join(leaves[:MOST_LISTED])}{more}" if leaves else "the program has no leaf"
+    listed = f"the leaves are {', '.join(leaves[:MOST_LISTED])}{more}" if leaves else "the program has no leaf"
+    return did_you_mean(name, leaves, listed)

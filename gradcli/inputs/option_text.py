@@ -20,12 +20,16 @@ class OptionText:
 
     def error(self, message: str, start: int = 0, end: int | None = None, hint: str | None = None) -> InputError:
         """Return an error about the characters from start to end, or about all of them."""
-        return InputError(f"{self.option}: {message}", hint=hint, **self._place(start, end))
+        return InputError(message, hint=hint, **self._place(start, end))
 
     def limit_error(self, message: str, raised_by: str, start: int = 0, end: int | None = None) -> GradcliError:
         """Return an error about a limit, which names the option that raises it."""
         hint = f"`{raised_by}` raises the limit"
-        return LimitError(f"{self.option}: {message}", hint=hint, **self._place(start, end))
+        return LimitError(message, hint=hint, **self._place(start, end))
+
+    def point(self, error: GradcliError) -> GradcliError:
+        """Return an error of a value as one about the characters that the value was read from."""
+        return type(error)(error.text, hint=error.hint, **self._place(0, None))
 
     def split_name(self) -> tuple[str | None, int]:
         """Return the name before the first `=` (None without one) and where the rest starts."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from gradcli.errors import LimitError
 from gradcli.inputs.option_text import OptionText
-from gradcli.settings import Limits, Shape, Value
+from gradcli.limits import Limits
+from gradcli.settings import Shape, Value
 
 DIMENSION = re.compile(r"[0-9]+")
-LONGEST_DIMENSION = 18  # digits; more cannot be a size in PyTorch's 64 bits
+LONGEST_DIMENSION = 18  # digits; a size of more is refused whatever it is, and is not read
 HINT = "write a shape as `2x3`, that of a vector as `3`, that of a number as `scalar`"
 
 
@@ -38,11 +39,6 @@ def shape_of(value: Value) -> Shape:
     return tuple(shape)
 
 
-def show_shape(shape: Sequence[int]) -> str:
-    """Return a shape as `--shape` takes it: `2x3`, or `scalar`."""
-    return "x".join(map(str, shape)) if shape else "scalar"
-
-
 def _parse_shape(option: OptionText, start: int, limits: Limits) -> Shape:
     body = option.text[start:]
     if body.strip() == "scalar":
@@ -51,11 +47,10 @@ def _parse_shape(option: OptionText, start: int, limits: Limits) -> Shape:
     for part in body.split("x"):
         shape.append(_parse_dimension(option, start, part, limits))
         start += len(part) + 1
-    if len(shape) > limits.rank:
-        raise option.limit_error(f"{len(shape)} dimensions are more than {limits.rank}", "--max-rank")
-    # A size of 0 must not hide a dimension that PyTorch would refuse.
-    if math.prod(max(size, 1) for size in shape) > limits.elements:
-        raise _too_many_elements(option, limits)
+    try:
+        limits.check_shape(shape)
+    except LimitError as error:
+        raise option.point(error) from None
     return tuple(shape)
 
 
@@ -65,9 +60,5 @@ def _parse_dimension(option: OptionText, start: int, part: str, limits: Limits) 
     if DIMENSION.fullmatch(part.strip()) is None:
         raise option.error(f"'{part}' is not a size", start, start + len(part), HINT)
     if len(part.strip()) > LONGEST_DIMENSION:
-        raise _too_many_elements(option, limits)
+        raise option.limit_error(f"the tensor has more than {limits.elements:,} elements", "--max-elements")
     return int(part)
-
-
-def _too_many_elements(option: OptionText, limits: Limits) -> Exception:
-    return option.limit_error(f"the tensor has more than {limits.elements:,} elements", "--max-elements")

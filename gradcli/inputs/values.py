@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from gradcli.inputs.option_text import OptionText
-from gradcli.inputs.shapes import show_shape
-from gradcli.settings import Limits, Number, Shape, Value
+from gradcli.limits import Limits
+from gradcli.phrases import show_shape
+from gradcli.settings import Number, Shape, Value
 
 REAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 TOKEN = re.compile(

@@ -54,7 +54,7 @@ class Built:
 
     def _fold(self, call: Call) -> None:
         numbers = [self._numbers.get(id(argument)) for argument in call.arguments]
-        limit = self.source.limits.constant_exponent
+        limit = self.source.limits.exponent
         exponent = self._numbers.get(id(_exponent(call)))
         if exponent is not None:
             check_exponent(exponent, limit)
@@ -66,7 +66,7 @@ class Built:
 
     def _exponent_error(self, call: Call) -> GradcliError:
         span = (_exponent(call) or call).span
-        limit = self.source.limits.constant_exponent
+        limit = self.source.limits.exponent
         message = f"the constant exponent `{self.source.quoted(span)}` is beyond the limit of {limit}"
         return self.source.limit(message, span, "`--max-exponent` raises the limit")
 

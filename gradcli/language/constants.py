@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import cmath
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
+
+from gradcli.language.operator_table import ARITHMETIC, INTEGER, NEGATION
 
 Number: TypeAlias = "int | float | complex"
 
-_ARITHMETIC: dict[str, Callable[..., Number]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "pow": operator.pow,
-    "neg": operator.neg,
-    "floor_divide": operator.floordiv,
-    "remainder": operator.mod,
+_ARITHMETIC: Mapping[str, Callable[..., Number]] = {
+    row.function: row.compute for row in (*ARITHMETIC, NEGATION, *INTEGER)
 }
 
 

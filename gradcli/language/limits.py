@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradcli.errors import LimitError, Span
 from gradcli.language.tokens import Kind, Token, ends_operand
+from gradcli.limits import Limits
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a program may be; the command line has an option for each but the last."""
-
-    program_bytes: int = 16 * 1024
-    nesting: int = 100
-    operations: int = 2000
-    constant_exponent: int = 1000
-    integer_digits: int = 400  # more digits than any double has
+LONGEST_NUMBER = 400  # characters; more than the digits of any double
 
 
 def check_size(source: str, limits: Limits) -> None:
     """Refuse a text of too many bytes."""
     size = len(source.encode("utf-8", "surrogatepass"))
-    if size > limits.program_bytes:
+    if size > limits.program_size:
         raise LimitError(
-            f"the program has {size} bytes, more than the limit of {limits.program_bytes}",
+            f"the program has {size} bytes, more than the limit of {limits.program_size}",
             hint=f"`--max-program-size {size}` raises the limit",
         )
 
 
-def check_numbers(tokens: Sequence[Token], source: str, limits: Limits) -> None:
+def check_numbers(tokens: Sequence[Token], source: str) -> None:
     """Refuse a number with so many digits that reading it would take long."""
     for token in tokens:
-        if token.kind is Kind.NUMBER and len(token.text) > limits.integer_digits:
-            message = f"the number has {len(token.text)} characters, more than the limit of {limits.integer_digits}"
+        if token.kind is Kind.NUMBER and len(token.text) > LONGEST_NUMBER:
+            message = f"the number has {len(token.text)} characters, more than the limit of {LONGEST_NUMBER}"
             raise LimitError(message, span=Span(token.start, token.start + 1), source=source)
 
 

@@ -10,35 +10,7 @@ from gradcli.errors import ProgramError
 from gradcli.language.source import Source
 
 VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim")
-FIELDS = (
-    "values",
-    "indices",
-    "eigenvalues",
-    "eigenvectors",
-    "Q",
-    "R",
-    "L",
-    "U",
-    "S",
-    "V",
-    "Vh",
-    "P",
-    "LU",
-    "pivots",
-    "info",
-    "sign",
-    "logabsdet",
-    "solution",
-    "residuals",
-    "rank",
-    "singular_values",
-    "min",
-    "max",
-    "mantissa",
-    "exponent",
-)
-ATTRIBUTES = frozenset({*VIEWS_AND_SHAPES, *FIELDS})
-_SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
+SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
 
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
 _CONSTANT_PREFIXES = ((), ("torch",), ("math",))
@@ -113,13 +85,12 @@ def constant_symbol(node: ast.expr) -> str | None:
 
 
 def check_attribute(node: ast.Attribute, source: Source) -> None:
-    """Refuse an attribute that is no view, shape or field."""
+    """Refuse an attribute of a module, and a private one; which others there are, the op table says."""
     if is_qualified(node):
         raise _module_attribute(node, source)
-    if node.attr not in ATTRIBUTES:
-        hint = f"attributes are {_SHOWN_ATTRIBUTES}; a method needs brackets: `.{node.attr}()`"
-        hint = hint if not node.attr.startswith("_") else f"attributes are {_SHOWN_ATTRIBUTES}"
-        raise source.error(f"the attribute '.{node.attr}' is not accepted", attribute_place(node), hint)
+    if node.attr.startswith("_"):
+        message = f"the attribute '.{node.attr}' is not accepted"
+        raise source.error(message, attribute_place(node), f"attributes are {SHOWN_ATTRIBUTES}")
 
 
 def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:

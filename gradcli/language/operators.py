@@ -8,27 +8,13 @@ from collections.abc import Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built, after
 from gradcli.language.constants import is_number
+from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, INTEGER, NEGATION, PRODUCT, Operator
 from gradcli.language.program import BooleanOperation, Call, Compare, Expression, Literal
 
-_BINARY: Mapping[type[ast.operator], tuple[str, str]] = {
-    ast.Add: ("add", "+"),
-    ast.Sub: ("sub", "-"),
-    ast.Mult: ("mul", "*"),
-    ast.Div: ("div", "/"),
-    ast.Pow: ("pow", "**"),
-    ast.MatMult: ("matmul", "@"),
-}
-_INTEGER: Mapping[type[ast.operator], tuple[str, str]] = {
-    ast.FloorDiv: ("floor_divide", "//"),
-    ast.Mod: ("remainder", "%"),
-}
-_COMPARISONS: Mapping[type[ast.cmpop], str] = {
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
+_BINARY: Mapping[type[ast.AST], Operator] = {row.node: row for row in (*ARITHMETIC, PRODUCT)}
+_INTEGER: Mapping[type[ast.AST], Operator] = {row.node: row for row in INTEGER}
+_COMPARISONS: Mapping[type[ast.AST], str] = {
+    **{row.node: row.sign for row in COMPARISONS},
     ast.Is: "is",
     ast.IsNot: "is not",
     ast.In: "in",
@@ -42,10 +28,10 @@ def build_binary(node: ast.BinOp, built: Built) -> Expression:
     kind = type(node.op)
     if kind not in _BINARY and not (source.definition and kind in _INTEGER):
         raise source.error("this operator is not accepted", node, "operators are + - * / ** @")
-    function, operator = _BINARY.get(kind) or _INTEGER[kind]
-    place = after(source, source.span(node.left).end, source.span(node.right).start, operator)
+    operator = _BINARY.get(kind) or _INTEGER[kind]
+    place = after(source, source.span(node.left).end, source.span(node.right).start, operator.sign)
     operands = (built.operand(node.left), built.operand(node.right))
-    return Call(function, operands, (), source.span(node), place, operator)
+    return Call(operator.function, operands, (), source.span(node), place, operator.sign)
 
 
 def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
@@ -61,7 +47,7 @@ def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
         raise built.source.error("this operator is not accepted", node, "operators are + - * / ** @")
     if isinstance(node.operand, ast.Constant) and isinstance(operand, Literal) and is_number(operand.value):
         return Literal(-operand.value, span)  # type: ignore[operator]
-    return Call("neg", (operand,), (), span, Span(span.start, span.start + 1), "-")
+    return Call(NEGATION.function, (operand,), (), span, Span(span.start, span.start + 1), NEGATION.sign)
 
 
 def build_comparison(node: ast.Compare, built: Built) -> Expression:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from gradcli.errors import Span
 from gradcli.language.leaves import count_calls, find_leaves
-from gradcli.language.limits import Limits, check_nesting, check_numbers, check_size
+from gradcli.language.limits import check_nesting, check_numbers, check_size
 from gradcli.language.program import Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
 from gradcli.language.statements import build_block, check_output
 from gradcli.language.syntax import parse_text, too_deep
 from gradcli.language.tokens import Kind, Token, tokenize
+from gradcli.limits import Limits
 
 _DEFAULT = Limits()
 
@@ -25,7 +26,7 @@ def parse(source: str, limits: Limits = _DEFAULT, *, definition: bool = False) -
     """
     check_size(source, limits)
     tokens, clean = tokenize(source)
-    check_numbers(tokens, source, limits)
+    check_numbers(tokens, source)
     check_nesting(tokens, source, limits)
     check_slips(tokens, source, definition=definition)
     try:

@@ -1,38 +1,67 @@
-"""Checks that every function of a program is one that the op table knows, before anything is loaded or run."""
+"""Checks that the op table knows every function and field of a program, before anything is loaded or run."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from gradcli.errors import ProgramError
+from gradcli.errors import ProgramError, Span
 from gradcli.language.leaves import expressions
+from gradcli.language.names import SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
 from gradcli.language.order import postorder
-from gradcli.language.program import Call, Name, Program
+from gradcli.language.program import Attribute, Call, Name, Program
 from gradcli.language.words import shorten
+from gradcli.phrases import did_you_mean
 
 # Questions about a tensor's shape, answered with plain integers: no op of the table.
 SHAPE_METHODS = frozenset({"size", "numel", "dim", "ndimension"})
 
 
-def resolve(program: Program, find: Callable[[str], object | None], names: Callable[[], Iterable[str]]) -> None:
-    """Raise an error with a suggestion for the first function that `find` does not know; operators are always known."""
+def resolve(
+    program: Program,
+    find: Callable[[str], object | None],
+    names: Callable[[], Iterable[str]],
+    fields: Callable[[], Collection[str]],
+) -> None:
+    """Raise an error for the first function that `find` does not know, or attribute that nothing has.
+
+    `names` gives what may be suggested, `fields` those of the named tuples that functions return. Operators are always
+    known.
+    """
     nodes = [node for expression in expressions(program.statements) for node in postorder(expression)]
     variables = {node.name for node in nodes if isinstance(node, Name)}
-    calls = [node for node in nodes if isinstance(node, Call) and node.operator is None]
-    for call in sorted(calls, key=lambda call: call.function_span.start):
-        if not (call.method and call.function in SHAPE_METHODS) and find(call.function) is None:
-            raise _unknown(call, program, variables, names)
+    attributes = {*VIEWS_AND_SHAPES, *fields()}
+    named = [node for node in nodes if isinstance(node, Call | Attribute)]
+    for node in sorted(named, key=lambda node: _place(node).start):
+        if isinstance(node, Call) and not _is_known(node, find):
+            raise _unknown(node, program, variables, names)
+        if isinstance(node, Attribute) and node.name not in attributes:
+            raise _refused(node, program)
+
+
+def _place(node: Call | Attribute) -> Span:
+    """Return where the name of a function or an attribute stands."""
+    return node.function_span if isinstance(node, Call) else Span(node.span.end - len(node.name), node.span.end)
+
+
+def _is_known(call: Call, find: Callable[[str], object | None]) -> bool:
+    is_question = call.method and call.function in SHAPE_METHODS
+    return call.operator is not None or is_question or find(call.function) is not None
+
+
+def _refused(node: Attribute, program: Program) -> ProgramError:
+    name = shorten(node.name)
+    hint = f"attributes are {SHOWN_ATTRIBUTES}; a method needs brackets: `.{name}()`"
+    message = f"the attribute '.{name}' is not accepted"
+    return ProgramError(message, span=_place(node), source=program.source, hint=hint)
 
 
 def _unknown(call: Call, program: Program, variables: set[str], names: Callable[[], Iterable[str]]) -> ProgramError:
     kind = "method" if call.method else "function"
-    hint = "`gradcli ops` lists all"
-    near = nearest(call.function, names())
+    listed = "`gradcli ops` lists all"
+    hint = did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
     if not call.method and call.function in variables:
         hint = f"'{call.function}' is a variable: write a product as `{call.function}*(...)`"
-    elif near:
-        hint = f"did you mean '{near}'? {hint}"
     return ProgramError(
         f"unknown {kind} '{shorten(call.function)}'", span=call.function_span, source=program.source, hint=hint
     )

@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass
 
 from gradcli.errors import LimitError, ProgramError, Span
-from gradcli.language.limits import Limits
 from gradcli.language.words import shorten
+from gradcli.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from gradcli.ops.record import Kind, Op
+from typing import Any
 
-FUNCTIONAL = "torch.nn.functional"
+from gradcli.ops.family import Family
+from gradcli.ops.record import Op
+
+FAMILY = Family("activations", "torch.nn.functional")
 
 
-def _pointwise(
-    signature: str,
-    definition: str,
-    *,
-    kinks: str | None = None,
-    aliases: tuple[str, ...] = (),
-    examples: tuple[str, ...] = (),
-    torch: str = FUNCTIONAL,
-) -> Op:
+def _pointwise(signature: str, definition: str, *, examples: tuple[str, ...] = (), **more: Any) -> Op:
     name = signature.partition("(")[0]
-    return Op(
-        signature,
-        f"{torch}.{name}",
-        Kind.POINTWISE,
-        definition,
-        "activations",
-        aliases=aliases,
-        kinks=kinks,
-        examples=examples or (f"{name}(x) | x=2x3",),
-    )
-
-
-def _composite(
-    signature: str, definition: str, *examples: str, torch: str = FUNCTIONAL, aliases: tuple[str, ...] = ()
-) -> Op:
-    name = signature.partition("(")[0]
-    dotted = f"{torch}.{name}"
-    return Op(signature, dotted, Kind.COMPOSITE, definition, "activations", aliases=aliases, examples=examples)
+    return FAMILY.pointwise(signature, definition, *(examples or (f"{name}(x) | x=2x3",)), **more)
 
 
 ACTIVATIONS: tuple[Op, ...] = (
     _pointwise(
         "sigmoid(input)",
         "where(input < 0, exp(input)/(1 + exp(input)), 1/(1 + exp(-input)))",
-        torch="torch",
+        torch="torch.sigmoid",
         aliases=("special.expit",),
     ),
     _pointwise("logsigmoid(input)", "where(input < 0, input - log(1 + exp(input)), -log(1 + exp(-input)))"),
@@ -109,33 +87,31 @@ ACTIVATIONS: tuple[Op, ...] = (
         "where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0))",
         kinks="logical_or(input == lambd, input == -lambd)",
     ),
-    _composite(
+    FAMILY.composite(
         "clamp(input, min=None, max=None)",
         "y = input if min is None else clamp_min(input, min); y if max is None else clamp_max(y, max)",
         "clamp(x, -0.5, 0.5) | x=2x3",
         "clamp(x, max=y) | x=2x3 y=3",
-        torch="torch",
+        torch="torch.clamp",
         aliases=("clip",),
     ),
-    Op(
+    FAMILY.composite(
         "prelu(input, weight)",
-        f"{FUNCTIONAL}.prelu",
-        Kind.COMPOSITE,
         "w = reshape(weight, _over_channels(input.ndim)) if weight.numel() > 1 and input.ndim > 1 else weight; where(input > 0, input, w*input)",
-        "activations",
+        "F.prelu(x, w) | x=2x3 w=3",
+        "F.prelu(x, w) | x=2x3x2 w=1",
         kinks="input == 0",
-        examples=("F.prelu(x, w) | x=2x3 w=3", "F.prelu(x, w) | x=2x3x2 w=1"),
     ),
-    _composite("softmin(input, dim)", "softmax(-input, dim)", "F.softmin(x, dim=-1) | x=2x3"),
-    _composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),
-    _composite(
+    FAMILY.composite("softmin(input, dim)", "softmax(-input, dim)", "F.softmin(x, dim=-1) | x=2x3"),
+    FAMILY.composite("glu(input, dim=-1)", "a, b = chunk(input, 2, dim); a*sigmoid(b)", "F.glu(x, dim=-1) | x=2x4"),
+    FAMILY.composite(
         "softmax(input, dim)",
         "e = exp(input - amax(detach(input), dim, True)); e/sum(e, dim, True)",
         "softmax(x, dim=-1) | x=2x3",
         "softmax(x, dim=0) | x=3",
         aliases=("special.softmax",),
     ),
-    _composite(
+    FAMILY.composite(
         "log_softmax(input, dim)",
         "y = input - amax(detach(input), dim, True); y - log(sum(exp(y), dim, True))",
         "log_softmax(x, dim=1) | x=2x3",

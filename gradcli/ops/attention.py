@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.family import Family
+from gradcli.ops.record import Op
 
-KERNELS = "gradcli.execution.kernels.layers"
+FAMILY = Family("attention", "torch.nn.functional", kernels="layers")
 
 # A position that may attend to nothing gets zeros: its sum of weights is 0.
 WEIGHTS = """m = detach(amax(scores, -1, True))
@@ -67,38 +68,23 @@ shown = shown if batched else squeeze(shown, 0)
 (y, shown if need_weights else None)"""
 
 
-def _constant(signature: str, definition: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", Kind.CONSTANT, definition, "attention")
-
-
 ATTENTION: tuple[Op, ...] = (
-    Op(
+    FAMILY.composite(
         "scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False)",
-        "torch.nn.functional.scaled_dot_product_attention",
-        Kind.COMPOSITE,
         ATTENTION_OP,
-        "attention",
-        examples=(
-            "F.scaled_dot_product_attention(q, k, v) | q=2x3x4 k=2x5x4 v=2x5x2",
-            "F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3) | q=1x2x3x4 k=1x2x3x4 v=1x2x3x4",
-            "F.scaled_dot_product_attention(q, k, v, m > 0) | q=1x3x4 k=1x3x4 v=1x3x4 m=3x3",
-            "F.scaled_dot_product_attention(q, k, v, m) | q=1x2x4 k=1x3x4 v=1x3x4 m=2x3",
-            "F.scaled_dot_product_attention(q, k, v, enable_gqa=True) | q=1x4x2x3 k=1x2x2x3 v=1x2x2x3",
-        ),
+        "F.scaled_dot_product_attention(q, k, v) | q=2x3x4 k=2x5x4 v=2x5x2",
+        "F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3) | q=1x2x3x4 k=1x2x3x4 v=1x2x3x4",
+        "F.scaled_dot_product_attention(q, k, v, m > 0) | q=1x3x4 k=1x3x4 v=1x3x4 m=3x3",
+        "F.scaled_dot_product_attention(q, k, v, m) | q=1x2x4 k=1x3x4 v=1x3x4 m=2x3",
+        "F.scaled_dot_product_attention(q, k, v, enable_gqa=True) | q=1x4x2x3 k=1x2x2x3 v=1x2x2x3",
     ),
-    Op(
+    FAMILY.composite(
         "multi_head_attention_forward(query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None, average_attn_weights=True, is_causal=False)",
-        "torch.nn.functional.multi_head_attention_forward",
-        Kind.COMPOSITE,
         MULTI_HEAD,
-        "attention",
-        examples=(
-            "F.multi_head_attention_forward(q, k, v, 4, 2, w, b, None, None, False, 0.0, o, c)[0] | q=3x2x4 k=5x2x4 v=5x2x4 w=12x4 b=12 o=4x4 c=4",
-            "F.multi_head_attention_forward(q, k, v, 4, 2, w, None, c, d, True, 0.0, o, None)[0] | q=3x2x4 k=5x2x4 v=5x2x4 w=12x4 c=1x1x4 d=1x1x4 o=4x4",
-        ),
+        "F.multi_head_attention_forward(q, k, v, 4, 2, w, b, None, None, False, 0.0, o, c)[0] | q=3x2x4 k=5x2x4 v=5x2x4 w=12x4 b=12 o=4x4 c=4",
+        "F.multi_head_attention_forward(q, k, v, 4, 2, w, None, c, d, True, 0.0, o, None)[0] | q=3x2x4 k=5x2x4 v=5x2x4 w=12x4 c=1x1x4 d=1x1x4 o=4x4",
     ),
-    _constant("_causal(rows, columns)", "row i may attend to column j if j <= i"),
-    _constant("_is_mask(value)", "whether a mask holds truth values"),
-    _constant("_refuse(reason)", "an option that has no definition"),
+    FAMILY.helper("_causal(rows, columns)", "row i may attend to column j if j <= i"),
+    FAMILY.helper("_is_mask(value)", "whether a mask holds truth values"),
+    FAMILY.helper("_refuse(reason)", "an option that has no definition"),
 )

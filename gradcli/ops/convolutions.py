@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gradcli.ops.family import MOVES, Family
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels.windows"
-MOVES = "every entry of the result is an entry of an input"
+FAMILY = Family("convolutions", "torch.nn.functional", kernels="windows")
 
 CONVOLUTION = """n = weight.ndim - 2
 x = input if input.ndim == n + 2 else unsqueeze(input, 0)
@@ -28,37 +28,13 @@ y if input.ndim == n + 2 else squeeze(y, 0)"""
 
 
 def _convolution(axes: int, *examples: str) -> Op:
-    name = f"conv{axes}d"
-    return Op(
-        f"{name}(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",
-        f"torch.nn.functional.{name}",
-        Kind.COMPOSITE,
-        CONVOLUTION,
-        "convolutions",
-        examples=examples,
-    )
+    signature = f"conv{axes}d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)"
+    return FAMILY.composite(signature, CONVOLUTION, *examples)
 
 
 def _transposed(axes: int, *examples: str) -> Op:
-    name = f"conv_transpose{axes}d"
-    return Op(
-        f"{name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)",
-        f"torch.nn.functional.{name}",
-        Kind.COMPOSITE,
-        TRANSPOSED,
-        "convolutions",
-        examples=examples,
-    )
-
-
-def _move(signature: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", Kind.MOVEMENT, MOVES, "convolutions")
-
-
-def _number(signature: str, definition: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", Kind.CONSTANT, definition, "convolutions")
+    options = "bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1"
+    return FAMILY.composite(f"conv_transpose{axes}d(input, weight, {options})", TRANSPOSED, *examples)
 
 
 CONVOLUTIONS: tuple[Op, ...] = (
@@ -82,32 +58,28 @@ CONVOLUTIONS: tuple[Op, ...] = (
     ),
     _transposed(2, "F.conv_transpose2d(x, w, b, stride=(2, 1), padding=(1, 0)) | x=1x2x3x3 w=2x2x3x2 b=2"),
     _transposed(3, "F.conv_transpose3d(x, w, stride=2) | x=1x1x2x2x2 w=1x2x2x2x2"),
-    Op(
+    FAMILY.composite(
         "fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1)",
-        "torch.nn.functional.fold",
-        Kind.COMPOSITE,
         """x = input if input.ndim == 3 else unsqueeze(input, 0)
 y = sum(_landings(x, output_size, kernel_size, dilation, padding, stride), -1)
 y if input.ndim == 3 else squeeze(y, 0)""",
-        "convolutions",
-        examples=("F.fold(x, (3, 4), (2, 2), padding=1, stride=(2, 1)) | x=1x8x10", "F.fold(x, 3, 2) | x=4x4"),
+        "F.fold(x, (3, 4), (2, 2), padding=1, stride=(2, 1)) | x=1x8x10",
+        "F.fold(x, 3, 2) | x=4x4",
     ),
-    Op(
+    FAMILY.movement(
         "nn.functional.unfold(input, kernel_size, dilation=1, padding=0, stride=1)",
-        "torch.nn.functional.unfold",
-        Kind.MOVEMENT,
-        MOVES,
-        "convolutions",
-        examples=("F.unfold(x, (2, 2), padding=1) | x=1x2x3x3", "F.unfold(x, 2, stride=2) | x=2x4x4"),
+        "F.unfold(x, (2, 2), padding=1) | x=1x2x3x3",
+        "F.unfold(x, 2, stride=2) | x=2x4x4",
+        torch="torch.nn.functional.unfold",
     ),
-    _move("_patches(input, size, stride, dilation)"),
-    _move("_split_axis(input, dim, groups)"),
-    _move("_insert_zeros(input, count, stride)"),
-    _move("_landings(input, output_size, kernel_size, dilation, padding, stride)"),
-    _number("_margins(padding, size, dilation)", "a convolution's padding, as `pad` takes it"),
-    _number(
+    FAMILY.helper("_patches(input, size, stride, dilation)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_split_axis(input, dim, groups)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_insert_zeros(input, count, stride)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_landings(input, output_size, kernel_size, dilation, padding, stride)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_margins(padding, size, dilation)", "a convolution's padding, as `pad` takes it"),
+    FAMILY.helper(
         "_transposed_margins(size, padding, output_padding, dilation)",
         "the padding of a transposed convolution's input",
     ),
-    _number("_channel_shape(count)", "the shape in which a vector over channels broadcasts"),
+    FAMILY.helper("_channel_shape(count)", "the shape in which a vector over channels broadcasts"),
 )

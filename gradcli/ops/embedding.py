@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gradcli.ops.family import MOVES, Family
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels.layers"
+FAMILY = Family("embedding", "torch.nn.functional", kernels="layers")
 
 # The row at `padding_idx` is a constant; the other options change the weight or its gradient behind its back.
 CHECKED = """if max_norm is not None:
@@ -35,48 +36,28 @@ else:
 y"""
 
 
-def _constant(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", kind, definition, "embedding")
-
-
 EMBEDDING: tuple[Op, ...] = (
-    Op(
+    FAMILY.composite(
         "embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False)",
-        "torch.nn.functional.embedding",
-        Kind.COMPOSITE,
         f"{CHECKED}\nw[input]",
-        "embedding",
+        "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
+        "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
         convention="the row padding_idx is given no gradient",
-        examples=(
-            "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
-            "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
-        ),
     ),
-    Op(
+    FAMILY.composite(
         "embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)",
-        "torch.nn.functional.embedding_bag",
-        Kind.COMPOSITE,
         BAG,
-        "embedding",
+        "F.embedding_bag(tensor([[2, 0], [2, 1]]), w) | w=3x2",
+        "F.embedding_bag(tensor([2, 0, 1]), w, tensor([0, 2]), mode='sum', per_sample_weights=s) | w=3x2 s=3",
+        "F.embedding_bag(tensor([[0, 1], [2, 1]]), w, mode='max') | w=3x2",
         kinks="_tied(_bagged(reshape(weight[input], (-1, weight.shape[-1])), _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])), -1, 1) if mode == 'max' else False",
         convention="the row padding_idx is given no gradient",
-        examples=(
-            "F.embedding_bag(tensor([[2, 0], [2, 1]]), w) | w=3x2",
-            "F.embedding_bag(tensor([2, 0, 1]), w, tensor([0, 2]), mode='sum', per_sample_weights=s) | w=3x2 s=3",
-            "F.embedding_bag(tensor([[0, 1], [2, 1]]), w, mode='max') | w=3x2",
-        ),
     ),
-    Op(
-        "one_hot(tensor, num_classes=-1)",
-        "torch.nn.functional.one_hot",
-        Kind.CONSTANT,
-        "1 at the index, else 0",
-        "embedding",
-        examples=("F.one_hot(tensor([2, 0]), 3)*x | x=2x3",),
+    FAMILY.constant(
+        "one_hot(tensor, num_classes=-1)", "1 at the index, else 0", "F.one_hot(tensor([2, 0]), 3)*x | x=2x3"
     ),
-    _constant("_is_floating(value)", "whether a value is a tensor of real numbers"),
-    _constant("_row_mask(rows, index)", "true at one row"),
-    _constant("_bags(indices, offsets, include_last_offset, padding_idx, rows)", "which entries each bag counts"),
-    _constant("_bagged(entries, membership)", "every entry of the result is an entry of an input", Kind.MOVEMENT),
+    FAMILY.helper("_is_floating(value)", "whether a value is a tensor of real numbers"),
+    FAMILY.helper("_row_mask(rows, index)", "true at one row"),
+    FAMILY.helper("_bags(indices, offsets, include_last_offset, padding_idx, rows)", "which entries each bag counts"),
+    FAMILY.helper("_bagged(entries, membership)", MOVES, Kind.MOVEMENT),
 )

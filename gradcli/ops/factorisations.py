@@ -6,12 +6,13 @@ length alone fixes it.
 
 from __future__ import annotations
 
+from typing import Any
+
+from gradcli.ops import remedies
+from gradcli.ops.family import MOVES, Family, kernel
 from gradcli.ops.record import ALIKE, Kind, Op
 
-KERNELS = "gradcli.execution.kernels.linear_algebra"
-LINALG = "torch.linalg"
-FAMILY = "factorisations"
-MOVES = "every entry of the result is an entry of an input"
+FAMILY = Family("factorisations", kernels="linear_algebra")
 INVERTIBLE = {"A": "invertible"}
 POSITIVE = {"A": "positive definite"}
 
@@ -19,43 +20,8 @@ POSITIVE = {"A": "positive definite"}
 EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*border[m]*out[..., m, j] + border[i]*inner[m]*out[..., m, j]*out[..., m, j] - border[i]"""
 
 
-def _composite(
-    signature: str,
-    definition: str,
-    *examples: str,
-    torch: str = "",
-    domain: dict[str, str] | None = None,
-    aliases: tuple[str, ...] = (),
-    kinks: str | None = None,
-    symmetric: tuple[str, ...] = (),
-    complex: str | None = None,  # noqa: A002 (the record's own word)
-) -> Op:
-    name = signature.partition("(")[0]
-    dotted = torch or f"torch.{name}"
-    return Op(
-        signature,
-        dotted,
-        Kind.COMPOSITE,
-        definition,
-        FAMILY,
-        aliases=aliases,
-        domain=domain or {},
-        kinks=kinks,
-        symmetric=symmetric,
-        examples=examples,
-        complex=complex,
-    )
-
-
-def _implicit(signature: str, definition: str, domain: dict[str, str] | None = None, torch: str = "") -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    dotted = torch or f"{KERNELS}.{name}"
-    return Op(signature, dotted, Kind.IMPLICIT, definition, FAMILY, entry="ij", domain=domain or {})
-
-
-def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", kind, definition, FAMILY)
+def _implicit(signature: str, definition: str, **more: Any) -> Op:
+    return FAMILY.helper(signature, definition, Kind.IMPLICIT, entry="ij", **more)
 
 
 # Q above R; A has as many rows of zeros below it as R has. `inner` is 1 on Q's rows, `lower` picks R's.
@@ -115,16 +81,13 @@ y = amax(y, -1) if ord == 2 else amin(y, -1)"""
 
 FACTORISATIONS: tuple[Op, ...] = (
     # Triangular factors
-    Op(
+    _implicit(
         "_cholesky(A)",
-        "torch.linalg.cholesky",
-        Kind.IMPLICIT,
         "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
-        FAMILY,
-        entry="ij",
+        torch="torch.linalg.cholesky",
         domain=POSITIVE,
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.cholesky(A, *, upper=False)",
         "mT(_cholesky(mT(A))) if upper else _cholesky(A)",
         "torch.linalg.cholesky(a @ a.T + eye(3)) | a=3x3",
@@ -132,27 +95,28 @@ FACTORISATIONS: tuple[Op, ...] = (
         domain=POSITIVE,
         symmetric=("A",),
     ),
-    _composite(
+    FAMILY.composite(
         "cholesky(input, upper=False)",
         "linalg.cholesky(input, upper=upper)",
         "torch.cholesky(a @ a.T + eye(3), True) | a=3x3",
         domain={"input": "positive definite"},
         symmetric=("input",),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.cholesky_ex(A, *, upper=False, check_errors=False)",
         "(linalg.cholesky(A, upper=upper), _info(A))",
         "torch.linalg.cholesky_ex(a @ a.T + eye(3))[0] | a=3x3",
         domain=POSITIVE,
         symmetric=("A",),
+        fields=("L", "info"),
     ),
-    _composite(
+    FAMILY.composite(
         "cholesky_solve(B, L, upper=False)",
         "l = mT(triu(L)) if upper else tril(L); _solve(mT(l), _solve(l, B))",
         "torch.cholesky_solve(b, cholesky(a @ a.T + eye(3))) | a=3x3 b=3x2",
         "torch.cholesky_solve(b, cholesky(a @ a.T + eye(3), upper=True), upper=True) | a=3x3 b=3x2",
     ),
-    _composite(
+    FAMILY.composite(
         "cholesky_inverse(L, upper=False)",
         "cholesky_solve(eye(L.shape[-1]), L, upper)",
         "torch.cholesky_inverse(cholesky(a @ a.T + eye(3))) | a=3x3",
@@ -160,10 +124,10 @@ FACTORISATIONS: tuple[Op, ...] = (
     _implicit(
         "_lu(A)",
         "(k < i)*out[..., i, k]*(k <= j)*out[..., k, j] + (i <= j)*out[..., i, j] - A[..., i, j]",
-        torch=f"{KERNELS}.compact_lu",
+        torch=kernel("linear_algebra.compact_lu"),
         domain=INVERTIBLE,
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.det(A)",
         DETERMINANT,
         "det(a) | a=3x3",
@@ -171,54 +135,59 @@ FACTORISATIONS: tuple[Op, ...] = (
         aliases=("det",),
         domain=INVERTIBLE,
     ),
-    _composite(
+    FAMILY.composite(
         "logdet(input)",
         f"{ORDERED.format('input')}\nsum(log(abs(d)), -1) + log(s*prod(sign(d), -1))",
         "logdet(a @ a.T + eye(3)) | a=3x3",
         domain={"input": "positive definite"},
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.slogdet(A)",
         f"{ORDERED.format('A')}\n(s*prod(sign(d), -1), sum(log(abs(d)), -1))",
         "torch.linalg.slogdet(a)[1] | a=3x3",
         "slogdet(a).logabsdet | a=2x2x2",
         aliases=("slogdet",),
         domain=INVERTIBLE,
+        fields=("sign", "logabsdet"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.lu(A, *, pivot=True)",
         f"{COMPACT}\n(mT(_pivots(A)), tril(lu, -1)[..., :, :k] + eye(A.shape[-2], k), triu(lu)[..., :k, :])",
         "torch.linalg.lu(a)[1] | a=3x3",
         "torch.linalg.lu(a).U | a=2x4",
         "p, l, u = torch.linalg.lu(a); l @ sin(u) | a=4x2",
         domain=INVERTIBLE,
+        fields=("P", "L", "U"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.lu_factor(A, *, pivot=True)",
         f"{COMPACT}\n(lu, _lu_pivots(A))",
         "torch.linalg.lu_factor(a)[0] | a=3x3",
         "torch.linalg.lu_factor(a).LU | a=3x2",
         domain=INVERTIBLE,
+        fields=("LU", "pivots"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.lu_factor_ex(A, *, pivot=True, check_errors=False)",
         f"{COMPACT}\n(lu, _lu_pivots(A), _info(A))",
         "torch.linalg.lu_factor_ex(a)[0] | a=3x3",
         domain=INVERTIBLE,
+        fields=("LU", "pivots", "info"),
     ),
-    _composite(
+    FAMILY.composite(
         "lu(A, pivot=True, get_infos=False)",
         f"{COMPACT}\n(lu, _lu_pivots(A), _info(A)) if get_infos else (lu, _lu_pivots(A))",
         "torch.lu(a)[0] | a=3x3",
         domain=INVERTIBLE,
     ),
-    _composite(
+    FAMILY.composite(
         "lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True)",
         """m = LU_data.shape[-2]; n = LU_data.shape[-1]; k = m if m < n else n
 (_permutation(LU_pivots, m), tril(LU_data, -1)[..., :, :k] + eye(m, k), triu(LU_data)[..., :k, :])""",
         "f, p = torch.linalg.lu_factor(a); torch.lu_unpack(f, p)[1] | a=3x3",
+        fields=("P", "L", "U"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.lu_solve(LU, pivots, B, *, left=True, adjoint=False)",
         """l = tril(LU, -1) + eye(LU.shape[-1]); u = triu(LU); p = _permutation(pivots, LU.shape[-1])
 b = B if left else mT(B)
@@ -231,13 +200,13 @@ y if left else mT(y)""",
         "f, p = torch.linalg.lu_factor(a); torch.linalg.lu_solve(f, p, b, left=False) | a=3x3 b=2x3",
         "f, p = torch.linalg.lu_factor(a); torch.linalg.lu_solve(f, p, b, adjoint=True) | a=3x3 b=3x2",
     ),
-    _composite(
+    FAMILY.composite(
         "lu_solve(b, LU_data, LU_pivots)",
         "linalg.lu_solve(LU_data, LU_pivots, b)",
         "f, p = torch.linalg.lu_factor(a); torch.lu_solve(b, f, p) | a=3x3 b=3x2",
     ),
     # Solving
-    _composite(
+    FAMILY.composite(
         "linalg.solve_triangular(A, B, *, upper, left=True, unitriangular=False)",
         """a = triu(A) if upper else tril(A)
 a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
@@ -246,7 +215,7 @@ _solve(a, B) if left else mT(_solve(mT(a), mT(B)))""",
         "torch.linalg.solve_triangular(a, b, upper=False, left=False, unitriangular=True) | a=3x3 b=2x3",
         domain=INVERTIBLE,
     ),
-    _composite(
+    FAMILY.composite(
         "triangular_solve(b, A, upper=True, transpose=False, unitriangular=False)",
         """a = triu(A) if upper else tril(A)
 a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
@@ -254,22 +223,25 @@ a = triu(a, 1) + tril(a, -1) + eye(A.shape[-1]) if unitriangular else a
         "torch.triangular_solve(b, a)[0] | a=3x3 b=3x2",
         "torch.triangular_solve(b, a, upper=False, transpose=True, unitriangular=True)[0] | a=3x3 b=3x2",
         domain=INVERTIBLE,
+        fields=("solution", "cloned_coefficient"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.inv_ex(A, *, check_errors=False)",
         "(linalg.inv(A), _info(A))",
         "torch.linalg.inv_ex(a)[0] | a=3x3",
         domain=INVERTIBLE,
         complex=ALIKE,
+        fields=("inverse", "info"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.solve_ex(A, B, *, left=True, check_errors=False)",
         "(linalg.solve(A, B, left=left), _info(A))",
         "torch.linalg.solve_ex(a, b)[0] | a=3x3 b=3x2",
         domain=INVERTIBLE,
         complex=ALIKE,
+        fields=("result", "info"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.lstsq(A, B, rcond=None, *, driver=None)",
         f"""{LEAST_SQUARES}
 gaps = A @ x - b
@@ -277,8 +249,9 @@ shown, rank, values = _lstsq_rest(A, B, driver)
 (squeeze(x, -1) if B.ndim < A.ndim else x, sum(gaps*gaps, -2) if numel(shown) > 0 else shown, rank, values)""",
         "torch.linalg.lstsq(a, b)[0] | a=4x2 b=4x3",
         "torch.linalg.lstsq(a, b).solution | a=2x4 b=2x1",
+        fields=("solution", "residuals", "rank", "singular_values"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.pinv(A, *, atol=None, rtol=None, hermitian=False)",
         """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n; r = _rank(A, atol, rtol)
 if r == 0:
@@ -297,17 +270,17 @@ y""",
         "torch.linalg.pinv(a) | a=2x3",
         "torch.linalg.pinv(a @ b) | a=4x2 b=2x3",
     ),
-    _composite(
+    FAMILY.composite(
         "pinverse(input, rcond=1e-15)", "linalg.pinv(input, rtol=rcond)", "pinverse(a) | a=3x2", "pinverse(a) | a=2x3x2"
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.tensorinv(A, ind=2)",
         """n = _leading_product(A.shape, ind)
 reshape(linalg.inv(reshape(A, (n, n))), _tensor_shape(A.shape, ind, A.ndim, A.shape[:ind]))""",
         "torch.linalg.tensorinv(a) | a=2x3x6",
         "torch.linalg.tensorinv(a, ind=1) | a=4x2x2",
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.tensorsolve(A, B, dims=None)",
         """a = permute(A, _axes_to_end(A.ndim, dims))
 shape = a.shape[B.ndim:]
@@ -317,7 +290,7 @@ reshape(_solve(reshape(a, (B.numel(), -1)), reshape(B, (-1, 1))), shape)""",
     ),
     # Orthogonal factors
     _implicit("_orthogonal_factors(A, inner, lower)", FACTORS),
-    _composite(
+    FAMILY.composite(
         "linalg.qr(A, mode='reduced')",
         """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n
 if mode == 'r' or mode == 'complete' and m > n:
@@ -331,14 +304,16 @@ q = y[..., :m, :]; r = y[..., m:, :]
         "torch.linalg.qr(a).R | a=2x4x2",
         "q, r = torch.linalg.qr(a); sin(q) @ r | a=2x4",
         domain=INVERTIBLE,
+        fields=("Q", "R"),
     ),
-    _composite(
+    FAMILY.composite(
         "qr(input, some=True)",
         "linalg.qr(input, mode='reduced') if some else linalg.qr(input, mode='complete')",
         "torch.qr(a)[0] | a=3x2",
+        fields=("Q", "R"),
     ),
     _implicit("_eigenpairs(A, inner, border, uplo)", EIGENPAIRS),
-    _composite(
+    FAMILY.composite(
         "linalg.eigh(A, UPLO='L')",
         """n = A.shape[-1]
 a = (A + mT(A))/2; a = a + detach(_mirrored(A, UPLO == 'U') - a)
@@ -348,8 +323,9 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
         "w, v = torch.linalg.eigh(a @ a.mT); v @ sin(w) | a=3x3",
         "torch.linalg.eigh(a + a.mT, UPLO='U').eigenvectors | a=2x3x3",
         symmetric=("A",),
+        fields=("eigenvalues", "eigenvectors"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.eigvalsh(A, UPLO='L')",
         "linalg.eigh(A, UPLO)[0]",
         "torch.linalg.eigvalsh(a + a.T) | a=3x3",
@@ -358,7 +334,7 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
     ),
     _implicit("_singular_triples(A, inner, border, rows, full, first, last)", EIGENPAIRS),
     _implicit("_complement(vectors, matrix, right)", "vectors[..., k, i]*out[..., k, j] + 0*matrix[..., p, q]"),
-    _composite(
+    FAMILY.composite(
         "linalg.svd(A, full_matrices=True, *, driver=None)",
         f"""{TRIPLES.format("A", "full_matrices")}
 u = cat([u, _complement(u, detach(A), False)], -1) if full_matrices and m > k else u
@@ -368,30 +344,32 @@ v = cat([v, _complement(v, detach(A), True)], -1) if full_matrices and n > k els
         "u, s, v = torch.linalg.svd(a); u @ diag(sin(s)) @ v | a=3x3",
         "torch.linalg.svd(a).S | a=2x4",
         "torch.linalg.svd(a, full_matrices=False).Vh | a=2x2x4",
+        fields=("U", "S", "Vh"),
     ),
-    _composite(
+    FAMILY.composite(
         "svd(input, some=True, compute_uv=True)",
         f"""{TRIPLES.format("input", "not some")}
 u = cat([u, _complement(u, detach(input), False)], -1) if not some and m > k else u
 v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else v
 (u, s, v)""",
         "torch.svd(a)[2] | a=3x2",
+        fields=("U", "S", "V"),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.svdvals(A, *, driver=None)",
         f"{TRIPLES.format('A', 'False')}\ns",
         "torch.linalg.svdvals(a) | a=3x2",
         "svdvals(a) | a=2x2x3",
         kinks="_repeated(torch.linalg.svdvals(A))",
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.householder_product(A, tau)",
         REFLECTED.format("A", "y = expand(eye(A.shape[-2], A.shape[-1]), A.shape)", "tau.shape[-1] - 1 - step", "y"),
         "torch.linalg.householder_product(a, t) | a=4x3 t=2",
         "torch.linalg.householder_product(a, t) | a=2x3x3 t=2x3",
         aliases=("orgqr",),
     ),
-    _composite(
+    FAMILY.composite(
         "ormqr(input, tau, other, left=True, transpose=False)",
         REFLECTED.format(
             "input",
@@ -403,7 +381,7 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
         "torch.ormqr(a, t, b, left=False, transpose=True) | a=4x2 t=2 b=3x4",
     ),
     # Functions of a matrix
-    _composite(
+    FAMILY.composite(
         "linalg.matrix_power(A, n)",
         """y = eye(A.shape[-1]); base = linalg.inv(A) if n < 0 else A; count = -n if n < 0 else n
 y = expand(y, A.shape) if count == 0 else base
@@ -416,7 +394,7 @@ y""",
         domain=INVERTIBLE,
         complex=ALIKE,
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.matrix_exp(A)",
         """one = eye(A.shape[-1]); count = _halvings(A)
 x = A/2**count
@@ -430,7 +408,7 @@ y""",
         "torch.matrix_exp(a) | a=2x2x2",
         aliases=("matrix_exp",),
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.multi_dot(tensors)",
         """y = tensors[0]
 for i in range(1, len(tensors)):
@@ -440,7 +418,7 @@ y""",
         "torch.linalg.multi_dot([a, b, c]) | a=3 b=3x4 c=4",
         complex=ALIKE,
     ),
-    _composite(
+    FAMILY.composite(
         "chain_matmul(*matrices)",
         "linalg.multi_dot(matrices)",
         "chain_matmul(a, b, c) | a=2x3 b=3x4 c=4x2",
@@ -449,7 +427,7 @@ y""",
     ),
     # Norms
     _implicit("_root_of_gram(A)", "out[..., i, k]*out[..., k, j] - A[..., m, i]*A[..., m, j]"),
-    _composite(
+    FAMILY.composite(
         "linalg.matrix_norm(A, ord='fro', dim=(-2, -1), keepdim=False)",
         """x = movedim(A, dim, (-2, -1))
 if ord == 'fro':
@@ -474,7 +452,7 @@ reshape(y, sum(A, dim, True).shape) if keepdim else y""",
         "torch.linalg.matrix_norm(a, -inf) | a=3x2",
         kinks="_norm_kink(movedim(A, dim, (-2, -1)), ord)",
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.norm(A, ord=None, dim=None, keepdim=False)",
         """if ord is None:
     y = linalg.vector_norm(A, 2, dim, keepdim)
@@ -489,8 +467,9 @@ y""",
         "torch.linalg.norm(a, 'nuc') | a=2x3",
         "torch.linalg.norm(a, 2, dim=(0, 2)) | a=2x2x3",
         "torch.linalg.norm(a, 3, dim=1) | a=2x3",
+        remedy=remedies.NORM,
     ),
-    _composite(
+    FAMILY.composite(
         "linalg.cond(A, p=None)",
         """if p is None or p == 2 or p == -2:
     large = linalg.matrix_norm(A, 2); small = linalg.matrix_norm(A, -2)
@@ -503,27 +482,29 @@ y""",
         domain=INVERTIBLE,
     ),
     # What the definitions use
-    _helper("_complete_pivots(A)", "orders of rows and columns in which elimination divides by the largest entry left"),
-    _helper("_reordered(A, rows, columns)", MOVES, Kind.MOVEMENT),
-    _helper("_squared(A)", MOVES, Kind.MOVEMENT),
-    _helper("_bordered(A)", MOVES, Kind.MOVEMENT),
-    _helper("_both_sides(A)", MOVES, Kind.MOVEMENT),
-    _helper("_parity(*orders)", "the signs of permutations, multiplied"),
-    _helper("_pivots(A)", "the row permutation of the LU factorisation, as a matrix"),
-    _helper("_lu_pivots(A)", "the row exchanges of the LU factorisation"),
-    _helper("_permutation(order, rows)", "row exchanges as a matrix"),
-    _helper("_info(A)", "0: the factorisation went well"),
-    _helper("_unit(count)", "0, …, 0, 1"),
-    _helper("_inner(rows, columns)", "1 on the rows of Q, 0 on those of R"),
-    _helper("_lower(rows, columns)", "picks the rows of R"),
-    _helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
-    _helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
-    _helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),
-    _helper("_halvings(A)", "how often the matrix is halved before its series is summed"),
-    _helper("_leading_product(shape, count)", "the product of a shape's first lengths"),
-    _helper("_tensor_shape(shape, first, last, outer)", "a part of a shape, and further lengths"),
-    _helper("_axes_to_end(rank, dims)", "the order of axes that puts some at the end"),
-    _helper("_repeated(values)", "whether two neighbours are equal"),
-    _helper("_norm_kink(A, ord)", "where a matrix norm is one-sided"),
-    _helper("_is_axis(dim)", "whether one axis is meant"),
+    FAMILY.helper(
+        "_complete_pivots(A)", "orders of rows and columns in which elimination divides by the largest entry left"
+    ),
+    FAMILY.helper("_reordered(A, rows, columns)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_squared(A)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_bordered(A)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_both_sides(A)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_parity(*orders)", "the signs of permutations, multiplied"),
+    FAMILY.helper("_pivots(A)", "the row permutation of the LU factorisation, as a matrix"),
+    FAMILY.helper("_lu_pivots(A)", "the row exchanges of the LU factorisation"),
+    FAMILY.helper("_permutation(order, rows)", "row exchanges as a matrix"),
+    FAMILY.helper("_info(A)", "0: the factorisation went well"),
+    FAMILY.helper("_unit(count)", "0, …, 0, 1"),
+    FAMILY.helper("_inner(rows, columns)", "1 on the rows of Q, 0 on those of R"),
+    FAMILY.helper("_lower(rows, columns)", "picks the rows of R"),
+    FAMILY.helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
+    FAMILY.helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
+    FAMILY.helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),
+    FAMILY.helper("_halvings(A)", "how often the matrix is halved before its series is summed"),
+    FAMILY.helper("_leading_product(shape, count)", "the product of a shape's first lengths"),
+    FAMILY.helper("_tensor_shape(shape, first, last, outer)", "a part of a shape, and further lengths"),
+    FAMILY.helper("_axes_to_end(rank, dims)", "the order of axes that puts some at the end"),
+    FAMILY.helper("_repeated(values)", "whether two neighbours are equal"),
+    FAMILY.helper("_norm_kink(A, ord)", "where a matrix norm is one-sided"),
+    FAMILY.helper("_is_axis(dim)", "whether one axis is meant"),
 )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from gradcli.ops.composite import composite
+from gradcli.ops.family import Family
 from gradcli.ops.record import ALIKE, Kind, Op
 
-_op = partial(composite, "fourier", complex=ALIKE)
-
-KERNELS = "gradcli.execution.kernels.fourier"
+FAMILY = Family("fourier", kernels="fourier")
 PRODUCT = 'movedim(einsum("...k,jk->...j", {data}, {matrix}), -1, dim)'
 FULL = "n = input.shape[dim] if n is None else n; " + PRODUCT
 HALF = "n = 2*(input.shape[dim] - 1) if n is None else n; real(" + PRODUCT + ")"
@@ -20,6 +16,10 @@ y = input
 ALONG = """for i in range({stop}):
     y = fft.{name}(y, sizes[i], axes[i], norm)
 """
+
+
+def _op(signature: str, definition: str, *examples: str) -> Op:
+    return FAMILY.composite(signature, definition, *examples, complex=ALIKE)
 
 
 def _full(name: str, sign: int) -> Op:
@@ -71,10 +71,6 @@ def _shift(name: str, sign: int) -> Op:
     )
 
 
-def _constant(signature: str, kernel: str, definition: str) -> Op:
-    return Op(signature, f"{KERNELS}.{kernel}", Kind.CONSTANT, definition, "fourier")
-
-
 FOURIER: tuple[Op, ...] = (
     _full("fft", -1),
     _full("ifft", 1),
@@ -113,16 +109,10 @@ FOURIER: tuple[Op, ...] = (
     _real_inverse("irfftn", "None"),
     _shift("fftshift", 1),
     _shift("ifftshift", -1),
-    Op(
-        "_fitted(input, n, dim)",
-        f"{KERNELS}.fitted",
-        Kind.MOVEMENT,
-        "the axis last, cut or padded with zeros to a length",
-        "fourier",
-    ),
-    _constant("_roots(rows, columns, n, sign, norm)", "roots", "exp(sign*2*pi*1j*j*k/n), scaled"),
-    _constant("_halves(n, sign, norm)", "halves", "the roots of unity, twice those that have a conjugate"),
-    _constant("_fourier_axes(rank, s, dim)", "axes", "the axes that are transformed"),
-    _constant("_fourier_lengths(shape, s, axes, last)", "lengths_of", "the length along each axis"),
-    _constant("_fourier_shifts(shape, dim, sign)", "shifts", "how far each axis is rolled"),
+    FAMILY.helper("_fitted(input, n, dim)", "the axis last, cut or padded with zeros to a length", Kind.MOVEMENT),
+    FAMILY.helper("_roots(rows, columns, n, sign, norm)", "exp(sign*2*pi*1j*j*k/n), scaled"),
+    FAMILY.helper("_halves(n, sign, norm)", "the roots of unity, twice those that have a conjugate"),
+    FAMILY.helper("_fourier_axes(rank, s, dim)", "the axes that are transformed"),
+    FAMILY.helper("_fourier_lengths(shape, s, axes, last)", "the length along each axis"),
+    FAMILY.helper("_fourier_shifts(shape, dim, sign)", "how far each axis is rolled"),
 )

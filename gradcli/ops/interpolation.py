@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gradcli.ops.family import MOVES, Family, kernel
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels.resampling"
-MOVES = "every entry of the result is an entry of an input"
+FAMILY = Family("interpolation", "torch.nn.functional", kernels="resampling")
 
 RESIZED = """if mode == 'nearest' or mode == 'nearest-exact':
     y = _nearest(input, input.ndim - 2, size, scale_factor, recompute_scale_factor, mode == 'nearest-exact')
@@ -80,17 +80,6 @@ else:
 result"""
 
 
-def _helper(signature: str, kind: Kind, definition: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", kind, definition, "interpolation")
-
-
-def _composite(signature: str, definition: str, *examples: str, kinks: str | None = None) -> Op:
-    name = signature.partition("(")[0]
-    dotted = f"{KERNELS}.{name[1:]}" if name.startswith("_") else f"torch.nn.functional.{name}"
-    return Op(signature, dotted, Kind.COMPOSITE, definition, "interpolation", kinks=kinks, examples=examples)
-
-
 def _sampler(axes: int, *examples: str) -> Op:
     """Return the function below `grid_sample`, which takes its modes as numbers."""
     calls = [
@@ -102,11 +91,11 @@ def _sampler(axes: int, *examples: str) -> Op:
     name = f"grid_sampler_{axes}d"
     signature = f"{name}(input, grid, interpolation_mode, padding_mode, align_corners)"
     definition = f"{cases} else {calls[-1][2]}"
-    return Op(signature, f"torch.{name}", Kind.COMPOSITE, definition, "interpolation", examples=examples)
+    return FAMILY.composite(signature, definition, *examples, torch=f"torch.{name}")
 
 
 INTERPOLATION: tuple[Op, ...] = (
-    _composite(
+    FAMILY.composite(
         "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None, antialias=False)",
         RESIZED,
         "F.interpolate(x, 5) | x=1x2x3",
@@ -118,22 +107,22 @@ INTERPOLATION: tuple[Op, ...] = (
         "F.interpolate(x, scale_factor=2, mode='trilinear') | x=1x1x2x2x3",
         "F.interpolate(x, 2, mode='nearest-exact') | x=1x1x5",
     ),
-    _composite(
+    FAMILY.composite(
         "upsample(input, size=None, scale_factor=None, mode='nearest', align_corners=None)",
         "interpolate(input, size, scale_factor, mode, align_corners)",
         "F.upsample(x, scale_factor=2) | x=1x1x3",
     ),
-    _composite(
+    FAMILY.composite(
         "upsample_nearest(input, size=None, scale_factor=None)",
         "interpolate(input, size, scale_factor, mode='nearest')",
         "F.upsample_nearest(x, (3, 4)) | x=1x1x2x2",
     ),
-    _composite(
+    FAMILY.composite(
         "upsample_bilinear(input, size=None, scale_factor=None)",
         "interpolate(input, size, scale_factor, mode='bilinear', align_corners=True)",
         "F.upsample_bilinear(x, (3, 4)) | x=1x1x2x2",
     ),
-    _composite(
+    FAMILY.composite(
         "grid_sample(input, grid, mode='bilinear', padding_mode='zeros', align_corners=None)",
         GRID_SAMPLE,
         "F.grid_sample(x, g) | x=1x2x3x4 g=1x2x2x2",
@@ -145,43 +134,28 @@ INTERPOLATION: tuple[Op, ...] = (
     ),
     _sampler(2, "torch.grid_sampler_2d(x, g, 0, 1, False) | x=1x2x3x4 g=1x2x2x2"),
     _sampler(3, "torch.grid_sampler_3d(x, g, 0, 0, True) | x=1x1x2x3x2 g=1x1x2x2x3"),
-    _composite(
+    FAMILY.composite(
         "affine_grid(theta, size, align_corners=None)",
         'einsum("nij,...j->n...i", theta, _base_grid(size[2:], align_corners))',
         "F.affine_grid(t, (2, 1, 3, 4)) | t=2x2x3",
         "F.affine_grid(t, (1, 1, 2, 3, 2), align_corners=True) | t=1x3x4",
     ),
-    Op(
-        "_place(coordinate, size, padding_mode, align_corners)",
-        f"{KERNELS}.place",
-        Kind.COMPOSITE,
-        PLACED,
-        "interpolation",
-    ),
-    Op(
-        "_reflected(place, size, align_corners)",
-        f"{KERNELS}.reflected",
-        Kind.COMPOSITE,
-        REFLECTED,
-        "interpolation",
-    ),
-    Op(
+    FAMILY.helper("_place(coordinate, size, padding_mode, align_corners)", PLACED, Kind.COMPOSITE),
+    FAMILY.helper("_reflected(place, size, align_corners)", REFLECTED, Kind.COMPOSITE),
+    FAMILY.pointwise(
         "_keys(distance)",
-        f"{KERNELS}.cubic_weight",
-        Kind.POINTWISE,
         "where(distance <= 1, (1.25*distance - 2.25)*distance**2 + 1, -0.75*(((distance - 5)*distance + 8)*distance - 4))",
-        "interpolation",
+        torch=kernel("resampling.cubic_weight"),
     ),
-    _helper("_nearest(input, count, size, scale_factor, recompute, centred)", Kind.MOVEMENT, MOVES),
-    _helper("_pixels(input, *places)", Kind.MOVEMENT, MOVES),
-    _helper(
+    FAMILY.helper("_nearest(input, count, size, scale_factor, recompute, centred)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_pixels(input, *places)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper(
         "_resampling_weights(sizes, size, scale_factor, mode, align_corners, recompute, antialias)",
-        Kind.CONSTANT,
         "the matrix of each axis, from what the mode means",
     ),
-    _helper("_whole(input)", Kind.CONSTANT, "the largest integer that is not larger"),
-    _helper("_rounded(input)", Kind.CONSTANT, "the nearest integer"),
-    _helper("_tap(place, size, padding_mode, align_corners)", Kind.CONSTANT, "the entry that stands for one outside"),
-    _helper("_on_pixels(shape, grid, align_corners)", Kind.CONSTANT, "whether some place is a pixel's own"),
-    _helper("_base_grid(sizes, align_corners)", Kind.CONSTANT, "the places of a grid's points"),
+    FAMILY.helper("_whole(input)", "the largest integer that is not larger"),
+    FAMILY.helper("_rounded(input)", "the nearest integer"),
+    FAMILY.helper("_tap(place, size, padding_mode, align_corners)", "the entry that stands for one outside"),
+    FAMILY.helper("_on_pixels(shape, grid, align_corners)", "whether some place is a pixel's own"),
+    FAMILY.helper("_base_grid(sizes, align_corners)", "the places of a grid's points"),
 )

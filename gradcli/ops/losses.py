@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from gradcli.ops.family import MOVES, Family, kernel
 from gradcli.ops.record import Kind, Op
+
+FAMILY = Family("losses", "torch.nn.functional", kernels="layers")
 
 
 def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | None = None) -> Op:
@@ -15,23 +18,7 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
         "mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss",
     ]
     examples = examples or (f"F.{name}(x, t) | x=2x3 t=2x3", f"F.{name}(x, t, reduction='sum') | x=2x3 t=2x3")
-    return Op(
-        signature,
-        f"torch.nn.functional.{name}",
-        Kind.COMPOSITE,
-        "\n".join(lines),
-        "losses",
-        examples=examples,
-        domain=domain or {},
-    )
-
-
-KERNELS = "gradcli.execution.kernels.layers"
-
-
-def _constant(signature: str, definition: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", Kind.CONSTANT, definition, "losses")
+    return FAMILY.composite(signature, "\n".join(lines), *examples, domain=domain or {})
 
 
 # The entry of each row's own class; an ignored row's weight is 0.
@@ -163,93 +150,62 @@ LOSSES: tuple[Op, ...] = (
         "x = reshape(input, (1,)) if input.ndim == 0 else input; n = x.shape[-1]; y = relu(1 - unsqueeze(x, -1) + unsqueeze(x, -2)); sum(_label_pairs(reshape(target, x.shape), n)*y, (-2, -1))/n",
         "F.multilabel_margin_loss(x, tensor([[2, 0, -1], [1, -1, 2]])) | x=2x3",
     ),
-    Op(
+    FAMILY.pointwise(
         "_smooth_l1(difference, beta)",
-        "gradcli.execution.kernels.general.smooth_l1",
-        Kind.POINTWISE,
         "where(difference < -beta, -difference - beta/2, where(difference > beta, difference - beta/2, difference**2/(2*beta)))",
-        "losses",
+        torch=kernel("general.smooth_l1"),
     ),
-    Op(
+    FAMILY.composite(
         "kl_div(input, target, *, reduction='mean', log_target=False)",
-        "torch.nn.functional.kl_div",
-        Kind.COMPOSITE,
         """loss = exp(target)*(target - input) if log_target else xlogy(target, target) - target*input
 y = mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss
 sum(loss)/input.shape[0] if reduction == 'batchmean' else y""",
-        "losses",
+        "F.kl_div(x, t, reduction='batchmean') | x=2x3 t=2x3",
         domain={"target": "(0, 1)"},
-        examples=("F.kl_div(x, t, reduction='batchmean') | x=2x3 t=2x3",),
     ),
-    Op(
+    FAMILY.composite(
         "nll_loss(input, target, weight=None, *, ignore_index=-100, reduction='mean')",
-        "torch.nn.functional.nll_loss",
-        Kind.COMPOSITE,
         f"""dim = 0 if input.ndim == 1 else 1
 logs = input
 {PICKED}
 {WEIGHED}""",
-        "losses",
-        examples=(
-            "F.nll_loss(log_softmax(x, dim=-1), tensor([2, 0])) | x=2x3",
-            "F.nll_loss(x, tensor([2, -100]), detach(w)) | x=2x3 w=3",
-            "F.nll_loss(x, tensor([[0, 1], [1, 1]]), ignore_index=0, reduction='sum') | x=2x3x2",
-            "F.nll_loss(x, tensor(1), reduction='none') | x=3",
-        ),
+        "F.nll_loss(log_softmax(x, dim=-1), tensor([2, 0])) | x=2x3",
+        "F.nll_loss(x, tensor([2, -100]), detach(w)) | x=2x3 w=3",
+        "F.nll_loss(x, tensor([[0, 1], [1, 1]]), ignore_index=0, reduction='sum') | x=2x3x2",
+        "F.nll_loss(x, tensor(1), reduction='none') | x=3",
     ),
-    Op(
+    FAMILY.composite(
         "cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction='mean', label_smoothing=0.0)",
-        "torch.nn.functional.cross_entropy",
-        Kind.COMPOSITE,
         CROSS_ENTROPY,
-        "losses",
-        examples=(
-            "F.cross_entropy(x, tensor([2, 0])) | x=2x3",
-            "F.cross_entropy(x, softmax(t, dim=-1)) | x=2x3 t=2x3",
-            "F.cross_entropy(x, tensor([2, -100]), detach(w), label_smoothing=0.1) | x=2x3 w=3",
-            "F.cross_entropy(x, softmax(t, dim=1), detach(w), label_smoothing=0.2) | x=2x3x2 t=2x3x2 w=3",
-            "F.cross_entropy(x, tensor([[0, 1], [1, 1]]), reduction='sum') | x=2x3x2",
-        ),
+        "F.cross_entropy(x, tensor([2, 0])) | x=2x3",
+        "F.cross_entropy(x, softmax(t, dim=-1)) | x=2x3 t=2x3",
+        "F.cross_entropy(x, tensor([2, -100]), detach(w), label_smoothing=0.1) | x=2x3 w=3",
+        "F.cross_entropy(x, softmax(t, dim=1), detach(w), label_smoothing=0.2) | x=2x3x2 t=2x3x2 w=3",
+        "F.cross_entropy(x, tensor([[0, 1], [1, 1]]), reduction='sum') | x=2x3x2",
     ),
-    Op(
+    FAMILY.composite(
         "linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean', ignore_index=None, label_smoothing=0.0, options=None)",
-        "torch.nn.functional.linear_cross_entropy",
-        Kind.COMPOSITE,
         """classes = linear_weight.shape[0]
 w = flatten(linear_weight, 0, -2)
 y = einsum("...k,jk->...j", input, w)
 y = y if linear_bias is None else y + flatten(linear_bias)
 y = reshape(y, _class_axes(input.shape, linear_weight.shape))
 cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=label_smoothing)""",
-        "losses",
-        examples=(
-            "F.linear_cross_entropy(x, w, tensor([2, 0]), linear_bias=b) | x=2x3 w=4x3 b=4",
-            "F.linear_cross_entropy(x, w, tensor([[1, 0], [1, 1]])) | x=2x3 w=3x2x3",
-        ),
+        "F.linear_cross_entropy(x, w, tensor([2, 0]), linear_bias=b) | x=2x3 w=4x3 b=4",
+        "F.linear_cross_entropy(x, w, tensor([[1, 0], [1, 1]])) | x=2x3 w=3x2x3",
     ),
-    Op(
+    FAMILY.composite(
         "ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False)",
-        "torch.nn.functional.ctc_loss",
-        Kind.COMPOSITE,
         CTC,
-        "losses",
-        examples=(
-            "F.ctc_loss(log_softmax(x, dim=-1), tensor([[1, 2], [2, 2]]), (4, 4), (2, 2)) | x=4x2x3",
-            "F.ctc_loss(log_softmax(x, dim=-1), tensor([1, 2, 1]), (3, 4), (2, 1), 0, 'sum') | x=4x2x3",
-        ),
+        "F.ctc_loss(log_softmax(x, dim=-1), tensor([[1, 2], [2, 2]]), (4, 4), (2, 2)) | x=4x2x3",
+        "F.ctc_loss(log_softmax(x, dim=-1), tensor([1, 2, 1]), (3, 4), (2, 1), 0, 'sum') | x=4x2x3",
     ),
-    _constant("_at_label(index, classes)", "true at each row's own class"),
-    _constant("_label_pairs(target, classes)", "how often each pair of a target and another class counts"),
-    _constant("_class_axes(rows, weight)", "the shape of the classes' scores"),
-    _constant("_lengths(value)", "lengths as a tensor"),
-    _constant("_extended_targets(targets, lengths, blank)", "labels with blanks between them"),
-    _constant("_may_skip(extended, blank)", "states that can be reached from two before"),
-    _constant("_ends(extended, lengths)", "the last two states of each list of labels"),
-    Op(
-        "_shifted(input, steps, fill)",
-        f"{KERNELS}.shifted",
-        Kind.MOVEMENT,
-        "every entry of the result is an entry of an input",
-        "losses",
-    ),
+    FAMILY.helper("_at_label(index, classes)", "true at each row's own class"),
+    FAMILY.helper("_label_pairs(target, classes)", "how often each pair of a target and another class counts"),
+    FAMILY.helper("_class_axes(rows, weight)", "the shape of the classes' scores"),
+    FAMILY.helper("_lengths(value)", "lengths as a tensor"),
+    FAMILY.helper("_extended_targets(targets, lengths, blank)", "labels with blanks between them"),
+    FAMILY.helper("_may_skip(extended, blank)", "states that can be reached from two before"),
+    FAMILY.helper("_ends(extended, lengths)", "the last two states of each list of labels"),
+    FAMILY.helper("_shifted(input, steps, fill)", MOVES, Kind.MOVEMENT),
 )

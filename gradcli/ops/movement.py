@@ -5,40 +5,18 @@ The callable is its own definition: applied to numbered entries, it shows where 
 
 from __future__ import annotations
 
-from gradcli.ops.composite import composite
+from typing import Any
+
+from gradcli.ops.family import MOVES, Family, kernel
 from gradcli.ops.record import ALIKE, Kind, Op
 
-DEFINITION = "every entry of the result is an entry of an input"
+FAMILY = Family("movement", kernels="general")
 
 
-def _move(
-    signature: str,
-    *examples: str,
-    torch: str = "",
-    aliases: tuple[str, ...] = (),
-    overloads: tuple[str, ...] = (),
-    complex: str | None = None,  # noqa: A002 (the record's own word)
-) -> Op:
-    """Return a record; each of `overloads` is another signature of the same callable."""
-    name = signature.partition("(")[0]
-    dotted = torch or f"torch.{name}"
-    others = tuple(_move(other, torch=_method(other) or dotted) for other in overloads)
-    return Op(
-        signature,
-        dotted,
-        Kind.MOVEMENT,
-        DEFINITION,
-        "movement",
-        aliases=aliases,
-        examples=examples,
-        overloads=others,
-        complex=complex,
-    )
-
-
-def _method(signature: str) -> str:
-    name = signature.partition("(")[0]
-    return f"torch.{name}" if name.startswith("Tensor.") else ""
+def _move(signature: str, *examples: str, torch: str = "", overloads: tuple[str, ...] = (), **more: Any) -> Op:
+    """Return a record; each of `overloads` is a further signature, of the same callable unless it is a method's."""
+    others = (FAMILY.movement(text, torch="" if text.startswith("Tensor.") else torch) for text in overloads)
+    return FAMILY.movement(signature, *examples, torch=torch, overloads=tuple(others), **more)
 
 
 MOVEMENT: tuple[Op, ...] = (
@@ -46,7 +24,7 @@ MOVEMENT: tuple[Op, ...] = (
         "reshape(input, *shape)",
         "x.reshape(3, 2) | x=2x3",
         "torch.reshape(x, (6,)) | x=2x3",
-        torch="gradcli.execution.kernels.general.reshape",
+        torch=kernel("general.reshape"),
     ),
     _move("view(input, *shape)", "x.view(3, 2) | x=2x3", torch="torch.Tensor.view"),
     _move("reshape_as(input, other)", "x.reshape_as(y) | x=2x3 y=3x2", torch="torch.Tensor.reshape_as"),
@@ -57,22 +35,22 @@ MOVEMENT: tuple[Op, ...] = (
     _move("atleast_3d(*tensors)", "atleast_3d(x) | x=2x3", "a, b = atleast_3d([x, y]); a*b | x=scalar y=3"),
     _move("flatten(input, start_dim=0, end_dim=-1)", "flatten(x) | x=2x3", "flatten(x, 1) | x=2x2x2"),
     _move("ravel(input)", "x.ravel() | x=2x3"),
-    _move("squeeze(input, dim=())", "x.squeeze(1) | x=2x1x3", torch="gradcli.execution.kernels.general.squeeze"),
+    _move("squeeze(input, dim=())", "x.squeeze(1) | x=2x1x3", torch=kernel("general.squeeze")),
     _move("unsqueeze(input, dim)", "x.unsqueeze(0) | x=2x3"),
     _move("transpose(input, dim0, dim1)", "transpose(x, 0, 1) | x=2x3", aliases=("swapaxes", "swapdims")),
     _move("t(input)", "x.t() | x=2x3", "torch.t(x) | x=3"),
-    _move("T(input)", "x.T | x=2x3", torch="gradcli.execution.kernels.arrange.reverse_axes"),
-    _move("mT(input)", "x.mT | x=2x2x3", torch="gradcli.execution.kernels.general.matrix_transpose"),
+    _move("T(input)", "x.T | x=2x3", torch=kernel("arrange.reverse_axes")),
+    _move("mT(input)", "x.mT | x=2x2x3", torch=kernel("general.matrix_transpose")),
     _move(
         "H(input)",
         "x.H | x=2x3",
-        torch="gradcli.execution.kernels.arrange.adjoint_matrix",
+        torch=kernel("arrange.adjoint_matrix"),
         complex="conj(T(input))",
     ),
     _move(
         "mH(input)",
         "x.mH | x=2x2x3",
-        torch="gradcli.execution.kernels.arrange.adjoint_matrices",
+        torch=kernel("arrange.adjoint_matrices"),
         aliases=("adjoint",),
         complex="conj(mT(input))",
     ),
@@ -177,7 +155,7 @@ MOVEMENT: tuple[Op, ...] = (
         "as_strided(input, size, stride, storage_offset=None)",
         "as_strided(x, (2, 2), (1, 2)) | x=2x3",
         "as_strided(x, (3, 2), (1, 1), 1) | x=6",
-        torch="gradcli.execution.kernels.arrange.as_strided",
+        torch=kernel("arrange.as_strided"),
     ),
     _move("tril(input, diagonal=0)", "tril(x) | x=3x3"),
     _move("triu(input, diagonal=0)", "triu(x, 1) | x=3x3"),
@@ -211,7 +189,7 @@ MOVEMENT: tuple[Op, ...] = (
     _move(
         "as_strided_scatter(input, src, size, stride, storage_offset=None)",
         "as_strided_scatter(zeros(2, 3), y, (2, 2), (1, 2)) | y=2x2",
-        torch="gradcli.execution.kernels.arrange.as_strided_scatter",
+        torch=kernel("arrange.as_strided_scatter"),
     ),
     _move("masked_select(input, mask)", "masked_select(x, x > 0).sum() | x=2x3"),
     _move("clone(input)", "x.clone() | x=2"),
@@ -223,26 +201,18 @@ MOVEMENT: tuple[Op, ...] = (
         "F.pad(x, (1, 1), mode='reflect') | x=1x4",
         torch="torch.nn.functional.pad",
     ),
-    composite(
-        "movement",
+    FAMILY.composite(
         "view_as_real(input)",
         "stack([real(input), imag(input)], -1)",
         "view_as_real(torch.complex(x, y)) | x=2x3 y=2x3",
         complex=ALIKE,
     ),
-    composite(
-        "movement",
+    FAMILY.composite(
         "view_as_complex(input)",
         "complex(input[..., 0], input[..., 1])",
         "view_as_complex(x).abs() | x=3x2",
     ),
-    _move("_rows(input, dim)", torch="gradcli.execution.kernels.general.rows"),
-    _move("_at(input, index)", torch="gradcli.execution.kernels.general.at"),
-    Op(
-        "_windows(input, size, stride, dilation)",
-        "gradcli.execution.kernels.general.windows",
-        Kind.MOVEMENT,
-        DEFINITION,
-        "movement",
-    ),
+    FAMILY.helper("_rows(input, dim)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_at(input, index)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_windows(input, size, stride, dilation)", MOVES, Kind.MOVEMENT),
 )

@@ -6,48 +6,27 @@
 from __future__ import annotations
 
 from math import factorial
+from typing import Any
 
-from gradcli.ops.record import Kind, Op
+from gradcli.ops import remedies
+from gradcli.ops.family import Family, kernel
+from gradcli.ops.record import Op
 
-
-def _op(
-    signature: str,
-    definition: str,
-    *,
-    torch: str = "torch",
-    aliases: tuple[str, ...] = (),
-    domain: dict[str, str] | None = None,
-    kinks: str | None = None,
-    examples: tuple[str, ...] = (),
-    family: str = "pointwise",
-    overloads: tuple[Op, ...] = (),
-    complex: str | None = None,  # noqa: A002 (the record's own word)
-) -> Op:
-    name = signature.partition("(")[0]
-    dotted = torch if torch.count(".") else f"{torch}.{name}"
-    return Op(
-        signature,
-        dotted,
-        Kind.POINTWISE,
-        definition,
-        family,
-        aliases=aliases,
-        domain=domain or {},
-        kinks=kinks,
-        examples=examples or _examples(signature, definition),
-        overloads=overloads,
-        complex=complex,
-    )
+FAMILY = Family("pointwise")
 
 
-def _examples(signature: str, definition: str) -> tuple[str, ...]:
+def _op(signature: str, definition: str, *, examples: tuple[str, ...] = (), **more: Any) -> Op:
+    return FAMILY.pointwise(signature, definition, *(examples or _examples(signature)), **more)
+
+
+def _examples(signature: str) -> tuple[str, ...]:
     """Return a call on tensors for every required parameter, with broadcasting where there are two."""
     name, _, rest = signature.rstrip(")").partition("(")
     if name.startswith(("_", "Tensor.")):
         return ()
     required = [part.strip() for part in rest.split(",") if "=" not in part and "*" not in part]
     letters = "xyz"[: len(required)]
-    if len(required) != len(letters) or not definition:
+    if len(required) != len(letters):
         return ()
     shapes = ["2x3", "3", "2x1"]
     leaves = " ".join(f"{letter}={shape}" for letter, shape in zip(letters, shapes, strict=False))
@@ -72,19 +51,26 @@ POINTWISE: tuple[Op, ...] = (
     _op("rsub(input, other, *, alpha=1)", "other - alpha*input", examples=("rsub(x, y, alpha=2) | x=2x3 y=3",)),
     _op("ldexp(input, other)", "input*2**other"),
     _op("mul(input, other)", "input*other", aliases=("multiply",)),
-    _op("div(input, other)", "input/other", aliases=("divide", "true_divide"), domain={"other": "(0, inf)"}),
+    _op(
+        "div(input, other)",
+        "input/other",
+        aliases=("divide", "true_divide"),
+        domain={"other": "(0, inf)"},
+        remedy=remedies.DIVISOR,
+    ),
     _op(
         "pow(input, exponent)",
         "input**exponent",
         domain=POSITIVE,
         examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
+        remedy=remedies.CLAMP,
     ),
     _op("neg(input)", "-input", aliases=("negative",)),
     _op("positive(input)", "input"),
     # Complex numbers
     _op("real(input)", "input", complex="real(input)"),
     _op("imag(input)", "imag(input)", examples=("imag(x*1j) | x=2x3",)),
-    _op("_imag(input)", "imag(input)", torch="gradcli.execution.kernels.fourier.imaginary"),
+    _op("_imag(input)", "imag(input)", torch=kernel("fourier.imaginary")),
     _op("complex(real, imag)", "real + 1j*imag", examples=("torch.complex(x, y).abs() | x=2x3 y=2x3",)),
     _op(
         "polar(abs, angle)",
@@ -96,10 +82,10 @@ POINTWISE: tuple[Op, ...] = (
     _op("conj_physical(input)", "input", complex="conj(input)"),
     _op("resolve_conj(input)", "input"),
     _op("resolve_neg(input)", "input"),
-    _op("reciprocal(input)", "1/input", domain=POSITIVE),
+    _op("reciprocal(input)", "1/input", domain=POSITIVE, remedy=remedies.CLAMP),
     _op("square(input)", "input**2"),
-    _op("sqrt(input)", "sqrt(input)", domain=POSITIVE),
-    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE),
+    _op("sqrt(input)", "sqrt(input)", domain=POSITIVE, remedy=remedies.ROOT),
+    _op("rsqrt(input)", "1/sqrt(input)", domain=POSITIVE, remedy=remedies.ROOT),
     _op(
         "abs(input)",
         "where(input < 0, -input, input)",
@@ -112,15 +98,26 @@ POINTWISE: tuple[Op, ...] = (
         "addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}
     ),
     _op("lerp(input, end, weight)", "input + weight*(end - input)"),
-    _op("hypot(input, other)", "sqrt(input**2 + other**2)", kinks="logical_and(input == 0, other == 0)"),
+    _op(
+        "hypot(input, other)",
+        "sqrt(input**2 + other**2)",
+        kinks="logical_and(input == 0, other == 0)",
+        remedy=remedies.NORM,
+    ),
     # Exponentials and logarithms
-    _op("exp(input)", "exp(input)"),
-    _op("exp2(input)", "2**input", aliases=("special.exp2",)),
-    _op("expm1(input)", "exp(input) - 1", aliases=("special.expm1",)),
-    _op("log(input)", "log(input)", domain=POSITIVE),
-    _op("log2(input)", "log(input)/log(2)", domain=POSITIVE),
-    _op("log10(input)", "log(input)/log(10)", domain=POSITIVE),
-    _op("log1p(input)", "log(1 + input)", aliases=("special.log1p",), domain=POSITIVE),
+    _op("exp(input)", "exp(input)", remedy=remedies.LARGE),
+    _op("exp2(input)", "2**input", aliases=("special.exp2",), remedy=remedies.LARGE),
+    _op("expm1(input)", "exp(input) - 1", aliases=("special.expm1",), remedy=remedies.LARGE),
+    _op("log(input)", "log(input)", domain=POSITIVE, remedy=remedies.CLAMP_OR_REPLACE),
+    _op("log2(input)", "log(input)/log(2)", domain=POSITIVE, remedy=remedies.CLAMP_OR_REPLACE),
+    _op("log10(input)", "log(input)/log(10)", domain=POSITIVE, remedy=remedies.CLAMP_OR_REPLACE),
+    _op(
+        "log1p(input)",
+        "log(1 + input)",
+        aliases=("special.log1p",),
+        domain=POSITIVE,
+        remedy="keep it away from -1, as in clamp({0}, min=-1 + 1e-12)",
+    ),
     _op(
         "logaddexp(input, other)",
         "where(input > other, input + log(1 + exp(other - input)), other + log(1 + exp(input - other)))",
@@ -145,20 +142,21 @@ POINTWISE: tuple[Op, ...] = (
     _op("sin(input)", "sin(input)"),
     _op("cos(input)", "cos(input)"),
     _op("tan(input)", "tan(input)", domain={"input": "(-1, 1)"}),
-    _op("asin(input)", "asin(input)", aliases=("arcsin",), domain={"input": "(-1, 1)"}),
-    _op("acos(input)", "acos(input)", aliases=("arccos",), domain={"input": "(-1, 1)"}),
+    _op("asin(input)", "asin(input)", aliases=("arcsin",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
+    _op("acos(input)", "acos(input)", aliases=("arccos",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
     _op("atan(input)", "atan(input)", aliases=("arctan",)),
     _op(
         "atan2(input, other)",
         "where(other > 0, atan(input/other), where(input > 0, pi/2 - atan(other/input), where(input < 0, -pi/2 - atan(other/input), atan(input/other) + pi)))",
         aliases=("arctan2",),
+        remedy=remedies.DIVISOR,
     ),
-    _op("sinh(input)", "sinh(input)"),
-    _op("cosh(input)", "cosh(input)"),
+    _op("sinh(input)", "sinh(input)", remedy=remedies.LARGE),
+    _op("cosh(input)", "cosh(input)", remedy=remedies.LARGE),
     _op("tanh(input)", "tanh(input)"),
     _op("asinh(input)", "asinh(input)", aliases=("arcsinh",)),
     _op("acosh(input)", "acosh(input)", aliases=("arccosh",), domain={"input": "(1, inf)"}),
-    _op("atanh(input)", "atanh(input)", aliases=("arctanh",), domain={"input": "(-1, 1)"}),
+    _op("atanh(input)", "atanh(input)", aliases=("arctanh",), domain={"input": "(-1, 1)"}, remedy=remedies.INSIDE),
     # Near 0 the series: its terms are exact where sin(t)/t would cancel in the derivative, and it holds at 0 itself.
     _op(
         "sinc(input)",
@@ -170,9 +168,27 @@ POINTWISE: tuple[Op, ...] = (
     # Special functions
     _op("erf(input)", "erf(input)", aliases=("special.erf",)),
     _op("erfc(input)", "erfc(input)", aliases=("special.erfc",)),
-    _op("erfinv(input)", "erfinv(input)", aliases=("special.erfinv",), domain={"input": "(-1, 1)"}),
-    _op("lgamma(input)", "lgamma(input)", aliases=("special.gammaln",), domain=POSITIVE),
-    _op("digamma(input)", "digamma(input)", aliases=("special.digamma", "special.psi"), domain=POSITIVE),
+    _op(
+        "erfinv(input)",
+        "erfinv(input)",
+        aliases=("special.erfinv",),
+        domain={"input": "(-1, 1)"},
+        remedy=remedies.INSIDE,
+    ),
+    _op(
+        "lgamma(input)",
+        "lgamma(input)",
+        aliases=("special.gammaln",),
+        domain=POSITIVE,
+        remedy=remedies.CLAMP,
+    ),
+    _op(
+        "digamma(input)",
+        "digamma(input)",
+        aliases=("special.digamma", "special.psi"),
+        domain=POSITIVE,
+        remedy=remedies.CLAMP,
+    ),
     _op("special.ndtr(input)", "erfc(-input/sqrt(2))/2"),
     _op(
         "logit(input, eps=None)",
@@ -199,7 +215,7 @@ POINTWISE: tuple[Op, ...] = (
         ),
         overloads=(
             _op("Tensor.where(input, condition, other)", "where(condition, input, other)"),
-            Op("where(condition)", "torch.where", Kind.CONSTANT, "the indices where it is true", "pointwise"),
+            FAMILY.constant("where(condition)", "the indices where it is true"),
         ),
     ),
     _op(

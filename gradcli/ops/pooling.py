@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from gradcli.ops.family import MOVES, Family
 from gradcli.ops.record import Kind, Op
 
-KERNELS = "gradcli.execution.kernels.windows"
-MOVES = "every entry of the result is an entry of an input"
+FAMILY = Family("pooling", "torch.nn.functional", kernels="windows")
 LETTERS = ("i,ai->...a", "ij,ai,bj->...ab", "ijk,ai,bj,ck->...abc")
-
-
-def _composite(signature: str, definition: str, *examples: str, kinks: str | None = None) -> Op:
-    name = signature.partition("(")[0]
-    dotted = f"torch.nn.functional.{name}"
-    return Op(signature, dotted, Kind.COMPOSITE, definition, "pooling", kinks=kinks, examples=examples)
 
 
 def _max_pool(axes: int, *examples: str) -> Op:
     name = f"max_pool{axes}d"
     windows = f"_pool_windows(input, {axes}, kernel_size, stride, padding, dilation, ceil_mode, -inf)"
     options = "kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False"
-    return _composite(
+    return FAMILY.composite(
         f"{name}(input, {options})",
         f"""windows = {windows}
 y = _at(windows, argmax(windows, -1))
@@ -32,7 +26,7 @@ y = _at(windows, argmax(windows, -1))
 def _average(axes: int, override: str, *examples: str) -> Op:
     options = f"kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True{override}"
     divisor = "divisor_override" if override else "None"
-    return _composite(
+    return FAMILY.composite(
         f"avg_pool{axes}d(input, {options})",
         f"""windows = _pool_windows(input, {axes}, kernel_size, stride, padding, 1, ceil_mode, 0)
 sum(windows, -1)/_pool_divisor(input.shape, {axes}, kernel_size, stride, padding, ceil_mode, count_include_pad, {divisor})""",
@@ -42,7 +36,7 @@ sum(windows, -1)/_pool_divisor(input.shape, {axes}, kernel_size, stride, padding
 
 def _adaptive_average(axes: int, *examples: str) -> Op:
     matrices = ", ".join(f"w[{axis}]" for axis in range(axes))
-    return _composite(
+    return FAMILY.composite(
         f"adaptive_avg_pool{axes}d(input, output_size)",
         f"""w = _adaptive_weights(input.shape[-{axes}:], output_size)
 einsum("...{LETTERS[axes - 1]}", input, {matrices})""",
@@ -53,7 +47,7 @@ einsum("...{LETTERS[axes - 1]}", input, {matrices})""",
 def _adaptive_max(axes: int, *examples: str) -> Op:
     name = f"adaptive_max_pool{axes}d"
     windows = f"_adaptive_windows(input, {axes}, output_size)"
-    return _composite(
+    return FAMILY.composite(
         f"{name}(input, output_size, return_indices=False)",
         f"""windows = {windows}
 y = _at(windows, argmax(windows, -1))
@@ -64,7 +58,7 @@ y = _at(windows, argmax(windows, -1))
 
 
 def _power_average(axes: int, *examples: str) -> Op:
-    return _composite(
+    return FAMILY.composite(
         f"lp_pool{axes}d(input, norm_type, kernel_size, stride=None, ceil_mode=False)",
         f"""windows = _pool_windows(input**norm_type, {axes}, kernel_size, stride, 0, 1, ceil_mode, 0)
 d = _pool_divisor(input.shape, {axes}, kernel_size, stride, 0, ceil_mode, True, None)
@@ -74,14 +68,8 @@ d = _pool_divisor(input.shape, {axes}, kernel_size, stride, 0, ceil_mode, True, 
 
 
 def _unpool(axes: int, *examples: str) -> Op:
-    name = f"max_unpool{axes}d"
-    signature = f"{name}(input, indices, kernel_size, stride=None, padding=0, output_size=None)"
-    return Op(signature, f"torch.nn.functional.{name}", Kind.MOVEMENT, MOVES, "pooling", examples=examples)
-
-
-def _helper(signature: str, kind: Kind, definition: str) -> Op:
-    name = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{name}", kind, definition, "pooling")
+    options = "kernel_size, stride=None, padding=0, output_size=None"
+    return FAMILY.movement(f"max_unpool{axes}d(input, indices, {options})", *examples)
 
 
 POOLING: tuple[Op, ...] = (
@@ -114,15 +102,14 @@ POOLING: tuple[Op, ...] = (
     _unpool(1, "F.max_unpool1d(x, tensor([[0, 3]]), 2) | x=1x2"),
     _unpool(2, "F.max_unpool2d(x, tensor([[[0, 3], [8, 10]]]), 2) | x=1x2x2"),
     _unpool(3, "F.max_unpool3d(x, tensor([[[[5]]]]), 2) | x=1x1x1x1"),
-    _helper(
-        "_pool_windows(input, count, kernel_size, stride, padding, dilation, ceil_mode, fill)", Kind.MOVEMENT, MOVES
+    FAMILY.helper(
+        "_pool_windows(input, count, kernel_size, stride, padding, dilation, ceil_mode, fill)", MOVES, Kind.MOVEMENT
     ),
-    _helper("_adaptive_windows(input, count, output_size)", Kind.MOVEMENT, MOVES),
-    _helper(
+    FAMILY.helper("_adaptive_windows(input, count, output_size)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper(
         "_pool_divisor(shape, count, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)",
-        Kind.CONSTANT,
         "how many entries each window counts",
     ),
-    _helper("_adaptive_weights(sizes, output_size)", Kind.CONSTANT, "the averaging matrix of each axis"),
-    _helper("_pool_indices(name, input, *arguments)", Kind.CONSTANT, "where the largest entry of each window stands"),
+    FAMILY.helper("_adaptive_weights(sizes, output_size)", "the averaging matrix of each axis"),
+    FAMILY.helper("_pool_indices(name, input, *arguments)", "where the largest entry of each window stands"),
 )

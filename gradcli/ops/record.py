@@ -12,6 +12,7 @@ class Kind(StrEnum):
     POINTWISE = "pointwise"  # a scalar formula
     COMPOSITE = "composite"  # a program over other ops
     INDEXED = "indexed"  # an entry of the output in index notation
+    EINSUM = "einsum"  # the index notation that the call itself gives, as its first argument
     MOVEMENT = "movement"  # every entry of the output is an entry of an input (or a constant)
     IMPLICIT = "implicit"  # the equation that the output solves
     CONSTANT = "constant"  # its derivative is zero or does not exist: factories, comparisons, integer results
@@ -22,52 +23,80 @@ ALIKE = "alike"
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One op: its names in PyTorch, its callable, its definition, and where random test points come from.
+    """One op: its names in PyTorch, its callable, its definition, and where random test points come from."""
 
-    `signature` is PyTorch's, as text: `softmax(input, dim)`; its name is the op's name. `torch` is the dotted name of
-    the callable, called as the user's program calls it. `definition` reads as its kind demands:
+    signature: str
+    """PyTorch's own, as text: `softmax(input, dim)`. Its name is the op's name; one that begins with `Tensor.` is a
+    method only. A parameter may say what fits it: `max(input, other: Tensor)`, `max(input, dim: int)`."""
+
+    torch: str
+    """The dotted name of the callable, called as the user's program calls it."""
+
+    kind: Kind
+    """How `definition` is to be read."""
+
+    definition: str
+    """What the op is.
 
     - pointwise: a formula over the parameters;
     - composite: a program whose last statement is the result;
-    - indexed: an entry such as `input[..., i, k] * other[..., k, j]`; the indices in `entry` are free, every other one
-      is summed, term by term; `along` names the parameter that says which axis is the last one written;
+    - indexed: an entry such as `input[..., i, k] * other[..., k, j]`; an index that is not in `entry` is summed;
     - implicit: a residual in index notation that vanishes at the result `out`;
-    - movement, constant: a sentence, because the callable itself is the definition.
+    - einsum, movement, constant: a sentence, because the call or the callable itself is the definition."""
 
-    `kinks` is a condition over the parameters that holds where the derivative is one-sided, `discontinuities` one that holds
-    where the value jumps, so that there is no derivative. `domain` gives the interval
-    or the kind of matrix that a parameter is drawn from (`(0, inf)`, `invertible`). `examples` are programs with the
-    shapes of their leaves: `softmax(x, dim=-1) | x=2x3`.
-
-    `symmetric` names parameters that are symmetric matrices, of which PyTorch may read one triangle alone: the gradient
-    is that of the symmetric part. `convention` says in what else PyTorch's gradient is, by intent, not the derivative.
-
-    `complex` is the definition where an argument is complex: a program, or a formula for a pointwise op; `ALIKE` says
-    that the definition holds for complex numbers as it stands. Without one, a composite op is one of real numbers.
-    Formulas and entries without one are taken as they stand: they hold where they use analytic functions alone, and
-    those that compare values are refused. What moves real data moves complex data.
-
-    `overloads` are PyTorch's other signatures of the same name, each a record of its own: `var(input, unbiased)`. The
-    first that a call fits is the one that is meant. A parameter may say what fits it: `max(input, other: Tensor)`,
-    `max(input, dim: int)`. One whose name begins with `Tensor.` is a method only: `Tensor.where(input, condition)`.
-    """
-
-    signature: str
-    torch: str
-    kind: Kind
-    definition: str
     family: str
+    """The heading under which the op is listed."""
+
     entry: str = ""
+    """The free indices of an indexed or implicit definition: every other one is summed, term by term."""
+
     along: str | None = None
+    """The parameter of an indexed op that says which axis is the last one written."""
+
     aliases: tuple[str, ...] = ()
+    """PyTorch's other names of the same function."""
+
     domain: dict[str, str] = field(default_factory=dict)
+    """The interval, or the kind of matrix, that a parameter is drawn from: `(0, inf)`, `invertible`."""
+
     kinks: str | None = None
+    """A condition over the parameters that holds where the derivative is one-sided."""
+
     discontinuities: str | None = None
+    """A condition over the parameters that holds where the value jumps, so that there is no derivative."""
+
     symmetric: tuple[str, ...] = ()
+    """Parameters that are symmetric matrices, of which PyTorch may read only one triangle: the gradient is that of the
+    symmetric part."""
+
     convention: str | None = None
+    """In what else PyTorch's gradient is, by intent, not the derivative."""
+
     examples: tuple[str, ...] = ()
+    """Programs with the shapes of their leaves: `softmax(x, dim=-1) | x=2x3`."""
+
     overloads: tuple[Op, ...] = ()
+    """PyTorch's other signatures of the same name, each a record: `var(input, unbiased)`. A call means the first that
+    fits."""
+
     complex: str | None = None
+    """The definition if an argument is complex: a program, or a formula for a pointwise op; `ALIKE` says that
+    `definition` holds for complex numbers as it stands. Without one, a composite op is one of real numbers. Formulas
+    and entries without one are taken as they stand: they hold if they use only analytic functions, and those that
+    compare values are refused. What moves real data moves complex data."""
+
+    fields: tuple[str, ...] = ()
+    """The fields of the named tuple that PyTorch returns: `("values", "indices")`."""
+
+    product: tuple[str, str] | None = None
+    """The two operands that a matrix product multiplies. The result's last two axes are the product's own; those before
+    them broadcast."""
+
+    formula: str | None = None
+    """The value of a constant op as a formula, if it has one."""
+
+    remedy: str | None = None
+    """How to avoid a NaN or an infinity that the op makes; {0} and {1} are its first and second operand."""
 
     @property
     def name(self) -> str:

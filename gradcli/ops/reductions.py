@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
-from gradcli.ops.composite import composite
-from gradcli.ops.record import ALIKE, Kind, Op
+from gradcli.ops import remedies
+from gradcli.ops.family import Family, kernel
+from gradcli.ops.record import ALIKE, Op
 
-_composite = partial(composite, "reductions")
+FAMILY = Family("reductions")
 
 VAR = "var(input, dim, correction=correction, keepdim=keepdim)"
 STD = "std(input, dim, correction=correction, keepdim=keepdim)"
 
 
-def _spread(name: str, definition: str, kinks: str | None = None, complex: str = ALIKE) -> Op:  # noqa: A002 (as in Op)
+def _spread(name: str, definition: str, *, remedy: str | None = None, **more: Any) -> Op:
     """Return `var` or a relative of it: PyTorch still takes `unbiased`, by its place or its name."""
     first = "[0]" if name.endswith("_mean") else ""
     both = f"a, b = {name}(x, 0, correction=0); a*b | x=4x2"
-    return _composite(
+    return FAMILY.composite(
         f"{name}(input, dim: ints = None, *, correction=1, keepdim=False)",
         definition,
         f"{name}(x){first} | x=2x3",
         both if first else f"{name}(x, dim=0, correction=0) | x=4x2",
         f"{name}(x, False){first} | x=2x3",
         f"{name}(x, 1, unbiased=False, keepdim=True){first} | x=2x3",
-        kinks=kinks,
-        complex=complex,
+        remedy=remedy,
         overloads=(
-            _composite(
-                f"{name}(input, unbiased: bool)", f"{name}(input, correction=1 if unbiased else 0)", complex=ALIKE
+            FAMILY.composite(
+                f"{name}(input, unbiased: bool)",
+                f"{name}(input, correction=1 if unbiased else 0)",
+                complex=ALIKE,
+                remedy=remedy,
             ),
-            _composite(
+            FAMILY.composite(
                 f"{name}(input, dim: ints, unbiased: bool = True, keepdim=False)",
                 f"{name}(input, dim, correction=1 if unbiased else 0, keepdim=keepdim)",
                 complex=ALIKE,
+                remedy=remedy,
             ),
         ),
+        **{"complex": ALIKE, **more},
     )
 
 
 def _extreme(name: str, pointwise: str) -> Op:
     """Return `max` or `min`: of all entries, along an axis with the indices, or of two tensors."""
     sign = 1 if name == "max" else -1
-    return _composite(
+    return FAMILY.composite(
         f"{name}(input)",
         f"_at(_rows(input, None), arg{name}(_rows(input, None), -1))",
         f"{name}(x) | x=2x3",
@@ -51,12 +56,13 @@ def _extreme(name: str, pointwise: str) -> Op:
         f"{name}(x, y) | x=2x3 y=3",
         kinks=f"_tied(input, None, {sign})",
         overloads=(
-            _composite(
+            FAMILY.composite(
                 f"{name}(input, dim: int, keepdim=False)",
                 f"v, i = {name}(detach(input), dim, True); y = gather(input, dim, i); (y, i) if keepdim else (squeeze(y, dim), squeeze(i, dim))",
                 kinks=f"_tied(input, dim, {sign})",
+                fields=("values", "indices"),
             ),
-            _composite(f"{name}(input, other: Tensor)", f"{pointwise}(input, other)"),
+            FAMILY.composite(f"{name}(input, other: Tensor)", f"{pointwise}(input, other)"),
         ),
     )
 
@@ -68,33 +74,30 @@ else:
 y"""
 
 REDUCTIONS: tuple[Op, ...] = (
-    Op(
+    FAMILY.indexed(
         "sum(input, dim=None, keepdim=False)",
-        "torch.sum",
-        Kind.INDEXED,
         "input[..., k]",
-        "reductions",
+        "sum(x) | x=2x3",
+        "x.sum(dim=0) | x=2x3",
+        "sum(x, dim=(0, 2), keepdim=True) | x=2x3x2",
         along="dim",
-        examples=("sum(x) | x=2x3", "x.sum(dim=0) | x=2x3", "sum(x, dim=(0, 2), keepdim=True) | x=2x3x2"),
     ),
-    Op(
+    FAMILY.indexed(
         "cumsum(input, dim)",
-        "torch.cumsum",
-        Kind.INDEXED,
         "(k <= i)*input[..., k]",
-        "reductions",
+        "cumsum(x, dim=0) | x=4",
+        "cumsum(x, dim=0) | x=3x2",
         entry="i",
         along="dim",
-        examples=("cumsum(x, dim=0) | x=4", "cumsum(x, dim=0) | x=3x2"),
     ),
-    _composite(
+    FAMILY.composite(
         "mean(input, dim=None, keepdim=False)",
         "sum(input, dim, keepdim)*(numel(sum(input, dim))/numel(input))",
         "mean(x) | x=2x3",
         "mean(x, dim=1, keepdim=True) | x=2x3",
         complex=ALIKE,
     ),
-    _composite(
+    FAMILY.composite(
         "prod(input, dim=None, keepdim=False)",
         """x = _rows(input, dim)
 while x.shape[-1] > 1:
@@ -113,22 +116,22 @@ n = numel(input)/numel(sum(input, dim))
 sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         complex=f"{VAR.replace('input', 'real(input)')} + {VAR.replace('input', 'imag(input)')}",
     ),
-    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0"),
+    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0", remedy=remedies.NORM),
     _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
     _spread("std_mean", f"({STD}, mean(input, dim, keepdim))"),
-    _composite(
+    FAMILY.composite(
         "nansum(input, dim=None, keepdim=False)",
         "sum(where(isnan(input), 0, input), dim, keepdim)",
         "nansum(x) | x=2x3",
         "nansum(x, dim=1, keepdim=True) | x=2x3",
     ),
-    _composite(
+    FAMILY.composite(
         "nanmean(input, dim=None, keepdim=False)",
         "missing = isnan(input); sum(where(missing, 0, input), dim, keepdim)/sum(logical_not(missing), dim, keepdim)",
         "nanmean(x) | x=2x3",
         "nanmean(x, dim=(0, 1)) | x=2x3",
     ),
-    _composite(
+    FAMILY.composite(
         "sum_to_size(input, *size)",
         "axes = _broadcast_axes(input, size); reshape(input if axes == () else sum(_rows(input, axes), -1), size)",
         "x.sum_to_size(2, 1) | x=2x3",
@@ -137,7 +140,7 @@ sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         torch="torch.Tensor.sum_to_size",
         complex=ALIKE,
     ),
-    _composite(
+    FAMILY.composite(
         "dist(input, other, p=2)",
         "linalg.vector_norm(input - other, p)",
         "dist(x, y) | x=2x3 y=3",
@@ -145,7 +148,7 @@ sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         complex=ALIKE,
     ),
     # The factor that PyTorch takes is a little too small, lest rounding leave a norm above the largest one allowed.
-    _composite(
+    FAMILY.composite(
         "renorm(input, p, dim, maxnorm)",
         """x = movedim(input, dim, 0)
 y = reshape(x, (x.shape[0], -1))
@@ -155,7 +158,7 @@ movedim(reshape(where(n > maxnorm, y*(maxnorm/(n + 1e-7)), y), x.shape), 0, dim)
         "renorm(x, 1, 1, 0.5) | x=2x3x2",
         discontinuities="x = movedim(input, dim, 0); any(linalg.vector_norm(reshape(x, (x.shape[0], -1)), p, 1) == maxnorm)",
     ),
-    _composite(
+    FAMILY.composite(
         "cov(input, *, correction=1, fweights=None, aweights=None)",
         """x = input if input.ndim == 2 else reshape(input, (1, -1))
 w = ones(x.shape[1]) if fweights is None else fweights
@@ -168,27 +171,27 @@ y if x.shape[0] > 1 else reshape(y, ())""",
         "cov(x, correction=0) | x=5",
         "cov(x, fweights=tensor([1, 2, 1]), aweights=w**2) | x=2x3 w=3",
     ),
-    _composite(
+    FAMILY.composite(
         "corrcoef(input)",
         """c = cov(input)
 s = sqrt(diagonal(c) if c.ndim == 2 else c)
 c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         "corrcoef(x)[0, 1:] | x=3x4",
     ),
-    _composite(
+    FAMILY.composite(
         "logsumexp(input, dim, keepdim=False)",
         "m = amax(detach(input), dim, True); y = log(sum(exp(input - m), dim, True)) + m; reshape(y, sum(input, dim, keepdim).shape)",
         "logsumexp(x, dim=0) | x=3x2",
         "logsumexp(x, dim=(0, 1), keepdim=True) | x=3x2",
         aliases=("special.logsumexp",),
     ),
-    _composite(
+    FAMILY.composite(
         "amax(input, dim=None, keepdim=False)",
         "reshape(_at(_rows(input, dim), argmax(_rows(input, dim), -1)), sum(input, dim, keepdim).shape)",
         "amax(x, dim=1) | x=2x5",
         kinks="_tied(input, dim, 1)",
     ),
-    _composite(
+    FAMILY.composite(
         "amin(input, dim=None, keepdim=False)",
         "reshape(_at(_rows(input, dim), argmin(_rows(input, dim), -1)), sum(input, dim, keepdim).shape)",
         "amin(x, dim=1) | x=2x5",
@@ -196,22 +199,14 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
     ),
     _extreme("max", "maximum"),
     _extreme("min", "minimum"),
-    Op(
+    FAMILY.constant(
         "_broadcast_axes(input, size)",
-        "gradcli.execution.kernels.arrange.broadcast_axes",
-        Kind.CONSTANT,
         "the axes along which a tensor of a size would have to be broadcast",
-        "reductions",
+        torch=kernel("arrange.broadcast_axes"),
     ),
-    Op("is_tensor(obj)", "torch.is_tensor", Kind.CONSTANT, "whether it is a tensor", "reductions"),
-    Op(
-        "_tied(input, dim, sign)",
-        "gradcli.execution.kernels.general.tied",
-        Kind.CONSTANT,
-        "where the extreme value stands twice",
-        "reductions",
-    ),
-    _composite(
+    FAMILY.constant("is_tensor(obj)", "whether it is a tensor"),
+    FAMILY.constant("_tied(input, dim, sign)", "where the extreme value stands twice", torch=kernel("general.tied")),
+    FAMILY.composite(
         "norm(input, p='fro', dim=None, keepdim=False)",
         "vector_norm(input, 2 if p == 'fro' else p, dim, keepdim)",
         "norm(x) | x=4",
@@ -220,11 +215,10 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         kinks="False if p == 0 else (amin(abs(input), dim, True) if p != 'fro' and p < 0 else amax(abs(input), dim, True)) == 0",
         discontinuities="any(input == 0) if p == 0 else False",
         complex=ALIKE,
+        remedy=remedies.NORM,
     ),
-    Op(
+    FAMILY.composite(
         "linalg.vector_norm(x, ord=2, dim=None, keepdim=False)",
-        "torch.linalg.vector_norm",
-        Kind.COMPOSITE,
         """m = amax(abs(detach(x)), dim, True)
 p = 1 if ord == 0 or ord == inf or ord == -inf else ord if ord > 0 else -ord
 if any(logical_and(m > 0, logical_or(m**p < 1e-200, m**p > 1e200))):
@@ -243,34 +237,20 @@ elif ord == 2:
 else:
     y = sum(abs(x)**ord, dim, keepdim)**(1/ord)
 y""",
-        "reductions",
+        "torch.linalg.vector_norm(x) | x=2x3",
+        "torch.linalg.vector_norm(x, 3) | x=4",
+        "torch.linalg.vector_norm(x, 1, dim=0) | x=2x3",
+        "torch.linalg.vector_norm(x, inf) | x=4",
+        "torch.linalg.vector_norm(x, -inf) | x=4",
+        "torch.linalg.vector_norm(x, 0)*x | x=4",
         kinks="False if ord == 0 else amin(abs(x), dim, True) == 0 if ord < 0 else amax(abs(x), dim, True) == 0",
         discontinuities="any(x == 0) if ord == 0 else False",
-        examples=(
-            "torch.linalg.vector_norm(x) | x=2x3",
-            "torch.linalg.vector_norm(x, 3) | x=4",
-            "torch.linalg.vector_norm(x, 1, dim=0) | x=2x3",
-            "torch.linalg.vector_norm(x, inf) | x=4",
-            "torch.linalg.vector_norm(x, -inf) | x=4",
-            "torch.linalg.vector_norm(x, 0)*x | x=4",
-        ),
         complex=MODULUS,
+        remedy=remedies.NORM,
     ),
-    Op(
-        "argmax(input, dim=None, keepdim=False)",
-        "torch.argmax",
-        Kind.CONSTANT,
-        "the index of the largest entry",
-        "reductions",
-    ),
-    Op(
-        "argmin(input, dim=None, keepdim=False)",
-        "torch.argmin",
-        Kind.CONSTANT,
-        "the index of the smallest entry",
-        "reductions",
-    ),
-    Op("all(input, dim=None, keepdim=False)", "torch.all", Kind.CONSTANT, "whether every entry is true", "reductions"),
-    Op("any(input, dim=None, keepdim=False)", "torch.any", Kind.CONSTANT, "whether some entry is true", "reductions"),
-    Op("numel(input)", "torch.numel", Kind.CONSTANT, "the number of entries", "reductions"),
+    FAMILY.constant("argmax(input, dim=None, keepdim=False)", "the index of the largest entry"),
+    FAMILY.constant("argmin(input, dim=None, keepdim=False)", "the index of the smallest entry"),
+    FAMILY.constant("all(input, dim=None, keepdim=False)", "whether every entry is true"),
+    FAMILY.constant("any(input, dim=None, keepdim=False)", "whether some entry is true"),
+    FAMILY.constant("numel(input)", "the number of entries"),
 )

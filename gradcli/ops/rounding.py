@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from functools import partial
+from gradcli.ops import remedies
+from gradcli.ops.family import Family
+from gradcli.ops.record import Op
 
-from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
-
-_op = partial(composite, "rounding")
-
-
-def _helper(signature: str, kernel: str, definition: str) -> Op:
-    return Op(signature, f"gradcli.execution.kernels.rounding.{kernel}", Kind.CONSTANT, definition, "rounding")
-
+FAMILY = Family("rounding", kernels="rounding")
 
 ROUNDING: tuple[Op, ...] = (
-    _op(
+    FAMILY.composite(
         "fmod(input, other)",
         "input - _steps(input, other, 'trunc')*other",
         "fmod(x, 0.7) | x=2x3",
         "fmod(x, y) | x=2x3 y=3",
         discontinuities="logical_and(fmod(input, other) == 0, input != 0)",
+        remedy=remedies.DIVISOR,
     ),
-    _op(
+    FAMILY.composite(
         "remainder(input, other)",
         "input - _steps(input, other, 'floor')*other",
         "remainder(x, 0.7) | x=2x3",
         "remainder(x, y) | x=2x3 y=3",
         discontinuities="remainder(input, other) == 0",
+        remedy=remedies.DIVISOR,
     ),
-    _op(
+    FAMILY.composite(
         "frac(input)",
         "input - trunc(input)",
         "frac(x) | x=2x3",
         discontinuities="logical_and(input == trunc(input), input != 0)",
     ),
-    _op(
+    FAMILY.composite(
         "frexp(input)",
         "e = _exponent(input); (input*exp2(-e), e)",
         "frexp(x).mantissa | x=2x3",
         discontinuities="abs(frexp(input)[0]) == 0.5",
+        fields=("mantissa", "exponent"),
     ),
-    _op(
+    FAMILY.composite(
         "copysign(input, other)",
         "where(signbit(input) == _signbit(other), input, -input)",
         "copysign(x, y) | x=2x3 y=3",
@@ -49,17 +46,17 @@ ROUNDING: tuple[Op, ...] = (
         kinks="input == 0",
         discontinuities="logical_and(other == 0, input != 0) if is_tensor(other) else False",
     ),
-    _op(
+    FAMILY.composite(
         "nextafter(input, other)",
         "input + _last_bit(input, other)",
         "nextafter(x, y) | x=2x3 y=3",
     ),
-    _op(
+    FAMILY.composite(
         "nan_to_num(input, nan=0.0, posinf=None, neginf=None)",
         "where(isfinite(input), input, nan_to_num(detach(input), nan, posinf, neginf))",
         "nan_to_num(x) | x=2x3",
     ),
-    _op(
+    FAMILY.composite(
         "float_power(input, exponent)",
         "pow(input, exponent)",
         "float_power(x, 2) | x=2x3",
@@ -67,8 +64,8 @@ ROUNDING: tuple[Op, ...] = (
         "float_power(2, x) | x=3",
         domain={"input": "(0, inf)"},
     ),
-    _helper("_steps(input, other, rounding)", "steps", "how often the divisor is taken away"),
-    _helper("_exponent(input)", "exponent", "the exponent of a floating-point number"),
-    _helper("_signbit(input)", "signbit", "whether it is negative, or -0"),
-    _helper("_last_bit(input, other)", "last_bit", "the distance to the next number"),
+    FAMILY.helper("_steps(input, other, rounding)", "how often the divisor is taken away"),
+    FAMILY.helper("_exponent(input)", "the exponent of a floating-point number"),
+    FAMILY.helper("_signbit(input)", "whether it is negative, or -0"),
+    FAMILY.helper("_last_bit(input, other)", "the distance to the next number"),
 )

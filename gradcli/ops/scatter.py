@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
-from gradcli.ops.composite import composite
+from gradcli.ops.family import Family
 from gradcli.ops.record import Kind, Op
 
-_op = partial(composite, "scatter")
-
-KERNELS = "gradcli.execution.kernels.scatter"
+FAMILY = Family("scatter", kernels="scatter")
 WRITTEN = "every entry of the result is an entry of an input; the last one written counts"
 
 # What `scatter_reduce` and `index_reduce` have in common: `s` are the entries, `t` the positions they are written to.
@@ -38,14 +36,8 @@ elif reduce == 'prod':
 reshape(y, input.shape)"""
 
 
-def _write(signature: str, *examples: str, torch: str = "", overloads: tuple[Op, ...] = ()) -> Op:
-    dotted = torch or f"torch.{signature.partition('(')[0]}"
-    return Op(signature, dotted, Kind.MOVEMENT, WRITTEN, "scatter", examples=examples, overloads=overloads)
-
-
-def _helper(signature: str, definition: str, kind: Kind = Kind.CONSTANT, entry: str = "") -> Op:
-    kernel = signature.partition("(")[0].removeprefix("_")
-    return Op(signature, f"{KERNELS}.{kernel}", kind, definition, "scatter", entry=entry)
+def _write(signature: str, *examples: str, **more: Any) -> Op:
+    return FAMILY.movement(signature, *examples, definition=WRITTEN, **more)
 
 
 SCATTER: tuple[Op, ...] = (
@@ -57,14 +49,14 @@ SCATTER: tuple[Op, ...] = (
         overloads=(_write("scatter(input, dim, index, value)"),),
     ),
     _write("index_copy(input, dim, index, source)", "index_copy(x, 1, tensor([2, 0]), y) | x=2x3 y=2x2"),
-    _op(
+    FAMILY.composite(
         "scatter_add(input, dim, index, src)",
         """t = _positions(input, dim, index)
 input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(input),)), input.shape)""",
         "scatter_add(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y) | x=2x3 y=2x3",
         "x.scatter_add(1, tensor([[0, 0], [2, 0]]), y) | x=2x3 y=2x2",
     ),
-    _op(
+    FAMILY.composite(
         "scatter_reduce(input, dim, index, src, reduce, *, include_self=True)",
         f"t = _positions(input, dim, index); s = reshape(_within(src, index), (-1,))\n{REDUCED}",
         'scatter_reduce(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y, "sum") | x=2x3 y=2x3',
@@ -73,21 +65,21 @@ input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(inpu
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amax") | x=4 y=3',
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amin", include_self=False) | x=4 y=3',
     ),
-    _op(
+    FAMILY.composite(
         "index_add(input, dim, index, source, *, alpha=1)",
         """t = _places(input, dim, index)
 input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), input.shape)""",
         "index_add(x, 0, tensor([1, 1]), y) | x=2x3 y=2x3",
         "x.index_add(1, tensor([2, 0]), y, alpha=2) | x=2x3 y=2x2",
     ),
-    _op(
+    FAMILY.composite(
         "index_reduce(input, dim, index, source, reduce, *, include_self=True)",
         f"t = _places(input, dim, index); s = reshape(source, (-1,))\n{REDUCED}",
         'index_reduce(x, 0, tensor([1, 1]), y, "prod") | x=2x3 y=2x3',
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "mean") | x=2x3 y=2x3',
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "amin", include_self=False) | x=2x3 y=2x3',
     ),
-    _op(
+    FAMILY.composite(
         "index_put(input, indices, values, accumulate=False)",
         """t = _indexed(input, indices)
 if accumulate:
@@ -99,7 +91,7 @@ y""",
         "index_put(x, (tensor([1, 0]),), y) | x=2x3 y=3",
         "x.index_put((tensor([1, 1]), tensor([0, 0])), y, accumulate=True) | x=2x3 y=2",
     ),
-    _op(
+    FAMILY.composite(
         "put(input, index, source, accumulate=False)",
         """if accumulate:
     t = _wrapped(input, index)
@@ -112,12 +104,12 @@ y""",
     ),
     _write("_index_put(input, indices, values)", torch="torch.index_put"),
     _write("_put(input, index, source)", torch="torch.Tensor.put"),
-    _helper("_within(input, index)", "the entries that have an index", Kind.MOVEMENT),
-    _helper("_grouped(input, targets, size, fill)", "a row for each target, filled up", Kind.MOVEMENT),
-    _helper("_summed_into(input, targets, size)", "delta(i, targets[j])*input[j]", Kind.INDEXED, entry="i"),
-    _helper("_counted(targets, size)", "how many entries are written to each position"),
-    _helper("_positions(input, dim, index)", "the flat positions that `scatter` writes to"),
-    _helper("_places(input, dim, index)", "the flat positions that `index_add` writes to"),
-    _helper("_indexed(input, indices)", "the flat positions that `index_put` writes to"),
-    _helper("_wrapped(input, index)", "the flat positions that `put` writes to"),
+    FAMILY.helper("_within(input, index)", "the entries that have an index", Kind.MOVEMENT),
+    FAMILY.helper("_grouped(input, targets, size, fill)", "a row for each target, filled up", Kind.MOVEMENT),
+    FAMILY.helper("_summed_into(input, targets, size)", "delta(i, targets[j])*input[j]", Kind.INDEXED, entry="i"),
+    FAMILY.helper("_counted(targets, size)", "how many entries are written to each position"),
+    FAMILY.helper("_positions(input, dim, index)", "the flat positions that `scatter` writes to"),
+    FAMILY.helper("_places(input, dim, index)", "the flat positions that `index_add` writes to"),
+    FAMILY.helper("_indexed(input, indices)", "the flat positions that `index_put` writes to"),
+    FAMILY.helper("_wrapped(input, index)", "the flat positions that `put` writes to"),
 )

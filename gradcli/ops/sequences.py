@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from gradcli.ops.family import Family
+from gradcli.ops.record import ALIKE, Op
 
-from gradcli.ops.composite import composite
-from gradcli.ops.record import ALIKE, Kind, Op
-
-_op = partial(composite, "sequences")
-
-KERNELS = "gradcli.execution.kernels.arrange"
+FAMILY = Family("sequences", kernels="arrange")
 
 # Every prefix at once by doubling: no division, so that an entry may be zero.
 RUNNING = """x = movedim(input, dim, -1) if input.ndim > 0 else reshape(input, (1,))
@@ -43,32 +39,32 @@ result"""
 
 
 def _integral(name: str, result: str) -> Op:
-    return _op(
+    return FAMILY.composite(
         f"{name}(y, *, dx=1, dim=-1)",
         STEPS + result,
         f"{name}(y) | y=2x4",
         f"{name}(y, dx=0.5, dim=0) | y=3x2",
         f"{name}(y, x) | y=2x4 x=4",
         f"{name}(y, x, dim=0) | y=3x2 x=3x2",
-        overloads=(_op(f"{name}(y, x: Tensor, *, dim=-1)", WIDTHS + result),),
+        overloads=(FAMILY.composite(f"{name}(y, x: Tensor, *, dim=-1)", WIDTHS + result),),
     )
 
 
 SEQUENCES: tuple[Op, ...] = (
-    _op(
+    FAMILY.composite(
         "cumprod(input, dim)",
         RUNNING.format(combine="x[..., k:]*x[..., :x.shape[-1] - k]"),
         "cumprod(x, 0) | x=5",
         "cumprod(x, dim=1) | x=2x4",
         complex=ALIKE,
     ),
-    _op(
+    FAMILY.composite(
         "logcumsumexp(input, dim)",
         RUNNING.format(combine="logaddexp(x[..., k:], x[..., :x.shape[-1] - k])"),
         "logcumsumexp(x, 0) | x=5",
         "logcumsumexp(x, dim=1) | x=2x4",
     ),
-    _op(
+    FAMILY.composite(
         "linalg.vander(x, *, N=None)",
         """x = x if x.ndim > 0 else reshape(x, (1,))
 n = x.shape[-1] if N is None else N
@@ -78,7 +74,7 @@ cumprod(cat([ones(x.shape + (1,)), powers], -1), -1)""",
         "torch.linalg.vander(x, N=4) | x=2x3",
         complex=ALIKE,
     ),
-    _op(
+    FAMILY.composite(
         "vander(x, N=None, increasing=False)",
         """n = x.shape[0] if N is None else N
 powers = x.unsqueeze(-1).expand((x.shape[0], n))
@@ -88,7 +84,7 @@ rows if increasing else rows.flip(-1)""",
         "vander(detach(x), 4)*y | x=3 y=3x4",
         "vander(detach(x), 2, True)*y | x=3 y=3x2",
     ),
-    _op(
+    FAMILY.composite(
         "diff(input, n=1, dim=-1, prepend=None, append=None)",
         """x = input if prepend is None else cat([prepend, input], dim)
 x = x if append is None else cat([x, append], dim)
@@ -101,7 +97,7 @@ x""",
         "diff(x, prepend=y, append=y) | x=2x3 y=2x1",
         complex=ALIKE,
     ),
-    _op(
+    FAMILY.composite(
         "gradient(input, *, spacing: scalar = None, dim=None, edge_order=1)",
         SLOPES.format(points="arange(x.shape[-1])*(1 if spacing is None else spacing)"),
         "gradient(x)[0] | x=5",
@@ -109,7 +105,7 @@ x""",
         "a, b = gradient(x, dim=(1, 0), spacing=[y, z]); a*b | x=3x4 y=4 z=3",
         "a, b = gradient(x, spacing=[0.5, 2]); a*b | x=3x4",
         overloads=(
-            _op(
+            FAMILY.composite(
                 "gradient(input, *, spacing: list, dim=None, edge_order=1)",
                 SLOPES.format(
                     points="spacing[place] if is_tensor(spacing[place]) else arange(x.shape[-1])*spacing[place]"
@@ -120,12 +116,6 @@ x""",
     _integral("trapezoid", "sum(areas, -1)"),
     _integral("trapz", "sum(areas, -1)"),
     _integral("cumulative_trapezoid", "movedim(cumsum(areas, -1), -1, dim)"),
-    Op(
-        "_axes(input, dim)",
-        f"{KERNELS}.axes",
-        Kind.CONSTANT,
-        "the axes that `dim` means, None meaning all",
-        "sequences",
-    ),
-    Op("_count(items)", f"{KERNELS}.count", Kind.CONSTANT, "how many there are", "sequences"),
+    FAMILY.helper("_axes(input, dim)", "the axes that `dim` means, None meaning all"),
+    FAMILY.helper("_count(items)", "how many there are"),
 )

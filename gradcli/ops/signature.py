@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
@@ -12,6 +11,7 @@ from gradcli.errors import ProgramError, Span
 from gradcli.language.program import Call, Expression, Sequence
 from gradcli.language.words import shorten
 from gradcli.ops.record import Op
+from gradcli.phrases import did_you_mean
 
 Default: TypeAlias = "int | float | bool | str | tuple[object, ...] | None"
 
@@ -156,8 +156,7 @@ def _find(name: str, parameters: tuple[Parameter, ...], op: Op, value: Expressio
     found = known.get(name) or known.get(_SYNONYMS.get(name, ""))
     if found is not None:
         return found
-    near = difflib.get_close_matches(shorten(name), known, 1, 0.6)
-    hint = f"did you mean '{near[0]}'? {_usage(op)}" if near else _usage(op)
+    hint = did_you_mean(shorten(name), known, _usage(op), then=_usage(op))
     raise _error(f"{op.name}() has no argument '{shorten(name)}'", value.span, hint)
 
 

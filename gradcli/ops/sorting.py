@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from gradcli.ops.family import Family
+from gradcli.ops.record import Op
 
-from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
-
-_op = partial(composite, "sorting")
+FAMILY = Family("sorting", kernels="order")
+CHOSEN = ("values", "indices")
 
 
 def _choice(signature: str, chosen: str, *examples: str, kinks: bool = True, discontinuities: bool = False) -> Op:
     """Return an op that chooses one entry of each row; `chosen` gives the values and the indices, with their axis."""
     twice = f"m = _twice(input, dim, {chosen}[0]); m if keepdim else squeeze(m, dim)"
     inner = chosen.replace("input", "detach(input)")
-    return _op(
+    return FAMILY.composite(
         signature,
         f"""v, i = {inner}
 y = gather(input, dim, i)
@@ -22,24 +21,26 @@ y = gather(input, dim, i)
         *examples,
         kinks=twice if kinks else None,
         discontinuities=twice if discontinuities else None,
+        fields=CHOSEN,
     )
 
 
 def _sorted(signature: str, call: str, *examples: str, overloads: tuple[Op, ...] = ()) -> Op:
     """Return an op whose values are entries along `dim`, in an order; `call` gives the values and the indices."""
-    return _op(
+    return FAMILY.composite(
         signature,
         f"v, i = {call.replace('input', 'detach(input)')}; (gather(input, dim, i), i)",
         *examples,
         kinks=f"_twice(input, dim, {call}[0])",
         overloads=overloads,
+        fields=CHOSEN,
     )
 
 
 def _median(name: str) -> Op:
     """Return `median` or `nanmedian`: of all entries, or along an axis with the indices."""
     along = _choice(f"{name}(input, dim: int, keepdim=False)", f"{name}(input, dim, True)")
-    return _op(
+    return FAMILY.composite(
         f"{name}(input)",
         f"m = {name}(detach(input)); mean(masked_select(input, input == m))",
         f"{name}(x) | x=5",
@@ -74,16 +75,12 @@ WHOLE_RANK = "r = _last_rank(_rows(input, dim), {skip})*reshape(q, (-1,)) if is_
 
 
 def _quantile(name: str, skip: str, *examples: str) -> Op:
-    return _op(
+    return FAMILY.composite(
         f"{name}(input, q, dim=None, keepdim=False, *, interpolation='linear')",
         QUANTILE.replace("skip", skip),
         *examples,
         kinks=WHOLE_RANK.format(skip=skip),
     )
-
-
-def _helper(signature: str, kernel: str, definition: str) -> Op:
-    return Op(signature, f"gradcli.execution.kernels.order.{kernel}", Kind.CONSTANT, definition, "sorting")
 
 
 SORTING: tuple[Op, ...] = (
@@ -100,7 +97,7 @@ SORTING: tuple[Op, ...] = (
             ),
         ),
     ),
-    _op("msort(input)", "sort(input, 0)[0]", "msort(x) | x=4x2"),
+    FAMILY.composite("msort(input)", "sort(input, 0)[0]", "msort(x) | x=4x2"),
     _sorted(
         "topk(input, k, dim=-1, largest=True, sorted=True)",
         "topk(input, k, dim, largest, sorted)",
@@ -117,25 +114,28 @@ SORTING: tuple[Op, ...] = (
     ),
     _median("median"),
     _median("nanmedian"),
-    _op(
+    FAMILY.composite(
         "cummax(input, dim)",
         "v, i = cummax(detach(input), dim); (gather(input, dim, i), i)",
         "cummax(x, 0).values | x=5",
         "cummax(x, dim=1)[0] | x=2x4",
         kinks="_tied_so_far(input, dim, 1)",
+        fields=CHOSEN,
     ),
-    _op(
+    FAMILY.composite(
         "cummin(input, dim)",
         "v, i = cummin(detach(input), dim); (gather(input, dim, i), i)",
         "cummin(x, 0)[0] | x=5",
         "cummin(x, dim=1)[0] | x=2x4",
         kinks="_tied_so_far(input, dim, -1)",
+        fields=CHOSEN,
     ),
-    _op(
+    FAMILY.composite(
         "aminmax(input, *, dim=None, keepdim=False)",
         "(amin(input, dim, keepdim), amax(input, dim, keepdim))",
         "a, b = aminmax(x); a*b | x=2x3",
         "aminmax(x, dim=1, keepdim=True).max | x=2x3",
+        fields=("min", "max"),
     ),
     _quantile(
         "quantile",
@@ -146,8 +146,8 @@ SORTING: tuple[Op, ...] = (
         'quantile(x, 0.6, interpolation="nearest") | x=4',
     ),
     _quantile("nanquantile", "True", "nanquantile(x, 0.3, 0) | x=5x2"),
-    _helper("_twice(input, dim, values)", "twice", "where a value stands more than once in its row"),
-    _helper("_tied_so_far(input, dim, sign)", "tied_so_far", "where the largest entry so far has stood twice"),
-    _helper("_last_rank(input, skip)", "last_rank", "the last index of a sorted row, without NaN if `skip`"),
-    _helper("_integer(input)", "integer", "the same numbers as integers"),
+    FAMILY.helper("_twice(input, dim, values)", "where a value stands more than once in its row"),
+    FAMILY.helper("_tied_so_far(input, dim, sign)", "where the largest entry so far has stood twice"),
+    FAMILY.helper("_last_rank(input, skip)", "the last index of a sorted row, without NaN if `skip`"),
+    FAMILY.helper("_integer(input)", "the same numbers as integers"),
 )

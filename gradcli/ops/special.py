@@ -8,25 +8,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from gradcli.ops.composite import composite
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.family import Family
+from gradcli.ops.record import Op
+
+FAMILY = Family("special functions")
 
 SMALL_BESSEL, SMALL_ERFCX = 300, 10
-
-
-def _op(signature: str, definition: str, example: str, *, domain: str = "", kinks: str | None = None) -> Op:
-    name = signature.partition("(")[0]
-    found = {"input": domain} if domain else {}
-    return Op(
-        signature,
-        f"torch.{name}",
-        Kind.POINTWISE,
-        definition,
-        "special functions",
-        domain=found,
-        kinks=kinks,
-        examples=(example,),
-    )
+POSITIVE = {"input": "(0, inf)"}
 
 
 def _bessel_series(order: int, variable: str, terms: int = 9) -> str:
@@ -58,44 +46,38 @@ def _scaled_bessel(order: int, function: str) -> str:
 
 
 SPECIAL: tuple[Op, ...] = (
-    _op("special.i0e(input)", _scaled_bessel(0, "i0"), "torch.special.i0e(x) | x=2x3", kinks="input == 0"),
-    _op("special.i1(input)", "special.i1(input)", "torch.special.i1(x) | x=2x3"),
-    _op("special.i1e(input)", _scaled_bessel(1, "special.i1"), "torch.special.i1e(x) | x=2x3"),
-    _op(
+    FAMILY.pointwise("special.i0e(input)", _scaled_bessel(0, "i0"), "torch.special.i0e(x) | x=2x3", kinks="input == 0"),
+    FAMILY.pointwise("special.i1(input)", "special.i1(input)", "torch.special.i1(x) | x=2x3"),
+    FAMILY.pointwise("special.i1e(input)", _scaled_bessel(1, "special.i1"), "torch.special.i1e(x) | x=2x3"),
+    FAMILY.pointwise(
         "special.erfcx(input)",
         f"where(input > {SMALL_ERFCX}, {_erfcx_series('input')}, exp(input**2)*erfc(input))",
         "torch.special.erfcx(x) | x=2x3",
     ),
-    _op(
+    FAMILY.pointwise(
         "special.log_ndtr(input)",
         # The root is |input|: of a negative argument, sympy writes erfc(-x) as 2 - erfc(x), which cancels.
         "where(input < -1, log(special.erfcx(sqrt(input**2/2))/2) - input**2/2, log(1 - erfc(input/sqrt(2))/2))",
         "torch.special.log_ndtr(x) | x=2x3",
     ),
-    _op("special.ndtri(input)", "-sqrt(2)*erfcinv(2*input)", "torch.special.ndtri(x) | x=2x3", domain="(0, 1)"),
-    Op(
+    FAMILY.pointwise(
+        "special.ndtri(input)",
+        "-sqrt(2)*erfcinv(2*input)",
+        "torch.special.ndtri(x) | x=2x3",
+        domain={"input": "(0, 1)"},
+    ),
+    FAMILY.pointwise(
         "polygamma(n: int, input)",
-        "torch.polygamma",
-        Kind.POINTWISE,
         "polygamma(n, input)",
-        "special functions",
-        domain={"input": "(0, inf)"},
         # Not of order 1: there PyTorch's own value has 9 digits.
-        examples=("polygamma(2, x) | x=2x3", "x.polygamma(3) | x=3", "torch.special.polygamma(0, x) | x=3"),
-        overloads=(
-            Op(
-                "Tensor.polygamma(input, n: int)",
-                "torch.Tensor.polygamma",
-                Kind.POINTWISE,
-                "polygamma(n, input)",
-                "special functions",
-                domain={"input": "(0, inf)"},
-            ),
-        ),
+        "polygamma(2, x) | x=2x3",
+        "x.polygamma(3) | x=3",
+        "torch.special.polygamma(0, x) | x=3",
+        domain=POSITIVE,
+        overloads=(FAMILY.pointwise("Tensor.polygamma(input, n: int)", "polygamma(n, input)", domain=POSITIVE),),
         aliases=("special.polygamma",),
     ),
-    composite(
-        "special functions",
+    FAMILY.composite(
         "mvlgamma(input, p)",
         # The number is log(pi).
         """y = p*(p - 1)/4*1.1447298858494002 + lgamma(input)
@@ -104,7 +86,7 @@ for j in range(1, p):
 y""",
         "mvlgamma(x + 1, 3) | x=2x3",
         "torch.special.multigammaln(x, 1) | x=3",
-        domain={"input": "(0, inf)"},
+        domain=POSITIVE,
         aliases=("special.multigammaln",),
     ),
 )

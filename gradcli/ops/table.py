@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from gradcli.ops.activations import ACTIVATIONS
 from gradcli.ops.attention import ATTENTION
@@ -68,3 +69,9 @@ def find(name: str) -> Op | None:
 def names() -> Iterator[str]:
     """Yield every name that a user may write."""
     return (name for name in dict.fromkeys((*_BY_NAME, *_BY_LAST_NAME)) if not name.startswith("_"))
+
+
+@cache
+def fields() -> frozenset[str]:
+    """Return the fields of all named tuples that ops return."""
+    return frozenset(field for op in OPS for record in (op, *op.overloads) for field in record.fields)

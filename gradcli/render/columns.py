@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gradcli.render.grid import Lines
 from gradcli.render.view import Row, Section
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 
 GAP = 2
 INDENT = 2

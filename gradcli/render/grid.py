@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 
 Lines = tuple[str, ...]
 

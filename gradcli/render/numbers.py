@@ -6,10 +6,13 @@ Tensors are told by what they can do (`tolist`, `shape`), so that no tensor libr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from gradcli.phrases import show_shape
+
 FULL_ELEMENTS = 16
+FULL_MATRIX = 64  # entries of a derivative that is shown as a matrix
 FULL_ROW = 8
 MATRIX_RANK = 2
 LARGEST_INTEGER = 1e9  # beyond, an integral float is shortened like any other
@@ -33,11 +36,6 @@ def _short_complex(number: complex) -> str:
     return f"{short(number.real)}{sign}{imaginary}j"
 
 
-def show_shape(shape: Sequence[int]) -> str:
-    """Return `2x3`, or `scalar`."""
-    return "x".join(map(str, shape)) if shape else "scalar"
-
-
 def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
     """Return a tensor as lines: a number, aligned rows in brackets, or a summary beyond `full` elements."""
     shape = tuple(tensor.shape)
@@ -49,6 +47,13 @@ def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
     if not shape:
         return (short(tensor.tolist()),)
     return _rows(tensor.tolist(), shape)
+
+
+def matrix_lines(derivative: Any, columns: int) -> tuple[str, ...]:
+    """Return a derivative as a matrix, a column for each entry of what is differentiated by."""
+    shape = tuple(derivative.shape)
+    count = math.prod(shape)
+    return tensor_lines(derivative.reshape(count // columns, columns) if shape and count else derivative, FULL_MATRIX)
 
 
 def _rows(nested: Any, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.render.style import Style
 from gradcli.report.suite import UNVERIFIED, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
@@ -74,29 +72,6 @@ def reasons(check: CheckReport) -> Lines:
     reason = () if check.reason is None else (f"{check.outcome}: {escape(' '.join(check.reason.split()))}",)
     unexpected = () if check.expect is None else (f"expected {check.expect}, found {check.outcome}",)
     return (*reason, *unexpected, *map(_finding, check.findings))
-
-
-def render_json(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return all reports as one JSON object, a check a line."""
-    data = suite.to_dict()
-    checks = ",\n".join(f"  {_dumps(check)}" for check in data.pop("checks"))
-    fields = [f' "{name}": {_dumps(value)}' for name, value in data.items()]
-    fields.insert(2, f' "checks": [\n{checks}\n ]')
-    return "{\n" + ",\n".join(fields) + "\n}\n"
-
-
-def render_lines(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
-    """Return a line of JSON for each report."""
-    return "".join(map(render_line, suite.checks))
-
-
-def render_line(check: CheckReport) -> str:
-    """Return the line of JSON for one report."""
-    return _dumps(check.to_dict()) + "\n"
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=True)
 
 
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcli.escaping import clip, escape
-from gradcli.render.commands.by_field import grids_of
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Check, Report, TensorReport
+from gradcli.render.numbers import tensor_lines
+from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
+from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
 
 MOST_ROWS = 24
@@ -22,26 +23,7 @@ LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
 MOST_NAMES = 6
 
-WORDS = {
-    Verdict.MATCH: "{who} agrees with {reference} everywhere",
-    Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
-    Verdict.MISMATCH: "{who} disagrees with {reference}",
-    Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
-    Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
-}
-CUSTOM_WORDS = {
-    Verdict.MATCH: "backward is the derivative of forward, and passes every check",
-    Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
-    Verdict.MISMATCH: "backward fails",
-    Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
-    Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
-}
-AUTOGRAD, SYMBOLIC = "autograd", "the symbolic derivative"
 NOT_VERIFIED = "not verified"
-# These commands show values and gradients of tensors alone that something is wrong with.
-WRONG_ALONE = frozenset({"check"})
-# These report other derivatives than gradients, in grids of their own.
-WITHOUT_GRADIENT = frozenset({"jvp", "jacobian", "hessian"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +84,12 @@ class View:
 
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
-    shown = [tensor for tensor in report.tensors if report.command not in WRONG_ALONE or fails(tensor.verdict)]
+    how = presentation_of(report)
+    shown = [tensor for tensor in report.tensors if how.shows(tensor)]
     leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
-    # A trace shows the gradient of every non-leaf on its way.
-    others = [tensor for tensor in shown if tensor.kind != "leaf" and report.trace is None]
+    others = [tensor for tensor in shown if tensor.kind != "leaf"]
     titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
-    gradient = report.command not in WITHOUT_GRADIENT
-    sections = [_section(title, own, shows_gradient=gradient) for title, own in titled]
+    sections = [_section(title, own, shows_gradient=how.shows_gradient) for title, own in titled]
     return View(
         facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
         program=_program_lines(report.program),
@@ -116,10 +97,10 @@ def view_of(report: Report) -> View:
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
-        grids=grids_of(report),
+        grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
         notes=_notes(report.tensors),
         verdict=report.verdict,
-        verdict_words=_verdict_words(report),
+        verdict_words=_verdict_words(report, how),
     )
 
 
@@ -192,37 +173,28 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
 
 
-def _verdict_words(report: Report) -> str:
+def _verdict_words(report: Report, how: Presentation) -> str:
     if report.verdict is None:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
-    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
-    found: list[TensorReport | Check] = [
-        *tensors,
-        *(check for check in report.checks or () if check.verdict is report.verdict),
-    ]
-    words = _words(report, tensors)
-    if report.verdict is Verdict.MATCH or not found:
+    judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
+    names = [clip(subject.name, LONGEST_NAME) for subject in judged if subject.verdict is report.verdict]
+    words = _words(report, how, report.verdict)
+    if report.verdict is Verdict.MATCH or not names:
         return words
-    names = ", ".join(clip(subject.name, LONGEST_NAME) for subject in found[:MOST_NAMES])
-    more = f" and {len(found) - MOST_NAMES:,} more" if len(found) > MOST_NAMES else ""
-    return f"{words} ({names}{more})"
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"{words} ({', '.join(names[:MOST_NAMES])}{more})"
 
 
-def _words(report: Report, tensors: Sequence[TensorReport]) -> str:
+def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
-    verdict = report.verdict or Verdict.UNDECIDED
-    if report.checks is not None:
-        return CUSTOM_WORDS[verdict]
+    if how.words is not None:
+        return how.words[verdict]
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         return words_of(verdict, who="a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses")
     return words_of(verdict)
-
-
-def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC) -> str:
-    """Return what a verdict says of a gradient: who gives it, and what it is compared with."""
-    return WORDS[verdict].format(who=who, reference=reference)
 
 
 def _program_lines(program: str) -> Lines:

@@ -14,20 +14,30 @@ from typing import Any
 from gradcli.errors import GradcliError
 
 
-def optional() -> Any:
-    """Return a field that only some commands fill: None means that the JSON has no such key."""
-    return field(default=None, metadata={"optional": True})
+def optional(*names: str, default: Any = None) -> Any:
+    """Return a field that only some commands fill: None means that the JSON has no such key; `names` as `shown_as`."""
+    return field(default=default, metadata={"optional": True, **({"shown_as": names} if names else {})})
 
 
 def shown_as(*names: str, **options: Any) -> Any:
-    """Return a field in whose place the JSON has properties of its record, such as the text of its notes."""
+    """Return a field in whose place the JSON has properties of its record: the text of its notes, say, or nothing."""
     return field(metadata={"shown_as": names}, **options)
+
+
+def merged() -> Any:
+    """Return a field of another record, or None: the JSON has that record's fields in its place."""
+    return field(default=None, metadata={"merged": True})
 
 
 def keys_of(entry: Field[Any]) -> tuple[str, ...]:
     """Return the keys that a field has in the JSON, each the name of an attribute."""
     names: tuple[str, ...] = entry.metadata.get("shown_as", (entry.name,))
     return names
+
+
+def is_merged(entry: Field[Any]) -> bool:
+    """Return whether the JSON has the fields of what a field holds in its place."""
+    return "merged" in entry.metadata
 
 
 def is_optional(entry: Field[Any]) -> bool:
@@ -38,6 +48,10 @@ def is_optional(entry: Field[Any]) -> bool:
 def present(record: Any) -> Iterator[tuple[str, Any]]:
     """Yield what the JSON has of a dataclass: its fields, but for the optional ones that are None."""
     for entry in fields(record):
+        if is_merged(entry):
+            inner = getattr(record, entry.name)
+            yield from () if inner is None else present(inner)
+            continue
         for name in keys_of(entry):
             value = getattr(record, name)
             if value is not None or not is_optional(entry):

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gradcli.errors import ExitCode
-from gradcli.report.backward import Accumulation, HookCall, TraceStep, VectorJacobianProduct
-from gradcli.report.comparison import Claim, Comparison, Symbolic
+from gradcli.report.accumulate import AccumulateDetails
+from gradcli.report.check import CheckDetails
+from gradcli.report.comparison import Claim, Symbolic
+from gradcli.report.custom import CustomDetails
+from gradcli.report.double_backward import DoubleBackwardDetails
+from gradcli.report.eval import EvalDetails
+from gradcli.report.grad import GradDetails
+from gradcli.report.hessian import HessianDetails
+from gradcli.report.jacobian import JacobianDetails
+from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import Noted, Notes
-from gradcli.report.records import jsonable, optional, present, shown_as
-from gradcli.report.second_order import Derivative, Lifecycle, Symmetry
+from gradcli.report.records import jsonable, merged, optional, present, shown_as
+from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict, worst
 
 __all__ = [
-    "Claim",
-    "Comparison",
+    "Details",
     "Output",
-    "Point",
     "Report",
     "Symbolic",
     "TensorReport",
@@ -35,9 +41,23 @@ __all__ = [
 REPORT_SCHEMA = "gradcli.report/1"
 SUITE_SCHEMA = "gradcli.suite/1"
 
+# What only one command reports: a record a command, in a module of its name.
+Details: TypeAlias = (
+    CheckDetails
+    | AccumulateDetails
+    | JvpDetails
+    | HessianDetails
+    | JacobianDetails
+    | DoubleBackwardDetails
+    | TraceDetails
+    | CustomDetails
+    | GradDetails
+    | EvalDetails
+)
+
 
 @dataclass(frozen=True, slots=True)
-class WitnessReport:
+class WitnessReport(Noted):
     """What a numerical witness says of autograd's gradient.
 
     `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
@@ -53,38 +73,7 @@ class WitnessReport:
     order: float | None = optional()
     second_order: float | None = optional()
     linear_error: float | None = optional()
-    note: str | None = optional()
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One of several points that a program was checked at: `--seed` draws it again."""
-
-    seed: int
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class Check(Noted):
-    """One thing that was checked of a custom Function, and what was found."""
-
-    name: str
-    verdict: Verdict
-    notes: Notes = shown_as("note", default=())
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionNode:
-    """The node that a custom Function leaves in the graph, and what a call of its backward by hand returns.
-
-    `next_functions` maps each tensor input to the node that its gradient goes to. `grad_outputs` is what backward is
-    called with, one gradient an output; `returned` maps each argument of forward to what backward returns for it.
-    """
-
-    name: str
-    next_functions: dict[str, str | None]
-    grad_outputs: tuple[Any | None, ...]
-    returned: dict[str, Any | None]
+    notes: Notes = optional("note", default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +121,8 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict | None
-    points: tuple[Point, ...] | None = optional()
-    calls: tuple[dict[str, Any | None], ...] | None = optional()  # `accumulate`: name -> .grad, and the output's value
-    accumulation: Accumulation | None = optional()
-    jvp: Derivative | None = optional()
-    hessian: dict[str, dict[str, Any]] | None = optional()  # row leaf -> column leaf -> of both leaves' shapes
-    symbolic_hessian: dict[str, dict[str, Derivative]] | None = optional()
-    symmetry: Symmetry | None = optional()
-    method: str | None = optional()  # what of torch.func was called
-    lifecycle: Lifecycle | None = optional()
-    trace: tuple[TraceStep, ...] | None = optional()
-    checks: tuple[Check, ...] | None = optional()
-    node: FunctionNode | None = optional()
-    vjp: VectorJacobianProduct | None = optional()
-    hooks: tuple[HookCall, ...] | None = optional()
+    details: Details | None = merged()
+    """What only this command reports."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
@@ -155,15 +132,18 @@ class Report:
                 return tensor
         raise KeyError(name)
 
+    def __bool__(self) -> bool:
+        """Return whether every gradient passed, so that `assert gradcli.check(...)` means it; no verdict is no pass."""
+        return self.verdict is not None and self.exit_code is ExitCode.OK
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
         return {name: jsonable(value) for name, value in self.fields()}
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """Yield the fields as they are, in the order of the JSON: the schema first, the verdict last."""
-        last = {"schema": self.schema, "verdict": self.verdict}
         yield "schema", self.schema
-        yield from ((name, value) for name, value in present(self) if name not in last)
+        yield from ((name, value) for name, value in present(self) if name not in {"schema", "verdict"})
         yield "verdict", self.verdict
 
     @property

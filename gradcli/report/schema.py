@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report.records import is_optional, keys_of
+from gradcli.report.records import is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
@@ -87,13 +88,24 @@ def _failed(named: JsonSchema) -> JsonSchema:
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
-    keys = [(name, field) for field in fields(kind) for name in keys_of(field)]
+    required = [field for field in fields(kind) if not is_optional(field) and not is_merged(field)]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
-        "properties": {name: _schema_of(_annotation(kind, name), definitions) for name, _ in keys},
-        "required": [name for name, field in keys if not is_optional(field)],
+        "properties": {name: _schema_of(hint, definitions) for name, hint in _hints(kind)},
+        "required": [name for field in required for name in keys_of(field)],
     }
+
+
+def _hints(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and annotation of everything that the JSON of a dataclass may have."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        if is_merged(field):
+            records = [record for record in get_args(hints[field.name]) if record is not type(None)]
+            yield from ((name, hint | None) for record in records for name, hint in _hints(record))
+        else:
+            yield from ((name, _annotation(kind, name)) for name in keys_of(field))
 
 
 def _annotation(kind: type, name: str) -> Any:

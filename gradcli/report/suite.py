@@ -8,7 +8,8 @@ from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
 from gradcli.report.notes import Noted, Notes
-from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport, jsonable
+from gradcli.report.records import jsonable
+from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 
 # Counted beside the verdicts: a check that is wrong itself, and one that was not to be verified.

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.suite.work import start_worker
 
 DASK = "dask://"
@@ -37,12 +37,12 @@ def dask_place(address: str) -> ExecutorFactory:
     Raises InputError where distributed is not installed, or no scheduler with workers answers.
     """
     if not address.startswith(DASK):
-        raise InputError(f"--executor: '{address}' is not an address", hint="write dask://HOST:PORT")
+        raise InputError(f"'{address}' is not an address", option="--executor", hint="write dask://HOST:PORT")
     scheduler = f"tcp://{address.removeprefix(DASK)}"
     with _client(scheduler) as client:
         width = len(client.scheduler_info(n_workers=-1)["workers"])
     if not width:
-        raise InputError(f"--executor: the Dask scheduler at {address} has no workers")
+        raise InputError(f"the Dask scheduler at {address} has no workers", option="--executor")
 
     @contextmanager
     def opened(_: int) -> Iterator[Executor]:
@@ -57,7 +57,8 @@ def count_jobs(text: str) -> int:
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_JOBS:
-        raise InputError(f"-j: '{text}' is not a number from 1 to {MOST_JOBS}", hint="`-j auto` takes a process a core")
+        hint = "`-j auto` takes a process a core"
+        raise InputError(f"'{text}' is not a number from 1 to {MOST_JOBS}", option="-j", hint=hint)
     return int(text)
 
 
@@ -96,10 +97,11 @@ def _client(scheduler: str) -> Any:
         from distributed import Client
     except ImportError:
         raise InputError(
-            "--executor: the package distributed is not installed", hint="pip install 'gradcli[dask]'"
+            "the package distributed is not installed", option="--executor", hint="pip install 'gradcli[dask]'"
         ) from None
     try:
         return Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"--executor: no Dask scheduler answers at {scheduler}: {reason}") from None
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler}: {first_line(error)}", option="--executor"
+        ) from None

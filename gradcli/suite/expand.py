@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from gradcli.inputs import parse_claims, parse_grad_output, parse_shapes, parse_values
+from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
-from gradcli.settings import Limits, Settings
+from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
+from gradcli.suite.model import PLAIN
 
 LONGEST_NAME = 80
-# Keys that are fields of the settings as they are.
-PLAIN = ("init", "seed", "reduce", "points", "rtol", "atol", "timeout", "formulas")
 
 
 def expand(
     defaults: Any, entry: Any, base: Settings, dtypes: Sequence[str], *, file: str, line: int | None
 ) -> list[SuiteCheck]:
-    """Return the checks of an entry (pydantic models); raises GradcliError that starts with the key."""
+    """Return the checks of an entry (pydantic models); raises GradcliError whose option is the key that is wrong."""
     given = {"dtype": list(dtypes)} if len(dtypes) > 1 else {}
     said = {**given, **_said(defaults), **_said(entry)}
     name = entry.name or " ".join(entry.program.split())[:LONGEST_NAME]

@@ -1,12 +1,17 @@
-"""What a suite file may hold, as pydantic models: they refuse what is wrong, and `gradcli schema suite` prints them."""
+"""What a suite file may hold, as pydantic models: they refuse what is wrong, and `gradcli schema suite` prints them.
+
+Keys that are settings as they are get their type from Settings, which checks their values too.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
-from gradcli.settings import DataType, Initialisation, Reduction, WitnessName
+from gradcli.settings import DataType, Settings
+from gradcli.witnesses import WitnessName
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Number = bool | int | float
@@ -14,9 +19,21 @@ Tensor = Number | str | list[Any]
 Shape = str | dict[Name, str]
 VerdictName = Literal["match", "subgradient", "mismatch", "undefined", "undecided"]
 
+# Keys that are fields of Settings as they are, and what the schema says of them.
+PLAIN: Mapping[str, str | None] = {
+    "init": "How the other leaves are filled.",
+    "seed": None,
+    "reduce": "What makes the output a scalar.",
+    "points": "How many random points.",
+    "rtol": None,
+    "atol": None,
+    "timeout": "Seconds for one check.",
+    "formulas": "Write the formulas of the gradients too: they take longest.",
+}
 
-class Options(BaseModel):
-    """What `[defaults]` and every `[[check]]` may say; a key of a check replaces that of the defaults."""
+
+class Written(BaseModel):
+    """The keys that are written in another way than Settings has them."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -28,13 +45,10 @@ class Options(BaseModel):
         validation_alias=AliasChoices("values", "value"),
         description="By leaf: a number, a nested list, or a complex number as text; or the name of a file with them.",
     )
-    init: Initialisation | None = Field(default=None, description="How the other leaves are filled.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     dtype: DataType | Annotated[list[DataType], Field(min_length=1)] | None = Field(
         default=None, description="A list makes one check for each."
     )
     constants: Name | list[Name] | None = Field(default=None, description="Leaves with requires_grad=False.")
-    reduce: Reduction | None = Field(default=None, description="What makes the output a scalar.")
     grad_output: Tensor | None = Field(
         default=None,
         alias="grad-output",
@@ -46,17 +60,19 @@ class Options(BaseModel):
         validation_alias=AliasChoices("witnesses", "witness"),
         description="What to compare with; all by default.",
     )
-    points: Annotated[int, Field(ge=1, lt=2**63)] | None = Field(default=None, description="How many random points.")
-    rtol: Annotated[float, Field(ge=0, strict=False)] | None = None
-    atol: Annotated[float, Field(ge=0, strict=False)] | None = None
-    timeout: Annotated[float, Field(ge=0, strict=False)] | None = Field(
-        default=None, description="Seconds for one check."
-    )
-    formulas: bool | None = Field(
-        default=None, description="Write the formulas of the gradients too: they take longest."
-    )
     expect: VerdictName | None = Field(default=None, description="The verdict to pass with; else match or subgradient.")
     tags: str | list[str] | None = Field(default=None, description="Words to select checks by: `--tag`.")
+
+
+if TYPE_CHECKING:
+    Options = Written
+else:
+    _TYPES = get_type_hints(Settings, include_extras=True)
+    Options = create_model(
+        "Options",
+        __base__=Written,
+        **{name: (_TYPES[name] | None, Field(default=None, description=words)) for name, words in PLAIN.items()},
+    )
 
 
 class Defaults(Options):

@@ -89,10 +89,10 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
     try:
         return expand(*said, *given, file=suite.file, line=line)
     except GradcliError as error:
-        key = (error.option or "").removeprefix("--")
-        own = key.replace("-", "_") in said[1].model_fields_set
-        at = suite.span(place if own else -1, key) or span if key else span
-        raise suite.error(error.message.removeprefix("--"), at, error.hint) from None
+        key = (error.option or "").removeprefix("--").replace("_", "-")
+        in_check = key.replace("-", "_") in said[1].model_fields_set
+        at = suite.span(place if in_check else -1, key) or span if key else span
+        raise suite.error(f"{key}: {error.text}" if key else error.text, at, error.hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

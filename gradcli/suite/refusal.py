@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcli.errors import InputError
-from gradcli.inputs import suggest
+from gradcli.phrases import did_you_mean
 from gradcli.suite.model import CheckModel, Defaults, SuiteModel
 
 if TYPE_CHECKING:
@@ -52,9 +52,8 @@ def _about_key(complaint: Mapping[str, Any], suite: SuiteText, place: int, key: 
     names = [field.alias or name for name, field in owner.model_fields.items()]
     span = suite.span(place, key)
     if complaint["type"] == "extra_forbidden" and key not in names:
-        near = suggest(key, names)
         what = "the defaults" if place < 0 else "a check"
-        hint = f"did you mean '{near}'?" if near else f"the keys are {', '.join(names)}"
+        hint = did_you_mean(key, names, f"the keys are {', '.join(names)}")
         return suite.error(f"'{key}' is not a key of {what}", span, hint)
     if complaint["type"] == "missing":
         return suite.error(f"the check has no '{key}'", span, EXAMPLE)
@@ -66,8 +65,7 @@ def _hint(complaint: Mapping[str, Any]) -> str | None:
     if complaint["type"] != "literal_error" or not isinstance(complaint["input"], str):
         return None
     expected = str(complaint["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    near = suggest(complaint["input"], expected)
-    return f"did you mean '{near}'?" if near else None
+    return did_you_mean(complaint["input"], expected)
 
 
 def _words(complaint: Mapping[str, Any], empty: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gradcli.errors import InputError
-from gradcli.inputs import suggest
+from gradcli.phrases import did_you_mean
 from gradcli.suite.check import SuiteCheck
 
 SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
@@ -16,10 +16,8 @@ def named(checks: Sequence[SuiteCheck], texts: Sequence[str]) -> list[SuiteCheck
     """Return the checks whose name holds one of the texts; InputError where a text is in none."""
     for text in texts:
         if not any(text in check.name for check in checks):
-            near = suggest(text, [check.name for check in checks])
-            raise InputError(
-                f"--only: no check's name holds '{text}'", hint=f"did you mean '{near}'?" if near else None
-            )
+            hint = did_you_mean(text, [check.name for check in checks])
+            raise InputError(f"no check's name holds '{text}'", option="--only", hint=hint)
     return [check for check in checks if not texts or any(text in check.name for text in texts)]
 
 
@@ -29,7 +27,7 @@ def tagged(checks: Sequence[SuiteCheck], tags: Sequence[str]) -> list[SuiteCheck
     for tag in tags:
         if tag not in known:
             hint = f"the tags are {', '.join(known[:20])}" if known else "no check has a tag"
-            raise InputError(f"--tag: no check has the tag '{tag}'", hint=hint)
+            raise InputError(f"no check has the tag '{tag}'", option="--tag", hint=hint)
     return [check for check in checks if not tags or set(tags) & set(check.tags)]
 
 
@@ -40,5 +38,5 @@ def shard(checks: Sequence[SuiteCheck], text: str | None) -> list[SuiteCheck]:
     match = SHARD.fullmatch(text)
     part, parts = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= parts:
-        raise InputError(f"--shard: '{text}' is no part", hint="write 1/3, 2/3 and 3/3 for three parts")
+        raise InputError(f"'{text}' is not a part", option="--shard", hint="write 1/3, 2/3 and 3/3 for three parts")
     return list(checks[len(checks) * (part - 1) // parts : len(checks) * part // parts])

@@ -1,4 +1,4 @@
-"""The worker process: reads requests, a line of JSON each, and answers each with a line of JSON.
+"""The worker process: reads questions, a line of JSON each, and answers each with a line of JSON.
 
 sympy lives here alone. The parent starts this process before it imports torch, kills it when a derivation takes too
 long, and limits its memory; so nothing here guards against either.
@@ -6,60 +6,84 @@ long, and limits its memory; so nothing here guards against either.
 
 from __future__ import annotations
 
-import json
+import os
 import resource
+import signal
 import sys
-from typing import Any
+import threading
+from queue import SimpleQueue
+from typing import IO, Any
 
-from gradcli.derivation.messages import DerivativeRequest, Derived
+from gradcli.derivation.formulas import FormulaRequest, formulas_to_data
+from gradcli.derivation.messages import Arbitration, DerivativeRequest
+from gradcli.derivation.protocol import READY, Answer, Question
 
 
 def main() -> None:
-    """Answer requests until standard input ends."""
-    limit = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    """Answer questions until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    _limit_memory(int(sys.argv[1]))
+    pipe = _answer_pipe()
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     from gradcli.symbolic import warm  # sympy's import counts against the limit
 
     warm.warm()
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
-        sys.stdout.flush()
+    _reply(pipe, Answer(READY))
+    while True:
+        _reply(pipe, answer(Question.from_line(lines.get())))
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer to one request; a failure is an answer too."""
-    from gradcli.symbolic.derive.derive import derive  # see main
-
-    if "formulas" in request:
-        return _formulas(request)
-    if "arbitrate" in request:
-        return _arbitrate(request["arbitrate"])
+def answer(question: Question) -> Answer:
+    """Return the answer to one question; a failure of sympy's is an answer too."""
     try:
-        return derive(DerivativeRequest.from_data(request["derive"])).to_data()
+        return Answer(question.number, _data(question))
     except MemoryError:
-        return Derived(None, {}, error="the derivation needs more memory than the limit").to_data()
+        return Answer(question.number, exhausted=True)
     except Exception as error:  # noqa: BLE001 (sympy raises anything; the verdict is then undecided, with this reason)
-        return Derived(None, {}, error=f"{type(error).__name__}: {error}").to_data()
+        return Answer(question.number, error=f"{type(error).__name__}: {error}")
 
 
-def _formulas(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the formulas that were found in time; none where sympy failed, because no verdict depends on them."""
-    from gradcli.symbolic.write.formulas import formulas  # see main
+def _data(question: Question) -> Any:
+    from gradcli.symbolic.derive.derive import derive  # see main
+    from gradcli.symbolic.derive.high_precision import arbitrate
+    from gradcli.symbolic.write.formulas import formulas
 
-    try:
-        return formulas(request["formulas"], request["seconds"])
-    except Exception:  # noqa: BLE001 (as above)
-        return {}
+    match question.kind:
+        case "derive":
+            return derive(DerivativeRequest.from_data(question.data)).to_data()
+        case "formulas":
+            return formulas_to_data(formulas(FormulaRequest.from_data(question.data)))
+        case "arbitrate":
+            return arbitrate(Arbitration.from_data(question.data))
 
 
-def _arbitrate(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a derivative's value to many digits; none where sympy failed: then nothing is settled."""
-    from gradcli.symbolic.derive.high_precision import arbitrate  # see main
+def _limit_memory(limit: int) -> None:
+    """Limit the address space, to less where the system allows no more."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    try:
-        return arbitrate(request)
-    except Exception:  # noqa: BLE001 (as above)
-        return {}
+
+def _answer_pipe() -> IO[bytes]:
+    """Return standard output for answers alone: whatever else is printed goes to standard error."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return pipe
+
+
+def _reply(pipe: IO[bytes], reply: Answer) -> None:
+    pipe.write(reply.to_line())
+    pipe.flush()
+    if reply.exhausted:
+        os._exit(1)
+
+
+def _listen(lines: SimpleQueue[bytes]) -> None:
+    """Read questions, and end with the parent: the input ends when it does, whatever is being derived."""
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from gradcli.report.report import Output, Report, TensorReport, Verdict
+from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 

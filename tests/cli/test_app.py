@@ -12,7 +12,7 @@ import pytest
 from gradcli.catalogue import _example
 from gradcli.cli.app import main
 from gradcli.errors import InputError, InternalError
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 

@@ -6,12 +6,10 @@ import json
 import subprocess
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from gradcli.cli.app import main
-
-if TYPE_CHECKING:
-    import pytest
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
 SQUARE = """
@@ -25,6 +23,22 @@ class Square(torch.autograd.Function):
     def backward(ctx, g):
         (x,) = ctx.saved_tensors
         return 2 * x * g
+"""
+
+
+LEAKY = """
+import torch
+class Leaky(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, leaky: bool, slope=0.5):
+        ctx.save_for_backward(x)
+        ctx.leaky = leaky
+        ctx.slope = slope
+        return torch.where(x > 0, x, slope * x if leaky else 0 * x)
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return torch.where(x > 0, g, ctx.slope * g if ctx.leaky else 7 * g), None, None
 """
 
 
@@ -64,3 +78,27 @@ def test_a_file_that_never_ends_is_undecided(
     monkeypatch.setattr("gradcli.cli.isolated.GRACE", 4.0)
     assert main(["custom", "ops.py:Square", "--timeout", "1"]) == 3
     assert "no verdict within 1 s" in capfd.readouterr().err
+
+
+def test_an_argument_that_is_false_is_false(tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(LEAKY)
+    given = ["ops.py:Leaky", "--value", "x=[-2, 3]", "--json"]
+    assert run(tmp_path, *given, "--argument", "leaky=true").returncode == 0
+    wrong = run(tmp_path, *given, "--argument", "leaky=false")  # where its backward is wrong
+    assert wrong.returncode == 1
+    assert json.loads(wrong.stdout)["verdict"] == "mismatch"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["leaky=no"], "--argument: 'leaky' is True or False, and 'no' is text"),
+        (["leaky=True", "slope=steep"], "--argument: 'slope' is a number, and 'steep' is text"),
+        (["leeky=True"], "--argument: forward takes no 'leeky'\nhint: did you mean 'leaky'?"),
+    ],
+)
+def test_an_argument_that_forward_cannot_mean_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "ops.py").write_text(LEAKY)
+    done = run(tmp_path, "ops.py:Leaky", *[word for argument in arguments for word in ("--argument", argument)])
+    assert done.returncode == 2
+    assert words in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gradcli.ops.record import Kind, Op
+import gradcli.ops
+from gradcli.execution.forward.callables import function
+from gradcli.ops.family import kernel
 from gradcli.ops.table import OPS, find
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -19,6 +22,7 @@ OUTPUT = re.compile(
     r"^(?P<head><!-- output of: (?P<command>.*?) -->\n```\w*\n)(?P<output>.*?)(?P<tail>^```$)", re.MULTILINE | re.DOTALL
 )
 RECORD = re.compile(r"^<!-- record: (?P<name>\S+) -->\n```python\n(?P<record>.*?)^```$", re.MULTILINE | re.DOTALL)
+KERNEL = re.compile(r"^<!-- kernel: (\S+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def printed(command: str) -> str:
@@ -58,9 +62,19 @@ def records() -> list[re.Match[str]]:
 
 @pytest.mark.parametrize("shown", records(), ids=lambda shown: shown["name"])
 def test_a_record_that_is_shown_is_the_table_s(shown: re.Match[str]) -> None:
-    record = eval(shown["record"], {"Op": Op, "Kind": Kind})  # noqa: S307  # the page's own text
-    assert record == find(shown["name"])
+    known = find(shown["name"])
+    assert known is not None
+    modules = [module for module in vars(gradcli.ops).values() if hasattr(module, "FAMILY")]
+    (family,) = (module.FAMILY for module in modules if module.FAMILY.name == known.family)
+    record = eval(shown["record"], {"FAMILY": family})  # noqa: S307  # the page's own text
+    assert record == known
     assert record in OPS
+
+
+@pytest.mark.parametrize("shown", KERNEL.findall((DOCS / "adding_an_op.md").read_text(encoding="utf-8")))
+def test_a_kernel_that_is_shown_is_the_code_s(shown: tuple[str, str]) -> None:
+    name, source = shown
+    assert inspect.getsource(function(kernel(name))) == source
 
 
 if __name__ == "__main__":

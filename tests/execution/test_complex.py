@@ -13,8 +13,9 @@ import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import likely_cause
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 Z = torch.tensor([[1 + 2j, 3 - 1j], [-0.5 + 0.25j, 1 + 0.5j]], dtype=torch.complex128)
 

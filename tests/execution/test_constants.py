@@ -8,7 +8,7 @@ import pytest
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import ExecutionError, GradcliError
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 VALUES = {"x": [[1.0, 2.0], [3.0, 5.0]], "m": [0.5, 0.25], "v": [1.0, 2.0], "t": [[1.0, -1.0], [1.0, 1.0]]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 PROGRAMS = [

@@ -6,8 +6,9 @@ import pytest
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import LimitError
-from gradcli.report.report import Verdict
-from gradcli.settings import Limits, Settings, Shape
+from gradcli.limits import Limits
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings, Shape
 
 COLUMN: dict[str | None, Shape] = {"x": (100_000, 1), "y": (1, 100_000)}
 

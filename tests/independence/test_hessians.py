@@ -16,6 +16,8 @@ from torch import Tensor
 from gradcli.engine import evaluate_program, read
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.ops.table import find
+from gradcli.report.hessian import HessianDetails
+from gradcli.report.jvp import JvpDetails
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -134,17 +136,16 @@ def test_a_hessian_is_sympys_and_pytorchs(example: str) -> None:
     program, leaves = point_of(example)
     report = hessian_of(program, leaves)
     known = by_sympy(PROGRAMS[example], leaves)
-    assert report.hessian is not None
-    assert report.symbolic_hessian is not None
+    assert isinstance(report.details, HessianDetails)
+    assert report.details.symbolic_hessian is not None
     for row, line in known.items():
         for column, wanted in line.items():
-            symbolic = report.symbolic_hessian[row][column].symbolic
+            symbolic = report.details.symbolic_hessian[row][column].symbolic
             assert symbolic is not None
             torch.testing.assert_close(symbolic.value, wanted, rtol=1e-8, atol=1e-10)
-            torch.testing.assert_close(report.hessian[row][column], wanted, rtol=1e-8, atol=1e-10)
+            torch.testing.assert_close(report.details.hessian[row][column], wanted, rtol=1e-8, atol=1e-10)
     assert report.verdict == "match"
-    assert report.symmetry is not None
-    assert report.symmetry.symmetric
+    assert report.details.symmetry.symmetric
 
 
 @pytest.mark.parametrize("example", PROGRAMS)
@@ -168,10 +169,10 @@ def test_a_jacobian_vector_product_and_a_jacobian_are_sympys(example: str) -> No
             assert float(jacobian[name].jacobian[place]) == pytest.approx(slope, rel=1e-8, abs=1e-10)
     settings = Settings(command="jvp", tangents={name: tangent.tolist() for name, tangent in tangents.items()})
     report = evaluate_program(program, settings, leaves)
-    assert report.jvp is not None
-    assert report.jvp.symbolic is not None
-    assert float(report.jvp.value) == pytest.approx(wanted, rel=1e-8)
-    assert float(report.jvp.symbolic.value) == pytest.approx(wanted, rel=1e-8)
+    assert isinstance(report.details, JvpDetails)
+    assert report.details.jvp.symbolic is not None
+    assert float(report.details.jvp.value) == pytest.approx(wanted, rel=1e-8)
+    assert float(report.details.jvp.symbolic.value) == pytest.approx(wanted, rel=1e-8)
     assert (report.verdict, jacobian.verdict) == ("match", "match")
 
 
@@ -193,5 +194,5 @@ def test_a_wrong_block_is_a_mismatch(block: tuple[str, str], monkeypatch: pytest
     report = hessian_of(program, leaves)
     assert report.verdict == "mismatch"
     assert report[block[0]].verdict == "mismatch"
-    assert report.symmetry is not None
-    assert report.symmetry.symmetric == (block[0] == block[1])
+    assert isinstance(report.details, HessianDetails)
+    assert report.details.symmetry.symmetric == (block[0] == block[1])

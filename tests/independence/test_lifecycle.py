@@ -14,6 +14,7 @@ from gradcli.execution.autograd import saved_tensors
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace
+from gradcli.report.double_backward import DoubleBackwardDetails, Lifecycle
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -112,8 +113,7 @@ def test_second_derivatives_of_random_programs_match(programs: list[Generated]) 
     for program in [program for program in programs if not any(name in program.text for name in INEXACT)][:SECOND]:
         settings = Settings(command="double-backward", grad_output=program.weights)  # type: ignore[arg-type]
         found = evaluate_program(program.text, settings, program.leaves)
-        assert found.lifecycle is not None
-        second = found.lifecycle.with_create_graph.second.values()
+        second = lifecycle(found).with_create_graph.second.values()
         verdicts[str(found.verdict)] += 1
         lacking = [item for item in second if item.gradient is None and "is not implemented" in (item.note or "")]
         # at a kink of the program's own a subgradient is as good
@@ -125,9 +125,13 @@ def test_a_wrong_prediction_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report("x**3").verdict == "match"
     monkeypatch.setattr(saved_tensors, "saved_tensors", lambda _: ())
     wrong = report("x**3")
-    assert wrong.lifecycle is not None
-    assert wrong.lifecycle.without_retain_graph.predicted == "ok"
+    assert lifecycle(wrong).without_retain_graph.predicted == "ok"
     assert wrong.verdict == "mismatch"
+
+
+def lifecycle(report: Report) -> Lifecycle:
+    assert isinstance(report.details, DoubleBackwardDetails)
+    return report.details.lifecycle
 
 
 def report(program: str) -> Report:
@@ -136,8 +140,7 @@ def report(program: str) -> Report:
 
 def test_sizes_and_numbers_are_not_freed() -> None:
     for program in ("x + 1", "3 + x - x", "-x", "sum(x)", "mean(x)", "x.T", "reshape(x, (1,))"):
-        life = report(program).lifecycle
-        assert life is not None
+        life = lifecycle(report(program))
         assert (life.without_retain_graph.predicted, life.without_retain_graph.observed) == ("ok", "ok"), program
         assert life.without_retain_graph.freed_by is None
 
@@ -152,9 +155,7 @@ def test_sizes_and_numbers_are_not_freed() -> None:
     ],
 )
 def test_the_node_whose_tensor_is_gone_is_named(program: str, freed_by: str, grad_fn: str) -> None:
-    life = report(program).lifecycle
-    assert life is not None
-    once = life.without_retain_graph
+    once = lifecycle(report(program)).without_retain_graph
     assert (once.predicted, once.observed, once.freed_by, once.nodes[0].grad_fn) == (
         "error",
         "error",
@@ -166,7 +167,6 @@ def test_the_node_whose_tensor_is_gone_is_named(program: str, freed_by: str, gra
 
 def test_gradients_accumulate_call_by_call() -> None:
     settings = Settings(command="double-backward", values={"x": 2.0, "y": 5.0}, times=4)
-    life = evaluate_program("x**2 * y", settings).lifecycle
-    assert life is not None
+    life = lifecycle(evaluate_program("x**2 * y", settings))
     calls = [{name: float(grad) for name, grad in call.items()} for call in life.with_retain_graph.grads]  # type: ignore[arg-type]
     assert calls == [{"x": 20.0 * n, "y": 4.0 * n} for n in range(1, 5)]

@@ -15,14 +15,12 @@ from mutants import FACTOR, mutants
 from programs import INACCURATE, WRONG
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
 from gradcli.derivation.messages import DerivativeRequest, Derived
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
-from gradcli.execution.forward import tracer as tracing
+from gradcli.execution.forward import tracer
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
@@ -32,8 +30,9 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report.report import Verdict, worst
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -45,6 +44,8 @@ EXAMPLES = [
     for example in op.examples
 ]
 EQUAL = 1e-12
+# The symbolic worker is that of the whole runs.
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 
 Bend = Callable[[Tensor], Tensor]
 
@@ -79,11 +80,11 @@ BENDS: Mapping[str, Bend] = {
 
 @dataclass
 class Case:
-    """An example at its point, with the weights that make one number of its output."""
+    """An example at its point, with the cotangent of its output."""
 
     text: str
     leaves: dict[str, Tensor]
-    weights: Tensor
+    cotangent: Tensor
     decomposition: Decomposition = field(repr=False)
 
     @cached_property
@@ -97,23 +98,23 @@ class Case:
     def gradients(self) -> dict[TracedTensor, Tensor]:
         """Return autograd's gradients."""
         trace = self.decomposition.trace
-        return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.weights, [])
+        return backward.backward(trace.output, list(dict.fromkeys(trace.tensors)), self.cotangent, [])
 
     def verdict_with(self, known: Mapping[DerivativeRequest, Derived]) -> Verdict:
         """Return the verdict with other derivatives: the part of a run that comes after autograd's."""
         with double_precision():
-            reference = differentiate(self.decomposition, self.weights, known)
+            reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
-            evidence = GradientComparison.of(
-                self.decomposition.trace, self.weights, self.gradients, reference, tolerance
+            comparisons = GradientComparison.of(
+                self.decomposition.trace, self.cotangent, self.gradients, reference, tolerance, derivations=DERIVATIONS
             )
-            judgements = [evidence.judge(traced) for traced in self.gradients]
+            judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
 
     @property
     def verdict(self) -> Verdict | None:
         """Return the verdict of a whole run."""
-        settings = Settings(grad_output=self.weights)  # type: ignore[arg-type]
+        settings = Settings(grad_output=self.cotangent)  # type: ignore[arg-type]
         return evaluate_program(self.text, settings, self.leaves).verdict
 
 
@@ -125,10 +126,10 @@ def case_of(example: str) -> Case:
     with double_precision():
         trace = run_program(program, settings, leaves)
     shape = trace.output.tensor.shape
-    weights = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    cotangent = torch.randn(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     decomposition = decompose(trace)
     DERIVATIONS.request(decomposition.requests())
-    return Case(text, leaves, weights, decomposition)
+    return Case(text, leaves, cotangent, decomposition)
 
 
 class Bent(torch.autograd.Function):
@@ -167,8 +168,8 @@ def bent_arguments(value: Any, bend: Bend, changes: list[float]) -> Any:
 
 
 def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[float]) -> None:
-    """Make PyTorch's gradient of one op wrong in the user's program."""
-    original = tracing.target_of
+    """Make PyTorch's gradient of one op wrong, wherever a call of it runs."""
+    original = tracer.target_of
 
     def target_of(called: Op, call: Any) -> Callable[..., Any]:
         target = original(called, call)
@@ -178,7 +179,7 @@ def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[f
             *bent_arguments(positional, bend, changes), **bent_arguments(keywords, bend, changes)
         )
 
-    monkeypatch.setattr(tracing, "target_of", target_of)
+    monkeypatch.setattr(tracer, "target_of", target_of)
 
 
 @dataclass(frozen=True)
@@ -190,14 +191,14 @@ class MostNoise:
     def rounding_error(self, _: TracedTensor) -> Tensor:
         return torch.tensor(self.ceiling, dtype=torch.float64)
 
-    unknown = rounding_error
+    condition_error = rounding_error
 
 
 @pytest.fixture(autouse=True)
 def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow every entry the most rounding noise there can be, which is quicker to tell than how much there is."""
 
-    def most(_: Trace, reference: Reference, __: Tensor) -> MostNoise:
+    def most(_: Trace, reference: Reference, *__: object) -> MostNoise:
         finite = [value[value.isfinite()].abs() for value in reference.values.values()]
         return MostNoise(CEILING * max(float(value.max()) for value in finite if value.numel()))
 
@@ -291,7 +292,7 @@ def adjoints(case: Case, known: Mapping[DerivativeRequest, Derived]) -> list[Ten
     """Return the symbolic gradient of every tensor that the report shows, with no care for kinks; None if undecided."""
     decomposition = case.decomposition
     output = decomposition.nodes[decomposition.trace.output]
-    found = Adjoints({output: case.weights})
+    found = Adjoints({output: case.cotangent})
     with double_precision(), torch.no_grad():
         accumulate(decomposition.tape.nodes, found, known)
     nodes = [decomposition.nodes[traced] for traced in decomposition.trace.tensors]

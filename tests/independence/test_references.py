@@ -20,7 +20,8 @@ from torch import Tensor
 
 from gradcli.engine import evaluate_program
 from gradcli.ops.table import OPS
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError, LimitError, ProgramError
-from gradcli.language.limits import Limits
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
 from gradcli.language.program import (
@@ -28,6 +27,7 @@ from gradcli.language.program import (
     Slice,
     While,
 )
+from gradcli.limits import Limits
 
 
 def expression(text: str, *, definition: bool = False) -> Expression:

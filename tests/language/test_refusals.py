@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gradcli.errors import LimitError, ProgramError
-from gradcli.language.limits import Limits
 from gradcli.language.parser import parse
+from gradcli.limits import Limits
 
 # The text, what the caret marks, a part of the message, a part of the hint.
 REFUSED = [
@@ -83,8 +83,6 @@ REFUSED = [
     ("return x", "return", "not accepted", "last statement"),
     ("yield x", "yield", "keyword", ""),
     ("w.__class__.__mro__", "__class__", "'.__class__'", "shape"),
-    ("w.data", "data", "'.data'", "shape"),
-    ("x.sum", "sum", "'.sum'", "`.sum()`"),
     ("__import__('os')", "__import__", "begins with `_`", ""),
     ("__w__+1", "__w__", "begins with `_`", ""),
     ("x.__len__()", "__len__", "begins with `_`", ""),
@@ -184,6 +182,6 @@ def test_what_is_within_the_limits_is_read(text: str) -> None:
 
 def test_limits_can_be_raised() -> None:
     assert parse("(" * 150 + "w" + ")" * 150, Limits(nesting=150)).leaves
-    assert parse("w**5000", Limits(constant_exponent=5000)).leaves
+    assert parse("w**5000", Limits(exponent=5000)).leaves
     with pytest.raises(LimitError):
         parse("(" * 400 + "w" + ")" * 400, Limits(nesting=10**6))

@@ -6,15 +6,17 @@ from gradcli.errors import ProgramError
 from gradcli.language.parser import parse
 from gradcli.language.resolve import nearest, resolve
 
-KNOWN = ("sin", "softmax", "linalg.norm", "special.erf", "sum")
+KNOWN = ("sin", "softmax", "linalg.norm", "special.erf", "sum", "sort")
+FIELDS = ("values", "indices")
 
 
 def check(source: str) -> None:
-    resolve(parse(source), lambda name: name if name in KNOWN else None, lambda: KNOWN)
+    resolve(parse(source), lambda name: name if name in KNOWN else None, lambda: KNOWN, lambda: FIELDS)
 
 
 @pytest.mark.parametrize(
-    "source", ["sin(x)*y", "torch.linalg.norm(x)", "x.sum() / x.size(0)", "x + y @ z", "X.numel()*sum(X)"]
+    "source",
+    ["sin(x)*y", "torch.linalg.norm(x)", "x.sum() / x.size(0)", "x + y @ z", "X.numel()*sum(X)", "sort(x.T).values"],
 )
 def test_known_functions_pass(source: str) -> None:
     check(source)
@@ -38,6 +40,25 @@ def test_the_first_unknown_function_is_named(source: str, marked: str, message: 
         check(source)
     error = caught.value
     assert (error.message, error.hint) == (message, hint)
+    assert error.span is not None
+    assert source[error.span.start : error.span.end] == marked
+
+
+@pytest.mark.parametrize(
+    ("source", "marked", "message", "hint"),
+    [
+        ("w.data", "data", "the attribute '.data' is not accepted", "shape"),
+        ("x.sum", "sum", "the attribute '.sum' is not accepted", "`.sum()`"),
+        ("sort(x) .valves*sinn(x)", "valves", "the attribute '.valves' is not accepted", "values"),
+        ("sinn(x.data)", "sinn", "unknown function 'sinn'", "sin"),
+    ],
+)
+def test_the_first_unknown_name_is_refused(source: str, marked: str, message: str, hint: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        check(source)
+    error = caught.value
+    assert error.message == message
+    assert hint in (error.hint or "")
     assert error.span is not None
     assert source[error.span.start : error.span.end] == marked
 

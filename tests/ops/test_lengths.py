@@ -17,7 +17,7 @@ from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.

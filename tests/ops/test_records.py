@@ -7,14 +7,20 @@ import re
 from collections import Counter
 
 import pytest
+import sympy
 import torch
 
+from gradcli.engine import read
 from gradcli.execution.forward.callables import function
-from gradcli.execution.forward.domains import MATRICES
+from gradcli.execution.forward.domains import MATRICES, leaves_for, parse_example
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import run_program
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
-from gradcli.ops.table import OPS
+from gradcli.ops.table import OPS, find
+from gradcli.settings import Settings
+from gradcli.symbolic.derive.translate import pointwise
 
 NUMBER = r"-?(?:\d+(?:\.\d+)?|inf|pi)"
 INTERVAL = re.compile(rf"\({NUMBER}, {NUMBER}\)")
@@ -67,3 +73,55 @@ def test_a_family_has_several_ops() -> None:
     families = Counter(op.family for op in OPS)
     assert {family for family, count in families.items() if count < 3} == set()
     assert all(overload.family in families for op in OPS for overload in op.overloads)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("op", [op for op in OPS if op.examples], ids=identified)
+def test_the_fields_are_those_of_pytorch_s_named_tuple(op: Op) -> None:
+    for example in op.examples:
+        program, shapes = parse_example(example)
+        settings = Settings(shapes=shapes)
+        parsed = read(program, settings)
+        with double_precision():
+            trace = run_program(parsed, settings, leaves_for(parsed, shapes, find, 0))
+        for call in trace.calls:
+            assert call.op.fields == getattr(call.result, "_fields", ()), call.op.signature
+
+
+@pytest.mark.parametrize("op", [op for op in RECORDS if op.product], ids=identified)
+def test_the_operands_of_a_product_are_multiplied_as_matrices(op: Op) -> None:
+    assert op.product is not None
+    required = [parameter.name for parameter in parse_signature(op.signature) if parameter.required]
+    assert set(op.product) <= set(required)
+    shape = (3, 3, 3) if "b" in op.name.removeprefix("add")[:2] else (3, 3)
+    shapes = {name: (3,) if name in {"vec", "tensor"} or op.name == "dot" else shape for name in required}
+    values = {name: torch.randn(shapes[name]) if name in op.product else torch.zeros(()) for name in required}
+    left, right = (values[name] for name in op.product)
+    wanted = (left @ right).sum(0) if op.name == "addbmm" else left @ right
+    zero = torch.zeros_like(wanted)
+    result = function(op.torch)(*[values[name] if name in op.product else zero for name in required])
+    assert torch.allclose(result, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("op", [op for op in RECORDS if op.remedy], ids=identified)
+def test_a_remedy_names_the_operands_that_there_are(op: Op) -> None:
+    assert op.remedy is not None
+    tensors = [parameter for parameter in parse_signature(op.signature) if parameter.required]
+    assert "{" not in op.remedy.format(*[parameter.name for parameter in tensors])
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.remedy], ids=identified)
+def test_an_overload_has_its_op_s_remedy(op: Op) -> None:
+    assert {overload.remedy for overload in op.overloads} <= {op.remedy}
+
+
+@pytest.mark.parametrize("op", [op for op in RECORDS if op.formula], ids=identified)
+def test_the_formula_of_a_constant_is_its_value(op: Op) -> None:
+    assert op.kind is Kind.CONSTANT
+    assert op.formula is not None
+    names = [parameter.name for parameter in parse_signature(op.signature)]
+    for numbers in [(0.5, -1.5), (-1.5, 0.5), (2.0, 2.0), (0.0, 1.0)]:
+        bound = dict(zip(names, numbers, strict=False))
+        wanted = function(op.torch)(*[torch.tensor(number) for number in bound.values()])
+        formula = pointwise(op.formula, {name: sympy.Rational(number) for name, number in bound.items()})
+        assert float(formula) == float(wanted), bound

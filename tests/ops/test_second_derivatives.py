@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.derivation.tensor_program import Step, TensorProgram
-from gradcli.engine import read
+from gradcli.engine import read, shared_derivations
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
@@ -38,6 +38,8 @@ WRONG = frozenset({"ctc_loss"})
 NOT_A_NUMBER = frozenset({"masked.logaddexp"})
 NOT_THERE = "is not implemented"
 STEP = 1e-5
+# The symbolic worker is that of the whole runs.
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,12 @@ class Case:
         with double_precision():
             return run_program(read(self.program, settings), settings, moved)
 
-    def symbolic(self, known: Mapping[DerivativeRequest, Derived] | None = None) -> tuple[list[Tensor], Tensor]:
+    def symbolic(self, derivations: Derivations = DERIVATIONS) -> tuple[list[Tensor], Tensor]:
         """Return the Hessian-vector product of every leaf, and the Jacobian-vector product."""
         trace = self.trace()
         decomposition = decompose(trace)
-        DERIVATIONS.request(decomposition.requests())
-        derived = DERIVATIONS.known if known is None else known
-        gradients = GradientNodes.of(decomposition, self.weights, derived, DERIVATIONS.request)
+        derivations.request(decomposition.requests())
+        gradients = GradientNodes.of(decomposition, self.weights, derivations)
         leaves = differentiable(trace)
         seeds = {leaf: self.seeds[leaf.text] for leaf in leaves}
         second = gradients.pull_back(seeds, leaves)
@@ -187,7 +188,7 @@ def test_a_wrong_second_derivative_is_seen(example: str) -> None:
     known, product = case.autograd()
     case.symbolic()
     used = Watched(DERIVATIONS.known)
-    case.symbolic(used)
+    case.symbolic(replace(DERIVATIONS, known=used))
     higher = [
         signature for signature in used.read if signature.pulled_back_by and not zero(DERIVATIONS.known[signature])
     ]
@@ -196,7 +197,7 @@ def test_a_wrong_second_derivative_is_seen(example: str) -> None:
     for signature in higher:
         answer = DERIVATIONS.known[signature]
         wrong = replace(answer, adjoints={name: scaled(program) for name, program in answer.adjoints.items()})
-        second, forward = case.symbolic({**DERIVATIONS.known, signature: wrong})
+        second, forward = case.symbolic(replace(DERIVATIONS, known={**DERIVATIONS.known, signature: wrong}))
         if all_near(second, known) and near(forward, product, 1e-9):
             survivors.append(signature)
     assert survivors == []
@@ -224,9 +225,7 @@ def test_a_gradient_at_a_kink_that_autograd_chose_has_no_derivative() -> None:
     trace = case.trace()
     decomposition = decompose(trace)
     DERIVATIONS.request(decomposition.requests())
-    gradients = GradientNodes.of(
-        decomposition, torch.ones(2, dtype=torch.float64), DERIVATIONS.known, DERIVATIONS.request
-    )
+    gradients = GradientNodes.of(decomposition, torch.ones(2, dtype=torch.float64), DERIVATIONS)
     (leaf,) = trace.leaves
     seeds = {leaf: torch.ones(2, dtype=torch.float64)}
     assert "kink" in gradients.pull_back(seeds, [leaf]).undecided[leaf]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import gradcli
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
 
 POINTS = {
     "det at rank n - 1": ("det(A)", [[1, 2], [2, 4]], [[4, -2], [-2, 1]]),

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
@@ -23,7 +22,8 @@ from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import OPS, find
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.symbolic.derive.derive import entry_of, label_sizes, operand_labels
 from gradcli.symbolic.derive.lowering import lower
@@ -31,6 +31,8 @@ from gradcli.symbolic.derive.lowering import lower
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
+# The symbolic worker is that of the whole runs.
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 EXAMPLES = [(op, example) for op in OPS for example in op.examples]
 POINTWISE = [(op, example) for op, example in EXAMPLES if op.kind is Kind.POINTWISE]
 
@@ -105,7 +107,7 @@ def test_a_record_has_its_parts(op: Op) -> None:
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_a_record_has_what_its_kind_demands(op: Op) -> None:
-    if op.kind in {Kind.POINTWISE, Kind.COMPOSITE, Kind.IMPLICIT} or (op.kind is Kind.INDEXED and op.name != "einsum"):
+    if op.kind in {Kind.POINTWISE, Kind.COMPOSITE, Kind.IMPLICIT, Kind.INDEXED}:
         parse(op.definition, definition=True)
     if op.kind is Kind.IMPLICIT:
         assert op.entry

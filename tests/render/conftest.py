@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from gradcli.report.comparison import Comparison
-from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.report.comparison import Comparison, Symbolic
+from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.verdict import Verdict
 
 
 def tensor_report(name: str, value: object, gradient: object | None, **changes: object) -> TensorReport:

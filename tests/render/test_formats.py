@@ -1,18 +1,20 @@
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from typing import get_args
 
 import pytest
 import torch
 
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.comparison import Comparison
+from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Report, Symbolic, TensorReport, Verdict, WitnessReport
-from gradcli.settings import Format
+from gradcli.report.report import Report, TensorReport, WitnessReport
+from gradcli.report.suite import suite_of
+from gradcli.report.verdict import Verdict
 
 HUMAN = ["table", "plain", "markdown"]
 WIDTHS = [40, 80, 120]
@@ -20,13 +22,42 @@ MakeTensor = Callable[..., TensorReport]
 MakeReport = Callable[..., Report]
 
 
-def test_every_format_of_the_command_line_has_a_renderer() -> None:
-    assert set(FORMATS) == set(get_args(Format))
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_shows_a_report_and_several(name: str, textbook: Report) -> None:
+    assert FORMATS[name].render(textbook, Style(80))
+    assert FORMATS[name].render_suite(suite_of([textbook, textbook]), Style(80))
+
+
+ADDED = """
+import sys, types
+from gradcli.render import FORMATS
+from gradcli.render.formats import Format
+
+module = types.ModuleType("shout")
+module.render_suite = lambda suite, _: "".join(f"{check.name.upper()}!\\n" for check in suite.checks)
+sys.modules["gradcli.render.formats.shout"] = module
+FORMATS["shout"] = Format("shout", **ROW)
+
+from gradcli.cli.app import main
+sys.exit(main(ARGUMENTS))
+"""
+
+
+def added(arguments: list[str], **row: bool) -> str:
+    program = ADDED.replace("ROW", repr(row)).replace("ARGUMENTS", repr(arguments))
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_format_is_a_module_and_a_row() -> None:
+    assert added(["check", "w*w", "--format", "shout"], knows_only_suites=True) == "W*W!\n"
+    assert added(["check", "w*w", "v*v", "--format", "shout"]) == "W*W!\nV*V!\n"
+    assert added(["check", "w*w", "v*v", "--format", "shout"], streams=True) == "W*W!\nV*V!\n"
+    assert "sarif or shout." in " ".join(added(["check", "--help"]).split())
 
 
 @pytest.mark.parametrize("name", HUMAN)
 def test_the_report_is_all_there(name: str, textbook: Report) -> None:
-    text = FORMATS[name](textbook, Style(80))
+    text = FORMATS[name].render(textbook, Style(80))
     for part in ["z = w1 + w2", "float64", "seed 0", "w2", "2x2", "1.5", "0.25", "None", "MulBackward0", "w3 + 1"]:
         assert part in text
     for part in ["Leaf", "Non-leaf", "constant", "match", "agrees"]:
@@ -36,12 +67,12 @@ def test_the_report_is_all_there(name: str, textbook: Report) -> None:
 @pytest.mark.parametrize("name", ["table", "plain"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_line_is_wider_than_the_terminal(name: str, width: int, textbook: Report) -> None:
-    assert max(map(len, FORMATS[name](textbook, Style(width)).splitlines())) <= width
+    assert max(map(len, FORMATS[name].render(textbook, Style(width)).splitlines())) <= width
 
 
 @pytest.mark.parametrize("name", ["table", "plain"])
 def test_nothing_is_lost_when_narrow(name: str, textbook: Report) -> None:
-    text = FORMATS[name](textbook, Style(40))
+    text = FORMATS[name].render(textbook, Style(40))
     for part in ["w2", "2x2", "[1.5 1.5]", "[0.25 0.25]", ".grad", "None", "gradient", "w3 + 1", "match"]:
         assert part in text
 
@@ -52,7 +83,7 @@ def test_text_of_the_user_is_never_markup_and_never_a_control(
 ) -> None:
     tensor = make_tensor("[w1]", 1.0, 1.0, notes=noted(NoteKind.CAUSE, "[/x] and [red]this[/red]"))
     report = make_report(tensor, program="[/x] + [link=a]w[/link] # \x1b[31m \u202e \udcff :smile:")
-    text = FORMATS[name](report, Style(120))
+    text = FORMATS[name].render(report, Style(120))
     for part in ["[w1]", "[link=a]w[/link]", "\\x1b[31m", "\\u202e", "\\udcff", ":smile:"]:
         assert part in text
     assert "[red]this[/red]" in text.replace("\\[", "[").replace("\\]", "]")
@@ -60,20 +91,20 @@ def test_text_of_the_user_is_never_markup_and_never_a_control(
 
 
 def test_colour_is_there_only_when_asked_for(textbook: Report) -> None:
-    assert "\x1b[" in FORMATS["table"](textbook, Style(80, colour=True))
-    assert "\x1b[" not in FORMATS["table"](textbook, Style(80, colour=False))
+    assert "\x1b[" in FORMATS["table"].render(textbook, Style(80, colour=True))
+    assert "\x1b[" not in FORMATS["table"].render(textbook, Style(80, colour=False))
 
 
 def test_the_table_does_not_depend_on_the_environment(textbook: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = FORMATS["table"](textbook, Style(80))
+    before = FORMATS["table"].render(textbook, Style(80))
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "30", "TERM": "xterm-256color"}.items():
         monkeypatch.setenv(name, value)
-    assert FORMATS["table"](textbook, Style(80)) == before
+    assert FORMATS["table"].render(textbook, Style(80)) == before
 
 
 def test_plain_text_and_a_table_without_symbols_are_ascii(textbook: Report) -> None:
-    assert FORMATS["plain"](textbook, Style(80)).isascii()
-    assert FORMATS["table"](textbook, Style(80, unicode=False)).isascii()
+    assert FORMATS["plain"].render(textbook, Style(80)).isascii()
+    assert FORMATS["table"].render(textbook, Style(80, unicode=False)).isascii()
 
 
 @pytest.mark.parametrize("name", HUMAN)
@@ -82,7 +113,7 @@ def test_every_verdict_is_said_in_words(
     name: str, verdict: Verdict | None, make_tensor: MakeTensor, make_report: MakeReport
 ) -> None:
     report = make_report(make_tensor("w", 1.0, 1.0, verdict=verdict), verdict=verdict)
-    text = FORMATS[name](report, Style(80))
+    text = FORMATS[name].render(report, Style(80))
     assert (str(verdict) if verdict else "not verified") in text
 
 
@@ -97,7 +128,7 @@ def test_a_mismatch_shows_both_values_and_its_note(name: str, make_tensor: MakeT
         verdict=Verdict.MISMATCH,
         notes=noted(NoteKind.CAUSE, "a factor"),
     )
-    text = FORMATS[name](make_report(tensor, verdict=Verdict.MISMATCH), Style(100))
+    text = FORMATS[name].render(make_report(tensor, verdict=Verdict.MISMATCH), Style(100))
     for part in ["symbolic", "7.25", "a factor"]:
         assert part in text
 
@@ -109,7 +140,7 @@ def test_a_thousand_non_leaves_are_shortened_quickly(
     inner = {"kind": "non-leaf", "grad": None, "grad_fn": "MulBackward0"}
     tensors = [make_tensor(f"x{number}", 1.0, 1.0, **inner) for number in range(1000)]
     started = time.perf_counter()
-    text = FORMATS[name](make_report(make_tensor("w", 1.0, 1.0), *tensors), Style(80))
+    text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0), *tensors), Style(80))
     assert time.perf_counter() - started < 2
     assert "x0" in text
     assert "x999" in text
@@ -123,7 +154,7 @@ def test_a_long_formula_note_and_name_are_folded(name: str, make_tensor: MakeTen
     tensor = make_tensor(
         "w2*w3" * 100, 1.0, 1.0, symbolic=symbolic, notes=noted(NoteKind.CAUSE, "because " * 40 + "end")
     )
-    text = FORMATS[name](make_report(tensor), Style(80))
+    text = FORMATS[name].render(make_report(tensor), Style(80))
     assert "characters" in text
     assert "end" in text
     assert len(text) < 4000
@@ -135,18 +166,18 @@ def test_json_is_strict_ascii_and_what_the_report_holds(
 ) -> None:
     tensor = make_tensor("w", [float("nan"), float("inf")], [0.5, 1.0])
     report = make_report(tensor, program="w # \x9b \u202e é")
-    text = FORMATS[name](report, Style(80))
+    text = FORMATS[name].render(report, Style(80))
     assert json.loads(text) == report.to_dict()
     assert text.isascii()
     assert "NaN" in text
 
 
 def test_a_json_line_is_one_line(textbook: Report) -> None:
-    assert FORMATS["jsonl"](textbook, Style(80)).count("\n") == 1
+    assert FORMATS["jsonl"].render(textbook, Style(80)).count("\n") == 1
 
 
 def test_markdown_survives_bars_and_backticks(make_tensor: MakeTensor, make_report: MakeReport) -> None:
-    text = FORMATS["markdown"](make_report(make_tensor("a|b`c", 1.0, 1.0), program="```\nw"), Style(80))
+    text = FORMATS["markdown"].render(make_report(make_tensor("a|b`c", 1.0, 1.0), program="```\nw"), Style(80))
     assert "``a\\|b`c``" in text
     assert text.startswith("````python\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]

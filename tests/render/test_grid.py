@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from gradcli.render import FORMATS
-from gradcli.render.commands import by_field
+from gradcli.render import FORMATS, view
 from gradcli.render.grid import Grid
+from gradcli.render.presentation import Presentation
 from gradcli.render.style import Style
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 
 HEADED = Grid("Calls", ("call", "w1"), ((("1",), ("[1 2]", "[3 4]")), (("2",), Verdict.MISMATCH)), ("a sentence [w1]",))
 PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
@@ -18,14 +17,14 @@ PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch, textbook: Report) -> Report:
-    monkeypatch.setattr(by_field, "EXTRAS", {"output": lambda _: (HEADED, PLAIN)})
+    monkeypatch.setattr(view, "presentation_of", lambda _: Presentation(lambda _: (HEADED, PLAIN)))
     return textbook
 
 
 @pytest.mark.parametrize("name", ["table", "plain", "markdown"])
 @pytest.mark.parametrize("width", [40, 120])
 def test_every_layout_shows_titles_headings_cells_and_sentences(report: Report, name: str, width: int) -> None:
-    show: Callable[[Report, Style], str] = FORMATS[name]
-    text = show(report, Style(width=width, colour=False, unicode=True)).replace("\\", "")
+    style = Style(width=width, colour=False, unicode=True)
+    text = FORMATS[name].render(report, style).replace("\\", "")
     for part in ("Calls", "call", "w1", "[1 2]", "[3 4]", "mismatch", "a sentence [w1]", "Facts", "predicted", "error"):
         assert part in text

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jsonschema
 import junitparser
@@ -14,14 +14,14 @@ from sarif.loader import load_sarif_file
 
 from gradcli.deadline import DeadlineError
 from gradcli.errors import ExitCode, InputError
-from gradcli.render import FORMATS, SUITE_FORMATS
+from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.comparison import Comparison
+from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.schema import suite_report_schema
 from gradcli.report.suite import CheckReport, SuiteReport, check_report, error_report, suite_of
-from gradcli.settings import Format
+from gradcli.report.verdict import Verdict
 
 STYLE = Style(80)
 PLANTED = "a planted, wrong: 100% [/x] \x1b ` | <&> \ufffe"
@@ -51,13 +51,9 @@ def broken() -> CheckReport:
     return error_report(InputError("no such thing", hint="write another"), "broken", "sinn(x)", line=3, **PLACE)
 
 
-def test_every_format_renders_several_checks() -> None:
-    assert set(SUITE_FORMATS) == set(FORMATS) == set(get_args(Format))
-
-
-@pytest.mark.parametrize("name", get_args(Format))
+@pytest.mark.parametrize("name", FORMATS)
 def test_the_planted_mismatch_comes_first(name: str) -> None:
-    text = SUITE_FORMATS[name](suite_with(60), STYLE)
+    text = FORMATS[name].render_suite(suite_with(60), STYLE)
     listed = {"table": "Failures", "plain": "Failures"}.get(name)
     text = text.partition(listed)[2] if listed else text
     if name == "jsonl":  # in the order of the suite, as they finish: the only line that is not a match
@@ -68,9 +64,9 @@ def test_the_planted_mismatch_comes_first(name: str) -> None:
         assert not re.search(r"check \d", text.partition("planted")[0])
 
 
-@pytest.mark.parametrize("name", sorted({*get_args(Format)} - {"json", "jsonl"}))
+@pytest.mark.parametrize("name", sorted({*FORMATS} - {"json", "jsonl"}))
 def test_no_text_of_the_user_steers_a_terminal(name: str) -> None:
-    text = SUITE_FORMATS[name](suite_with(3), STYLE)
+    text = FORMATS[name].render_suite(suite_with(3), STYLE)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", text)
 
 
@@ -78,12 +74,12 @@ def test_no_text_of_the_user_steers_a_terminal(name: str) -> None:
 @pytest.mark.parametrize("width", [40, 80])
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
     for count in (3, 60):
-        assert max(map(len, SUITE_FORMATS[name](suite_with(count), Style(width)).splitlines())) <= max(width, 72)
+        assert max(map(len, FORMATS[name].render_suite(suite_with(count), Style(width)).splitlines())) <= max(width, 72)
 
 
 def test_junit_is_read_back_by_junitparser() -> None:
     suite = SuiteReport((*suite_with(5).checks, broken()), 6)
-    document = junitparser.JUnitXml.fromstring(SUITE_FORMATS["junit"](suite, STYLE).encode())
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(suite, STYLE).encode())
     (cases,) = list(document)
     assert (cases.tests, cases.failures, cases.errors, cases.skipped) == (6, 1, 1, 0)
     error, failure, *passed = list(cases)
@@ -97,13 +93,13 @@ def test_junit_is_read_back_by_junitparser() -> None:
 
 
 def test_what_is_undecided_is_no_pass_in_junit() -> None:
-    document = junitparser.JUnitXml.fromstring(FORMATS["junit"](report("w", Verdict.UNDECIDED), STYLE).encode())
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render(report("w", Verdict.UNDECIDED), STYLE).encode())
     assert (document.errors, document.skipped) == (1, 0)
 
 
 def test_sarif_is_read_back_by_sarif_tools(tmp_path: Path) -> None:
     path = tmp_path / "report.sarif"
-    path.write_text(SUITE_FORMATS["sarif"](suite_with(5), STYLE), encoding="utf-8")
+    path.write_text(FORMATS["sarif"].render_suite(suite_with(5), STYLE), encoding="utf-8")
     read = load_sarif_file(str(path))
     assert read.get_distinct_tool_names() == ["gradcli"]
     (record,) = read.get_records()
@@ -113,7 +109,7 @@ def test_sarif_is_read_back_by_sarif_tools(tmp_path: Path) -> None:
 
 
 def test_annotations_of_github_name_file_and_line() -> None:
-    lines = SUITE_FORMATS["github"](suite_with(5), STYLE).splitlines()
+    lines = FORMATS["github"].render_suite(suite_with(5), STYLE).splitlines()
     command = re.fullmatch(r"::(?P<level>\w+) (?P<properties>[^:]*)::(?P<message>.*)", lines[0])
     assert command
     # As the runner reads it: properties end at commas, and these escapes are undone.
@@ -126,18 +122,18 @@ def test_annotations_of_github_name_file_and_line() -> None:
 
 def test_github_gets_at_most_ten_annotations() -> None:
     checks = [check_report(report("w", Verdict.MISMATCH), f"check {n}", line=n, **PLACE) for n in range(25)]
-    lines = SUITE_FORMATS["github"](SuiteReport(tuple(checks), 25), STYLE).splitlines()
+    lines = FORMATS["github"].render_suite(SuiteReport(tuple(checks), 25), STYLE).splitlines()
     assert sum(line.startswith("::") for line in lines) == 10
     assert "15 more" in lines[10]
 
 
 def test_gitlab_gets_what_its_format_demands() -> None:
-    (found,) = json.loads(SUITE_FORMATS["gitlab"](suite_with(5), STYLE))
+    (found,) = json.loads(FORMATS["gitlab"].render_suite(suite_with(5), STYLE))
     assert found["location"] == {"path": PLACE["file"], "lines": {"begin": 3}}
     assert found["severity"] in {"info", "minor", "major", "critical", "blocker"}
     assert found["check_name"] == "gradcli/mismatch"
     other = check_report(report("w*w", Verdict.MISMATCH), "other", line=3, **PLACE)
-    (unlike,) = json.loads(SUITE_FORMATS["gitlab"](SuiteReport((other,), 1), STYLE))
+    (unlike,) = json.loads(FORMATS["gitlab"].render_suite(SuiteReport((other,), 1), STYLE))
     assert re.fullmatch("[0-9a-f]{64}", found["fingerprint"])
     assert found["fingerprint"] != unlike["fingerprint"]
 
@@ -145,7 +141,7 @@ def test_gitlab_gets_what_its_format_demands() -> None:
 def test_json_is_what_its_schema_says() -> None:
     late = error_report(_undecided(), "late", "w", **PLACE)
     suite = SuiteReport((*suite_with(3).checks, broken(), late), 9)
-    data = json.loads(SUITE_FORMATS["json"](suite, STYLE))
+    data = json.loads(FORMATS["json"].render_suite(suite, STYLE))
     schema = suite_report_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(data, schema)
@@ -186,19 +182,19 @@ def test_an_expected_verdict_passes_and_no_other(found: str, expect: str | None,
 def test_without_verification_there_is_no_failure() -> None:
     suite = suite_of([report("w", None)])
     assert (suite.exit_code, suite.counts) == (0, {"not verified": 1})
-    assert "not verified" in SUITE_FORMATS["table"](suite, STYLE)
+    assert "not verified" in FORMATS["table"].render_suite(suite, STYLE)
 
 
 def test_the_numbers_of_a_finding_are_said_once() -> None:
-    told = SUITE_FORMATS["plain"](suite_of([report("w", Verdict.MISMATCH, "at [1] autograd gives 2")]), STYLE)
-    silent = SUITE_FORMATS["plain"](suite_of([report("w", Verdict.MISMATCH)]), STYLE)
+    told = FORMATS["plain"].render_suite(suite_of([report("w", Verdict.MISMATCH, "at [1] autograd gives 2")]), STYLE)
+    silent = FORMATS["plain"].render_suite(suite_of([report("w", Verdict.MISMATCH)]), STYLE)
     assert "w: mismatch: at [1] autograd gives 2" in told
     assert "symbolic" not in told
     assert "w: mismatch at [1]: autograd 2, symbolic 4" in silent
 
 
 def test_what_was_not_run_is_said() -> None:
-    assert "7 not run" in SUITE_FORMATS["plain"](SuiteReport(suite_with(3).checks, 10), STYLE)
+    assert "7 not run" in FORMATS["plain"].render_suite(SuiteReport(suite_with(3).checks, 10), STYLE)
 
 
 def test_the_summary_goes_to_the_step_of_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -4,11 +4,12 @@ import jsonschema
 import pytest
 import torch
 
-from gradcli.report.comparison import Comparison
+from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.records import jsonable
-from gradcli.report.report import Output, Report, Symbolic, TensorReport, Verdict
+from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.schema import report_schema
+from gradcli.report.verdict import Verdict
 
 
 def report_with(value: torch.Tensor, symbolic: Symbolic | None, verdict: Verdict | None) -> Report:

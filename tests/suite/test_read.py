@@ -127,7 +127,11 @@ def test_complex_values_are_text(tmp_path: Path) -> None:
         ),
         ('[[check]]\nprogram = "w"\nshape = ["2", "2"]', "suite.toml:1: the check 'w[2]' is there twice", ""),
         ('[[check]]\nprogram = "w"\nrtol = nan', "suite.toml:3: 'rtol': it must be a finite number", ""),
-        ('[[check]]\nprogram = "w"\natol = -1', "suite.toml:3: 'atol': it should be greater than or equal to 0", ""),
+        (
+            '[[check]]\nprogram = "w"\natol = -1',
+            "suite.toml:3: atol: it must be a finite number of at least 0, not -1",
+            "",
+        ),
         ('[[check]]\nprogram = "w"\nvalues = {w = nan}', "suite.toml:3:", ""),
         ('[[check]]\nprogram = "w"\nvalue = {w = [[1], [1, 2]]}', "suite.toml:3: values: the list is not rectang", ""),
         ('[[check]]\nprogram = "w"\nwitness = ["x"]', "suite.toml:3: 'witness': it should be 'symbolic'", ""),

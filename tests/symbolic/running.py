@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+from dataclasses import replace
 from types import GeneratorType
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gradcli.engine import read
-from gradcli.execution.formulas.request import sketch
+from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
@@ -44,11 +45,11 @@ class Run:
         number = None if isinstance(upstream, str) else upstream
         torch.manual_seed(seed)
         self.grad_output = torch.rand_like(output) if number is None else torch.full_like(output, number)
-        self.sketch = sketch(self.decomposition, self.names, number)
+        self.request = gradients_request(self.decomposition, self.names, number)
 
     def formulas(self, seconds: float = SECONDS) -> dict[str, str]:
-        found = {} if self.sketch is None else formulas(self.sketch, seconds)
-        return {name: formula["formula"] for name, formula in found.items()}
+        found = {} if self.request is None else formulas(replace(self.request, seconds=seconds))
+        return {name: formula.text for name, formula in found.items()}
 
     def gradients(self) -> dict[str, Tensor]:
         wanted = {name: traced.tensor for traced, name in self.names.items() if traced.tensor.requires_grad}

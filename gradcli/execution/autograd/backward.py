@@ -9,20 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, InputError
+from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.forward.tracer import Trace, TracedTensor
-from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
+from gradcli.phrases import show_shape
 
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
+REMEDIES = (
+    "give the vector v of the product with `--grad-output ones` (or a number, or a list), "
+    "or reduce the output with `--reduce sum` (or mean)"
+)
 
 
-def cotangent_of(output: TracedTensor, grad_output: Any) -> Tensor:
+def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype.
 
-    Raises InputError where an output that is not a scalar has none, or one of another shape.
+    Raises InputError where an output that is not a scalar has none, or one of another shape; `remedies` is the hint of
+    the first.
     """
     tensor = output.tensor
     if grad_output is None:
@@ -30,8 +35,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any) -> Tensor:
             raise InputError(
                 f"the output '{output.name or output.text}' has shape {show_shape(tuple(tensor.shape))}, "
                 f"and PyTorch says: {SCALAR_ONLY}",
-                hint="give the vector v of the product with `--grad-output ones` (or a number, or a list), "
-                "or reduce the output with `--reduce sum` (or mean)",
+                hint=remedies,
             )
         if tensor.is_complex():
             raise InputError(
@@ -61,7 +65,10 @@ def cotangent_of(output: TracedTensor, grad_output: Any) -> Tensor:
 
 def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     """Return numbers in the dtype, or as complex numbers where there is one among them."""
-    found = torch.tensor(given)
+    try:
+        found = torch.tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"--grad-output is not a tensor: {error}") from None
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 
@@ -83,7 +90,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise ExecutionError(f"PyTorch refuses the backward pass: {str(error).strip().partition(chr(10))[0]}") from None
+        raise ExecutionError(f"PyTorch refuses the backward pass: {first_line(error)}") from None
 
 
 def backward(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from gradcli.errors import ExecutionError, GradcliError, InputError, Span
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
-from gradcli.inputs.names import suggest
 from gradcli.language.program import Program
+from gradcli.phrases import did_you_mean
 
 NO_GRAD_FN = "element 0 of tensors does not require grad and does not have a grad_fn"
 NOT_REQUIRED = "One of the differentiated Tensors does not require grad"
@@ -57,10 +57,9 @@ def unused(program: Program, trace: Trace, tensors: Sequence[TracedTensor], inde
 def unknown(name: str, known: Mapping[str, TracedTensor], option: str) -> GradcliError:
     """Return the error that the program has no tensor of a name; a name is near other names only."""
     words = [word for word in known if word.isidentifier()]
-    near = suggest(name, words if name.isidentifier() else known)
     listed = ", ".join([*known][:MOST_LISTED]) + (", ..." if len(known) > MOST_LISTED else "")
-    hint = f"did you mean '{near}'?" if near else f"the program has {listed}"
-    return InputError(f"{option}: the program has no tensor '{name}'", hint=hint)
+    hint = did_you_mean(name, words if name.isidentifier() else known, f"the program has {listed}")
+    return InputError(f"the program has no tensor '{name}'", option=option, hint=hint)
 
 
 def place(program: Program, trace: Trace, traced: TracedTensor) -> Span | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError
-from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import Trace, TracedTensor, replaced, traced_in
-from gradcli.settings import Limits
+from gradcli.errors import ExecutionError, LimitError, first_line
+from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.limits import Limits
 
 PureFunction = Callable[..., Tensor]
 
@@ -24,19 +22,10 @@ def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
     def program(*tensors: Tensor) -> Tensor:
         values = {leaf: leaf.tensor.detach() for leaf in trace.leaves} | dict(zip(leaves, tensors, strict=True))
         for call in trace.calls:
-            arguments = call.arguments
-            positional = replaced(arguments.positional, values.__getitem__)
-            result = target_of(call.op, arguments)(*positional, **replaced(arguments.keywords, values.__getitem__))
-            values |= zip(traced_in(call.result), _tensors_in(result), strict=True)
+            values |= call.run(values)
         return values[trace.output]
 
     return program
-
-
-def _tensors_in(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    return [tensor for item in value for tensor in _tensors_in(item)] if isinstance(value, tuple | list) else []
 
 
 def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
@@ -91,11 +80,6 @@ def refusals(what: str) -> Iterator[None]:
             yield
     except RuntimeError as error:
         raise ExecutionError(f"PyTorch refuses {what}: {first_line(error)}") from None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what PyTorch says."""
-    return str(error).strip().partition("\n")[0]
 
 
 def check_size(what: str, rows: int, columns: int, trace: Trace, limits: Limits) -> None:

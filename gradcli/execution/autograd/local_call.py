@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
@@ -17,23 +16,18 @@ STEP = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class LocalCall:
-    """One call at its point: the tensors it reads, and the weights that make one number of its results."""
+    """One call at its point."""
 
     call: TracedCall
     tensors: Mapping[TracedTensor, Tensor]
-    weights: Sequence[Tensor | None]
+    """What it reads."""
+    cotangents: Sequence[Tensor | None]
+    """Of its results, in order; None for one that no gradient reaches."""
 
     def results(self, tensors: Mapping[TracedTensor, Tensor]) -> list[Tensor]:
         """Return the call's results with other tensors in the place of its own."""
-        arguments = self.call.arguments
-        positional = replaced(arguments.positional, tensors.__getitem__)
-        keywords = replaced(arguments.keywords, tensors.__getitem__)
-        result = target_of(self.call.op, arguments)(*positional, **keywords)
-        items = [
-            item for item in (result if isinstance(result, tuple | list) else [result]) if isinstance(item, Tensor)
-        ]
-        made = set(self.call.outputs)
-        return [item for item, traced in zip(items, traced_in(self.call.result), strict=True) if traced in made]
+        results = self.call.run(tensors)
+        return [results[traced] for traced in self.call.outputs]
 
     def autograd(self, wanted: Sequence[TracedTensor]) -> list[Tensor]:
         """Return PyTorch's own gradient of this one call."""
@@ -43,37 +37,37 @@ class LocalCall:
             leaves = {
                 traced: tensor.clone().requires_grad_(traced in wanted) for traced, tensor in self.tensors.items()
             }
-            pairs = [(r, w) for r, w in zip(self.results(leaves), self.weights, strict=True) if w is not None]
-            pairs = [(result, weight) for result, weight in pairs if result.requires_grad]
+            pairs = [(r, v) for r, v in zip(self.results(leaves), self.cotangents, strict=True) if v is not None]
+            pairs = [(result, cotangent) for result, cotangent in pairs if result.requires_grad]
             found: tuple[Tensor | None, ...] = torch.autograd.grad(
                 [result for result, _ in pairs],
                 [leaves[traced] for traced in wanted],
-                [weight for _, weight in pairs],
+                [cotangent for _, cotangent in pairs],
                 allow_unused=True,
             )
         return [torch.zeros_like(self.tensors[t]) if g is None else g for t, g in zip(wanted, found, strict=True)]
 
     def factor(self, traced: TracedTensor, shape: torch.Size | None = None) -> Tensor:
-        """Return the local derivative by one operand, the gradient for upstream ones.
+        """Return the local derivative by one operand, the gradient for a cotangent of ones.
 
         With the result's `shape` the operand is expanded to it first, so that no axis that broadcasts is summed.
         """
         tensors = dict(self.tensors)
         if shape is not None:
             tensors[traced] = tensors[traced].expand(shape)
-        ones = [None if weight is None else torch.ones_like(weight) for weight in self.weights]
+        ones = [None if cotangent is None else torch.ones_like(cotangent) for cotangent in self.cotangents]
         return LocalCall(self.call, tensors, ones).autograd([traced])[0]
 
     def one_sided(self, traced: TracedTensor, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
-        """Return the derivative of Σ weights · results for a step of one entry to one side, along `unit`: 1 or i."""
+        """Return the derivative of Σ cotangent · result for a step of one entry to one side, along `unit`: 1 or i."""
         step = STEP * max(1.0, float(self.tensors[traced][index].abs()))
         middle = self.results(self.tensors)
 
         def quotient(shift: float) -> float:
             moved = self.tensors[traced].clone()
             moved[index] += shift * unit
-            changed = zip(self.results({**self.tensors, traced: moved}), middle, self.weights, strict=True)
-            changes = [((new - old) * weight.conj()).sum() for new, old, weight in changed if weight is not None]
+            changed = zip(self.results({**self.tensors, traced: moved}), middle, self.cotangents, strict=True)
+            changes = [((new - old) * v.conj()).sum() for new, old, v in changed if v is not None]
             return sum(float(change.real) for change in changes) / shift
 
         return 2 * quotient(sign * step / 2) - quotient(sign * step)

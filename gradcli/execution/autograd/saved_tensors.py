@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch import Tensor
-
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.tracer import Trace, TracedTensor
-from gradcli.report.second_order import Saving
+from gradcli.report.double_backward import Saving
 
 SAVED = "_saved_"
 
@@ -29,12 +28,7 @@ def saving_nodes(trace: Trace, names: Mapping[TracedTensor, str]) -> tuple[Savin
 def saved_tensors(node: Any) -> tuple[str, ...]:
     """Return the names of the tensors that a node saves for its backward, as PyTorch calls them."""
     names = (name for name in dir(node) if name.startswith(SAVED))
-    return tuple(name.removeprefix(SAVED) for name in names if _holds_tensor(getattr(node, name)))
-
-
-def _holds_tensor(value: Any) -> bool:
-    items = value if isinstance(value, tuple | list) else (value,)
-    return any(isinstance(item, Tensor) for item in items)
+    return tuple(name.removeprefix(SAVED) for name in names if tree.tensors(getattr(node, name)))
 
 
 def _age(node: Any) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.derivation.derivations import Derivations
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.leaves import make_leaves
@@ -22,10 +23,12 @@ from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
-from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
+from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.notes import Notes, led
-from gradcli.report.report import Report, TensorReport, Verdict, worst
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 NOT_THE_SUM = ".grad is not the sum of the calls' derivatives: "
 
@@ -53,24 +56,20 @@ class Ledger:
     judged: dict[str, list[tuple[Verdict, Notes]]] = field(default_factory=dict)
 
 
-def accumulate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
     leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
     ledger = Ledger(settings)
     for number in range(settings.times):
-        run = start_from(program, settings, trace_of(program, settings, leaves))
+        run = start_from(program, settings, trace_of(program, settings, leaves), derivations)
         before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run, formulas=number + 1 == settings.times)
         _enter(ledger, run, evaluation, before)
         leaves = {name: _after(leaf, settings) for name, leaf in leaves.items()}
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
-    return report(
-        run,
-        reports,
-        overall(reports) if settings.verify else None,
-        calls=tuple(_flat(call, run) for call in ledger.calls),
-        accumulation=Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls)),
-    )
+    accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
+    details = AccumulateDetails(accumulation, _output_key(program))
+    return report(run, reports, overall(reports) if settings.verify else None, details)
 
 
 def _after(leaf: Tensor, settings: Settings) -> Tensor:
@@ -101,7 +100,7 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
     held = ledger.held.setdefault(name, Held())
     verdict, notes = found.verdict, found.notes
     if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:
-        tolerance = Tolerance.of(ledger.settings.dtype, ledger.settings.rtol, ledger.settings.atol)
+        tolerance = ledger.settings.tolerance
         _add(held, verdict, double(evaluation.gradients[leaf]), found.symbolic.value, tolerance)  # type: ignore[arg-type]
         total = compare(_or_zeros(grad, leaf), held.value, tolerance, held.allowed)
         if total.verdict.rank > verdict.rank:
@@ -133,11 +132,9 @@ def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
     return dataclasses.replace(found, verdict=verdict, notes=led(f"call {place + 1}: ", judged[place][1]))
 
 
-def _flat(call: BackwardCall, run: Run) -> dict[str, Any]:
-    """Return name -> `.grad`, and the output's value: as `output`, or, where a leaf has that name, `output (2)`."""
-    grads: dict[str, Any] = {leaf.name: leaf.grad for leaf in call.leaves}
-    taken = {leaf.name for leaf in run.program.leaves}
-    return {**grads, "output (2)" if "output" in taken else "output": call.output}
+def _output_key(program: Program) -> str:
+    """Return the key of the output's value beside the leaves' gradients: `output`, unless a leaf has that name."""
+    return "output (2)" if "output" in {leaf.name for leaf in program.leaves} else "output"
 
 
 def _copy(tensor: Tensor | None) -> Tensor | None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.sampling import run_at_a_point
@@ -13,51 +14,56 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.high_precision import arbitrate
-from gradcli.execution.witnesses.numerical_verdict import Witnesses
+from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.language.program import Program
+from gradcli.report.check import CheckDetails, Point
+from gradcli.report.comparison import Claim
 from gradcli.report.notes import NoteKind, led, noted
-from gradcli.report.report import Claim, Point, Report, TensorReport, Verdict, worst
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
+from gradcli.witnesses import SYMBOLIC
 
 
-def check(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
     seeds = [settings.seed + place for place in range(settings.points)]
-    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given) for seed in seeds]
+    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
     if len(reports) == 1:
         return gravest
-    return dataclasses.replace(gravest, points=tuple(Point(found.seed, found.verdict) for found in reports))
+    points = tuple(Point(found.seed, found.verdict) for found in reports)
+    return dataclasses.replace(gravest, details=CheckDetails(points))
 
 
-def _check_at(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
-    symbolic = settings.verify and "symbolic" in settings.witnesses
-    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace)
+    symbolic = settings.verify and SYMBOLIC in settings.witnesses
+    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations)
     evaluation = evaluate_run(run, formulas=settings.formulas)
     if not settings.verify:
-        return report(run, list(evaluation.reports.values()), None)
-    reports = _heard(run, evaluation)
+        return report(run, list(evaluation.reports.values()), None, CheckDetails())
+    reports = _with_witnesses(run, evaluation)
     reports = _with_reasons(run, evaluation, reports)
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())))
+    return report(run, list(reports.values()), overall(list(reports.values())), CheckDetails())
 
 
-def _heard(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
+def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what the numerical witnesses say."""
     reports = {t: dataclasses.replace(found, witnesses={}) for t, found in evaluation.reports.items()}
-    if {*run.settings.witnesses} <= {"symbolic"}:
+    if {*run.settings.witnesses} <= {SYMBOLIC}:
         return reports
-    witnesses = Witnesses.of(run)
-    for traced, found in list(reports.items()):
+    witnesses = NumericalWitnesses.of(run)
+    for traced, compared in list(reports.items()):
         gradient = evaluation.gradients.get(traced)
-        reference = None if found.symbolic is None else found.symbolic.value
-        testimony = None if gradient is None else witnesses.hear(traced, gradient, reference)
-        if testimony is not None:
-            reports[traced] = consensus(found, testimony)
+        reference = None if compared.symbolic is None else compared.symbolic.value
+        verdict = None if gradient is None else witnesses.check(traced, gradient, reference)
+        if verdict is not None:
+            reports[traced] = consensus(compared, verdict)
     return reports
 
 
@@ -66,11 +72,11 @@ def _with_reasons(
 ) -> dict[TracedTensor, TensorReport]:
     """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
     wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
-    if not wrong or evaluation.evidence is None:
+    if not wrong or evaluation.comparisons is None:
         return reports
-    settled = arbitrate(run, evaluation.evidence) if run.settings.dtype == "float64" else None
+    settled = arbitrate(run, evaluation.comparisons) if run.settings.dtype == "float64" else None
     words = explained(run, {found.name: found for found in wrong.values()})
-    culprit = evaluation.evidence.culprit()
+    culprit = evaluation.comparisons.first_divergent_call()
     for traced, found in wrong.items():
         nearest = settled is not None and culprit is not None and traced in culprit.inputs
         exact = noted(NoteKind.ROUNDING, settled.words if settled and nearest else None)

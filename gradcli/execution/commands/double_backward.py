@@ -10,13 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
+from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
-from gradcli.execution.autograd.functional import first_line, refusals
+from gradcli.execution.autograd.functional import refusals
 from gradcli.execution.autograd.saved_tensors import saving_nodes
-from gradcli.execution.commands.shared import gradients_on, moved_gradient, noise_of, wanted_leaves, weighed
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.leaf_derivatives import (
+    moved_gradient,
+    noise_of,
+    wanted_leaves,
+    weighed,
+)
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -24,27 +31,35 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
+from gradcli.report.double_backward import (
+    DoubleBackwardDetails,
+    Lifecycle,
+    Second,
+    WithCreateGraph,
+    WithoutRetainGraph,
+    WithRetainGraph,
+)
 from gradcli.report.notes import NoteKind, Notes, noted
-from gradcli.report.report import Report, TensorReport, Verdict, worst
-from gradcli.report.second_order import Lifecycle, Second, WithCreateGraph, WithoutRetainGraph, WithRetainGraph
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 CONSTANT = noted(NoteKind.CONSTANT, "the gradient does not depend on it: PyTorch gives None, and the derivative is 0")
 
 
-def double_backward(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def double_backward(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `double-backward`."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
     once = _without_retain_graph(run)
     kept = _with_retain_graph(run, leaves)
-    evidence, tensors = _first_derivatives(run, leaves)
-    second = _second_derivatives(run, leaves, evidence)
+    comparisons, tensors = _first_derivatives(run, leaves)
+    second = _second_derivatives(run, leaves, comparisons)
     found = [*(tensor.verdict for tensor in tensors), *(item.verdict for item in second.values())]
     verdicts = [verdict for verdict in found if verdict is not None]
     verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, worst(verdicts) if settings.verify else None, lifecycle=life)
+    return report(run, tensors, worst(verdicts) if settings.verify else None, DoubleBackwardDetails(life))
 
 
 def _again(run: Run) -> Trace:
@@ -88,15 +103,15 @@ def _first_derivatives(
 ) -> tuple[GradientComparison | None, list[TensorReport]]:
     """Return the report on the first gradients, which uses up the run's own graph."""
     found = backward.backward(run.output, list(dict.fromkeys(run.trace.tensors)), run.cotangent, [])
-    evidence = compare_all(run, found)
-    return evidence, [tensor_report(leaf, run.names[leaf], found, evidence, None) for leaf in leaves]
+    comparisons = compare_all(run, found)
+    return comparisons, [tensor_report(leaf, run.names[leaf], found, comparisons, None) for leaf in leaves]
 
 
 def _second_derivatives(
-    run: Run, leaves: Sequence[TracedTensor], evidence: GradientComparison | None
+    run: Run, leaves: Sequence[TracedTensor], comparisons: GradientComparison | None
 ) -> dict[str, Second]:
     expected = {} if run.decomposition is None else _expected(run, run.decomposition, leaves)
-    undefined = {} if evidence is None else evidence.undefined
+    undefined = {} if comparisons is None else comparisons.undefined
     found = {}
     for leaf in leaves:
         gradient, notes = _of_autograd(run, leaf)
@@ -131,12 +146,12 @@ def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_grap
 
 
 def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:
-    gradients = gradients_on(decomposition, run.cotangent)
+    gradients = GradientNodes.of(decomposition, run.cotangent, run.derivations)
     found = {leaf: _diagonal(gradients, leaf) for leaf in leaves}
     known = {leaf: expected.value for leaf, expected in found.items() if expected.value is not None}
 
     def again(other: Decomposition) -> dict[TracedTensor, Tensor]:
-        perturbed = gradients_on(other, run.cotangent)
+        perturbed = GradientNodes.of(other, run.cotangent, run.derivations)
         values = {leaf: _diagonal(perturbed, leaf).value for leaf in known}
         return {leaf: value for leaf, value in values.items() if value is not None}
 

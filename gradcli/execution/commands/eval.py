@@ -6,22 +6,26 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradcli.execution.commands.hooks import watch
+from gradcli.derivation.derivations import Derivations
+from gradcli.execution.autograd.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.run import report, start
 from gradcli.language.program import Program
+from gradcli.report.eval import EvalDetails
 from gradcli.report.notes import Note, NoteKind
 from gradcli.report.report import Report, TensorReport
 from gradcli.settings import Settings
 
 
-def evaluate(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def eval(  # noqa: A001  # the command's name
+    program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations
+) -> Report:
     """Return the report of `eval`."""
-    run = start(program, settings, given)
-    fired = watch(run) if settings.hooks else None
+    run = start(program, settings, given, derivations)
+    fired = watch(run.trace, run.names) if settings.hooks else None
     reports = [_marked(found, settings.detach) for found in evaluate_run(run).reports.values()]
-    hooks = None if fired is None else tuple(fired)
-    return report(run, reports, overall(reports) if settings.verify else None, hooks=hooks)
+    details = EvalDetails(None if fired is None else tuple(fired))
+    return report(run, reports, overall(reports) if settings.verify else None, details)
 
 
 def _marked(found: TensorReport, detached: Sequence[str]) -> TensorReport:

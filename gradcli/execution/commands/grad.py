@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run, overall
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
-from gradcli.report.backward import JacobianProduct, VectorJacobianProduct
+from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -23,14 +24,14 @@ MOST_ROWS = 8
 MOST_ENTRIES = 64
 
 
-def grad(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
     run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
     reports = list(evaluate_run(run).reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None, vjp=product)
+    return report(run, reports, overall(reports) if settings.verify else None, GradDetails(product))
 
 
 def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:

@@ -9,31 +9,32 @@ from typing import Any
 
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError
 from gradcli.execution.autograd import functional
 from gradcli.execution.autograd.backward import SCALAR_ONLY
-from gradcli.execution.commands.shared import (
-    basis,
-    gradients_on,
+from gradcli.execution.comparison.derivatives import Expected
+from gradcli.execution.comparison.leaf_derivatives import (
     leaf_report,
     moved_gradient,
     noise_of,
-    stacked,
-    tolerance_of,
     undefined_of,
     wanted_leaves,
     weighed,
 )
-from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
+from gradcli.execution.reference.jacobian import basis, stacked
+from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start_from
-from gradcli.inputs.shapes import show_shape
 from gradcli.language.program import Program
-from gradcli.report.report import Report, TensorReport, worst
-from gradcli.report.second_order import Derivative, Symmetry
+from gradcli.phrases import show_shape
+from gradcli.report.derivative import Derivative
+from gradcli.report.hessian import HessianDetails, Symmetry
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import worst
 from gradcli.settings import Settings
 
 Pair = tuple[TracedTensor, TracedTensor]
@@ -49,9 +50,9 @@ class Blocks:
     scale: float = 0.0
 
     @staticmethod
-    def of(decomposition: Decomposition, cotangent: Tensor, leaves: Sequence[TracedTensor]) -> Blocks:
-        """Return the Hessian on an expansion."""
-        gradients, found = gradients_on(decomposition, cotangent), Blocks()
+    def of(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> Blocks:
+        """Return the Hessian by a decomposition of the run's program."""
+        gradients, found = GradientNodes.of(decomposition, run.cotangent, run.derivations), Blocks()
         for row in leaves:
             try:
                 references = [gradients.pull_back({row: seed}, leaves) for seed in basis(row.tensor)]
@@ -76,11 +77,11 @@ class Blocks:
         return found
 
 
-def hessian(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def hessian(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `hessian`."""
     trace = run_program(program, settings, given)
     _check_scalar(trace)
-    run = start_from(program, settings, trace)
+    run = start_from(program, settings, trace, derivations)
     leaves = wanted_leaves(run)
     count = sum(leaf.tensor.numel() for leaf in leaves)
     functional.check_size(f"the Hessian of '{run.names[run.output]}'", count, count, trace, settings.limits)
@@ -89,15 +90,13 @@ def hessian(program: Program, settings: Settings, given: Mapping[str, Any]) -> R
     blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
     tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
     verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
-    return report(
-        run,
-        tensors,
-        verdict,
-        method=refusal or "torch.func.hessian",
+    details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
         symmetry=_symmetry(run, found),
+        method=refusal or "torch.func.hessian",
     )
+    return report(run, tensors, verdict, details)
 
 
 def _check_scalar(trace: Trace) -> None:
@@ -115,11 +114,11 @@ def _check_scalar(trace: Trace) -> None:
 def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
     if run.decomposition is None:
         return {}
-    blocks = Blocks.of(run.decomposition, run.cotangent, leaves)
+    blocks = Blocks.of(run, run.decomposition, leaves)
     undefined = undefined_of(run)
 
     def again(decomposition: Decomposition) -> Mapping[Pair, Tensor]:
-        return Blocks.of(decomposition, run.cotangent, leaves).values
+        return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
 
@@ -164,6 +163,6 @@ def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:
         rows, columns = row.tensor.numel(), column.tensor.numel()
         one, other = block.reshape(rows, columns), found[column, row].reshape(columns, rows).T
         error = (one - other).abs()
-        symmetric = symmetric and bool((error <= 2 * tolerance_of(run).allowed(one)).all())
+        symmetric = symmetric and bool((error <= 2 * run.settings.tolerance.allowed(one)).all())
         largest = max(largest, float(error.max()) if error.numel() else 0.0)
     return Symmetry(symmetric, largest)

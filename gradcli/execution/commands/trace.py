@@ -8,20 +8,21 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.formulas import Contribution as WantedContribution
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
-from gradcli.execution.formulas.formulas import GRACE, SECONDS
-from gradcli.execution.formulas.request import clip, draw
+from gradcli.execution.formulas.chain_rule import clip
+from gradcli.execution.formulas.request import as_request
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
-from gradcli.execution.reference.decomposition import Group
+from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
 from gradcli.ops.record import Kind
-from gradcli.report.backward import Contribution, TraceStep, Upstream
 from gradcli.report.report import Report
+from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 from gradcli.settings import Settings
 
 # Formulas are written for programs of up to this many calls.
@@ -40,7 +41,7 @@ class Passed:
     upstream: Mapping[TracedTensor, Tensor]
     operands: tuple[TracedTensor, ...]
     elementwise: bool
-    group: Group | None
+    group: DecomposedCall | None
 
     @property
     def result(self) -> TracedTensor:
@@ -56,21 +57,21 @@ class Passed:
         return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
 
 
-def show_chain_rule(program: Program, settings: Settings, given: Mapping[str, Any]) -> Report:
+def trace(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `trace`."""
-    run = start(program, settings, given)
+    run = start(program, settings, given, derivations)
     evaluation = evaluate_run(run)
     passed = [*_passed(run, evaluation)]
     formulas = _formulas(run, passed)
     totals: dict[TracedTensor, Tensor] = {}
     steps = [_step(run, one, formulas, totals) for one in passed]
     reports = list(evaluation.reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None, trace=tuple(steps))
+    return report(run, reports, overall(reports) if settings.verify else None, TraceDetails(tuple(steps)))
 
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
     """Yield the calls that the gradient passes, from the last to the first."""
-    groups = {} if run.decomposition is None else {id(group.call): group for group in run.decomposition.groups}
+    groups = {} if run.decomposition is None else {id(group.call): group for group in run.decomposition.calls}
     reached = {run.output}
     for call in reversed(run.trace.calls):
         results = [t for t in dict.fromkeys(call.outputs) if t in reached and t not in call.inputs]
@@ -82,7 +83,7 @@ def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
             yield Passed(call, upstream, operands, _is_elementwise(call, group), group)
 
 
-def _is_elementwise(call: TracedCall, group: Group | None) -> bool:
+def _is_elementwise(call: TracedCall, group: DecomposedCall | None) -> bool:
     """Tell whether an entry of the one result depends on the entries at its own place alone."""
     if len(call.outputs) != 1 or call.op.kind is Kind.POINTWISE:
         return len(call.outputs) == 1
@@ -99,18 +100,22 @@ def _formulas(run: Run, passed: Sequence[Passed]) -> dict[tuple[Passed, TracedTe
     """Return the local derivative, or else the contribution, as a formula, of those that have one."""
     if run.decomposition is None or run.decomposition.is_complex or len(run.trace.calls) > MOST_CALLS:
         return {}
-    places = {node: place for place, node in enumerate(run.decomposition.tape.nodes)}
-    numbers = {id(group): number for number, group in enumerate(g for g in run.decomposition.groups if g.nodes)}
-    asked = {}
-    for one in passed:
-        for traced in one.operands:
-            if id(one.group) in numbers:
-                place = {"group": numbers[id(one.group)], "input": places[run.decomposition.nodes[traced]]}
-                asked[one, traced] = {**place, "local": _is_plain_factor(one, traced)}
-    drawn = draw(run.decomposition, run.names, None)
-    sketch = {**drawn, "wanted": {}, "calls": {str(number): call for number, call in enumerate(asked.values())}}
-    found = DERIVATIONS.collect_formulas(DERIVATIONS.post_formulas(sketch, SECONDS), SECONDS + GRACE)
-    return {key: found[str(number)]["formula"] for number, key in enumerate(asked) if str(number) in found}
+    nodes = {node: number for number, node in enumerate(run.decomposition.tape.nodes)}
+    calls = {id(group): number for number, group in enumerate(g for g in run.decomposition.calls if g.nodes)}
+    asked = {
+        str(number): (one, traced)
+        for number, (one, traced) in enumerate((one, traced) for one in passed for traced in one.operands)
+        if id(one.group) in calls
+    }
+    contributions = [
+        WantedContribution(
+            key, calls[id(one.group)], nodes[run.decomposition.nodes[traced]], _is_plain_factor(one, traced)
+        )
+        for key, (one, traced) in asked.items()
+    ]
+    request = as_request(run.decomposition, run.names, None, contributions=contributions)
+    written = run.derivations.collect_formulas(run.derivations.post_formulas(request))
+    return {asked[key]: formula.text for key, formula in written.items()}
 
 
 def _step(
@@ -186,6 +191,6 @@ def _summed_axes(one: Passed, traced: TracedTensor) -> tuple[int, ...]:
 
 
 def _batch_axes(one: Passed, result: tuple[int, ...]) -> int:
-    """Return how many of a result's axes broadcast: for `matmul` of matrices, all but the last two."""
-    is_product = one.call.op.name in {"matmul", "bmm", "baddbmm"} and all(t.tensor.ndim > 1 for t in one.call.inputs)
+    """Return how many of a result's axes broadcast: for a product of matrices, all but the last two."""
+    is_product = one.call.op.product is not None and all(t.tensor.ndim > 1 for t in one.call.inputs)
     return len(result) - 2 if is_product else 0

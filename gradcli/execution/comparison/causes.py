@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-CLOSE = 1e-9  # relative to the largest entry
+from gradcli.tolerance import CLOSENESS, is_close
+
 MATRIX_RANK = 2
 MOST_AXES = 8
 # A number that is this near to a simple one is shown as that.
@@ -33,8 +34,12 @@ class Clues:
     subject: str = "autograd's gradient"
     factors: Mapping[str, Any] = field(default_factory=dict)
     terms: Mapping[str, Any] = field(default_factory=dict)
-    closeness: float = CLOSE
+    closeness: float = CLOSENESS
     right: str = "the derivative is"
+
+    def near(self, gradient: Any, reference: Any) -> bool:
+        """Return whether two gradients count as equal."""
+        return is_close(gradient, reference, self.closeness)
 
 
 NO_CLUES = Clues()
@@ -43,7 +48,7 @@ NO_CLUES = Clues()
 def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
     """Return in words how a wrong gradient relates to the right one, of the same shape; or None."""
     finite = bool(gradient.isfinite().all()) and bool(reference.isfinite().all())
-    if not finite or not bool((reference != 0).any()) or _close(gradient, reference, clues):
+    if not finite or not bool((reference != 0).any()) or clues.near(gradient, reference):
         return None  # what is nearly right has no cause that a number could name
     return next(_causes(gradient, reference, clues), None)
 
@@ -53,26 +58,24 @@ def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     if not bool((gradient != 0).any()):
         yield f"{clues.subject} is zero everywhere"
         return
-    if _close(gradient, -reference, clues):
+    if clues.near(gradient, -reference):
         yield "the sign is wrong"
-    if reference.is_complex() and _close(gradient.conj(), reference, clues):
+    if reference.is_complex() and clues.near(gradient.conj(), reference):
         yield "it is the conjugate of the right one"
     factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
-    multiple = _close(gradient, reference * factor, clues)
+    multiple = clues.near(gradient, reference * factor)
     if multiple and gradient.numel() > 1:  # one number is always a multiple of another
         yield f"{clues.subject} is the right one times {_number(factor)}"
-    if gradient.ndim >= MATRIX_RANK and _same_shape(gradient.mT, reference) and _close(gradient.mT, reference, clues):
+    if _is_transposed(gradient, reference, clues):
         yield "it is the transpose of the right one"
     yield from _of_factors(gradient, reference, clues)
     yield from _of_terms(gradient, reference, clues)
     if multiple:
         yield f"{clues.subject} is the right one times {_number(factor)}"
     shift = _scalar((gradient - reference).mean())
-    if _close(gradient - shift, reference, clues):
+    if clues.near(gradient - shift, reference):
         yield f"{_number(shift)} is added to every entry"
-    if not reference.is_complex() and _close(
-        gradient.flatten().sort().values, reference.flatten().sort().values, clues
-    ):
+    if not reference.is_complex() and clues.near(gradient.flatten().sort().values, reference.flatten().sort().values):
         yield "the entries are the right ones, in the wrong places"
 
 
@@ -80,9 +83,9 @@ def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     for name, factor in clues.factors.items():
         if not _broadcasts(tuple(factor.shape), tuple(reference.shape)):
             continue
-        if _close(gradient * factor, reference, clues):
+        if clues.near(gradient * factor, reference):
             yield f"the factor {name} is missing"
-        elif _close(gradient, reference * factor, clues):
+        elif clues.near(gradient, reference * factor):
             yield f"there is a factor {name} too many"
 
 
@@ -92,7 +95,7 @@ def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
         if len(clues.terms) == 1 or not square or not math.isfinite(square):
             continue
         times = 1 + _scalar(_dot(term, gradient - reference)) / square
-        if _close(gradient, reference + (times - 1) * term, clues):
+        if clues.near(gradient, reference + (times - 1) * term):
             yield _of_term(name, times)
 
 
@@ -104,7 +107,7 @@ def _dot(left: Any, right: Any) -> Any:
 def _scalar(value: Any) -> complex:
     """Return a 0-d tensor as a number: a complex one whose imaginary part is only rounding as a real one."""
     number: complex = value.item()
-    return number.real if abs(number.imag) <= CLOSE * abs(number) else number
+    return number.real if abs(number.imag) <= CLOSENESS * abs(number) else number
 
 
 def _of_term(name: str, times: complex) -> str:
@@ -116,12 +119,12 @@ def _of_term(name: str, times: complex) -> str:
 
 def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
     """Return in words what makes a gradient of another shape the right one: a sum over axes, a transpose; or None."""
-    if gradient.ndim >= MATRIX_RANK and _same_shape(gradient.mT, reference) and _close(gradient.mT, reference, clues):
+    if _is_transposed(gradient, reference, clues):
         return "it is the transpose of the right one"
     for axes in _axes_to_sum(tuple(gradient.shape), tuple(reference.shape)):
         for keepdim in (True, False):
             summed = gradient.sum(dim=axes, keepdim=keepdim)
-            if _same_shape(summed, reference) and _close(summed, reference, clues):
+            if _same_shape(summed, reference) and clues.near(summed, reference):
                 which = f"axis {axes[0]}" if len(axes) == 1 else f"the axes {', '.join(map(str, axes))}"
                 return f"the sum over {which}, along which it is broadcast, is missing"
     return None
@@ -133,8 +136,9 @@ def _axes_to_sum(shape: tuple[int, ...], wanted: tuple[int, ...]) -> Iterator[Se
             yield from combinations(range(len(shape)), count)
 
 
-def _close(left: Any, right: Any, clues: Clues) -> bool:
-    return bool(((left - right).abs() <= clues.closeness * right.abs().max()).all())
+def _is_transposed(gradient: Any, reference: Any, clues: Clues) -> bool:
+    fits = gradient.ndim >= MATRIX_RANK and _same_shape(gradient.mT, reference)
+    return fits and clues.near(gradient.mT, reference)
 
 
 def _same_shape(left: Any, right: Any) -> bool:
@@ -154,6 +158,6 @@ def _number(value: complex) -> str:
         return f"({digits})"
     for denominator in range(2, LARGEST_DENOMINATOR + 1):
         numerator = value * denominator
-        if round(numerator) and abs(numerator - round(numerator)) <= CLOSE * abs(numerator):
+        if round(numerator) and abs(numerator - round(numerator)) <= CLOSENESS * abs(numerator):
             return min(digits, f"{round(numerator)}/{denominator}", key=len)
     return digits

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -19,16 +18,13 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.run import Run
-from gradcli.inputs.names import suggest
-from gradcli.inputs.shapes import show_shape
-from gradcli.language.limits import Limits
-from gradcli.language.parser import parse
 from gradcli.language.program import Name, Program
-from gradcli.language.resolve import resolve
-from gradcli.ops.table import find, names
+from gradcli.ops.programs import parse_program
+from gradcli.phrases import did_you_mean, show_shape
 from gradcli.report.comparison import Claim, Comparison
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.
 UPSTREAM = "g"
@@ -62,19 +58,19 @@ class Claims:
 
     def _reference(self, traced: TracedTensor) -> tuple[Tensor, Notes]:
         """Return the gradient to compare a claim with, and a note where that is not the symbolic one."""
-        evidence, gradient = self.evaluation.evidence, self.evaluation.gradients.get(traced)
+        comparisons, gradient = self.evaluation.comparisons, self.evaluation.gradients.get(traced)
         if gradient is None:
             raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
-        if evidence is not None and traced in evidence.reference.values:
-            return evidence.reference.values[traced], ()
+        if comparisons is not None and traced in comparisons.reference.values:
+            return comparisons.reference.values[traced], ()
         return double(gradient), INSTEAD
 
     def _compare(self, traced: TracedTensor, value: Tensor, reference: Tensor) -> Comparison:
-        settings, evidence = self.run.settings, self.evaluation.evidence
+        settings, comparisons = self.run.settings, self.evaluation.comparisons
         clues = self._clues(traced, reference)
-        if evidence is None or traced not in evidence.reference.values:
-            return compare(value, reference, Tolerance.of(settings.dtype, settings.rtol, settings.atol), 0.0, clues)
-        return evidence.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
+        if comparisons is None or traced not in comparisons.reference.values:
+            return compare(value, reference, settings.tolerance, 0.0, clues)
+        return comparisons.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
 
     def _misshapen(self, traced: TracedTensor, text: str, value: Tensor, reference: Tensor) -> Claim:
         """Return a claim of another shape as a mismatch where it is clear what was meant; else InputError."""
@@ -88,7 +84,7 @@ class Claims:
 
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""
-        program = _parsed(text, self.run)
+        program = parse_program(text, self.run.settings.limits)
         known = self._known()
         for leaf in program.leaves:
             if leaf.name not in known:
@@ -117,38 +113,30 @@ class Claims:
         if known[UPSTREAM].shape == self.run.cotangent.shape:
             factors = {"g, the upstream gradient,": known[UPSTREAM], **factors}
         varied = {name: tensor for name, tensor in factors.items() if bool((tensor != 1).any())}
-        evidence = self.evaluation.evidence
-        terms = {} if evidence is None else contributions(self.run, evidence, traced)
+        comparisons = self.evaluation.comparisons
+        terms = {} if comparisons is None else contributions(self.run, comparisons, traced)
         shaped = {name: term for name, term in terms.items() if term.shape == reference.shape}
         return Clues(SUBJECT, SUBJECT, varied, shaped)
 
 
-def contributions(run: Run, evidence: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
+def contributions(run: Run, comparisons: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
     """Return the terms of a tensor's symbolic gradient: one for each call that reads it, by what the call is."""
     decomposition = run.decomposition
-    assert decomposition is not None  # noqa: S101 (there is evidence)
+    assert decomposition is not None  # noqa: S101 (there is comparisons)
     wanted, found = decomposition.nodes[traced], {}
-    for group in decomposition.groups:
-        upstream = {decomposition.nodes[t]: evidence.reference.values.get(t) for t in group.call.outputs}
+    for group in decomposition.calls:
+        upstream = {decomposition.nodes[t]: comparisons.reference.values.get(t) for t in group.call.outputs}
         local = Adjoints({node: value for node, value in upstream.items() if value is not None})
         if traced in group.call.inputs and wanted not in upstream and group.error is None:
             with double_precision(), torch.no_grad():
-                accumulate(group.nodes, local, DERIVATIONS.known)
+                accumulate(group.nodes, local, run.derivations.known)
             if wanted in local.values:
                 found[f"through '{group.call.outputs[0].text}'"] = local.values[wanted]
     return found
 
 
-def _parsed(text: str, run: Run) -> Program:
-    limits = run.settings.limits
-    program = parse(text, Limits(limits.program_size, limits.nesting, limits.operations, limits.exponent))
-    resolve(program, find, names)
-    return program
-
-
 def _unknown(leaf: Name, program: Program, known: list[str]) -> InputError:
-    near = suggest(leaf.name, known)
     listed = ", ".join(name for name in known if name != UPSTREAM)
-    hint = f"did you mean '{near}'?" if near else f"a claim may use {listed}, and g for the upstream gradient"
+    hint = did_you_mean(leaf.name, known, f"a claim may use {listed}, and g for the upstream gradient")
     message = f"--claim: the program has no tensor '{leaf.name}'"
     return InputError(message, span=leaf.span, source=program.source, hint=hint)

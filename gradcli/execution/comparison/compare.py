@@ -11,51 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcli.execution.comparison.causes import NO_CLUES, Clues, likely_cause
+from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
-# Normwise tolerances of the lower precisions: |a - r| <= relative * max|r| + absolute.
-NORMWISE = {
-    "float32": (1e-5, 1.2e-7),
-    "complex64": (1e-5, 1.2e-7),
-    "float16": (1e-2, 9.8e-4),
-    "bfloat16": (5e-2, 7.9e-3),
-}
-ELEMENTWISE = (1e-9, 1e-13)
-# The smallest normal number of double precision: below it digits are lost, and some machines write 0.
-SMALLEST = 2.0**-1022
 # Elements that are compared at once.
 BLOCK = 1 << 14
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """|a - r| <= relative * |r| + absolute * max|r|; or normwise: relative * max|r| + absolute."""
-
-    relative: float
-    absolute: float
-    normwise: bool = False
-
-    @staticmethod
-    def of(dtype: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:
-        """Return the tolerance of a dtype, overridden where the user says so."""
-        relative, absolute = NORMWISE.get(dtype, ELEMENTWISE)
-        chosen = (relative if rtol is None else rtol, absolute if atol is None else atol)
-        return Tolerance(*chosen, normwise=dtype in NORMWISE)
-
-    def least(self, scale: float) -> float:
-        """Return what is allowed for any entry of a gradient whose largest entry is `scale`."""
-        return self.relative * scale + self.absolute if self.normwise else self.absolute * scale
-
-    def allowed(self, reference: Any) -> Any:
-        """Return how far from each entry of the reference a gradient may be."""
-        size = reference.abs()
-        finite = size[size.isfinite()]
-        largest = float(finite.max()) if finite.numel() else 0.0
-        if self.normwise:
-            return size * 0 + (self.relative * largest + self.absolute)
-        return size * self.relative + (self.absolute * largest + SMALLEST)
 
 
 def compare(
@@ -73,10 +36,9 @@ def compare(
         return Comparison(Verdict.MATCH, 0.0, 0.0)
     survey = _survey(gradient, reference)
     if survey is not None and _is_within(gradient, reference, tolerance, survey):
-        index = _index(survey.place, tuple(gradient.shape))
+        index = unravel(survey.place, tuple(gradient.shape))
         return Comparison(Verdict.MATCH, survey.error, survey.relative, index)
-    error = (gradient - reference).abs()
-    found = _compare_entries(gradient, reference, error, tolerance.allowed(reference) + noise)
+    found = _compare_entries(gradient, reference, tolerance.agrees(gradient, reference, noise))
     if found.verdict is not Verdict.MISMATCH:
         return found
     return replace(found, notes=(*found.notes, *_mismatch(gradient, reference, found, clues)))
@@ -131,15 +93,13 @@ def _blocks(gradient: Any, reference: Any) -> Iterator[tuple[Any, Any]]:
     return zip(gradient.split(rows), reference.split(rows), strict=True)
 
 
-def _compare_entries(gradient: Any, reference: Any, error: Any, allowed: Any) -> Comparison:
+def _compare_entries(gradient: Any, reference: Any, agrees: Any) -> Comparison:
     """Return the comparison entry by entry, where some may be wrong or not finite."""
-    same = gradient == reference
-    error = error.masked_fill(same, 0.0)
-    wrong = ~((error <= allowed) & reference.isfinite()) & ~same
+    error, wrong = (gradient - reference).abs().masked_fill(gradient == reference, 0.0), ~agrees
     relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
     place = _worst(error, wrong)
     verdict, notes = _judge(gradient, reference, wrong)
-    return Comparison(verdict, float(error.flatten()[place]), relative, _index(place, tuple(error.shape)), notes)
+    return Comparison(verdict, float(error.flatten()[place]), relative, unravel(place, tuple(error.shape)), notes)
 
 
 def _worst(error: Any, wrong: Any) -> int:
@@ -153,21 +113,14 @@ def _largest(values: Any) -> float:
     return float(values.nan_to_num(nan=float("inf")).max())
 
 
-def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    index: list[int] = []
-    for size in reversed(shape):
-        index.insert(0, place % size)
-        place //= size
-    return tuple(index)
-
-
 def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, Notes]:
     if bool(gradient.isnan().any()):
-        index = _index(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the gradient is NaN{_at(index)}", index)
+        index = unravel(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the gradient is NaN{show_index(index)}", index)
     if bool(reference.isnan().any()):
-        index = _index(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the derivative does not exist{_at(index)}", index)
+        index = unravel(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
+        words = f"the derivative does not exist{show_index(index)}"
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, words, index)
     if not bool(wrong.any()):
         return Verdict.MATCH, ()
     count = f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
@@ -178,13 +131,9 @@ def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) ->
     """Return where a gradient is most wrong, by how much, and the likely cause."""
     index = found.worst_index or ()
     values = f"{clues.who} gives {_show(gradient[index])} and {clues.right} {_show(reference[index])}"
-    entry = Note(NoteKind.ENTRY, f"{_at(index)} {values}".strip(), index)
+    entry = Note(NoteKind.ENTRY, f"{show_index(index)} {values}".strip(), index)
     return (entry, *noted(NoteKind.CAUSE, likely_cause(gradient, reference, clues)))
 
 
 def _show(value: Any) -> str:
     return f"{value.item():.10g}"
-
-
-def _at(index: tuple[int, ...]) -> str:
-    return f" at [{', '.join(map(str, index))}]" if index else ""

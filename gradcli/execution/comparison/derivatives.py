@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import STEP
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 # Quotients cost four evaluations a direction.
 MOST_DIRECTIONS = 64
@@ -70,11 +71,11 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
     if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
-        rounding_error, unknown = expected.noise()
+        rounding_error, condition_error = expected.noise()
         again = compare(found, expected.value, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, notes=WITHIN_NOISE)
-        if compare(found, expected.value, tolerance, unknown).verdict is Verdict.MATCH:
+        if compare(found, expected.value, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=UNKNOWN)
     if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
@@ -107,8 +108,8 @@ def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, compariso
 
 
 def _differing(found: Tensor, value: Tensor, tolerance: Tolerance) -> list[int]:
-    near = ((found - value).abs() <= tolerance.allowed(value)) | (found == value)
-    return [int(place) for place in torch.nonzero(~near.reshape(-1) & found.reshape(-1).isfinite())]
+    differs = ~tolerance.agrees(found, value) & found.isfinite()
+    return [int(place) for place in torch.nonzero(differs.reshape(-1))]
 
 
 def _sides(at: Callable[[float], float], scale: float) -> tuple[float, float]:

@@ -1,4 +1,17 @@
-"""`eval` and `grad`: run the program, take autograd's gradients and the symbolic ones, and report both."""
+"""The gradient check: how a gradient gets from a program's definitions to the verdict on each tensor.
+
+The steps, in their order:
+
+1. `decompose`: each call becomes the definition of its op, as primitive nodes on a tape. sympy derives what these need,
+   in a process of its own, while autograd runs. (`execution.run.start` has done both.)
+2. `autograd_gradients`: PyTorch's own, by `backward()` or `torch.autograd.grad`.
+3. `differentiate`: the symbolic ones, by reverse accumulation from the output's cotangent back through the calls. Each
+   call's definition pulls its cotangents back; autograd's choice at a kink is adopted if it lies between the one-sided
+   derivatives; contributions add up to adjoints. (`execution.reference.pullback` is this step from top to bottom.)
+4. `compare_all`: the two beside each other, entry by entry. What differs is explained, if it can be, by rounding, by a
+   kink or by a value that is not finite.
+5. `tensor_report`, `overall`: the verdict on a tensor, and on all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +20,30 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.formulas import Formula
 from gradcli.execution.autograd import backward, errors
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.formulas.formulas import Formula, Formulas
+from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import TensorReport, Verdict, worst
+from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict, worst
+
+Gradients = Mapping[TracedTensor, Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What autograd and the symbolic side found out about the tensors that are shown; a report for each of them."""
+    """Autograd's gradients, and what the symbolic ones say of them."""
 
-    gradients: Mapping[TracedTensor, Tensor | None]
-    evidence: GradientComparison | None
+    gradients: Gradients
+    comparisons: GradientComparison | None
+    """None if nothing is to be verified."""
     reports: Mapping[TracedTensor, TensorReport]
-
-
-def overall(reports: Sequence[TensorReport]) -> Verdict:
-    """Return the worst verdict of several tensors."""
-    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
+    """Of the tensors that are shown."""
 
 
 def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
@@ -39,66 +51,75 @@ def evaluate_run(run: Run, *, formulas: bool = True) -> Evaluation:
 
     Without `formulas` the reports hold none: they are the slowest part.
     """
-    settings = run.settings
-    tensors = list(dict.fromkeys(run.trace.tensors))
-    shown = tensors if settings.wrt is None else run.named(settings.wrt, "--wrt")
+    shown = tensors_shown(run)
     asked = None
     if formulas and run.decomposition is not None:
-        asked = Formulas.ask(DERIVATIONS, run.decomposition, run.names, run.cotangent)
-    found = _gradients(run, shown)
-    evidence = compare_all(run, found)
+        asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
+    gradients = autograd_gradients(run, shown)
+    comparisons = compare_all(run, gradients)
     written = asked.collect() if asked else {}
-    reports = {t: tensor_report(t, run.names[t], found, evidence, written.get(t)) for t in shown}
-    reports |= {
-        t: replace(reports[t], notes=noted(NoteKind.CONSTANT, why))
-        for t in shown
-        if t.is_leaf and (why := run.trace.constants.get(t.text))
-    }
-    return Evaluation(found, evidence, reports)
+    reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
+    return Evaluation(gradients, comparisons, {t: _with_reason(run, t, report) for t, report in reports.items()})
 
 
-def _gradients(run: Run, shown: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor | None]:
+def tensors_shown(run: Run) -> list[TracedTensor]:
+    """Return the tensors that a report is about: all, or those that `--wrt` names."""
+    return list(dict.fromkeys(run.trace.tensors)) if run.settings.wrt is None else run.named(run.settings.wrt, "--wrt")
+
+
+def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
+    """Return what PyTorch computes: by `torch.autograd.grad` where `--wrt` says of what, else by `backward()`."""
     settings = run.settings
     cotangent = None if settings.grad_output is None else run.cotangent
-    if settings.wrt is not None:
-        found = backward.gradients(run.output, shown, cotangent, create_graph=settings.create_graph)
-        unused = [traced for traced, gradient in found.items() if gradient is None]
-        if unused and not settings.allow_unused:
-            raise errors.unused(run.program, run.trace, unused, shown.index(unused[0]))
-        return found
-    inner = [traced for traced in shown if not traced.is_leaf]
-    retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad")
-    return dict(backward.backward(run.output, shown, cotangent, retain))
+    if settings.wrt is None:
+        inner = [traced for traced in shown if not traced.is_leaf]
+        retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad")
+        return backward.backward(run.output, shown, cotangent, retain)
+    gradients = backward.gradients(run.output, shown, cotangent, create_graph=settings.create_graph)
+    unused = [traced for traced, gradient in gradients.items() if gradient is None]
+    if unused and not settings.allow_unused:
+        raise errors.unused(run.program, run.trace, unused, shown.index(unused[0]))
+    return gradients
 
 
-def compare_all(run: Run, found: Mapping[TracedTensor, Tensor | None]) -> GradientComparison | None:
+def compare_all(run: Run, gradients: Gradients) -> GradientComparison | None:
     """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
     if run.decomposition is None:
         return None
-    reference = differentiate(run.decomposition, run.cotangent, DERIVATIONS.known)
-    tolerance = Tolerance.of(run.settings.dtype, run.settings.rtol, run.settings.atol)
-    return GradientComparison.of(run.trace, run.cotangent, found, reference, tolerance)
+    reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
+    tolerance = run.settings.tolerance
+    return GradientComparison.of(run.trace, run.cotangent, gradients, reference, tolerance, derivations=run.derivations)
 
 
 def tensor_report(
     traced: TracedTensor,
     name: str,
-    found: Mapping[TracedTensor, Tensor | None],
-    evidence: GradientComparison | None,
+    gradients: Gradients,
+    comparisons: GradientComparison | None,
     formula: Formula | None,
 ) -> TensorReport:
-    """Return what one tensor's gradient is and how it compares; `formula` is shown beside it."""
-    gradient = found.get(traced)
-    comparison = evidence.judge(traced) if evidence else None
-    value = evidence.reference.values.get(traced) if evidence else None
+    """Return what one tensor's gradient is, and the verdict on it; `formula` is shown beside it."""
+    comparison = comparisons.compare_autograd(traced) if comparisons else None
+    value = comparisons.reference.values.get(traced) if comparisons else None
     return report_on(
         traced.tensor,
         name,
         kind="leaf" if traced.is_leaf else "non-leaf",
         grad_fn=backward.grad_fn_name(traced),
         grad=backward.grad_attribute(traced),
-        gradient=gradient,
+        gradient=gradients.get(traced),
         symbolic=symbolic_side(value, comparison, formula),
         verdict=comparison.verdict if comparison else None,
         notes=comparison.notes if comparison else (),
     )
+
+
+def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> TensorReport:
+    """Return the report of a tensor; of a leaf that had to be a constant, with the reason."""
+    reason = run.trace.constants.get(traced.text) if traced.is_leaf else None
+    return report if reason is None else replace(report, notes=noted(NoteKind.CONSTANT, reason))
+
+
+def overall(reports: Sequence[TensorReport]) -> Verdict:
+    """Return the worst verdict of several tensors."""
+    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])

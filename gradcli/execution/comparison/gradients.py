@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import at_kink
 from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
@@ -23,9 +24,10 @@ from gradcli.execution.reference.pullback import Reference
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
-MEASURED = (
+BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
 ILL_CONDITIONED = noted(
@@ -36,7 +38,7 @@ ILL_CONDITIONED = noted(
 
 @dataclass(slots=True)
 class GradientComparison:
-    """Autograd's gradients beside the symbolic ones; `undefined` says which rest on a value that is not finite."""
+    """Autograd's gradients beside the symbolic ones."""
 
     trace: Trace
     cotangent: Tensor
@@ -44,6 +46,8 @@ class GradientComparison:
     reference: Reference
     tolerance: Tolerance
     undefined: dict[TracedTensor, Notes]
+    """What made the value that is not finite, by the tensors whose gradients rest on it."""
+    derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
     _conditioning: Noise[TracedTensor] | None = None
@@ -56,12 +60,14 @@ class GradientComparison:
         gradients: Mapping[TracedTensor, Tensor | None],
         reference: Reference,
         tolerance: Tolerance,
+        *,
+        derivations: Derivations,
     ) -> GradientComparison:
-        """Return the evidence of a run."""
+        """Return the comparisons of a run."""
         undefined = resting_on_undefined(trace, gradients)
-        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined)
+        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined, derivations)
 
-    def judge(self, traced: TracedTensor) -> Comparison | None:
+    def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
         gradient = self.gradients.get(traced)
         if gradient is None:
@@ -85,14 +91,14 @@ class GradientComparison:
         if comparison.verdict is not Verdict.MISMATCH or tolerance.normwise or gradient.shape != reference.shape:
             return comparison
         if self._noise is None:
-            self._noise = rounding_noise(self.trace, self.reference, self.cotangent)
+            self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
         again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, notes=ROUNDING)
         if self._conditioning is None:
-            self._conditioning = conditioning(self.trace, self.reference, self.cotangent)
-        unknown = torch.maximum(self._conditioning.unknown(traced), self._noise.rounding_error(traced))
-        if compare(gradient, reference, tolerance, unknown).verdict is Verdict.MATCH:
+            self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
+        condition_error = torch.maximum(self._conditioning.condition_error(traced), self._noise.rounding_error(traced))
+        if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return comparison
 
@@ -102,9 +108,10 @@ class GradientComparison:
             return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
             return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
-        if comparison.verdict is Verdict.MATCH and traced in self.reference.measured:
-            where = self.reference.measured[traced]
-            return comparison.explained(Verdict.MATCH, noted(NoteKind.REFERENCE, MEASURED.format(where), where))
+        if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
+            where = self.reference.by_difference_quotient[traced]
+            notes = noted(NoteKind.REFERENCE, BY_DIFFERENCE_QUOTIENT.format(where), where)
+            return comparison.explained(Verdict.MATCH, notes)
         if comparison.verdict is Verdict.UNDEFINED:
             return comparison.explained(Verdict.UNDEFINED, self._first_nan())
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
@@ -122,7 +129,7 @@ class GradientComparison:
         text = self.reference.first_nan.outputs[0].text
         return noted(NoteKind.UNDEFINED, f"the derivative of '{text}' makes the first NaN", text)
 
-    def culprit(self) -> TracedCall | None:
+    def first_divergent_call(self) -> TracedCall | None:
         """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
         for call in reversed(self.trace.calls):
             known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
@@ -133,7 +140,7 @@ class GradientComparison:
 
     def _where(self) -> Notes:
         """Return where the gradients part."""
-        call = self.culprit()
+        call = self.first_divergent_call()
         if call is None:
             return ()
         text = call.outputs[0].text

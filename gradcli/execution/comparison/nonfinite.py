@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
 from gradcli.report.notes import Note, NoteKind, Notes
 
-# What mends the ops that are known for it; {0} and {1} are the op's first and second operand.
-CLAMPED = "keep it away from 0, as in clamp({0}, min=1e-12)"
-ROOT = "add a small number under the root: {0} + 1e-12"
-INSIDE = "keep it inside the domain, as in clamp({0}, -1 + 1e-7, 1 - 1e-7)"
-DIVISOR = "keep the divisor away from 0: where({1} != 0, {1}, 1), or add a small number to it"
-LARGE = "subtract the largest argument before exp, as softmax and logsumexp do"
-NORM = "add a small number under the root: sqrt(sum({0}**2) + 1e-12)"
-REMEDIES: Mapping[str, str] = {
-    **dict.fromkeys(("reciprocal", "pow", "lgamma", "digamma"), CLAMPED),
-    **dict.fromkeys(("log", "log2", "log10"), f"{CLAMPED}, or use log_softmax or xlogy where they fit"),
-    **dict.fromkeys(("sqrt", "rsqrt"), ROOT),
-    **dict.fromkeys(("norm", "linalg.norm", "linalg.vector_norm", "cdist", "std", "hypot"), NORM),
-    **dict.fromkeys(("acos", "asin", "atanh", "erfinv"), INSIDE),
-    **dict.fromkeys(("div", "fmod", "remainder", "atan2"), DIVISOR),
-    **dict.fromkeys(("exp", "exp2", "expm1", "cosh", "sinh"), LARGE),
-    "log1p": "keep it away from -1, as in clamp({0}, min=-1 + 1e-12)",
-}
+# What helps if the op's record knows no better.
 SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """The place at which a call makes a NaN: the operand, the index in the result, upstream and local derivative."""
+    """The place at which a call makes a NaN: the operand, the index in the result, cotangent and local derivative."""
 
     call: TracedCall
     traced: TracedTensor
     index: tuple[int, ...] | None = None
-    upstream: float | None = None
+    cotangent: float | None = None
     factor: float | None = None
 
 
@@ -55,7 +41,7 @@ def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tenso
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
     known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
-    text = f"the value of '{output.text}' is {what} here{_where(index)}" + (f", for {known}" if known else "")
+    text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
     source = _origin(trace, call)
     first = () if source is call else (_undefined(source, "the first that is not finite is '{}'"),)
     return (Note(NoteKind.UNDEFINED, text, output.text), *first, _remedy(source))
@@ -67,13 +53,13 @@ def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     if spot is None:
         return ()
     text = "the derivative of '{}' makes the first NaN"
-    if spot.upstream is None or spot.factor is None or spot.index is None:
+    if spot.cotangent is None or spot.factor is None or spot.index is None:
         return _undefined(spot.call, text), _remedy(spot.call)
-    text += f"{_where(spot.index)}: upstream gradient {spot.upstream:g} * local derivative {spot.factor:g} is NaN"
-    branch = _inactive_branch(trace, spot) if spot.upstream == 0 else None
+    text += f"{show_index(spot.index)}: upstream gradient {spot.cotangent:g} * local derivative {spot.factor:g} is NaN"
+    branch = _inactive_branch(trace, spot) if spot.cotangent == 0 else None
     if branch is not None:
         return _undefined(spot.call, text), branch
-    source = _first(trace, gradients, torch.isinf) if math.isinf(spot.upstream) else None
+    source = _first(trace, gradients, torch.isinf) if math.isinf(spot.cotangent) else None
     if source is None or source.call is spot.call:
         return _undefined(spot.call, text), _remedy(spot.call)
     infinity = _undefined(source.call, "the infinity comes from the derivative of '{}'")
@@ -97,14 +83,14 @@ def _undefined(call: TracedCall, words: str) -> Note:
 def _first(
     trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], bad: Callable[[Tensor], Tensor]
 ) -> Spot | None:
-    """Return where, from the output back, a contribution first is bad though nothing upstream of it is."""
+    """Return where, from the output back, a contribution first is bad though no cotangent is."""
     for call in reversed(trace.calls):
-        weights = [gradients.get(output) for output in call.outputs]
-        known = [weight for weight in weights if weight is not None]
-        if not known or any(bool(bad(weight).any()) for weight in known):
+        cotangents = [gradients.get(output) for output in call.outputs]
+        known = [cotangent for cotangent in cotangents if cotangent is not None]
+        if not known or any(bool(bad(cotangent).any()) for cotangent in known):
             continue
         wanted = [t for t in call.inputs if (found := gradients.get(t)) is not None and bool(bad(found).any())]
-        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, weights)
+        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
         for traced, found in zip(wanted, local.autograd(wanted), strict=True):
             if bool(bad(found).any()):
                 return _spot(local, traced, bad)
@@ -113,16 +99,17 @@ def _first(
 
 def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor]) -> Spot:
     """Return the place in a call, with the numbers there where the call is elementwise."""
-    (weight, *others) = local.weights
-    is_complex = any(tensor.is_complex() for tensor in (*local.tensors.values(), *local.weights) if tensor is not None)
-    if local.call.op.kind is not Kind.POINTWISE or weight is None or others or is_complex:
+    (cotangent, *others) = local.cotangents
+    tensors = [*local.tensors.values(), *local.cotangents]
+    is_complex = any(tensor is not None and tensor.is_complex() for tensor in tensors)
+    if local.call.op.kind is not Kind.POINTWISE or cotangent is None or others or is_complex:
         return Spot(local.call, traced)
-    factor = local.factor(traced, weight.shape)
-    places = bad(weight * factor).nonzero()
+    factor = local.factor(traced, cotangent.shape)
+    places = bad(cotangent * factor).nonzero()
     if not len(places):
         return Spot(local.call, traced)
     index = tuple(places[0].tolist())
-    return Spot(local.call, traced, index, _number(weight, index), _number(factor, index))
+    return Spot(local.call, traced, index, _number(cotangent, index), _number(factor, index))
 
 
 def _inactive_branch(trace: Trace, spot: Spot) -> Note | None:
@@ -156,8 +143,7 @@ def _remedy(call: TracedCall) -> Note:
     operands = [
         _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
     ]
-    remedy = REMEDIES.get(call.op.name, SAFE)
-    words = "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
+    words = "to mend it, " + (call.op.remedy or SAFE).format(*operands, *("x", "y")[len(operands) :])
     return Note(NoteKind.REMEDY, words, call.outputs[0].text)
 
 
@@ -180,10 +166,6 @@ def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
     return float(tensor.detach()[index])
 
 
-def _where(index: Sequence[int]) -> str:
-    return f" at [{', '.join(map(str, index))}]" if index else ""
-
-
 def _name(traced: TracedTensor) -> str:
     return traced.name or traced.text
 
@@ -202,7 +184,6 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
 
 def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
     """Return notes if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
-    arguments = [call.arguments.positional, call.arguments.keywords]
     for output in call.outputs:
         gradient = gradients.get(output)
         if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
@@ -211,10 +192,11 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
         if finite and call.op.discontinuities is None:
             continue
         reached = gradient != 0
-        if not finite and _any(output.tensor.isnan() & reached) and not _holds(arguments, math.isnan, "isnan"):
-            return value_made(trace, call, output, output.tensor.isnan() & reached)
-        if not finite and _any(output.tensor.isinf() & reached) and not _holds(arguments, _is_infinite, "isinf"):
-            return value_made(trace, call, output, output.tensor.isinf() & reached)
+        nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
+        if not finite and _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
+            return value_made(trace, call, output, nan)
+        if not finite and _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
+            return value_made(trace, call, output, infinite)
         if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
             words = f"the value of '{output.text}' jumps here, so it has no derivative"
             return (Note(NoteKind.UNDEFINED, words, output.text),)
@@ -231,19 +213,10 @@ def _any(mask: Tensor) -> bool:
     return bool(mask.any())
 
 
-def _is_infinite(value: float) -> bool:
-    return math.isinf(value) or math.isnan(value)
-
-
-def _holds(value: object, number: Callable[[float], bool], method: str) -> bool:
-    """Return whether some number or some entry of a tensor among nested arguments has a property."""
-    if isinstance(value, TracedTensor):
-        tensor = value.tensor
-        return _any(getattr(tensor, method)()) or (method == "isinf" and _any(tensor.isnan()))
-    if isinstance(value, complex):
-        return number(value.real) or number(value.imag)
-    if isinstance(value, int | float):
-        return number(value)
-    if isinstance(value, dict):
-        value = list(value.values())
-    return any(_holds(item, number, method) for item in value) if isinstance(value, tuple | list) else False
+def _numbers_in(call: TracedCall) -> Iterator[Tensor]:
+    """Yield the numbers and tensors among a call's arguments as tensors."""
+    for leaf in tree.leaves([call.arguments.positional, call.arguments.keywords]):
+        if isinstance(leaf, TracedTensor):
+            yield leaf.tensor
+        elif isinstance(leaf, float | complex):
+            yield torch.tensor(leaf, dtype=torch.complex128)

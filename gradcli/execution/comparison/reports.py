@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gradcli.execution.formulas.formulas import Formula
+from gradcli.derivation.formulas import Formula
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import Notes
 from gradcli.report.report import TensorReport

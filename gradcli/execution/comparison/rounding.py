@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
@@ -36,17 +36,20 @@ SAME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Noise(Generic[Key]):
-    """Derivatives at their point, and again in each shaken run: (RUNS, *shape)."""
+    """How far derivatives scatter when the last bits of what they are computed from change."""
 
     values: Mapping[Key, Tensor]
+    """The derivatives at their point."""
     perturbed: Mapping[Key, Tensor]
+    """The derivatives again in each perturbed run: (RUNS, *shape)."""
     ceiling: float
+    """The most that is excused."""
 
     def rounding_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may be and still agree with it."""
         return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
 
-    def unknown(self, key: Key) -> Tensor:
+    def condition_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may truly be, as far as double precision can tell.
 
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
@@ -60,50 +63,50 @@ class Noise(Generic[Key]):
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
-def _shake(tensor: Tensor, generator: torch.Generator) -> Tensor:
+def _perturb(tensor: Tensor, generator: torch.Generator) -> Tensor:
     if tensor.is_complex():
-        return torch.view_as_complex(_shake(torch.view_as_real(tensor.resolve_conj()), generator))
+        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator))
     steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
     return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
 
 
 def _perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of every value."""
-    decomposition = decompose(trace, lambda tensor: _shake(tensor, generator))
-    DERIVATIONS.request(decomposition.requests())
-    return decomposition
+    return decompose(trace, lambda tensor: _perturb(tensor, generator))
 
 
 def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    decomposition = decompose(trace, moved={leaf: _shake(double(leaf.tensor), generator) for leaf in trace.leaves})
-    DERIVATIONS.request(decomposition.requests())
-    return decomposition
+    return decompose(trace, moved={leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves})
 
 
-def rounding_noise(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[TracedTensor]:
+def rounding_noise(
+    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
+) -> Noise[TracedTensor]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
-    return scattered(trace, reference.values, lambda decomposition: _gradients(decomposition, cotangent))
+    return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations))
 
 
-def conditioning(trace: Trace, reference: Reference, cotangent: Tensor) -> Noise[TracedTensor]:
+def conditioning(
+    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
+) -> Noise[TracedTensor]:
     """Return how far each entry moves with the last bits of the leaves alone: no stable algorithm does better.
 
     What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
     """
-    return scattered(
-        trace, reference.values, lambda decomposition: _gradients(decomposition, cotangent), perturbed=_moved
-    )
+    return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations), perturbed=_moved)
 
 
-def _gradients(decomposition: Decomposition, cotangent: Tensor) -> Mapping[TracedTensor, Tensor]:
-    return differentiate(decomposition, cotangent, DERIVATIONS.known).values
+def _gradients(cotangent: Tensor, derivations: Derivations) -> Callable[[Decomposition], Mapping[TracedTensor, Tensor]]:
+    return lambda decomposition: differentiate(decomposition, cotangent, derivations.known).values
 
 
 def scattered(
     trace: Trace,
+    derivations: Derivations,
     known: Mapping[Key, Tensor],
     again: Callable[[Decomposition], Mapping[Key, Tensor]],
+    *,
     scale: float = 0.0,
     perturbed: Callable[[Trace, torch.Generator], Decomposition] = _perturbed,
 ) -> Noise[Key]:
@@ -113,7 +116,11 @@ def scattered(
     and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
-    runs = [again(perturbed(trace, generator)) for _ in range(RUNS)]
+    runs = []
+    for _ in range(RUNS):
+        decomposition = perturbed(trace, generator)
+        derivations.request(decomposition.requests())
+        runs.append(again(decomposition))
     found = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
     largest = max((_largest(value) for value in known.values()), default=0.0)
     largest = max(largest, scale)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
 from gradcli.execution.custom.function.inline import inline_function
@@ -20,15 +21,20 @@ from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.loading import checked, load
 from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
-from gradcli.inputs.names import check_names, suggest
+from gradcli.inputs.names import check_names
 from gradcli.language.program import Program
 from gradcli.ops.table import find
+from gradcli.phrases import did_you_mean
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 
 def check_function(
-    function: type | str, reference: Program | None, settings: Settings, given: Mapping[str, Any]
+    function: type | str,
+    reference: Program | None,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     """Return the report of a Function, a class or `FILE.py:Class`; `reference` is what its forward should compute.
 
@@ -36,19 +42,28 @@ def check_function(
     """
     with default_dtype(settings):
         loaded = load(function) if isinstance(function, str) else checked(function, getattr(function, "__name__", "?"))
-        return _check(loaded, reference, settings, given)
+        return _check(loaded, reference, settings, given, derivations)
 
 
 def check_inline(
-    forward: Program, backwards: Mapping[str, Program], settings: Settings, given: Mapping[str, Any]
+    forward: Program,
+    backwards: Mapping[str, Program],
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     """Return the report of a Function whose forward and backward are programs; the reference is the forward."""
     with default_dtype(settings):
-        return _check(inline_function(forward, backwards, settings.limits), forward, settings, given)
+        function = inline_function(forward, backwards, settings.limits)
+        return _check(function, forward, settings, given, derivations)
 
 
 def _check(
-    function: type[torch.autograd.Function], program: Program | None, settings: Settings, given: Mapping[str, Any]
+    function: type[torch.autograd.Function],
+    program: Program | None,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
 ) -> Report:
     if settings.reduce != "none":
         raise InputError("custom takes no --reduce", hint="`--grad-output` gives the upstream gradient of the output")
@@ -61,14 +76,13 @@ def _check(
     _check_given([parameter.name for parameter in parameters], given)
     reference = _body(subject) if program is None else _of_program(program, subject, settings)
     tensors = {name: value for name, value in given.items() if name in subject.tensors}
-    return examine(subject, reference, settings, tensors)
+    return examine(subject, reference, settings, tensors, derivations)
 
 
 def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in names:
-            near = suggest(name, names)
-            hint = f"did you mean '{near}'?" if near else f"forward takes {', '.join(names)}"
+            hint = did_you_mean(name, names, f"forward takes {', '.join(names)}")
             raise InputError(f"forward takes no '{name}'", hint=hint)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
@@ -22,8 +23,10 @@ from gradcli.execution.custom.gradients import compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import report_with
+from gradcli.report.custom import Check, CustomDetails, FunctionNode
 from gradcli.report.notes import NoteKind, led, noted
-from gradcli.report.report import Check, FunctionNode, Output, Report, TensorReport, Verdict, worst
+from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 Checking = Callable[[Trial], "Check | None"]
@@ -50,13 +53,19 @@ AGAIN: Mapping[str, Checking] = {
 LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
 
 
-def examine(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Report:
+def examine(
+    subject: Subject,
+    reference: ReferenceFunction,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
+) -> Report:
     """Return the report of a Function; `given` maps inputs to values from Python.
 
     Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
     """
     torch.manual_seed(settings.seed)
-    trial = _trial(subject, reference, settings, given)
+    trial = _trial(subject, reference, settings, given, derivations)
     applied = trial.apply()
     compared = compare_gradients(trial, applied)
     forward = _forward(trial, applied, compared.shown) if settings.verify else None
@@ -72,12 +81,17 @@ def examine(subject: Subject, reference: ReferenceFunction, settings: Settings, 
         Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
         tensors,
         worst(verdicts) if settings.verify else None,
-        checks=tuple(checks) if settings.verify else None,
-        node=_node(trial, applied),
+        details=CustomDetails(checks=tuple(checks) if settings.verify else None, node=_node(trial, applied)),
     )
 
 
-def _trial(subject: Subject, reference: ReferenceFunction, settings: Settings, given: Mapping[str, Any]) -> Trial:
+def _trial(
+    subject: Subject,
+    reference: ReferenceFunction,
+    settings: Settings,
+    given: Mapping[str, Any],
+    derivations: Derivations,
+) -> Trial:
     def fits(point: dict[str, Tensor]) -> bool:
         return is_finite(apply(subject, point).outputs)
 
@@ -87,7 +101,7 @@ def _trial(subject: Subject, reference: ReferenceFunction, settings: Settings, g
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
     probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
-    return Trial(subject, reference, settings, point, applied.places, cotangent, probe)
+    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations)
 
 
 def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
-from gradcli.execution.comparison.compare import Tolerance, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.forward.dtypes import double
@@ -21,6 +21,7 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 SUBJECT = "the gradient"
 WHO = "backward"
@@ -36,14 +37,15 @@ CluesOf = Callable[[str, "Side"], Clues]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The reference at the trial's point for one upstream gradient; `evidence` is None where `gap` says why."""
+    """The reference at the trial's point for one upstream gradient; `comparisons` is None where `gap` says why."""
 
     recording: Recording
     cotangent: Tensor
     right: Mapping[str, Tensor]
     decomposition: Decomposition | None
-    evidence: GradientComparison | None
+    comparisons: GradientComparison | None
     gap: str | None
+    derivations: Derivations
 
     def leaf(self, name: str) -> TracedTensor:
         """Return an input in the trace."""
@@ -51,7 +53,7 @@ class Side:
 
     def symbolic(self, name: str) -> Tensor | None:
         """Return the symbolic gradient of an input, or None."""
-        return None if self.evidence is None else self.evidence.reference.values.get(self.leaf(name))
+        return None if self.comparisons is None else self.comparisons.reference.values.get(self.leaf(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,21 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     """Run the reference, and derive its gradients both ways."""
     recording = trial.reference(trial.point, trial.places)
     if recording.left is not None:
-        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)))
+        return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)), trial.derivations)
     right = pulled_back(recording, cotangent)
     if not trial.settings.verify:
-        return Side(recording, cotangent, right, None, None, None)
+        return Side(recording, cotangent, right, None, None, None, trial.derivations)
     gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
     decomposition = None if gap else decompose(recording.trace)
     gap = gap or (_strays(decomposition, recording) if decomposition else None)
     if decomposition is None or gap is not None:
-        return Side(recording, cotangent, right, None, None, gap)
-    DERIVATIONS.request(decomposition.requests())
-    reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), DERIVATIONS.known)
-    evidence = GradientComparison.of(recording.trace, cotangent, {}, reference, trial.tolerance)
-    return Side(recording, cotangent, right, decomposition, evidence, None)
+        return Side(recording, cotangent, right, None, None, gap, trial.derivations)
+    trial.derivations.request(decomposition.requests())
+    reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), trial.derivations.known)
+    comparisons = GradientComparison.of(
+        recording.trace, cotangent, {}, reference, trial.tolerance, derivations=trial.derivations
+    )
+    return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations)
 
 
 def _strays(decomposition: Decomposition, recording: Recording) -> str | None:
@@ -116,22 +120,22 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
     autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
     wrong = autograd.verdict is Verdict.MISMATCH
     clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
-    if side.evidence is None:
+    if side.comparisons is None:
         autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
         return Compared(name, gradient, autograd, None)
-    symbolic = _symbolic(side.evidence, side.leaf(name), gradient, trial.tolerance, clues)
+    symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance, clues)
     if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
         autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, notes=symbolic.notes)
     return Compared(name, gradient, autograd, symbolic)
 
 
 def _symbolic(
-    evidence: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
+    comparisons: GradientComparison, leaf: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues
 ) -> Comparison:
-    reference = evidence.reference
+    reference = comparisons.reference
     if leaf in reference.undecided:
         return Comparison.undecided(reference.undecided[leaf])
     if leaf not in reference.values:
         return Comparison.undecided(f"'{leaf.name}' has no symbolic derivative")
     own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
-    return evidence.compare(leaf, double(gradient), tolerance, own)
+    return comparisons.compare(leaf, double(gradient), tolerance, own)

@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The index along one axis of the source: base + step * index along `axis` of the result (none if axis is None)."""
-
-    base: int
-    step: int = 0
-    axis: int | None = None
+from gradcli.derivation.formulas import AffineIndex
+from gradcli.execution.forward.indices import unravel
 
 
-def decode(places: Tensor, shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[Place, ...] | None:
+def decode(positions: Tensor, shape: tuple[int, ...], source: tuple[int, ...]) -> tuple[AffineIndex, ...] | None:
     """Return how a flat map reads its source, an index per axis; None unless it is affine, an axis at a time.
 
-    `places` has the position in the flattened source of each entry of the flattened result.
+    `positions` has the position in the flattened source of each entry of the flattened result.
     """
-    if places.numel() == 0 or 0 in source:
+    if positions.numel() == 0 or 0 in source:
         return None
-    grid = places.reshape(shape)
-    origin = _unravel(int(grid[(0,) * len(shape)]), source)
-    found = [Place(base) for base in origin]
+    grid = positions.reshape(shape)
+    origin = unravel(int(grid[(0,) * len(shape)]), source)
+    indices = [AffineIndex(base) for base in origin]
     for axis, size in enumerate(shape):
         if size == 1:
             continue
-        next_ = _unravel(int(grid[tuple(int(axis == other) for other in range(len(shape)))]), source)
-        for position, (start, end) in enumerate(zip(origin, next_, strict=True)):
+        next_ = unravel(int(grid[tuple(int(axis == other) for other in range(len(shape)))]), source)
+        for along, (start, end) in enumerate(zip(origin, next_, strict=True)):
             if start != end:
-                if found[position].axis is not None:
+                if indices[along].axis is not None:
                     return None
-                found[position] = Place(start, end - start, axis)
-    return tuple(found) if _holds(found, grid, source) else None
+                indices[along] = AffineIndex(start, end - start, axis)
+    return tuple(indices) if _holds(indices, grid, source) else None
 
 
-def _unravel(place: int, source: tuple[int, ...]) -> tuple[int, ...]:
-    indices = []
-    for size in reversed(source):
-        indices.append(place % size)
-        place //= size
-    return tuple(reversed(indices))
-
-
-def _holds(found: list[Place], grid: Tensor, source: tuple[int, ...]) -> bool:
+def _holds(indices: Sequence[AffineIndex], grid: Tensor, source: tuple[int, ...]) -> bool:
     """Tell whether the indices, each within its axis, give every entry of the map."""
     total = torch.zeros(grid.shape, dtype=torch.int64)
-    for place, size in zip(found, source, strict=True):
-        index = torch.tensor(place.base)
-        if place.axis is not None:
-            along = torch.arange(grid.shape[place.axis]) * place.step + place.base
-            index = along.reshape([-1 if axis == place.axis else 1 for axis in range(grid.ndim)])
+    for affine, size in zip(indices, source, strict=True):
+        index = torch.tensor(affine.base)
+        if affine.axis is not None:
+            along = torch.arange(grid.shape[affine.axis]) * affine.step + affine.base
+            index = along.reshape([-1 if axis == affine.axis else 1 for axis in range(grid.ndim)])
         if int(index.min()) < 0 or int(index.max()) >= size:
             return False
         total = total * size + index

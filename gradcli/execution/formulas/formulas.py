@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gradcli.derivation.client import Derivations
-from gradcli.execution.formulas.request import chain_rule, sketch
+from torch import Tensor
+
+from gradcli.derivation.derivations import Derivations, PostedFormulas
+from gradcli.derivation.formulas import Formula
+from gradcli.execution.formulas.chain_rule import chain_rule
+from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-SECONDS = 1.0  # for all formulas of a program, in the worker
-GRACE = 1.0  # seconds more until a worker that does not answer is killed
-
-
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """One formula: as PyTorch's text, and as LaTeX."""
-
-    text: str
-    latex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +20,15 @@ class Formulas:
     """The formulas of one program, on their way."""
 
     derivations: Derivations
+    """Where they were asked for."""
     decomposition: Decomposition
+    """The program."""
     names: Mapping[TracedTensor, str]
+    """What its tensors are called."""
     upstream: float | None
-    key: str | None
+    """What every entry of the upstream gradient is; None where it is a tensor."""
+    posted: PostedFormulas | None
+    """What was asked for; None where the program is too large, or complex."""
 
     @staticmethod
     def ask(
@@ -42,21 +36,16 @@ class Formulas:
     ) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
         upstream = _upstream(cotangent)
-        drawn = sketch(decomposition, names, upstream)
-        key = None if drawn is None else derivations.post_formulas(drawn, SECONDS)
-        return Formulas(derivations, decomposition, names, upstream, key)
+        request = gradients_request(decomposition, names, upstream)
+        posted = None if request is None else derivations.post_formulas(request)
+        return Formulas(derivations, decomposition, names, upstream, posted)
 
     def collect(self) -> dict[TracedTensor, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
-        found = {} if self.key is None else self.derivations.collect_formulas(self.key, SECONDS + GRACE)
+        written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
         steps = chain_rule(self.decomposition, self.names, self.upstream)
-        formulas = {}
-        for traced, name in self.names.items():
-            if name in found:
-                formulas[traced] = Formula(found[name]["formula"], found[name]["latex"])
-            elif traced in steps:
-                formulas[traced] = Formula(*steps[traced])
-        return formulas
+        formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
+        return {traced: formula for traced, formula in formulas.items() if formula is not None}
 
 
 def _upstream(cotangent: Tensor) -> float | None:

@@ -1,76 +1,76 @@
-"""The tape as plain data, from which the symbolic side writes formulas: who reads whom, at which indices.
+"""The tape as a request for formulas: who reads whom, at which indices.
 
-Only small programs are sketched. A node whose entries have no index notation here (an implicit definition, a reshape
-that merges axes, a gather) is left without a definition: a formula can name it, but none leads through it.
-
-For a tensor that has no formula in terms of the leaves, `chain_rule` writes the chain rule's last step in words of the
-tensors that are made of it: `vjp(y, grad(y))` is y's vector-Jacobian product with the gradient of y, summed over all y.
+A node whose entries have no index notation here (an implicit definition, a reshape that merges axes, a gather) is left
+without a definition: a formula can name it, but none leads through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.escaping import shortened
+from gradcli.derivation.formulas import (
+    AffineRead,
+    Axes,
+    CallNodes,
+    Contribution,
+    Definition,
+    FormulaNode,
+    FormulaRequest,
+    Operand,
+)
+from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.formulas.affine import decode
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.decomposition import Decomposition, Group
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
 from gradcli.ops.record import Kind, Op
 
 MOST_NODES = 40
-LONGEST_NAME = 60
-MOST_TERMS = 4
-
-# Constants that a formula can be written for, beside comparisons, whose description is their formula.
-CONSTANT_FORMULAS = {
-    "sign": "where(input > 0, 1, where(input < 0, -1, 0))",
-    "floor": "floor(input)",
-    "ceil": "ceil(input)",
-}
-# Ops whose arguments alone say which entries they read, whatever the data.
-SAME_SHAPE = "clone contiguous positive flip fliplr flipud rot90"
-PERMUTED = "transpose t T mT H mH permute movedim"
-RESHAPED = "reshape view reshape_as view_as flatten unflatten ravel squeeze unsqueeze atleast_1d atleast_2d atleast_3d"
-EXPANDED = "expand expand_as broadcast_to broadcast_tensors meshgrid"
-PARTS = (
-    "getitem select narrow diagonal diag unbind chunk split tensor_split hsplit vsplit dsplit unsafe_chunk unsafe_split"
-)
-INNER = "_rows _windows _patches _split_axis"
-FIXED_READS = frozenset(f"{SAME_SHAPE} {PERMUTED} {RESHAPED} {EXPANDED} {PARTS} {INNER}".split())
-COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+# For all formulas of a program.
+SECONDS = 1.0
 
 
-def sketch(
+def gradients_request(
     decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None
-) -> dict[str, Any] | None:
-    """Return the tape as JSON data, or None if it is too large, or complex; `upstream` is None where it is a tensor."""
-    return draw(decomposition, names, upstream) if not decomposition.is_complex and _is_small(decomposition) else None
+) -> FormulaRequest | None:
+    """Return the request for the gradients of all named tensors; None if the program is too large, or complex.
+
+    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
+    """
+    if decomposition.is_complex or not _is_small(decomposition):
+        return None
+    numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+    wanted = [(name, traced) for traced, name in names.items() if traced.tensor.requires_grad]
+    gradients = tuple((name, numbers[decomposition.nodes[traced]]) for name, traced in wanted)
+    return as_request(decomposition, names, upstream, wanted=gradients)
 
 
-def draw(decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None) -> dict[str, Any]:
-    """Return the tape of a real program as JSON data, however large the program is."""
-    drawing = _Serialiser(
-        decomposition, {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
+def as_request(
+    decomposition: Decomposition,
+    names: Mapping[TracedTensor, str],
+    upstream: float | None,
+    *,
+    wanted: Sequence[tuple[str, int]] = (),
+    contributions: Sequence[Contribution] = (),
+) -> FormulaRequest:
+    """Return the tape of a real program as a request, however large the program is."""
+    tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
+    graph = _Graph(decomposition, tape_names)
+    return FormulaRequest(
+        tuple(graph.node(node) for node in decomposition.tape.nodes),
+        tuple(graph.call(group.call, group.nodes) for group in decomposition.calls if group.nodes),
+        graph.numbers[decomposition.nodes[decomposition.trace.output]],
+        upstream,
+        tuple(wanted),
+        SECONDS,
+        tuple(contributions),
     )
-    for group in decomposition.groups:
-        drawing.calls |= {decomposition.nodes[output]: group.call for output in group.call.outputs}
-    nodes = [drawing.node(node) for node in decomposition.tape.nodes]
-    place = drawing.places
-    return {
-        "nodes": nodes,
-        "groups": [_group(decomposition, group, place) for group in decomposition.groups if group.nodes],
-        "output": place[decomposition.nodes[decomposition.trace.output]],
-        "upstream": upstream,
-        "wanted": {name: place[decomposition.nodes[traced]] for traced, name in names.items() if _has_gradient(traced)},
-    }
 
 
 def _is_small(decomposition: Decomposition) -> bool:
@@ -85,128 +85,84 @@ def _is_small(decomposition: Decomposition) -> bool:
     return len(reached) <= MOST_NODES
 
 
-def chain_rule(
-    decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None = None
-) -> dict[TracedTensor, tuple[str, str]]:
-    """Return text and LaTeX of the chain rule's last step for every tensor; 0 where the output is not made of it.
+class _Graph:
+    """The nodes of a tape as data: their numbers, their names, and the calls that made them."""
 
-    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
-    """
-    output = decomposition.trace.output
-    made = {traced: ["0"] for traced in names}
-    reached = {output}
-    for call in reversed(decomposition.trace.calls):
-        used = [traced for traced in call.outputs if traced in reached and traced.tensor.requires_grad]
-        for traced in _inputs(call) if used else []:
-            terms = [f"vjp({clip(names[result])}, grad({clip(names[result])}))" for result in used]
-            made[traced] = [*terms, *(made[traced] if traced in reached else [])][:MOST_TERMS]
-            reached.add(traced)
-    made[output] = ["1" if output.tensor.numel() == 1 and upstream == 1 else "grad_output"]
-    return {traced: _sum(terms) for traced, terms in made.items()}
+    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str]) -> None:
+        self.decomposition = decomposition
+        self.names = names
+        self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+        self.calls: dict[Node, TracedCall] = {
+            decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
+        }
 
+    def call(self, call: TracedCall, nodes: Sequence[Node]) -> CallNodes:
+        """Return one call, and the nodes of its definition."""
+        known = self.decomposition.nodes
+        return CallNodes(
+            nodes=tuple(self.numbers[node] for node in nodes),
+            inputs=tuple(self.numbers[known[traced]] for traced in call.inputs if traced in known),
+            outputs=tuple(self.numbers[known[output]] for output in call.outputs),
+        )
 
-def _sum(terms: list[str]) -> tuple[str, str]:
-    text = " + ".join(terms[: MOST_TERMS - 1] + (["..."] if len(terms) == MOST_TERMS else []))
-    return text, text if text.isdigit() else rf"\mathtt{{{_escaped(text)}}}"
+    def node(self, node: Node) -> FormulaNode:
+        """Return one node, with its definition if that has an index notation."""
+        definition = read = None
+        is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
+        if is_movement:
+            read = self._read(node)
+        elif node.edges:
+            definition = self._primitive(node)
+        else:
+            definition = self._constant(node)
+        inputs = tuple(self.numbers[edge.source] for edge in node.edges)
+        shape = tuple(node.tensor.shape)
+        return FormulaNode(shape, self.names.get(node), inputs, definition, read, self._is_shift(node))
 
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
-    special |= {character: f"\\{character}" for character in "_{}%#&$"}
-    return "".join(special.get(character, character) for character in text)
-
-
-def clip(name: str) -> str:
-    """Return a name, its middle left out where it is long."""
-    return shortened(name, LONGEST_NAME)
-
-
-def _has_gradient(traced: TracedTensor) -> bool:
-    return traced.tensor.requires_grad
-
-
-def _group(decomposition: Decomposition, group: Group, places: Mapping[Node, int]) -> dict[str, Any]:
-    inputs = [traced for traced in _inputs(group.call) if traced in decomposition.nodes]
-    return {
-        "nodes": [places[node] for node in group.nodes],
-        "inputs": [places[decomposition.nodes[traced]] for traced in inputs],
-        "outputs": [places[decomposition.nodes[output]] for output in group.call.outputs],
-    }
-
-
-def _inputs(call: TracedCall) -> list[TracedTensor]:
-    return list(dict.fromkeys(traced_in([call.arguments.positional, call.arguments.keywords])))
-
-
-@dataclass(slots=True)
-class _Serialiser:
-    """What is known while a tape is drawn: the names of nodes, the calls that made them, and their numbers."""
-
-    decomposition: Decomposition
-    names: dict[Node, str]
-    calls: dict[Node, TracedCall] = field(default_factory=dict)
-    places: dict[Node, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Number the nodes."""
-        self.places = {node: place for place, node in enumerate(self.decomposition.tape.nodes)}
-
-    def node(self, node: Node) -> dict[str, Any]:
-        """Return one node: its shape, its name if it has one, and its definition if that has an index notation."""
-        drawn: dict[str, Any] = {"shape": list(node.tensor.shape), "name": self.names.get(node)}
-        drawn["inputs"] = [self.places[edge.source] for edge in node.edges]
+    def _primitive(self, node: Node) -> Definition | None:
+        request = node.edges[0].request
         # A part of a complex value has no origin: formulas are written of real values.
-        if node.edges and node.origin is not None and node.edges[0].request.unknown is None:
-            drawn |= self._movement(node) if node.origin[0].kind is Kind.MOVEMENT else self._primitive(node)
-        elif not node.edges:
-            drawn |= self._constant(node)
-        return drawn
-
-    def _primitive(self, node: Node) -> dict[str, Any]:
-        edge = node.edges[0]
+        if node.origin is None or request.unknown is not None:
+            return None
         _, operands = node.origin
-        return self._defined(edge.layout, dict(edge.request.numbers), edge.request.wrt, operands)
+        return self._defined(node.edges[0].layout, dict(request.numbers), request.wrt, operands)
 
     def _defined(
         self, shown: Layout, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
-    ) -> dict[str, Any]:
-        views = {name: _axes(shown.views[name]) for name in operands}
-        result = _axes(shown.result)
-        if result is None or any(view is None for view in views.values()):
-            return {}
-        return {
-            "formula": shown.formula,
-            "axes": list(shown.axes.items()),
-            "numbers": sorted(numbers.items()),
-            "out": shown.out,
-            "wrt": wrt,
-            "result": result,
-            "operands": {name: {"node": self.places[node], "axes": views[name]} for name, node in operands.items()},
-        }
+    ) -> Definition | None:
+        result, axes = _axes(shown.result), {name: _axes(shown.views[name]) for name in operands}
+        seen = [Operand(name, self.numbers[operands[name]], own) for name, own in axes.items() if own is not None]
+        if result is None or len(seen) < len(operands):
+            return None
+        labels = tuple(shown.axes.items())
+        request = DerivativeRequest(shown.formula, labels, tuple(sorted(numbers.items())), shown.out, wrt)
+        return Definition(request, result, tuple(seen))
 
-    def _movement(self, node: Node) -> dict[str, Any]:
-        op, arguments = node.origin
+    def _read(self, node: Node) -> AffineRead | None:
+        _, arguments = node.origin
         (edge, *others) = node.edges
-        if others or edge.request.formula.startswith("delta") or not _is_fixed(op, arguments):
-            return {}
+        if edge.request.unknown is not None or others or edge.request.formula.startswith("delta"):
+            return None
+        if not _is_fixed(arguments):
+            return None
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
-        found = decode(_map(edge, edge.source.tensor), shape, source)
-        if found is None:
-            return {}
-        return {"read": {"node": self.places[edge.source], "places": [[p.base, p.step, p.axis] for p in found]}}
+        indices = decode(_map(edge, edge.source.tensor), shape, source)
+        return None if indices is None else AffineRead(self.numbers[edge.source], indices)
 
-    def _constant(self, node: Node) -> dict[str, Any]:
+    def _is_shift(self, node: Node) -> bool:
+        """Tell whether a node is a maximum by which a definition shifts exponentials, to keep them in range."""
+        if node.edges or node.origin is None or node in self.calls:
+            return False
+        op, bound = node.origin
+        return op.name == "amax" and _are_detached(bound)
+
+    def _constant(self, node: Node) -> Definition | None:
         """Return the definition of a constant that is a pointwise formula of other values."""
         op, bound = node.origin or self._made_by(node)
-        if op is None:
-            return {}
-        if op.name == "amax" and node not in self.calls and _are_detached(bound):
-            # Definitions shift exponentials by a detached maximum, to keep them in range: no value depends on it.
-            return {"shift": True}
-        formula = _constant_formula(op)
+        formula = None if op is None or self._is_shift(node) else _constant_formula(op)
         operands = {name: value for name, value in bound.items() if isinstance(value, Node)}
-        if formula is None or any(node not in self.places for node in operands.values()):
-            return {}
+        if formula is None or any(node not in self.numbers for node in operands.values()):
+            return None
         shapes = {name: tuple(value.tensor.shape) for name, value in operands.items()}
         shown = layout.pointwise(formula, shapes, tuple(node.tensor.shape))
         numbers = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
@@ -220,16 +176,19 @@ class _Serialiser:
         return call.op, bound
 
 
-def _is_fixed(op: Op, arguments: Mapping[str, Any]) -> bool:
-    """Tell whether it is the program, and not the data, that says which entries are read."""
-    return op.name in FIXED_READS and all(node.tensor.is_floating_point() for node in nodes_in(arguments))
+def _is_fixed(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether it is the program, and not the data, that says which entries are read.
+
+    The numbers that an op moves cannot say where they go; only indices and masks among its arguments can.
+    """
+    return all(node.tensor.is_floating_point() for node in nodes_in(arguments))
 
 
 def _map(edge: Edge, source: Tensor) -> Tensor:
     if "sources" in edge.operands:
         return edge.operands["sources"]
-    places = torch.arange(source.numel()).reshape(source.shape)
-    return edge.layout.result.undo(edge.layout.views["input"].apply(places))
+    positions = torch.arange(source.numel()).reshape(source.shape)
+    return edge.layout.result.undo(edge.layout.views["input"].apply(positions))
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:
@@ -237,18 +196,16 @@ def _are_detached(arguments: Mapping[str, Any]) -> bool:
 
 
 def _constant_formula(op: Op) -> str | None:
-    if op.kind is Kind.POINTWISE or op.name in COMPARISONS:
-        return op.definition
-    return CONSTANT_FORMULAS.get(op.name)
+    return op.definition if op.kind is Kind.POINTWISE else op.formula
 
 
-def _axes(view: AxisView) -> list[list[int]] | None:
+def _axes(view: AxisView) -> Axes | None:
     """Return, for each axis that a view presents, the original axes that it stands for; those of length 1 are left out.
 
     An axis of length 1 is read at index 0, whatever it is called.
     """
     waiting = [axis for axis in view.permutation if view.original[axis] != 1]
-    found: list[list[int]] = []
+    axes: list[tuple[int, ...]] = []
     for size in view.shape:
         group: list[int] = []
         product = 1
@@ -257,5 +214,5 @@ def _axes(view: AxisView) -> list[list[int]] | None:
             product *= view.original[group[-1]]
         if product != size:
             return None
-        found.append(group)
-    return None if waiting else found
+        axes.append(tuple(group))
+    return None if waiting else tuple(axes)

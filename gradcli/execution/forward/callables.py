@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 
-from gradcli.execution.forward.interpreter import COMPARISONS
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.language.operator_table import OPERATOR_OF
 from gradcli.ops.record import Op
-
-OPERATORS: Mapping[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "pow": operator.pow,
-    "neg": operator.neg,
-    "matmul": operator.matmul,
-    **dict(COMPARISONS.values()),
-}
 
 
 @cache
@@ -37,4 +25,5 @@ def function(dotted: str) -> Callable[..., Any]:
 
 def target_of(op: Op, call: BoundCall) -> Callable[..., Any]:
     """Return what PyTorch runs for a call: Python's own operator where one was written."""
-    return OPERATORS[op.name] if call.node.operator and op.name in OPERATORS else function(op.torch)
+    written = OPERATOR_OF.get(op.name) if call.node.operator else None
+    return function(op.torch) if written is None else written.compute

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
 from gradcli.settings import Settings
 
 
@@ -21,6 +21,7 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
 
     Raises InputError for a value that contradicts a shape, or a file that cannot be read.
     """
+    _check_device(settings.device)
     values = {**read_values(settings.values_file), **settings.values, **given}
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
@@ -33,6 +34,15 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
         leaves[name] = _finished(name, tensor, settings)
     return leaves
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that this PyTorch does not have, or that holds no numbers."""
+    try:
+        torch.zeros((), device=name).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"'{name}' cannot be used; PyTorch says: {reason}", option="--device") from None
 
 
 def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Generator, settings: Settings) -> Tensor:
@@ -99,7 +109,7 @@ def read_values(path: Path | None) -> dict[str, Any]:
             f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
         ) from None
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
-        raise InputError(f"{path.name}: {str(error).strip().partition(chr(10))[0]}") from None
+        raise InputError(f"{path.name}: {first_line(error)}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
         raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):

@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError, Span
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
-from gradcli.execution.forward.tree import rebuild
+from gradcli.language.operator_table import METHODS, OPERATOR_OF
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode
 from gradcli.ops.overloads import choose
@@ -27,23 +28,6 @@ from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 NOWHERE = Span(0, 0)
-# Python's own methods of operators: the op, whether the operands change places, and the sign.
-OPERATORS: Mapping[str, tuple[str, bool, str]] = {
-    "__add__": ("add", False, "+"),
-    "__radd__": ("add", True, "+"),
-    "__sub__": ("sub", False, "-"),
-    "__rsub__": ("sub", True, "-"),
-    "__mul__": ("mul", False, "*"),
-    "__rmul__": ("mul", True, "*"),
-    "__truediv__": ("div", False, "/"),
-    "__rtruediv__": ("div", True, "/"),
-    "__pow__": ("pow", False, "**"),
-    "__rpow__": ("pow", True, "**"),
-    "__matmul__": ("matmul", False, "@"),
-    "__rmatmul__": ("matmul", True, "@"),
-    "__neg__": ("neg", False, "-"),
-}
-SIGNS = {name: sign for name, _, sign in OPERATORS.values()}
 # What changes nothing of a value: here a gradient passes through.
 IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
 # What takes numbers out of PyTorch, so that no gradient can follow them.
@@ -143,8 +127,9 @@ class Recorder(TorchFunctionMode):
         """Return a call as one of the table's; None if the table has none that it fits."""
         short = name.rpartition(".")[2]
         sign = None
-        if short in OPERATORS:
-            short, swapped, sign = OPERATORS[short]
+        if short in METHODS:
+            written, swapped = METHODS[short]
+            short, sign = written.function, written.sign
             args = args[::-1] if swapped else args
         elif short == "__getitem__":
             short, args = "getitem", (args[0], args[1] if isinstance(args[1], tuple) else (args[1],))
@@ -168,14 +153,14 @@ class Recorder(TorchFunctionMode):
         self.trace.calls.append(TracedCall(op, call, self._wrap(result, text)))
 
     def _wrap(self, result: Any, text: str) -> Any:
-        if isinstance(result, Tensor):
-            traced = TracedTensor(result, None, text)
-            self.know(result, traced)
-            return traced
-        if isinstance(result, tuple | list):
-            parts = [self._wrap(item, f"{text}[{place}]") for place, item in enumerate(result)]
-            return rebuild(result, parts)
-        return result
+        def traced(path: tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            made = TracedTensor(leaf, None, text + tree.subscripts(path))
+            self.know(leaf, made)
+            return made
+
+        return tree.map_with_path(traced, result)
 
     def _freeze(self, changed: Tensor) -> None:
         """Keep the value that a tensor has before it is changed in place; a view shares what cannot be followed."""
@@ -189,13 +174,7 @@ class Recorder(TorchFunctionMode):
                 traced.tensor = changed.detach().clone().requires_grad_(changed.requires_grad)
 
     def _all_traced(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return self.traced(value)
-        if isinstance(value, dict):
-            return {name: self._all_traced(item) for name, item in value.items()}
-        if isinstance(value, tuple | list):
-            return type(value)(self._all_traced(item) for item in value) if type(value) in {tuple, list} else value
-        return value
+        return tree.map(lambda leaf: self.traced(leaf) if isinstance(leaf, Tensor) else leaf, value)
 
     def _miss(self, reason: str) -> None:
         self.gap = self.gap or reason
@@ -261,16 +240,14 @@ def _defaults(func: Any) -> Mapping[str, Any]:
 
 
 def _needs_gradient(result: Any) -> bool:
-    items = result if isinstance(result, tuple | list) else [result]
-    return any(isinstance(item, Tensor) and item.requires_grad for item in items)
+    return any(tensor.requires_grad for tensor in tree.tensors(result))
 
 
 def _text(op: Op, call: BoundCall) -> str:
     """Return a call as it would be written, if that is short."""
     parts = [_part(value) for value in call.positional]
-    sign = SIGNS.get(op.name)
-    if sign and len(parts) == 2:  # noqa: PLR2004 (operands)
-        text = f" {sign} ".join(f"({part})" if _is_sum(part) else part for part in parts)
+    if op.name in OPERATOR_OF and len(parts) == 2:  # noqa: PLR2004 (operands)
+        text = f" {OPERATOR_OF[op.name].sign} ".join(f"({part})" if _is_sum(part) else part for part in parts)
     else:
         parts += [f"{name}={_part(value)}" for name, value in call.keywords.items()]
         text = f"{op.name}({', '.join(parts)})"

@@ -11,6 +11,7 @@ from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.tracer import ConstantError, Trace, TracedTensor, Tracer, run
 from gradcli.language.program import Call, Program
+from gradcli.ops.record import Op
 from gradcli.ops.table import find
 from gradcli.settings import Settings
 
@@ -46,14 +47,18 @@ def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Tra
 
 
 def _reduce(program: Program, trace: Trace, settings: Settings) -> TracedTensor:
-    op = find(settings.reduce)
-    assert op is not None  # noqa: S101 (every reduction is in the table)
-    output, last = trace.output, program.statements[-1]
-    node = Call(op.name, (), (), last.span, last.span)
-    call = BoundCall(node, [output], {}, {"input": output})
+    op, call = reduction(program, settings, trace.output)
     reduced: TracedTensor = Tracer(program, trace, settings.limits).apply(op, call)
-    reduced.name = f"{op.name}({output.name or output.text})"
+    reduced.name = f"{op.name}({trace.output.name or trace.output.text})"
     return reduced
+
+
+def reduction(program: Program, settings: Settings, output: TracedTensor) -> tuple[Op, BoundCall]:
+    """Return the call that `--reduce` puts around the output."""
+    op, last = find(settings.reduce), program.statements[-1]
+    assert op is not None  # noqa: S101 (every reduction is in the table)
+    node = Call(op.name, (), (), last.span, last.span)
+    return op, BoundCall(node, [output], {}, {"input": output})
 
 
 def display_names(trace: Trace) -> dict[TracedTensor, str]:

@@ -6,36 +6,34 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError
+from gradcli.errors import ExecutionError, LimitError, first_line
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tree import rebuild
+from gradcli.execution.forward.memory import Memory
 from gradcli.language.program import Call, Program
+from gradcli.limits import Limits
 from gradcli.ops.record import Op
-from gradcli.settings import Limits
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
-
-# Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
-SURELY_SMALL = 1 << 16
 
 
 @dataclass(slots=True, eq=False)
 class TracedTensor:
-    """A tensor of the trace and what the program calls it; `text` is the source that made it."""
+    """A tensor of the trace and what the program calls it."""
 
     tensor: Tensor
     name: str | None
     text: str
+    """The source that made it."""
     is_leaf: bool = False
 
 
@@ -58,15 +56,23 @@ class TracedCall:
         given = set(self.inputs)
         return [traced for traced in traced_in(self.result) if traced not in given]
 
+    def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
+        """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
+        results = invocation(self.op, self.arguments, values.__getitem__)()
+        return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))
+
 
 @dataclass(slots=True)
 class Trace:
-    """What happened: leaves, calls in order, and the output; `constants` says which leaves had to be some, and why."""
+    """What happened when a program ran."""
 
     leaves: list[TracedTensor]
     calls: list[TracedCall] = field(default_factory=list)
+    """In the order in which they ran."""
     output: Any = None
+    """A traced tensor, unless the program's last statement is something else."""
     constants: Mapping[str, str] = field(default_factory=dict)
+    """Why a leaf had to be a constant, by the leaf's name."""
 
     @property
     def tensors(self) -> list[TracedTensor]:
@@ -84,7 +90,7 @@ class Tracer:
         self.limits = limits
         self.most_rounds = limits.operations
         self.largest_exponent = limits.exponent
-        self.used = sum(leaf.tensor.numel() * leaf.tensor.element_size() for leaf in trace.leaves)
+        self.memory = Memory(limits, [leaf.tensor for leaf in trace.leaves])
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a traced value."""
@@ -100,12 +106,10 @@ class Tracer:
         if len(self.trace.calls) >= self.limits.operations:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
-        positional, keywords = raw(call.positional), raw(call.keywords)
-        target = target_of(op, call)
-        self._check_size(target, positional, keywords)
-        found = _run(op, call, target, positional, keywords)
-        result = self._wrap(found, call.node, traced_in(call.positional))
-        self.used += self._check_shapes([traced.tensor.shape for traced in traced_in(result)])
+        ready = invocation(op, call, lambda traced: traced.tensor)
+        self.memory.check(ready)
+        result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
+        self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
 
@@ -115,32 +119,17 @@ class Tracer:
         added = node.function == "detach" and node.function_span == node.span
         return f"detach({text})" if added else text
 
-    def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor], place: str = "") -> Any:
+    def _wrap(self, result: Any, node: Call, given: Sequence[TracedTensor]) -> Any:
         """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
-        if isinstance(result, Tensor):
-            same = next((traced for traced in given if traced.tensor is result), None)
-            return TracedTensor(result, None, self._text(node) + place) if same is None else same
-        if isinstance(result, tuple | list) and any(isinstance(item, Tensor) for item in result):
-            return rebuild(
-                result, [self._wrap(item, node, given, f"{place}[{position}]") for position, item in enumerate(result)]
-            )
-        return tuple(result) if isinstance(result, torch.Size) else result
+        known = {id(traced.tensor): traced for traced in given}
+        text = self._text(node)
 
-    def _check_size(self, target: Any, positional: list[Any], keywords: dict[str, Any]) -> None:
-        """Refuse a result beyond the limits before it takes any memory."""
-        if _bound([positional, keywords]) > SURELY_SMALL:
-            self._check_shapes(_meta(target, positional, keywords))
+        def traced(path: tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
-    def _check_shapes(self, shapes: Sequence[torch.Size]) -> int:
-        """Return the bytes of tensors of these shapes, if the limits allow them."""
-        for shape in shapes:
-            _check_shape(shape, self.limits)
-        size = sum(shape.numel() for shape in shapes) * 8
-        used, most = (self.used + size) / 2**30, self.limits.memory / 2**30
-        if used > most:
-            message = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
-            raise LimitError(message, hint="`--max-memory` raises the limit")
-        return size
+        return tree.map_with_path(traced, result)
 
 
 def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
@@ -159,11 +148,20 @@ class ConstantError(ExecutionError):
     argument: str
 
 
-def _run(op: Op, call: BoundCall, target: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor]) -> partial[Any]:
+    """Return what PyTorch runs for a call, ready to run: every traced tensor among the arguments has its value.
+
+    Nothing else runs a recorded call, so that whatever replaces `target_of` here replaces PyTorch everywhere.
+    """
+    positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
+    return partial(target_of(op, call), *positional, **keywords)
+
+
+def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
     try:
-        return target(*positional, **keywords)
+        return ready()
     except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
-        raise _refused(op, call, str(error).strip().partition("\n")[0]) from None
+        raise _refused(op, call, first_line(error)) from None
 
 
 def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
@@ -178,75 +176,11 @@ def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
     return error
 
 
-def _bound(value: Any) -> int:
-    """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
-    if isinstance(value, Tensor):
-        return max(value.numel(), 1)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(abs(value), 1)
-    if isinstance(value, dict):
-        value = list(value.values())
-    product = 1
-    for item in value if isinstance(value, tuple | list) else ():
-        product *= _bound(item)
-    return product
-
-
-def _meta(target: Any, positional: list[Any], keywords: dict[str, Any]) -> list[torch.Size]:
-    """Return the shapes of an op's results, found without computing them."""
-    try:
-        with torch.no_grad(), torch.device("meta"):
-            result = target(*_on_meta(positional), **_on_meta(keywords))
-    except NotImplementedError:
-        return []  # the size depends on the data (masked_select): it cannot be larger than its input
-    except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
-        return []
-    items = result if isinstance(result, tuple | list) else [result]
-    return [item.shape for item in items if isinstance(item, Tensor)]
-
-
-def _on_meta(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().to("meta")
-    if isinstance(value, dict):
-        return {name: _on_meta(item) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_on_meta(item) for item in value)
-    return value
-
-
-def _check_shape(shape: torch.Size, limits: Limits) -> None:
-    text = "x".join(str(size) for size in shape)
-    if len(shape) > limits.rank:
-        msg = f"a result of shape {text} has {len(shape)} axes, more than the limit of {limits.rank}"
-        raise LimitError(msg, hint="`--max-rank` raises the limit")
-    if shape.numel() > limits.elements:
-        msg = f"a result of shape {text} has {shape.numel()} elements, more than the limit of {limits.elements}"
-        raise LimitError(msg, hint="`--max-elements` raises the limit")
-
-
 def traced_in(value: Any) -> list[TracedTensor]:
-    """Return the traced tensors in a nested structure, in order."""
-    if isinstance(value, TracedTensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [traced for item in value for traced in traced_in(item)]
-    return []
+    """Return the traced tensors among nested arguments or results, in order."""
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, TracedTensor)]
 
 
-def raw(value: Any) -> Any:
-    """Return arguments with every traced tensor replaced by the tensor itself."""
-    return replaced(value, lambda traced: traced.tensor)
-
-
-def replaced(value: Any, change: Any) -> Any:
-    """Return arguments with every traced tensor changed."""
-    if isinstance(value, TracedTensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {name: replaced(item, change) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return rebuild(value, [replaced(item, change) for item in value])
-    return value
+def replaced(value: Any, change: Callable[[TracedTensor], Any]) -> Any:
+    """Return nested arguments or results with every traced tensor changed."""
+    return tree.map(lambda leaf: change(leaf) if isinstance(leaf, TracedTensor) else leaf, value)

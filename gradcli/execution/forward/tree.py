@@ -1,30 +1,70 @@
-"""Nested arguments and results: lists, tuples, and PyTorch's results with named parts."""
+"""Nested arguments and results: lists, tuples, PyTorch's results with named fields, and dicts; all else is a leaf.
+
+As `torch.utils._pytree` and `jax.tree`, in small.
+"""
 
 from __future__ import annotations
 
-from collections import namedtuple
-from functools import cache
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from torch import Tensor
 
-def rebuild(like: Any, items: list[Any]) -> Any:
-    """Return items in a list, tuple or named tuple like another."""
-    if isinstance(like, list):
+Path = tuple[int | str, ...]
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Yield the leaves of a tree in order."""
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, tuple | list):
+        yield tree
+        return
+    for item in tree:
+        yield from leaves(item)
+
+
+def tensors(tree: Any) -> list[Tensor]:
+    """Return the tensors among the leaves of a tree, in order."""
+    return [leaf for leaf in leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def map(change: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 (as jax.tree.map)
+    """Return a tree with every leaf changed; `change` also gets the leaves of `others`, trees of the same structure."""
+    return map_with_path(lambda _, *found: change(*found), tree, *others)
+
+
+def map_with_path(change: Callable[..., Any], tree: Any, *others: Any, path: Path = ()) -> Any:
+    """Return a tree with every leaf changed; `change` gets the keys that lead to a leaf, then the leaf."""
+    if isinstance(tree, dict):
+        return {key: map_with_path(change, *_items(key, tree, *others), path=(*path, key)) for key in tree}
+    if isinstance(tree, tuple | list):
+        several = enumerate(zip(tree, *others, strict=True))
+        return _like(tree, [map_with_path(change, *items, path=(*path, position)) for position, items in several])
+    return change(path, tree, *others)
+
+
+def subscripts(path: Path) -> str:
+    """Return the keys that lead to a leaf as they are written after a name: `[0][1]`."""
+    return "".join(f"[{key!r}]" for key in path)
+
+
+def _items(key: Any, *trees: Any) -> list[Any]:
+    return [tree[key] for tree in trees]
+
+
+def field_names(value: Any) -> tuple[str, ...]:
+    """Return the names of a result's fields, as PyTorch calls them; none for a plain tuple."""
+    if hasattr(value, "n_sequence_fields"):  # a struct sequence: what torch.sort returns
+        names: tuple[str, ...] = type(value).__match_args__
+        return names
+    return getattr(value, "_fields", ())
+
+
+def _like(tree: Any, items: list[Any]) -> Any:
+    """Return items in a list, tuple, named tuple or struct sequence like another; a size is a plain tuple."""
+    if isinstance(tree, list):
         return items
-    fields = getattr(type(like), "_fields", None) or _structseq_fields(like)
-    return _named(type(like).__name__, fields)(*items) if fields else tuple(items)
-
-
-def _structseq_fields(value: Any) -> tuple[str, ...] | None:
-    """Return the field names of one of PyTorch's results with several named parts."""
-    if type(value) is tuple or not hasattr(value, "n_sequence_fields"):
-        return None
-    names = [name for name in dir(type(value)) if not name.startswith("_") and name not in {"count", "index"}]
-    names = [name for name in names if not name.startswith("n_")]
-    by_place = {id(getattr(value, name)): name for name in names}
-    return tuple(by_place[id(item)] for item in value)
-
-
-@cache
-def _named(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields)  # noqa: PYI024 (the fields are PyTorch's, known only at run time)
+    if hasattr(tree, "n_sequence_fields"):
+        return type(tree)(items)
+    return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)

@@ -52,7 +52,7 @@ def _scale(length: int, sign: int, norm: str | None) -> float:
     return 1 / length if sign == scaled else 1.0
 
 
-def axes(rank: int, lengths: Any, dim: Any) -> tuple[int, ...]:
+def fourier_axes(rank: int, lengths: Any, dim: Any) -> tuple[int, ...]:
     """Return the axes of a transform of several: `dim`, or as many of the last as there are lengths, or all."""
     if dim is not None:
         return tuple(dim) if isinstance(dim, tuple | list) else (dim,)
@@ -61,7 +61,7 @@ def axes(rank: int, lengths: Any, dim: Any) -> tuple[int, ...]:
     return tuple(range(-len(lengths), 0))
 
 
-def lengths_of(shape: Any, lengths: Any, dims: tuple[int, ...], last: int | None) -> tuple[int, ...]:
+def fourier_lengths(shape: Any, lengths: Any, dims: tuple[int, ...], last: int | None) -> tuple[int, ...]:
     """Return the length of a transform along each axis; -1 stands for the axis's own, as where none is given.
 
     `last` is the length of the last one if it is not given.
@@ -73,7 +73,7 @@ def lengths_of(shape: Any, lengths: Any, dims: tuple[int, ...], last: int | None
     return tuple(size if known in {None, -1} else known for known, size in zip(given, own, strict=True))
 
 
-def shifts(shape: Any, dim: Any, sign: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def fourier_shifts(shape: Any, dim: Any, sign: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return by how much each axis is rolled so that the coefficient of frequency 0 comes to the middle, or back."""
     dims = tuple(range(len(shape))) if dim is None else tuple(dim) if isinstance(dim, tuple | list) else (dim,)
     sizes = [shape[axis] for axis in dims]

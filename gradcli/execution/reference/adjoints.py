@@ -24,15 +24,15 @@ class UndecidedError(Exception):
 
 @dataclass(slots=True)
 class Adjoints:
-    """Adjoints by node; `undecided` has the reason for every node that has none because a derivative is missing.
-
-    The adjoints of the nodes in `fresh` are tensors that nothing else reads, so that more is added in place.
-    """
+    """Adjoints by node."""
 
     values: dict[Node, Tensor] = field(default_factory=dict)
     perturb: Perturbation = identity
+    """Changes every value on the way, so that rounding can be measured."""
     undecided: dict[Node, str] = field(default_factory=dict)
+    """Why a node has no adjoint: a derivative is missing."""
     fresh: set[Node] = field(default_factory=set)
+    """Nodes whose adjoints are tensors that nothing else reads, so that more is added in place."""
 
     def add(self, node: Node, contribution: Tensor, *, fresh: bool = False) -> None:
         """Add a contribution: where paths meet, adjoints add up. Nothing else reads one that is `fresh`."""
@@ -98,16 +98,16 @@ def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Der
 
 
 def contribution(
-    edge: Edge, upstream: Tensor, derived: Mapping[DerivativeRequest, Derived], perturb: Perturbation = identity
+    edge: Edge, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived], perturb: Perturbation = identity
 ) -> Tensor | None:
-    """Return upstream times local derivative for one operand, a tensor of its shape; None where that is always 0."""
+    """Return cotangent times local derivative for one operand, a tensor of its shape; None where that is always 0."""
     answer = answered(edge, derived)
     if answer.adjoints[edge.name].is_zero:
         return None
-    cotangent = edge.layout.result.apply(upstream)
+    presented = edge.layout.result.apply(cotangent)
     if answer.system is not None:
-        cotangent = -solve(answer.system, cotangent, edge.operands | scalars(edge.request))
-    return pulled_back(edge, cotangent, answer, perturb)
+        presented = -solve(answer.system, presented, edge.operands | scalars(edge.request))
+    return pulled_back(edge, presented, answer, perturb)
 
 
 def answered(edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> Derived:
@@ -133,21 +133,21 @@ def scalars(request: DerivativeRequest) -> dict[str, Tensor]:
     }
 
 
-def solve(system: LinearSystem, upstream: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
-    """Return λ with (∂residual/∂unknown)ᵀ λ = upstream: the adjoint of an implicit definition is a linear solve."""
+def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
+    """Return λ with (∂residual/∂unknown)ᵀ λ = cotangent: the adjoint of an implicit definition is a linear solve."""
     matrix = evaluate(system.matrix, dict(operands))
     letters = system.matrix.out
     batch = letters[: len(letters) - len(system.rows) - len(system.columns)]
     names = dict(system.pairs)
     lone = "".join(row for row, _ in system.pairs if row not in batch)
-    unknown = {letter: upstream.shape[axis] for axis, letter in enumerate(system.unknown)}
+    unknown = {letter: cotangent.shape[axis] for axis, letter in enumerate(system.unknown)}
     sizes = {row: unknown[names[row]] for row in (*batch, *lone)}
     count = torch.Size([unknown[letter] for letter in system.columns]).numel()
     if count > LARGEST_SYSTEM:
         msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
         raise UndecidedError(msg)
     order = "".join(names[row] for row in batch) + system.columns + "".join(names[row] for row in lone)
-    right = align(upstream, system.unknown, order)
+    right = align(cotangent, system.unknown, order)
     outer = [sizes[row] for row in batch]
     right = right.reshape([*outer, count, -1])
     square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)

@@ -21,23 +21,27 @@ from gradcli.ops.table import find
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One call of the trace and the primitive nodes of its definition; `error` says why there are none."""
+class DecomposedCall:
+    """One call of the trace by the definition of its op."""
 
     call: TracedCall
     nodes: tuple[Node, ...]
+    """The primitive nodes of the definition, in the order in which they were made."""
     error: str | None = None
+    """Why there is no definition here."""
 
 
 @dataclass(slots=True)
 class Decomposition:
-    """A whole trace on the tape, in double precision; the values in `shared` are those of PyTorch's own run."""
+    """A whole trace on the tape, in double precision."""
 
     trace: Trace
     tape: Tape
     nodes: dict[TracedTensor, Any] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
+    """The node of every traced tensor; a complex one's is a pair."""
+    calls: list[DecomposedCall] = field(default_factory=list)
     shared: set[TracedTensor] = field(default_factory=set)
+    """The tensors whose values are those of PyTorch's own run."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
@@ -69,11 +73,11 @@ def decompose(
                 decomposition.shared.add(leaf)
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
-                decomposition.groups.append(_decompose_call(decomposition, call))
+                decomposition.calls.append(_decompose_call(decomposition, call))
     return decomposition
 
 
-def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Group:
+def _decompose_call(decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
     tape, start = decomposition.tape, len(decomposition.tape.nodes)
     error = None
     if _has_derivative(call):
@@ -91,7 +95,7 @@ def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Group:
         # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
         node.differentiable = node.differentiable or output.tensor.requires_grad
         decomposition.nodes[output] = node
-    return Group(call, tuple(tape.nodes[start:]), error)
+    return DecomposedCall(call, tuple(tape.nodes[start:]), error)
 
 
 def _has_derivative(call: TracedCall) -> bool:

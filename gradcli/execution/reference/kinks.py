@@ -3,7 +3,7 @@
 A kink is declared by its op. At a kink (and where the symbolic derivative is not a number) the call's own gradient, as
 PyTorch computes it for this one call, is compared with the one-sided difference quotients of the same function. A
 choice between them is adopted, so that the gradients upstream can be compared; one outside is left to be a mismatch.
-Where the one-sided derivatives agree there is no kink, and the value was only measured: the report says so.
+Where the one-sided derivatives agree there is no kink: the value rests on difference quotients; the report says so.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.nodes import ComplexNode, Node, parts, split
+from gradcli.tolerance import Tolerance
 
+DOUBLE = Tolerance.of("float64")
 # How far outside the one-sided derivatives a choice may lie, for the quotients' own error.
 SLACK = 1e-6
 # One-sided derivatives cost four evaluations an element.
 MOST_ELEMENTS = 4096
 
 
-class Settled(Enum):
-    """What autograd's value for a call was adopted at."""
+class Adopted(Enum):
+    """Why autograd's value for a call was adopted."""
 
-    KINK = auto()  # the derivatives to both sides differ
-    MEASURED = auto()  # they do not: difference quotients stand in for a symbolic derivative that is NaN
+    AT_KINK = auto()
+    """The derivatives to both sides differ, and it lies between them."""
+    BY_DIFFERENCE_QUOTIENT = auto()
+    """They do not: difference quotients stand in for a symbolic derivative that is NaN."""
 
 
 def has_kink(nodes: Sequence[Node], local: Adjoints) -> bool:
@@ -45,29 +49,28 @@ def _reached(mask: Tensor, adjoint: Tensor | None) -> bool:
     return bool((mask & reached).any() if mask.shape == reached.shape else reached.any())
 
 
-def resolve(
+def adopt_choice(
     local_call: LocalCall, inputs: Mapping[TracedTensor, Node | ComplexNode], local: Adjoints, *, declared: bool = False
-) -> Settled | None:
-    """Adopt autograd's choice where it lies between the one-sided derivatives; return at what, or None for nowhere.
+) -> Adopted | None:
+    """Adopt autograd's choice where it lies between the one-sided derivatives; return why, or None for nowhere.
 
     At a declared kink the definition may have no derivative at all (an eigenvalue that is double): then it is all
     autograd's choice, if every entry of it lies between.
     """
     known = {*local.values, *(local.undecided if declared else ())}
     wanted = {traced: node for traced, node in inputs.items() if node.differentiable and known & {*parts(node)}}
-    settled = None
+    why = None
     for traced, unit, node, choice in _by_part(wanted, local_call.autograd(list(wanted))):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
-        largest = torch.where(ours.isfinite(), ours, 0).abs().max()
-        near = (ours - choice).abs() <= 1e-9 * ours.abs() + 1e-13 * largest
-        agrees = (ours == choice) | (near & ours.isfinite())
-        places = (~agrees & choice.isfinite()).nonzero().tolist()
-        if 0 < len(places) <= MOST_ELEMENTS:
-            adopted, found = _adopted(local_call, traced, choice, places, unit)
-            _settle(local, node, torch.where(adopted, choice, ours))
-            kind = Settled.KINK if found else Settled.MEASURED if bool(adopted.any()) else None
-            settled = kind if settled is None or kind is Settled.KINK else settled
-    return settled
+        indices = (~DOUBLE.agrees(choice, ours) & choice.isfinite()).nonzero().tolist()
+        if 0 < len(indices) <= MOST_ELEMENTS:
+            between, sided = _between(local_call, traced, choice, indices, unit)
+            _adopt(local, node, torch.where(between, choice, ours))
+            if sided:
+                why = Adopted.AT_KINK
+            elif bool(between.any()):
+                why = why or Adopted.BY_DIFFERENCE_QUOTIENT
+    return why
 
 
 def _by_part(
@@ -78,7 +81,7 @@ def _by_part(
         yield from ((traced, *found) for found in zip((1, 1j), parts(value), split(choice), strict=False))
 
 
-def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
+def _adopt(local: Adjoints, node: Node, value: Tensor) -> None:
     """Note a gradient that was chosen; one that was undecided stays so unless it is chosen everywhere."""
     if node in local.values:
         local.values[node] = value
@@ -87,20 +90,19 @@ def _settle(local: Adjoints, node: Node, value: Tensor) -> None:
         del local.undecided[node]
 
 
-def _adopted(
-    local_call: LocalCall, traced: TracedTensor, choice: Tensor, places: Sequence[Sequence[int]], unit: complex
+def _between(
+    local_call: LocalCall, traced: TracedTensor, choice: Tensor, indices: Sequence[Sequence[int]], unit: complex
 ) -> tuple[Tensor, bool]:
     """Return where a choice lies between the one-sided derivatives, and whether these differ anywhere."""
-    adopted = torch.zeros_like(choice, dtype=torch.bool)
+    between = torch.zeros_like(choice, dtype=torch.bool)
     sided = False
-    for place in places:
-        index = tuple(place)
+    for index in map(tuple, indices):
         below, above = _both_sides(local_call, traced, index, unit)
         slack = SLACK * max(1.0, abs(below), abs(above))
         if min(below, above) - slack <= float(choice[index]) <= max(below, above) + slack:
-            adopted[index] = True
+            between[index] = True
             sided = sided or abs(above - below) > slack
-    return adopted, sided
+    return between, sided
 
 
 def _both_sides(

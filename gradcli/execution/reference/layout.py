@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.errors import NotSupportedError
 from gradcli.language.order import postorder
 from gradcli.language.parser import parse
@@ -19,8 +20,6 @@ from gradcli.ops.record import Kind, Op
 
 POINTWISE_LABELS = "ijklmnop"
 BATCH_LABELS = "stuvwxyz"
-# Operands of these names hold positions along an axis.
-POSITIONS = frozenset({"sources", "targets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +59,13 @@ class Layout:
     formula: str
 
 
-def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: dict[str, Any]) -> Layout:
-    """Return the operands of an op by its kind; einsum's equation is taken out of the other arguments."""
+def layout_of(op: Op, shapes: dict[str, tuple[int, ...]], result: tuple[int, ...], bound: Mapping[str, Any]) -> Layout:
+    """Return the operands of an op by its kind."""
     if op.kind is Kind.POINTWISE:
         return pointwise(op.definition, shapes, result)
-    if "equation" in bound:
-        return einsum(bound.pop("equation"), list(shapes.values()), result)
+    if op.kind is Kind.EINSUM:
+        (equation,) = bound.values()
+        return einsum(equation, list(shapes.values()), result)
     return indexed(op, shapes, result, bound)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
+from gradcli.ops.functions import FUNCTIONS
 
-# Functions that may write their result over an operand of the same shape.
-OVERWRITING = frozenset({"add", "sub", "mul", "div", "neg", "reciprocal", "exp", "log", "sqrt", "tanh", "pow"})
+OVERWRITING = frozenset(row.name for row in FUNCTIONS if row.overwrites)
 # Steps whose result may be a view of an input.
 VIEWING = frozenset({"relabel", "expand", "gather"})
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.execution.forward.tree import rebuild
+from gradcli.execution.forward import tree
 from gradcli.execution.reference.layout import AxisView, Layout
 
 
@@ -57,26 +57,12 @@ class Node:
 
 def nodes_in(value: Any) -> list[Any]:
     """Return the nodes in a nested structure of arguments, in order; a complex value is one."""
-    if isinstance(value, Node | ComplexNode):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [node for item in value for node in nodes_in(item)]
-    return []
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, Node | ComplexNode)]
 
 
-def plain(value: Any, instead: Mapping[Node | ComplexNode, Tensor] | None = None) -> Any:
-    """Return arguments with every node replaced by its tensor, or by the one that `instead` has for it."""
-    if isinstance(value, Node | ComplexNode):
-        return (instead or {}).get(value, value.tensor)
-    if isinstance(value, complex) and instead is not None:
-        return 0.0  # what is numbered is real, and this is no entry of it
-    if isinstance(value, dict):
-        return {name: plain(item, instead) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return rebuild(value, [plain(item, instead) for item in value])
-    return value
+def plain(value: Any) -> Any:
+    """Return nested arguments with every node replaced by its tensor."""
+    return tree.map(lambda leaf: leaf.tensor if isinstance(leaf, Node | ComplexNode) else leaf, value)
 
 
 PARTS = ("real", "imag")
@@ -146,8 +132,4 @@ def real_operands(operands: Mapping[str, Node | ComplexNode], shown: Layout) -> 
 
 def is_complex(value: Any) -> bool:
     """Return whether a complex number or tensor is among nested arguments."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return any(map(is_complex, value))
-    return isinstance(value, complex | ComplexNode)
+    return any(isinstance(leaf, complex | ComplexNode) for leaf in tree.leaves(value))

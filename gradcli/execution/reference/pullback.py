@@ -1,8 +1,12 @@
-"""The symbolic side of a run: the trace's definitions on a tape, and the gradient of every traced tensor by them."""
+"""The symbolic gradient of every traced tensor: reverse accumulation through the definitions, call by call.
+
+The output has its cotangent. From the last call to the first, each call's definition pulls the cotangents of its
+results back to its operands, kinks are decided, and contributions add up to adjoints, of which gradients are read off.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,46 +18,128 @@ from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
-from gradcli.execution.reference.decomposition import Decomposition, Group
-from gradcli.execution.reference.kinks import Settled, has_kink, resolve
-from gradcli.execution.reference.nodes import ComplexNode, Node, joined, parts, split
+from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
+from gradcli.execution.reference.kinks import Adopted, adopt_choice, has_kink
+from gradcli.execution.reference.nodes import Node, joined, parts, split
+
+Derivatives = Mapping[DerivativeRequest, Derived]
 
 
 @dataclass(slots=True)
 class Reference:
-    """The symbolic gradient of every traced tensor, and what stood in the way.
-
-    `kinked` tensors' gradients pass through a kink, `measured` ones' through a call whose symbolic derivative is NaN,
-    so that difference quotients stand in for it; both have the call's name. `undecided` has a reason for every tensor
-    without a derivative; `first_nan` is the call whose derivative made the first NaN.
-    """
+    """The symbolic gradient of every traced tensor, and what stood in the way."""
 
     values: dict[TracedTensor, Tensor] = field(default_factory=dict)
     undecided: dict[TracedTensor, str] = field(default_factory=dict)
+    """Why a tensor has no symbolic gradient."""
     kinked: dict[TracedTensor, str] = field(default_factory=dict)
-    measured: dict[TracedTensor, str] = field(default_factory=dict)
+    """The call with the kink that a tensor's gradient passes through."""
+    by_difference_quotient: dict[TracedTensor, str] = field(default_factory=dict)
+    """The call on the way whose symbolic derivative is NaN, so that difference quotients stand in for it."""
     first_nan: TracedCall | None = None
+    """The call whose derivative made the first NaN."""
 
 
-def differentiate(
-    decomposition: Decomposition, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived]
-) -> Reference:
+@dataclass(frozen=True, slots=True)
+class LocalPullback:
+    """One call's cotangents taken back through its definition, apart from all other calls."""
+
+    call: DecomposedCall
+    operands: dict[Node, None]
+    cotangents: Mapping[Node, Tensor]
+    """What arrived: a second derivative also arrives inside the definition, for the gradient was made of its nodes."""
+    adjoints: Adjoints
+    """Of the operands, and of the nodes of the definition."""
+
+    @property
+    def makes_nan(self) -> bool:
+        """Return whether the derivative makes a NaN that was not there before."""
+        nodes = [node for node in self.operands if node in self.adjoints.values and node not in self.cotangents]
+        made = any(has_nan(self.adjoints.values[node]) for node in nodes)
+        return made and not any(map(has_nan, self.cotangents.values()))
+
+
+def differentiate(decomposition: Decomposition, cotangent: Tensor, derived: Derivatives) -> Reference:
     """Return the gradient of every traced tensor; `cotangent` has the output's shape."""
+    return pull_back(decomposition, adjoints_of_output(decomposition, cotangent), derived)
+
+
+def adjoints_of_output(decomposition: Decomposition, cotangent: Tensor) -> Adjoints:
+    """Return the adjoints that everything begins with: the output's is its cotangent."""
     adjoints = Adjoints(perturb=decomposition.tape.perturb)
-    upstream = split(double(cotangent))
-    for node, part in zip(parts(decomposition.nodes[decomposition.trace.output]), upstream, strict=True):
+    output = decomposition.nodes[decomposition.trace.output]
+    for node, part in zip(parts(output), split(double(cotangent)), strict=True):
         adjoints.add(node, part)
-    return pull_back(decomposition, adjoints, derived)
+    return adjoints
 
 
-def pull_back(
-    decomposition: Decomposition, adjoints: Adjoints, derived: Mapping[DerivativeRequest, Derived]
-) -> Reference:
+def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivatives) -> Reference:
     """Take adjoints of nodes on the tape back to every traced tensor."""
     reference = Reference()
     with double_precision(), torch.no_grad():
-        for group in reversed(decomposition.groups):
-            _through(decomposition, group, adjoints, derived, reference)
+        for call in reversed(decomposition.calls):
+            local = pull_back_call(decomposition, call, adjoints, derived)
+            if local is not None:
+                decide_kinks(decomposition, local, reference)
+                pass_on(local, adjoints)
+    collect_gradients(decomposition, adjoints, reference)
+    return reference
+
+
+def pull_back_call(
+    decomposition: Decomposition, call: DecomposedCall, adjoints: Adjoints, derived: Derivatives
+) -> LocalPullback | None:
+    """Take what arrived at one call back to its operands; None where nothing did, or where there is no derivative."""
+    operands = decomposition.parts(call.call.inputs)
+    own = dict.fromkeys([*decomposition.parts(call.call.outputs), *call.nodes])
+    reached = [node for node in own if node in adjoints.values]
+    reasons = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
+    if call.error is not None and (reached or reasons):
+        reasons = [call.error]
+    for node in operands if reasons else ():
+        adjoints.fail(node, reasons[0])
+    if reasons or not reached:
+        return None
+    local = adjoints.within(reached)
+    accumulate(call.nodes, local, derived, kept={*operands, *(node for node in call.nodes if node.kinks is not None)})
+    return LocalPullback(call, operands, {node: adjoints.values[node] for node in reached}, local)
+
+
+def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: Reference) -> None:
+    """Adopt autograd's choice at a kink of a call, and at what only looks like one (0 times infinity); note which."""
+    call, kink, made_nan = local.call.call, has_kink(local.call.nodes, local.adjoints), local.makes_nan
+    adopted = None
+    # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
+    if (kink or made_nan) and local.cotangents.keys() <= decomposition.parts(call.outputs).keys():
+        inputs = {traced: decomposition.nodes[traced] for traced in call.inputs}
+        tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
+        cotangents = [joined(decomposition.nodes[traced], local.cotangents) for traced in call.outputs]
+        adopted = adopt_choice(LocalCall(call, tensors, cotangents), inputs, local.adjoints, declared=kink)
+    kink = kink or adopted is Adopted.AT_KINK
+    _mark(reference.kinked, call, here=kink)
+    _mark(reference.by_difference_quotient, call, here=adopted is Adopted.BY_DIFFERENCE_QUOTIENT and not kink)
+    if reference.first_nan is None and made_nan and local.makes_nan:
+        reference.first_nan = call
+
+
+def _mark(marked: dict[TracedTensor, str], call: TracedCall, *, here: bool) -> None:
+    """Mark a call's operands with its name, or with the mark of a result: their gradients pass through the same."""
+    names = [call.outputs[0].name or call.outputs[0].text] if here else [marked[t] for t in call.outputs if t in marked]
+    for traced in call.inputs if names else ():
+        marked.setdefault(traced, names[0])
+
+
+def pass_on(local: LocalPullback, adjoints: Adjoints) -> None:
+    """Add a call's contributions to its operands' adjoints; a reason why there is none goes on, too."""
+    for node in local.operands:
+        if node in local.adjoints.undecided:
+            adjoints.fail(node, local.adjoints.undecided[node])
+        elif node in local.adjoints.values and node not in local.cotangents:
+            adjoints.take(node, local.adjoints)
+
+
+def collect_gradients(decomposition: Decomposition, adjoints: Adjoints, reference: Reference) -> None:
+    """Read every tensor's gradient off its nodes' adjoints: zeros where none arrived."""
     for traced, node in decomposition.nodes.items():
         reason = next((adjoints.undecided[part] for part in parts(node) if part in adjoints.undecided), None)
         if reason is not None:
@@ -61,82 +147,3 @@ def pull_back(
         elif node.tensor.is_floating_point() or node.tensor.is_complex():  # integers and truth values have no gradient
             value = joined(node, adjoints.values)
             reference.values[traced] = torch.zeros_like(node.tensor) if value is None else value
-    return reference
-
-
-def _through(
-    decomposition: Decomposition,
-    group: Group,
-    adjoints: Adjoints,
-    derived: Mapping[DerivativeRequest, Derived],
-    reference: Reference,
-) -> None:
-    """Take the adjoints of one call's results through its definition to its operands.
-
-    A second derivative also arrives at the nodes inside the definition: the gradient was made of them.
-    """
-    inputs = decomposition.parts(group.call.inputs)
-    own = dict.fromkeys([*decomposition.parts(group.call.outputs), *group.nodes])
-    reached = [node for node in own if node in adjoints.values]
-    undecided = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
-    if undecided or (group.error is not None and reached):
-        for node in inputs:
-            adjoints.fail(node, group.error or undecided[0])
-    elif reached:
-        local = adjoints.within(reached)
-        kept = {*inputs, *(node for node in group.nodes if node.kinks is not None)}
-        accumulate(group.nodes, local, derived, kept=kept)
-        _judge_locally(decomposition, group, {node: adjoints.values[node] for node in reached}, local, reference)
-        for node in inputs:
-            if node in local.undecided:
-                adjoints.fail(node, local.undecided[node])
-            elif node in local.values and node not in reached:
-                adjoints.take(node, local)
-
-
-def _judge_locally(
-    decomposition: Decomposition, group: Group, upstream: Mapping[Node, Tensor], local: Adjoints, reference: Reference
-) -> None:
-    """Settle the kinks of one call, and note where there was one and where the first NaN was made."""
-    inputs = {traced: decomposition.nodes[traced] for traced in group.call.inputs}
-    outputs = [decomposition.nodes[traced] for traced in group.call.outputs]
-    operands = decomposition.parts(group.call.inputs)
-    kink, made_nan = has_kink(group.nodes, local), _makes_nan(operands, upstream, local)
-    settled = None
-    # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
-    if (kink or made_nan) and upstream.keys() <= {*decomposition.parts(group.call.outputs)}:
-        weights = [joined(node, upstream) for node in outputs]
-        settled = _settle(group, inputs, weights, local, declared=kink)
-    kink = kink or settled is Settled.KINK
-    _mark(reference.kinked, group, here=kink)
-    _mark(reference.measured, group, here=settled is Settled.MEASURED and not kink)
-    if reference.first_nan is None and made_nan and _makes_nan(operands, upstream, local):
-        reference.first_nan = group.call
-
-
-def _settle(
-    group: Group,
-    inputs: Mapping[TracedTensor, Node | ComplexNode],
-    weights: Sequence[Tensor | None],
-    local: Adjoints,
-    *,
-    declared: bool,
-) -> Settled | None:
-    """Settle a call's kinks, and what only looks like one (0 times infinity); return which it was, if settled."""
-    tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
-    return resolve(LocalCall(group.call, tensors, weights), inputs, local, declared=declared)
-
-
-def _mark(places: dict[TracedTensor, str], group: Group, *, here: bool) -> None:
-    """Mark a call's operands: their gradients pass through a place that is here, or was marked at a result."""
-    first = group.call.outputs[0]
-    name = first.name or first.text if here else next((places[t] for t in group.call.outputs if t in places), None)
-    if name is not None:
-        for traced in group.call.inputs:
-            places.setdefault(traced, name)
-
-
-def _makes_nan(inputs: Iterable[Node], upstream: Mapping[Node, Tensor], local: Adjoints) -> bool:
-    """Return whether a call's derivative makes a NaN that was not there before."""
-    contributions = [local.values[node] for node in inputs if node in local.values and node not in upstream]
-    return any(has_nan(value) for value in contributions) and not any(has_nan(value) for value in upstream.values())

@@ -1,7 +1,7 @@
 """The backward pass as nodes on a tape of its own, so that gradients are differentiated again like any other value.
 
-A contribution (upstream times local derivative) is a node whose definition is the vector-Jacobian product of the
-original definition: an entry that reads one operand more, the upstream gradient. An implicit definition's adjoint
+A contribution (cotangent times local derivative) is a node whose definition is the vector-Jacobian product of the
+original definition: an entry that reads one operand more, the cotangent. An implicit definition's adjoint
 system is an implicit definition again, and the contribution is explicit in its solution. Nothing is derived by hand.
 """
 
@@ -29,10 +29,10 @@ class RecordedAdjoints(Adjoints):
     _solutions: dict[Node, Node] = field(default_factory=dict)
 
     def begin(self, node: Node, cotangent: Tensor) -> Node:
-        """Return the upstream gradient that everything begins with, as a node."""
-        upstream = self.tape.enter(cotangent, differentiable=True)
-        self._meet(node, upstream)
-        return upstream
+        """Return the cotangent that everything begins with, as a node."""
+        recorded: Node = self.tape.enter(cotangent, differentiable=True)
+        self._meet(node, recorded)
+        return recorded
 
     def contribute(self, node: Node, edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> None:
         """Add what a node contributes along one of its edges; UndecidedError if there is no derivative."""
@@ -41,7 +41,7 @@ class RecordedAdjoints(Adjoints):
             return
         local = _Local(node, edge, self.nodes[node], answer)
         if answer.system is not None:
-            local = replace(local, upstream=self._solution(local))
+            local = replace(local, cotangent=self._solution(local))
         self._meet(edge.source, self._product(local))
 
     def within(self, nodes: Iterable[Node]) -> RecordedAdjoints:
@@ -68,12 +68,12 @@ class RecordedAdjoints(Adjoints):
     def _product(self, local: _Local) -> Node:
         """Return a contribution, whose edges go to all that it is made of."""
         edge = local.edge
-        cotangent = local.view.apply(local.upstream.tensor)
+        presented = local.view.apply(local.cotangent.tensor)
         name = cotangent_name(local.level)
-        value = pulled_back(edge, cotangent, local.answer, self.perturb)
+        value = pulled_back(edge, presented, local.answer, self.perturb)
         shown = local.layout({name: local.view}, edge.layout.views[edge.name])
-        operands = edge.operands | {name: cotangent}
-        sources = local.sources | {name: local.upstream}
+        operands = edge.operands | {name: presented}
+        sources = local.sources | {name: local.cotangent}
         return self.tape.node(value, _edges(sources, local.pulled_back_by(edge.name), shown, operands))
 
     def _solution(self, local: _Local) -> Node:
@@ -81,13 +81,13 @@ class RecordedAdjoints(Adjoints):
         node, edge = local.node, local.edge
         if node not in self._solutions:
             assert local.answer.system is not None  # noqa: S101 (the caller looked)
-            cotangent = edge.layout.result.apply(local.upstream.tensor)
-            solution = -solve(local.answer.system, cotangent, edge.operands | scalars(edge.request))
+            presented = edge.layout.result.apply(local.cotangent.tensor)
+            solution = -solve(local.answer.system, presented, edge.operands | scalars(edge.request))
             given, unknown = cotangent_name(local.level), solution_name(local.level)
             whole = _whole(solution)
             shown = local.layout({given: edge.layout.result, unknown: whole}, whole)
-            operands = edge.operands | {given: cotangent, unknown: solution}
-            sources = local.sources | {given: local.upstream}
+            operands = edge.operands | {given: presented, unknown: solution}
+            sources = local.sources | {given: local.cotangent}
             assert edge.request.solved_for is not None  # noqa: S101 (it has a system)
             pulled_back_by = local.pulled_back_by(edge.request.solved_for)
             self._solutions[node] = self.tape.node(solution, _edges(sources, pulled_back_by, shown, operands))
@@ -96,11 +96,11 @@ class RecordedAdjoints(Adjoints):
 
 @dataclass(frozen=True, slots=True)
 class _Local:
-    """One node, one of its edges, and what arrives there: the upstream gradient, or the adjoint system's solution."""
+    """One node, one of its edges, and what arrives there: the cotangent, or the adjoint system's solution."""
 
     node: Node
     edge: Edge
-    upstream: Node
+    cotangent: Node
     answer: Derived
 
     @property
@@ -111,7 +111,7 @@ class _Local:
     @property
     def view(self) -> AxisView:
         """Return how the definition sees what arrives."""
-        return self.edge.layout.result if self.answer.system is None else _whole(self.upstream.tensor)
+        return self.edge.layout.result if self.answer.system is None else _whole(self.cotangent.tensor)
 
     @property
     def sources(self) -> dict[str, Node]:

@@ -7,13 +7,13 @@ its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import DerivativeRequest, Derived
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
@@ -23,8 +23,6 @@ from gradcli.execution.reference.pullback import Reference, pull_back
 from gradcli.execution.reference.recorded_adjoints import RecordedAdjoints, leading_to
 
 COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
-
-Request = Callable[[Iterable[DerivativeRequest]], None]
 
 
 @dataclass(slots=True)
@@ -60,52 +58,47 @@ class GradientNodes:
     decomposition: Decomposition
     reference: Reference
     recording: RecordedAdjoints
-    upstream: Node
-    derived: Mapping[DerivativeRequest, Derived]
-    request: Request
+    cotangent: Node
+    derivations: Derivations
     scale: list[float] = field(default_factory=lambda: [0.0])
 
     @staticmethod
-    def of(
-        decomposition: Decomposition, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived], request: Request
-    ) -> GradientNodes:
-        """Return the gradients for an upstream gradient of the output's shape; `request` has a derivative derived."""
+    def of(decomposition: Decomposition, cotangent: Tensor, derivations: Derivations) -> GradientNodes:
+        """Return the gradients for a cotangent of the output's shape."""
         recording = RecordedAdjoints(perturb=decomposition.tape.perturb)
         output = parts(decomposition.nodes[decomposition.trace.output])
-        upstream, *_ = [
-            recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)
-        ]
-        reference = pull_back(decomposition, recording, derived)
-        return GradientNodes(decomposition, reference, recording, upstream, derived, request)
+        first, *_ = [recording.begin(node, part) for node, part in zip(output, split(double(cotangent)), strict=True)]
+        reference = pull_back(decomposition, recording, derivations.known)
+        return GradientNodes(decomposition, reference, recording, first, derivations)
 
-    def pull_back(self, seeds: Mapping[TracedTensor, Tensor], wanted: Iterable[TracedTensor]) -> Reference:
-        """Return the gradient of Σ seed · gradient with respect to every traced tensor in `wanted`.
+    def pull_back(self, cotangents: Mapping[TracedTensor, Tensor], wanted: Iterable[TracedTensor]) -> Reference:
+        """Return the gradient of Σ cotangent · gradient with respect to every traced tensor in `wanted`.
 
         UndecidedError if a gradient itself is undecided.
         """
         decomposition = self.decomposition
-        adjoints = self._seeded(seeds)
+        adjoints = self._begin(cotangents)
         targets = leading_to(decomposition.tape.nodes, decomposition.parts(wanted))
         self._through_the_gradients(adjoints, targets)
-        return pull_back(decomposition, adjoints, self.derived)
+        return pull_back(decomposition, adjoints, self.derivations.known)
 
     def push_forward(self, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
         """Return the Jacobian-vector product for tangents of leaves; UndecidedError if there is none."""
         if self.decomposition.nodes[self.decomposition.trace.output].tensor.is_complex():
             raise UndecidedError(COMPLEX)
-        adjoints = self._seeded(tangents)
-        self._through_the_gradients(adjoints, [self.upstream])
-        if self.upstream in adjoints.undecided:
-            raise UndecidedError(adjoints.undecided[self.upstream])
-        value = adjoints.values.get(self.upstream)
-        return torch.zeros_like(self.upstream.tensor) if value is None else value
+        adjoints = self._begin(tangents)
+        self._through_the_gradients(adjoints, [self.cotangent])
+        if self.cotangent in adjoints.undecided:
+            raise UndecidedError(adjoints.undecided[self.cotangent])
+        value = adjoints.values.get(self.cotangent)
+        return torch.zeros_like(self.cotangent.tensor) if value is None else value
 
-    def _seeded(self, seeds: Mapping[TracedTensor, Tensor]) -> Adjoints:
+    def _begin(self, cotangents: Mapping[TracedTensor, Tensor]) -> Adjoints:
         adjoints = LargestContribution(perturb=self.decomposition.tape.perturb, largest=self.scale)
-        for traced, seed in seeds.items():
+        for traced, cotangent in cotangents.items():
             if traced in self.reference.undecided:
                 raise UndecidedError(self.reference.undecided[traced])
-            for part, value in zip(parts(self.decomposition.nodes[traced]), split(double(seed)), strict=False):
+            for part, value in zip(parts(self.decomposition.nodes[traced]), split(double(cotangent)), strict=False):
                 node = self.recording.nodes.get(part)
                 if node is not None:  # else the gradient is 0 everywhere
                     adjoints.add(node, value)
@@ -118,13 +111,13 @@ class GradientNodes:
         reached = _reached(nodes, adjoints.values)
         with double_precision(), torch.no_grad():
             edges = [edge for node in nodes if node in reached for edge in node.edges if edge.source in wanted]
-            self.request(dict.fromkeys(edge.request for edge in edges))
-            accumulate(nodes, adjoints, self.derived, wanted)
+            self.derivations.request(dict.fromkeys(edge.request for edge in edges))
+            accumulate(nodes, adjoints, self.derivations.known, wanted)
 
 
-def _reached(nodes: Iterable[Node], seeds: Iterable[Node]) -> set[Node]:
-    """Return the nodes that the seeds are made of, and the seeds."""
-    found = set(seeds)
+def _reached(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:
+    """Return the nodes that some are made of, and these."""
+    found = set(starts)
     for node in reversed(list(nodes)):
         if node in found:
             found.update(node.sources)

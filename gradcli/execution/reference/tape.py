@@ -6,8 +6,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tree import rebuild
-from gradcli.execution.reference import layout
+from gradcli.execution.reference import layout, movement
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
     ComplexNode,
@@ -33,7 +32,6 @@ from gradcli.execution.reference.nodes import (
     plain,
     real_operands,
 )
-from gradcli.execution.reference.strides import rearranged
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
 from gradcli.language.program import Program
@@ -41,8 +39,6 @@ from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import find
 
-# Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
-FIRST_NUMBER = 1 << 40
 STATIC = bool | int | float | str
 
 
@@ -124,19 +120,19 @@ class Tape:
         return function(op.torch)(*positional, **keywords)
 
     def _constant(self, result: Any) -> Any:
-        if isinstance(result, Tensor):
-            return self.enter(result, differentiable=False)
-        if isinstance(result, tuple | list):
-            return rebuild(result, [self._constant(item) for item in result])
-        return result
+        return tree.map(
+            lambda leaf: self.enter(leaf, differentiable=False) if isinstance(leaf, Tensor) else leaf, result
+        )
 
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
         operands, bound = _operands(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
         reads_complex = is_complex(operands)
+        # An equation is in the layout, whose letters are the same for the same pattern.
+        static = {} if op.kind is Kind.EINSUM else bound
         numbers = tuple(
-            (name, value) for name, value in sorted(bound.items()) if value is None or isinstance(value, STATIC)
+            (name, value) for name, value in sorted(static.items()) if value is None or isinstance(value, STATIC)
         )
         if op.kind is Kind.IMPLICIT and reads_complex:
             msg = f"the equation that defines {op.name} is one of real numbers"
@@ -179,47 +175,31 @@ class Tape:
         }
 
     def node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
-        """Return a new node that is made of others."""
+        """Return a new node, whose edges lead to what it is made of."""
         node = Node(result, differentiable=True, edges=edges)
         self.nodes.append(node)
         return node
 
     def _move(self, op: Op, call: BoundCall, known: Any) -> Any:
-        """Return the result of an op that only moves data; where each entry comes from is seen by moving numbers."""
+        """Return the result of an op that only moves data."""
         result = self._call(op, call, known)
-        sources = [node for node in nodes_in([call.positional, call.keywords]) if _holds_numbers(node.tensor)]
-        if len(sources) == 1 and isinstance(sources[0], Node):
-            shown = rearranged(result, sources[0].tensor)
-            if shown is not None:
-                operand = shown.views["input"].apply(sources[0].tensor)
-                return self.node(result, (_moving_edge(sources[0], shown, {"input": operand}),))
-        numbered, start = {}, FIRST_NUMBER
-        for node in dict.fromkeys(sources):
-            count = node.tensor.numel()
-            numbered[node] = torch.arange(start, start + count, dtype=torch.float64).reshape(node.tensor.shape)
-            start += count
-        maps = function(op.torch)(*plain(call.positional, numbered), **plain(call.keywords, numbered))
-        return self._moved(result, maps, list(numbered))
+        arguments = [call.positional, call.keywords]
+        sources = [node for node in nodes_in(arguments) if movement.holds_numbers(node)]
+        edge = movement.rearranging_edge(result, sources)
+        if edge is not None:
+            return self.node(result, (edge,))
+        sources = list(dict.fromkeys(sources))
+        positional, keywords = movement.numbers_for(arguments, movement.numbered(sources))
+        numbers = function(op.torch)(*positional, **keywords)
+        return tree.map(lambda whole, moved: self._moved(whole, moved, sources), result, numbers)
 
-    def _moved(self, result: Any, maps: Any, sources: list[Node | ComplexNode]) -> Any:
-        if not isinstance(result, Tensor):
-            moved = [self._moved(part, places, sources) for part, places in zip(result, maps, strict=True)]
-            return rebuild(result, moved)
-        places = maps.reshape(-1).to(torch.int64)
-        if result.is_complex():
-            return paired(result, lambda part, name: self._moved_part(part, places, sources, name))
-        return self._moved_part(result, places, sources, "real")
+    def _moved(self, result: Tensor, numbers: Tensor, sources: Sequence[Node | ComplexNode]) -> Node | ComplexNode:
+        """Return one tensor of what was moved, as nodes that are made of the sources."""
 
-    def _moved_part(self, result: Tensor, places: Tensor, sources: list[Node | ComplexNode], name: str) -> Node:
-        """Return one part of what was moved, made of the same part of what it was moved from."""
-        start, edges = FIRST_NUMBER, []
-        for node in sources:
-            count = node.tensor.numel()
-            part = getattr(node, name) if isinstance(node, ComplexNode) else node if name == "real" else None
-            if part is not None and part.differentiable:
-                edges += _movement_edge(part, tuple(result.shape), places - start, count)
-            start += count
-        return self.node(result, tuple(edges))
+        def node(part: Tensor, name: str) -> Node:
+            return self.node(part, movement.moved_edges(part, numbers, sources, name))
+
+        return paired(result, node) if result.is_complex() else node(result, "real")
 
 
 def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:
@@ -262,43 +242,15 @@ def _defined(op: Op) -> Op:
     return found
 
 
-def _holds_numbers(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
-
-
-def _movement_edge(node: Node, shape: tuple[int, ...], places: Tensor, count: int) -> list[Edge]:
-    """Return the edge to one source; `places` outside 0 … count-1 come from elsewhere."""
-    inside = (places >= 0) & (places < count)
-    operands = {"input": node.tensor.reshape(-1)}
-    if inside.all():
-        whole = places.numel() == count and bool((places == torch.arange(count)).all())
-        formula, axes = ("input", "j") if whole else ("input[sources[j]]", "")
-        operands |= {} if whole else {"sources": places}
-        out = "j"
-    else:
-        (targets,) = torch.nonzero(inside, as_tuple=True)
-        formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
-        operands |= {"targets": targets, "sources": places[targets]}
-    shown = layout.flat(formula, {"input": tuple(node.tensor.shape)}, shape, out)
-    return [_moving_edge(node, replace(shown, axes={"input": axes}), operands)]
-
-
-def _moving_edge(node: Node, shown: Layout, operands: dict[str, Tensor]) -> Edge:
-    named = tuple((name, shown.axes.get(name, "")) for name in operands)
-    signature = DerivativeRequest(shown.formula, named, (), shown.out, ("input",))
-    return Edge(node, signature, "input", shown, operands)
-
-
 def _operands(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an op's tensor operands by name, and its other arguments; einsum's operands get names of their own."""
+    """Return an op's tensor operands by name, and its other arguments; those in a list get names of their own."""
     found: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in bound.items():
         if isinstance(value, Node | ComplexNode):
             found[name] = value
-        elif name == "operands":
-            items = value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value
-            found |= {f"operand{position}": node for position, node in enumerate(items)}
+        elif nodes := nodes_in(value):
+            found |= {f"operand{position}": node for position, node in enumerate(nodes)}
         else:
             rest[name] = value
     return found, rest

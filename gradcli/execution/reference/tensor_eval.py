@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,65 +10,19 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
+from gradcli.execution.forward.callables import function
 from gradcli.execution.reference.liveness import lives
+from gradcli.ops.functions import FUNCTIONS
 
-POINTWISE: Mapping[str, Callable[..., Tensor]] = {
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
-    "div": torch.div,
-    "neg": torch.neg,
-    "reciprocal": torch.reciprocal,
-    "pow": torch.pow,
-    "sqrt": torch.sqrt,
-    "hypot": torch.hypot,
-    "exp": torch.exp,
-    "log": torch.log,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "tan": torch.tan,
-    "asin": torch.asin,
-    "acos": torch.acos,
-    "atan": torch.atan,
-    "atan2": torch.atan2,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "tanh": torch.tanh,
-    "asinh": torch.asinh,
-    "acosh": torch.acosh,
-    "atanh": torch.atanh,
-    "erf": torch.erf,
-    "erfc": torch.erfc,
-    "erfinv": torch.erfinv,
-    # Φ⁻¹ keeps its digits where 1 - x would be rounded: erfc⁻¹(x) = -Φ⁻¹(x/2)/√2.
-    "erfcinv": lambda value: torch.special.ndtri(value / 2) * -math.sqrt(0.5),
-    "lgamma": torch.lgamma,
-    "abs": torch.abs,
-    "sign": torch.sign,
-    "floor": torch.floor,
-    "ceil": torch.ceil,
-    "where": torch.where,
-    "lt": torch.lt,
-    "le": torch.le,
-    "gt": torch.gt,
-    "ge": torch.ge,
-    "eq": torch.eq,
-    "ne": torch.ne,
-    "logical_and": torch.logical_and,
-    "logical_or": torch.logical_or,
-    "logical_not": torch.logical_not,
-    "polygamma": lambda order, value: _polygamma(int(order), value),
-    "besselj": lambda order, value: _bessel("bessel_j", int(order), value),
-    "besseli": lambda order, value: _bessel("i", int(order), value),
-    "delta": lambda left, right: torch.eq(left, right).to(torch.float64),
-}
+# The steps that are pointwise functions, as PyTorch's.
+POINTWISE: Mapping[str, Callable[..., Tensor]] = {row.name: function(row.torch) for row in FUNCTIONS if row.torch}
 
 
 Perturbation = Callable[[Tensor], Tensor]
 
 
 def identity(value: Tensor) -> Tensor:
-    """Return a value as it is: no shaking."""
+    """Return a value as it is."""
     return value
 
 
@@ -170,43 +123,6 @@ def _relabel(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
 
 def _expand(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
     return align(inputs[0], step.labels[0], step.out).expand([sizes[letter] for letter in step.out])
-
-
-def _polygamma(order: int, value: Tensor) -> Tensor:
-    """Return ψ⁽ⁿ⁾ by Hurwitz's zeta function, DLMF 25.11.12: torch.polygamma(1, x) has 9 digits only."""
-    if order == 0:
-        return torch.digamma(value)
-    zeta = torch.special.zeta(torch.tensor(order + 1.0), value)
-    precise = zeta * math.factorial(order) * (1 if order % 2 else -1)
-    return torch.where(value > 0, precise, torch.polygamma(order, value))
-
-
-def _bessel(family: str, order: int, value: Tensor) -> Tensor:
-    functions: dict[tuple[str, int], Callable[[Tensor], Tensor]] = {
-        ("bessel_j", 0): torch.special.bessel_j0,
-        ("bessel_j", 1): torch.special.bessel_j1,
-        ("i", 0): torch.special.i0,
-        ("i", 1): torch.special.i1,
-    }
-    if (family, order) in functions:
-        return functions[family, order](value)
-    if order < 0:
-        sign = -1 if family == "bessel_j" and order % 2 else 1
-        return sign * _bessel(family, -order, value)
-    # The three-term recurrence f(n+1) = ±(2n/x f(n) - f(n-1)), DLMF 10.6.1 and 10.29.1, cancels near 0.
-    sign = 1 if family == "bessel_j" else -1
-    recurred = sign * (2 * (order - 1) / value * _bessel(family, order - 1, value) - _bessel(family, order - 2, value))
-    return torch.where(value.abs() < order, _bessel_series(-sign, order, value), recurred)
-
-
-def _bessel_series(sign: int, order: int, value: Tensor) -> Tensor:
-    """Return Σ sign^k (x/2)^(2k+n) / (k! (k+n)!) for |x| < n, DLMF 10.2.2 and 10.25.2: it takes few terms there."""
-    term = (value / 2) ** order / math.factorial(order)
-    total = term
-    for k in range(1, 20 + order):
-        term = term * (sign * (value / 2) ** 2) / (k * (k + order))
-        total = total + term
-    return total
 
 
 STRUCTURAL: Mapping[str, Callable[[Step, list[Tensor], Mapping[str, int]], Tensor]] = {

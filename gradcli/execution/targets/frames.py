@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gradcli.errors import ExecutionError, InputError, Span
+from gradcli.errors import ExecutionError, InputError, Span, first_line
 
 # Frames of these folders are not the user's.
 FOREIGN = tuple(
@@ -20,7 +20,7 @@ FOREIGN = tuple(
 def refusal(what: str, error: BaseException) -> ExecutionError:
     """Return the error that says what the user's code raised, and at which line of it."""
     file, line = place(error)
-    said = str(error).strip().partition("\n")[0]
+    said = first_line(error)
     if not file:
         return ExecutionError(f"PyTorch refuses {what}: {said}", said=said)
     source, where = linecache.getline(file, line).strip(), f"({Path(file).name}:{line})"
@@ -36,7 +36,7 @@ def still_in(what: str, error: BaseException) -> str:
 
 def raised(error: BaseException) -> str:
     """Return what was raised, in words: `raises ValueError: text`; PyTorch's text up to its first line break."""
-    text = str(error).strip().partition("\n")[0]
+    text = first_line(error)
     return f"raises {type(error).__name__}: {text}" if text else f"raises {type(error).__name__}"
 
 

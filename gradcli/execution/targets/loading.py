@@ -17,7 +17,7 @@ import torch
 from gradcli.deadline import DeadlineError
 from gradcli.errors import GradcliError, InputError
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
-from gradcli.inputs.names import suggest
+from gradcli.phrases import did_you_mean
 
 USAGE = "write FILE.py:Class or module:Class"
 
@@ -97,8 +97,7 @@ def _function(module: ModuleType, name: str, source: str) -> type[torch.autograd
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
-        near = suggest(name, known)
-        raise InputError(f"{source} has no class '{name}'", hint=f"did you mean '{near}'?" if near else hint)
+        raise InputError(f"{source} has no class '{name}'", hint=did_you_mean(name, known, hint))
     return checked(found, name)
 
 

@@ -12,20 +12,24 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import InputError, NotSupportedError
-from gradcli.inputs.names import suggest
+from gradcli.phrases import did_you_mean
 
 # An annotation that names one of these, and no tensor, is that of an argument which is none.
 PLAIN = re.compile(r"\b(int|float|bool|str|complex|tuple|list|dict|Tuple|List|Sequence|Callable|Literal|dtype|Size)\b")
+# Types of arguments that text can only be by mistake: any text is true.
+NEVER_TEXT = {"bool": "True or False", "int": "a number", "float": "a number"}
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardParameter:
-    """One argument of forward, `ctx` not counted; `optional` is a tensor whose default is None."""
+    """One argument of forward, `ctx` not counted."""
 
     name: str
     is_tensor: bool
     required: bool
     default: Any = None
+    never_text: str | None = None
+    """What it is by its annotation or default, if that is a number, or True or False; text is neither."""
 
 
 def has_setup(function: type[torch.autograd.Function]) -> bool:
@@ -54,7 +58,14 @@ def parameters_of(function: type[torch.autograd.Function]) -> tuple[ForwardParam
 def _parameter(parameter: inspect.Parameter) -> ForwardParameter:
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
-    return ForwardParameter(parameter.name, _is_tensor(parameter.annotation, default), required, default)
+    is_tensor, kind = _is_tensor(parameter.annotation, default), _kind(parameter.annotation, default)
+    return ForwardParameter(parameter.name, is_tensor, required, default, NEVER_TEXT.get(kind))
+
+
+def _kind(annotation: Any, default: Any) -> str:
+    """Return the name of the type that the annotation is, or the default's without one."""
+    kind = type(default) if annotation is inspect.Parameter.empty else annotation
+    return kind if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
 def _is_tensor(annotation: Any, default: Any) -> bool:
@@ -67,10 +78,11 @@ def _is_tensor(annotation: Any, default: Any) -> bool:
 
 
 def checked_arguments(parameters: tuple[ForwardParameter, ...], arguments: Mapping[str, Any]) -> None:
-    """Refuse an `--argument` that forward does not take."""
-    names = [parameter.name for parameter in parameters]
-    for name in arguments:
-        if name not in names:
-            near = suggest(name, names)
-            hint = f"did you mean '{near}'?" if near else f"forward takes {', '.join(names)}"
-            raise InputError(f"--argument: forward takes no '{name}'", hint=hint)
+    """Refuse an `--argument` that forward does not take, and text for one that is a number, or True or False."""
+    never_text = {parameter.name: parameter.never_text for parameter in parameters}
+    for name, value in arguments.items():
+        if name not in never_text:
+            hint = did_you_mean(name, never_text, f"forward takes {', '.join(never_text)}")
+            raise InputError(f"forward takes no '{name}'", option="--argument", hint=hint)
+        if never_text[name] and isinstance(value, str):
+            raise InputError(f"'{name}' is {never_text[name]}, and '{value}' is text", option="--argument")

@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
-from gradcli.report.notes import Note, NoteKind
-from gradcli.report.report import TensorReport, Verdict, WitnessReport
+from gradcli.report.notes import NoteKind, Notes, led, noted
+from gradcli.report.report import TensorReport, WitnessReport
+from gradcli.report.verdict import Verdict
+from gradcli.witnesses import WITNESSES
 
-NAMES = {"finite-difference": "finite differences", "taylor": "the Taylor remainder"}
+BUT = "autograd agrees with the symbolic derivative, but"
+ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
+CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
+KINKS = "autograd's choices at single kinks do not make a derivative of the program"
+DECISIONS = "autograd takes what the program decides by its values for constant, and its derivative is another"
 
 
-def consensus(found: TensorReport, testimony: NumericalVerdict) -> TensorReport:
-    """Return a tensor's report with the witnesses' words, and a verdict that takes them into account.
+def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return a tensor's report with what the numerical witnesses say, and a verdict that takes them into account.
 
     The symbolic derivative decides, where there is one; but what every numerical witness denies is no pass.
     """
-    heard = dataclasses.replace(found, witnesses=testimony.witnesses)
-    numerical = combined(testimony.witnesses.values())
-    if found.symbolic is None and found.verdict is not Verdict.UNDECIDED:
-        dissenter = "autograd" if numerical is Verdict.MISMATCH else None
-        return _noted(heard, numerical, dissenter, _words(testimony, Verdict.MISMATCH))
-    if found.verdict is Verdict.UNDECIDED:
-        return _without_symbolic(heard, testimony, numerical)
-    if (
-        found.verdict is not None
-        and found.verdict.passes
-        and Verdict.MISMATCH in {w.verdict for w in testimony.witnesses.values()}
-    ):
-        return _numerical_dissent(heard, testimony)
-    if found.verdict is Verdict.MISMATCH:
-        return _settled(heard, testimony)
-    return heard
+    report = dataclasses.replace(compared, witnesses=numerical.witnesses)
+    if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
+        verdict = combined(numerical.witnesses.values())
+        dissenter = "autograd" if verdict is Verdict.MISMATCH else None
+        notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
+        return _explained(report, verdict, dissenter, notes)
+    if report.verdict is Verdict.UNDECIDED:
+        return _without_symbolic(report, numerical)
+    passes = report.verdict is not None and report.verdict.passes
+    if passes and numerical.by(Verdict.UNDEFINED):
+        return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
+    if passes and numerical.by(Verdict.MISMATCH):
+        return _numerical_dissent(report, numerical)
+    if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
+        return _at_a_kink(report, numerical)
+    if report.verdict is Verdict.MISMATCH:
+        return _sided(report, numerical)
+    return report
 
 
 def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
@@ -45,51 +52,77 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
     return Verdict.UNDECIDED
 
 
-def _without_symbolic(heard: TensorReport, testimony: NumericalVerdict, numerical: Verdict) -> TensorReport:
-    if numerical is Verdict.MISMATCH:
-        return _noted(heard, Verdict.MISMATCH, "autograd", _words(testimony, Verdict.MISMATCH))
-    agreeing = ", ".join(NAMES[name] for name, witness in testimony.witnesses.items() if witness.verdict.passes)
-    return _noted(heard, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
+def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    verdict = combined(numerical.witnesses.values())
+    if verdict is Verdict.UNDEFINED:
+        return _explained(report, verdict, None, _notes(numerical, verdict))
+    if verdict is Verdict.MISMATCH:
+        return _explained(report, verdict, "autograd", _errors(numerical))
+    agreeing = ", ".join(WITNESSES[name].phrase for name in numerical.agreeing)
+    words = f"autograd agrees with {agreeing}" if agreeing else None
+    return _explained(report, Verdict.UNDECIDED, None, noted(NoteKind.WITNESS, words))
 
 
-def _numerical_dissent(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
+def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
-    told = [w for w in testimony.witnesses.values() if w.verdict not in {Verdict.UNDECIDED, Verdict.UNDEFINED}]
-    denied = all(witness.verdict is Verdict.MISMATCH for witness in told)
-    verdict = Verdict.UNDECIDED if denied and not testimony.conventions else heard.verdict
-    why = "PyTorch's forward may not compute what the definition says" if denied else None
-    why = f"by PyTorch's convention {', '.join(testimony.conventions)}" if testimony.conventions else why
-    words = f"autograd agrees with the symbolic derivative, but {_words(testimony, Verdict.MISMATCH)}"
-    return _noted(heard, verdict, "finite-difference", words, why)
+    denying, denied = numerical.by(Verdict.MISMATCH), not numerical.agreeing
+    errors = _errors(numerical)
+    if numerical.conventions:
+        convention = noted(NoteKind.WITNESS, f"by PyTorch's convention {', '.join(numerical.conventions)}")
+        return _explained(report, report.verdict, denying[0], (*led(f"{BUT} ", errors), *convention))
+    if report.verdict is Verdict.SUBGRADIENT:
+        report = dataclasses.replace(report, notes=())  # they say that the choice is one of the derivatives
+        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{KINKS}: ", errors))
+    if numerical.decides:
+        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{DECISIONS}: ", errors))
+    verdict, why = (Verdict.UNDECIDED, ELSE) if denied else (report.verdict, ())
+    return _explained(report, verdict, denying[0], (*led(f"{BUT} ", errors), *why))
 
 
-def _settled(heard: TensorReport, testimony: NumericalVerdict) -> TensorReport:
+def _at_a_kink(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where the program as a whole has a kink, and autograd's gradient is one of the choices there.
+
+    A symbolic derivative that is another choice is none that contradicts it.
+    """
+    if numerical.by(Verdict.MISMATCH):
+        return _sided(report, numerical)
+    report = report if report.verdict is Verdict.MATCH else dataclasses.replace(report, notes=())
+    return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
+
+
+def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report of a mismatch with the one of the two that the numerical witnesses side with."""
-    denied = {name for name, witness in testimony.witnesses.items() if witness.verdict is Verdict.MISMATCH}
-    if denied - testimony.against_symbolic:
-        sides = " and ".join(NAMES[name] for name in NAMES if name in denied - testimony.against_symbolic)
-        return _noted(
-            heard, Verdict.MISMATCH, "autograd", f"autograd dissents: {sides} agree with the symbolic derivative"
-        )
-    if testimony.against_symbolic - denied:
-        sides = " and ".join(NAMES[name] for name in NAMES if name in testimony.against_symbolic - denied)
-        return _noted(
-            heard, Verdict.MISMATCH, "symbolic", f"the symbolic derivative dissents: {sides} agree with autograd"
-        )
-    return heard
+    against_autograd, against_symbolic = {*numerical.by(Verdict.MISMATCH)}, numerical.against_symbolic
+    for dissenter, with_it, names in (
+        ("autograd", "the symbolic derivative", against_autograd - against_symbolic),
+        ("symbolic", "autograd", against_symbolic - against_autograd),
+    ):
+        if names:
+            sides = " and ".join(row.phrase for name, row in WITNESSES.items() if name in names)
+            who = "autograd dissents" if dissenter == "autograd" else "the symbolic derivative dissents"
+            notes = noted(NoteKind.WITNESS, f"{who}: {sides} agree with {with_it}")
+            return _explained(report, Verdict.MISMATCH, dissenter, notes)
+    return report
 
 
-def _words(testimony: NumericalVerdict, verdict: Verdict) -> str | None:
-    """Return what the witnesses that came to a verdict say, in words."""
+def _errors(numerical: NumericalVerdict) -> Notes:
+    """Return how far autograd's gradient is off by the witnesses that say that it is wrong."""
     parts = []
-    for name, witness in testimony.witnesses.items():
-        if witness.verdict is verdict and witness.max_abs_error is not None:
-            parts.append(f"{NAMES[name]} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
-        elif witness.verdict is verdict:
-            parts.append(f"{NAMES[name]} is of order {witness.order or math.nan:.2f}")
-    return ", ".join(parts) or None
+    for name in numerical.by(Verdict.MISMATCH):
+        witness, phrase = numerical.witnesses[name], WITNESSES[name].phrase
+        if witness.max_abs_error is not None:
+            parts.append(f"{phrase} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
+        elif witness.order is not None:
+            parts.append(f"{phrase} is of order {witness.order:.2f}")
+    return noted(NoteKind.WITNESS, ", ".join(parts))
 
 
-def _noted(found: TensorReport, verdict: Verdict | None, dissenter: str | None, *words: str | None) -> TensorReport:
-    notes = (*found.notes, *(Note(NoteKind.WITNESS, part) for part in words if part))
-    return dataclasses.replace(found, verdict=verdict, dissenter=dissenter, notes=notes)
+def _notes(numerical: NumericalVerdict, verdict: Verdict) -> Notes:
+    """Return the notes of the witnesses that came to a verdict, each once."""
+    reports = [numerical.witnesses[name] for name in numerical.by(verdict)]
+    return tuple(dict.fromkeys(note for report in reports for note in report.notes))
+
+
+def _explained(report: TensorReport, verdict: Verdict | None, dissenter: str | None, notes: Notes) -> TensorReport:
+    """Return the report with the verdict that takes the witnesses into account, and what there is to say of it."""
+    return dataclasses.replace(report, verdict=verdict, dissenter=dissenter, notes=(*report.notes, *notes))

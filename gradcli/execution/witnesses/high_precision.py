@@ -8,12 +8,12 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.messages import Arbitration
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.tracer import TracedCall
-from gradcli.execution.reference.tape import Edge, Node
+from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
 
@@ -37,13 +37,13 @@ class Settlement:
         return "symbolic" if self.symbolic > 100 * self.autograd else None
 
 
-def arbitrate(run: Run, evidence: GradientComparison) -> Settlement | None:
+def arbitrate(run: Run, comparisons: GradientComparison) -> Settlement | None:
     """Return what 50 digits say of the call at which the gradients part; None unless it is pointwise."""
-    call = evidence.culprit()
+    call = comparisons.first_divergent_call()
     if run.decomposition is None or call is None or call.op.kind is not Kind.POINTWISE:
         return None
     node = run.decomposition.nodes[call.outputs[0]]
-    upstream = evidence.reference.values.get(call.outputs[0])
+    upstream = comparisons.reference.values.get(call.outputs[0])
     if upstream is None or len(node.edges) == 0:
         return None
     found = [_settle_edge(run, call, node, edge, upstream) for edge in node.edges]
@@ -60,9 +60,9 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
     with double_precision():
         local = LocalCall(call, {one: double(decomposition.nodes[one].tensor) for one in call.inputs}, [upstream])
         (theirs,) = local.autograd([traced])
-        ours = _symbolic(edge, upstream)
+        ours = _symbolic(run, edge, upstream)
     place = int((theirs - ours).abs().argmax()) if theirs.numel() else 0
-    exact = _exact(edge, node, upstream, place)
+    exact = _exact(run, edge, node, upstream, place)
     if exact is None:
         return None
     errors = [abs(float(Fraction(float(value.flatten()[place])) - exact)) for value in (theirs, ours)]
@@ -73,14 +73,14 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
     return Settlement(errors[0], errors[1], words)
 
 
-def _symbolic(edge: Edge, upstream: Tensor) -> Tensor:
+def _symbolic(run: Run, edge: Edge, upstream: Tensor) -> Tensor:
     from gradcli.execution.reference.adjoints import contribution
 
-    found = contribution(edge, upstream, DERIVATIONS.known)
+    found = contribution(edge, upstream, run.derivations.known)
     return torch.zeros_like(edge.source.tensor) if found is None else found
 
 
-def _exact(edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | None:
+def _exact(run: Run, edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | None:
     """Return the contribution to one entry of an operand, as a fraction; None where sympy has none."""
     shape = node.tensor.shape
     entries = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape).expand(shape).flatten()
@@ -90,14 +90,11 @@ def _exact(edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | N
     views = edge.layout.views
     operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
     spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
-    points = [{name: _text(value[i]) for name, value in spread.items()} for i in read]
-    cotangents = [_text(upstream.flatten()[i]) for i in read]
-    pointwise = edge.request
-    request = {"formula": pointwise.formula, "numbers": list(pointwise.numbers), "wrt": edge.name}
-    answer = next(
-        iter(DERIVATIONS.worker.ask([{"arbitrate": {**request, "points": points, "cotangents": cotangents}}]))
-    )
-    return Fraction(answer["value"]) if isinstance(answer, dict) and "value" in answer else None
+    points = tuple(tuple((name, _text(value[i])) for name, value in spread.items()) for i in read)
+    cotangents = tuple(_text(upstream.flatten()[i]) for i in read)
+    request = Arbitration(edge.request.formula, edge.request.numbers, edge.name, points, cotangents)
+    answer = run.derivations.arbitrate(request)
+    return None if answer is None else Fraction(answer)
 
 
 def _text(value: Tensor) -> str:

@@ -13,7 +13,8 @@ from gradcli.errors import GradcliError
 from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.run import Run, start
-from gradcli.report.report import TensorReport, Verdict
+from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict
 
 # Errors this many times apart are those of rounding; ones this near to each other are not.
 FAR, NEAR = 2.0**20, 2.0**6
@@ -39,7 +40,7 @@ def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
     point = {leaf.name or leaf.text: leaf.tensor for leaf in run.trace.leaves}
     try:
         with default_dtype(settings):
-            other = start(run.program, settings, point)
+            other = start(run.program, settings, point, run.derivations)
             return {found.name: found for found in evaluate_run(other, formulas=False).reports.values()}
     except GradcliError:
         return {}

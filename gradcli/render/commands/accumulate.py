@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, tensor_lines
-from gradcli.report.backward import Accumulation, BackwardCall, LeafCall
+from gradcli.render.presentation import Presentation
+from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.verdict import Verdict
 
 MOST_CALLS = 24
@@ -14,8 +15,9 @@ LAST_CALLS = 4
 LONGEST_NAME = 20
 
 
-def grids(accumulation: Accumulation) -> tuple[Grid, ...]:
+def grids(details: AccumulateDetails) -> tuple[Grid, ...]:
     """Return one grid with a row for each leaf and call: `.grad` before it, the gradient added, `.grad` after it."""
+    accumulation = details.accumulation
     calls = [*enumerate(accumulation.calls, 1)]
     shown = calls if len(calls) <= MOST_CALLS else [*calls[:FIRST_CALLS], *calls[-LAST_CALLS:]]
     steps = accumulation.learning_rate is not None
@@ -83,3 +85,6 @@ def _step(accumulation: Accumulation) -> str:
     rate = short(accumulation.learning_rate)
     text = f"SGD, after each call: leaf -= {rate} * leaf.grad"
     return text if accumulation.zero_grad else f"{text}, so each step repeats the gradients of earlier calls."
+
+
+PRESENTATION = Presentation(grids)

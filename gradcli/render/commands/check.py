@@ -5,49 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.escaping import clip
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import show_shape, tensor_lines
-from gradcli.report.report import Point, TensorReport, WitnessReport
+from gradcli.render.numbers import tensor_lines
+from gradcli.render.presentation import Presentation
+from gradcli.report.check import CheckDetails, Point
+from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, fails
+from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
 MOST_ROWS = 24
-HEADINGS = {"finite-difference": "differences", "taylor": "Taylor order"}
+
+
+def grids(details: CheckDetails) -> tuple[Grid, ...]:
+    """Return the grid of the points, if there are several."""
+    return () if details.points is None else (_points(details.points),)
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
     """Return a grid with a line for each tensor that was checked, and one of the claims, where there are any."""
-    heard = [tensor for tensor in tensors if tensor.witnesses is not None]
+    checked = [tensor for tensor in tensors if tensor.witnesses is not None]
     claimed = [tensor for tensor in tensors if tensor.claim]
-    return (*([_checked(heard)] if heard else []), *([_claims(claimed)] if claimed else []))
+    return (*([_checked(checked)] if checked else []), *([_claims(claimed)] if claimed else []))
 
 
-def grids_of_points(points: Sequence[Point]) -> tuple[Grid, ...]:
+def _points(points: Sequence[Point]) -> Grid:
     """Return a grid of the points and the verdict at each."""
     rows = tuple(((str(point.seed),), _or_dash(point.verdict)) for point in points[:MOST_ROWS])
     more = len(points) - len(rows)
-    return (
-        Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ()),
-    )
+    return Grid("Points", ("seed", "verdict"), rows, (f"... {more:,} more left out; --json has all",) if more else ())
 
 
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
     """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
     # A tensor's report is not to be compared with another: its fields are tensors.
     shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
-    names = [name for name in HEADINGS if any(name in (tensor.witnesses or {}) for tensor in shown)]
+    names = [name for name in WITNESSES if any(name in (tensor.witnesses or {}) for tensor in shown)]
     dissent = ("dissenter",) if any(tensor.dissenter for tensor in shown) else ()
-    headings = ("name", "shape", "verdict", "symbolic", *(HEADINGS[name] for name in names), *dissent)
+    headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names), *dissent)
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
-        said = [(_said((tensor.witnesses or {}).get(name)),) for name in names]
-        facts = (
-            (clip(tensor.name, LONGEST),),
-            (show_shape(tensor.shape),),
-            _or_dash(tensor.verdict),
-            (_symbolic(tensor),),
-        )
-        rows.append((*facts, *said, *([(tensor.dissenter or "",)] if dissent else [])))
+        shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
+        name = (clip(tensor.name, LONGEST),)
+        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        rows.append((*facts, *shown_errors, *([(tensor.dissenter or "",)] if dissent else [])))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
     return Grid("Gradients, and how far each witness is from autograd's", headings, tuple(rows), below)
@@ -58,7 +60,7 @@ def _symbolic(tensor: TensorReport) -> str:
     return "" if found is None else _error(found)
 
 
-def _said(witness: WitnessReport | None) -> str:
+def _shown(witness: WitnessReport | None) -> str:
     """Return the number that a witness's verdict rests on, after the verdict unless it is a match."""
     if witness is None:
         return ""
@@ -89,3 +91,11 @@ def _claims(tensors: Sequence[TensorReport]) -> Grid:
 
 def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
     return ("-",) if verdict is None else verdict
+
+
+def _is_wrong(tensor: TensorReport) -> bool:
+    """Tell whether a tensor's value and gradient are shown: only if something is wrong with it."""
+    return fails(tensor.verdict)
+
+
+PRESENTATION = Presentation(grids, grids_of_tensors, shows=_is_wrong)

@@ -5,19 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.escaping import escape
+from gradcli.render.commands.check import grids_of_tensors
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.report import Check, FunctionNode
+from gradcli.render.presentation import Presentation
+from gradcli.report.custom import Check, CustomDetails, FunctionNode
+from gradcli.report.verdict import Verdict
+
+WORDS = {
+    Verdict.MATCH: "backward is the derivative of forward, and passes every check",
+    Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
+    Verdict.MISMATCH: "backward fails",
+    Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
+    Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
+}
 
 
-def grids_of_checks(checks: Sequence[Check]) -> tuple[Grid, ...]:
+def grids(details: CustomDetails) -> tuple[Grid, ...]:
+    """Return the grid of the checks, unless there are none, and that of the node."""
+    checks = () if details.checks is None else (_checks(details.checks),)
+    return (*checks, _node(details.node))
+
+
+def _checks(checks: Sequence[Check]) -> Grid:
     """Return a grid with a row for each check, and what there is to say of any of them below."""
     rows = tuple(((check.name,), check.verdict) for check in checks)
     below = tuple(f"{check.name}: {escape(' '.join(check.note.split()))}" for check in checks if check.note)
-    return (Grid("Checks", ("check", "verdict"), rows, below),)
+    return Grid("Checks", ("check", "verdict"), rows, below)
 
 
-def grids_of_node(node: FunctionNode) -> tuple[Grid, ...]:
+def _node(node: FunctionNode) -> Grid:
     """Return a grid of the node: where its gradients go, and what a call of its backward by hand returns."""
     names = dict.fromkeys([*node.next_functions, *node.returned])
     rows = tuple(
@@ -26,8 +43,15 @@ def grids_of_node(node: FunctionNode) -> tuple[Grid, ...]:
     )
     upstream = ", ".join(" ".join(_lines(tensor)) for tensor in node.grad_outputs)
     below = (f"returned is what grad_fn.apply(grad_output) gives, by hand, for grad_output = {upstream}",)
-    return (Grid(f"Node {escape(node.name)}", ("input", "next_functions", "returned"), rows, below),)
+    return Grid(f"Node {escape(node.name)}", ("input", "next_functions", "returned"), rows, below)
 
 
 def _lines(value: object | None) -> Lines:
     return ("None",) if value is None else tensor_lines(value)
+
+
+def _judged(details: CustomDetails) -> Sequence[Check]:
+    return details.checks or ()
+
+
+PRESENTATION = Presentation(grids, grids_of_tensors, words=WORDS, judged=_judged)

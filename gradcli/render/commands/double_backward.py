@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.second_order import Lifecycle, Second, WithoutRetainGraph, WithRetainGraph
+from gradcli.render.presentation import Presentation
+from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
 from gradcli.report.verdict import Verdict, fails
 
 MOST_CALLS = 12
@@ -13,8 +14,9 @@ MOST_NODES = 24
 LONGEST = 28
 
 
-def grids_of_lifecycle(life: Lifecycle) -> tuple[Grid, ...]:
+def grids(details: DoubleBackwardDetails) -> tuple[Grid, ...]:
     """Return the grids: the second backward, what saves tensors, what accumulates, the second derivatives."""
+    life = details.lifecycle
     return (
         _without_retain_graph(life.without_retain_graph),
         *_saving(life.without_retain_graph),
@@ -67,3 +69,6 @@ def _second_row(name: str, item: Second, *, disputed: bool) -> tuple[Lines | Ver
 
 def _lines(value: object | None) -> Lines:
     return ("None",) if value is None else tensor_lines(value)
+
+
+PRESENTATION = Presentation(grids)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.report.backward import VectorJacobianProduct
+from gradcli.render.presentation import Presentation
+from gradcli.report.grad import GradDetails, VectorJacobianProduct
 
 MOST_TENSORS = 12
 FULL = 64
 
 
-def grids(found: VectorJacobianProduct) -> tuple[Grid, ...]:
+def grids(details: GradDetails) -> tuple[Grid, ...]:
     """Return one grid: a row of J and an entry of v for each entry of the output."""
+    return () if details.vjp is None else (_product(details.vjp),)
+
+
+def _product(found: VectorJacobianProduct) -> Grid:
     rows = []
     for name, tensor in [*found.tensors.items()][:MOST_TENSORS]:
         matrix = tensor.jacobian.reshape(found.v.numel(), -1)
@@ -21,7 +26,7 @@ def grids(found: VectorJacobianProduct) -> tuple[Grid, ...]:
     more = len(found.tensors) - len(rows)
     below = ["J has a row for each entry of the output, and a column for each entry of the tensor."]
     below += [f"... {more:,} more left out; --json has all"] if more else []
-    return (Grid("The gradient is J^T v", ("tensor", "J", "v", "J^T v"), tuple(rows), tuple(below)),)
+    return Grid("The gradient is J^T v", ("tensor", "J", "v", "J^T v"), tuple(rows), tuple(below))
 
 
 def _column(found: VectorJacobianProduct) -> Lines:
@@ -31,3 +36,6 @@ def _column(found: VectorJacobianProduct) -> Lines:
 def _bare(lines: Lines) -> Lines:
     """Return a column of numbers without its brackets."""
     return tuple(line.strip("[]") for line in lines)
+
+
+PRESENTATION = Presentation(grids)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcli.escaping import clip, escape
+from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, show_shape, tensor_lines
-from gradcli.report.backward import Contribution, TraceStep, Upstream
+from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_lines
+from gradcli.render.presentation import Presentation
+from gradcli.report.report import TensorReport
+from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 
 MOST_STEPS = 40
 FIRST_STEPS = 24
@@ -21,8 +24,9 @@ LONGEST_NAME = 16
 LONGEST_SOURCE = 40
 
 
-def grids(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
+def grids(details: TraceDetails) -> tuple[Grid, ...]:
     """Return an introduction, a grid for each step, and one for the contributions that meet."""
+    steps = details.trace
     numbered = [*enumerate(steps, 1)]
     shown = numbered if len(steps) <= MOST_STEPS else [*numbered[:FIRST_STEPS], *numbered[-LAST_STEPS:]]
     nodes = [_node(number, step) for number, step in shown]
@@ -132,3 +136,11 @@ def _is_small(tensor: Any) -> bool:
 
 def _wrapped(text: str) -> Lines:
     return tuple(textwrap.wrap(text, WIDEST_FORMULA)) or ("",)
+
+
+def _is_leaf(tensor: TensorReport) -> bool:
+    """Tell whether a tensor is shown: the chain rule shows the gradient of every non-leaf on its way."""
+    return tensor.kind == "leaf"
+
+
+PRESENTATION = Presentation(grids, shows=_is_leaf)

@@ -8,15 +8,9 @@ from __future__ import annotations
 from gradcli.errors import ExitCode
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, suite_view
-from gradcli.report.report import Report
-from gradcli.report.suite import CheckReport, SuiteReport, suite_of
+from gradcli.report.suite import CheckReport, SuiteReport
 
 MOST_ANNOTATIONS = 10  # GitHub shows no more of a step
-
-
-def render(report: Report, style: Style) -> str:
-    """Return an annotation where the report is no pass."""
-    return render_suite(suite_of([report]), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style

@@ -11,15 +11,9 @@ from hashlib import sha256
 from gradcli.errors import ExitCode
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, title
-from gradcli.report.report import Report
-from gradcli.report.suite import CheckReport, SuiteReport, suite_of
+from gradcli.report.suite import CheckReport, SuiteReport
 
 COMMAND_LINE = "command-line"  # the format demands a path
-
-
-def render(report: Report, style: Style) -> str:
-    """Return a finding where the report is no pass."""
-    return render_suite(suite_of([report]), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style

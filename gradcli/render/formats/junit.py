@@ -9,18 +9,12 @@ from gradcli.errors import ExitCode
 from gradcli.escaping import escape
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, sentences
-from gradcli.report.report import Report
-from gradcli.report.suite import CheckReport, SuiteReport, suite_of
+from gradcli.report.suite import CheckReport, SuiteReport
 
 if TYPE_CHECKING:
     from junitparser import TestCase
 
 NO_XML = re.compile("[\ufffe\uffff]")  # what `escape` leaves and XML has not
-
-
-def render(report: Report, style: Style) -> str:
-    """Return the report as one test case."""
-    return render_suite(suite_of([report]), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style

@@ -9,8 +9,9 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
 from gradcli.render.view import Row, Section, View, view_of
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
+from gradcli.report.verdict import Verdict
 
 
 def render(report: Report, style: Style) -> str:

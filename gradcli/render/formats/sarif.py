@@ -13,18 +13,12 @@ from urllib.parse import quote
 from gradcli._version import __version__
 from gradcli.errors import ExitCode
 from gradcli.render.formats.gitlab import fingerprint
+from gradcli.render.presentation import WORDS, words_of
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, title
-from gradcli.render.view import WORDS, words_of
-from gradcli.report.report import Report
-from gradcli.report.suite import ERROR, CheckReport, SuiteReport, suite_of
+from gradcli.report.suite import ERROR, CheckReport, SuiteReport
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-
-
-def render(report: Report, style: Style) -> str:
-    """Return a run with a result where the report is no pass."""
-    return render_suite(suite_of([report]), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style

@@ -16,8 +16,9 @@ from gradcli.render.sparkline import sparkline
 from gradcli.render.style import Style
 from gradcli.render.suite_view import SuiteView, suite_view
 from gradcli.render.view import Row, Section, View, view_of
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
+from gradcli.report.verdict import Verdict
 
 MARKS = {
     Verdict.MATCH: ("✓", "green"),

@@ -10,6 +10,7 @@ KINDS = {
     "pointwise": "a formula for each entry",
     "composite": "a program over other ops",
     "indexed": "a sum in index notation",
+    "einsum": "the sum that the call itself spells",
     "movement": "entries moved, none changed",
     "implicit": "the equation that the result solves",
     "constant": "none: a factory, a comparison, an index",

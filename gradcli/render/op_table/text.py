@@ -13,12 +13,13 @@ from gradcli.render.op_table.families import KINDS, by_family
 from gradcli.render.op_table.markdown import markdown, section
 from gradcli.render.style import Style
 from gradcli.report.op_page import OpPage
-from gradcli.report.report import jsonable
+from gradcli.report.records import jsonable
 
 # What is said of a derivative that has no formula to show; nothing, where there is no derivative.
 NO_FORMULA = {
     "composite": ["by the chain rule through the definition"],
     "indexed": ["by the chain rule through the definition"],
+    "einsum": ["by the chain rule through the definition"],
     "movement": ["the entries of the upstream gradient, moved back and added up"],
     "implicit": ["by the linear system that the derivative of its equation is"],
 }

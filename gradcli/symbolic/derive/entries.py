@@ -14,8 +14,10 @@ from typing import Any
 import sympy
 from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Symbol
 
+from gradcli.derivation.tensor_program import POSITIONS
+from gradcli.inputs.values import REAL
 from gradcli.language.program import Ellipsis, Expression
-from gradcli.symbolic.derive.complex_parts import IMAGINARY, REAL, part
+from gradcli.symbolic.derive.complex_parts import IMAGINARY, part
 from gradcli.symbolic.derive.translate import Translator, number, parse_formula
 
 
@@ -36,10 +38,6 @@ def label(name: str) -> Symbol:
 def labels(names: str) -> tuple[Symbol, ...]:
     """Return the symbols of several indices, a letter each."""
     return tuple(label(name) for name in names)
-
-
-# Operands of these names hold positions along an axis: integer constants of the forward run.
-POSITIONS = frozenset({"sources", "targets"})
 
 
 @lru_cache(maxsize=256)

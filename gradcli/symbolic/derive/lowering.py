@@ -11,51 +11,14 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Rational, Symbol
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.errors import NotSupportedError
+from gradcli.ops.functions import FUNCTIONS
 from gradcli.symbolic.derive.differentiate import Length
 from gradcli.symbolic.derive.entries import Entry, index_labels
 from gradcli.symbolic.derive.pruning import pruned
 from gradcli.symbolic.derive.quotients import fraction, is_scale, sides, unfolded
 
 # sympy's function classes and the names of the pointwise steps that evaluate them.
-APPLY: Mapping[Any, str] = {
-    sympy.exp: "exp",
-    sympy.log: "log",
-    sympy.sin: "sin",
-    sympy.cos: "cos",
-    sympy.tan: "tan",
-    sympy.asin: "asin",
-    sympy.acos: "acos",
-    sympy.atan: "atan",
-    sympy.atan2: "atan2",
-    sympy.sinh: "sinh",
-    sympy.cosh: "cosh",
-    sympy.tanh: "tanh",
-    sympy.asinh: "asinh",
-    sympy.acosh: "acosh",
-    sympy.atanh: "atanh",
-    sympy.erf: "erf",
-    sympy.erfc: "erfc",
-    sympy.erfinv: "erfinv",
-    sympy.erfcinv: "erfcinv",
-    sympy.loggamma: "lgamma",
-    sympy.Abs: "abs",
-    sympy.sign: "sign",
-    sympy.floor: "floor",
-    sympy.ceiling: "ceil",
-    sympy.polygamma: "polygamma",
-    sympy.besselj: "besselj",
-    sympy.besseli: "besseli",
-    sympy.StrictLessThan: "lt",
-    sympy.LessThan: "le",
-    sympy.StrictGreaterThan: "gt",
-    sympy.GreaterThan: "ge",
-    sympy.Equality: "eq",
-    sympy.Unequality: "ne",
-    sympy.And: "logical_and",
-    sympy.Or: "logical_or",
-    sympy.Not: "logical_not",
-    sympy.ITE: "where",
-}
+APPLY: Mapping[Any, str] = {getattr(sympy, row.sympy): row.name for row in FUNCTIONS if row.sympy and row.torch}
 
 
 def lower(entry: Entry, operands: Mapping[str, str], sizes: Mapping[str, tuple[str, int]]) -> TensorProgram:
@@ -224,8 +187,6 @@ class _Builder:
             return self._power(node)
         if isinstance(node, Piecewise):
             return self._piecewise(node)
-        if isinstance(node, KroneckerDelta):
-            return self.apply("delta", self.value(node.args[0]), self.value(node.args[1]))
         return self._function(node)
 
     def _read(self, node: Indexed) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import sympy
 from sympy import Piecewise, Rational
 
 from gradcli.errors import NotSupportedError
+from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, NEGATION
 from gradcli.language.parser import parse
 from gradcli.language.program import (
     BooleanOperation,
@@ -25,62 +25,27 @@ from gradcli.language.program import (
     Literal,
     Name,
 )
+from gradcli.ops import functions
+from gradcli.ops.functions import Function
 from gradcli.ops.record import Kind
 from gradcli.ops.signature import bind, parse_signature
 from gradcli.ops.table import find
 from gradcli.symbolic.derive.complex_parts import equal
 
+
+def _sympy_function(function: Function) -> Callable[..., Any]:
+    known: Callable[..., Any] = getattr(sympy, function.sympy)
+    return known if function.order is None else partial(known, function.order)
+
+
 # What sympy itself knows how to differentiate: the formulas of all other pointwise ops end in these.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "delta": sympy.KroneckerDelta,
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "pow": operator.pow,
-    "neg": operator.neg,
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "sqrt": sympy.sqrt,
-    "sin": sympy.sin,
-    "cos": sympy.cos,
-    "tan": sympy.tan,
-    "asin": sympy.asin,
-    "acos": sympy.acos,
-    "atan": sympy.atan,
-    "sinh": sympy.sinh,
-    "cosh": sympy.cosh,
-    "tanh": sympy.tanh,
-    "asinh": sympy.asinh,
-    "acosh": sympy.acosh,
-    "atanh": sympy.atanh,
-    "erf": sympy.erf,
-    "erfc": sympy.erfc,
-    "erfinv": sympy.erfinv,
-    "erfcinv": sympy.erfcinv,
-    "lgamma": sympy.loggamma,
-    "digamma": sympy.digamma,
-    "polygamma": sympy.polygamma,
-    "bessel_j0": lambda x: sympy.besselj(0, x),
-    "bessel_j1": lambda x: sympy.besselj(1, x),
-    "i0": lambda x: sympy.besseli(0, x),
-    "special.i1": lambda x: sympy.besseli(1, x),
-    "real": sympy.re,
-    "imag": sympy.im,
-    "conj": sympy.conjugate,
-    "floor": sympy.floor,
-    "ceil": sympy.ceiling,
+    **{row.function: row.compute for row in (*ARITHMETIC, NEGATION)},
+    **{row.name: _sympy_function(row) for row in functions.FUNCTIONS if row.primitive},
 }
-
 RELATIONS: Mapping[str, Callable[..., Any]] = {
-    "<": sympy.Lt,
-    "<=": sympy.Le,
-    ">": sympy.Gt,
-    ">=": sympy.Ge,
-    "==": sympy.Eq,
-    "!=": sympy.Ne,
+    row.sign: _sympy_function(functions.FUNCTION_OF[row.function]) for row in COMPARISONS
 }
-
 
 LARGEST_DENOMINATOR = 100_000
 
@@ -199,6 +164,8 @@ def _condition(value: Any) -> Any:
 
 def _arithmetic(value: Any) -> Any:
     """Return a truth value as 1 or 0 (Iverson's bracket), anything else as it is."""
+    if isinstance(value, bool):
+        return sympy.Integer(value)
     if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Expr):
         return Piecewise((sympy.Integer(1), value), (sympy.Integer(0), True))
     return value

@@ -1,13 +1,13 @@
 """A whole program's gradients in index notation: entries substituted into each other, adjoints composed in reverse.
 
-Every node of a sketch has an entry (its value at given indices) and an adjoint (the output's derivative with respect to
-that entry). Both are kept as a template over fresh index symbols. An axis of length 1 is always read at index 0, so its
-index is no symbol. Sizes are numbers here, so a sum has numeric limits.
+Every node of a request has an entry (its value at given indices) and an adjoint (the output's derivative with respect
+to that entry). Both are kept as a template over fresh index symbols. An axis of length 1 is always read at index 0, so
+its index is no symbol. Sizes are numbers here, so a sum has numeric limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
 
-from gradcli.derivation.messages import DerivativeRequest
+from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, Definition, FormulaNode
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
@@ -30,10 +30,10 @@ LARGEST = 300  # operations in one expression; what is larger is no formula to r
 
 @dataclass(slots=True)
 class Composition:
-    """Entries and adjoints of some nodes of a sketch; the nodes in `cut` stand for themselves."""
+    """Entries and adjoints of some nodes of a request; the nodes in `cut` stand for themselves."""
 
     scope: Scope
-    nodes: list[dict[str, Any]]
+    nodes: Sequence[FormulaNode]
     cut: Mapping[int, Template]
     entries: dict[int, Template] = field(default_factory=dict)
     adjoints: dict[int, Template] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Composition:
 
     def shape(self, place: int) -> tuple[int, ...]:
         """Return a node's shape."""
-        return tuple(self.nodes[place]["shape"])
+        return self.nodes[place].shape
 
     def entry(self, place: int) -> Template:
         """Return a node's value; NoFormulaError if it has none in index notation."""
@@ -61,14 +61,14 @@ class Composition:
         node = self.nodes[place]
         if place in self.softmaxes:
             return self._exponential(place)
-        if node.get("shift"):
-            return Template(self.scope.fresh(self.shape(place)), Integer(0))
-        if "read" in node:
-            symbols = self.scope.fresh(self.shape(place))
-            return Template(symbols, self.entry(node["read"]["node"]).at(_sources(node["read"]["places"], symbols)))
-        if "formula" not in node:
+        if node.is_shift:
+            return Template(self.scope.fresh(node.shape), Integer(0))
+        if node.read is not None:
+            symbols = self.scope.fresh(node.shape)
+            return Template(symbols, self.entry(node.read.source).at(_sources(node.read.indices, symbols)))
+        if node.definition is None:
             return self._opaque(place, node)
-        return _checked(self._defined(node))
+        return _checked(self._defined(node, node.definition))
 
     def _exponential(self, place: int) -> Template:
         """Return exp(x) as softmax(x) times its sum, or that sum."""
@@ -77,16 +77,16 @@ class Composition:
         self.entries[found.exponential], self.entries[found.total] = entries
         return self.entries[place]
 
-    def _opaque(self, place: int, node: dict[str, Any]) -> Template:
-        if node["name"] is None:
+    def _opaque(self, place: int, node: FormulaNode) -> Template:
+        if node.name is None:
             raise NoFormulaError
-        return self.scope.tensor(place, "t", node["name"], self.shape(place))
+        return self.scope.tensor(place, "t", node.name, node.shape)
 
-    def _defined(self, node: dict[str, Any]) -> Template:
-        entry = _entry_of(node)
-        reader = _Reader(self, node, entry)
-        symbols = self.scope.fresh(node["shape"])
-        bound = reader.bind(node["out"], node["result"], symbols)
+    def _defined(self, node: FormulaNode, definition: Definition) -> Template:
+        entry = _entry_of(definition)
+        reader = _Reader(self, node, definition, entry)
+        symbols = self.scope.fresh(node.shape)
+        bound = reader.bind(definition.request.out, definition.result, symbols)
         return Template(symbols, reader.expand(entry.terms, bound))
 
     def run(self, order: Iterable[int], targets: Mapping[int, Template]) -> None:
@@ -95,18 +95,18 @@ class Composition:
         for place in order:
             node = self.nodes[place]
             if place in self.blocked:
-                self.blocked.update(node["inputs"])
-            elif place in self.adjoints and node["inputs"]:
+                self.blocked.update(node.inputs)
+            elif place in self.adjoints and node.inputs:
                 self._through(place, node)
 
-    def _through(self, place: int, node: dict[str, Any]) -> None:
-        if "read" in node:
-            self._read_back(place, node)
-        elif "formula" not in node:
-            self.blocked.update(node["inputs"])
+    def _through(self, place: int, node: FormulaNode) -> None:
+        if node.read is not None:
+            self._read_back(place, node.read)
+        elif node.definition is None:
+            self.blocked.update(node.inputs)
         else:
-            for name in node["wrt"]:
-                self._pull_back(place, node, name)
+            for name in node.definition.request.wrt:
+                self._pull_back(place, node, node.definition, name)
 
     def _add(self, place: int, symbols: Indices, body: Expr) -> None:
         known = self.adjoints.get(place)
@@ -116,37 +116,35 @@ class Composition:
         except NoFormulaError:
             self.blocked.add(place)
 
-    def _pull_back(self, place: int, node: dict[str, Any], name: str) -> None:
+    def _pull_back(self, place: int, node: FormulaNode, definition: Definition, name: str) -> None:
         """Add what a defined node contributes to the adjoint of one operand."""
-        operand = node["operands"][name]
+        operand = definition.operand(name)
         try:
             if place in self.softmaxes and self.softmaxes[place].exponential == place:
                 given = self.adjoints[place]
-                return self._add(operand["node"], given.symbols, given.body * self.entry(place).at(given.symbols))
-            entry = _entry_of(node)
-            product = _adjoint_of(node, name)
-            reader = _Reader(self, node, entry, place)
-            symbols = self.scope.fresh(self.shape(operand["node"]))
-            bound = reader.bind(ADJOINT_LABELS[: len(operand["axes"])], operand["axes"], symbols)
-            self._add(operand["node"], symbols, reader.expand(product.terms, bound))
+                return self._add(operand.node, given.symbols, given.body * self.entry(place).at(given.symbols))
+            product = _adjoint_of(definition, name)
+            reader = _Reader(self, node, definition, _entry_of(definition), place)
+            symbols = self.scope.fresh(self.shape(operand.node))
+            bound = reader.bind(ADJOINT_LABELS[: len(operand.axes)], operand.axes, symbols)
+            self._add(operand.node, symbols, reader.expand(product.terms, bound))
         except NoFormulaError:
-            self.blocked.add(operand["node"])
+            self.blocked.add(operand.node)
 
-    def _read_back(self, place: int, node: dict[str, Any]) -> None:
+    def _read_back(self, place: int, read: AffineRead) -> None:
         """Add the adjoint of a moved tensor to its source's, at the indices that the result reads."""
-        source = node["read"]["node"]
-        symbols = self.scope.fresh(self.shape(source))
+        symbols = self.scope.fresh(self.shape(read.source))
         given = self.adjoints[place]
         known: dict[Symbol, Expr] = {}
         conditions: list[Expr] = []
-        for symbol, (base, step, axis) in zip(symbols, node["read"]["places"], strict=True):
-            index = None if axis is None else given.symbols[axis]
-            solved, condition = solve_index(symbol, base, step, index, known, self.scope.sizes)
+        for symbol, affine in zip(symbols, read.indices, strict=True):
+            index = None if affine.axis is None else given.symbols[affine.axis]
+            solved, condition = solve_index(symbol, affine.base, affine.step, index, known, self.scope.sizes)
             known |= solved
             conditions.append(condition)
         summed = [symbol for symbol in given.symbols if isinstance(symbol, Symbol) and symbol not in known]
         body = total(given.body, summed, self.scope.sizes)
-        self._add(source, symbols, iverson(conditions) * body.xreplace(known))
+        self._add(read.source, symbols, iverson(conditions) * body.xreplace(known))
 
 
 @dataclass(slots=True)
@@ -154,11 +152,12 @@ class _Reader:
     """Puts operands' entries in the places where a definition, or its derivative, reads them."""
 
     composition: Composition
-    node: dict[str, Any]
-    definition: Entry
+    node: FormulaNode
+    definition: Definition
+    entry: Entry
     upstream: int | None = None
 
-    def bind(self, letters: str, axes: list[list[int]], symbols: Indices) -> dict[Symbol, Indices]:
+    def bind(self, letters: str, axes: Axes, symbols: Indices) -> dict[Symbol, Indices]:
         """Return what labels stand for: the indices of the original axes behind each presented one."""
         return {
             label: tuple(symbols[axis] for axis in group) for label, group in zip(labels(letters), axes, strict=True)
@@ -183,26 +182,25 @@ class _Reader:
         return total(merge_branches(body), summed, scope.sizes)
 
     def _atoms(self, term: Expr) -> list[Expr]:
-        names = [*self.node["operands"], COTANGENT]
+        names = [*(operand.name for operand in self.definition.operands), COTANGENT]
         found = [atom for atom in term.atoms(Indexed) if atom.base.label.name in names]
         found += [scalar(name) for name in names if not self._axes(name) and scalar(name) in term.free_symbols]
         return sorted(found, key=sympy.default_sort_key)
 
-    def _axes(self, name: str) -> list[list[int]]:
-        axes: list[list[int]] = self.node["result"] if name == COTANGENT else self.node["operands"][name]["axes"]
-        return axes
+    def _axes(self, name: str) -> Axes:
+        return self.definition.result if name == COTANGENT else self.definition.operand(name).axes
 
     def _lengths(self) -> dict[Symbol, tuple[int, ...]]:
         """Return the lengths of the axes behind every label of the definition."""
-        shape = self.node["shape"]
+        shape = self.node.shape
         lengths = {
             label: tuple(shape[axis] for axis in group)
-            for label, group in zip(labels(self.node["out"]), self.node["result"], strict=True)
+            for label, group in zip(labels(self.definition.request.out), self.definition.result, strict=True)
         }
-        for term in self.definition.terms:
+        for term in self.entry.terms:
             for atom in sorted(term.atoms(Indexed), key=sympy.default_sort_key):
                 name = atom.base.label.name
-                shape = self.composition.shape(self.node["operands"][name]["node"])
+                shape = self.composition.shape(self.definition.operand(name).node)
                 for index, group in zip(atom.indices, self._axes(name), strict=True):
                     if isinstance(index, Symbol):
                         lengths.setdefault(index, tuple(shape[axis] for axis in group))
@@ -222,7 +220,7 @@ class _Reader:
         if name == COTANGENT:
             assert self.upstream is not None  # noqa: S101 (only derivatives read the upstream gradient)
             return self.composition.adjoints[self.upstream]
-        return self.composition.entry(self.node["operands"][name]["node"])
+        return self.composition.entry(self.definition.operand(name).node)
 
 
 def _arithmetic(term: Any) -> Expr:
@@ -254,24 +252,21 @@ def _label(length: Length) -> Symbol:
     return labels(length.name.removeprefix("length_"))[0]
 
 
-def _sources(places: list[list[Any]], symbols: Indices) -> Indices:
-    return tuple(Integer(base) if axis is None else base + step * symbols[axis] for base, step, axis in places)
+def _sources(read: Sequence[AffineIndex], symbols: Indices) -> Indices:
+    return tuple(
+        Integer(index.base) if index.axis is None else index.base + index.step * symbols[index.axis] for index in read
+    )
 
 
-def _entry_of(node: dict[str, Any]) -> Entry:
-    entry = entry_of(_signature(node))
+def _entry_of(definition: Definition) -> Entry:
+    entry = entry_of(definition.request)
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
 
 
-def _adjoint_of(node: dict[str, Any], name: str) -> Entry:
-    rank = len(node["operands"][name]["axes"])
-    entry = vector_jacobian_product(entry_of(_signature(node)), name, rank)
+def _adjoint_of(definition: Definition, name: str) -> Entry:
+    rank = len(definition.operand(name).axes)
+    entry = vector_jacobian_product(entry_of(definition.request), name, rank)
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
-
-
-def _signature(node: dict[str, Any]) -> DerivativeRequest:
-    data = {**node, "unknown": None}
-    return DerivativeRequest.from_data(data)
 
 
 def _checked(template: Template) -> Template:

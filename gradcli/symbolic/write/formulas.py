@@ -1,4 +1,4 @@
-"""The answer to a sketch: a formula for the gradient of every tensor in it, as long as the time allows.
+"""The answer to a formula request: a formula for every gradient that is wanted, as long as the time allows.
 
 A formula is one of these, the first that can be written:
 
@@ -13,14 +13,14 @@ A formula is one of these, the first that can be written:
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 import sympy
 from sympy import Expr, Symbol
 
+from gradcli.derivation.formulas import CallNodes, Contribution, Formula, FormulaNode, FormulaRequest
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
@@ -35,18 +35,16 @@ UPSTREAM_PREFIX = "u"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
 LONGEST = 300  # characters; a longer formula is no help
 
-Formula = dict[str, str]
-
 
 class OutOfTimeError(BaseException):
     """The time for formulas is over."""
 
 
-def formulas(sketch: dict[str, Any], seconds: float) -> dict[str, Formula]:
-    """Return formula and LaTeX by name of tensor, of those that were found in time."""
+def formulas(request: FormulaRequest) -> dict[str, Formula]:
+    """Return the formulas that were found in time, by name of tensor and by key of contribution."""
     found: dict[str, Formula] = {}
-    with suppress(OutOfTimeError), time_limit(seconds):
-        for name, formula in _found(sketch):
+    with suppress(OutOfTimeError), time_limit(request.seconds):
+        for name, formula in _found(request):
             found[name] = formula  # noqa: PERF403 (what was found in time is kept)
     return found
 
@@ -67,16 +65,16 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _found(sketch: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
+def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     """Yield every formula as it is found: those of single calls, then each tensor's, in terms of the leaves first."""
-    yield from _of_calls(sketch)
-    missing: dict[str, int] = dict(sketch["wanted"])
-    composition = _composed(sketch, softmax=True)
+    yield from _contributions(request)
+    missing = dict(request.wanted)
+    composition = _composed(request, softmax=True)
     yield from _taken(missing, lambda place: _global(composition, place))
     if missing and composition.softmaxes:
-        plain = _composed(sketch, softmax=False)
+        plain = _composed(request, softmax=False)
         yield from _taken(missing, lambda place: _global(plain, place))
-    yield from _taken(missing, lambda place: _local(sketch, place))
+    yield from _taken(missing, lambda place: _local(request, place))
 
 
 def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) -> Iterator[tuple[str, Formula]]:
@@ -88,20 +86,20 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
             yield name, found
 
 
-def _composed(sketch: dict[str, Any], *, softmax: bool) -> Composition:
-    """Return all adjoints of a sketch."""
-    composition = Composition(Scope(), sketch["nodes"], {})
+def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
+    """Return all adjoints of a request."""
+    composition = Composition(Scope(), request.nodes, {})
     if softmax:
         composition.with_softmax()
-    composition.run(reversed(range(len(sketch["nodes"]))), {sketch["output"]: _upstream(sketch, composition)})
+    composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
     return composition
 
 
-def _upstream(sketch: dict[str, Any], composition: Composition) -> Template:
-    shape = composition.shape(sketch["output"])
-    if sketch["upstream"] is None:
-        return composition.scope.tensor(sketch["output"], "v", UPSTREAM, shape)
-    return Template(composition.scope.fresh(shape), number(sketch["upstream"]))
+def _upstream(request: FormulaRequest, scope: Scope) -> Template:
+    shape = request.nodes[request.output].shape
+    if request.upstream is None:
+        return scope.tensor(request.output, "v", UPSTREAM, shape)
+    return Template(scope.fresh(shape), number(request.upstream))
 
 
 def _global(composition: Composition, place: int) -> Formula | None:
@@ -111,41 +109,41 @@ def _global(composition: Composition, place: int) -> Formula | None:
     return write(composition.scope, adjoint)
 
 
-def _local(sketch: dict[str, Any], place: int) -> Formula | None:
+def _local(request: FormulaRequest, place: int) -> Formula | None:
     """Return the last step of the chain rule for one tensor, summed over all calls that read it."""
     scope = Scope()
-    symbols = scope.fresh(sketch["nodes"][place]["shape"])
+    symbols = scope.fresh(request.nodes[place].shape)
     body = sympy.S.Zero
-    for group in sketch["groups"]:
-        if place in group["inputs"]:
-            part = _through_call(scope, sketch["nodes"], group, place)
+    for call in request.calls:
+        if place in call.inputs:
+            part = _through_call(scope, request.nodes, call, place)
             if part is None:
                 return None
             body += part.at(symbols)
     return write(scope, Template(symbols, body))
 
 
-def _of_calls(sketch: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
-    """Yield the formulas of what single calls contribute: local derivatives (upstream gradient 1) where asked."""
-    for key, call in sketch.get("calls", {}).items():
-        attempts = (_of_call(sketch, call, softmax=softmax) for softmax in (True, False))
-        found = next((formula for formula in attempts if formula is not None), None)
-        if found is not None:
-            yield key, found
+def _contributions(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
+    """Yield the formulas of what single calls contribute."""
+    for contribution in request.contributions:
+        attempts = (_contribution(request, contribution, softmax=softmax) for softmax in (True, False))
+        formula = next((attempt for attempt in attempts if attempt is not None), None)
+        if formula is not None:
+            yield contribution.key, formula
 
 
-def _of_call(sketch: dict[str, Any], call: dict[str, Any], *, softmax: bool) -> Formula | None:
-    scope, group = Scope(), sketch["groups"][call["group"]]
+def _contribution(request: FormulaRequest, wanted: Contribution, *, softmax: bool) -> Formula | None:
+    scope, call = Scope(), request.calls[wanted.call]
     with suppress(NoFormulaError):
-        part = _through_call(scope, sketch["nodes"], group, call["input"], local=call["local"], softmax=softmax)
+        part = _through_call(scope, request.nodes, call, wanted.input, local=wanted.local, softmax=softmax)
         return None if part is None else write(scope, part)
     return None
 
 
 def _through_call(
     scope: Scope,
-    nodes: list[dict[str, Any]],
-    group: dict[str, Any],
+    nodes: Sequence[FormulaNode],
+    call: CallNodes,
     place: int,
     *,
     local: bool = False,
@@ -157,18 +155,18 @@ def _through_call(
     """
 
     def stand_in(node: int, prefix: str, form: str) -> Template:
-        shape = tuple(nodes[node]["shape"])
+        shape = nodes[node].shape
         if local and prefix == UPSTREAM_PREFIX:
             return Template(scope.fresh(shape), sympy.S.One)
-        return scope.tensor(node, prefix, form.format(nodes[node]["name"]), shape)
+        return scope.tensor(node, prefix, form.format(nodes[node].name), shape)
 
-    cut = {node: stand_in(node, "t", "{}") for node in group["inputs"]}
+    cut = {node: stand_in(node, "t", "{}") for node in call.inputs}
     composition = Composition(scope, nodes, cut)
     if softmax:
         composition.with_softmax()
-    outputs = [node for node in group["outputs"] if node not in group["inputs"]]
+    outputs = [node for node in call.outputs if node not in call.inputs]
     upstream = {node: stand_in(node, UPSTREAM_PREFIX, "grad({})") for node in outputs}
-    composition.run(reversed(group["nodes"]), upstream)
+    composition.run(reversed(call.nodes), upstream)
     return None if place in composition.blocked else composition.adjoints.get(place)
 
 
@@ -180,7 +178,7 @@ def write(scope: Scope, adjoint: Template) -> Formula | None:
     for notation in (_whole, _entry):
         with suppress(NotWritableError, NoFormulaError):
             text, latex = notation(scope, adjoint.symbols, body)
-            return {"formula": text, "latex": latex} if len(text) <= LONGEST else None
+            return Formula(text, latex) if len(text) <= LONGEST else None
     return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sympy import Expr, Integer, Symbol
 
+from gradcli.derivation.formulas import FormulaNode
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.tensor_printer import TensorNotation
@@ -25,38 +26,41 @@ class Softmax:
     axis: int
 
 
-def find_softmaxes(nodes: list[dict[str, Any]]) -> list[Softmax]:
+def find_softmaxes(nodes: Sequence[FormulaNode]) -> list[Softmax]:
     """Return all sums of exponentials along one axis."""
-    found = []
-    for place, node in enumerate(nodes):
-        operand = node.get("operands", {}).get("input")
-        if node.get("formula") == SUM and nodes[operand["node"]].get("formula") == EXPONENTIAL:
-            exponential = operand["node"]
-            if len(operand["axes"][-1]) == 1:
-                source = nodes[exponential]["operands"]["input"]["node"]
-                found.append(Softmax(exponential, place, source, operand["axes"][-1][0]))
-    return found
+    softmaxes = []
+    for total, node in enumerate(nodes):
+        if node.definition is None or node.definition.request.formula != SUM:
+            continue
+        summed = node.definition.operand("input")
+        exponential = nodes[summed.node].definition
+        if exponential is not None and exponential.request.formula == EXPONENTIAL and len(summed.axes[-1]) == 1:
+            source = exponential.operand("input").node
+            softmaxes.append(Softmax(summed.node, total, source, summed.axes[-1][0]))
+    return softmaxes
 
 
 def stand_ins(
-    scope: Scope, nodes: list[dict[str, Any]], found: Softmax, argument: Template
+    scope: Scope, nodes: Sequence[FormulaNode], found: Softmax, argument: Template
 ) -> tuple[Template, Template]:
     """Return the entries of exp(x) and of its sum, in terms of the softmax and of a sum without a name."""
-    shape = tuple(nodes[found.exponential]["shape"])
+    shape = nodes[found.exponential].shape
     kept = tuple(size for axis, size in enumerate(shape) if axis != found.axis)
     ratio = scope.tensor(found.exponential, "p", _name(scope, argument, found.axis, len(shape)), shape)
     whole = scope.tensor(found.total, "z", "", kept)
     scope.nameless.add(f"z{found.total:05d}")
     beside = [index for axis, index in enumerate(ratio.symbols) if axis != found.axis]
     exponential = Template(ratio.symbols, ratio.body * whole.at(beside))
-    symbols = scope.fresh(nodes[found.total]["shape"])
+    symbols = scope.fresh(nodes[found.total].shape)
     return exponential, Template(symbols, whole.at(_kept(nodes[found.total], symbols, found.axis, len(shape))))
 
 
-def _kept(node: dict[str, Any], symbols: Indices, axis: int, rank: int) -> list[Expr]:
+def _kept(node: FormulaNode, symbols: Indices, axis: int, rank: int) -> list[Expr]:
     """Return the index of the sum along each axis of what is summed, but the summed one."""
     indices: dict[int, Expr] = {}
-    for source, result in zip(node["operands"]["input"]["axes"][:-1], node["result"], strict=True):
+    assert node.definition is not None  # noqa: S101 (it was found by its definition)
+    summed = node.definition.operand("input")
+    for source, result in zip(summed.axes[:-1], node.definition.result, strict=True):
         indices |= {old: symbols[new] for old, new in zip(source, result, strict=True)}
     return [indices.get(other, Integer(0)) for other in range(rank) if other != axis]
 

@@ -9,6 +9,8 @@ from enum import IntEnum
 
 from sympy import Rational, Symbol
 
+from gradcli.escaping import escape_latex
+
 
 class Precedence(IntEnum):
     """How tightly the outermost operation binds."""
@@ -51,13 +53,15 @@ def call(name: str, *arguments: Printed, latex: str | None = None, options: str 
 def operator(name: str) -> str:
     """Return a function's name in LaTeX."""
     known = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"}
-    return rf"\{name}" if name in known else rf"\operatorname{{{_escaped(name)}}}"
+    return rf"\{name}" if name in known else rf"\operatorname{{{escape_latex(name)}}}"
 
 
 def suffix(piece: Printed, text: str, latex: str | None = None) -> Printed:
     """Return a piece with an attribute, a method call or an index after it."""
     piece = piece.parenthesised(Precedence.ATOM)
-    return Printed(piece.text + text, piece.latex + (latex if latex is not None else rf"\mathrm{{{_escaped(text)}}}"))
+    return Printed(
+        piece.text + text, piece.latex + (latex if latex is not None else rf"\mathrm{{{escape_latex(text)}}}")
+    )
 
 
 def named(name: str) -> Printed:
@@ -91,19 +95,13 @@ def latex_name(name: str) -> str:
     """Return a tensor's name in LaTeX: w1 has a subscript, alpha is the letter, expressions stand upright."""
     match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
     if match is None:
-        return rf"\mathtt{{{_escaped(name)}}}"
+        return rf"\mathtt{{{escape_latex(name)}}}"
     stem, number = match.groups()
     if stem in LETTERS:
         stem = rf"\{stem}"
     elif len(stem) > 1:
         stem = rf"\mathrm{{{stem}}}"
     return f"{stem}_{{{number}}}" if number else stem
-
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\backslash ", "_": r"\_", "{": r"\{", "}": r"\}", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$"}
-    special |= {"^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
-    return "".join(special.get(character, character) for character in text)
 
 
 def number(value: Rational) -> Printed:

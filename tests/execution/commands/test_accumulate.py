@@ -10,12 +10,19 @@ from torch import Tensor
 
 from gradcli.engine import evaluate_program
 from gradcli.execution.commands import accumulate as module
-from gradcli.report.report import Report, Verdict
+from gradcli.report.accumulate import AccumulateDetails
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 
 def accumulate(program: str, **settings: object) -> Report:
     return evaluate_program(program, Settings(command="accumulate", **settings))  # type: ignore[arg-type]
+
+
+def details(report: Report) -> AccumulateDetails:
+    assert isinstance(report.details, AccumulateDetails)
+    return report.details
 
 
 def loop(values: list[float], times: int, zero_grad: str | None, rate: float | None) -> list[list[Tensor | None]]:
@@ -38,36 +45,33 @@ def test_calls_are_those_of_a_training_loop(zero_grad: str | None, rate: float |
     settings = {"times": 5, "zero_grad": zero_grad, "learning_rate": rate, "values": {"x": 1.5, "y": -0.5}}
     report = accumulate("(x*y - 1)**2 + x", **settings)
     assert report.verdict is Verdict.MATCH
-    assert report.calls is not None
-    for call, grads in zip(report.calls, loop([1.5, -0.5], 5, zero_grad, rate), strict=True):
+    for call, grads in zip(details(report).calls, loop([1.5, -0.5], 5, zero_grad, rate), strict=True):
         torch.testing.assert_close([call["x"], call["y"]], grads, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(("zero_grad", "before"), [(None, 3.0), ("none", None), ("zeros", 0.0)])
 def test_what_grad_holds_before_the_second_call(zero_grad: str | None, before: float | None) -> None:
     report = accumulate("w1*w2", times=2, zero_grad=zero_grad)
-    assert report.accumulation is not None
-    found = report.accumulation.calls[1].leaves[0].before
+    found = details(report).accumulation.calls[1].leaves[0].before
     assert (None if found is None else found.item()) == before
 
 
 def test_an_earlier_call_is_not_changed_by_a_later_one() -> None:
     report = accumulate("(x*x).sum()", times=3, learning_rate=0.5, shapes={"x": (2,)})
-    assert report.accumulation is not None
-    assert [call.leaves[0].value.tolist() for call in report.accumulation.calls] == [[2, 2], [0, 0], [-2, -2]]
-    assert [call["x"].tolist() for call in report.calls or ()] == [[4, 4], [4, 4], [0, 0]]
+    assert [call.leaves[0].value.tolist() for call in details(report).accumulation.calls] == [[2, 2], [0, 0], [-2, -2]]
+    assert [call["x"].tolist() for call in details(report).calls] == [[4, 4], [4, 4], [0, 0]]
 
 
 def test_the_output_of_each_call_is_there_even_beside_a_leaf_of_that_name() -> None:
-    assert [call["output"].item() for call in accumulate("w*w", times=2).calls or ()] == [4, 4]
-    calls = accumulate("output*output", times=2).calls or ()
+    assert [call["output"].item() for call in details(accumulate("w*w", times=2)).calls] == [4, 4]
+    calls = details(accumulate("output*output", times=2)).calls
     assert [(call["output"].item(), call["output (2)"].item()) for call in calls] == [(4, 4), (8, 4)]
 
 
 def test_a_leaf_that_nothing_reaches_keeps_none_and_a_constant_is_left_out() -> None:
     report = accumulate("y = unused*2; w*c", times=2, constants=("c",))
-    assert [set(call) for call in report.calls or ()] == [{"unused", "w", "output"}] * 2
-    assert [call["unused"] for call in report.calls or ()] == [None, None]
+    assert [set(call) for call in details(report).calls] == [{"unused", "w", "output"}] * 2
+    assert [call["unused"] for call in details(report).calls] == [None, None]
     json.dumps(report.to_dict(), allow_nan=False)
 
 

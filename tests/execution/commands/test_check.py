@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 import gradcli
 from gradcli.engine import evaluate_program
-from gradcli.execution.forward import tracer
-from gradcli.execution.reference import kinks
-from gradcli.report.report import Report, Verdict
+from gradcli.report.check import CheckDetails
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 EVERYWHERE = {"grad_output": 1.0}
@@ -20,7 +20,7 @@ EVERYWHERE = {"grad_output": 1.0}
 
 @pytest.fixture(autouse=True)
 def _no_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcli.execution.formulas.formulas.sketch", lambda *_: None)
+    monkeypatch.setattr("gradcli.execution.formulas.formulas.gradients_request", lambda *_: None)
     monkeypatch.setattr("gradcli.execution.formulas.formulas.chain_rule", lambda *_: {})
 
 
@@ -43,9 +43,10 @@ def test_a_point_inside_the_domain_is_drawn(program: str, seed: int) -> None:
 
 def test_points_are_numbered_by_their_seeds_and_the_worst_is_shown() -> None:
     report = check("x**2", points=3, seed=5)
-    assert [point.seed for point in report.points or ()] == [5, 6, 7]
+    assert isinstance(report.details, CheckDetails)
+    assert [point.seed for point in report.details.points or ()] == [5, 6, 7]
     again = check("x**2", seed=6)
-    assert again.points is None
+    assert again.details == CheckDetails(points=None)
     assert not torch.equal(again["x"].value, report["x"].value)
 
 
@@ -55,53 +56,27 @@ def test_a_point_is_the_same_in_every_dtype() -> None:
     assert wide.verdict is low.verdict is Verdict.MATCH
 
 
-class Bent(torch.autograd.Function):
-    """The exponential with a gradient that is off by a factor."""
-
-    factor = 1.0
-
-    @staticmethod
-    def forward(context: Any, value: Tensor) -> Tensor:
-        context.save_for_backward(value.exp())
-        return value.exp()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        return gradient * context.saved_tensors[0] * Bent.factor
-
-
 @pytest.mark.parametrize("witnesses", [("symbolic",), ("finite-difference",), ("taylor",), None])
 @pytest.mark.parametrize("factor", [1.0005, -1.0, 0.0])
 def test_a_planted_error_is_autograds(
-    witnesses: tuple[str, ...] | None, factor: float, monkeypatch: pytest.MonkeyPatch
+    witnesses: tuple[str, ...] | None, factor: float, plant: Callable[..., None]
 ) -> None:
-    original = tracer.target_of
-    bent = lambda op, call: Bent.apply if op.name == "exp" else original(op, call)  # noqa: E731
-    for module in (tracer, kinks):
-        monkeypatch.setattr(module, "target_of", bent)
-    monkeypatch.setattr(Bent, "factor", factor)
+    plant("exp", torch.exp, lambda gradient, _, result: gradient * result * factor)
     report = check("exp(x)*y", **({} if witnesses is None else {"witnesses": witnesses}))
     assert report["x"].verdict is report.verdict is Verdict.MISMATCH
     assert report["y"].verdict is Verdict.MATCH
     assert report["x"].dissenter == "autograd"
 
 
-def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = tracer.target_of
-    monkeypatch.setattr(tracer, "target_of", lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call))
-    monkeypatch.setattr(
-        "gradcli.execution.forward.replay.target_of",
-        lambda op, call: torch.expm1 if op.name == "sinh" else original(op, call),
-    )
+def test_a_wrong_definition_is_the_symbolic_derivatives_dissent(plant: Callable[..., None]) -> None:
+    plant("sinh", torch.expm1)
     report = check("sinh(x)")
     assert report["x"].verdict is Verdict.MISMATCH
     assert report["x"].dissenter == "symbolic"
 
 
-def test_a_forward_that_is_not_what_its_gradient_says_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = tracer.target_of
-    doubled = lambda op, call: (lambda value: 2 * torch.sin(value)) if op.name == "sin" else original(op, call)  # noqa: E731
-    monkeypatch.setattr("gradcli.execution.forward.replay.target_of", doubled)
+def test_a_forward_that_is_not_what_its_gradient_says_is_no_pass(plant: Callable[..., None]) -> None:
+    plant("sin", lambda value: 2 * torch.sin(value), lambda gradient, value, _: gradient * torch.cos(value))
     report = check("sin(x)")
     assert report["x"].verdict is Verdict.UNDECIDED
     assert report["x"].dissenter == "finite-difference"

@@ -11,8 +11,10 @@ import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import InputError
-from gradcli.report.report import Report, Verdict
+from gradcli.report.eval import EvalDetails
+from gradcli.report.report import Report
 from gradcli.report.schema import report_schema
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 
@@ -39,10 +41,12 @@ def fired() -> list[str]:
 
 def test_hooks_are_shown_in_the_order_in_which_pytorch_fires_them() -> None:
     report = evaluate("y = w1*w2; y*w1", hooks=True)
+    assert isinstance(report.details, EvalDetails)
+    hooks = report.details.hooks or ()
     words = {"tensor hook": "tensor hook", "node pre-hook": "pre-hook", "node hook": "hook"}
-    order = [f"{words.get(call.hook, 'accumulated')} {call.of.rpartition(' ')[2]}" for call in report.hooks or ()]
+    order = [f"{words.get(call.hook, 'accumulated')} {call.of.rpartition(' ')[2]}" for call in hooks]
     assert order == fired()
-    given = {(call.hook, call.of): [float(gradient) for gradient in call.gradients] for call in report.hooks or ()}
+    given = {(call.hook, call.of): [float(gradient) for gradient in call.gradients] for call in hooks}
     assert given["node hook", "MulBackward0 of y"] == [6, 4]
     assert given["tensor hook", "w1"] == [12]
     jsonschema.validate(json.loads(json.dumps(report.to_dict(), allow_nan=False)), report_schema())

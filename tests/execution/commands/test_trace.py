@@ -14,9 +14,10 @@ from torch import Tensor
 from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.backward import Contribution
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
 from gradcli.report.schema import report_schema
+from gradcli.report.trace import Contribution, TraceDetails, TraceStep
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 X = [[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]]
@@ -38,9 +39,14 @@ def trace(program: str, **settings: Any) -> Report:
     return evaluate_program(program, Settings(command="trace", **settings))
 
 
+def steps(report: Report) -> tuple[TraceStep, ...]:
+    assert isinstance(report.details, TraceDetails)
+    return report.details.trace
+
+
 def contributions(report: Report) -> dict[str, list[Contribution]]:
     found: dict[str, list[Contribution]] = {}
-    for step in report.trace or ():
+    for step in steps(report):
         for operand in step.operands:
             found.setdefault(operand.name, []).append(operand)
     return found
@@ -60,7 +66,7 @@ def test_contributions_add_up_to_the_gradient_of_every_tensor(program: str) -> N
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_upstream_times_factor_summed_is_the_contribution(program: str) -> None:
-    for step in trace(program, values=PROGRAMS[program]).trace or ():
+    for step in steps(trace(program, values=PROGRAMS[program])):
         for operand in step.operands:
             if operand.factor is not None:
                 product = step.results[0].gradient * operand.factor
@@ -89,8 +95,8 @@ def test_contributions_are_what_pytorch_s_nodes_pass_on() -> None:
     a, b, c = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (X, B, 2.0))
     nodes = observed((torch.exp(a * b) / c).sum())
     report = trace("(exp(a * b) / c).sum()", values={"a": X, "b": B, "c": 2.0})
-    steps = [[operand.contribution for operand in step.operands] for step in report.trace or ()]
-    torch.testing.assert_close(steps, nodes, rtol=1e-14, atol=0)
+    found = [[operand.contribution for operand in step.operands] for step in steps(report)]
+    torch.testing.assert_close(found, nodes, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -117,18 +123,24 @@ def test_broadcast_axes_are_named() -> None:
     assert {name: part.summed_axes for name, (part,) in found.items() if part.summed_axes} == {"b": (0, 2), "A": (0,)}
 
 
+def test_batch_axes_of_a_matrix_product_with_a_sum_are_named() -> None:
+    shapes = {"C": (1, 2, 4), "A": (5, 2, 3), "B": (5, 3, 4)}
+    found = contributions(trace("baddbmm(C, A, B).sum()", shapes=shapes))
+    assert {name: part.summed_axes for name, (part,) in found.items() if part.summed_axes} == {"C": (0,)}
+
+
 def test_what_no_gradient_passes_is_no_step() -> None:
     report = trace("u = a*a; k = (a > 1)*c; a*k", constants=("c",))
-    assert [step.source for step in report.trace or ()] == ["a*k"]
-    assert [operand.name for step in report.trace or () for operand in step.operands] == ["a"]
+    assert [step.source for step in steps(report)] == ["a*k"]
+    assert [operand.name for step in steps(report) for operand in step.operands] == ["a"]
 
 
 def test_a_leaf_as_the_output_has_no_step() -> None:
-    assert trace("w").trace == ()
+    assert steps(trace("w")) == ()
 
 
 def test_without_verification_there_are_numbers_and_no_formulas() -> None:
-    (step,) = trace("a*c", verify=False).trace or ()
+    (step,) = steps(trace("a*c", verify=False))
     assert [(operand.local, operand.factor.item()) for operand in step.operands] == [(None, 3.0), (None, 2.0)]
 
 
@@ -136,19 +148,19 @@ def test_without_verification_there_are_numbers_and_no_formulas() -> None:
 @pytest.mark.parametrize("name", ["table", "plain", "markdown"])
 def test_every_layout_shows_every_node(program: str, name: str) -> None:
     report = trace(program, values=PROGRAMS[program])
-    text = FORMATS[name](report, Style(width=80))
-    assert all(f"{number}. " in text for number in range(1, len(report.trace or ()) + 1))
+    text = FORMATS[name].render(report, Style(width=80))
+    assert all(f"{number}. " in text for number in range(1, len(steps(report)) + 1))
     assert name == "markdown" or max(map(len, text.splitlines())) <= 80
     jsonschema.validate(json.loads(json.dumps(report.to_dict(), allow_nan=False)), report_schema())
 
 
 def test_the_sum_of_contributions_is_spelled_out() -> None:
-    text = FORMATS["plain"](trace("x=w1+w2; y=w2*w3; x+y"), Style(width=80))
+    text = FORMATS["plain"].render(trace("x=w1+w2; y=w2*w3; x+y"), Style(width=80))
     assert re.search(r"w2\s+y, x\s+5 \+ 1 = 6", text)
 
 
 def test_a_long_program_is_cut_and_says_so() -> None:
     program = "y = x\n" + "y = y*x\n" * 60 + "y"
-    text = FORMATS["plain"](trace(program, values={"x": 1.01}), Style(width=80))
+    text = FORMATS["plain"].render(trace(program, values={"x": 1.01}), Style(width=80))
     assert "32 more nodes left out" in text
     assert "60. " in text

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import gradcli
 from gradcli.errors import GradcliError
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 
 # Programs with the right gradient of some tensors, and the shapes of the leaves.
 RIGHT: list[tuple[str, dict[str, tuple[int, ...]], dict[str, str]]] = [

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance, compare
-from gradcli.report.report import Verdict
+from gradcli.execution.comparison.compare import compare
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 DOUBLE = Tolerance.of("float64")
 INF, NAN = math.inf, math.nan

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gradcli.engine import evaluate_program
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 UNDEFINED = Verdict.UNDEFINED
@@ -36,6 +37,10 @@ CASES: list[tuple[str, Any, Verdict, list[str]]] = [
     ("x = exp(w); x/(1 + x)", 1000.0, UNDEFINED, ["x = inf, 1 + x = inf", "not finite is 'exp(w)'"]),
     ("w**0.5 * 0", 0.0, UNDEFINED, ["'w**0.5' makes the first NaN", "clamp(w, min=1e-12)"]),
     ("acos(w) * 0", 1.0, UNDEFINED, ["0 * local derivative -inf", "clamp(w, -1 + 1e-7, 1 - 1e-7)"]),
+    ("w*1e300*1e300", 2.0, UNDEFINED, ["'w*1e300*1e300' is infinite here, for w*1e300 = 2e+300"]),
+    ("w*inf", 2.0, Verdict.MATCH, ["the derivative of 'w*inf' is infinite here"]),
+    ("sqrt(norm(w))", [0.0, 0.0], UNDEFINED, ["'norm(w)' makes the first NaN", "sqrt(sum(w**2) + 1e-12)"]),
+    ("tan(w) * inf", 0.0, UNDEFINED, ["make the argument safe before the op"]),
     ("sqrt(w)", 0.0, Verdict.MATCH, ["the derivative of 'sqrt(w)' is infinite here", "w + 1e-12"]),
 ]
 

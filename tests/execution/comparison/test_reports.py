@@ -2,8 +2,8 @@
 
 import torch
 
+from gradcli.derivation.formulas import Formula
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.formulas.formulas import Formula
 from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
 

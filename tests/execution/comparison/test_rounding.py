@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from gradcli.engine import evaluate_program
-from gradcli.execution.forward import tracer
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 
@@ -16,26 +16,10 @@ def run(program: str, **values: Any) -> Report:
     return evaluate_program(program, Settings(values=values, grad_output="ones"))
 
 
-class Off(torch.autograd.Function):
-    """The exponential with a gradient that is a little wrong."""
-
-    error = 0.0
-
-    @staticmethod
-    def forward(context: Any, value: Tensor) -> Tensor:
-        context.save_for_backward(value.exp())
-        return value.exp()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        return gradient * context.saved_tensors[0] * (1 + Off.error)
-
-
 @pytest.fixture
-def off(monkeypatch: pytest.MonkeyPatch) -> type[Off]:
-    original = tracer.target_of
-    monkeypatch.setattr(tracer, "target_of", lambda op, call: Off.apply if op.name == "exp" else original(op, call))
-    return Off
+def plant_wrong_exp(plant: Callable[..., None]) -> Callable[[float], None]:
+    """Make the gradient of the exponential a little wrong."""
+    return lambda error: plant("exp", torch.exp, lambda gradient, _, result: gradient * result * (1 + error))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +31,9 @@ def test_digits_that_cancellation_ate_are_no_mismatch(program: str) -> None:
 
 @pytest.mark.parametrize(("error", "verdict"), [(1e-12, Verdict.MATCH), (1e-7, Verdict.MISMATCH)])
 def test_a_wrong_gradient_is_more_than_noise(
-    error: float, verdict: Verdict, off: type[Off], monkeypatch: pytest.MonkeyPatch
+    error: float, verdict: Verdict, plant_wrong_exp: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(off, "error", error)
+    plant_wrong_exp(error)
     assert run("exp(x)*y", x=[1.0, 2.0], y=3.0).verdict is verdict
 
 
@@ -57,9 +41,9 @@ def test_a_wrong_gradient_is_more_than_noise(
     "program", ["where(y > 0, exp(x), y)", "masked_fill(exp(x), x > y, 0.5)", "exp(x)[argsort(x*y)]", "exp(x)*(x > y)"]
 )
 def test_a_wrong_gradient_beside_truth_values_and_integers(
-    program: str, off: type[Off], monkeypatch: pytest.MonkeyPatch
+    program: str, plant_wrong_exp: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr(off, "error", 1e-3)
+    plant_wrong_exp(1e-3)
     assert run(program, x=[0.5, 2.0], y=[1.0, 1.0]).verdict is Verdict.MISMATCH
 
 
@@ -76,8 +60,8 @@ def test_a_matrix_that_is_nearly_singular_decides_nothing(program: str, size: in
     assert report.verdict is Verdict.MATCH or "ill-conditioned" in (report["A"].note or "")
 
 
-def test_a_gradient_far_beyond_the_noise_is_wrong_at_any_point(off: type[Off], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(off, "error", 0.1)
+def test_a_gradient_far_beyond_the_noise_is_wrong_at_any_point(plant_wrong_exp: Callable[[float], None]) -> None:
+    plant_wrong_exp(0.1)
     report = evaluate_program("inv(A*exp(x)).sum()", Settings(values={"A": hilbert(8), "x": 0.0}))
     assert report["x"].verdict is Verdict.MISMATCH
 

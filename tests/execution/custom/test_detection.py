@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import gradcli
+from gradcli.report.custom import CustomDetails
 
 sys.path.insert(0, str(Path(__file__).parent))
 from functions import CAUSES, SPECS, Function, Spec, build, cases
@@ -27,7 +28,8 @@ UNNAMED = frozenset({"Swiglu-dropped", "Variance-dropped"})
 
 def words(function: Function, spec: Spec) -> tuple[str, str]:
     report = gradcli.check_function(function, shapes=spec.shapes)
-    notes = [item.note for item in (*report.tensors, *(report.checks or ())) if item.note]
+    assert isinstance(report.details, CustomDetails)
+    notes = [item.note for item in (*report.tensors, *(report.details.checks or ())) if item.note]
     return str(report.verdict), "\n".join(notes)
 
 

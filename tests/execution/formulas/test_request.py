@@ -1,4 +1,4 @@
-"""The tape as plain data: which reads are affine, what is named, and the chain rule's last step."""
+"""The tape as a request: which reads are affine, what is named, and the chain rule's last step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import time
 import pytest
 import torch
 
+from gradcli.derivation.formulas import AffineIndex, AffineRead, Definition, FormulaNode, FormulaRequest, Operand
 from gradcli.engine import evaluate_program, read
-from gradcli.execution.formulas.affine import Place, decode
-from gradcli.execution.formulas.request import LONGEST_NAME, MOST_NODES, chain_rule, sketch
+from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.chain_rule import LONGEST_NAME, chain_rule
+from gradcli.execution.formulas.request import MOST_NODES, gradients_request
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.reference.decomposition import Decomposition, decompose
@@ -25,35 +27,40 @@ def expansion_of(source: str, **shapes: tuple[int, ...]) -> Decomposition:
         return decompose(run_program(read(source, settings), settings, {}))
 
 
-def sketch_of(source: str, **shapes: tuple[int, ...]) -> dict[str, dict[str, object]]:
-    """Return a sketch's nodes by name."""
+def nodes_of(source: str, **shapes: tuple[int, ...]) -> dict[str, FormulaNode]:
+    """Return a request's nodes by name, after a journey to another process."""
     decomposition = expansion_of(source, **shapes)
-    drawn = sketch(decomposition, display_names(decomposition.trace), 1.0)
-    assert drawn is not None
-    assert json.loads(json.dumps(drawn)) == json.loads(json.dumps(drawn))
-    return {node["name"] or str(place): node for place, node in enumerate(drawn["nodes"])}
+    request = gradients_request(decomposition, display_names(decomposition.trace), 1.0)
+    assert request is not None
+    assert FormulaRequest.from_data(json.loads(json.dumps(request.to_data()))) == request
+    return {node.name or str(number): node for number, node in enumerate(request.nodes)}
+
+
+def definition_of(node: FormulaNode) -> Definition:
+    assert node.definition is not None
+    return node.definition
 
 
 def steps_of(source: str, **shapes: tuple[int, ...]) -> dict[str, str]:
     decomposition = expansion_of(source, **shapes)
     names = display_names(decomposition.trace)
-    return {names[traced]: text for traced, (text, _) in chain_rule(decomposition, names, 1.0).items()}
+    return {names[traced]: formula.text for traced, formula in chain_rule(decomposition, names, 1.0).items()}
 
 
 @pytest.mark.parametrize(
     ("moved", "places"),
     [
-        (X, (Place(0, 1, 0), Place(0, 1, 1), Place(0, 1, 2))),
-        (X.permute(2, 0, 1), (Place(0, 1, 1), Place(0, 1, 2), Place(0, 1, 0))),
-        (X[1, :, ::2], (Place(1), Place(0, 1, 0), Place(0, 2, 1))),
-        (X.flip(1), (Place(0, 1, 0), Place(2, -1, 1), Place(0, 1, 2))),
-        (X[:, None, 2], (Place(0, 1, 0), Place(2), Place(0, 1, 2))),
-        (X[0].expand(5, 3, 4), (Place(0), Place(0, 1, 1), Place(0, 1, 2))),
-        (X.diagonal(0, 0, 1), (Place(0, 1, 1), Place(0, 1, 1), Place(0, 1, 0))),
-        (X[1, 2, 3], (Place(1), Place(2), Place(3))),
+        (X, (AffineIndex(0, 1, 0), AffineIndex(0, 1, 1), AffineIndex(0, 1, 2))),
+        (X.permute(2, 0, 1), (AffineIndex(0, 1, 1), AffineIndex(0, 1, 2), AffineIndex(0, 1, 0))),
+        (X[1, :, ::2], (AffineIndex(1), AffineIndex(0, 1, 0), AffineIndex(0, 2, 1))),
+        (X.flip(1), (AffineIndex(0, 1, 0), AffineIndex(2, -1, 1), AffineIndex(0, 1, 2))),
+        (X[:, None, 2], (AffineIndex(0, 1, 0), AffineIndex(2), AffineIndex(0, 1, 2))),
+        (X[0].expand(5, 3, 4), (AffineIndex(0), AffineIndex(0, 1, 1), AffineIndex(0, 1, 2))),
+        (X.diagonal(0, 0, 1), (AffineIndex(0, 1, 1), AffineIndex(0, 1, 1), AffineIndex(0, 1, 0))),
+        (X[1, 2, 3], (AffineIndex(1), AffineIndex(2), AffineIndex(3))),
     ],
 )
-def test_affine_maps_are_decoded(moved: torch.Tensor, places: tuple[Place, ...]) -> None:
+def test_affine_maps_are_decoded(moved: torch.Tensor, places: tuple[AffineIndex, ...]) -> None:
     assert decode(moved.reshape(-1), tuple(moved.shape), (2, 3, 4)) == places
 
 
@@ -66,38 +73,68 @@ def test_other_maps_are_not(moved: torch.Tensor) -> None:
 
 
 def test_a_leaf_has_a_name_and_no_definition() -> None:
-    leaf = sketch_of("x*y", x=(2,), y=(2,))["x"]
-    assert leaf == {"shape": [2], "name": "x", "inputs": []}
+    assert nodes_of("x*y", x=(2,), y=(2,))["x"] == FormulaNode((2,), "x")
 
 
 def test_a_primitive_says_which_axes_its_labels_stand_for() -> None:
-    node = sketch_of("A + b", A=(2, 3), b=(2, 1))["A + b"]
-    assert node["operands"] == {"input": {"node": 0, "axes": [[0], [1]]}, "other": {"node": 1, "axes": [[0]]}}
+    definition = definition_of(nodes_of("A + b", A=(2, 3), b=(2, 1))["A + b"])
+    assert definition.operands == (Operand("input", 0, ((0,), (1,))), Operand("other", 1, ((0,),)))
+
+
+def test_a_primitive_is_differentiated_as_its_derivatives_are() -> None:
+    decomposition = expansion_of("A*b", A=(2, 3), b=(2, 1))
+    definition = definition_of(nodes_of("A*b", A=(2, 3), b=(2, 1))["A*b"])
+    assert definition.request == decomposition.nodes[decomposition.trace.output].edges[0].request
 
 
 def test_axes_that_are_summed_together_are_one_label() -> None:
-    node = sketch_of("sum(x, dim=(0, 2))", x=(2, 3, 4))["sum(x, dim=(0, 2))"]
-    assert node["operands"] == {"input": {"node": 0, "axes": [[1], [0, 2]]}}
-    assert node["result"] == [[0]]
+    definition = definition_of(nodes_of("sum(x, dim=(0, 2))", x=(2, 3, 4))["sum(x, dim=(0, 2))"])
+    assert definition.operands == (Operand("input", 0, ((1,), (0, 2))),)
+    assert definition.result == ((0,),)
 
 
 def test_a_view_reads_affinely_and_a_reshape_that_merges_axes_does_not() -> None:
-    assert sketch_of("x.T[1]", x=(2, 3))["x.T"]["read"] == {"node": 0, "places": [[0, 1, 1], [0, 1, 0]]}
-    assert "read" not in sketch_of("x.reshape(6)", x=(2, 3))["x.reshape(6)"]
+    read = nodes_of("x.T[1]", x=(2, 3))["x.T"].read
+    assert read == AffineRead(0, (AffineIndex(0, 1, 1), AffineIndex(0, 1, 0)))
+    assert nodes_of("x.reshape(6)", x=(2, 3))["x.reshape(6)"].read is None
 
 
-@pytest.mark.parametrize("source", ["amax(x, dim=1)", "max(x, dim=1).values", "x[tensor([1, 0])]"])
+@pytest.mark.parametrize(
+    ("source", "indices"),
+    [
+        ("split_with_sizes(x, [1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("unsafe_split_with_sizes(x, [1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("x.split([1, 2])[1]", [[1, 1, 0], [0, 1, 1]]),
+        ("linalg.diagonal(x, offset=1)", [[0, 1, 0], [1, 1, 0]]),
+        ("as_strided(x, (3, 2), (3, 1))", [[0, 1, 0], [0, 1, 1]]),
+    ],
+)
+def test_every_op_that_only_moves_data_may_read_affinely(source: str, indices: list[list[int]]) -> None:
+    assert nodes_of(source, x=(3, 3))[source].read == AffineRead(0, tuple(AffineIndex(*index) for index in indices))
+
+
+@pytest.mark.parametrize(
+    "source", ["amax(x, dim=1)", "max(x, dim=1).values", "x[tensor([1, 0])]", "masked_select(x, x > 0)"]
+)
 def test_what_the_data_chooses_is_no_affine_read(source: str) -> None:
-    nodes = sketch_of(source, x=(2, 3)).values()
-    assert any(node["inputs"] and "read" not in node and "formula" not in node for node in nodes)
+    nodes = nodes_of(source, x=(2, 3)).values()
+    assert any(node.inputs and node.read is None and node.definition is None for node in nodes)
+
+
+def test_a_detached_maximum_is_a_shift() -> None:
+    nodes = nodes_of("softmax(x, dim=0)", x=(3,)).values()
+    assert [node.is_shift for node in nodes].count(True) == 1
+    assert not any(node.is_shift for node in nodes_of("amax(x, dim=0)*x", x=(3,)).values())
 
 
 def test_an_implicit_definition_stays_closed() -> None:
-    assert "formula" not in sketch_of("inv(A)", A=(1, 1))["inv(A)"]
+    assert nodes_of("inv(A)", A=(1, 1))["inv(A)"].definition is None
 
 
 def test_comparisons_are_formulas() -> None:
-    assert sketch_of("where(x > 0, x, 2*x)", x=(2,))["x > 0"]["formula"] == "input > other"
+    definition = definition_of(nodes_of("where(x > 0, x, 2*x)", x=(2,))["x > 0"])
+    assert definition.request.formula == "input > other"
+    assert definition.request.wrt == ()
 
 
 def test_a_large_program_is_not_sketched_and_costs_little() -> None:
@@ -105,10 +142,10 @@ def test_a_large_program_is_not_sketched_and_costs_little() -> None:
     decomposition = expansion_of(source, x=(2,))
     names = display_names(decomposition.trace)
     started = time.perf_counter()
-    assert sketch(decomposition, names, 1.0) is None
+    assert gradients_request(decomposition, names, 1.0) is None
     steps = chain_rule(decomposition, names)
     assert time.perf_counter() - started < 0.5
-    assert max(len(text) for text, _ in steps.values()) < 4 * (2 * LONGEST_NAME + 20)
+    assert max(len(formula.text) for formula in steps.values()) < 4 * (2 * LONGEST_NAME + 20)
     assert len(decomposition.tape.nodes) > MOST_NODES
 
 

@@ -156,3 +156,9 @@ def test_no_pickle_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(InputError):
         make_leaves(["w"], Settings(values_file=tmp_path / "values.npz"), {})
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("device", ["toaster", "meta", "cuda:99", ""])
+def test_a_device_that_cannot_be_used_is_refused(device: str) -> None:
+    with pytest.raises(InputError, match=f"^--device: '{device}' cannot be used; PyTorch says: "):
+        make_leaves(["x"], Settings(device=device), {})

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
 
 from gradcli.engine import evaluate_program
-from gradcli.execution.forward import tracer
-from gradcli.execution.reference import kinks
-from gradcli.report.report import Report, Verdict
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 Values = dict[str, float | list[float]]
@@ -69,21 +65,8 @@ def test_a_kink_that_no_gradient_reaches_is_none() -> None:
 
 
 @pytest.mark.parametrize("factor", [2.0, -1.0])
-def test_a_choice_outside_is_a_mismatch(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Relu(torch.autograd.Function):
-        @staticmethod
-        def forward(_: Any, value: Tensor) -> Tensor:
-            return value.clamp_min(0) * 1.0
-
-        @staticmethod
-        def backward(_: Any, gradient: Tensor) -> Tensor:
-            return gradient * factor
-
-    def target_of(*_: object) -> Callable[[Tensor], Tensor]:
-        return Relu.apply
-
-    for module in (tracer, kinks):
-        monkeypatch.setattr(module, "target_of", target_of)
+def test_a_choice_outside_is_a_mismatch(factor: float, plant: Callable[..., None]) -> None:
+    plant("relu", lambda value: value.clamp_min(0) * 1.0, lambda gradient, *_: gradient * factor)
     assert run("relu(x)", x=0.0).verdict is Verdict.MISMATCH
 
 

@@ -11,11 +11,16 @@ import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import ExecutionError, GradcliError, InputError, LimitError
+from gradcli.limits import Limits
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.report import Report, Verdict
+from gradcli.report.double_backward import DoubleBackwardDetails
+from gradcli.report.hessian import HessianDetails
+from gradcli.report.jvp import JvpDetails
+from gradcli.report.report import Report
 from gradcli.report.schema import report_schema
-from gradcli.settings import Limits, Settings
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 # PyTorch warns of what is deprecated in it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -68,8 +73,8 @@ def test_verdicts(command: str, program: str, settings: dict[str, Any], verdict:
 def test_forward_mode_of_a_complex_leaf_is_the_real_part_of_the_product() -> None:
     found = report("jvp", "abs(x)**2", values={"x": 2 + 3j}, tangents={"x": 1 + 1j})
     assert found.verdict is Verdict.MATCH
-    assert found.jvp is not None
-    assert float(found.jvp.value) == pytest.approx(2 * (2 * 1 + 3 * 1))  # d(a² + b²) = 2a da + 2b db
+    assert isinstance(found.details, JvpDetails)
+    assert float(found.details.jvp.value) == pytest.approx(2 * (2 * 1 + 3 * 1))  # d(a² + b²) = 2a da + 2b db
 
 
 @pytest.mark.parametrize("command", ["jacobian", "hessian", "double-backward"])
@@ -91,23 +96,23 @@ def test_a_wrong_forward_mode_is_a_mismatch() -> None:
 def test_a_wrong_block_of_pytorchs_is_a_mismatch_and_the_hessian_is_not_symmetric() -> None:
     found = report("hessian", "F.layer_norm(x, (2,), w)[0]", values={"x": [1.0, 2.0], "w": [1.0, 1.0]})
     assert (found["x"].verdict, found["w"].verdict) == ("match", "mismatch")
-    assert found.symmetry is not None
-    assert not found.symmetry.symmetric
+    assert isinstance(found.details, HessianDetails)
+    assert not found.details.symmetry.symmetric
 
 
 def test_where_forward_mode_is_missing_reverse_mode_runs_twice_and_it_is_said() -> None:
     found = report(
         "hessian", "F.grid_sample(x, g).sum()", shapes={"x": (1, 1, 2, 2), "g": (1, 1, 1, 2)}, init="uniform"
     )
-    assert found.method is not None
-    assert "forward AD" in found.method
+    assert isinstance(found.details, HessianDetails)
+    assert "forward AD" in found.details.method
     assert found.verdict == "match"
 
 
 def test_a_second_derivative_that_pytorch_lacks_is_undecided() -> None:
     found = report("double-backward", "F.pdist(x).sum()", shapes={"x": (3, 2)}, init="randn")
-    assert found.lifecycle is not None
-    second = found.lifecycle.with_create_graph.second["x"]
+    assert isinstance(found.details, DoubleBackwardDetails)
+    second = found.details.lifecycle.with_create_graph.second["x"]
     assert (second.verdict, second.gradient) == ("undecided", None)
     assert "not implemented" in (second.note or "")
 
@@ -171,7 +176,7 @@ def test_a_report_is_valid_and_shown_in_every_layout(command: str) -> None:
     jsonschema.validate(data, report_schema())
     for name in ("table", "plain", "markdown"):
         for width in (80, 120):
-            text = FORMATS[name](found, Style(width=width, colour=False, unicode=True))
+            text = FORMATS[name].render(found, Style(width=width, colour=False, unicode=True))
             for word in words:
                 assert word in text.replace("\\", ""), (name, width, word)
             if name != "markdown":
@@ -191,8 +196,8 @@ def test_the_parts_of_the_json() -> None:
 
 def test_the_second_derivative_is_of_the_weighted_output() -> None:
     found = report("double-backward", "x**3", values={"x": [1.0, 2.0]}, grad_output=[10.0, 1.0])
-    assert found.lifecycle is not None
-    second = found.lifecycle.with_create_graph.second["x"]
+    assert isinstance(found.details, DoubleBackwardDetails)
+    second = found.details.lifecycle.with_create_graph.second["x"]
     torch.testing.assert_close(second.gradient, torch.tensor([60.0, 12.0], dtype=torch.float64))
     assert second.symbolic is not None
     torch.testing.assert_close(second.symbolic.value, torch.tensor([60.0, 12.0], dtype=torch.float64))

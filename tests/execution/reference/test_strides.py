@@ -11,7 +11,7 @@ from gradcli.execution.forward.tracer import run
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.strides import rearranged
 from gradcli.language.parser import parse
-from gradcli.settings import Limits
+from gradcli.limits import Limits
 
 Move = Callable[[Tensor], Tensor]
 

@@ -7,20 +7,15 @@ from fractions import Fraction
 import mpmath
 import pytest
 
+from gradcli.derivation.messages import Arbitration
 from gradcli.symbolic.derive.high_precision import arbitrate
 
 X, Y = Fraction(0.3), Fraction(-1.75)
 
 
-def request(formula: str, wrt: str, points: list[dict[str, Fraction]], cotangents: list[Fraction]) -> dict[str, object]:
-    texts = [{name: str(value) for name, value in point.items()} for point in points]
-    return {
-        "formula": formula,
-        "numbers": [["scale", 3.0]],
-        "wrt": wrt,
-        "points": texts,
-        "cotangents": [str(value) for value in cotangents],
-    }
+def request(formula: str, wrt: str, points: list[dict[str, Fraction]], cotangents: list[Fraction]) -> Arbitration:
+    texts = tuple(tuple((name, str(value)) for name, value in point.items()) for point in points)
+    return Arbitration(formula, (("scale", 3.0),), wrt, texts, tuple(str(value) for value in cotangents))
 
 
 @pytest.mark.parametrize(
@@ -37,13 +32,13 @@ def test_fifty_digits(formula: str, wrt: str, derivative: object) -> None:
         x, y = (mpmath.mpf(value.numerator) / value.denominator for value in (X, Y))
         right = 2 * derivative(x, y)  # type: ignore[operator]
         names = {"x": X} if "y" not in formula else {"x": X, "y": Y}
-        found = arbitrate(request(formula, wrt, [names], [Fraction(2)]))["value"]
+        found = arbitrate(request(formula, wrt, [names], [Fraction(2)]))
         assert abs(mpmath.mpf(found) - right) <= mpmath.mpf(10) ** -45 * abs(right)
 
 
 def test_the_terms_of_an_operand_that_is_broadcast_add_up() -> None:
     points = [{"x": Fraction(k), "y": Y} for k in (1, 2, 3)]
-    found = arbitrate(request("x**2*y", "y", points, [Fraction(1), Fraction(10), Fraction(100)]))["value"]
+    found = arbitrate(request("x**2*y", "y", points, [Fraction(1), Fraction(10), Fraction(100)]))
     assert Fraction(found) == 1 + 40 + 900
 
 

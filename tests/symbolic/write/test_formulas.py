@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from running import RANDOM, Run
 
-from gradcli.execution.formulas.request import chain_rule
+from gradcli.derivation.formulas import formulas_to_data
+from gradcli.execution.formulas.chain_rule import chain_rule
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
 from gradcli.symbolic.write.formulas import formulas
@@ -147,30 +149,34 @@ def test_where_nothing_leads_to_the_leaves_the_last_step_is_shown() -> None:
     assert found["x"] == "A.T @ grad(y)"
     assert "y" not in found
     steps = chain_rule(run.decomposition, run.names)
-    assert {run.names[traced]: text for traced, (text, _) in steps.items()}["y"] == "vjp(z, grad(z))"
+    assert {run.names[traced]: formula.text for traced, formula in steps.items()}["y"] == "vjp(z, grad(z))"
     assert run.wrong(found) == []
 
 
 def test_latex_is_written_beside_the_text() -> None:
     run = Run("sum(w_1*exp(A @ x)/2) | A=2x3 x=3 w_1=2")
-    found = formulas(run.sketch or {}, 60.0)
-    assert found["w_1"]["latex"] == r"\frac{\exp\left(A x\right)}{2}"
+    assert run.request is not None
+    found = formulas(replace(run.request, seconds=60.0))
+    assert found["w_1"].latex == r"\frac{\exp\left(A x\right)}{2}"
     assert (
-        found["A"]["latex"]
-        == r"\frac{w_{1}\mathrm{[:,\ None]} \cdot x \cdot \exp\left(A x\right)\mathrm{[:,\ None]}}{2}"
+        found["A"].latex == r"\frac{w_{1}\mathrm{[:,\ None]} \cdot x \cdot \exp\left(A x\right)\mathrm{[:,\ None]}}{2}"
     )
 
 
 def test_the_same_formulas_in_every_process() -> None:
-    sketches = [Run(example, RANDOM).sketch for example in PROGRAMS[::8]]
+    requests = [run.request for run in (Run(example, RANDOM) for example in PROGRAMS[::8]) if run.request is not None]
+    requests = [replace(request, seconds=60.0) for request in requests]
+    assert len(requests) == len(PROGRAMS[::8])
     code = (
-        "import json, sys; from gradcli.symbolic.write.formulas import formulas;"
-        "json.dump([formulas(sketch, 60.0) for sketch in json.load(sys.stdin)], sys.stdout)"
+        "import json, sys; from gradcli.derivation.formulas import FormulaRequest, formulas_to_data;"
+        "from gradcli.symbolic.write.formulas import formulas;"
+        "requests = [FormulaRequest.from_data(data) for data in json.load(sys.stdin)];"
+        "json.dump([formulas_to_data(formulas(request)) for request in requests], sys.stdout)"
     )
     answers = {
         subprocess.run(
             [sys.executable, "-c", code],
-            input=json.dumps(sketches),
+            input=json.dumps([request.to_data() for request in requests]),
             env=os.environ | {"PYTHONHASHSEED": seed},
             capture_output=True,
             check=True,
@@ -179,16 +185,16 @@ def test_the_same_formulas_in_every_process() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(answers) == 1
-    assert answers == {json.dumps([formulas(json.loads(json.dumps(sketch)), 60.0) for sketch in sketches])}
+    assert answers == {json.dumps([formulas_to_data(formulas(request)) for request in requests])}
 
 
 def test_the_time_for_formulas_is_kept_to() -> None:
-    sketch = Run("F.cosine_similarity(tanh(x @ w), y, dim=1) | x=2x3 w=3x3 y=2x3").sketch
-    assert sketch is not None
+    request = Run("F.cosine_similarity(tanh(x @ w), y, dim=1) | x=2x3 w=3x3 y=2x3").request
+    assert request is not None
     started = time.perf_counter()
-    found = formulas(sketch, 0.05)
+    found = formulas(replace(request, seconds=0.05))
     assert time.perf_counter() - started < 1.0
-    assert len(found) < len(sketch["wanted"])
+    assert len(found) < len(request.wanted)
     assert Run("x*x").formulas() == {"x": "2*x", "x*x": "1"}
 
 

@@ -17,26 +17,27 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.targets.frames import is_own
+from gradcli.language.operator_table import METHODS
+from gradcli.ops.record import Op
+from gradcli.ops.signature import parse_signature
+from gradcli.ops.table import find
+from gradcli.tolerance import is_close
 
-CLOSE = 1e-9
 MOST_REPAIRS = 80
-TRANSPOSES = frozenset({"t", "T", "mT", "transpose", "adjoint", "H", "mH"})
-PRODUCTS = frozenset({"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "dot", "mv"})
-REDUCTIONS = frozenset(
-    {"sum", "mean", "amax", "amin", "max", "min", "prod", "softmax", "log_softmax", "logsumexp", "cumsum", "norm"}
-    | {"flip", "roll", "unsqueeze", "squeeze", "var", "std"}
-)
+# What PyTorch calls the axes that an op works along.
+AXES = ("dim", "dims")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that backward makes: its number, name, arguments, and the line of the user's code."""
+    """One call that backward makes: its number, name, arguments, the line of the user's code, and what it does."""
 
     number: int
     name: str
     args: tuple[Any, ...]
     keywords: dict[str, Any]
     line: str
+    transposes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,12 @@ class Watch(TorchFunctionMode):
         name = resolve_name(func) or "?"
         short = name.split(".")[-2] if name.endswith("__get__") else name.rpartition(".")[2]
         number, keywords = len(self.calls), dict(kwargs or {})
-        self.calls.append(Call(number, short, tuple(args), keywords, _line()))
+        line = _line()
+        result = self._run(func, number, args, keywords)
+        self.calls.append(Call(number, short, tuple(args), keywords, line, _is_transpose(args, result)))
+        return result
+
+    def _run(self, func: Any, number: int, args: Any, keywords: dict[str, Any]) -> Any:
         if self.repair is None or self.repair.number != number:
             return func(*args, **keywords)
         if self.repair.skip:
@@ -98,9 +104,16 @@ def _returned(trial: Trial, place: int, watch: Watch) -> Tensor | None:
 
 
 def _is_right(found: Tensor, right: Tensor) -> bool:
-    if found.shape != right.shape:
+    return found.shape == right.shape and is_close(found, right)
+
+
+def _is_transpose(args: Any, result: Any) -> bool:
+    """Tell whether a call gives its first operand with the axes in another order."""
+    first = args[0] if args else None
+    if not isinstance(first, Tensor) or not isinstance(result, Tensor) or first.data_ptr() != result.data_ptr():
         return False
-    return bool(((found - right).abs() <= CLOSE * right.abs().max()).all())
+    before, after = (list(zip(tensor.shape, tensor.stride(), strict=True)) for tensor in (first, result))
+    return before != after and sorted(before) == sorted(after)
 
 
 def _repairs(call: Call) -> Iterator[Repair]:
@@ -108,41 +121,59 @@ def _repairs(call: Call) -> Iterator[Repair]:
     first = call.args[0] if call.args else None
     if not isinstance(first, Tensor):
         return
-    if call.name in REDUCTIONS:
-        yield from _axes(call, first)
-    if call.name in TRANSPOSES:
+    if call.transposes:
         yield Repair(call.number, (), {}, f"without the transpose it is right{call.line}", skip=True)
-    if call.name in PRODUCTS and len(call.args) > 1 and isinstance(call.args[1], Tensor):
-        yield from _products(call)
+    yield from _along_other_axes(call, first)
+    yield from _other_products(call)
 
 
-def _axes(call: Call, first: Tensor) -> Iterator[Repair]:
-    """Yield a reduction along each other axis."""
-    given = call.keywords.get("dim", call.keywords.get("axis", call.args[1] if len(call.args) > 1 else None))
-    for axis in range(first.ndim):
-        used = [given] if isinstance(given, int) else list(given or [])
-        if isinstance(given, bool) or [axis] == [place % first.ndim for place in used if isinstance(place, int)]:
-            continue
-        keywords = {name: value for name, value in call.keywords.items() if name not in {"dim", "axis"}} | {"dim": axis}
-        words = f"along the wrong axis: with dim={axis} in {call.name} it is right{call.line}"
-        yield Repair(call.number, (first, *call.args[2:]), keywords, words)
+def _records(name: str) -> tuple[Op, ...]:
+    """Return what the op table holds about a function of PyTorch, or about the operator that a method stands for."""
+    written = METHODS.get(name)
+    op = find(written[0].function if written else name)
+    return () if op is None else (op, *op.overloads)
 
 
-def _products(call: Call) -> Iterator[Repair]:
-    left, right = call.args[:2]
-    changes: list[tuple[tuple[Tensor, Tensor], str]] = [
-        ((right, left), "with the operands of the matrix product exchanged"),
-        (
-            (left.mT, right) if left.ndim > 1 else (left, right),
-            "with the first operand of the matrix product transposed",
-        ),
-        (
-            (left, right.mT) if right.ndim > 1 else (left, right),
-            "with the second operand of the matrix product transposed",
-        ),
-    ]
-    for operands, words in changes:
-        yield Repair(call.number, operands, call.keywords, f"{words} it is right{call.line}")
+def _along_other_axes(call: Call, first: Tensor) -> Iterator[Repair]:
+    """Yield a call that works along an axis with each other one."""
+    signatures = [_parameters(record) for record in _records(call.name)]
+    names, axis = next(((names, axis) for names in signatures for axis in AXES if axis in names), ((), ""))
+    if not axis or len(call.args) > len(names):
+        return
+    bound = dict(zip(names, call.args, strict=False)) | call.keywords
+    given = bound.get(axis, bound.get("axis"))
+    used = [given] if isinstance(given, int) else list(given or [])
+    if isinstance(given, bool) or not all(isinstance(number, int) for number in used):
+        return
+    rest = {name: value for name, value in bound.items() if name not in {names[0], axis, "axis"}}
+    for other in range(first.ndim):
+        if [other] != [number % first.ndim for number in used]:
+            words = f"along the wrong axis: with {axis}={other} in {call.name} it is right{call.line}"
+            yield Repair(call.number, (first,), rest | {axis: other if axis == "dim" else (other,)}, words)
+
+
+def _other_products(call: Call) -> Iterator[Repair]:
+    """Yield a matrix product with its operands exchanged, and with each of them transposed."""
+    record = next((record for record in _records(call.name) if record.product), None)
+    positions = [_parameters(record).index(name) for name in record.product or ()] if record else []
+    operands = [call.args[position] for position in positions if position < len(call.args)]
+    if len(operands) != 2 or not all(isinstance(operand, Tensor) for operand in operands):  # noqa: PLR2004 (a pair)
+        return
+    for changed, words in _changed_operands(*operands):
+        args = dict(enumerate(call.args)) | dict(zip(positions, changed, strict=True))
+        yield Repair(call.number, tuple(args.values()), call.keywords, f"{words} it is right{call.line}")
+
+
+def _parameters(record: Op) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in parse_signature(record.signature))
+
+
+def _changed_operands(left: Tensor, right: Tensor) -> Iterator[tuple[tuple[Tensor, Tensor], str]]:
+    yield (right, left), "with the operands of the matrix product exchanged"
+    if left.ndim > 1:
+        yield (left.mT, right), "with the first operand of the matrix product transposed"
+    if right.ndim > 1:
+        yield (left, right.mT), "with the second operand of the matrix product transposed"
 
 
 def _line() -> str:

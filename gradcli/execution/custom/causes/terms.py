@@ -12,17 +12,17 @@ from itertools import combinations_with_replacement, islice
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.custom.reference import SUBJECT, WHO, Side
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate, contribution
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node
+from gradcli.tolerance import CLOSENESS, is_close
 
 # What is larger is not taken apart.
 MOST_NODES, MOST_PATHS, MOST_ENTRIES, MOST_FACTORS = 120, 128, 4096, 12
-CLOSE = 1e-9
 # A product fits by chance where there are fewer entries than this.
 FEWEST_ENTRIES = 3
 
@@ -63,8 +63,8 @@ def _terms(name: str, side: Side) -> Named:
     leaf, start = decomposition.nodes[side.leaf(name)], decomposition.nodes[side.recording.trace.output]
     texts = _texts(decomposition)
     with double_precision(), torch.no_grad():
-        found = dict(_edges(decomposition, leaf, _adjoints(side), texts))
-        paths = _paths(start, leaf, double(side.cotangent).reshape(start.tensor.shape))
+        found = dict(_edges(side, leaf, _adjoints(side), texts))
+        paths = _paths(side.derivations, start, leaf, double(side.cotangent).reshape(start.tensor.shape))
         for steps, part in islice(paths, MOST_PATHS):
             words = "through " + " and ".join(dict.fromkeys(texts[node] for node in steps))
             if _tells(part) and not _is_known(part, found):
@@ -79,14 +79,14 @@ def _adjoints(side: Side) -> Adjoints:
     adjoints = Adjoints()
     start = decomposition.nodes[side.recording.trace.output]
     adjoints.add(start, double(side.cotangent).reshape(start.tensor.shape))
-    accumulate(decomposition.tape.nodes, adjoints, DERIVATIONS.known)
+    accumulate(decomposition.tape.nodes, adjoints, side.derivations.known)
     return adjoints
 
 
 def _texts(decomposition: Decomposition) -> dict[Node, str]:
     """Return what each node is called: the call that made it, and the op inside its definition if it has several."""
     found: dict[Node, str] = {}
-    for group in decomposition.groups:
+    for group in decomposition.calls:
         text = f"'{group.call.outputs[0].text}'"
         for node in group.nodes:
             inner = isinstance(node.origin, tuple) and len(group.nodes) > 1
@@ -94,12 +94,12 @@ def _texts(decomposition: Decomposition) -> dict[Node, str]:
     return found
 
 
-def _contributions(node: Node, upstream: Tensor) -> dict[Node, Tensor]:
+def _contributions(derivations: Derivations, node: Node, upstream: Tensor) -> dict[Node, Tensor]:
     """Return what a node passes on to each of its operands: `x * x` reads one operand twice."""
     found: dict[Node, Tensor] = {}
     for edge in node.edges:
         try:
-            part = contribution(edge, upstream, DERIVATIONS.known)
+            part = contribution(edge, upstream, derivations.known)
         except UndecidedError:
             continue
         if part is not None:
@@ -107,16 +107,15 @@ def _contributions(node: Node, upstream: Tensor) -> dict[Node, Tensor]:
     return found
 
 
-def _edges(
-    decomposition: Decomposition, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]
-) -> Iterator[tuple[str, Tensor]]:
+def _edges(side: Side, leaf: Node, adjoints: Adjoints, texts: Mapping[Node, str]) -> Iterator[tuple[str, Tensor]]:
     """Yield what passes from each node to each of its operands, and on to a leaf."""
-    nodes, known = decomposition.tape.nodes, dict[str, Tensor]()
+    assert side.decomposition is not None  # noqa: S101 (the caller asks)
+    nodes, known = side.decomposition.tape.nodes, dict[str, Tensor]()
     for node in [node for node in nodes if node in adjoints.values and node in texts]:
-        for source, begun in _contributions(node, adjoints.values[node]).items():
+        for source, begun in _contributions(side.derivations, node, adjoints.values[node]).items():
             local = Adjoints()
             local.add(source, begun)
-            accumulate(nodes, local, DERIVATIONS.known)
+            accumulate(nodes, local, side.derivations.known)
             part = local.values.get(leaf)
             if part is not None and _tells(part) and not _is_known(part, known):
                 words = f"through {texts[node]}"
@@ -124,13 +123,13 @@ def _edges(
     yield from known.items()
 
 
-def _paths(node: Node, leaf: Node, upstream: Tensor) -> Iterator[tuple[list[Node], Tensor]]:
+def _paths(derivations: Derivations, node: Node, leaf: Node, upstream: Tensor) -> Iterator[tuple[list[Node], Tensor]]:
     """Yield every path from a node to a leaf, as nodes from the leaf's side, and what it contributes."""
     if node is leaf:
         yield [], upstream
         return
-    for source, part in _contributions(node, upstream).items():
-        for steps, found in _paths(source, leaf, part):
+    for source, part in _contributions(derivations, node, upstream).items():
+        for steps, found in _paths(derivations, source, leaf, part):
             yield [*steps, node], found
 
 
@@ -140,11 +139,7 @@ def _tells(part: Tensor) -> bool:
 
 def _is_known(part: Tensor, found: Mapping[str, Tensor]) -> bool:
     """Return whether a part has a name already: along a chain of ops it is the same at every edge."""
-    return any(_close(part, other) for other in found.values() if other.shape == part.shape)
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    return bool(((one - other).abs() <= CLOSE * other.abs().max()).all())
+    return any(is_close(part, other) for other in found.values() if other.shape == part.shape)
 
 
 def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
@@ -166,7 +161,7 @@ def missing_product(name: str, gradient: Tensor, side: Side) -> str | None:
                 times = _multiple(lacking, (one * other).expand(right.shape))
                 if times is not None:
                     text = " * ".join(
-                        part for part in (f"{times:.6g}" if abs(times - 1) > CLOSE else "", words, more) if part
+                        part for part in (f"{times:.6g}" if abs(times - 1) > CLOSENESS else "", words, more) if part
                     )
                     return f"the term {text} is missing"
     return None
@@ -217,4 +212,4 @@ def _multiple(lacking: Tensor, product: Tensor) -> float | None:
     if not square:
         return None
     times = float((lacking * product).sum()) / square
-    return times if times and _close(times * product, lacking) else None
+    return times if times and is_close(times * product, lacking) else None

@@ -13,12 +13,12 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
+from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
-from gradcli.report.report import Check, Verdict
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import is_close
 
-# How far two runs may be apart whose results are the same but for rounding, relative to the largest entry.
-LINEAR = 1e-9
 SUMMED = Note(NoteKind.SHAPE, "PyTorch's engine sums it here, and a call of backward by hand does not")
 
 
@@ -165,10 +165,11 @@ def _rolled(tensor: Tensor) -> Tensor:
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
+    """Return whether the results of two runs are the same but for rounding."""
     if not other.numel():
         return True
     scale = max(float(one.abs().max()), float(other.abs().max()))
-    return bool(((one - other).abs() <= LINEAR * scale).all()) or not math.isfinite(scale)
+    return is_close(one, other, scale=scale) or not math.isfinite(scale)
 
 
 def needs_input_grad(trial: Trial) -> Check:

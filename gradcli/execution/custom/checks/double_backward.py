@@ -13,8 +13,9 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.function.subject import refusals
 from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
 from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
-from gradcli.report.report import Check, Verdict
+from gradcli.report.verdict import Verdict
 
 NAME = "double backward"
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.

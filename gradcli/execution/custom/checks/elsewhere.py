@@ -22,9 +22,10 @@ from gradcli.execution.custom.function.sampling import (
 from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.custom.function.trial import Trial, apply
 from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
-from gradcli.inputs.shapes import show_shape
+from gradcli.phrases import show_shape
+from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
-from gradcli.report.report import Check, Verdict
+from gradcli.report.verdict import Verdict
 
 POINTS = 2
 CLUES = Clues(WHO, SUBJECT)

@@ -13,8 +13,9 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.function.subject import joined, refusals
 from gradcli.execution.custom.function.trial import Trial, pulled_back
+from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Check, Verdict
+from gradcli.report.verdict import Verdict
 
 BATCH = 3
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.forward.tracer import TracedTensor, run
-from gradcli.inputs.names import suggest
 from gradcli.language.program import Program
-from gradcli.settings import Limits
+from gradcli.limits import Limits
+from gradcli.phrases import did_you_mean
 
 # What a backward calls the upstream gradient, unless forward has a tensor of that name.
 UPSTREAM = ("g", "grad_output")
@@ -29,9 +29,8 @@ def inline_function(
     leaves = [leaf.name for leaf in forward.leaves]
     for name in backwards:
         if name not in leaves:
-            near = suggest(name, leaves)
-            hint = f"did you mean '{near}'?" if near else f"forward reads {', '.join(leaves)}"
-            raise InputError(f"--backward: '{name}' is no input of forward", hint=hint)
+            hint = did_you_mean(name, leaves, f"forward reads {', '.join(leaves)}")
+            raise InputError(f"'{name}' is not an input of forward", option="--backward", hint=hint)
 
     class Custom(torch.autograd.Function):
         @staticmethod
@@ -62,11 +61,10 @@ def _known(forward: Program, inputs: Mapping[str, Tensor], upstream: Tensor, lim
 def _gradient(program: Program, known: Mapping[str, Tensor], like: Tensor, limits: Limits) -> Tensor:
     for leaf in program.leaves:
         if leaf.name not in known:
-            near = suggest(leaf.name, known)
             listed = ", ".join(name for name in known if name not in UPSTREAM)
-            hint = f"did you mean '{near}'?" if near else f"it may use {listed}, and g for the upstream gradient"
-            message = f"--backward: forward has no tensor '{leaf.name}'"
-            raise InputError(message, span=leaf.span, source=program.source, hint=hint)
+            hint = did_you_mean(leaf.name, known, f"it may use {listed}, and g for the upstream gradient")
+            message = f"forward has no tensor '{leaf.name}'"
+            raise InputError(message, option="--backward", span=leaf.span, source=program.source, hint=hint)
     output = run(program, {leaf.name: known[leaf.name] for leaf in program.leaves}, limits).output
     if isinstance(output, TracedTensor):
         return output.tensor

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.recorder import Recording
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 # The function that backward should be the derivative of, recorded at a point.
 ReferenceFunction = Callable[[Values, Sequence[int]], Recording]
@@ -88,7 +89,8 @@ class Trial:
     """A Function, its reference, and the point and upstream gradient at which they are compared.
 
     `point` has a detached tensor for each input, which requires grad where a gradient is wanted. `cotangent` is that
-    of the report, `probe` a random one: a backward that ignores its upstream gradient is right for ones.
+    of the report, `probe` a random one: a backward that ignores its upstream gradient is right for ones. `derivations`
+    is what the reference's derivatives are asked of.
     """
 
     subject: Subject
@@ -98,6 +100,7 @@ class Trial:
     places: Sequence[int]
     cotangent: Tensor
     probe: Tensor
+    derivations: Derivations
 
     @property
     def wanted(self) -> list[str]:
@@ -107,7 +110,7 @@ class Trial:
     @property
     def tolerance(self) -> Tolerance:
         """Return how far two gradients may be apart."""
-        return Tolerance.of(self.settings.dtype, self.settings.rtol, self.settings.atol)
+        return self.settings.tolerance
 
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""

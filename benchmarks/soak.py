@@ -1,0 +1,195 @@
+"""Right programs, checked while everything around them goes wrong: no verdict may be wrong, and no check may hang.
+
+python benchmarks/soak.py                 300 checks in one thread, then 300 in two
+python benchmarks/soak.py --checks 5000   more of them
+python benchmarks/soak.py --seed 7        other ones
+
+Each check may meet a time limit of a few milliseconds, a Ctrl-C at a random moment, or the sudden death of the sympy
+process. One that is cut short like this has no verdict, or is undecided; every other one must be a match, and after the
+faults all programs must match. Ctrl-C and time limits meet the main thread alone: with two, the other one's checks only
+meet the deaths. Prints what the checks came to, wrong verdicts, the longest check, and how much memory this process and
+the sympy process have gained since a fifth of the checks were done. Exits 1 where a verdict was wrong or a check hung.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+import gradcli
+from gradcli.engine import shared_derivations
+
+# Functions that are smooth at the point of every program, and that PyTorch differentiates correctly.
+INNER = ("sin", "cos", "tanh", "exp", "erf", "atan", "sinh", "asinh", "sigmoid", "expm1")
+OUTER = ("log1p", "sqrt", "exp", "tanh", "atan", "cosh")
+POINT = {"x": 0.7, "y": 1.3}
+# How often each fault comes, of a hundred checks.
+FAULTS = {"none": 50, "time limit": 20, "interrupt": 20, "death": 10}
+SHORTEST, LONGEST = 0.001, 0.2  # seconds until a fault
+HANG = 120.0  # seconds
+
+
+@dataclass
+class Soak:
+    """What the checks came to."""
+
+    random: random.Random
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+
+    def program(self) -> str:
+        """Return a program whose gradients are right, and whose derivatives may be new."""
+        inner, outer = self.random.choice(INNER), self.random.choice(OUTER)
+        factor = self.random.randint(2, 40)
+        return f"{outer}({inner}(x)/{factor} + 1) * {self.random.choice(INNER)}(y*{self.random.randint(1, 9)}/9)"
+
+    def delay(self) -> float:
+        """Return when a fault comes."""
+        return self.random.uniform(SHORTEST, LONGEST)
+
+    def check(self, program: str, fault: str, limit: float = 60.0) -> None:
+        """Check a program; `fault` may excuse it from a verdict."""
+        started = time.monotonic()
+        verdict = _verdict(program, limit)
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        excused = fault != "none" and verdict in {"undecided", "interrupted"}
+        self.outcomes[f"{verdict} ({fault})"] += 1
+        if verdict != "match" and not excused:
+            self.wrong.append(f"{program}: {verdict} ({fault})")
+
+    def meet(self, fault: str) -> None:
+        """Check a program while a fault comes."""
+        if fault == "interrupt":
+            with _later(self.delay(), lambda: os.kill(os.getpid(), signal.SIGINT)):
+                self.check(self.program(), fault)
+        elif fault == "death":
+            with _later(self.delay(), _kill):
+                self.check(self.program(), fault)
+        else:
+            self.check(self.program(), fault, self.delay() if fault == "time limit" else 60.0)
+
+
+def _verdict(program: str, limit: float) -> str:
+    try:
+        return str(gradcli.evaluate(program, POINT, timeout=limit).verdict)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except gradcli.GradcliError as error:
+        return "undecided" if error.message.startswith("undecided") else f"{type(error).__name__}: {error.message}"
+    except Exception as error:  # noqa: BLE001 (it is what is looked for)
+        return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _later(seconds: float, action: object) -> Iterator[None]:
+    """Carry an action out during the block, or not at all."""
+    timer = threading.Timer(seconds, action)  # type: ignore[arg-type]
+    try:
+        timer.start()
+        yield
+        timer.cancel()
+        timer.join()
+    except KeyboardInterrupt:
+        timer.join()  # it came after the verdict
+
+
+def _worker() -> int | None:
+    """Return the sympy process."""
+    children = psutil.Process().children()
+    return next((child.pid for child in children if "gradcli.symbolic.worker" in _command(child)), None)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _kill() -> None:
+    worker = _worker()
+    if worker is not None:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+
+
+def memory() -> dict[str, float]:
+    """Return how many MB this process and the sympy process hold."""
+    held = {"this process": psutil.Process().memory_info().rss / 2**20}
+    worker = _worker()
+    if worker is not None:
+        with suppress(psutil.Error):
+            held["sympy process"] = psutil.Process(worker).memory_info().rss / 2**20
+    return held
+
+
+def soak(checks: int, seed: int, *, threads: int) -> bool:
+    """Make the checks in one thread or in two, and return whether all went well."""
+    run, faults = Soak(random.Random(seed)), random.Random(seed + 1)  # noqa: S311 (not for secrets)
+    other = Soak(random.Random(seed + 2))  # noqa: S311
+    over = threading.Event()
+
+    def beside() -> None:
+        while not over.is_set():
+            other.check(other.program(), "death")
+
+    helper = threading.Thread(target=beside, daemon=True)
+    if threads > 1:
+        helper.start()
+    begun: dict[str, float] = {}
+    for number in range(checks):
+        faulthandler.dump_traceback_later(HANG, exit=True)
+        run.meet(faults.choices(list(FAULTS), list(FAULTS.values()))[0])
+        begun = memory() if number == checks // 5 else begun
+    over.set()
+    if threads > 1:
+        helper.join(HANG)
+    for _ in range(checks):
+        faulthandler.dump_traceback_later(HANG, exit=True)
+        run.meet("none")
+    faulthandler.cancel_dump_traceback_later()
+    told(run, other, begun, threads)
+    return not run.wrong and not other.wrong and not helper.is_alive()
+
+
+def told(run: Soak, other: Soak, begun: dict[str, float], threads: int) -> None:
+    """Print what the checks came to."""
+    print(f"{threads} thread{'s' if threads > 1 else ''}: {sum(run.outcomes.values())} checks", end="")
+    print(f", {sum(other.outcomes.values())} beside them" if threads > 1 else "")
+    for outcome, count in sorted((run.outcomes + other.outcomes).items()):
+        print(f"  {count:6} {outcome}")
+    wrong = [*run.wrong, *other.wrong]
+    print(f"  wrong: {len(wrong)}; longest check {max(run.slowest, other.slowest):.1f} s")
+    for line in wrong[:20]:
+        print(f"    {line}")
+    now = memory()
+    growth = ", ".join(f"{name} {now[name] - begun[name]:+.1f} MB" for name in now if name in begun)
+    print(f"  memory: {growth}", flush=True)
+
+
+def main() -> None:
+    """Soak with one thread, then with two."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checks", type=int, default=300, help="checks with faults, and as many after them")
+    parser.add_argument("--seed", type=int, default=0, help="of the programs and the faults")
+    options = parser.parse_args()
+    gradcli.evaluate("x*x", {"x": 2.0})
+    shared_derivations().worker.start()
+    well = [soak(options.checks, options.seed, threads=threads) for threads in (1, 2)]
+    sys.exit(0 if all(well) else 1)
+
+
+if __name__ == "__main__":
+    main()

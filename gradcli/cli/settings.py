@@ -1,0 +1,60 @@
+"""From the options of a command to the settings that they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+from gradcli.cli.bundles import ProgramOptions
+from gradcli.commands import Command
+from gradcli.errors import InputError
+from gradcli.limits import Limits
+from gradcli.settings import Settings
+
+# Options that are not called as their field of Settings is; an error names the option.
+FLAGS = {"learning_rate": "--lr"}
+
+
+def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:
+    """Return the settings that the options amount to; `more` are the fields that only this command has.
+
+    Options whose field has the same name in Settings are taken as they are, the others are parsed or turned round here.
+    """
+    from gradcli import inputs
+
+    limits = limits_from(options)
+    known = {field.name for field in fields(Settings)}
+    given = {field.name: getattr(options, field.name) for field in fields(options) if field.name in known}
+    parsed = {
+        "shapes": inputs.parse_shapes(options.shape, limits),
+        "values": inputs.parse_values(options.value, limits),
+        "constants": inputs.parse_names("--constant", options.constant),
+        "grad_output": inputs.parse_grad_output(given.get("grad_output"), limits),
+    }
+    with _errors_by_flag("--"):
+        return Settings(command=command, limits=limits, verify=not options.no_verify, **(given | parsed | more))
+
+
+def limits_from(options: ProgramOptions) -> Limits:
+    """Return the limits that the options set; an option for a size is text, and the others are numbers."""
+    from gradcli.inputs import parse_size
+
+    given = {field.name: getattr(options, f"max_{field.name}") for field in fields(Limits)}
+    sizes = {name: parse_size(_flag("--max-", name), size) for name, size in given.items() if isinstance(size, str)}
+    with _errors_by_flag("--max-"):
+        return Limits(**(given | sizes))
+
+
+@contextmanager
+def _errors_by_flag(prefix: str) -> Iterator[None]:
+    """Let an error about a field name the option that sets it."""
+    try:
+        yield
+    except InputError as error:
+        raise error.about(_flag(prefix, error.option or "")) from None
+
+
+def _flag(prefix: str, name: str) -> str:
+    return FLAGS.get(name, prefix + name.replace("_", "-"))

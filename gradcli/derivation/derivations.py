@@ -1,0 +1,114 @@
+"""Derivatives and formulas for one check, from the answers that the process has already or from the sympy process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gradcli.derivation.client import Posted, Worker
+from gradcli.derivation.connection import Failure, Outcome
+from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
+from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
+
+DEFAULT_SECONDS = 10.0
+# Seconds after the time for formulas until a process that does not answer is killed.
+GRACE = 1.0
+# Answers that are kept of each kind.
+MOST_DERIVED, MOST_WRITTEN = 4096, 512
+
+
+@dataclass(slots=True)
+class Answers:
+    """What the sympy process has answered: each derivative is derived once, each program's formulas written once.
+
+    That there was no time, or that the process died, is no answer.
+    """
+
+    derived: dict[DerivativeRequest, Derived] = field(default_factory=dict)
+    """Derivatives, and the reasons for which sympy has none."""
+    written: dict[FormulaRequest, Mapping[str, Formula]] = field(default_factory=dict)
+    """Formulas by name of tensor."""
+
+    def keep(self, request: DerivativeRequest, derived: Derived) -> None:
+        """Keep a derivative."""
+        if len(self.derived) >= MOST_DERIVED:
+            self.derived.clear()  # in one step: other threads read it
+        self.derived[request] = derived
+
+    def keep_formulas(self, request: FormulaRequest, formulas: Mapping[str, Formula]) -> None:
+        """Keep a program's formulas."""
+        if len(self.written) >= MOST_WRITTEN:
+            self.written.clear()
+        self.written[request] = formulas
+
+
+@dataclass(frozen=True, slots=True)
+class PostedFormulas:
+    """Formulas on their way."""
+
+    request: FormulaRequest
+    """What was asked for."""
+    posted: Posted | None
+    """The question; None where the answer is known."""
+
+
+@dataclass(slots=True)
+class Derivations:
+    """What one check derives with."""
+
+    worker: Worker = field(default_factory=Worker)
+    """The sympy process, which other checks use too."""
+    seconds: float = DEFAULT_SECONDS
+    """The time for one derivation."""
+    answers: Answers = field(default_factory=Answers)
+    """The answers that checks have in common."""
+    known: dict[DerivativeRequest, Derived] = field(default_factory=dict)
+    """Everything that this check has asked for, with the reasons for which there is no answer."""
+
+    def for_check(self, seconds: float) -> Derivations:
+        """Return what another check derives with: what failed in this one is tried again."""
+        return Derivations(self.worker, seconds, self.answers)
+
+    def request(self, requests: Iterable[DerivativeRequest]) -> None:
+        """Derive what is not known yet."""
+        missing = []
+        for request in dict.fromkeys(requests):
+            answer = self.known.get(request) or self.answers.derived.get(request)
+            if answer is None:
+                missing.append(request)
+            else:
+                self.known[request] = answer
+        outcomes = self.worker.ask("derive", [request.to_data() for request in missing], self.seconds)
+        for request, outcome in zip(missing, outcomes, strict=True):
+            self._note(request, outcome)
+
+    def _note(self, request: DerivativeRequest, outcome: Outcome) -> None:
+        if isinstance(outcome, Failure):
+            self.known[request] = Derived(None, {}, error=outcome.reason)
+            return
+        failed = outcome.error is not None
+        self.known[request] = Derived(None, {}, error=outcome.error) if failed else Derived.from_data(outcome.data)
+        self.answers.keep(request, self.known[request])
+
+    def post_formulas(self, request: FormulaRequest) -> PostedFormulas:
+        """Have formulas written while the caller does something else."""
+        if request in self.answers.written:
+            return PostedFormulas(request, None)
+        return PostedFormulas(request, self.worker.post("formulas", request.to_data(), request.seconds + GRACE))
+
+    def collect_formulas(self, posted: PostedFormulas) -> Mapping[str, Formula]:
+        """Return the formulas that were found in time, by name of tensor; none where there is no answer."""
+        known = self.answers.written.get(posted.request)
+        if known is not None or posted.posted is None:
+            return known or {}
+        outcome = self.worker.collect(posted.posted)
+        if isinstance(outcome, Failure):
+            return {}
+        formulas = {} if outcome.error is not None else formulas_from_data(outcome.data)
+        self.answers.keep_formulas(posted.request, formulas)
+        return formulas
+
+    def arbitrate(self, request: Arbitration) -> str | None:
+        """Return a derivative to many digits, as text; None where sympy has none."""
+        (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds)
+        return None if isinstance(outcome, Failure) or outcome.error is not None else str(outcome.data)

@@ -1,0 +1,59 @@
+"""The lines that pass between gradcli and the sympy process: JSON, and a number that says which answer is whose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["derive", "formulas", "arbitrate"]
+# The number of the line by which the process says that sympy is loaded.
+READY = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to the process."""
+
+    number: int
+    """Its number, which no other question to the same process has."""
+    kind: Kind
+    """What is asked for."""
+    data: dict[str, Any]
+    """The request, as its `to_data` gives it."""
+
+    def to_line(self) -> bytes:
+        """Return the question as a line of JSON, in ASCII whatever the encoding of the environment."""
+        return _line(self)
+
+    @staticmethod
+    def from_line(line: bytes) -> Question:
+        """Return the question that `to_line` made the line of."""
+        return Question(**json.loads(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the process."""
+
+    number: int
+    """The number of the question."""
+    data: Any = None
+    """The answer, as its `to_data` gives it."""
+    error: str | None = None
+    """Why sympy has no answer; asked again, it would say the same."""
+    exhausted: bool = False
+    """The process has no memory left, and ends."""
+
+    def to_line(self) -> bytes:
+        """Return the answer as a line of JSON."""
+        return _line(self)
+
+    @staticmethod
+    def from_line(line: bytes) -> Answer:
+        """Return the answer that `to_line` made the line of; ValueError or TypeError for any other line."""
+        return Answer(**json.loads(line))
+
+
+def _line(message: Question | Answer) -> bytes:
+    return json.dumps(asdict(message)).encode("ascii") + b"\n"

@@ -1,0 +1,117 @@
+"""Derivatives by leaves, of an output or of a gradient: by which leaves, what is expected of each, what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import InputError
+from gradcli.execution.autograd import backward
+from gradcli.execution.comparison.derivatives import Expected, compare_derivative
+from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.reports import report_on, symbolic_side
+from gradcli.execution.comparison.rounding import Noise, scattered
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.run import Run
+from gradcli.report.derivative import Derivative
+from gradcli.report.notes import Notes
+from gradcli.report.report import TensorReport
+
+Key = TypeVar("Key")
+
+
+def wanted_leaves(run: Run) -> list[TracedTensor]:
+    """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is no leaf."""
+    leaves = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
+    if run.settings.wrt is None:
+        return leaves
+    for traced in run.named(run.settings.wrt, "--wrt"):
+        if not traced.is_leaf:
+            name = run.names[traced]
+            message = f"--wrt: '{name}' is a non-leaf, and torch.func differentiates by a function's inputs: the leaves"
+            raise InputError(message, hint=f"the leaves are {', '.join(run.names[leaf] for leaf in leaves)}")
+    return run.named(run.settings.wrt, "--wrt")
+
+
+def undefined_of(run: Run) -> dict[TracedTensor, Notes]:
+    """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
+    tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
+    found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
+    return resting_on_undefined(run.trace, found)
+
+
+def noise_of(
+    run: Run, known: Mapping[Key, Tensor], again: Callable[[Decomposition], Mapping[Key, Tensor]], scale: float
+) -> Callable[[Key], tuple[Tensor, Tensor]]:
+    """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
+
+    `scale` is the size of the largest contribution to them. Each algorithm has its own rounding of the order of that,
+    which counts where contributions cancel to nothing.
+    """
+
+    @cache
+    def measured() -> Noise[Key]:
+        return scattered(run.trace, run.derivations, known, again, scale=scale)
+
+    def allowed(key: Key) -> tuple[Tensor, Tensor]:
+        rounding_error = measured().rounding_error(key).clamp_min(run.settings.tolerance.absolute * scale)
+        return rounding_error, torch.maximum(measured().condition_error(key), rounding_error)
+
+    return allowed
+
+
+def moved_output(run: Run, shifts: Mapping[TracedTensor, Tensor], place: int) -> Callable[[float], float]:
+    """Return one entry of the output as a function of how far the leaves go along `shifts`."""
+
+    def at(shift: float) -> float:
+        decomposition = decompose(run.trace, moved=_moved(shifts, shift))
+        return float(decomposition.nodes[run.output].tensor.reshape(-1)[place])
+
+    return at
+
+
+def moved_gradient(
+    run: Run, leaf: TracedTensor, by: TracedTensor, entry: int, measure: Callable[[Tensor], Tensor]
+) -> tuple[Callable[[float], float], float]:
+    """Return a number made of a leaf's symbolic gradient, as a function of one entry of a leaf, and its scale."""
+    direction = torch.zeros_like(double(by.tensor))
+    direction.view(-1)[entry] = 1.0
+
+    def at(shift: float) -> float:
+        decomposition = decompose(run.trace, moved=_moved({by: direction}, shift))
+        run.derivations.request(decomposition.requests())
+        return float(measure(differentiate(decomposition, run.cotangent, run.derivations.known).values[leaf]))
+
+    return at, max(1.0, float(by.tensor.detach().abs().reshape(-1)[entry]))
+
+
+def _moved(shifts: Mapping[TracedTensor, Tensor], shift: float) -> dict[TracedTensor, Tensor]:
+    return {leaf: double(leaf.tensor) + shift * direction for leaf, direction in shifts.items()}
+
+
+def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
+    """Return PyTorch's derivative beside the symbolic one, judged; without a verdict if nothing is to be verified."""
+    if expected is None:
+        return Derivative(found, None, None)
+    comparison = compare_derivative(found, expected, run.settings.tolerance)
+    return Derivative(found, symbolic_side(expected.value, comparison), comparison.verdict, comparison.notes)
+
+
+def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:
+    """Return what is known of a leaf, with the verdict on a derivative by it."""
+    if derivative is None:
+        return report_on(leaf.tensor, run.names[leaf])
+    return report_on(
+        leaf.tensor,
+        run.names[leaf],
+        symbolic=derivative.symbolic,
+        verdict=derivative.verdict,
+        notes=derivative.notes,
+    )

@@ -1,0 +1,227 @@
+"""Evaluates the expressions of a program: every call, index and attribute that is an op is handed to a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradcli.errors import ExecutionError, GradcliError, NotSupportedError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.language.constants import fold
+from gradcli.language.operator_table import COMPARISON_OF
+from gradcli.language.program import (
+    Attribute,
+    BooleanOperation,
+    Call,
+    Compare,
+    Conditional,
+    Ellipsis,
+    Expression,
+    Index,
+    Literal,
+    Name,
+    Program,
+    Sequence,
+    Slice,
+    Statement,
+)
+from gradcli.ops.overloads import choose
+from gradcli.ops.record import Op
+from gradcli.ops.table import find
+
+NUMBERS = int | float | complex
+
+# Attributes that are ops, and attributes that are plain data of a tensor.
+VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
+
+
+class Evaluator:
+    """Evaluates expressions over a dict of variables."""
+
+    def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
+        self.program = program
+        self.machine = machine
+        self.variables = variables
+
+    def evaluate(self, node: Expression) -> Any:
+        """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
+        chain: list[Call | Attribute | Index] = []
+        while (inner := _first(node)) is not None:
+            chain.append(node)  # type: ignore[arg-type]
+            node = inner
+        value = self._plain(node)
+        for outer in reversed(chain):
+            value = self._outer(outer, value)
+        return value
+
+    def _outer(self, node: Call | Attribute | Index, value: Any) -> Any:
+        """Return the value of a node whose first child's value is known."""
+        match node:
+            case Call():
+                return self._call(node, value)
+            case Attribute():
+                return self._attribute(node, value)
+            case Index():
+                return self._index(node, value)
+
+    def _plain(self, node: Expression) -> Any:
+        match node:
+            case Name():
+                return self._name(node)
+            case Literal():
+                return node.value
+            case Sequence():
+                items = [self.evaluate(item) for item in node.items]
+                return items if node.is_list else tuple(items)
+            case Compare():
+                return self._compare(node)
+            case BooleanOperation():
+                return self._boolean(node)
+            case Conditional():
+                return self.evaluate(node.then if self.truth(node.test) else node.otherwise)
+            case Call():
+                return self._call(node, None)
+        raise self.error(f"{type(node).__name__} is not supported here", node)
+
+    def _name(self, node: Name) -> Any:
+        if node.name not in self.variables:
+            raise self.error(f"'{node.name}' is read before it is assigned", node)
+        return self.variables[node.name]
+
+    def _call(self, node: Call, first: Any) -> Any:
+        positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
+        keywords = {name: self.evaluate(value) for name, value in node.keywords}
+        if not keywords and all(isinstance(value, NUMBERS) for value in positional):
+            result = self._arithmetic(node, positional)
+            if result is not None:
+                return result
+        if node.operator == "+" and all(isinstance(value, tuple | list) for value in positional):
+            return (*positional[0], *positional[1])
+        op = find(node.function)
+        if op is None:
+            raise self.error(f"unknown function '{node.function}'", node)
+        return self._apply(op, node, positional, keywords)
+
+    def _apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        known = {id(part): value for part, value in zip(node.arguments, positional, strict=True)}
+        known |= {id(part): keywords[name] for name, part in node.keywords}
+        try:
+            chosen, bound = choose(op, node, lambda part: _value(part, known))
+            return self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
+    def _arithmetic(self, node: Call, values: list[Any]) -> Any:
+        """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
+        try:
+            return fold(node.function, values, self.machine.largest_exponent)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            raise self.error(f"{self.program.text(node)}: {error}", node) from None
+
+    def _attribute(self, node: Attribute, value: Any) -> Any:
+        tensor = self.machine.tensor(value)
+        if tensor is not None and node.name in {"shape", "ndim"}:
+            return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
+        if tensor is not None and node.name in VIEWS:
+            return self._view(VIEWS[node.name], node, value)
+        if isinstance(value, tuple) and node.name in tree.field_names(value):
+            return getattr(value, node.name)
+        raise self.error(f"'{self.program.text(node.value)}' has no attribute '{node.name}'", node)
+
+    def _view(self, name: str, node: Attribute, value: Any) -> Any:
+        op = find(name)
+        if op is None:
+            raise NotSupportedError(f"'.{node.name}' is not supported yet", span=node.span, source=self.program.source)
+        return self._apply(op, Call(name, (node.value,), (), node.span, node.span), [value], {})
+
+    def _index(self, node: Index, value: Any) -> Any:
+        items = tuple(self._item(item) for item in node.items)
+        if self.machine.tensor(value) is None:
+            return self._element(node, value, items)
+        op = find("getitem")
+        assert op is not None  # noqa: S101 (the table has it)
+        literal = Literal(None, node.span)
+        return self._apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
+
+    def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
+        if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
+            raise self.error(f"'{self.program.text(node.value)}' cannot be indexed in this way", node)
+        try:
+            return value[items[0]]
+        except IndexError:
+            raise self.error(f"index {items[0]} is out of range: there are {len(value)}", node) from None
+
+    def _item(self, item: Expression | Slice | Ellipsis) -> Any:
+        match item:
+            case Ellipsis():
+                return ...
+            case Slice():
+                parts = (item.start, item.stop, item.step)
+                return slice(*[None if part is None else self.integer(part) for part in parts])
+        return self.evaluate(item)
+
+    def integer(self, node: Expression) -> int:
+        """Return the value of an expression that must be an integer."""
+        value = self.evaluate(node)
+        if not isinstance(value, int):
+            raise self.error(f"'{self.program.text(node)}' is not an integer", node)
+        return value
+
+    def _compare(self, node: Compare) -> Any:
+        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        if node.operator in {"is", "is not"}:
+            return (left is right) == (node.operator == "is")
+        comparison = COMPARISON_OF[node.operator]
+        if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
+            return comparison.compute(left, right)
+        op = find(comparison.function)
+        assert op is not None  # noqa: S101 (the table has it)
+        call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
+        return self._apply(op, call, [left, right], {})
+
+    def _boolean(self, node: BooleanOperation) -> bool:
+        if node.operator == "not":
+            return not self.truth(node.operands[0])
+        test = all if node.operator == "and" else any
+        return test(self.truth(operand) for operand in node.operands)
+
+    def truth(self, node: Expression) -> bool:
+        """Return whether a condition holds; a tensor must hold one element."""
+        value = self.evaluate(node)
+        tensor = self.machine.tensor(value)
+        if tensor is None:
+            return bool(value)
+        if tensor.numel() != 1:
+            shape = "x".join(str(size) for size in tensor.shape)
+            hint = "reduce it first, with all(), any(), sum() or norm()"
+            raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
+        return bool(tensor.item())
+
+    def error(self, message: str, node: Expression | Statement, hint: str | None = None) -> ExecutionError:
+        """Return an error that points at a node."""
+        return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
+
+    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+        """Return an error with the place of a node, unless it has one."""
+        if error.span is None:
+            error.span, error.source = node.span, self.program.source
+        return error
+
+
+def _first(node: Expression) -> Expression | None:
+    """Return the child that is evaluated first, of a node that can be deep in it."""
+    match node:
+        case Call(arguments=(first, *_)):
+            return first
+        case Attribute() | Index():
+            return node.value
+    return None
+
+
+def _value(part: Any, known: Mapping[int, Any]) -> Any:
+    """Return the value of a bound argument; several for a variadic parameter, or the one tuple that it was given."""
+    if isinstance(part, Sequence) and id(part) not in known:
+        items = tuple(known[id(item)] for item in part.items)
+        return items[0] if len(items) == 1 and isinstance(items[0], tuple | list) else items
+    return known[id(part)]

@@ -1,0 +1,260 @@
+"""A program run again at other values of its tensors, with all that it decides by values decided anew.
+
+Comparisons, branches, rounds of loops, selections and orders are the program's own at the new values. What a gradient
+takes for constant stays as it was: the value of a detached tensor. But what is decided by such a value is decided by
+the one that it would have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.deadline import DeadlineError
+from gradcli.errors import GradcliError, Span
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.interpreter import Interpreter
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.run import reduction
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
+from gradcli.language.program import Program
+from gradcli.ops.record import Op
+from gradcli.settings import Settings
+
+REFUSALS = (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, GradcliError)
+
+# Which call: the op, where it is written, and how often it ran before.
+Key = tuple[str, Span, int]
+
+
+class RefusedError(RuntimeError):
+    """The program does not run at these values, or its output has another shape there."""
+
+
+@dataclass(slots=True, eq=False)
+class Detached(TracedTensor):
+    """A tensor that rests on a detached one: `tensor` takes that for constant, `actual` does not."""
+
+    actual: Tensor = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A program in double precision, as a function of tensors of a trace of it."""
+
+    program: Program
+    settings: Settings
+    trace: Trace
+    leaves: Mapping[TracedTensor, TracedTensor]
+    """The trace's leaves in double precision."""
+    before: Mapping[Key, TracedCall]
+    """The calls at the trace's own point."""
+    keys: Mapping[TracedTensor, tuple[Key, int]]
+    """Which call made a tensor of the trace, and which of its results it is."""
+
+    @staticmethod
+    def of(program: Program, settings: Settings, trace: Trace) -> Rerun:
+        """Run a traced program again at its own point."""
+        leaves = {leaf: TracedTensor(double(leaf.tensor), leaf.name, leaf.text) for leaf in trace.leaves}
+        counts: Counter[tuple[str, Span]] = Counter()
+        keys: dict[TracedTensor, tuple[Key, int]] = {}
+        for call in trace.calls:
+            key = _key(call.op, call.arguments, counts)
+            keys |= {traced: (key, place) for place, traced in enumerate(call.outputs)}
+        rerun = Rerun(program, settings, trace, leaves, {}, keys)
+        return Rerun(program, settings, trace, leaves, rerun.run({})[1], keys)
+
+    def value(self, traced: TracedTensor) -> Tensor | None:
+        """Return the value of a tensor of the trace in double precision; None if it is not made there."""
+        if traced in self.leaves:
+            return self.leaves[traced].tensor
+        key, place = self.keys[traced]
+        outputs = self.before[key].outputs if key in self.before else []
+        return outputs[place].tensor if place < len(outputs) else None
+
+    def output(self, changed: Mapping[TracedTensor, Tensor]) -> Tensor:
+        """Return the output with other values of some tensors of the trace.
+
+        RefusedError, or another RuntimeError of PyTorch's, where the program does not run there.
+        """
+        return self.run(changed)[0]
+
+    def run(self, changed: Mapping[TracedTensor, Tensor]) -> tuple[Tensor, Mapping[Key, TracedCall]]:
+        """Return the output and the calls, with other values of some tensors; as `output` otherwise."""
+        overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
+        machine = _Machine(self.settings, self.before, overridden)
+        variables = {
+            leaf.text: TracedTensor(changed[leaf], leaf.name, leaf.text) if leaf in changed else own
+            for leaf, own in self.leaves.items()
+        }
+        try:
+            with double_precision():
+                output = self._finished(machine, Interpreter(self.program, machine, variables).run())
+        except DeadlineError:
+            raise
+        except REFUSALS as error:
+            raise RefusedError(str(error)) from error
+        return output, machine.calls
+
+    def _finished(self, machine: _Machine, output: Any) -> Tensor:
+        """Return the output's tensor, reduced as the trace's is, and of its shape."""
+        if self.settings.reduce != "none" and isinstance(output, TracedTensor):
+            output = machine.apply(*reduction(self.program, self.settings, output))
+        like = self.trace.output.tensor
+        tensor = output.tensor if isinstance(output, TracedTensor) else torch.as_tensor(output, dtype=torch.float64)
+        if tensor.shape != like.shape:
+            raise RefusedError("the output has another shape here")
+        return tensor
+
+    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
+        """Return whether other values change a decision: a truth value, an integer, or which calls are made."""
+        try:
+            calls = self.run(changed)[1]
+        except RuntimeError:
+            return False
+        if calls.keys() != self.before.keys():
+            return True
+        return any(not _same_decisions(calls[key].outputs, self.before[key].outputs) for key in calls)
+
+
+class _Machine:
+    """Runs ops in PyTorch on values, and keeps the calls; a call whose arguments are as before is not run again."""
+
+    def __init__(
+        self, settings: Settings, before: Mapping[Key, TracedCall], overridden: Mapping[tuple[Key, int], Tensor]
+    ) -> None:
+        self.most_rounds = settings.limits.operations
+        self.largest_exponent = settings.limits.exponent
+        self.calls: dict[Key, TracedCall] = {}
+        self._before = before
+        self._overridden = overridden
+        self._counts: Counter[tuple[str, Span]] = Counter()
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return the tensor that decisions are made by."""
+        return _actual(value) if isinstance(value, TracedTensor) else None
+
+    def named(self, value: Any, name: str) -> None:
+        """Names do not matter here."""
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Run one op, unless it is known what it gives."""
+        key = _key(op, call, self._counts)
+        if len(self.calls) >= self.most_rounds:
+            raise RefusedError("the program runs longer here")
+        before = self._before.get(key)
+        if before is not None and _unchanged(call, before.arguments):
+            result = before.result
+        elif before is not None and op.name == "detach":
+            result = _detached(call, before)
+        else:
+            result = _run(op, call, before)
+        self.calls[key] = TracedCall(op, call, self._override(key, result))
+        return self.calls[key].result
+
+    def _override(self, key: Key, result: Any) -> Any:
+        """Return a result with the tensors in it that are given other values."""
+        if not self._overridden:
+            return result
+        tensors = list(dict.fromkeys(traced_in(result)))
+        return replaced(result, lambda traced: self._overriding(key, tensors.index(traced), traced))
+
+    def _overriding(self, key: Key, place: int, traced: TracedTensor) -> TracedTensor:
+        value = self._overridden.get((key, place))
+        return traced if value is None else TracedTensor(value, traced.name, traced.text)
+
+
+def _key(op: Op, call: BoundCall, counts: Counter[tuple[str, Span]]) -> Key:
+    """Return the key of a call that runs now, and count it."""
+    where = op.name, call.node.span
+    counts[where] += 1
+    return (*where, counts[where])
+
+
+def _unchanged(call: BoundCall, before: BoundCall) -> bool:
+    """Return whether a call has the very tensors that it had, and all else is equal."""
+    return bool(call.positional == before.positional and call.keywords == before.keywords)
+
+
+def _run(op: Op, call: BoundCall, before: TracedCall | None) -> Any:
+    """Return the results of a call; those that rest on a detached tensor twice: as a constant, and as it is."""
+    given = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
+    result = _invoked(op, call, _moved_symmetrically(op, call, before, given, lambda traced: traced.tensor))
+    if not any(isinstance(traced, Detached) for traced in given):
+        return _wrapped(result, given)
+    return _paired(result, _invoked(op, call, _moved_symmetrically(op, call, before, given, _actual)))
+
+
+def _invoked(op: Op, call: BoundCall, values: Mapping[TracedTensor, Tensor]) -> Any:
+    result = invocation(op, call, values.__getitem__)()
+    return tuple(result) if isinstance(result, torch.Size) else result
+
+
+def _moved_symmetrically(
+    op: Op,
+    call: BoundCall,
+    before: TracedCall | None,
+    given: Sequence[TracedTensor],
+    value: Callable[[TracedTensor], Tensor],
+) -> dict[TracedTensor, Tensor]:
+    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read one triangle alone."""
+    values = {traced: value(traced) for traced in given}
+    for name in op.symmetric if before is not None else ():
+        now, start = call.bound.get(name), before.arguments.bound.get(name) if before is not None else None
+        if isinstance(now, TracedTensor) and isinstance(start, TracedTensor) and now is not start:
+            move = values[now] - start.tensor
+            values[now] = start.tensor + (move + move.mH) / 2
+    return values
+
+
+def _detached(call: BoundCall, before: TracedCall) -> Any:
+    """Return what a detached tensor goes on as: the value it had, and the one that it has."""
+    (given,) = traced_in([call.positional, call.keywords])
+    kept = before.result
+    return Detached(kept.tensor, kept.name, kept.text, actual=_actual(given).detach())
+
+
+def _wrapped(result: Any, given: Sequence[TracedTensor]) -> Any:
+    """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
+
+    def wrapped(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        same = next((traced for traced in given if traced.tensor is leaf), None)
+        return TracedTensor(leaf, None, "") if same is None else same
+
+    return tree.map(wrapped, result)
+
+
+def _paired(constant: Any, actual: Any) -> Any:
+    """Return a result that rests on a detached tensor; a truth value or an integer is the actual one."""
+
+    def paired(constant: Any, actual: Any) -> Any:
+        if not isinstance(constant, Tensor):
+            return actual
+        if constant.is_floating_point() or constant.is_complex():
+            return Detached(constant, None, "", actual=actual)
+        return TracedTensor(actual, None, "")
+
+    return tree.map(paired, constant, actual)
+
+
+def _actual(traced: TracedTensor) -> Tensor:
+    return traced.actual if isinstance(traced, Detached) else traced.tensor
+
+
+def _same_decisions(now: Sequence[TracedTensor], before: Sequence[TracedTensor]) -> bool:
+    pairs = zip(now, before, strict=False)
+    return all(one is other or _decided_alike(one.tensor, other.tensor) for one, other in pairs)
+
+
+def _decided_alike(one: Tensor, other: Tensor) -> bool:
+    if one.is_floating_point() or one.is_complex():
+        return True
+    return torch.equal(one, other)

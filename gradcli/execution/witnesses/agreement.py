@@ -1,0 +1,196 @@
+"""What difference quotients say of a gradient: a verdict that knows their own error, kinks and jumps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
+from gradcli.execution.witnesses.jumps import JUMPS, jumping
+from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
+from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.report.notes import NoteKind, Notes, noted
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+# How many times their estimated error quotients are allowed to be off.
+SAFETY = 10.0
+# Quotients whose error may be larger than this, relative to the gradient, say nothing; nor may it be relative to the
+# terms of the output, where the gradient is as good as zero.
+CLEAR, CLEAR_OF_OUTPUT = 1e-4, 1e-8
+# One-sided derivatives are different where they are this far apart, relative to the gradient, beside their own error.
+SIDED = 1e-7
+# A kink is at the point, and not only near it, where the derivatives at steps of this length are as far apart.
+TINY = 2.0**-34
+# At a kink a gradient is looked at along so many directions at most, beside all ones and these random ones.
+MOST_KINKS, RANDOM = 12, 3
+
+UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
+CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
+IS_NAN = noted(NoteKind.UNDEFINED, "the gradient is NaN")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Whether a gradient agrees with difference quotients."""
+
+    verdict: Verdict
+    max_abs_error: float | None
+    notes: Notes = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A gradient's slopes beside quotients, along each of their directions."""
+
+    claimed: Tensor
+    quotients: Quotients
+    granted: float
+    size: float
+
+    @property
+    def wrong(self) -> Tensor:
+        """Return where they differ by more than the quotients' own error, and what rounding is granted."""
+        error = (self.claimed - self.quotients.value).abs()
+        return ~((error <= SAFETY * self.quotients.error + self.granted) | (self.claimed == self.quotients.value))
+
+    @property
+    def unclear(self) -> Tensor:
+        """Return where the quotients are not accurate enough to tell."""
+        return self._vague(self.quotients.error) & (self.claimed != self.quotients.value)
+
+    def _vague(self, error: Tensor) -> Tensor:
+        own = SAFETY * error
+        return ~((own <= CLEAR * self.size) | (own <= CLEAR_OF_OUTPUT * self.quotients.magnitude))
+
+    @property
+    def erratic(self) -> Tensor:
+        """Return where the one-sided quotients do not converge."""
+        return self._vague(self.quotients.sided_error)
+
+    @property
+    def kinked(self) -> Tensor:
+        """Return where the one-sided derivatives differ."""
+        apart = (self.quotients.above - self.quotients.below).abs()
+        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size  # not where one is NaN
+
+
+def agreement(line: Line, quotients: Quotients, gradient: Tensor, tolerance: Tolerance) -> Agreement:
+    """Return the verdict of difference quotients on a gradient, and the largest difference."""
+    if not gradient.numel():
+        return Agreement(Verdict.MATCH, 0.0)
+    if bool(gradient.isnan().any()):
+        return Agreement(Verdict.UNDEFINED, None, IS_NAN)
+    compared = _compared(quotients, gradient, tolerance)
+    if bool(compared.erratic.any()) and bool(jumping(line, _rows(quotients, compared.erratic)).any()):
+        return Agreement(Verdict.UNDEFINED, None, JUMPS)
+    compared = _closer(line, compared)
+    error = (compared.claimed - compared.quotients.value).abs()
+    largest = float(error.max()) if bool(error.isfinite().all()) else None
+    unclear = compared.unclear
+    suspect = (compared.wrong | compared.kinked) & ~unclear
+    verdict, notes = _where_suspect(line, compared, suspect, gradient) if bool(suspect.any()) else (Verdict.MATCH, ())
+    if verdict is not Verdict.MISMATCH and bool(unclear.any()):
+        verdict, notes = Verdict.UNDECIDED, UNCLEAR
+    return Agreement(verdict, largest, notes)
+
+
+def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance) -> _Compared:
+    claimed = quotients.of(gradient)
+    spread = 1.0 if quotients.directions is None else 3 * math.sqrt(gradient.numel())
+    largest = spread * float(gradient.abs().max())
+    granted = tolerance.relative * largest + tolerance.absolute * (spread if tolerance.normwise else largest)
+    return _Compared(claimed, quotients, granted, max(_largest(claimed), _largest(quotients.value)))
+
+
+def _largest(values: Tensor) -> float:
+    return float(values.abs().nan_to_num(0.0, 0.0).max())
+
+
+def _rows(quotients: Quotients, chosen: Tensor) -> Tensor:
+    """Return the first directions that are chosen, a row each."""
+    rows = chosen.nonzero()[:MOST_KINKS, 0]
+    return unit(rows, len(chosen)) if quotients.directions is None else quotients.directions[rows]
+
+
+def _closer(line: Line, compared: _Compared) -> _Compared:
+    """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
+
+    A kink within the steps taken so far is none at the point if both sides agree at much shorter ones; one-sided
+    quotients that do not converge at longer steps may at these.
+    """
+    rows = (compared.kinked | compared.erratic).nonzero()[:, 0]
+    if not len(rows):
+        return compared
+    found = compared.quotients
+    scale = line.start.abs().clamp_min(1.0)[rows] if found.directions is None else line.size.expand(len(rows))
+    steps = TINY * scale[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
+    above, below, far_above, far_below = (line.changes(found.directions, rows, steps) / steps).T
+    rounding = 8 * EPSILON * line.magnitude / (TINY * scale)
+    moving = (above - far_above).abs() + (below - far_below).abs()
+    sided_error = (moving + rounding).nan_to_num(nan=math.inf)
+    apart, before = (above - below).abs(), (found.above - found.below).abs()[rows]
+    smooth = compared.kinked[rows] & (apart <= before / 10) & (rounding <= before / 10)
+    sided = smooth | (compared.erratic[rows] & (sided_error < found.sided_error[rows]))
+    value, error = _put(found.value, rows, smooth, (above + below) / 2), _put(found.error, rows, smooth, rounding)
+    below, above = _put(found.below, rows, sided, below), _put(found.above, rows, sided, above)
+    sides = _put(found.sided_error, rows, sided, sided_error)
+    return dataclasses.replace(
+        compared,
+        quotients=dataclasses.replace(found, value=value, error=error, below=below, above=above, sided_error=sides),
+    )
+
+
+def _put(column: Tensor, rows: Tensor, chosen: Tensor, values: Tensor) -> Tensor:
+    """Return a column with other values in the rows that are chosen."""
+    return column.index_put((rows[chosen],), values[chosen])
+
+
+def _where_suspect(line: Line, compared: _Compared, suspect: Tensor, gradient: Tensor) -> tuple[Verdict, Notes]:
+    """Return the verdict where a gradient is wrong along some directions, or there is a kink, and notes."""
+    directions = _rows(compared.quotients, suspect)
+    across = _across(line, compared.quotients)
+    kinked = bool(compared.kinked.any()) or bool(_kinked_along(line, across, compared.size).any())
+    if not kinked:
+        return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), ()
+    wrong = torch.cat([compared.wrong[suspect][:MOST_KINKS], torch.zeros(len(across), dtype=torch.bool)])
+    return _at_a_kink(line, compared, torch.cat([directions, across]), wrong, gradient)
+
+
+def _across(line: Line, quotients: Quotients) -> Tensor:
+    """Return directions through all entries: all ones, and random ones; none beside the one of a Taylor test."""
+    entries = line.start.numel()
+    if entries == 1 or (quotients.directions is not None and len(quotients.directions) == 1):
+        return torch.zeros(0, entries, dtype=torch.float64)
+    return torch.cat([torch.ones(1, entries, dtype=torch.float64), random_directions(RANDOM, entries, seed=2)])
+
+
+def _kinked_along(line: Line, directions: Tensor, size: float) -> Tensor:
+    found = along(line, directions)
+    compared = _closer(line, _Compared(found.value, found, 0.0, size))
+    return compared.kinked & ~compared.erratic
+
+
+def _at_a_kink(
+    line: Line, compared: _Compared, directions: Tensor, wrong: Tensor, gradient: Tensor
+) -> tuple[Verdict, Notes]:
+    """Return whether a gradient is one of the program's generalised gradients, and notes.
+
+    Along a direction in which nothing bends, its slope must be the one that the quotients have.
+    """
+    quotients = compared.quotients
+    sides = quotients.above - quotients.below if quotients.directions is None else None
+    claimed = dataclasses.replace(quotients, directions=directions).of(gradient)
+    near = slopes(line, directions, sides)
+    outside = ~near.admit(claimed, compared.granted)
+    if bool((wrong & near.flat).any() or (outside & near.straight).any()):
+        return Verdict.MISMATCH, ()
+    if not bool(outside.any()):
+        return Verdict.SUBGRADIENT, ()
+    near = slopes(line, directions[outside], sides, MORE_POINTS)
+    still = ~near.admit(claimed[outside], compared.granted)
+    return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())

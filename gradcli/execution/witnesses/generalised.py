@@ -1,0 +1,96 @@
+"""Clarke's generalised gradient at a kink, seen along directions: what a right choice of a gradient may be there.
+
+It is the convex hull of the limits of gradients at points nearby. A gradient is in it only if its slope along every
+direction lies between the smallest and the largest slope at such points; between one-sided derivatives by every entry
+is not enough: at a tie of two, [1, 1] is between those of a maximum, and along [1, 1] it claims a slope of 2 for 1.
+(F. H. Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.line import EPSILON, Line, random_directions
+
+# Points are this far from the kink, and the quotients at them this long, relative to the entries.
+NEARBY, STEP = 2.0**-20, 2.0**-23
+# Random points around the kink: first, and where a gradient seems to be outside.
+POINTS, MORE_POINTS = 24, 256
+# How far outside of the slopes that were seen a slope may be, relative to the largest of them.
+SLACK = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """The slopes at points near a kink, along each direction."""
+
+    low: Tensor
+    high: Tensor
+    error: float
+    """How far off a slope may be."""
+    straight: Tensor
+    """Whether the extremes are met on the direction itself, as where the function is convex or concave along it."""
+
+    @property
+    def flat(self) -> Tensor:
+        """Return where all slopes are the same."""
+        return self.high - self.low <= self._slack
+
+    @property
+    def _slack(self) -> Tensor:
+        return self.error + SLACK * self.low.abs().maximum(self.high.abs())
+
+    def admit(self, claimed: Tensor, granted: float) -> Tensor:
+        """Return which of the slopes that a gradient claims are among them."""
+        slack = self._slack + granted
+        return (claimed >= self.low - slack) & (claimed <= self.high + slack)
+
+
+def slopes(line: Line, directions: Tensor, sides: Tensor | None = None, points: int = POINTS) -> Slopes:
+    """Return the slopes near the line's start.
+
+    `sides` says of every entry how much larger its derivative is above than below: the points at which all entries
+    are on the side that makes a slope largest, or smallest, are looked at as well.
+    """
+    found = [_slopes(line, direction, _around(line, direction, sides, points)) for direction in directions]
+    low, high = (torch.stack([extreme(one) for one in found]) for extreme in (_least, _largest))
+    slack = SLACK * low.abs().maximum(high.abs())
+    error = 4 * EPSILON * line.magnitude / STEP
+    straight_low, straight_high = (torch.stack([end(one[:2]) for one in found]) for end in (_least, _largest))
+    straight = (straight_low <= low + slack + error) & (straight_high >= high - slack - error)
+    return Slopes(low, high, error, straight)
+
+
+def _least(slopes: Tensor) -> Tensor:
+    return slopes.nan_to_num(nan=torch.inf).amin()
+
+
+def _largest(slopes: Tensor) -> Tensor:
+    return slopes.nan_to_num(nan=-torch.inf).amax()
+
+
+def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) -> Tensor:
+    """Return how far to go: along the direction, to the sides that matter to it, and anywhere around."""
+    scale = line.start.abs().clamp_min(1.0)
+    straight = torch.stack([direction, -direction]) * _reach(line, direction)
+    anywhere = random_directions(points, len(direction), seed=1)
+    if sides is not None:
+        best = (direction * sides).sign() * anywhere[0].abs()
+        anywhere = torch.cat([torch.stack([best, -best]), anywhere])
+    return NEARBY * torch.cat([straight, anywhere * scale])
+
+
+def _reach(line: Line, direction: Tensor) -> float:
+    """Return a length that is small beside every entry that a direction moves, and not below 1."""
+    return float(line.start[direction != 0].abs().clamp_min(1.0).amin()) if bool(direction.any()) else 1.0
+
+
+def _slopes(line: Line, direction: Tensor, shifts: Tensor) -> Tensor:
+    """Return the central difference quotient along a direction at each point; each is a mean of slopes nearby."""
+    length = STEP * _reach(line, direction)
+    step = length * direction
+    ahead, behind = line.moved(torch.cat([shifts + step, shifts - step])).reshape(2, -1)
+    return (ahead - behind) / (2 * length)

@@ -1,0 +1,39 @@
+"""Where a function is not continuous: its change along a direction does not vanish with the step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.line import EPSILON, Line
+from gradcli.report.notes import NoteKind, noted
+
+JUMPS = noted(NoteKind.UNDEFINED, "the value of the program jumps here, so that there is no derivative")
+# Steps 2^-k, relative to the point; a jump lasts through the last LAST of them, a pole grows through as many of any.
+EXPONENTS = range(12, 48, 4)
+LAST = 5
+# Changes are those of one jump where they are this near to each other, and those of a pole where each is larger than
+# the one before by this factor, for a step that is 16 times smaller.
+ALIKE, GROWTH = 0.01, 4.0
+# A change counts where it is this many times larger than the output's rounding error.
+VISIBLE = 300.0
+
+
+def jumping(line: Line, directions: Tensor) -> Tensor:
+    """Return, for each row of directions, whether the function jumps, or is unbounded, to one of its sides."""
+    steps = torch.tensor([2.0**-k for k in EXPONENTS], dtype=torch.float64)
+    sides = torch.cat([directions, -directions])
+    scale = _scale(line, sides)
+    changes = line.changes(sides, torch.arange(len(sides)), scale[:, None] * steps).abs()
+    seen = changes > VISIBLE * 4 * EPSILON * line.magnitude
+    last = changes[:, -LAST:]
+    jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
+    grows = seen[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
+    pole = grows.unfold(1, LAST, 1).all(2).any(1)
+    return (jump | pole).reshape(2, -1).any(0)
+
+
+def _scale(line: Line, directions: Tensor) -> Tensor:
+    """Return the length of a step along each direction: small beside every entry that it moves, unless that is 0."""
+    moved = torch.where((directions != 0) & (line.start != 0), line.start.abs(), torch.inf).amin(1)
+    return torch.where(moved.isfinite(), moved, 1.0).clamp_max(float(line.size))

@@ -1,0 +1,52 @@
+"""What a witness is asked: a function of tensors, one of them to differentiate by, and the upstream gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from torch import Tensor
+
+from gradcli.execution.forward.callables import function as callable_of
+from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
+from gradcli.execution.witnesses.quotients import Quotients, by_entries
+from gradcli.report.report import WitnessReport
+from gradcli.tolerance import Tolerance
+from gradcli.witnesses import WITNESSES, WitnessRow
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is the gradient of Re Σ conj(cotangent) · function by one tensor; without slots, to keep the line."""
+
+    function: ScalarFunction
+    point: Values
+    name: str
+    cotangent: Tensor
+
+    @cached_property
+    def line(self) -> Line:
+        """Return the function along the entries of the tensor."""
+        return Line.of(self.function, self.point, [self.name], self.cotangent)
+
+    @cached_property
+    def quotients(self) -> Quotients:
+        """Return the derivatives by every entry."""
+        return by_entries(self.line)
+
+
+class Witness(Protocol):
+    """A third opinion on a gradient, which knows neither autograd nor the symbolic derivative."""
+
+    row: WitnessRow
+
+    def check(self, question: Question, gradient: Tensor, tolerance: Tolerance) -> WitnessReport | None:
+        """Return what the witness says of a gradient; None where it has nothing to say."""
+
+
+def witnesses(names: tuple[str, ...]) -> dict[str, Witness]:
+    """Return the numerical witnesses among `names`, in the order of the table."""
+    wanted: Mapping[str, WitnessRow] = {name: row for name, row in WITNESSES.items() if name in names}
+    return {name: callable_of(row.implementation)(row) for name, row in wanted.items()}

@@ -1,0 +1,104 @@
+"""Derivatives of a function along directions by difference quotients, with an estimate of how far off they may be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
+
+# Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
+STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
+GOOD = 1e-8
+# A gradient with more entries, or one that takes more work in all, is looked at along random directions.
+MOST_ENTRIES = 4096
+MOST_WORK = 1 << 24
+PROJECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Quotients:
+    """Derivatives of L along some directions; one number each in every field."""
+
+    value: Tensor
+    error: Tensor
+    """An estimate of how far off `value` may be."""
+    below: Tensor
+    above: Tensor
+    """The one-sided derivatives."""
+    sided_error: Tensor
+    """An estimate of how far off these two may be."""
+    magnitude: float
+    """The size of the terms that L is a sum of."""
+    directions: Tensor | None = None
+    """A row each; None where each entry is a direction."""
+
+    def of(self, gradient: Tensor) -> Tensor:
+        """Return what a gradient says these derivatives are."""
+        flat = real(gradient.detach()).reshape(-1).to(torch.float64)
+        return flat if self.directions is None else self.directions @ flat
+
+
+def by_entries(line: Line) -> Quotients:
+    """Return central differences, extrapolated by Richardson.
+
+    Every entry of a small tensor is stepped; a large one is stepped along PROJECTIONS random directions of a fixed
+    seed.
+    """
+    entries = line.start.numel()
+    if entries <= MOST_ENTRIES and entries * line.work <= MOST_WORK:
+        return _quotients(line, None, entries)
+    return along(line, random_directions(PROJECTIONS, entries))
+
+
+def along(line: Line, directions: Tensor) -> Quotients:
+    """Return central differences along each row of directions."""
+    return _quotients(line, directions, len(directions))
+
+
+def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
+    """Return the quotients along each direction, with smaller steps where larger ones are not good enough."""
+    best = torch.full((5, count), math.nan, dtype=torch.float64)
+    best[[1, 4]] = math.inf
+    rows = torch.arange(count)
+    for step in STEPS:
+        if not len(rows):
+            break
+        scale = line.start.abs().clamp_min(1.0)[rows] if directions is None else line.size.expand(len(rows))
+        extrapolated = _extrapolated(line, directions, rows, step * scale)
+        better = ~(extrapolated[1] >= best[1, rows])
+        best[:, rows[better]] = extrapolated[:, better]
+        largest = best[0][best[0].isfinite()].abs().max() if bool(best[0].isfinite().any()) else torch.tensor(0.0)
+        floor = GOOD * max(float(largest), EPSILON * line.magnitude)
+        rows = (~(best[1] <= floor)).nonzero()[:, 0]
+    return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
+
+
+def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Tensor) -> Tensor:
+    """Return value, error, the derivatives from below and above, and theirs, by steps of 1, 1/2 and 1/4 to both sides.
+
+    Richardson's table in h² for central and in h for one-sided differences; the error is the last correction, and
+    the rounding error of the shortest step.
+    """
+    fractions = torch.tensor([1.0, 0.5, 0.25, -1.0, -0.5, -0.25], dtype=torch.float64)
+    steps = step[:, None] * fractions
+    quotients = line.changes(directions, rows, steps) / steps
+    above, below = quotients[:, :3].T, quotients[:, 3:].T
+    value, correction = _limit((above + below) / 2, 4.0)
+    (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
+    rounding = 4 * EPSILON * line.magnitude / (step / 4)
+    error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
+    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
+    return torch.stack([value, error, low, high, sided_error])
+
+
+def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+    """Return the limit of three values at h, h/2 and h/4 whose error begins with a power that `ratio` divides by."""
+    first = (ratio * column[1] - column[0]) / (ratio - 1)
+    second = (ratio * column[2] - column[1]) / (ratio - 1)
+    further = ratio * 4 if ratio > 2 else ratio * 2  # noqa: PLR2004 (even powers alone, or all)
+    last = (further * second - first) / (further - 1)
+    return last, last - second

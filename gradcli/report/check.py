@@ -1,0 +1,24 @@
+"""What `check` alone reports: the points that it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcli.report.records import optional
+from gradcli.report.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One of several points that a program was checked at: `--seed` draws it again."""
+
+    seed: int
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDetails:
+    """What `check` adds to the report."""
+
+    points: tuple[Point, ...] | None = optional()
+    """None if there was only one, which is the report's."""

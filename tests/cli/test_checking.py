@@ -1,0 +1,56 @@
+"""What `check` makes of its targets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gradcli.cli.app import main
+
+
+def write(folder: Path, name: str, program: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f'[[check]]\nprogram = "{program}"\n', encoding="utf-8")
+
+
+def test_a_folder_stands_for_its_suites_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "gradients", "b.toml", "b*b")
+    write(tmp_path / "gradients", "a.toml", "a*a")
+    (tmp_path / "gradients" / "notes.txt").write_text("not a suite", encoding="utf-8")
+    (tmp_path / "gradients" / "deeper.toml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "gradients", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [check["program"] for check in report["checks"]] == ["a*a", "b*b"]
+    assert [check["file"] for check in report["checks"]] == ["gradients/a.toml", "gradients/b.toml"]
+
+
+def test_what_is_wrong_in_a_folder_s_suite_is_said_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "gradients", "a.toml", "a*a")
+    (tmp_path / "gradients" / "b.toml").write_text("", encoding="utf-8")
+    assert main(["check", str(tmp_path / "gradients")]) == 2
+    assert "b.toml: a suite needs at least one check" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["x*y"]])
+def test_a_folder_without_a_suite_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    (tmp_path / "gradients").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "gradients", *more]) == 2
+    captured = capsys.readouterr()
+    assert "the folder 'gradients' holds no suite (*.toml)" in captured.err
+    assert not captured.out
+
+
+def test_a_program_is_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", " + ".join(["x"] * 400)]) == 0  # longer than a name of a file may be
+    assert main(["check", "x\0"]) == 2
+    assert "match" in capsys.readouterr().out

@@ -1,0 +1,208 @@
+"""The numerical witnesses against functions whose derivatives are known in closed form, and planted errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.agreement import agreement
+from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
+from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, by_entries
+from gradcli.execution.witnesses.taylor import Remainder, remainder
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+DOUBLE = Tolerance.of("float64")
+
+
+def tensor(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def rows(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+# Functions of x alone, entry by entry, with their derivatives.
+SCALAR: list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[float]]] = [
+    (torch.sin, torch.cos, [0.3, -2.0, 5.0]),
+    (torch.exp, torch.exp, [0.0, 1.0, -3.0]),
+    (torch.log, lambda x: 1 / x, [0.15, 1.0, 7.0]),
+    (lambda x: x**3, lambda x: 3 * x**2, [0.5, -1.25, 2.0]),
+    (lambda x: torch.sin(1000 * x), lambda x: 1000 * torch.cos(1000 * x), [0.3, 0.1, 1.7]),
+    (lambda x: 1 / x, lambda x: -1 / x**2, [1e-3, -2e-3, 0.5]),
+    (lambda x: x**2, lambda x: 2 * x, [1e6, 2e6, -3e6]),
+]
+NAMES = ["sin", "exp", "log", "cube", "fast sine", "reciprocal near 0", "square of large numbers"]
+
+
+def finite_differences(function: ScalarFunction, point: Values, name: str, cotangent: Tensor) -> Quotients:
+    return by_entries(Line.of(function, point, [name], cotangent))
+
+
+def verdict_on(
+    gradient: Tensor,
+    function: ScalarFunction,
+    point: Values,
+    cotangent: Tensor,
+    name: str = "x",
+    *,
+    tolerance: Tolerance = DOUBLE,
+) -> Verdict:
+    line = Line.of(function, point, [name], cotangent)
+    return agreement(line, by_entries(line), gradient, tolerance).verdict
+
+
+def taylor(function: ScalarFunction, point: Values, gradient: Tensor, cotangent: Tensor, name: str = "x") -> Remainder:
+    return remainder(Line.of(function, point, [name], cotangent), gradient)
+
+
+def report(witness: str, function: ScalarFunction, point: Values, gradient: Tensor, cotangent: Tensor) -> WitnessReport:
+    (checked,) = witnesses((witness,)).values()
+    said = checked.check(Question(function, point, "x", cotangent), gradient, DOUBLE)
+    assert said is not None
+    return said
+
+
+def question(function: Callable[[Tensor], Tensor], values: object) -> tuple[ScalarFunction, Values]:
+    def named(tensors: Values) -> Tensor:
+        return function(tensors["x"])
+
+    return named, {"x": tensor(values)}
+
+
+@pytest.mark.parametrize(("function", "derivative", "values"), SCALAR, ids=NAMES)
+def test_differences_know_their_own_error(
+    function: Callable[[Tensor], Tensor], derivative: Callable[[Tensor], Tensor], values: list[float]
+) -> None:
+    named, point = question(function, values)
+    cotangent = tensor([1.0, -2.0, 0.5])
+    right = cotangent * derivative(point["x"])
+    found = finite_differences(named, point, "x", cotangent)
+    assert bool(((found.value - right).abs() <= 10 * found.error).all())
+    assert float((found.error / right.abs().max()).max()) < 1e-5
+    assert verdict_on(right, named, point, cotangent) is Verdict.MATCH
+
+
+@pytest.mark.parametrize(("function", "derivative", "values"), SCALAR, ids=NAMES)
+@pytest.mark.parametrize("factor", [1.0005, 0.9995, -1.0, 0.0, 2.0])
+def test_a_wrong_factor_is_seen_by_both(
+    function: Callable[[Tensor], Tensor], derivative: Callable[[Tensor], Tensor], values: list[float], factor: float
+) -> None:
+    named, point = question(function, values)
+    cotangent = tensor([1.0, -2.0, 0.5])
+    wrong = factor * cotangent * derivative(point["x"])
+    assert report("finite-difference", named, point, wrong, cotangent).verdict is Verdict.MISMATCH
+    by_taylor = report("taylor", named, point, wrong, cotangent)
+    assert by_taylor.verdict is Verdict.MISMATCH
+    assert by_taylor.order == pytest.approx(1.0, abs=0.1)
+
+
+def network(tensors: Values) -> Tensor:
+    return torch.softmax(tensors["X"] @ tensors["W"] + tensors["b"], dim=-1).log()
+
+
+def gradients(point: Values, cotangent: Tensor) -> dict[str, Tensor]:
+    leaves = {name: value.clone().requires_grad_() for name, value in point.items()}
+    return dict(zip(leaves, torch.autograd.grad(network(leaves), list(leaves.values()), cotangent), strict=True))
+
+
+NETWORK = {"X": rows(4, 5), "W": rows(5, 3, seed=1), "b": rows(3, seed=2)}
+COTANGENT = rows(4, 3, seed=3)
+
+
+@pytest.mark.parametrize("name", ["X", "W", "b"])
+def test_every_entry_of_a_network_agrees(name: str) -> None:
+    right = gradients(NETWORK, COTANGENT)[name]
+    found = finite_differences(network, NETWORK, name, COTANGENT)
+    assert found.value.reshape(right.shape).allclose(right, rtol=1e-9, atol=1e-9)
+    assert taylor(network, NETWORK, right, COTANGENT, name).order == pytest.approx(2.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda gradient: gradient.roll(1, 0),
+        lambda gradient: gradient.flip(-1),
+        lambda gradient: gradient + 1e-6,
+        lambda gradient: torch.where(gradient == gradient.max(), 0.0, gradient),
+    ],
+    ids=["rolled", "flipped", "shifted", "one entry dropped"],
+)
+def test_a_wrong_entry_is_seen(spoil: Callable[[Tensor], Tensor]) -> None:
+    wrong = spoil(gradients(NETWORK, COTANGENT)["W"])
+    assert verdict_on(wrong, network, NETWORK, COTANGENT, "W") is Verdict.MISMATCH
+
+
+def test_a_linear_function_has_no_remainder() -> None:
+    named, point = question(lambda x: 3 * x, [2.0, -1.0])
+    assert taylor(named, point, tensor([3.0, 3.0]), torch.ones(2)).order == math.inf
+    assert taylor(named, point, tensor([3.0, 3.001]), torch.ones(2)).order == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("choice", "verdict"), [(0.0, "subgradient"), (1.0, "subgradient"), (1.5, "mismatch")])
+def test_a_kink_is_seen_from_both_sides(choice: float, verdict: str) -> None:
+    named, point = question(torch.relu, [0.0, 1.0])
+    assert verdict_on(tensor([choice, 1.0]), named, point, torch.ones(2)) == verdict
+
+
+def test_where_no_difference_can_be_taken_nothing_is_said() -> None:
+    named, point = question(torch.sqrt, [0.0])
+    assert verdict_on(tensor([math.inf]), named, point, torch.ones(1)) is Verdict.UNDECIDED
+    assert verdict_on(tensor([math.nan]), named, point, torch.ones(1)) is Verdict.UNDEFINED
+
+
+def test_a_function_that_refuses_to_run_all_at_once_is_run_one_by_one() -> None:
+    def branching(x: Tensor) -> Tensor:
+        return x**2 if float(x.detach().sum()) > 0 else -x
+
+    named, point = question(branching, [1.0, 2.0])
+    found = finite_differences(named, point, "x", torch.ones(2))
+    assert found.value.tolist() == pytest.approx([2.0, 4.0])
+
+
+def test_a_large_tensor_is_looked_at_along_random_directions() -> None:
+    named, point = question(lambda x: (x**2).sum(), [0.5] * (MOST_ENTRIES + 1))
+    found = finite_differences(named, point, "x", torch.tensor(1.0))
+    assert found.directions is not None
+    assert len(found.value) == len(found.directions) == PROJECTIONS
+    right = 2 * point["x"]
+    assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MATCH
+    right[17] *= 1.01
+    assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MISMATCH
+
+
+def test_a_complex_tensor_follows_pytorchs_convention() -> None:
+    point = {"z": torch.complex(rows(3), rows(3, seed=1))}
+    cotangent = torch.complex(rows(3, seed=2), rows(3, seed=3))
+    leaf = point["z"].clone().requires_grad_()
+    (right,) = torch.autograd.grad(leaf.exp() * leaf.conj(), leaf, cotangent)
+
+    def function(tensors: Values) -> Tensor:
+        return tensors["z"].exp() * tensors["z"].conj()
+
+    assert verdict_on(right, function, point, cotangent, "z") is Verdict.MATCH
+    assert verdict_on(right.conj(), function, point, cotangent, "z") is Verdict.MISMATCH
+    assert taylor(function, point, right, cotangent, "z").order == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_gradient_in_low_precision_is_granted_its_rounding() -> None:
+    right = gradients(NETWORK, COTANGENT)["W"]
+    low, tolerance = right.to(torch.bfloat16), Tolerance.of("bfloat16")
+    assert verdict_on(low, network, NETWORK, COTANGENT, "W", tolerance=tolerance) is Verdict.MATCH
+    assert verdict_on(low, network, NETWORK, COTANGENT, "W") is Verdict.MISMATCH
+    assert verdict_on(low * 1.5, network, NETWORK, COTANGENT, "W", tolerance=tolerance) is Verdict.MISMATCH
+
+
+def test_the_second_order_is_three() -> None:
+    right = gradients(NETWORK, COTANGENT)["W"]
+    found = taylor(network, NETWORK, right, COTANGENT, "W")
+    assert found.second_order == pytest.approx(3.0, abs=0.05)
+    named, point = question(lambda x: x.detach() * x, [2.0, -1.0])  # autograd's second derivative is 0, and wrong
+    assert taylor(named, point, 2 * point["x"], torch.ones(2)).second_order != pytest.approx(3.0, abs=0.5)
