@@ -189,7 +189,7 @@ def test_a_claim_that_is_wrong_is_not_laid_at_autograds_door(
     name: str, make_tensor: MakeTensor, make_report: MakeReport
 ) -> None:
     claimed = make_tensor("w", 1.0, 1.0, verdict=Verdict.MISMATCH, dissenter="claim")
-    text = FORMATS[name](make_report(claimed, verdict=Verdict.MISMATCH), Style(100))
+    text = FORMATS[name].render(make_report(claimed, verdict=Verdict.MISMATCH), Style(100))
     assert "a claim disagrees with the symbolic derivative" in text
     assert "autograd disagrees" not in text
 
@@ -199,5 +199,5 @@ def test_without_a_symbolic_derivative_the_witnesses_are_named(
     name: str, make_tensor: MakeTensor, make_report: MakeReport
 ) -> None:
     heard = {"taylor": WitnessReport(Verdict.MATCH, order=2.0)}
-    text = FORMATS[name](make_report(make_tensor("w", 1.0, 1.0, symbolic=None, witnesses=heard)), Style(100))
+    text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0, symbolic=None, witnesses=heard)), Style(100))
     assert "autograd agrees with the numerical witnesses everywhere" in text

@@ -1,7 +1,7 @@
 """Notes are data until they are shown."""
 
+from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, led, noted, text_of
-from gradcli.report.report import Check
 from gradcli.report.verdict import Verdict
 
 ENTRY, CAUSE = Note(NoteKind.ENTRY, "at [0] it is 1", (0,)), Note(NoteKind.CAUSE, "the sign is wrong; see there")
