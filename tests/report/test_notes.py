@@ -2,6 +2,8 @@
 
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, led, noted, text_of
+from gradcli.report.records import jsonable
+from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 
 ENTRY, CAUSE = Note(NoteKind.ENTRY, "at [0] it is 1", (0,)), Note(NoteKind.CAUSE, "the sign is wrong; see there")
@@ -25,3 +27,9 @@ def test_words_that_lead_notes_stand_before_the_first_alone() -> None:
 def test_what_has_notes_has_them_as_one_text_too() -> None:
     assert Check("jvp", Verdict.MISMATCH, (ENTRY, CAUSE)).note == "at [0] it is 1; the sign is wrong; see there"
     assert Check("jvp", Verdict.MATCH).note is None
+
+
+def test_a_witness_without_a_note_has_no_such_key() -> None:
+    assert jsonable(WitnessReport(Verdict.MATCH, 0.0)) == {"verdict": "match", "max_abs_error": 0.0}
+    data = jsonable(WitnessReport(Verdict.MATCH, 0.0, notes=(ENTRY,)))
+    assert data == {"verdict": "match", "max_abs_error": 0.0, "note": "at [0] it is 1"}
