@@ -30,6 +30,7 @@ import psutil
 
 import gradcli
 from gradcli.engine import shared_derivations
+from gradcli.errors import ExitCode
 
 # Functions that are smooth at the point of every program, and that PyTorch differentiates correctly.
 INNER = ("sin", "cos", "tanh", "exp", "erf", "atan", "sinh", "asinh", "sigmoid", "expm1")
@@ -89,7 +90,8 @@ def _verdict(program: str, limit: float) -> str:
     except KeyboardInterrupt:
         return "interrupted"
     except gradcli.GradcliError as error:
-        return "undecided" if error.message.startswith("undecided") else f"{type(error).__name__}: {error.message}"
+        timed_out = error.exit_code is ExitCode.UNDECIDED
+        return "undecided" if timed_out else f"{type(error).__name__}: {error.message}"
     except Exception as error:  # noqa: BLE001 (it is what is looked for)
         return f"{type(error).__name__}: {error}"
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from gradcli.errors import ExitCode, GradcliError
 
@@ -19,6 +20,21 @@ class DeadlineError(GradcliError):
     """A run took longer than its limit; nothing is known about the gradient."""
 
     exit_code = ExitCode.UNDECIDED
+
+    def __init__(self, text: str, **details: Any) -> None:
+        super().__init__(text, **details)
+        self.say("")
+
+    @property
+    def reason(self) -> str:
+        """Return the message without the verdict."""
+        return self.text
+
+    def say(self, more: str) -> None:
+        """Add to the reason."""
+        self.text += more
+        self.message = f"undecided: {self.text}"
+        self.args = (self.message,)
 
 
 @contextmanager
@@ -33,7 +49,7 @@ def deadline(seconds: float) -> Iterator[None]:
         return
 
     def stop(_: int, __: FrameType | None) -> None:
-        raise DeadlineError(f"undecided: no verdict within {seconds:g} s", hint="`--timeout` raises the limit")
+        raise DeadlineError(f"no verdict within {seconds:g} s", hint="`--timeout` raises the limit")
 
     before, started = signal.signal(signal.SIGALRM, stop), time.monotonic()
     # An error may be raised where it cannot leave: in a `__del__`, or inside of somebody's `except Exception`.

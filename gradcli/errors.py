@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 
 class ExitCode(IntEnum):
@@ -56,6 +56,11 @@ class GradcliError(Exception):
         self.hint = hint
         self.option = option
 
+    @property
+    def reason(self) -> str:
+        """Return the message without the verdict that it may begin with."""
+        return self.message
+
     def about(self, option: str) -> Self:
         """Return the same error about an option of another name."""
         return type(self)(self.text, span=self.span, source=self.source, hint=self.hint, option=option)
@@ -74,7 +79,11 @@ class InputError(GradcliError):
 
 
 class ExecutionError(GradcliError):
-    """PyTorch refused an operation; the message quotes PyTorch."""
+    """PyTorch refused an operation; the message quotes PyTorch, and `said` is the quotation, where that is wanted."""
+
+    def __init__(self, text: str, *, said: str | None = None, **details: Any) -> None:
+        super().__init__(text, **details)
+        self.said = said
 
 
 class NotSupportedError(GradcliError):

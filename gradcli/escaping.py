@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+GAP = " ... "
+LOOKED_AT = 20  # times the length: of a huge text, no more of either end is looked at
 # Controls, format characters (bidirectional marks, zero-width ones), surrogates, line and paragraph separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _LATEX = {character: f"\\{character}" for character in "_{}%#&$ "}
@@ -24,6 +26,19 @@ def escape_character(character: str, *, keep_newlines: bool = False) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return ascii(character)[1:-1]
+
+
+def clip(text: str, length: int) -> str:
+    """Return a user's text on one line, safe to print, its middle left out where it is longer than `length`."""
+    most = LOOKED_AT * length
+    ends = text if len(text) <= 2 * most else f"{text[:most]}{GAP}{text[-most:]}"
+    return shortened(escape(" ".join(ends.split())), length)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text with its middle left out where it is longer than `length`; a quarter is left for its end."""
+    end = length // 4
+    return text if len(text) <= length else f"{text[: length - end - len(GAP)]}{GAP}{text[-end:]}"
 
 
 def escape_latex(text: str) -> str:

@@ -74,3 +74,10 @@ def test_a_check_leaves_a_timer_of_the_callers(rung: list[float]) -> None:
     remaining, _ = signal.getitimer(signal.ITIMER_REAL)
     assert 0 < remaining < 60.0
     assert rung == []
+
+
+def test_what_is_added_to_the_reason_stands_in_the_message_too() -> None:
+    error = DeadlineError("no verdict within 1 s")
+    error.say("; it was still in forward")
+    assert error.reason == "no verdict within 1 s; it was still in forward"
+    assert str(error) == error.message == "undecided: no verdict within 1 s; it was still in forward"

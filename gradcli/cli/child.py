@@ -66,7 +66,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 def _plain(error: GradcliError) -> dict[str, Any]:
     span = None if error.span is None else [error.span.start, error.span.end]
     code = int(error.exit_code)
-    return {"message": error.message, "source": error.source, "span": span, "hint": error.hint, "code": code}
+    return {"reason": error.reason, "source": error.source, "span": span, "hint": error.hint, "code": code}
 
 
 def _leave() -> None:

@@ -61,8 +61,8 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
         _end(child)
         shown.join(1.0)
     if line is None:
-        message = f"undecided: no verdict within {seconds:g} s, and the file's code did not let go"
-        raise DeadlineError(message, hint="`--timeout` raises the limit")
+        reason = f"no verdict within {seconds:g} s, and the file's code did not let go"
+        raise DeadlineError(reason, hint="`--timeout` raises the limit")
     return _read(line, child.returncode)
 
 
@@ -114,7 +114,7 @@ def _read(line: bytes, code: int | None) -> dict[str, Any]:
         return answer
     span = Span(*error["span"]) if error["span"] else None
     kind = {ExitCode.UNDECIDED: DeadlineError, ExitCode.INTERNAL: InternalError}.get(error["code"], GradcliError)
-    raise kind(error["message"], span=span, source=error["source"], hint=error["hint"])
+    raise kind(error["reason"], span=span, source=error["source"], hint=error["hint"])
 
 
 def _how(code: int | None) -> str:

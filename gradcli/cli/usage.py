@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from gradcli.errors import InputError
 from gradcli.phrases import did_you_mean
 
@@ -37,5 +39,5 @@ def _options(context: object) -> list[str]:
 def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
-    quoted = error.message.partition("'")[2].partition("'")[0]
-    return did_you_mean(quoted, map(str, choices)) if choices else None
+    complaints = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
+    return did_you_mean(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None

@@ -75,16 +75,29 @@ def report(
     run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
 ) -> Report:
     """Return the report of a run; `details` are what only this command reports."""
-    settings = run.settings
+    output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
+    return report_with(run.settings, run.program.source, output, tensors, verdict, details=details)
+
+
+def report_with(
+    settings: Settings,
+    program: str,
+    output: Output,
+    tensors: Sequence[TensorReport],
+    verdict: Verdict | None,
+    *,
+    details: Details | None,
+) -> Report:
+    """Return the report of what was found; `details` are what only this command reports."""
     return Report(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
         command=settings.command,
-        program=run.program.source,
+        program=program,
         dtype=settings.dtype,
         device=settings.device,
         seed=settings.seed,
-        output=Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach()),
+        output=output,
         tensors=tuple(tensors),
         verdict=verdict,
         details=details,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from gradcli.errors import GradcliError, InputError, LimitError, Span
 
@@ -19,18 +20,16 @@ class OptionText:
 
     def error(self, message: str, start: int = 0, end: int | None = None, hint: str | None = None) -> InputError:
         """Return an error about the characters from start to end, or about all of them."""
-        return InputError(message, option=self.option, source=self._source, span=self._span(start, end), hint=hint)
+        return InputError(message, hint=hint, **self._place(start, end))
 
     def limit_error(self, message: str, raised_by: str, start: int = 0, end: int | None = None) -> GradcliError:
         """Return an error about a limit, which names the option that raises it."""
         hint = f"`{raised_by}` raises the limit"
-        return LimitError(message, option=self.option, source=self._source, span=self._span(start, end), hint=hint)
+        return LimitError(message, hint=hint, **self._place(start, end))
 
     def point(self, error: GradcliError) -> GradcliError:
         """Return an error of a value as one about the characters that the value was read from."""
-        return type(error)(
-            error.text, option=self.option, source=self._source, span=self._span(0, None), hint=error.hint
-        )
+        return type(error)(error.text, hint=error.hint, **self._place(0, None))
 
     def split_name(self) -> tuple[str | None, int]:
         """Return the name before the first `=` (None without one) and where the rest starts."""
@@ -44,10 +43,8 @@ class OptionText:
             raise self.error("there is a second `=`", self.text.index("=", len(name) + 1), None, hint)
         return name.strip(), len(name) + 1
 
-    @property
-    def _source(self) -> str:
-        return f"{self.option} {self.text}"
-
-    def _span(self, start: int, end: int | None) -> Span:
+    def _place(self, start: int, end: int | None) -> dict[str, Any]:
+        """Return what an error knows of its place: the option, its text, and the characters that are wrong."""
         offset = len(self.option) + 1
-        return Span(offset + start, offset + (len(self.text) if end is None else end))
+        span = Span(offset + start, offset + (len(self.text) if end is None else end))
+        return {"option": self.option, "source": f"{self.option} {self.text}", "span": span}

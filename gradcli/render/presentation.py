@@ -12,13 +12,13 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
 WORDS: Mapping[Verdict, str] = {
-    Verdict.MATCH: "autograd agrees with the symbolic derivative everywhere",
-    Verdict.SUBGRADIENT: "at a kink, autograd's choice lies between the one-sided derivatives",
-    Verdict.MISMATCH: "autograd disagrees with the symbolic derivative",
+    Verdict.MATCH: "{who} agrees with {reference} everywhere",
+    Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
+    Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",
 }
-AGREED = frozenset({None, Verdict.MATCH, Verdict.SUBGRADIENT})
+AUTOGRAD, SYMBOLIC = "autograd", "the symbolic derivative"
 
 
 class Judged(Protocol):
@@ -46,12 +46,17 @@ class Presentation:
     shows_gradient: bool = True
     """False for a command whose derivatives are not gradients: they have grids of their own."""
     words: Mapping[Verdict, str] | None = None
-    """What the overall verdict means, where that is not what `WORDS` says."""
+    """What the overall verdict means, where that is not what `words_of` says."""
     judged: Callable[[Any], Sequence[Judged]] = lambda _: ()
     """From the details: what has a verdict beside the tensors."""
 
 
 PLAIN = Presentation()
+
+
+def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC) -> str:
+    """Return what a verdict says of a gradient: who gives it, and what it is compared with."""
+    return WORDS[verdict].format(who=who, reference=reference)
 
 
 def presentation_of(report: Report) -> Presentation:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcli.errors import ExitCode
-from gradcli.escaping import escape
+from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.render.view import clip
 from gradcli.report.suite import UNVERIFIED, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.render.presentation import WORDS, Judged, Presentation, presentation_of
+from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
 from gradcli.report.report import Report, TensorReport
-from gradcli.report.verdict import Verdict
+from gradcli.report.verdict import Verdict, fails
 
 MOST_ROWS = 24
 FIRST_ROWS = 12
@@ -104,12 +104,6 @@ def view_of(report: Report) -> View:
     )
 
 
-def clip(text: str, length: int) -> str:
-    """Return the text on one line, escaped, its middle left out where it is longer than `length`."""
-    text = escape(" ".join(text[: 20 * length].split())) if len(text) > length else escape(" ".join(text.split()))
-    return text if len(text) <= length else f"{text[: length - 12]} ... {text[-7:]}"
-
-
 def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: bool) -> Section:
     shown = [*tensors] if len(tensors) <= MOST_ROWS else [*tensors[:FIRST_ROWS], *tensors[-LAST_ROWS:]]
     rows = tuple(map(_row, shown))
@@ -151,12 +145,9 @@ def _optional(tensor: object | None) -> Lines:
 
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
-    settled = tensor.jacobian is not None or tensor.verdict in {None, Verdict.MATCH, Verdict.SUBGRADIENT}
-    return (
-        ()
-        if settled or tensor.symbolic is None or tensor.symbolic.value is None
-        else tensor_lines(tensor.symbolic.value)
-    )
+    disputed = tensor.jacobian is None and fails(tensor.verdict)
+    symbolic = tensor.symbolic if disputed else None
+    return () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
 
 
 def _formula(tensor: TensorReport) -> str:
@@ -198,13 +189,12 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
     if how.words is not None:
         return how.words[verdict]
-    words = WORDS[verdict]
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
-        return words.replace("autograd", "a claim")
+        return words_of(verdict, who="a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
-        return words.replace("the symbolic derivative", "the numerical witnesses")
-    return words
+        return words_of(verdict, reference="the numerical witnesses")
+    return words_of(verdict)
 
 
 def _program_lines(program: str) -> Lines:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from gradcli.report.records import unwritten
+from gradcli.report.records import shown_as
 from gradcli.report.verdict import Verdict
 
 
@@ -47,10 +47,8 @@ class Accumulation:
 class AccumulateDetails:
     """What `accumulate` adds to the report."""
 
-    COMPUTED: ClassVar = ("calls",)
-
-    accumulation: Accumulation
-    output_key: str = unwritten("output")
+    accumulation: Accumulation = shown_as("calls", "accumulation")
+    output_key: str = shown_as(default="output")
     """The key of the output's value in `calls`: a name that no leaf has."""
 
     @property

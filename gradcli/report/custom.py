@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gradcli.report.records import optional
+from gradcli.report.notes import Noted, Notes
+from gradcli.report.records import optional, shown_as
 from gradcli.report.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Noted):
     """One thing that was checked of a custom Function, and what was found."""
 
     name: str
     verdict: Verdict
-    note: str | None = None
+    notes: Notes = shown_as("note", default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gradcli.report.records import Symbolic
+from gradcli.report.comparison import Symbolic
+from gradcli.report.notes import Noted, Notes
+from gradcli.report.records import shown_as
 from gradcli.report.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Second:
+class Second(Noted):
     """The derivative of the sum of a leaf's gradient with respect to the same leaf."""
 
     gradient: Any | None
     symbolic: Symbolic | None
     verdict: Verdict | None
-    note: str | None = None
+    notes: Notes = shown_as("note", default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What reports are made of: dataclasses with optional fields, the strict JSON that they turn into, and one comparison.
+"""What reports are made of: dataclasses with optional fields, and the strict JSON that they turn into.
 
 Values are tensors (anything with `tolist()`, `shape`), so that Python callers get tensors and JSON gets lists.
 """
@@ -7,26 +7,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from enum import StrEnum
 from typing import Any
 
 from gradcli.errors import GradcliError
 
 
-def optional() -> Any:
-    """Return a field that only some commands fill: None means that the JSON has no such key."""
-    return field(default=None, metadata={"optional": True})
+def optional(*names: str, default: Any = None) -> Any:
+    """Return a field that only some commands fill: None means that the JSON has no such key; `names` as `shown_as`."""
+    return field(default=default, metadata={"optional": True, **({"shown_as": names} if names else {})})
 
 
-def unwritten(default: Any) -> Any:
-    """Return a field that only what is computed from it needs: the JSON has no such key."""
-    return field(default=default, metadata={"unwritten": True})
+def shown_as(*names: str, **options: Any) -> Any:
+    """Return a field in whose place the JSON has properties of its record: the text of its notes, say, or nothing."""
+    return field(metadata={"shown_as": names}, **options)
 
 
 def merged() -> Any:
     """Return a field of another record, or None: the JSON has that record's fields in its place."""
     return field(default=None, metadata={"merged": True})
+
+
+def keys_of(entry: Field[Any]) -> tuple[str, ...]:
+    """Return the keys that a field has in the JSON, each the name of an attribute."""
+    names: tuple[str, ...] = entry.metadata.get("shown_as", (entry.name,))
+    return names
 
 
 def is_merged(entry: Field[Any]) -> bool:
@@ -39,41 +45,17 @@ def is_optional(entry: Field[Any]) -> bool:
     return "optional" in entry.metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Symbolic:
-    """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
-
-    `value` is a tensor of the operand's shape, or None where undecided; errors are None where there is no value.
-    """
-
-    formula: str | None
-    latex: str | None
-    value: Any | None
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    worst_index: tuple[int, ...] | None = None
-
-
-def computed(kind: Any) -> tuple[str, ...]:
-    """Return the names of the properties that the JSON of a dataclass has before its fields: those in `COMPUTED`."""
-    names: tuple[str, ...] = getattr(kind, "COMPUTED", ())
-    return names
-
-
-def written(kind: Any) -> tuple[Field[Any], ...]:
-    """Return the fields of a dataclass that its JSON has."""
-    return tuple(entry for entry in fields(kind) if "unwritten" not in entry.metadata)
-
-
 def present(record: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what the JSON of a dataclass has: its computed properties, and its fields but for optional ones of None."""
-    yield from ((name, getattr(record, name)) for name in computed(record))
-    for entry in written(record):
-        value = getattr(record, entry.name)
+    """Yield what the JSON has of a dataclass: its fields, but for the optional ones that are None."""
+    for entry in fields(record):
         if is_merged(entry):
-            yield from () if value is None else present(value)
-        elif value is not None or not is_optional(entry):
-            yield entry.name, value
+            inner = getattr(record, entry.name)
+            yield from () if inner is None else present(inner)
+            continue
+        for name in keys_of(entry):
+            value = getattr(record, name)
+            if value is not None or not is_optional(entry):
+                yield name, value
 
 
 def jsonable(value: Any) -> Any:

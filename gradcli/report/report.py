@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from gradcli.errors import ExitCode
 from gradcli.report.accumulate import AccumulateDetails
 from gradcli.report.check import CheckDetails
+from gradcli.report.comparison import Claim, Symbolic
 from gradcli.report.custom import CustomDetails
 from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.eval import EvalDetails
@@ -20,7 +21,8 @@ from gradcli.report.grad import GradDetails
 from gradcli.report.hessian import HessianDetails
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
-from gradcli.report.records import Symbolic, jsonable, merged, optional, present
+from gradcli.report.notes import Noted, Notes
+from gradcli.report.records import jsonable, merged, optional, present, shown_as
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict, worst
 
@@ -55,7 +57,7 @@ Details: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessReport:
+class WitnessReport(Noted):
     """What a numerical witness says of autograd's gradient.
 
     `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
@@ -71,24 +73,11 @@ class WitnessReport:
     order: float | None = optional()
     second_order: float | None = optional()
     linear_error: float | None = optional()
-    note: str | None = optional()
+    notes: Notes = optional("note", default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A gradient derived by hand, beside the symbolic one."""
-
-    text: str
-    value: Any
-    verdict: Verdict
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    worst_index: tuple[int, ...] | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TensorReport:
+class TensorReport(Noted):
     """One leaf or non-leaf: `grad` is the attribute as PyTorch leaves it, `gradient` is d output / d tensor."""
 
     name: str
@@ -101,7 +90,7 @@ class TensorReport:
     gradient: Any | None
     symbolic: Symbolic | None
     verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
-    note: str | None = None
+    notes: Notes = shown_as("note", default=())
     witnesses: dict[str, WitnessReport] | None = optional()
     dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
     claim: Claim | None = optional()

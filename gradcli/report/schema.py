@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report.records import computed, is_merged, is_optional, written
+from gradcli.report.records import is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
@@ -88,25 +88,30 @@ def _failed(named: JsonSchema) -> JsonSchema:
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
-    named = [field.name for field in written(kind) if not is_optional(field) and not is_merged(field)]
+    required = [field for field in fields(kind) if not is_optional(field) and not is_merged(field)]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
         "properties": {name: _schema_of(hint, definitions) for name, hint in _hints(kind)},
-        "required": [*computed(kind), *named],
+        "required": [name for field in required for name in keys_of(field)],
     }
 
 
 def _hints(kind: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name and annotation of everything that the JSON of a dataclass may have."""
     hints = get_type_hints(kind)
-    yield from ((name, get_type_hints(getattr(kind, name).fget)["return"]) for name in computed(kind))
-    for field in written(kind):
+    for field in fields(kind):
         if is_merged(field):
             records = [record for record in get_args(hints[field.name]) if record is not type(None)]
             yield from ((name, hint | None) for record in records for name, hint in _hints(record))
         else:
-            yield field.name, hints[field.name]
+            yield from ((name, _annotation(kind, name)) for name in keys_of(field))
+
+
+def _annotation(kind: type, name: str) -> Any:
+    """Return the type of a field, or of a property that stands in a field's place."""
+    attribute = getattr(kind, name, None)
+    return get_type_hints(attribute.fget)["return"] if isinstance(attribute, property) else get_type_hints(kind)[name]
 
 
 def _schema_of(kind: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:

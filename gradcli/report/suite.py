@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
+from gradcli.report.notes import Noted, Notes
 from gradcli.report.records import jsonable
 from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
@@ -16,12 +17,12 @@ ERROR, UNVERIFIED = "error", "not verified"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Noted):
     """A tensor of a check with a verdict that is no match, and what the report says of it."""
 
     tensor: str
     verdict: Verdict
-    note: str | None
+    notes: Notes
     autograd: Any | None  # autograd's gradient at the worst entry, and the symbolic one
     symbolic: Any | None
     index: tuple[int, ...] | None
@@ -124,8 +125,7 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:
     """Return what a check came to that ended with an error; one without a verdict in time is undecided."""
     verdict = Verdict.UNDECIDED if error.exit_code is ExitCode.UNDECIDED else None
-    reason = error.message.removeprefix(f"{Verdict.UNDECIDED}: ")
-    return CheckReport(name, program, verdict, error.exit_code, reason=reason, hint=error.hint, **place)
+    return CheckReport(name, program, verdict, error.exit_code, reason=error.reason, hint=error.hint, **place)
 
 
 def suite_of(reports: Sequence[Report]) -> SuiteReport:
@@ -152,7 +152,7 @@ def _finding(tensor: TensorReport) -> Finding:
     assert tensor.verdict is not None  # noqa: S101 (only those with one are given)
     index = None if tensor.symbolic is None else tensor.symbolic.worst_index
     symbolic = None if tensor.symbolic is None else _entry(tensor.symbolic.value, index)
-    return Finding(tensor.name, tensor.verdict, tensor.note, _entry(tensor.gradient, index), symbolic, index)
+    return Finding(tensor.name, tensor.verdict, tensor.notes, _entry(tensor.gradient, index), symbolic, index)
 
 
 def _entry(tensor: Any | None, index: tuple[int, ...] | None) -> Any | None:

@@ -22,11 +22,21 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
     @property
+    def passes(self) -> bool:
+        """Tell whether the gradient is right: the derivative, or at a kink a choice between the one-sided ones."""
+        return self in {Verdict.MATCH, Verdict.SUBGRADIENT}
+
+    @property
     def exit_code(self) -> ExitCode:
         """Return the exit code that a run with this overall verdict ends with."""
-        if self in {Verdict.MATCH, Verdict.SUBGRADIENT}:
+        if self.passes:
             return ExitCode.OK
         return ExitCode.UNDECIDED if self is Verdict.UNDECIDED else ExitCode.MISMATCH
+
+
+def fails(verdict: Verdict | None) -> bool:
+    """Tell whether there is a verdict, and it is no pass."""
+    return verdict is not None and not verdict.passes
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -91,8 +91,8 @@ def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[
     except GradcliError as error:
         key = (error.option or "").removeprefix("--")
         in_check = key.replace("-", "_") in said[1].model_fields_set
-        at = suite.span(place, key) if in_check else suite.span(-1, key) or span
-        raise suite.error(f"{key}: {error.text}", at, error.hint) from None
+        at = suite.span(place if in_check else -1, key) or span if key else span
+        raise suite.error(f"{key}: {error.text}" if key else error.text, at, error.hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

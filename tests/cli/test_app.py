@@ -139,6 +139,8 @@ def test_a_developer_can_see_the_traceback(
         (["eval", "w", "v"], "unexpected"),
         (["eval", "w", "--shape"], "--shape"),
         (["eval", "w", "--dtype", "float13"], "did you mean 'float"),
+        (["eval", "w", "--init=prime"], "did you mean 'primes'"),
+        (["eval", "w", "--reduce", "me'n"], "did you mean 'mean'"),
         (["eval", "w", "--rtol", "inf"], "--rtol"),
         (["eval", "w", "--atol", "1e999"], "--atol"),
         (["eval", "w", "--timeout", "nan"], "--timeout"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from gradcli.report.records import Symbolic
+from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.verdict import Verdict
 
@@ -22,7 +22,7 @@ def tensor_report(name: str, value: object, gradient: object | None, **changes: 
         "value": tensor,
         "grad": grad,
         "gradient": grad,
-        "symbolic": Symbolic("w3 + 1", None, grad, 0.0, 0.0),
+        "symbolic": Symbolic("w3 + 1", None, grad, Comparison(Verdict.MATCH, 0.0, 0.0)),
         "verdict": Verdict.MATCH,
     }
     return TensorReport(**(fields | changes))  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ import torch
 
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.records import Symbolic
-from gradcli.report.report import Report, TensorReport
+from gradcli.report.comparison import Comparison, Symbolic
+from gradcli.report.notes import NoteKind, noted
+from gradcli.report.report import Report, TensorReport, WitnessReport
 from gradcli.report.suite import suite_of
 from gradcli.report.verdict import Verdict
 
@@ -80,7 +81,7 @@ def test_nothing_is_lost_when_narrow(name: str, textbook: Report) -> None:
 def test_text_of_the_user_is_never_markup_and_never_a_control(
     name: str, make_tensor: MakeTensor, make_report: MakeReport
 ) -> None:
-    tensor = make_tensor("[w1]", 1.0, 1.0, note="[/x] and [red]this[/red]")
+    tensor = make_tensor("[w1]", 1.0, 1.0, notes=noted(NoteKind.CAUSE, "[/x] and [red]this[/red]"))
     report = make_report(tensor, program="[/x] + [link=a]w[/link] # \x1b[31m \u202e \udcff :smile:")
     text = FORMATS[name].render(report, Style(120))
     for part in ["[w1]", "[link=a]w[/link]", "\\x1b[31m", "\\u202e", "\\udcff", ":smile:"]:
@@ -118,8 +119,15 @@ def test_every_verdict_is_said_in_words(
 
 @pytest.mark.parametrize("name", HUMAN)
 def test_a_mismatch_shows_both_values_and_its_note(name: str, make_tensor: MakeTensor, make_report: MakeReport) -> None:
-    symbolic = Symbolic("w/2", None, torch.tensor([1.0, 7.25]), 5.25, 0.72, (1,))
-    tensor = make_tensor("w", [1.0, 1.0], [1.0, 2.0], symbolic=symbolic, verdict=Verdict.MISMATCH, note="a factor")
+    symbolic = Symbolic("w/2", None, torch.tensor([1.0, 7.25]), Comparison(Verdict.MISMATCH, 5.25, 0.72, (1,)))
+    tensor = make_tensor(
+        "w",
+        [1.0, 1.0],
+        [1.0, 2.0],
+        symbolic=symbolic,
+        verdict=Verdict.MISMATCH,
+        notes=noted(NoteKind.CAUSE, "a factor"),
+    )
     text = FORMATS[name].render(make_report(tensor, verdict=Verdict.MISMATCH), Style(100))
     for part in ["symbolic", "7.25", "a factor"]:
         assert part in text
@@ -149,8 +157,10 @@ def test_of_a_thousand_non_leaves_only_those_that_are_shown_are_read(
 
 @pytest.mark.parametrize("name", HUMAN)
 def test_a_long_formula_note_and_name_are_folded(name: str, make_tensor: MakeTensor, make_report: MakeReport) -> None:
-    symbolic = Symbolic("x + " * 5000 + "y", None, torch.tensor(1.0))
-    tensor = make_tensor("w2*w3" * 100, 1.0, 1.0, symbolic=symbolic, note="because " * 40 + "end")
+    symbolic = Symbolic("x + " * 5000 + "y", None, torch.tensor(1.0), Comparison(Verdict.MATCH))
+    tensor = make_tensor(
+        "w2*w3" * 100, 1.0, 1.0, symbolic=symbolic, notes=noted(NoteKind.CAUSE, "because " * 40 + "end")
+    )
     text = FORMATS[name].render(make_report(tensor), Style(80))
     assert "characters" in text
     assert "end" in text
@@ -179,3 +189,22 @@ def test_markdown_survives_bars_and_backticks(make_tensor: MakeTensor, make_repo
     assert text.startswith("````python\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("name", HUMAN)
+def test_a_claim_that_is_wrong_is_not_laid_at_autograds_door(
+    name: str, make_tensor: MakeTensor, make_report: MakeReport
+) -> None:
+    claimed = make_tensor("w", 1.0, 1.0, verdict=Verdict.MISMATCH, dissenter="claim")
+    text = FORMATS[name].render(make_report(claimed, verdict=Verdict.MISMATCH), Style(100))
+    assert "a claim disagrees with the symbolic derivative" in text
+    assert "autograd disagrees" not in text
+
+
+@pytest.mark.parametrize("name", HUMAN)
+def test_without_a_symbolic_derivative_the_witnesses_are_named(
+    name: str, make_tensor: MakeTensor, make_report: MakeReport
+) -> None:
+    heard = {"taylor": WitnessReport(Verdict.MATCH, order=2.0)}
+    text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0, symbolic=None, witnesses=heard)), Style(100))
+    assert "autograd agrees with the numerical witnesses everywhere" in text

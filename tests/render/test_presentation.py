@@ -28,6 +28,7 @@ from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProd
 from gradcli.report.hessian import HessianDetails, Symmetry
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import Details, Report, TensorReport, WitnessReport
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict
@@ -109,7 +110,7 @@ def test_what_the_witnesses_say_is_shown_by_both_commands_that_ask_them(command:
 
 def test_a_failed_check_of_a_function_is_named_beside_the_verdict(report: Report) -> None:
     node = FunctionNode("Square", {}, (), {})
-    checks = (Check("vmap", Verdict.MISMATCH, "a note"), Check("jvp", Verdict.MATCH))
+    checks = (Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, "a note")), Check("jvp", Verdict.MATCH))
     details = CustomDetails(checks=checks, node=node)
     failed = dataclasses.replace(report, command="custom", details=details, verdict=Verdict.MISMATCH)
     assert "backward fails (vmap)" in FORMATS["plain"].render(failed, Style(100))

@@ -12,10 +12,12 @@ import pytest
 import torch
 from sarif.loader import load_sarif_file
 
+from gradcli.deadline import DeadlineError
 from gradcli.errors import ExitCode, InputError
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
-from gradcli.report.records import Symbolic
+from gradcli.report.comparison import Comparison, Symbolic
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.schema import suite_report_schema
 from gradcli.report.suite import CheckReport, SuiteReport, check_report, error_report, suite_of
@@ -28,8 +30,10 @@ PLACE = {"file": "suites/a suite.toml"}
 
 def report(program: str, verdict: Verdict | None, note: str | None = None) -> Report:
     gradient, wrong = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])
-    symbolic = Symbolic("w/2", None, gradient if verdict is Verdict.MATCH else wrong, 2.0, 0.5, (1,))
-    tensor = TensorReport("w", "leaf", (2,), True, None, gradient, None, gradient, symbolic, verdict, note)
+    comparison = Comparison(Verdict.MISMATCH, 2.0, 0.5, (1,))
+    symbolic = Symbolic("w/2", None, gradient if verdict is Verdict.MATCH else wrong, comparison)
+    notes = noted(NoteKind.CAUSE, note)
+    tensor = TensorReport("w", "leaf", (2,), True, None, gradient, None, gradient, symbolic, verdict, notes)
     output = Output("w", (), torch.tensor(1.0))
     return Report("0.1.0", "2.13.0", "check", program, "float64", "cpu", 0, output, (tensor,), verdict)
 
@@ -149,10 +153,8 @@ def test_json_is_what_its_schema_says() -> None:
         jsonschema.validate(data, schema)
 
 
-def _undecided() -> InputError:
-    error = InputError("undecided: no verdict within 1 s")
-    error.exit_code = ExitCode.UNDECIDED
-    return error
+def _undecided() -> DeadlineError:
+    return DeadlineError("no verdict within 1 s")
 
 
 @pytest.mark.parametrize(

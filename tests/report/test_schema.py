@@ -4,7 +4,9 @@ import jsonschema
 import pytest
 import torch
 
-from gradcli.report.records import Symbolic, jsonable
+from gradcli.report.comparison import Comparison, Symbolic
+from gradcli.report.notes import NoteKind, noted
+from gradcli.report.records import jsonable
 from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.schema import report_schema
 from gradcli.report.verdict import Verdict
@@ -12,15 +14,31 @@ from gradcli.report.verdict import Verdict
 
 def report_with(value: torch.Tensor, symbolic: Symbolic | None, verdict: Verdict | None) -> Report:
     tensor = TensorReport(
-        "w", "leaf", tuple(value.shape), True, None, value, None, value, symbolic, verdict, note="a note"
+        "w",
+        "leaf",
+        tuple(value.shape),
+        True,
+        None,
+        value,
+        None,
+        value,
+        symbolic,
+        verdict,
+        notes=noted(NoteKind.CAUSE, "a note"),
     )
     output = Output("z", (), torch.tensor(1.0))
     return Report("0.1.0", "2.13.0", "eval", "w", "float64", "cpu", 0, output, (tensor,), verdict)
 
 
 REPORTS = [
-    report_with(torch.ones(2, 2), Symbolic("1", None, torch.ones(2, 2), 0.0, 0.0, (0, 0)), Verdict.MATCH),
-    report_with(torch.tensor(float("nan")), Symbolic(None, None, None), Verdict.UNDEFINED),
+    report_with(
+        torch.ones(2, 2),
+        Symbolic("1", None, torch.ones(2, 2), Comparison(Verdict.MATCH, 0.0, 0.0, (0, 0))),
+        Verdict.MATCH,
+    ),
+    report_with(
+        torch.tensor(float("nan")), Symbolic(None, None, None, Comparison(Verdict.UNDEFINED)), Verdict.UNDEFINED
+    ),
     report_with(torch.tensor([1 + 2j, complex("inf")]), None, None),
     report_with(torch.tensor([True, False]), None, None),
     report_with(torch.ones(0, 3), None, None),

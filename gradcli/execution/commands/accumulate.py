@@ -24,12 +24,13 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
+from gradcli.report.notes import Notes, led
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
 
-PASSES = (Verdict.MATCH, Verdict.SUBGRADIENT)
+NOT_THE_SUM = ".grad is not the sum of the calls' derivatives: "
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Ledger:
     settings: Settings
     calls: list[BackwardCall] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
-    judged: dict[str, list[tuple[Verdict, str | None]]] = field(default_factory=dict)
+    judged: dict[str, list[tuple[Verdict, Notes]]] = field(default_factory=dict)
 
 
 def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -99,15 +100,15 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
     found = evaluation.reports[leaf]
     name, grad = found.name, _copy(leaf.tensor.grad)
     held = ledger.held.setdefault(name, Held())
-    verdict, note = found.verdict, found.note
+    verdict, notes = found.verdict, found.notes
     if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:
         tolerance = ledger.settings.tolerance
         _add(held, verdict, double(evaluation.gradients[leaf]), found.symbolic.value, tolerance)  # type: ignore[arg-type]
         total = compare(_or_zeros(grad, leaf), held.value, tolerance, held.allowed)
         if total.verdict.rank > verdict.rank:
-            verdict, note = total.verdict, f".grad is not the sum of the calls' derivatives: {total.note}"
+            verdict, notes = total.verdict, led(NOT_THE_SUM, total.notes)
     if verdict is not None:
-        ledger.judged.setdefault(name, []).append((verdict, note))
+        ledger.judged.setdefault(name, []).append((verdict, notes))
     # `.grad` stays None where nothing has reached the leaf: then this call added nothing either.
     added = None if grad is None else found.gradient
     return LeafCall(name, found.value, before, added, grad, held.value, verdict)
@@ -115,7 +116,7 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
 
 def _add(held: Held, verdict: Verdict, gradient: Tensor, reference: Tensor, tolerance: Tolerance) -> None:
     """Add one call's derivative to what is held; an error that its own verdict excuses is allowed in the sum too."""
-    rounding_error = (gradient - reference).abs().nan_to_num(0.0) if verdict in PASSES else torch.zeros_like(reference)
+    rounding_error = (gradient - reference).abs().nan_to_num(0.0) if verdict.passes else torch.zeros_like(reference)
     held.add(reference, tolerance.allowed(reference) + rounding_error)
 
 
@@ -130,8 +131,7 @@ def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
         return found
     verdict = worst([one for one, _ in judged])
     place = next(place for place, (one, _) in enumerate(judged) if one is verdict)
-    note = judged[place][1]
-    return dataclasses.replace(found, verdict=verdict, note=note and f"call {place + 1}: {note}")
+    return dataclasses.replace(found, verdict=verdict, notes=led(f"call {place + 1}: ", judged[place][1]))
 
 
 def _output_key(program: Program) -> str:

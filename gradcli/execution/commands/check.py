@@ -19,7 +19,9 @@ from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.language.program import Program
 from gradcli.report.check import CheckDetails, Point
-from gradcli.report.report import Claim, Report, TensorReport
+from gradcli.report.comparison import Claim
+from gradcli.report.notes import NoteKind, led, noted
+from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
@@ -77,9 +79,10 @@ def _with_reasons(
     culprit = evaluation.comparisons.first_divergent_call()
     for traced, found in wrong.items():
         nearest = settled is not None and culprit is not None and traced in culprit.inputs
-        parts = (found.note, settled.words if settled and nearest else None, words.get(found.name))
+        exact = noted(NoteKind.ROUNDING, settled.words if settled and nearest else None)
+        notes = (*found.notes, *exact, *noted(NoteKind.ROUNDING, words.get(found.name)))
         dissenter = found.dissenter or (settled.dissenter if settled else None)
-        reports[traced] = dataclasses.replace(found, note="; ".join(filter(None, parts)), dissenter=dissenter)
+        reports[traced] = dataclasses.replace(found, notes=notes, dissenter=dissenter)
     return reports
 
 
@@ -88,6 +91,5 @@ def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
     verdict = worst([claim.verdict, *([] if found.verdict is None else [found.verdict])])
     alone = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
     dissenter = "claim" if alone else found.dissenter
-    notes = (found.note, claim.note and f"claim {claim.text}: {claim.note}")
-    note = "; ".join(filter(None, notes)) or None
-    return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, note=note)
+    notes = (*found.notes, *led(f"claim {claim.text}: ", claim.comparison.notes))
+    return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, notes=notes)

@@ -40,11 +40,12 @@ from gradcli.report.double_backward import (
     WithoutRetainGraph,
     WithRetainGraph,
 )
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
-CONSTANT = "the gradient does not depend on it: PyTorch gives None, and the derivative is 0"
+CONSTANT = noted(NoteKind.CONSTANT, "the gradient does not depend on it: PyTorch gives None, and the derivative is 0")
 
 
 def double_backward(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -114,28 +115,28 @@ def _second_derivatives(
     undefined = {} if comparisons is None else comparisons.undefined
     found = {}
     for leaf in leaves:
-        gradient, note = _of_autograd(run, leaf)
+        gradient, notes = _of_autograd(run, leaf)
         if gradient is None:
             verdict = Verdict.UNDECIDED if run.settings.verify else None
-            found[run.names[leaf]] = Second(None, None, verdict, note)
+            found[run.names[leaf]] = Second(None, None, verdict, notes)
             continue
         known = expected.get(leaf)
-        derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf)))
-        notes = "; ".join(part for part in (derivative.note, note) if part) or None
+        derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf, ())))
+        notes = (*derivative.notes, *notes)
         found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
     return found
 
 
-def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, str | None]:
-    """Return the derivative of the sum of a leaf's gradient by that leaf, and a note; None where PyTorch has none."""
+def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
+    """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None where PyTorch has none."""
     trace = _again(run)
     own = next(other.tensor for other in trace.leaves if other.text == leaf.text)
     try:
         first = _derivative(trace.output.tensor, own, run.cotangent, create_graph=True)
         second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)
     except RuntimeError as error:
-        return None, f"PyTorch says: {first_line(error)}"
-    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (second.detach(), None)
+        return None, noted(NoteKind.ERROR, f"PyTorch says: {first_line(error)}")
+    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (second.detach(), ())
 
 
 def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_graph: bool = False) -> Tensor | None:

@@ -13,6 +13,7 @@ from gradcli.execution.run import report, start
 from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
 from gradcli.report.eval import EvalDetails
+from gradcli.report.notes import Note, NoteKind
 from gradcli.report.report import Report, TensorReport
 from gradcli.settings import Settings
 
@@ -32,5 +33,5 @@ def _marked(found: TensorReport, detached: Sequence[str]) -> TensorReport:
     """Return the report of a tensor with a note where `--detach` cuts its gradient off."""
     if "".join(found.name.partition(" (")[0].split()) not in {"".join(name.split()) for name in detached}:
         return found
-    note = "detached: its value goes on as a constant, so that no gradient comes back through it"
-    return dataclasses.replace(found, note="; ".join(part for part in (note, found.note) if part))
+    words = "detached: its value goes on as a constant, so that no gradient comes back through it"
+    return dataclasses.replace(found, notes=(Note(NoteKind.DETACHED, words), *found.notes))

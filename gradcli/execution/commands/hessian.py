@@ -131,7 +131,7 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
             value=blocks.values.get(pair),
             reason=blocks.undecided.get(pair),
             kinked=blocks.kinked.get(pair),
-            undefined=undefined.get(row) or undefined.get(column),
+            undefined=undefined.get(row) or undefined.get(column, ()),
             noise=partial(noise, pair),
             along=partial(_line, run, row, column),
             sides=sides.get(pair),
@@ -152,8 +152,8 @@ def _row_report(run: Run, row: TracedTensor, blocks: Sequence[Derivative]) -> Te
     if not verdicts:
         return leaf_report(run, row)
     verdict = worst(verdicts)
-    note = next((block.note for block in blocks if block.verdict is verdict and block.note), None)
-    return leaf_report(run, row, Derivative(None, None, verdict, note))
+    notes = next((block.notes for block in blocks if block.verdict is verdict and block.notes), ())
+    return leaf_report(run, row, Derivative(None, None, verdict, notes))
 
 
 def _by_name(run: Run, leaves: Sequence[TracedTensor], block: Callable[[Pair], Any]) -> dict[str, dict[str, Any]]:

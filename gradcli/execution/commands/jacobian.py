@@ -48,7 +48,7 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
             value=rows.values.get(leaf),
             reason=rows.undecided.get(leaf),
             kinked=rows.kinked.get(leaf),
-            undefined=undefined.get(leaf),
+            undefined=undefined.get(leaf, ()),
             noise=partial(noise, leaf),
         )
         for leaf in leaves

@@ -87,7 +87,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         value=value,
         reason=reason,
         kinked=next((gradients.reference.kinked[leaf] for leaf in moving if leaf in gradients.reference.kinked), None),
-        undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), None),
+        undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), ()),
         noise=None if reason else lambda: noise("product"),
         along=lambda place: (moved_output(run, directions, place), _scale(directions)),
     )

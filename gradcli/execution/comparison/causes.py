@@ -26,7 +26,8 @@ class Clues:
 
     A factor is a tensor that the gradient could have been multiplied with: the upstream gradient, an operand. A term is
     one of the contributions that add up to the right gradient, in its shape. `who` gives the gradient, `subject` is
-    what it is called; `closeness` is how near two gradients are that count as equal, relative to the largest entry.
+    what it is called, and `right` leads to the right value; `closeness` is how near two gradients are that count as
+    equal, relative to the largest entry.
     """
 
     who: str = "autograd"
@@ -34,6 +35,7 @@ class Clues:
     factors: Mapping[str, Any] = field(default_factory=dict)
     terms: Mapping[str, Any] = field(default_factory=dict)
     closeness: float = CLOSENESS
+    right: str = "the derivative is"
 
     def near(self, gradient: Any, reference: Any) -> bool:
         """Return whether two gradients count as equal."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gradcli.errors import InputError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
-from gradcli.execution.comparison.compare import Comparison, compare
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -21,13 +21,15 @@ from gradcli.execution.run import Run
 from gradcli.language.program import Name, Program
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean, show_shape
-from gradcli.report.report import Claim
+from gradcli.report.comparison import Claim, Comparison
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.
 UPSTREAM = "g"
 SUBJECT = "the claim"
+INSTEAD = noted(NoteKind.REFERENCE, "compared with autograd's gradient, for want of a symbolic one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,16 @@ class Claims:
         except RuntimeError:
             return self._misshapen(traced, text, value, reference)
         found = self._compare(traced, shaped, reference)
-        note = "; ".join(part for part in (found.note, source) if part) or None
-        return Claim(text, shaped, found.verdict, found.max_abs_error, found.max_rel_error, found.worst_index, note)
+        return Claim(text, shaped, replace(found, notes=(*found.notes, *source)))
 
-    def _reference(self, traced: TracedTensor) -> tuple[Tensor, str | None]:
-        """Return the gradient to compare a claim with, and a sentence where that is not the symbolic one."""
+    def _reference(self, traced: TracedTensor) -> tuple[Tensor, Notes]:
+        """Return the gradient to compare a claim with, and a note where that is not the symbolic one."""
         comparisons, gradient = self.evaluation.comparisons, self.evaluation.gradients.get(traced)
         if gradient is None:
             raise InputError(f"--claim: no gradient of '{self.run.names[traced]}' was asked for")
         if comparisons is not None and traced in comparisons.reference.values:
-            return comparisons.reference.values[traced], None
-        return double(gradient), "compared with autograd's gradient, for want of a symbolic one"
+            return comparisons.reference.values[traced], ()
+        return double(gradient), INSTEAD
 
     def _compare(self, traced: TracedTensor, value: Tensor, reference: Tensor) -> Comparison:
         settings, comparisons = self.run.settings, self.evaluation.comparisons
@@ -78,8 +79,8 @@ class Claims:
         if cause is None:
             message = f"--claim: the gradient claimed for '{name}' has shape {shapes[0]}, and '{name}' has {shapes[1]}"
             raise InputError(message, hint="a gradient has the shape of its tensor, or broadcasts to it")
-        note = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
-        return Claim(text, value, Verdict.MISMATCH, note=note)
+        words = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
+        return Claim(text, value, Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, words)))
 
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""

@@ -12,22 +12,13 @@ from typing import Any
 
 from gradcli.execution.comparison.causes import NO_CLUES, Clues, likely_cause
 from gradcli.execution.forward.indices import show_index, unravel
+from gradcli.report.comparison import Comparison
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # Elements that are compared at once.
 BLOCK = 1 << 14
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What comparing two gradients found; errors are those of the entries that are finite in both."""
-
-    verdict: Verdict
-    max_abs_error: float | None
-    max_rel_error: float | None
-    worst_index: tuple[int, ...] | None
-    note: str | None = None
 
 
 def compare(
@@ -40,9 +31,9 @@ def compare(
     """
     if tuple(gradient.shape) != tuple(reference.shape):
         shapes = f"{clues.subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
-        return Comparison(Verdict.MISMATCH, None, None, None, shapes)
+        return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))
     if gradient.numel() == 0:
-        return Comparison(Verdict.MATCH, 0.0, 0.0, None)
+        return Comparison(Verdict.MATCH, 0.0, 0.0)
     survey = _survey(gradient, reference)
     if survey is not None and _is_within(gradient, reference, tolerance, survey):
         index = unravel(survey.place, tuple(gradient.shape))
@@ -50,7 +41,7 @@ def compare(
     found = _compare_entries(gradient, reference, tolerance.agrees(gradient, reference, noise))
     if found.verdict is not Verdict.MISMATCH:
         return found
-    return replace(found, note=_mismatch(gradient, reference, found, clues))
+    return replace(found, notes=(*found.notes, *_mismatch(gradient, reference, found, clues)))
 
 
 @dataclass(slots=True)
@@ -107,8 +98,8 @@ def _compare_entries(gradient: Any, reference: Any, agrees: Any) -> Comparison:
     error, wrong = (gradient - reference).abs().masked_fill(gradient == reference, 0.0), ~agrees
     relative = _largest((error / reference.abs()).masked_fill(error == 0, 0.0))
     place = _worst(error, wrong)
-    verdict, note = _judge(gradient, reference, wrong)
-    return Comparison(verdict, float(error.flatten()[place]), relative, unravel(place, tuple(error.shape)), note)
+    verdict, notes = _judge(gradient, reference, wrong)
+    return Comparison(verdict, float(error.flatten()[place]), relative, unravel(place, tuple(error.shape)), notes)
 
 
 def _worst(error: Any, wrong: Any) -> int:
@@ -122,24 +113,26 @@ def _largest(values: Any) -> float:
     return float(values.nan_to_num(nan=float("inf")).max())
 
 
-def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, str | None]:
+def _judge(gradient: Any, reference: Any, wrong: Any) -> tuple[Verdict, Notes]:
     if bool(gradient.isnan().any()):
         index = unravel(int(gradient.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the gradient is NaN{show_index(index)}"
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, f"the gradient is NaN{show_index(index)}", index)
     if bool(reference.isnan().any()):
         index = unravel(int(reference.isnan().flatten().nonzero()[0]), tuple(gradient.shape))
-        return Verdict.UNDEFINED, f"the derivative does not exist{show_index(index)}"
+        words = f"the derivative does not exist{show_index(index)}"
+        return Verdict.UNDEFINED, noted(NoteKind.UNDEFINED, words, index)
     if not bool(wrong.any()):
-        return Verdict.MATCH, None
-    return Verdict.MISMATCH, f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+        return Verdict.MATCH, ()
+    count = f"{int(wrong.sum())} of {wrong.numel()} entries differ" if wrong.ndim else None
+    return Verdict.MISMATCH, noted(NoteKind.ENTRY, count)
 
 
-def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> str:
-    """Return in words where a gradient is wrong, how, and the likely cause."""
+def _mismatch(gradient: Any, reference: Any, found: Comparison, clues: Clues) -> Notes:
+    """Return where a gradient is most wrong, by how much, and the likely cause."""
     index = found.worst_index or ()
-    values = f"{clues.who} gives {_show(gradient[index])} and the derivative is {_show(reference[index])}"
-    parts = [found.note, f"{show_index(index)} {values}".strip(), likely_cause(gradient, reference, clues)]
-    return "; ".join(part for part in parts if part)
+    values = f"{clues.who} gives {_show(gradient[index])} and {clues.right} {_show(reference[index])}"
+    entry = Note(NoteKind.ENTRY, f"{show_index(index)} {values}".strip(), index)
+    return (entry, *noted(NoteKind.CAUSE, likely_cause(gradient, reference, clues)))
 
 
 def _show(value: Any) -> str:

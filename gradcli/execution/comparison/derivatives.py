@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import STEP
-from gradcli.execution.comparison.compare import Comparison, compare
-from gradcli.execution.comparison.second_sides import Sides, compare_by_sides
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.second_sides import BETWEEN, Sides, compare_by_sides
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.reference.kinks import SLACK
+from gradcli.report.comparison import Comparison
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 # Quotients cost four evaluations a direction.
 MOST_DIRECTIONS = 64
-WITHIN_NOISE = "agrees within rounding: cancellation leaves few digits of this derivative"
-
-UNKNOWN = "this derivative is too ill-conditioned here for double precision to decide"
+WITHIN_NOISE = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this derivative")
+UNKNOWN = noted(NoteKind.ROUNDING, "this derivative is too ill-conditioned here for double precision to decide")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Expected:
     value: Tensor | None
     reason: str | None = None
     kinked: str | None = None
-    undefined: str | None = None
+    undefined: Notes = ()
     noise: Callable[[], tuple[Tensor, Tensor]] | None = None
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
     sides: Sides | None = None
@@ -54,16 +55,21 @@ class Expected:
 def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
     """Return how PyTorch's derivative compares with the symbolic one."""
     if expected.value is None:
-        return Comparison(Verdict.UNDECIDED, None, None, None, expected.reason)
+        return Comparison.undecided(expected.reason)
     comparison = _compared(double(found), expected, tolerance)
-    if expected.undefined is not None:
-        return _noted(comparison, Verdict.UNDEFINED, expected.undefined)
+    if expected.undefined:
+        return comparison.explained(Verdict.UNDEFINED, expected.undefined)
     if expected.sides is not None:
         comparison = compare_by_sides(double(found), expected.sides, comparison, exists=expected.exists)
     if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
-        note = f"at a kink of '{expected.kinked}' autograd's choice lies between the one-sided derivatives"
-        return _noted(comparison, Verdict.SUBGRADIENT, note)
+        return comparison.explained(Verdict.SUBGRADIENT, at_kink(expected.kinked))
     return comparison
+
+
+def at_kink(where: str) -> Notes:
+    """Return what there is to say of a choice at a kink."""
+    words = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
+    return noted(NoteKind.KINK, words, where)
 
 
 def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
@@ -73,9 +79,9 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
         rounding_error, condition_error = expected.noise()
         again = compare(found, expected.value, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, note=WITHIN_NOISE)
+            return dataclasses.replace(again, notes=WITHIN_NOISE)
         if compare(found, expected.value, tolerance, condition_error).verdict is Verdict.MATCH:
-            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, note=UNKNOWN)
+            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=UNKNOWN)
     if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
     return comparison
@@ -102,7 +108,7 @@ def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, compariso
             sided = sided or is_kink
     again = compare(found, adopted.reshape(value.shape), tolerance)
     if again.verdict is Verdict.MATCH and sided:
-        return _noted(again, Verdict.SUBGRADIENT, "autograd's choice lies between the one-sided second derivatives")
+        return again.explained(Verdict.SUBGRADIENT, BETWEEN)
     return again
 
 
@@ -125,8 +131,3 @@ def _sides(at: Callable[[float], float], scale: float) -> tuple[float, float]:
         except RuntimeError:
             sides.append(math.nan)
     return sides[0], sides[1]
-
-
-def _noted(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:
-    notes = "; ".join(part for part in (note, comparison.note) if part)
-    return dataclasses.replace(comparison, verdict=verdict, note=notes)

@@ -22,13 +22,13 @@ from torch import Tensor
 
 from gradcli.derivation.formulas import Formula
 from gradcli.execution.autograd import backward, errors
-from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
-from gradcli.report.records import Symbolic
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict, worst
 
@@ -96,37 +96,25 @@ def tensor_report(
     formula: Formula | None,
 ) -> TensorReport:
     """Return what one tensor's gradient is, and the verdict on it; `formula` is shown beside it."""
-    gradient = gradients.get(traced)
     comparison = comparisons.compare_autograd(traced) if comparisons else None
-    return TensorReport(
-        name=name,
+    value = comparisons.reference.values.get(traced) if comparisons else None
+    return report_on(
+        traced.tensor,
+        name,
         kind="leaf" if traced.is_leaf else "non-leaf",
-        shape=tuple(traced.tensor.shape),
-        requires_grad=traced.tensor.requires_grad,
         grad_fn=backward.grad_fn_name(traced),
-        value=traced.tensor.detach(),
         grad=backward.grad_attribute(traced),
-        gradient=None if gradient is None else gradient.detach(),
-        symbolic=_symbolic(traced, comparisons, comparison, formula),
+        gradient=gradients.get(traced),
+        symbolic=symbolic_side(value, comparison, formula),
         verdict=comparison.verdict if comparison else None,
-        note=comparison.note if comparison else None,
+        notes=comparison.notes if comparison else (),
     )
-
-
-def _symbolic(
-    traced: TracedTensor, comparisons: GradientComparison | None, comparison: Comparison | None, formula: Formula | None
-) -> Symbolic | None:
-    if comparisons is None or comparison is None or traced not in comparisons.reference.values:
-        return None
-    value = comparisons.reference.values[traced]
-    text, latex = (formula.text, formula.latex) if formula else (None, None)
-    return Symbolic(text, latex, value, comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index)
 
 
 def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> TensorReport:
     """Return the report of a tensor; of a leaf that had to be a constant, with the reason."""
     reason = run.trace.constants.get(traced.text) if traced.is_leaf else None
-    return report if reason is None else replace(report, note=reason)
+    return report if reason is None else replace(report, notes=noted(NoteKind.CONSTANT, reason))
 
 
 def overall(reports: Sequence[TensorReport]) -> Verdict:

@@ -12,7 +12,8 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
-from gradcli.execution.comparison.compare import Comparison, compare
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.derivatives import at_kink
 from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
@@ -20,15 +21,18 @@ from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
+from gradcli.report.comparison import Comparison
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
-ROUNDING = "agrees within rounding: cancellation leaves few digits of this gradient"
+ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
-ILL_CONDITIONED = (
-    "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative"
+ILL_CONDITIONED = noted(
+    NoteKind.ROUNDING,
+    "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative",
 )
 
 
@@ -41,11 +45,11 @@ class GradientComparison:
     gradients: Mapping[TracedTensor, Tensor | None]
     reference: Reference
     tolerance: Tolerance
-    undefined: dict[TracedTensor, str]
+    undefined: dict[TracedTensor, Notes]
     """What made the value that is not finite, by the tensors whose gradients rest on it."""
     derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
-    _nan: str | None = None
+    _nan: Notes | None = None
     _conditioning: Noise[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
@@ -69,7 +73,7 @@ class GradientComparison:
         if gradient is None:
             return None
         if traced in self.reference.undecided:
-            return Comparison(Verdict.UNDECIDED, None, None, None, self.reference.undecided[traced])
+            return Comparison.undecided(self.reference.undecided[traced])
         return self._explained(traced, self._compared(traced))
 
     def _compared(self, traced: TracedTensor) -> Comparison:
@@ -90,40 +94,40 @@ class GradientComparison:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
         again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
         if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, note=ROUNDING)
+            return dataclasses.replace(again, notes=ROUNDING)
         if self._conditioning is None:
             self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
         condition_error = torch.maximum(self._conditioning.condition_error(traced), self._noise.rounding_error(traced))
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
-            return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, note=ILL_CONDITIONED)
+            return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return comparison
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
-            return _with_note(comparison, Verdict.UNDEFINED, self.undefined[traced])
+            return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
-            where = self.reference.kinked[traced]
-            note = f"at a kink of '{where}' autograd's choice lies between the one-sided derivatives"
-            return _with_note(comparison, Verdict.SUBGRADIENT, note)
+            return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
             where = self.reference.by_difference_quotient[traced]
-            return _with_note(comparison, Verdict.MATCH, BY_DIFFERENCE_QUOTIENT.format(where))
-        if comparison.verdict is Verdict.UNDEFINED and (made := self._first_nan()) is not None:
-            return _with_note(comparison, Verdict.UNDEFINED, made)
+            notes = noted(NoteKind.REFERENCE, BY_DIFFERENCE_QUOTIENT.format(where), where)
+            return comparison.explained(Verdict.MATCH, notes)
+        if comparison.verdict is Verdict.UNDEFINED:
+            return comparison.explained(Verdict.UNDEFINED, self._first_nan())
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
-            return _with_note(comparison, Verdict.MATCH, infinity_made(self.trace, self.gradients) or "")
-        if comparison.verdict is Verdict.MISMATCH and (culprit := self._where()) is not None:
-            return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
+            return comparison.explained(Verdict.MATCH, infinity_made(self.trace, self.gradients))
+        if comparison.verdict is Verdict.MISMATCH:
+            return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
         return comparison
 
-    def _first_nan(self) -> str | None:
-        """Return in words what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""
+    def _first_nan(self) -> Notes:
+        """Return what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""
         if self._nan is None:
-            self._nan = gradient_made(self.trace, self.gradients) or ""
+            self._nan = gradient_made(self.trace, self.gradients)
         if self._nan or self.reference.first_nan is None:
-            return self._nan or None
-        return f"the derivative of '{self.reference.first_nan.outputs[0].text}' makes the first NaN"
+            return self._nan
+        text = self.reference.first_nan.outputs[0].text
+        return noted(NoteKind.UNDEFINED, f"the derivative of '{text}' makes the first NaN", text)
 
     def first_divergent_call(self) -> TracedCall | None:
         """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
@@ -134,19 +138,13 @@ class GradientComparison:
                 return call
         return None
 
-    def _where(self) -> str | None:
-        """Return in words where the gradients part."""
+    def _where(self) -> Notes:
+        """Return where the gradients part."""
         call = self.first_divergent_call()
-        return (
-            None
-            if call is None
-            else f"the gradients part at '{call.outputs[0].text}' ({grad_fn_name(call.outputs[0])})"
-        )
+        if call is None:
+            return ()
+        text = call.outputs[0].text
+        return (Note(NoteKind.CALL, f"the gradients part at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values
-
-
-def _with_note(comparison: Comparison, verdict: Verdict, note: str) -> Comparison:
-    notes = "; ".join(part for part in (note, comparison.note) if part)
-    return dataclasses.replace(comparison, verdict=verdict, note=notes)

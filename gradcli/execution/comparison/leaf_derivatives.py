@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
@@ -12,9 +11,9 @@ from torch import Tensor
 
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.comparison.derivatives import Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Noise, scattered
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.tracer import TracedTensor
@@ -22,7 +21,7 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.derivative import Derivative
-from gradcli.report.records import Symbolic
+from gradcli.report.notes import Notes
 from gradcli.report.report import TensorReport
 
 Key = TypeVar("Key")
@@ -41,7 +40,7 @@ def wanted_leaves(run: Run) -> list[TracedTensor]:
     return run.named(run.settings.wrt, "--wrt")
 
 
-def undefined_of(run: Run) -> dict[TracedTensor, str]:
+def undefined_of(run: Run) -> dict[TracedTensor, Notes]:
     """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
     found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
@@ -102,31 +101,17 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
     if expected is None:
         return Derivative(found, None, None)
     comparison = compare_derivative(found, expected, run.settings.tolerance)
-    return Derivative(found, symbolic_of(expected, comparison), comparison.verdict, comparison.note)
-
-
-def symbolic_of(expected: Expected, comparison: Comparison) -> Symbolic | None:
-    """Return the symbolic side of a comparison for the report; None where it is undecided."""
-    if expected.value is None:
-        return None
-    errors = comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
-    return Symbolic(None, None, expected.value, *errors)
+    return Derivative(found, symbolic_side(expected.value, comparison), comparison.verdict, comparison.notes)
 
 
 def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:
     """Return what is known of a leaf, with the verdict on a derivative by it."""
-    report = TensorReport(
-        name=run.names[leaf],
-        kind="leaf",
-        shape=tuple(leaf.tensor.shape),
-        requires_grad=leaf.tensor.requires_grad,
-        grad_fn=None,
-        value=leaf.tensor.detach(),
-        grad=None,
-        gradient=None,
-        symbolic=None,
-        verdict=None,
-    )
     if derivative is None:
-        return report
-    return replace(report, symbolic=derivative.symbolic, verdict=derivative.verdict, note=derivative.note)
+        return report_on(leaf.tensor, run.names[leaf])
+    return report_on(
+        leaf.tensor,
+        run.names[leaf],
+        symbolic=derivative.symbolic,
+        verdict=derivative.verdict,
+        notes=derivative.notes,
+    )

@@ -18,6 +18,7 @@ from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, re
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
+from gradcli.report.notes import Note, NoteKind, Notes
 
 # What helps if the op's record knows no better.
 SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
@@ -34,43 +35,49 @@ class Spot:
     factor: float | None = None
 
 
-def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor) -> str:
-    """Return a sentence for a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
+def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor) -> Notes:
+    """Return notes on a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
     known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
     text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
     source = _origin(trace, call)
-    if source is not call:
-        text += f"; the first that is not finite is '{source.outputs[0].text}'"
-    return f"{text}; {_remedy(source)}"
+    first = () if source is call else (_undefined(source, "the first that is not finite is '{}'"),)
+    return (Note(NoteKind.UNDEFINED, text, output.text), *first, _remedy(source))
 
 
-def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
-    """Return a sentence for the call in which PyTorch's gradients become NaN, or None if there is none."""
+def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
+    """Return notes on the call in which PyTorch's gradients become NaN; none if there is no such call."""
     spot = _first(trace, gradients, torch.isnan)
     if spot is None:
-        return None
-    text = f"the derivative of '{spot.call.outputs[0].text}' makes the first NaN"
+        return ()
+    text = "the derivative of '{}' makes the first NaN"
     if spot.cotangent is None or spot.factor is None or spot.index is None:
-        return f"{text}; {_remedy(spot.call)}"
+        return _undefined(spot.call, text), _remedy(spot.call)
     text += f"{show_index(spot.index)}: upstream gradient {spot.cotangent:g} * local derivative {spot.factor:g} is NaN"
     branch = _inactive_branch(trace, spot) if spot.cotangent == 0 else None
     if branch is not None:
-        return f"{text}; {branch}"
+        return _undefined(spot.call, text), branch
     source = _first(trace, gradients, torch.isinf) if math.isinf(spot.cotangent) else None
     if source is None or source.call is spot.call:
-        return f"{text}; {_remedy(spot.call)}"
-    return f"{text}; the infinity comes from the derivative of '{source.call.outputs[0].text}'; {_remedy(source.call)}"
+        return _undefined(spot.call, text), _remedy(spot.call)
+    infinity = _undefined(source.call, "the infinity comes from the derivative of '{}'")
+    return _undefined(spot.call, text), infinity, _remedy(source.call)
 
 
-def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
-    """Return a sentence for the call in which PyTorch's gradients become infinite, or None if there is none."""
+def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
+    """Return notes on the call in which PyTorch's gradients become infinite; none if there is no such call."""
     spot = _first(trace, gradients, torch.isinf)
     if spot is None:
-        return None
-    return f"the derivative of '{spot.call.outputs[0].text}' is infinite here; {_remedy(spot.call)}"
+        return ()
+    return _undefined(spot.call, "the derivative of '{}' is infinite here"), _remedy(spot.call)
+
+
+def _undefined(call: TracedCall, words: str) -> Note:
+    """Return a note on a call, whose text takes the place of the braces."""
+    text = call.outputs[0].text
+    return Note(NoteKind.UNDEFINED, words.format(text), text)
 
 
 def _first(
@@ -105,7 +112,7 @@ def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor
     return Spot(local.call, traced, index, _number(cotangent, index), _number(factor, index))
 
 
-def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
+def _inactive_branch(trace: Trace, spot: Spot) -> Note | None:
     """Return the remedy where a `where` further on sends 0 to the branch that holds the call's result."""
     reached = set(spot.call.outputs)
     for call in trace.calls:
@@ -117,7 +124,8 @@ def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
             name, test = _name(spot.traced), _name(condition) if isinstance(condition, TracedTensor) else "condition"
             safe = f"where({test}, {name}, 1)" if taken else f"where({test}, 1, {name})"
             place = f"'{spot.call.outputs[0].text}'"
-            return f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
+            words = f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
+            return Note(NoteKind.REMEDY, words, call.outputs[0].text)
         reached.update(call.outputs)
     return None
 
@@ -131,12 +139,12 @@ def _origin(trace: Trace, call: TracedCall) -> TracedCall:
     return call
 
 
-def _remedy(call: TracedCall) -> str:
+def _remedy(call: TracedCall) -> Note:
     operands = [
         _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
     ]
-    remedy = call.op.remedy or SAFE
-    return "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
+    words = "to mend it, " + (call.op.remedy or SAFE).format(*operands, *("x", "y")[len(operands) :])
+    return Note(NoteKind.REMEDY, words, call.outputs[0].text)
 
 
 def _arguments(call: TracedCall) -> list[TracedTensor | int | float]:
@@ -162,20 +170,20 @@ def _name(traced: TracedTensor) -> str:
     return traced.name or traced.text
 
 
-def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, str]:
+def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
-    found: dict[TracedTensor, str] = {}
+    found: dict[TracedTensor, Notes] = {}
     for call in reversed(trace.calls):
         further = next((found[output] for output in call.outputs if output in found), None)
         reason = further or _made(trace, call, gradients)
-        if reason is not None:
+        if reason:
             for traced in call.inputs:
                 found.setdefault(traced, reason)
     return found
 
 
-def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
-    """Return a sentence if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
+def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
+    """Return notes if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
     for output in call.outputs:
         gradient = gradients.get(output)
         if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
@@ -190,8 +198,9 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
         if not finite and _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
             return value_made(trace, call, output, infinite)
         if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
-            return f"the value of '{output.text}' jumps here, so it has no derivative"
-    return None
+            words = f"the value of '{output.text}' jumps here, so it has no derivative"
+            return (Note(NoteKind.UNDEFINED, words, output.text),)
+    return ()
 
 
 def _discontinuities(call: TracedCall) -> Tensor:

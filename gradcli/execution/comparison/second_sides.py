@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Comparison
+from gradcli.report.comparison import Comparison
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 
 # Steps are this long, relative to the entry; both sides differ, or a gradient jumps, if by this much of the largest.
 STEP, SIDED = 1e-4, 1e-4
 # Quotients that may be further off than this, relative to the largest, say nothing.
 CLEAR = 1e-2
-BETWEEN = "autograd's choice lies between the one-sided second derivatives"
-NONE = "the gradient bends or jumps at this point, so that there is no second derivative"
+BETWEEN = noted(NoteKind.KINK, "autograd's choice lies between the one-sided second derivatives")
+NONE = noted(NoteKind.UNDEFINED, "the gradient bends or jumps at this point, so that there is no second derivative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,12 @@ def compare_by_sides(derivative: Tensor, sides: Sides, comparison: Comparison, *
     inside = sides.contain(derivative)
     if bool(inside.all()):
         passing = comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH}
-        between = dataclasses.replace(comparison, verdict=Verdict.SUBGRADIENT, note=BETWEEN)
+        between = dataclasses.replace(comparison, verdict=Verdict.SUBGRADIENT, notes=BETWEEN)
         return between if passing and not sides.agree else comparison
     if not exists:
-        return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, note=NONE)
+        return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=NONE)
     place = [int(index) for index in (~inside).nonzero()[0]]
     theirs, ours = float(derivative[tuple(place)]), float((sides.below + sides.above)[tuple(place)] / 2)
     where = f"at {place} " if place else ""
-    note = f"{where}autograd gives {theirs:.10g}, and the quotient of the gradient is {ours:.6g} from both sides"
-    return dataclasses.replace(comparison, verdict=Verdict.MISMATCH, note=note)
+    words = f"{where}autograd gives {theirs:.10g}, and the quotient of the gradient is {ours:.6g} from both sides"
+    return dataclasses.replace(comparison, verdict=Verdict.MISMATCH, notes=noted(NoteKind.ENTRY, words, tuple(place)))

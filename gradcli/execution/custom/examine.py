@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.reports import report_on
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
 from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved
 from gradcli.execution.custom.function.subject import Subject
@@ -22,7 +22,9 @@ from gradcli.execution.custom.function.trial import Applied, NoReferenceError, R
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.run import report_with
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
+from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
@@ -48,6 +50,8 @@ AGAIN: Mapping[str, Checking] = {
     "double backward": double_backward.double_backward,
 }
 
+LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
+
 
 def examine(
     subject: Subject,
@@ -72,17 +76,12 @@ def examine(
         checks += _unlooked_at(MISLED) if compared.misled else _again(trial, known)
     tensors = [*compared.tensors, _output(trial, applied, forward)]
     verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
-    return Report(
-        gradcli=__version__,
-        torch=torch.__version__.partition("+")[0],
-        command=settings.command,
-        program=subject.text,
-        dtype=settings.dtype,
-        device=settings.device,
-        seed=settings.seed,
-        output=Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
-        tensors=tuple(tensors),
-        verdict=worst(verdicts) if settings.verify else None,
+    return report_with(
+        settings,
+        subject.text,
+        Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
+        tensors,
+        worst(verdicts) if settings.verify else None,
         details=CustomDetails(checks=tuple(checks) if settings.verify else None, node=_node(trial, applied)),
     )
 
@@ -113,24 +112,24 @@ def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
         try:
             result = check(trial)
         except ExecutionError as error:
-            result = Check(name, Verdict.MISMATCH, error.message)
+            result = Check(name, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
         except NoReferenceError as error:
-            result = Check(name, Verdict.UNDECIDED, str(error))
+            result = Check(name, Verdict.UNDECIDED, noted(NoteKind.LIMIT, str(error)))
         found += [result] if result is not None else []
     return found
 
 
 def _again(trial: Trial, known: Verdict) -> list[Check]:
     if known in {Verdict.MISMATCH, Verdict.UNDEFINED}:
-        return _unlooked_at("not looked at, nor is what is undecided below: the gradient is wrong already")
+        return _unlooked_at(LEFT_OUT)
     if known is Verdict.SUBGRADIENT:  # elsewhere there is one right answer
         trial = replace(trial, point=moved(trial.point, trial.settings.seed))
     return _run(AGAIN, trial)
 
 
-def _unlooked_at(note: str) -> list[Check]:
+def _unlooked_at(notes: Notes) -> list[Check]:
     first, *others = AGAIN
-    return [Check(first, Verdict.UNDECIDED, note), *(Check(name, Verdict.UNDECIDED) for name in others)]
+    return [Check(first, Verdict.UNDECIDED, notes), *(Check(name, Verdict.UNDECIDED) for name in others)]
 
 
 def _forward(trial: Trial, applied: Applied, shown: Side | None) -> Check | None:
@@ -138,26 +137,21 @@ def _forward(trial: Trial, applied: Applied, shown: Side | None) -> Check | None
     if shown is None:
         return None
     wanted, found = shown.recording.output.detach(), applied.output.detach()
-    clues = Clues("forward", "the output")
+    clues = Clues("forward", "the output", right="the reference")
     comparison = compare(found, wanted, trial.tolerance, 0.0, clues)
-    note = comparison.note and comparison.note.replace("the derivative is", "the reference")
-    return Check("forward", comparison.verdict, note)
+    return Check("forward", comparison.verdict, comparison.notes)
 
 
 def _output(trial: Trial, applied: Applied, forward: Check | None) -> TensorReport:
     """Return the output as a tensor of the report: its node, and the upstream gradient."""
-    return TensorReport(
-        name=trial.subject.text,
+    return report_on(
+        applied.output,
+        trial.subject.text,
         kind="non-leaf",
-        shape=tuple(applied.output.shape),
-        requires_grad=True,
         grad_fn=_node_name(applied.node),
-        value=applied.output.detach(),
-        grad=None,
         gradient=trial.cotangent,
-        symbolic=None,
         verdict=forward.verdict if forward else None,
-        note=f"the value: {forward.note}" if forward and forward.note else None,
+        notes=led("the value: ", forward.notes) if forward else (),
     )
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.compare import Comparison
+from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
@@ -19,8 +18,9 @@ from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.report.comparison import Comparison
 from gradcli.report.custom import Check
-from gradcli.report.records import Symbolic
+from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
@@ -28,12 +28,16 @@ from gradcli.witnesses import WITNESSES
 
 DIFFERENCES = "finite-difference"
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
-MISLED = (
+MISLED = noted(
+    NoteKind.REFERENCE,
     "finite differences of forward agree with backward, and not with autograd of its body, which takes what forward "
-    "decides by its values for constant; `--reference PROGRAM` says what it computes"
+    "decides by its values for constant; `--reference PROGRAM` says what it computes",
 )
-DENIED = "autograd and the symbolic derivative agree with backward, but finite differences of forward do not"
-AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
+DENIED = noted(
+    NoteKind.WITNESS,
+    "autograd and the symbolic derivative agree with backward, but finite differences of forward do not",
+)
+AT_KINK = noted(NoteKind.KINK, "at a kink backward's choice lies between the one-sided derivatives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class CheckedGradient:
     @property
     def derived(self) -> bool:
         """Return whether autograd and the symbolic derivative both say that the gradient is right."""
-        return self.autograd in AGREE and self.symbolic in AGREE
+        return all(verdict is not None and verdict.passes for verdict in (self.autograd, self.symbolic))
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -146,13 +150,12 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
     """Return the judgement of a backward that gives no gradient at all."""
+    notes = noted(NoteKind.ERROR, error.message)
     tensors = [
-        replace(
-            _plain(name, value, None), verdict=Verdict.MISMATCH if value.requires_grad else None, note=error.message
-        )
+        report_on(value, name, verdict=Verdict.MISMATCH if value.requires_grad else None, notes=notes)
         for name, value in trial.point.items()
     ]
-    return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, error.message),), None)
+    return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, notes),), None)
 
 
 def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
@@ -188,12 +191,12 @@ def _checks(compared: list[CheckedGradient], shown: Side) -> list[Check]:
     for title in (AUTOGRAD, SYMBOLIC, *map(_title, WITNESSES)):
         verdicts = {item.name: item.verdicts[title] for item in compared if title in item.verdicts}
         if title == SYMBOLIC and shown.gap and compared:
-            checks.append(Check(title, Verdict.UNDECIDED, shown.gap))
+            checks.append(Check(title, Verdict.UNDECIDED, noted(NoteKind.LIMIT, shown.gap)))
         elif verdicts:
             verdict = worst(list(verdicts.values()))
             names = [f"'{name}'" for name, said in verdicts.items() if said is verdict]
-            note = None if verdict in AGREE else f"for {', '.join(names)}"
-            checks.append(Check(title, verdict, note))
+            words = None if verdict.passes else f"for {', '.join(names)}"
+            checks.append(Check(title, verdict, noted(NoteKind.SCOPE, words)))
     return checks
 
 
@@ -206,55 +209,49 @@ def _tensor(
     *,
     formula: Formula | None,
 ) -> TensorReport:
-    plain = _plain(name, trial.point[name], gradients.get(name))
+    gradient = gradients.get(name)
+    plain = report_on(trial.point[name], name, grad=None if gradient is None else gradient.detach(), gradient=gradient)
     if item is None:
         return plain
-    verdict, note = _verdict(trial, item, sides)
-    symbolic = _symbolic(item, sides[0].symbolic(name), formula)
-    return replace(plain, symbolic=symbolic, verdict=verdict, note=note, witnesses=dict(item.witnesses) or None)
+    verdict, notes = _verdict(trial, item, sides)
+    symbolic = symbolic_side(sides[0].symbolic(name), item.shown.symbolic, formula)
+    return replace(plain, symbolic=symbolic, verdict=verdict, notes=notes, witnesses=dict(item.witnesses) or None)
 
 
-def _symbolic(item: CheckedGradient, reference: Tensor | None, formula: Formula | None) -> Symbolic | None:
-    comparison = item.shown.symbolic
-    if comparison is None or reference is None:
-        return None
-    text, latex = (formula.text, formula.latex) if formula else (None, None)
-    errors = comparison.max_abs_error, comparison.max_rel_error, comparison.worst_index
-    return Symbolic(text, latex, reference, *errors)
-
-
-def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, str | None]:
-    """Return the verdict on one gradient and the note that explains it."""
+def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, Notes]:
+    """Return the verdict on one gradient and the notes that explain it."""
     shown = sides[0]
     if item.returned_none and item.autograd is Verdict.MISMATCH:
-        return Verdict.MISMATCH, f"backward returns None for '{item.name}', whose gradient is not zero"
+        words = f"backward returns None for '{item.name}', whose gradient is not zero"
+        return Verdict.MISMATCH, noted(NoteKind.CONTRACT, words, item.name)
     said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
     if shown.gap:
         verdicts.append(Verdict.UNDECIDED)
     verdict = worst(verdicts)
     if verdict is Verdict.SUBGRADIENT:
-        return verdict, "at a kink backward's choice lies between the one-sided derivatives"
+        return verdict, AT_KINK
     if verdict is Verdict.UNDECIDED and item.misled:
         return verdict, MISLED
     if verdict is Verdict.UNDECIDED:
         symbolic = item.shown.symbolic
-        return verdict, shown.gap or (DENIED if item.derived else symbolic.note if symbolic else None)
+        known = DENIED if item.derived else symbolic.notes if symbolic else ()
+        return verdict, noted(NoteKind.LIMIT, shown.gap) or known
     if verdict is not Verdict.MISMATCH:
-        notes = [c.note for c in (item.shown.symbolic, item.shown.autograd) if c is not None and c.note]
-        return verdict, next(iter(notes), None)
+        explained = [c.notes for c in (item.shown.symbolic, item.shown.autograd) if c is not None and c.notes]
+        return verdict, next(iter(explained), ())
     return verdict, _why(trial, item, sides[1])
 
 
-def _why(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
+def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
     """Return where a gradient is wrong, by how much, and why, as far as that is known."""
     for found, words in ((item.shown, ""), (item.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
-            where = (comparison.note or "").removesuffix(f"; {found.cause}")
-            return "; ".join(part for part in (f"{words}{where}", _cause(trial, item, other)) if part)
+            where = tuple(note for note in comparison.notes if note.words != found.cause)
+            return (*led(words, where), *noted(NoteKind.CAUSE, _cause(trial, item, other)))
     witness = item.witnesses[DIFFERENCES]
-    return f"finite differences of forward are off by {witness.max_abs_error:.3g}"
+    return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
 
 
 def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
@@ -265,20 +262,3 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
         return "backward ignores grad_output: this is the gradient for one that is all ones"
     known = probed.cause or repaired(trial, name)
     return known or missing_product(name, probed.gradient, other) or item.shown.cause
-
-
-def _plain(name: str, value: Tensor, gradient: Tensor | None) -> TensorReport:
-    """Return an input's report without a judgement."""
-    detached = None if gradient is None else gradient.detach()
-    return TensorReport(
-        name=name,
-        kind="leaf",
-        shape=tuple(value.shape),
-        requires_grad=value.requires_grad,
-        grad_fn=None,
-        value=value.detach(),
-        grad=detached,
-        gradient=detached,
-        symbolic=None,
-        verdict=None,
-    )

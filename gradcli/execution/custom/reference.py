@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.comparison.causes import Clues, likely_cause
-from gradcli.execution.comparison.compare import Comparison, compare
+from gradcli.execution.comparison.causes import Clues
+from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.forward.dtypes import double
@@ -19,6 +19,7 @@ from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
+from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
@@ -57,16 +58,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What two references say of one gradient: `gradient` is backward's own, zeros for None.
-
-    `cause` is what is likely wrong with it, where that is known.
-    """
+    """What two references say of one gradient: `gradient` is backward's own, zeros for None."""
 
     name: str
     gradient: Tensor
     autograd: Comparison
     symbolic: Comparison | None
-    cause: str | None
+
+    @property
+    def cause(self) -> str | None:
+        """Return what is likely wrong with it, as far as its entries tell."""
+        return (self.symbolic or self.autograd).cause
 
 
 def side(trial: Trial, cotangent: Tensor) -> Side:
@@ -108,8 +110,7 @@ def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) 
         if name in side.right:
             found[name] = _one(trial, name, gradient, side, clues_of)
         else:
-            unknown = Comparison(Verdict.UNDECIDED, None, None, None, side.gap)
-            found[name] = Compared(name, gradient, unknown, None, None)
+            found[name] = Compared(name, gradient, Comparison.undecided(side.gap), None)
     return found
 
 
@@ -121,14 +122,11 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
     clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
     if side.comparisons is None:
         autograd = compare(own, right, trial.tolerance, noise, clues) if wrong else autograd
-        cause = likely_cause(own, right, clues) if wrong and own.shape == right.shape else None
-        return Compared(name, gradient, autograd, None, cause)
+        return Compared(name, gradient, autograd, None)
     symbolic = _symbolic(side.comparisons, side.leaf(name), gradient, trial.tolerance, clues)
-    reference = side.symbolic(name)
     if wrong and symbolic.verdict is Verdict.MATCH:  # PyTorch's gradient of the reference is the one that is off
-        autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, note=symbolic.note)
-    wrong = symbolic.verdict is Verdict.MISMATCH and reference is not None and own.shape == reference.shape
-    return Compared(name, gradient, autograd, symbolic, likely_cause(own, reference, clues) if wrong else None)
+        autograd = dataclasses.replace(autograd, verdict=Verdict.MATCH, notes=symbolic.notes)
+    return Compared(name, gradient, autograd, symbolic)
 
 
 def _symbolic(
@@ -136,8 +134,8 @@ def _symbolic(
 ) -> Comparison:
     reference = comparisons.reference
     if leaf in reference.undecided:
-        return Comparison(Verdict.UNDECIDED, None, None, None, reference.undecided[leaf])
+        return Comparison.undecided(reference.undecided[leaf])
     if leaf not in reference.values:
-        return Comparison(Verdict.UNDECIDED, None, None, None, f"'{leaf.name}' has no symbolic derivative")
+        return Comparison.undecided(f"'{leaf.name}' has no symbolic derivative")
     own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
     return comparisons.compare(leaf, double(gradient), tolerance, own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradcli.derivation.formulas import Formula
+from gradcli.escaping import escape_latex, shortened
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 
@@ -37,15 +38,9 @@ def chain_rule(
 
 def clip(name: str) -> str:
     """Return a name, its middle left out where it is long."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 20]} ... {name[-15:]}"
+    return shortened(name, LONGEST_NAME)
 
 
 def _sum(terms: list[str]) -> Formula:
     text = " + ".join(terms[: MOST_TERMS - 1] + (["..."] if len(terms) == MOST_TERMS else []))
-    return Formula(text, text if text.isdigit() else rf"\mathtt{{{_escaped(text)}}}")
-
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
-    special |= {character: f"\\{character}" for character in "_{}%#&$"}
-    return "".join(special.get(character, character) for character in text)
+    return Formula(text, text if text.isdigit() else rf"\mathtt{{{escape_latex(text)}}}")

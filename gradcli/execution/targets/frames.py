@@ -20,11 +20,12 @@ FOREIGN = tuple(
 def refusal(what: str, error: BaseException) -> ExecutionError:
     """Return the error that says what the user's code raised, and at which line of it."""
     file, line = place(error)
+    said = first_line(error)
     if not file:
-        return ExecutionError(f"PyTorch refuses {what}: {first_line(error)}")
-    source = linecache.getline(file, line).strip()
-    message = f"{what} {raised(error)} ({Path(file).name}:{line})"
-    return ExecutionError(message, source=source or None, span=Span(0, len(source)))
+        return ExecutionError(f"PyTorch refuses {what}: {said}", said=said)
+    source, where = linecache.getline(file, line).strip(), f"({Path(file).name}:{line})"
+    message, said = f"{what} {raised(error)} {where}", f"{said} {where}".lstrip()
+    return ExecutionError(message, source=source or None, span=Span(0, len(source)), said=said)
 
 
 def still_in(what: str, error: BaseException) -> str:

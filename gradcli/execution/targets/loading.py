@@ -69,7 +69,7 @@ def _refusals(name: str) -> Iterator[None]:
     try:
         yield
     except DeadlineError as error:
-        error.message += still_in(name, error)
+        error.say(still_in(name, error))
         raise
     except (GradcliError, KeyboardInterrupt):
         raise

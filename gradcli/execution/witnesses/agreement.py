@@ -13,6 +13,7 @@ from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
@@ -28,8 +29,9 @@ TINY = 2.0**-34
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
 
-UNCLEAR = "the differences are not accurate enough here to tell"
-CROWDED = "too many kinks meet here for the differences to tell"
+UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
+CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
+IS_NAN = noted(NoteKind.UNDEFINED, "the gradient is NaN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Agreement:
 
     verdict: Verdict
     max_abs_error: float | None
-    note: str | None = None
+    notes: Notes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def agreement(line: Line, quotients: Quotients, gradient: Tensor, tolerance: Tol
     if not gradient.numel():
         return Agreement(Verdict.MATCH, 0.0)
     if bool(gradient.isnan().any()):
-        return Agreement(Verdict.UNDEFINED, None, "the gradient is NaN")
+        return Agreement(Verdict.UNDEFINED, None, IS_NAN)
     compared = _compared(quotients, gradient, tolerance)
     if bool(compared.erratic.any()) and bool(jumping(line, _rows(quotients, compared.erratic)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
@@ -91,10 +93,10 @@ def agreement(line: Line, quotients: Quotients, gradient: Tensor, tolerance: Tol
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear
     suspect = (compared.wrong | compared.kinked) & ~unclear
-    verdict, note = _where_suspect(line, compared, suspect, gradient) if bool(suspect.any()) else (Verdict.MATCH, None)
+    verdict, notes = _where_suspect(line, compared, suspect, gradient) if bool(suspect.any()) else (Verdict.MATCH, ())
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
-        verdict, note = Verdict.UNDECIDED, UNCLEAR
-    return Agreement(verdict, largest, note)
+        verdict, notes = Verdict.UNDECIDED, UNCLEAR
+    return Agreement(verdict, largest, notes)
 
 
 def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance) -> _Compared:
@@ -148,12 +150,12 @@ def _put(column: Tensor, rows: Tensor, chosen: Tensor, values: Tensor) -> Tensor
     return column.index_put((rows[chosen],), values[chosen])
 
 
-def _where_suspect(line: Line, compared: _Compared, suspect: Tensor, gradient: Tensor) -> tuple[Verdict, str | None]:
-    """Return the verdict where a gradient is wrong along some directions, or there is a kink, and a note."""
+def _where_suspect(line: Line, compared: _Compared, suspect: Tensor, gradient: Tensor) -> tuple[Verdict, Notes]:
+    """Return the verdict where a gradient is wrong along some directions, or there is a kink, and notes."""
     directions = _rows(compared.quotients, suspect)
     across = _across(line)
     if not bool(compared.kinked.any()) and not _bent(line, compared, across):
-        return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), None
+        return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), ()
     wrong = torch.cat([compared.wrong[suspect][:MOST_KINKS], torch.zeros(len(across), dtype=torch.bool)])
     return _at_a_kink(line, compared, torch.cat([directions, across]), wrong, gradient)
 
@@ -185,8 +187,8 @@ def _bent(line: Line, compared: _Compared, directions: Tensor) -> bool:
 
 def _at_a_kink(
     line: Line, compared: _Compared, directions: Tensor, wrong: Tensor, gradient: Tensor
-) -> tuple[Verdict, str | None]:
-    """Return whether a gradient is one of the program's generalised gradients, and a note.
+) -> tuple[Verdict, Notes]:
+    """Return whether a gradient is one of the program's generalised gradients, and notes.
 
     Along a direction in which nothing bends, its slope must be the one that the quotients have.
     """
@@ -196,9 +198,9 @@ def _at_a_kink(
     near = slopes(line, directions, sides)
     outside = ~near.admit(claimed, compared.granted)
     if bool((wrong & near.flat).any() or (outside & near.straight).any()):
-        return Verdict.MISMATCH, None
+        return Verdict.MISMATCH, ()
     if not bool(outside.any()):
-        return Verdict.SUBGRADIENT, None
+        return Verdict.SUBGRADIENT, ()
     near = slopes(line, directions[outside], sides, MORE_POINTS)
     still = ~near.admit(claimed[outside], compared.granted)
-    return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, None)
+    return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())

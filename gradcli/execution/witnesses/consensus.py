@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Iterable
 
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
+from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import WITNESSES
 
-AGREE = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT})
-
 BUT = "autograd agrees with the symbolic derivative, but"
-ELSE = "PyTorch's forward may not compute what the definition says"
-CHOICE = "at a kink of the program autograd's choice lies between the one-sided derivatives"
+ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
+CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd takes what the program decides by its values for constant, and its derivative is another"
 
@@ -28,13 +27,14 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorRepo
     if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
         verdict = combined(numerical.witnesses.values())
         dissenter = "autograd" if verdict is Verdict.MISMATCH else None
-        words = _words(numerical, verdict) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
-        return _noted(report, verdict, dissenter, words)
+        notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
+        return _explained(report, verdict, dissenter, notes)
     if report.verdict is Verdict.UNDECIDED:
         return _without_symbolic(report, numerical)
-    if report.verdict in AGREE and numerical.by(Verdict.UNDEFINED):
-        return _noted(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
-    if report.verdict in AGREE and numerical.by(Verdict.MISMATCH):
+    passes = report.verdict is not None and report.verdict.passes
+    if passes and numerical.by(Verdict.UNDEFINED):
+        return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
+    if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)
     if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
         return _at_a_kink(report, numerical)
@@ -55,27 +55,28 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
 def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     verdict = combined(numerical.witnesses.values())
     if verdict is Verdict.UNDEFINED:
-        return _noted(report, verdict, None, _notes(numerical, verdict))
+        return _explained(report, verdict, None, _notes(numerical, verdict))
     if verdict is Verdict.MISMATCH:
-        return _noted(report, verdict, "autograd", _words(numerical, verdict))
-    agreeing = ", ".join(WITNESSES[name].phrase for name in numerical.by(*AGREE))
-    return _noted(report, Verdict.UNDECIDED, None, f"autograd agrees with {agreeing}" if agreeing else None)
+        return _explained(report, verdict, "autograd", _errors(numerical))
+    agreeing = ", ".join(WITNESSES[name].phrase for name in numerical.agreeing)
+    words = f"autograd agrees with {agreeing}" if agreeing else None
+    return _explained(report, Verdict.UNDECIDED, None, noted(NoteKind.WITNESS, words))
 
 
 def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where autograd and the symbolic derivative agree and a numerical witness does not."""
-    denying, denied = numerical.by(Verdict.MISMATCH), not numerical.by(*AGREE)
-    words = _words(numerical, Verdict.MISMATCH)
+    denying, denied = numerical.by(Verdict.MISMATCH), not numerical.agreeing
+    errors = _errors(numerical)
     if numerical.conventions:
-        words = f"{BUT} {words}; by PyTorch's convention {', '.join(numerical.conventions)}"
-        return _noted(report, report.verdict, denying[0], words)
+        convention = noted(NoteKind.WITNESS, f"by PyTorch's convention {', '.join(numerical.conventions)}")
+        return _explained(report, report.verdict, denying[0], (*led(f"{BUT} ", errors), *convention))
     if report.verdict is Verdict.SUBGRADIENT:
-        report = dataclasses.replace(report, note=None)  # it says that the choice is one of the derivatives
-        return _noted(report, Verdict.MISMATCH, "autograd", f"{KINKS}: {words}")
+        report = dataclasses.replace(report, notes=())  # they say that the choice is one of the derivatives
+        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{KINKS}: ", errors))
     if numerical.decides:
-        return _noted(report, Verdict.MISMATCH, "autograd", f"{DECISIONS}: {words}")
-    verdict, why = (Verdict.UNDECIDED, f"; {ELSE}") if denied else (report.verdict, "")
-    return _noted(report, verdict, denying[0], f"{BUT} {words}{why}")
+        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{DECISIONS}: ", errors))
+    verdict, why = (Verdict.UNDECIDED, ELSE) if denied else (report.verdict, ())
+    return _explained(report, verdict, denying[0], (*led(f"{BUT} ", errors), *why))
 
 
 def _at_a_kink(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -85,8 +86,8 @@ def _at_a_kink(report: TensorReport, numerical: NumericalVerdict) -> TensorRepor
     """
     if numerical.by(Verdict.MISMATCH):
         return _sided(report, numerical)
-    report = report if report.verdict is Verdict.MATCH else dataclasses.replace(report, note=None)
-    return _noted(report, Verdict.SUBGRADIENT, None, CHOICE)
+    report = report if report.verdict is Verdict.MATCH else dataclasses.replace(report, notes=())
+    return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
 
 
 def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -99,28 +100,29 @@ def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
         if names:
             sides = " and ".join(row.phrase for name, row in WITNESSES.items() if name in names)
             who = "autograd dissents" if dissenter == "autograd" else "the symbolic derivative dissents"
-            return _noted(report, Verdict.MISMATCH, dissenter, f"{who}: {sides} agree with {with_it}")
+            notes = noted(NoteKind.WITNESS, f"{who}: {sides} agree with {with_it}")
+            return _explained(report, Verdict.MISMATCH, dissenter, notes)
     return report
 
 
-def _words(numerical: NumericalVerdict, verdict: Verdict) -> str | None:
-    """Return what the witnesses that came to a verdict say, in words."""
+def _errors(numerical: NumericalVerdict) -> Notes:
+    """Return how far autograd's gradient is off by the witnesses that say that it is wrong."""
     parts = []
-    for name in numerical.by(verdict):
+    for name in numerical.by(Verdict.MISMATCH):
         witness, phrase = numerical.witnesses[name], WITNESSES[name].phrase
         if witness.max_abs_error is not None:
             parts.append(f"{phrase} are off by {witness.max_abs_error:.3g} ± {witness.estimated_error:.1g}")
         elif witness.order is not None:
             parts.append(f"{phrase} is of order {witness.order:.2f}")
-    return ", ".join(parts) or None
+    return noted(NoteKind.WITNESS, ", ".join(parts))
 
 
-def _notes(numerical: NumericalVerdict, verdict: Verdict) -> str | None:
+def _notes(numerical: NumericalVerdict, verdict: Verdict) -> Notes:
     """Return the notes of the witnesses that came to a verdict, each once."""
-    notes = dict.fromkeys(numerical.witnesses[name].note for name in numerical.by(verdict))
-    return "; ".join(note for note in notes if note) or None
+    reports = [numerical.witnesses[name] for name in numerical.by(verdict)]
+    return tuple(dict.fromkeys(note for report in reports for note in report.notes))
 
 
-def _noted(report: TensorReport, verdict: Verdict | None, dissenter: str | None, words: str | None) -> TensorReport:
-    note = "; ".join(part for part in (report.note, words) if part) or None
-    return dataclasses.replace(report, verdict=verdict, dissenter=dissenter, note=note)
+def _explained(report: TensorReport, verdict: Verdict | None, dissenter: str | None, notes: Notes) -> TensorReport:
+    """Return the report with the verdict that takes the witnesses into account, and what there is to say of it."""
+    return dataclasses.replace(report, verdict=verdict, dissenter=dissenter, notes=(*report.notes, *notes))

@@ -25,4 +25,4 @@ class FiniteDifferences:
         found = agreement(question.line, quotients, gradient, tolerance)
         estimate = float(quotients.error.max()) if quotients.error.numel() else 0.0
         projections = None if quotients.directions is None else len(quotients.directions)
-        return WitnessReport(found.verdict, found.max_abs_error, estimate, projections, note=found.note)
+        return WitnessReport(found.verdict, found.max_abs_error, estimate, projections, notes=found.notes)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.witnesses.line import EPSILON, Line
+from gradcli.report.notes import NoteKind, noted
 
-JUMPS = "the value of the program jumps here, so that there is no derivative"
+JUMPS = noted(NoteKind.UNDEFINED, "the value of the program jumps here, so that there is no derivative")
 # Steps 2^-k, relative to the point; a jump lasts through the last LAST of them, a pole grows through as many of any.
 EXPONENTS = range(12, 48, 4)
 LAST = 5

@@ -41,6 +41,11 @@ class NumericalVerdict:
         """Return the names of the witnesses that came to one of these verdicts."""
         return [name for name, report in self.witnesses.items() if report.verdict in verdicts]
 
+    @property
+    def agreeing(self) -> list[str]:
+        """Return the names of the witnesses by which the gradient is right."""
+        return [name for name, report in self.witnesses.items() if report.verdict.passes]
+
 
 @dataclass(frozen=True, slots=True)
 class NumericalWitnesses:

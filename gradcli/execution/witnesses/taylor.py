@@ -16,6 +16,7 @@ from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
 from gradcli.execution.witnesses.question import Question
 from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -27,6 +28,9 @@ HALVINGS = range(4, 28)
 VISIBLE = 300.0
 # A remainder of a lower order than this is not that of a smooth function with a right gradient.
 LOWEST_ORDER = 1.5
+
+NOT_SMOOTH = noted(NoteKind.KINK, "the remainder's order is that of a function that is not smooth here")
+LINEAR = noted(NoteKind.WITNESS, "no remainder: the function is linear along this direction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,16 @@ class Taylor:
         roundoff = tolerance.relative if tolerance.normwise else 0.0
         found = remainder(question.line, gradient, roundoff)
         said = agreement(question.line, found.quotients, gradient, tolerance)
-        verdict, note = said.verdict, said.note
+        verdict, notes = said.verdict, said.notes
         if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
-            verdict, note = Verdict.UNDECIDED, "the remainder's order is that of a function that is not smooth here"
+            verdict, notes = Verdict.UNDECIDED, NOT_SMOOTH
         elif verdict is Verdict.MATCH and found.order == math.inf:
-            note = "no remainder: the function is linear along this direction"
+            notes = LINEAR
         elif verdict is Verdict.MATCH and found.order is None and tolerance.normwise:
-            note = f"the gradient's own rounding, {tolerance.relative:g}, hides the remainder's order"
+            words = f"the gradient's own rounding, {tolerance.relative:g}, hides the remainder's order"
+            notes = noted(NoteKind.ROUNDING, words)
         order, second, error = found.order, found.second_order, found.linear_error
-        return WitnessReport(verdict, order=order, second_order=second, linear_error=error, note=note)
+        return WitnessReport(verdict, order=order, second_order=second, linear_error=error, notes=notes)
 
 
 def remainder(line: Line, gradient: Tensor, roundoff: float = 0.0) -> Remainder:

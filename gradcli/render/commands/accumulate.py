@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short, tensor_lines
 from gradcli.render.presentation import Presentation
@@ -42,7 +42,7 @@ def _rows(number: int, call: BackwardCall, *, steps: bool, verified: bool) -> li
         first = ((str(number),), tensor_lines(call.output)) if place == 0 else (("",), ("",))
         value = (tensor_lines(leaf.value),) if steps else ()
         verdict = (leaf.verdict or ("",),) if verified else ()
-        rows.append((*first, (_clip(leaf.name),), *value, *_numbers(leaf), *verdict))
+        rows.append((*first, (clip(leaf.name, LONGEST_NAME),), *value, *_numbers(leaf), *verdict))
     return rows
 
 
@@ -85,11 +85,6 @@ def _step(accumulation: Accumulation) -> str:
     rate = short(accumulation.learning_rate)
     text = f"SGD, after each call: leaf -= {rate} * leaf.grad"
     return text if accumulation.zero_grad else f"{text}, so each step repeats the gradients of earlier calls."
-
-
-def _clip(name: str) -> str:
-    text = escape(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
 
 
 PRESENTATION = Presentation(grids)

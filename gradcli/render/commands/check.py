@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.report import TensorReport, WitnessReport
-from gradcli.report.verdict import Verdict
+from gradcli.report.verdict import Verdict, fails
 from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
 MOST_ROWS = 24
-GOOD = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, None})
 
 
 def grids(details: CheckDetails) -> tuple[Grid, ...]:
@@ -41,14 +40,15 @@ def _points(points: Sequence[Point]) -> Grid:
 def _checked(tensors: Sequence[TensorReport]) -> Grid:
     """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
     # A tensor's report is not to be compared with another: its fields are tensors.
-    shown = sorted(tensors, key=lambda tensor: tensor.verdict in GOOD)[:MOST_ROWS]
+    shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
     names = [name for name in WITNESSES if any(name in (tensor.witnesses or {}) for tensor in shown)]
     dissent = ("dissenter",) if any(tensor.dissenter for tensor in shown) else ()
     headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names), *dissent)
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
-        facts = ((_clip(tensor.name),), (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        name = (clip(tensor.name, LONGEST),)
+        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
         rows.append((*facts, *shown_errors, *([(tensor.dissenter or "",)] if dissent else [])))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
@@ -77,21 +77,16 @@ def _claims(tensors: Sequence[TensorReport]) -> Grid:
     claims = [(tensor.name, tensor.claim) for tensor in tensors if tensor.claim is not None]
     rows = tuple(
         (
-            (_clip(name),),
-            (_clip(claim.text),),
+            (clip(name, LONGEST),),
+            (clip(claim.text, LONGEST),),
             claim.verdict,
-            () if claim.verdict in GOOD else tensor_lines(claim.value),
+            () if claim.verdict.passes else tensor_lines(claim.value),
         )
         for name, claim in claims
     )
-    if all(claim.verdict in GOOD for _, claim in claims):
+    if all(claim.verdict.passes for _, claim in claims):
         return Grid("Claims", ("name", "claim", "verdict"), tuple(row[:3] for row in rows))
     return Grid("Claims", ("name", "claim", "verdict", "value"), tuple((*row[:3], row[3] or ("",)) for row in rows))
-
-
-def _clip(text: str) -> str:
-    text = escape(" ".join(text.split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 12]} ... {text[-7:]}"
 
 
 def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
@@ -100,7 +95,7 @@ def _or_dash(verdict: Verdict | None) -> Lines | Verdict:
 
 def _is_wrong(tensor: TensorReport) -> bool:
     """Tell whether a tensor's value and gradient are shown: only if something is wrong with it."""
-    return tensor.verdict not in GOOD
+    return fails(tensor.verdict)
 
 
 PRESENTATION = Presentation(grids, grids_of_tensors, shows=_is_wrong)

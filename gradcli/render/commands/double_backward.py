@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
-from gradcli.report.verdict import Verdict
+from gradcli.report.verdict import Verdict, fails
 
 MOST_CALLS = 12
 MOST_NODES = 24
 LONGEST = 28
-AGREED = frozenset({None, Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
 def grids(details: DoubleBackwardDetails) -> tuple[Grid, ...]:
@@ -31,7 +30,7 @@ def _without_retain_graph(once: WithoutRetainGraph) -> Grid:
     if once.nodes:
         first = once.nodes[0]
         what = " and ".join(f"'{name}'" for name in first.saves)
-        predicted = f"error: backward frees {what} of {first.grad_fn}, which made {_clip(first.name)}"
+        predicted = f"error: backward frees {what} of {first.grad_fn}, which made {clip(first.name, LONGEST)}"
     rows = ((("predicted",), (predicted,)), (("observed",), (once.observed,)))
     below = () if once.message is None else (f"PyTorch says: {escape(once.message)}",)
     return Grid("A second backward, without retain_graph", (), rows, below)
@@ -39,7 +38,7 @@ def _without_retain_graph(once: WithoutRetainGraph) -> Grid:
 
 def _saving(once: WithoutRetainGraph) -> tuple[Grid, ...]:
     shown = once.nodes[:MOST_NODES]
-    rows = tuple(((node.grad_fn,), (_clip(node.name),), (", ".join(node.saves),)) for node in shown)
+    rows = tuple(((node.grad_fn,), (clip(node.name, LONGEST),), (", ".join(node.saves),)) for node in shown)
     more = (f"... {len(once.nodes) - MOST_NODES:,} more; --json has all",) if len(once.nodes) > MOST_NODES else ()
     title = "Nodes that save tensors, in the order of the backward pass"
     return (Grid(title, ("grad_fn", "made", "saves"), rows, more),) if rows else ()
@@ -47,7 +46,7 @@ def _saving(once: WithoutRetainGraph) -> tuple[Grid, ...]:
 
 def _with_retain_graph(kept: WithRetainGraph) -> Grid:
     names, shown = list(kept.grads[0]), kept.grads[:MOST_CALLS]
-    headings = ("call", *(f"{_clip(name)}.grad" for name in names))
+    headings = ("call", *(f"{clip(name, LONGEST)}.grad" for name in names))
     rows = tuple(((str(number),), *(_lines(grads[name]) for name in names)) for number, grads in enumerate(shown, 1))
     left_out = len(kept.grads) - len(shown)
     more = (f"... {left_out:,} more calls; --json has all",) if left_out else ()
@@ -55,22 +54,17 @@ def _with_retain_graph(kept: WithRetainGraph) -> Grid:
 
 
 def _second(second: dict[str, Second]) -> Grid:
-    disputed = any(item.verdict not in AGREED for item in second.values())
+    disputed = any(fails(item.verdict) for item in second.values())
     headings = ("leaf", "second derivative", *(["symbolic"] if disputed else []), "verdict")
     rows = tuple(_second_row(name, item, disputed=disputed) for name, item in second.items())
     noted = {name: " ".join(item.note.split()) for name, item in second.items() if item.note}
-    notes = tuple(f"{_clip(name)}: {escape(note)}" for name, note in noted.items())
+    notes = tuple(f"{clip(name, LONGEST)}: {escape(note)}" for name, note in noted.items())
     return Grid("With create_graph=True: d(sum of the gradient)/d(leaf)", headings, rows, notes)
-
-
-def _clip(name: str) -> str:
-    text = escape(" ".join(name.split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 12]} ... {text[-7:]}"
 
 
 def _second_row(name: str, item: Second, *, disputed: bool) -> tuple[Lines | Verdict, ...]:
     symbolic = () if not disputed else (("",) if item.symbolic is None else tensor_lines(item.symbolic.value),)
-    return ((_clip(name),), _lines(item.gradient), *symbolic, item.verdict or ("not verified",))
+    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, item.verdict or ("not verified",))
 
 
 def _lines(value: object | None) -> Lines:

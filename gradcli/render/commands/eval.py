@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
@@ -24,12 +24,10 @@ def grids(details: EvalDetails) -> tuple[Grid, ...]:
 
 
 def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
-    name = escape(" ".join(call.of.split()))
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}...{name[-6:]}"
     given = tuple(
         line for gradient in call.gradients for line in (("None",) if gradient is None else tensor_lines(gradient))
     )
-    return (str(number),), (call.hook,), (name,), given
+    return (str(number),), (call.hook,), (clip(call.of, LONGEST),), given
 
 
 PRESENTATION = Presentation(grids)

@@ -8,9 +8,10 @@ from typing import Any
 from gradcli.escaping import escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_MATRIX, matrix_lines, short, tensor_lines
-from gradcli.render.presentation import AGREED, Presentation
+from gradcli.render.presentation import Presentation
 from gradcli.report.derivative import Derivative
 from gradcli.report.hessian import HessianDetails, Symmetry
+from gradcli.report.verdict import fails
 
 # A Hessian is shown as a table of blocks where its rows are no wider than this.
 WIDEST = 72
@@ -43,7 +44,7 @@ def _hessian(hessian: dict[str, dict[str, Any]]) -> Grid:
 def _disputed(blocks: dict[str, dict[str, Derivative]]) -> tuple[Grid, ...]:
     """Return the grid of those blocks of a Hessian on which the two sides do not agree."""
     found = [(row, column, block) for row, line in blocks.items() for column, block in line.items()]
-    disputed = [(row, column, block) for row, column, block in found if block.verdict not in AGREED]
+    disputed = [(row, column, block) for row, column, block in found if fails(block.verdict)]
     if not disputed:
         return ()
     rows = tuple(

@@ -10,8 +10,9 @@ from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid
 from gradcli.render.numbers import matrix_lines
-from gradcli.render.presentation import AGREED, Presentation
+from gradcli.render.presentation import Presentation
 from gradcli.report.report import TensorReport
+from gradcli.report.verdict import fails
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
@@ -24,7 +25,7 @@ def _jacobian(tensor: TensorReport) -> Grid:
     columns = math.prod(tensor.shape)
     cells = [matrix_lines(value, columns)]
     headings = ["torch.func.jacrev"]
-    if tensor.verdict not in AGREED and tensor.symbolic is not None:
+    if fails(tensor.verdict) and tensor.symbolic is not None:
         cells.append(matrix_lines(tensor.symbolic.value, columns))
         headings.append("symbolic")
     shape = show_shape(tuple(value.shape))

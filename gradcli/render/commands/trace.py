@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from gradcli.escaping import escape
+from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_lines
@@ -47,9 +47,9 @@ def _node(number: int, step: TraceStep) -> Grid:
 
 
 def _title(step: TraceStep) -> str:
-    source = _clip(step.source, LONGEST_SOURCE)
+    source = clip(step.source, LONGEST_SOURCE)
     (first, *others) = step.results
-    name = _clip(first.name, LONGEST_NAME)
+    name = clip(first.name, LONGEST_NAME)
     facts = ", ".join([first.grad_fn or "", *([f"shape {show_shape(first.shape)}"] if first.shape else [])])
     if others or first.name == step.source or first.name.startswith(f"{step.source} ("):
         return f"{source}  ({facts})"
@@ -57,12 +57,12 @@ def _title(step: TraceStep) -> str:
 
 
 def _upstream(result: Upstream) -> tuple[Lines, Lines, Lines]:
-    formula = _wrapped(f"grad({_clip(result.name, LONGEST_NAME)})")
+    formula = _wrapped(f"grad({clip(result.name, LONGEST_NAME)})")
     return ("upstream",), formula, tensor_lines(result.gradient)
 
 
 def _operand(step: TraceStep, operand: Contribution) -> tuple[Lines, Lines, Lines]:
-    name = ("to " + _clip(operand.name, LONGEST_NAME),)
+    name = ("to " + clip(operand.name, LONGEST_NAME),)
     return name, _wrapped(escape(operand.local or operand.product)), _equation(step.results[0].gradient, operand)
 
 
@@ -113,8 +113,8 @@ def _meeting(steps: Sequence[TraceStep]) -> tuple[Grid, ...]:
 def _sum(name: str, parts: Sequence[tuple[TraceStep, Contribution]]) -> tuple[Lines, Lines, Lines]:
     shown = parts if len(parts) <= MOST_TERMS else parts[: MOST_TERMS - 1]
     cut = ["..."] if len(shown) < len(parts) else []
-    sources = _wrapped(", ".join([*(_clip(step.results[0].name, LONGEST_NAME) for step, _ in shown), *cut]))
-    label, total = (_clip(name, LONGEST_NAME),), tensor_lines(parts[-1][1].total)
+    sources = _wrapped(", ".join([*(clip(step.results[0].name, LONGEST_NAME) for step, _ in shown), *cut]))
+    label, total = (clip(name, LONGEST_NAME),), tensor_lines(parts[-1][1].total)
     if not _is_small(parts[-1][1].total):
         return label, sources, total
     terms = [*(tensor_lines(operand.contribution) for _, operand in shown), *((part,) for part in cut)]
@@ -136,11 +136,6 @@ def _is_small(tensor: Any) -> bool:
 
 def _wrapped(text: str) -> Lines:
     return tuple(textwrap.wrap(text, WIDEST_FORMULA)) or ("",)
-
-
-def _clip(text: str, length: int) -> str:
-    text = escape(" ".join(text.split()))
-    return text if len(text) <= length else f"{text[: length - 9]}...{text[-6:]}"
 
 
 def _is_leaf(tensor: TensorReport) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from gradcli._version import __version__
 from gradcli.errors import ExitCode
 from gradcli.render.formats.gitlab import fingerprint
-from gradcli.render.presentation import WORDS
+from gradcli.render.presentation import WORDS, words_of
 from gradcli.render.style import Style
 from gradcli.render.suite_view import reasons, title
 from gradcli.report.suite import ERROR, CheckReport, SuiteReport
@@ -23,7 +23,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return a run with a result for each failure, the gravest first."""
-    words = {**{str(verdict): text for verdict, text in WORDS.items()}, ERROR: "the check itself is wrong"}
+    words = {**{str(verdict): words_of(verdict) for verdict in WORDS}, ERROR: "the check itself is wrong"}
     rules = [{"id": name, "shortDescription": {"text": text}} for name, text in words.items()]
     driver = {"name": "gradcli", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_result(check) for check in suite.failures]}

@@ -23,6 +23,9 @@ class Writer(Protocol):
     def write(self, node: Expr) -> Printed:
         """Return an expression as text and LaTeX."""
 
+    def trace(self, node: Indexed) -> Printed:
+        """Return the trace of the matrix whose diagonal is read."""
+
     def joined(self, pieces: Sequence[Printed]) -> tuple[list[Printed], Axes]:
         """Return pieces that broadcast against each other, and the axes of the result."""
 
@@ -48,10 +51,7 @@ def _inner_product(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]
 def _trace(writer: Writer, factors: list[Expr], summed: Sequence[Symbol]) -> Printed | None:
     if len(factors) != 1 or not isinstance(factors[0], Indexed) or factors[0].indices != tuple(summed) * MATRIX:
         return None
-    inside = writer.write(factors[0])  # diagonal(x)
-    name = inside.text.removeprefix("diagonal(").removesuffix(")")
-    latex = inside.latex.replace("diag", "tr", 1)
-    return Printed(f"trace({name})", latex)
+    return writer.trace(factors[0])
 
 
 def _grouped(writer: Writer, factors: list[Expr]) -> list[Printed]:

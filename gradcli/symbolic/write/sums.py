@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import sympy
@@ -119,9 +119,9 @@ def _closed(body: Expr, index: Symbol, low: Expr, high: Expr) -> Expr:
     if not inside:
         return outside * (high - low + 1)
     inner = Mul(*inside)
-    # Bound indices are named by how deep they stand, so that equal sums are equal, and cancel.
-    depth = 1 + max((int(known.name[1:]) for known in _bound(inner)), default=-1)
-    name = Symbol(f"c{depth:03d}", integer=True, nonnegative=True)
+    taken = bound_indices(inner) | inner.free_symbols
+    # The first that is not in use: equal sums have equal indices, and cancel.
+    name = next(fresh for fresh in map(_bound_index, count()) if fresh not in taken)
     return outside * _sorted(Sum(inner.xreplace({index: name}), (name, low, high)))
 
 
@@ -144,7 +144,12 @@ def _sorted(whole: Sum) -> Sum:
     return body
 
 
-def _bound(body: Expr) -> set[Symbol]:
+def _bound_index(number: int) -> Symbol:
+    return Symbol(f"c{number:03d}", integer=True, nonnegative=True)
+
+
+def bound_indices(body: Expr) -> set[Symbol]:
+    """Return the indices that the sums in an expression bind."""
     return {variable for inner in body.atoms(Sum) for variable in inner.variables}
 
 

@@ -15,6 +15,9 @@ from gradcli.symbolic.write.scope import Scope
 from gradcli.symbolic.write.sums import on_indices
 from gradcli.symbolic.write.text import Printed, call, named, scaled, suffix
 
+# The subscript that reads one axis, the symbol that goes along it, and whether the axis stays.
+Read = tuple[str, Symbol | None, bool]
+
 
 class TensorNotation(Printer):
     """Writes a gradient whose axes have the index symbols `target`."""
@@ -67,22 +70,28 @@ class TensorNotation(Printer):
 
     def read(self, node: Indexed) -> Printed:
         """Return a tensor, or the part of it that is read."""
-        key = node.base.label.name
-        name = named(self.scope.names[key])
-        reads = [self._axis(index, size) for index, size in zip(node.indices, self.scope.shapes[key], strict=True)]
+        name, reads = self._name(node), self._reads(node)
         axes = [axis for _, axis, kept in reads if kept]
         present = [axis for axis in axes if axis is not None]
         if len(present) != len(set(present)):
-            return self._diagonal(name, reads, axes)
+            _check_whole_matrix(reads)
+            return call("diagonal", name, latex=r"\operatorname{diag}").with_axes(axes[:1])
         return _subscripted(name, [text for text, _, _ in reads]).with_axes(axes)
 
-    def _diagonal(self, name: Printed, reads: list[tuple[str, Symbol | None, bool]], axes: list[Any]) -> Printed:
-        if len(axes) != 2 or len(reads) != 2 or any(text != ":" for text, _, _ in reads):  # noqa: PLR2004
-            raise NotWritableError
-        return call("diagonal", name, latex=r"\operatorname{diag}").with_axes(axes[:1])
+    def trace(self, node: Indexed) -> Printed:
+        """Return the trace of the matrix whose diagonal is read."""
+        _check_whole_matrix(self._reads(node))
+        return call("trace", self._name(node), latex=r"\operatorname{tr}")
 
-    def _axis(self, index: Expr, size: int) -> tuple[str, Symbol | None, bool]:
-        """Return the subscript that reads one axis, the symbol that goes along it, and whether the axis stays."""
+    def _name(self, node: Indexed) -> Printed:
+        return named(self.scope.names[node.base.label.name])
+
+    def _reads(self, node: Indexed) -> list[Read]:
+        shape = self.scope.shapes[node.base.label.name]
+        return [self._axis(index, size) for index, size in zip(node.indices, shape, strict=True)]
+
+    def _axis(self, index: Expr, size: int) -> Read:
+        """Return how one axis is read."""
         if isinstance(index, Integer):
             return (":", None, True) if size == 1 else (str(index), None, False)
         symbols = sorted(index.free_symbols, key=str)
@@ -130,6 +139,12 @@ class TensorNotation(Printer):
 
     def index(self, node: Symbol) -> Printed:  # noqa: ARG002 (one notation has a place for it)
         """Refuse: an index has no place in this notation."""
+        raise NotWritableError
+
+
+def _check_whole_matrix(reads: Sequence[Read]) -> None:
+    """Refuse to write the diagonal of anything but a matrix that is read whole."""
+    if len(reads) != 2 or not all(kept and text == ":" for text, _, kept in reads):  # noqa: PLR2004
         raise NotWritableError
 
 

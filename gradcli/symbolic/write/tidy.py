@@ -9,7 +9,7 @@ import sympy
 from sympy import Expr, Piecewise
 from sympy.core.relational import Relational
 
-from gradcli.symbolic.write.sums import on_indices, settled
+from gradcli.symbolic.write.sums import bound_indices, on_indices, settled
 
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
@@ -87,7 +87,8 @@ def _folded(body: Expr) -> Expr:
     """Return one choice of whole expressions where all choices in an expression ask the same."""
     pieces = [piece for piece in body.atoms(Piecewise) if not on_indices(piece.args[0].cond)]
     tests = {tuple(branch.cond for branch in piece.args) for piece in pieces}
-    if not pieces or body.is_Piecewise or (body.has(sympy.Sum) and any(_is_bound(piece) for piece in pieces)):
+    bound = bound_indices(body)
+    if not pieces or body.is_Piecewise or any(not piece.free_symbols.isdisjoint(bound) for piece in pieces):
         return body
     if len(tests) > 1:
         return _decided(body, pieces) if len(tests) <= MOST_TESTS else body
@@ -108,11 +109,6 @@ def _decided(body: Expr, pieces: list[Any]) -> Expr:
     return folded if _length(folded) < _length(body) else body
 
 
-def _is_bound(piece: Piecewise) -> bool:
-    """Tell whether a choice depends on an index that a sum binds."""
-    return any(symbol.is_integer and symbol.name.startswith("c") for symbol in piece.free_symbols)
-
-
 def _ways(body: Expr) -> list[Expr]:
     ways = [sympy.expand_mul(body), sympy.factor_terms(body)]
     if not body.has(Piecewise) and any(power.exp.is_negative for power in body.atoms(sympy.Pow)):
@@ -130,7 +126,7 @@ def _length(body: Expr) -> int:
 def _with_logistic(body: Expr) -> list[Expr]:
     """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
     found: dict[Expr, Expr] = {}
-    bound = {variable for inner in body.atoms(sympy.Sum) for variable in inner.variables}
+    bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args

@@ -58,6 +58,21 @@ def test_the_note_names_the_node_the_numbers_and_the_remedy(
     assert [part for part in parts if part not in (report["w"].note or "")] == []
 
 
+@pytest.mark.parametrize(
+    ("program", "kinds", "where"),
+    [
+        ("sqrt(w)", ["undefined", "remedy"], "sqrt(w)"),
+        ("0*log(w)", ["undefined", "undefined", "remedy", "undefined"], "0*log(w)"),
+        ("floor(w) + w", ["undefined"], "floor(w)"),
+        ("w*w", [], None),
+    ],
+)
+def test_each_sentence_is_a_note_of_its_own(program: str, kinds: list[str], where: str | None) -> None:
+    notes = evaluate(program, 0.0)["w"].notes
+    assert [note.kind for note in notes] == kinds
+    assert next((note.where for note in notes), None) == where
+
+
 MENDED = [
     ("where(w > 0, sqrt(where(w > 0, w, 1)), 0*w)", 0.0),
     ("where(w <= 0, 0*w, 2*sqrt(where(w <= 0, 1, w))).sum()", [1.0, 0.0]),

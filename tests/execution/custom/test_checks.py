@@ -57,6 +57,38 @@ class PowerWithWrongJvp(Power):
         return t * ctx.n * x**ctx.n
 
 
+class PowerWithoutSlope(Power):
+    @staticmethod
+    def jvp(ctx: Any, t: Tensor, _: Any) -> Tensor:  # noqa: ARG004 (PyTorch's signature)
+        return t * 0
+
+
+class Tripled(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 3 * x * g
+
+
+class Crosswise(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return (2 * x * g).T
+
+
+class Shift(torch.autograd.Function):
+    """Returns a gradient of one shape for inputs of two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, b: Tensor) -> Tensor:  # noqa: ARG004 (PyTorch's signature)
+        return x + b
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # noqa: ARG004
+        return g, g
+
+
 class SumAndProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Any:
@@ -248,6 +280,36 @@ def test_what_a_function_claims_is_checked() -> None:
     assert (check(right, "jvp").verdict, check(right, "vmap").verdict) == ("match", "match")
     wrong = gradcli.check_function(PowerWithWrongJvp, {"n": 3}, shapes={"x": (3,)})
     assert check(wrong, "jvp").verdict == "mismatch"
+    assert "jvp gives" in check(wrong, "jvp").note
+    zero = gradcli.check_function(PowerWithoutSlope, {"n": 3}, shapes={"x": (3,)})
+    assert "jvp's gradient is zero everywhere" in check(zero, "jvp").note
+
+
+def test_a_value_that_is_not_the_references_is_said() -> None:
+    report = gradcli.check_function(Square, {"x": torch.tensor([3.0])}, reference="x**3")
+    assert "forward gives 9 and the reference 27" in check(report, "forward").note
+    assert report[report.tensors[-1].name].note == f"the value: {check(report, 'forward').note}"
+
+
+def test_a_cause_is_said_once() -> None:
+    report = gradcli.check_function(Tripled, shapes={"x": (2, 3)})
+    assert [note.kind for note in report["x"].notes] == ["entry", "entry", "cause"]
+    assert str(report["x"].note).count("times 1.5") == 1
+
+
+def test_a_gradient_that_pytorch_sums_in_silence_is_said() -> None:
+    report = gradcli.check_function(Shift, shapes={"x": (2, 3), "b": (3,)})
+    (shape, cause, engine) = check(report, "gradients returned").notes
+    assert shape.words == "the gradient of 'b' has shape 2x3 and 'b' has shape 3"
+    assert (cause.kind, "the sum over axis 0" in cause.words) == ("cause", True)
+    assert engine.words.startswith("PyTorch's engine sums it")
+
+
+def test_a_gradient_that_pytorch_refuses_is_quoted() -> None:
+    report = gradcli.check_function(Crosswise, shapes={"x": (2, 3)})
+    (_, cause, engine) = check(report, "gradients returned").notes
+    assert cause.words == "it is the transpose of the right one"
+    assert engine.words.startswith("PyTorch says: Function CrosswiseBackward returned an invalid gradient at index 0")
 
 
 def test_numbers_that_leave_pytorch_are_undecided_without_a_reference() -> None:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.compare import Tolerance
 from gradcli.execution.witnesses.generalised import slopes
 from gradcli.execution.witnesses.line import Line
 from gradcli.execution.witnesses.question import Question, witnesses
-from gradcli.report.report import Verdict
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 
 def verdict(function: Callable[[Tensor], Tensor], start: list[float], gradient: list[float], name: str) -> Verdict:

@@ -28,6 +28,7 @@ TEXTS = [
     ("trace(A @ X) | A=2x3 X=3x2", {"A": "X.T", "X": "A.T"}),
     ("trace(A @ X.T) | A=2x3 X=2x3", {"A": "X", "X": "A"}),
     ("trace(A) | A=3x3", {"A": "eye(3)"}),
+    ("trace(A)*x | A=3x3 x=1", {"x": "trace(A)"}),
     ("mean(X @ W + b) | X=2x3 W=3x2 b=2", {"X": "sum(W, dim=1)/4", "W": "sum(X, dim=0)[:, None]/4", "b": "1/2"}),
     ("x @ A @ x | x=3 A=3x3", {"x": "x @ A + A @ x", "A": "x[:, None]*x"}),
     ("sum((A @ B)**2) | A=2x3 B=3x2", {"A": "2*A @ B @ B.T", "B": "2*A.T @ (A @ B)"}),

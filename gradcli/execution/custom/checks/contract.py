@@ -15,8 +15,11 @@ from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import is_close
+
+SUMMED = Note(NoteKind.SHAPE, "PyTorch's engine sums it here, and a call of backward by hand does not")
 
 
 def gradients_returned(trial: Trial) -> Check:
@@ -26,64 +29,67 @@ def gradients_returned(trial: Trial) -> Check:
     returned = applied.returned(trial.probe)
     count = len(trial.subject.parameters)
     if len(returned) < count or any(item is not None for item in returned[count:]):
-        words = f"forward takes {count} and backward returns {len(returned)}; PyTorch says: {_engine(trial)}"
-        return Check(name, Verdict.MISMATCH, words)
+        words = f"forward takes {count} and backward returns {len(returned)}"
+        said = _refusal(trial) or "nothing, the rest is dropped"
+        return _check(name, [Note(NoteKind.CONTRACT, words), Note(NoteKind.ERROR, f"PyTorch says: {said}")])
     parameters = [parameter.name for parameter in trial.subject.parameters]
-    notes = [_returned(trial, parameter, item) for parameter, item in zip(parameters, returned, strict=False)]
-    wrong = [note for note in notes if note]
-    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, "; ".join(wrong) or None)
+    pairs = zip(parameters, returned, strict=False)
+    return _check(name, [note for parameter, item in pairs for note in _returned(trial, parameter, item)])
 
 
-def _engine(trial: Trial) -> str:
-    """Return what PyTorch says of what backward returns."""
+def _check(name: str, wrong: Sequence[Note], notes: Notes = ()) -> Check:
+    """Return a check that fails where something is wrong; `notes` are for where nothing is."""
+    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, tuple(wrong) or notes)
+
+
+def _refusal(trial: Trial) -> str | None:
+    """Return what PyTorch says of what backward returns; None where it takes it."""
     try:
         trial.apply().gradients(trial.cotangent)
     except ExecutionError as error:
-        return error.message.partition(": ")[2]
-    return "nothing, the rest is dropped"
+        return error.said or error.message
+    return None
 
 
-def _returned(trial: Trial, name: str, item: Any) -> str | None:
+def _returned(trial: Trial, name: str, item: Any) -> Notes:
     """Return what is wrong with the one gradient that is returned for an argument of forward."""
     if item is None:
-        return None
+        return ()
     if name not in trial.subject.tensors:
-        return f"'{name}' is no tensor, and backward must return None for it"
+        return noted(NoteKind.CONTRACT, f"'{name}' is no tensor, and backward must return None for it", name)
     value = trial.point[name]
     if not isinstance(item, Tensor):
-        return f"for '{name}' it returns a {type(item).__name__}, not a tensor"
+        return noted(NoteKind.CONTRACT, f"for '{name}' it returns a {type(item).__name__}, not a tensor", name)
     if item.shape != value.shape:
         return _misshapen(trial, name, item)
     if item.dtype != value.dtype and name in trial.wanted:
-        return f"the gradient of '{name}' is {_kind(item)} and '{name}' is {_kind(value)}"
-    return None
+        return noted(
+            NoteKind.CONTRACT, f"the gradient of '{name}' is {_kind(item)} and '{name}' is {_kind(value)}", name
+        )
+    return ()
 
 
 def _kind(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _misshapen(trial: Trial, name: str, item: Tensor) -> str:
-    """Return in words that a gradient has another shape than its input, and why; PyTorch may sum it silently."""
+def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
+    """Return that a gradient has another shape than its input, and why; PyTorch may sum it silently."""
     shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
     words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
     right = trial.right(trial.probe).get(name)
     cause = None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))
-    engine = _engine(trial)
-    tail = (
-        "PyTorch's engine sums it here, and a call of backward by hand does not"
-        if engine.startswith("nothing")
-        else f"PyTorch says: {engine}"
-    )
-    return "; ".join(part for part in (words, cause, tail) if part)
+    said = _refusal(trial)
+    engine = SUMMED if said is None else Note(NoteKind.ERROR, f"PyTorch says: {said}")
+    return (Note(NoteKind.SHAPE, words, name), *noted(NoteKind.CAUSE, cause), engine)
 
 
 def no_gradient_missing(trial: Trial) -> Check:
     """Check that no gradient is None where the right one is not zero."""
     given, right = trial.apply().gradients(trial.probe), trial.right(trial.probe)
     missing = [name for name, value in given.items() if value is None and bool((right[name] != 0).any())]
-    words = [f"backward returns None for '{name}', whose gradient is not zero" for name in missing]
-    return Check("no gradient missing", Verdict.MISMATCH if words else Verdict.MATCH, "; ".join(words) or None)
+    words = "backward returns None for '{}', whose gradient is not zero"
+    return _check("no gradient missing", [Note(NoteKind.CONTRACT, words.format(name), name) for name in missing])
 
 
 def is_deterministic(trial: Trial) -> Check:
@@ -91,7 +97,7 @@ def is_deterministic(trial: Trial) -> Check:
     first, second = _results(trial), _results(trial)
     changed = [label for label, value in first.items() if not same(value, second[label])]
     words = f"{' and '.join(changed)} changed between two runs at the same point" if changed else None
-    return Check("deterministic", Verdict.MISMATCH if changed else Verdict.MATCH, words)
+    return _check("deterministic", noted(NoteKind.CONTRACT, words))
 
 
 def _results(trial: Trial) -> dict[str, Tensor | None]:
@@ -116,7 +122,7 @@ def leaves_arguments_alone(trial: Trial) -> Check:
     applied.returned(upstream)
     watched, before = {**watched, "grad_output": upstream}, {**before, "grad_output": trial.probe}
     changed += [f"backward changes {label} in place" for label in watched if not same(watched[label], before[label])]
-    return Check("arguments unmodified", Verdict.MISMATCH if changed else Verdict.MATCH, "; ".join(changed) or None)
+    return _check("arguments unmodified", [Note(NoteKind.CONTRACT, words) for words in changed])
 
 
 def same(one: Tensor | None, other: Tensor | None) -> bool:
@@ -135,15 +141,17 @@ def is_linear(trial: Trial) -> Check:
     name, first, second = "linear in grad_output", trial.probe, _rolled(trial.probe)
     applied = trial.apply()
     ones, twos, sums, twice = (applied.gradients(v) for v in (first, second, first + second, 2 * first))
-    notes = []
+    notes: list[Note] = []
     for label in trial.wanted:
         one, two, both, double = (_or_zero(found[label], trial.point[label]) for found in (ones, twos, sums, twice))
         if _near(double, one) and bool((one != 0).any()):
-            notes.append(f"the gradient of '{label}' does not change with grad_output: backward ignores it")
+            words = f"the gradient of '{label}' does not change with grad_output: backward ignores it"
+            notes.append(Note(NoteKind.CONTRACT, words, label))
         elif not (_near(both, one + two) and _near(double, 2 * one)):
             why = "a part of it ignores it, or a power of it is taken"
-            notes.append(f"the gradient of '{label}' is not linear in grad_output: {why}")
-    return Check(name, Verdict.MISMATCH if notes else Verdict.MATCH, "; ".join(notes) or None)
+            words = f"the gradient of '{label}' is not linear in grad_output: {why}"
+            notes.append(Note(NoteKind.CONTRACT, words, label))
+    return _check(name, notes)
 
 
 def _or_zero(value: Tensor | None, like: Tensor) -> Tensor:
@@ -167,7 +175,9 @@ def _near(one: Tensor, other: Tensor) -> bool:
 def needs_input_grad(trial: Trial) -> Check:
     """Check that the gradient of each input is the same where no other input needs one."""
     name = "needs_input_grad"
-    whole, notes, idle = trial.apply().gradients(trial.probe), [], []
+    whole = trial.apply().gradients(trial.probe)
+    notes: list[Note] = []
+    idle: list[str] = []
     for label in trial.wanted if len(trial.wanted) > 1 else []:
         point = {other: value.detach().requires_grad_(other == label) for other, value in trial.point.items()}
         try:
@@ -177,13 +187,14 @@ def needs_input_grad(trial: Trial) -> Check:
                 zip((p.name for p in trial.subject.parameters), applied.returned(trial.probe), strict=False)
             )
         except ExecutionError as error:
-            notes.append(f"where '{label}' alone needs a gradient, {error.message}")
+            notes.append(Note(NoteKind.ERROR, f"where '{label}' alone needs a gradient, {error.message}", label))
             continue
         if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label])):
-            notes.append(f"the gradient of '{label}' is another where it alone needs one")
+            words = f"the gradient of '{label}' is another where it alone needs one"
+            notes.append(Note(NoteKind.CONTRACT, words, label))
         idle += [other for other in trial.wanted if other != label and returned.get(other) is not None]
-    words = f"{_list(idle)} are computed where they are not needed too, which costs time alone" if idle else None
-    return Check(name, Verdict.MISMATCH if notes else Verdict.MATCH, "; ".join(notes) or words)
+    cost = f"{_list(idle)} are computed where they are not needed too, which costs time alone" if idle else None
+    return _check(name, notes, noted(NoteKind.CONTRACT, cost))
 
 
 def _list(names: Sequence[str]) -> str:

@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.causes import Clues, likely_cause
+from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.function.subject import refusals
 from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.report.custom import Check
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 
 NAME = "double backward"
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.
 ONCE = "Error"
+MARKED = noted(NoteKind.CONTRACT, "backward is marked once_differentiable: PyTorch refuses a second one")
+RISK = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
 
 
 def double_backward(trial: Trial) -> Check:
@@ -32,15 +35,16 @@ def double_backward(trial: Trial) -> Check:
     try:
         given = applied.gradients(cotangents[0], create_graph=True)
         if any(g is not None and g.grad_fn is not None and g.grad_fn.name().endswith(ONCE) for g in given.values()):
-            return Check(NAME, Verdict.MATCH, "backward is marked once_differentiable: PyTorch refuses a second one")
+            return Check(NAME, Verdict.MATCH, MARKED)
         with refusals("double backward"):
             found = _second(given, weights, {**applied.leaves, "grad_output": cotangents[0]})
     except ExecutionError as error:
-        return Check(NAME, Verdict.MISMATCH, error.message)
-    wrong = [note for name in wanted if (note := _compared(trial, name, found[name], wanted[name]))]
+        return Check(NAME, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
+    wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
     if not wrong:
-        return Check(NAME, Verdict.MATCH, None)
-    return Check(NAME, Verdict.MISMATCH, "; ".join(["silently wrong", *wrong[:2], cause(applied)]))
+        return Check(NAME, Verdict.MATCH)
+    notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, cause(applied)))
+    return Check(NAME, Verdict.MISMATCH, notes)
 
 
 def _weight(value: Tensor, place: int) -> Tensor:
@@ -71,14 +75,16 @@ def inner(weight: Tensor, value: Tensor) -> Tensor:
     return (product.real if product.is_complex() else product).sum()
 
 
-def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor) -> str | None:
-    comparison = compare(found, wanted, trial.tolerance)
+def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor) -> Notes:
+    comparison = compare(found, wanted, trial.tolerance, clues=Clues(WHO, SUBJECT))
     if comparison.verdict is not Verdict.MISMATCH:
-        return None
+        return ()
     if not bool((found != 0).any()):
-        return f"the second derivative by '{name}' is lost: it is 0 and should not be"
-    related = likely_cause(found, wanted, Clues(WHO, SUBJECT))
-    return f"a term of the second derivative by '{name}' is wrong" + (f": {related}" if related else "")
+        words = f"the second derivative by '{name}' is lost: it is 0 and should not be"
+    else:
+        related = f": {comparison.cause}" if comparison.cause else ""
+        words = f"a term of the second derivative by '{name}' is wrong{related}"
+    return noted(NoteKind.CAUSE, words, name)
 
 
 def cause(applied: Applied) -> str:
@@ -123,8 +129,8 @@ def saved_tensors(trial: Trial) -> Check:
     held: dict[str, Tensor] = {name: value for name, value in vars(applied.node).items() if is_float(value)}
     wrong = [f"ctx.{name} is {known[value.data_ptr()]}" for name, value in held.items() if value.data_ptr() in known]
     if wrong:
-        risk = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
-        return Check("saved tensors", Verdict.MISMATCH, f"{'; '.join(wrong)}; {risk}")
+        notes = (*(Note(NoteKind.CONTRACT, words) for words in wrong), Note(NoteKind.REMEDY, RISK))
+        return Check("saved tensors", Verdict.MISMATCH, notes)
     names = ", ".join(f"ctx.{name}" for name in held)
-    note = f"{names} holds a tensor that is neither input nor output" if held else None
-    return Check("saved tensors", Verdict.MATCH, note)
+    words = f"{names} holds a tensor that is neither input nor output" if held else None
+    return Check("saved tensors", Verdict.MATCH, noted(NoteKind.CONTRACT, words))

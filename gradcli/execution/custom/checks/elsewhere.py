@@ -24,17 +24,20 @@ from gradcli.execution.custom.function.trial import Trial, apply
 from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
+from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 
 POINTS = 2
 CLUES = Clues(WHO, SUBJECT)
+NONE_TAKEN = noted(NoteKind.SCOPE, "forward takes none of the other shapes tried")
+MOST_WRONG = 2
 
 
 def other_points(trial: Trial) -> Check:
     """Compare backward with autograd of the reference at points near the one of the report."""
     seeds = range(trial.settings.seed + 1, trial.settings.seed + 1 + POINTS)
     wrong = [
-        note for seed in seeds for note in _wrong(trial, moved(trial.point, seed), f"at a point near (seed {seed})")
+        notes for seed in seeds for notes in _wrong(trial, moved(trial.point, seed), f"at a point near (seed {seed})")
     ]
     return _check("other points", wrong)
 
@@ -55,7 +58,7 @@ def shapes(trial: Trial) -> Check | None:
     fixed = [name for name in trial.point if name in settings.values and isinstance(settings.values[name], list)]
     if fixed or settings.values_file or all(not value.shape for value in trial.point.values()):
         return None
-    wrong: list[str] = []
+    wrong: list[Notes] = []
     tried, refused = 0, 0
     for changed in other_shapes({name: tuple(value.shape) for name, value in trial.point.items()}):
         try:
@@ -66,11 +69,11 @@ def shapes(trial: Trial) -> Check | None:
         tried += 1
         label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
         wrong += _wrong(trial, point, f"for {label}")
-    note = f"forward refuses {refused} of the other shapes tried" if refused else None
     if not tried:
-        return Check("other shapes", Verdict.MATCH, "forward takes none of the other shapes tried")
+        return Check("other shapes", Verdict.MATCH, NONE_TAKEN)
+    left_out = f"forward refuses {refused} of the other shapes tried" if refused else None
     found = _check("other shapes", wrong)
-    return dataclasses.replace(found, note=found.note or note)
+    return dataclasses.replace(found, notes=found.notes or noted(NoteKind.SCOPE, left_out))
 
 
 def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
@@ -85,7 +88,7 @@ def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
     return draw_point(names, settings, {}, lambda point: is_finite(apply(trial.subject, point).outputs))
 
 
-def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = None) -> Iterator[str]:
+def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = None) -> Iterator[Notes]:
     """Yield which gradients are wrong at a point, and what is raised there."""
     try:
         applied = apply(trial.subject, point)
@@ -94,15 +97,16 @@ def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = N
         given = applied.gradients(v)
         right = trial.right(v, point)
     except ExecutionError as error:
-        yield f"{where}, {error.message}"
+        yield noted(NoteKind.ERROR, f"{where}, {error.message}", where)
         return
     for name, value in right.items():
         found = given.get(name)
         noise = ROUNDING * trial.scale(name)
         comparison = compare(torch.zeros_like(value) if found is None else found, value, trial.tolerance, noise, CLUES)
         if comparison.verdict is Verdict.MISMATCH:
-            yield f"{where}, the gradient of '{name}' is wrong: {comparison.note}"
+            yield led(f"{where}, the gradient of '{name}' is wrong: ", comparison.notes)
 
 
-def _check(name: str, wrong: list[str]) -> Check:
-    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, "; ".join(wrong[:2]) or None)
+def _check(name: str, wrong: list[Notes]) -> Check:
+    notes = tuple(note for notes in wrong[:MOST_WRONG] for note in notes)
+    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, notes)

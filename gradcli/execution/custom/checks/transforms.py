@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.function.subject import joined, refusals
 from gradcli.execution.custom.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
+from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 
 BATCH = 3
@@ -23,7 +25,7 @@ def jvp(trial: Trial) -> Check | None:
     if not _has(trial, "jvp"):
         return None
     if trial.probe.is_complex():
-        return Check("jvp", Verdict.UNDECIDED, "not looked at for complex numbers")
+        return Check("jvp", Verdict.UNDECIDED, noted(NoteKind.LIMIT, "not looked at for complex numbers"))
     tangents = {
         name: torch.linspace(0.5, 1.5, max(v.numel(), 1), dtype=v.dtype)[: v.numel()].reshape(v.shape)
         for name, v in trial.point.items()
@@ -32,11 +34,9 @@ def jvp(trial: Trial) -> Check | None:
     try:
         found = _forward_mode(trial, tangents)
     except ExecutionError as error:
-        return Check("jvp", Verdict.MISMATCH, error.message)
+        return Check("jvp", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     wanted = _pushed(trial, tangents)
-    comparison = compare(found, wanted, trial.tolerance)
-    note = None if comparison.verdict is Verdict.MATCH else f"{comparison.note}".replace("autograd", "jvp")
-    return Check("jvp", comparison.verdict, note)
+    return _check("jvp", found, wanted, trial)
 
 
 def _forward_mode(trial: Trial, tangents: dict[str, Tensor]) -> Tensor:
@@ -77,10 +77,13 @@ def vmap(trial: Trial) -> Check | None:
             found = torch.func.vmap(each)(*batch.values())
             wanted = torch.stack([each(*(value[k] for value in batch.values())) for k in range(BATCH)])
     except ExecutionError as error:
-        return Check("vmap", Verdict.MISMATCH, error.message)
-    comparison = compare(found, wanted, trial.tolerance)
-    note = None if comparison.verdict is Verdict.MATCH else f"{comparison.note}".replace("autograd", "vmap")
-    return Check("vmap", comparison.verdict, note)
+        return Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
+    return _check("vmap", found, wanted, trial)
+
+
+def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:
+    comparison = compare(found, wanted, trial.tolerance, clues=Clues(name, f"{name}'s gradient"))
+    return Check(name, comparison.verdict, comparison.notes)
 
 
 def _has(trial: Trial, method: str) -> bool:

@@ -91,7 +91,7 @@ def refusals(what: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except DeadlineError as error:
-        error.message += still_in(what, error)
+        error.say(still_in(what, error))
         raise
     except (GradcliError, KeyboardInterrupt):
         raise

@@ -1,0 +1,69 @@
+"""What there is to say beside the numbers: sentences as data, each of a kind, joined where they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class NoteKind(StrEnum):
+    """What a note is about."""
+
+    ENTRY = "entry"  # the numbers at an entry, or how many entries differ
+    SHAPE = "shape"  # of a gradient, or of another tensor
+    CAUSE = "cause"  # what is likely wrong
+    REMEDY = "remedy"
+    CALL = "call"  # the call at which the gradients part
+    ROUNDING = "rounding"  # what rounding explains, or hides
+    KINK = "kink"
+    UNDEFINED = "undefined"  # what makes a NaN, an infinity or a jump
+    LIMIT = "limit"  # why there is no symbolic derivative, or no verdict
+    REFERENCE = "reference"  # what was compared with in place of the symbolic derivative
+    WITNESS = "witness"  # what another witness says
+    CONSTANT = "constant"
+    DETACHED = "detached"
+    CONTRACT = "contract"  # what PyTorch asks of a backward
+    ERROR = "error"  # what PyTorch, or a user's code, raises
+    SCOPE = "scope"  # for whom, or where, a verdict holds; what was left out
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence about a verdict."""
+
+    kind: NoteKind
+    words: str
+    where: str | tuple[int, ...] | None = None
+    """The tensor, the call or the entry that it is about."""
+
+
+Notes: TypeAlias = tuple[Note, ...]
+
+
+class Noted:
+    """What has notes."""
+
+    __slots__ = ()
+    notes: Notes
+
+    @property
+    def note(self) -> str | None:
+        """Return the notes as one text, as the JSON has them; None where there is none."""
+        return text_of(self.notes)
+
+
+def text_of(notes: Sequence[Note]) -> str | None:
+    """Return notes as one text; None if there is none."""
+    return "; ".join(note.words for note in notes) or None
+
+
+def noted(kind: NoteKind, words: str | None, where: str | tuple[int, ...] | None = None) -> Notes:
+    """Return a note, or none where there is nothing to say."""
+    return (Note(kind, words, where),) if words else ()
+
+
+def led(lead: str, notes: Notes) -> Notes:
+    """Return notes that begin with some words: whose they are, or where they hold."""
+    return (replace(notes[0], words=f"{lead}{notes[0].words}"), *notes[1:]) if notes else ()
