@@ -78,7 +78,7 @@ def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) ->
     straight = torch.stack([direction, -direction]) * _reach(line, direction)
     anywhere = random_directions(points, len(direction), seed=1)
     if sides is not None:
-        best = (direction * sides).sign() * anywhere[0].abs()
+        best = (direction * sides).sign() * (1 + anywhere[0].abs())  # further than a step
         anywhere = torch.cat([torch.stack([best, -best]), anywhere])
     return NEARBY * torch.cat([straight, anywhere * scale])
 
