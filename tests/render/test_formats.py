@@ -146,7 +146,11 @@ def test_of_a_thousand_non_leaves_only_those_that_are_shown_are_read(
 ) -> None:
     inner = {"kind": "non-leaf", "grad": None, "grad_fn": "MulBackward0"}
     tensors = [make_tensor(f"x{number}", 1.0, 1.0, **inner) for number in range(1000)]
-    unread = {"value": Unread(), "gradient": Unread(), "symbolic": Symbolic("w", None, Unread())}
+    unread = {
+        "value": Unread(),
+        "gradient": Unread(),
+        "symbolic": Symbolic("w", None, Unread(), Comparison(Verdict.MATCH)),
+    }
     tensors[100:900] = [replace(tensor, **unread) for tensor in tensors[100:900]]  # type: ignore[arg-type]
     text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0), *tensors), Style(80))
     assert "x0" in text

@@ -8,6 +8,7 @@ import pytest
 
 import gradcli
 from gradcli.engine import evaluate_program
+from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
@@ -124,6 +125,6 @@ def test_where_second_derivatives_differ_from_side_to_side(program: str, values:
 @pytest.mark.parametrize(("program", "values", "wanted"), [("abs(t)**2", {"t": 0.0}, 2), ("relu(t)**3", {"t": 0.0}, 0)])
 def test_double_backward_at_a_kink(program: str, values: dict[str, Any], wanted: int) -> None:
     report = second("double-backward", program, **values)
-    assert report.lifecycle is not None
-    found = report.lifecycle.with_create_graph.second["t"]
+    assert isinstance(report.details, DoubleBackwardDetails)
+    found = report.details.lifecycle.with_create_graph.second["t"]
     assert found.verdict == ("match" if wanted == 0 else "mismatch")
