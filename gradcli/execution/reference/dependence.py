@@ -8,7 +8,7 @@ whose value happens to be 0 is a number, and infinity times it is NaN, as it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,13 +21,19 @@ from gradcli.execution.reference.tensor_eval import POINTWISE, STRUCTURAL, Pertu
 Sizes = Mapping[str, int]
 
 
-def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Perturbation = identity) -> Tensor:
+Supports = Mapping[str, Callable[[], Tensor]]
+
+
+def evaluate(
+    program: TensorProgram, operands: Mapping[str, Tensor], supports: Supports, perturb: Perturbation = identity
+) -> Tensor:
     """Return the result of a program, in which a structural zero times anything is 0.
 
-    A NaN is what it would come out as otherwise, so that only a result that holds one is looked at again.
+    `supports` says where operands are no structural zeros, if they have any. A NaN is what a product would come out as
+    otherwise, so that only a result that holds one is looked at again.
     """
     result = tensor_eval.evaluate(program, operands, perturb)
-    return _evaluate_selecting(program, operands, perturb) if has_nan(result) else result
+    return _evaluate_selecting(program, operands, supports, perturb) if has_nan(result) else result
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class _Value:
     tensor: Tensor
     depends: Tensor | None = None
     """Where it is not a structural zero, as truth values; None for everywhere."""
+    fixed: bool = False
+    """Whether it is made of positions, lengths and numbers of the definition alone."""
 
     @property
     def support(self) -> Tensor:
@@ -44,23 +52,37 @@ class _Value:
         return torch.ones_like(self.tensor, dtype=torch.bool) if self.depends is None else self.depends
 
 
-def _evaluate_selecting(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Perturbation) -> Tensor:
+def _evaluate_selecting(
+    program: TensorProgram, operands: Mapping[str, Tensor], supports: Supports, perturb: Perturbation
+) -> Tensor:
     sizes = {label: operands[name].shape[axis] for label, name, axis in program.sizes}
-    values = [_Value(operands[name]) if name in operands else None for name in program.operands]
+    values: list[_Value | None] = [
+        _Value(operands[name], supports[name]() if name in supports else None) if name in operands else None
+        for name in program.operands
+    ]
     for step in program.steps:
         inputs = [value for value in (values[i] for i in step.inputs) if value is not None]
-        values.append(_selected(_run(step, inputs, sizes), perturb))
+        made = _run(step, inputs, sizes)
+        made = _coefficient(step, made) if all(value.fixed for value in inputs) else made
+        values.append(_selected(made, perturb))
     result = values[program.result]
     assert result is not None  # noqa: S101 (a program reads only what it is given)
     return result.tensor
+
+
+def _coefficient(step: Step, value: _Value) -> _Value:
+    """Return a coefficient of the definition, whose zeros are structural, unless it is a position itself."""
+    if step.function in {"index", "size"}:
+        return replace(value, fixed=True)
+    return _Value(value.tensor, value.tensor != 0, fixed=True)
 
 
 def _selected(value: _Value, perturb: Perturbation) -> _Value:
     """Return a value with its structural zeros at 0; a truth value that is false is one."""
     tensor = perturb(value.tensor)
     if tensor.dtype == torch.bool:
-        return _Value(tensor, tensor)
-    return value if value.depends is None else _Value(tensor.masked_fill(~value.depends, 0), value.depends)
+        return replace(value, tensor=tensor, depends=tensor)
+    return replace(value, tensor=tensor if value.depends is None else tensor.masked_fill(~value.depends, 0))
 
 
 def _run(step: Step, inputs: list[_Value], sizes: Sizes) -> _Value:
@@ -71,8 +93,6 @@ def _run(step: Step, inputs: list[_Value], sizes: Sizes) -> _Value:
         return _Value(STRUCTURAL[step.function](step, tensors, sizes), _moved(step, inputs, sizes))
     aligned = [align(tensor, labels, step.out) for tensor, labels in zip(tensors, step.labels, strict=True)]
     result = POINTWISE[step.function](*aligned)
-    if step.function == "delta":
-        return _Value(result, result != 0)
     rule = DEPENDS.get(step.function)
     if rule is None or all(value.depends is None for value in inputs):
         return _Value(result)
