@@ -72,3 +72,25 @@ def test_nearest_entries_are_those_that_pytorch_reads(size: int, factor: float) 
     found = evaluate(f"F.interpolate(x, scale_factor={factor}).sum()", x=x)["x"].symbolic.value
     # PyTorch's own gradient is not this one where the size stays the same: docs/findings.md.
     assert found.flatten().tolist() == torch.bincount(read, minlength=size).tolist()
+
+
+MATRICES = torch.tensor([[[2.0, 0], [1, 3]], [[3.0, 0], [-1, 2]]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "torch.cholesky_solve(b, tril(L))",
+        "torch.cholesky_solve(b, triu(L.mT), upper=True)",
+        "torch.linalg.solve_triangular(L, b, upper=False)",
+        "torch.linalg.solve_triangular(L, b, upper=False, left=False)",
+        "torch.triangular_solve(b, L, upper=False)[0]",
+        "torch.linalg.solve(L, unsqueeze(b, 0))",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_right_hand_side_broadcasts_over_a_batch(program: str) -> None:
+    right = torch.tensor([[1.0, 2], [-1, 3]], dtype=torch.float64)
+    report = evaluate(f"({program}*tensor([1.0, -2])).sum()", L=MATRICES, b=right)
+    assert report.verdict is Verdict.MATCH
+    assert report["b"].symbolic.value.shape == right.shape

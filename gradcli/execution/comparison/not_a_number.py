@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import value_made
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
+from gradcli.ops.record import Kind
 
 
 def resting_on_nan(trace: Trace, cotangent: Tensor) -> dict[TracedTensor, str]:
-    """Return, for each tensor by which a NaN of the output came about, what made the NaN.
+    """Return, for each tensor by which a NaN of the output came about, what made the first NaN.
 
-    A NaN is followed from the output back through the operands that hold one, as far as the call that made it of
-    operands that do not, and on to what these are made of. `cotangent` has the output's shape; where it is 0 the output
-    does not count.
+    `cotangent` has the output's shape; where it is 0 the output does not count.
     """
     if not bool((_nan(trace.output) & (cotangent != 0)).any()):
         return {}
     reached = {trace.output}
-    found: dict[TracedTensor, str] = {}
     for call in reversed(trace.calls):
-        outputs = [output for output in call.outputs if output in reached]
-        followed = [traced for traced in call.inputs if bool(_nan(traced).any())] or list(call.inputs)
-        reached.update(followed if outputs else ())
-    for call, output in _made(trace):
-        if output in reached:
-            reason = value_made(trace, call, output, _nan(output))
-            found |= {traced: reason for traced in reached if traced not in found and _between(trace, traced, output)}
-    return found
+        if not reached.isdisjoint(call.outputs):
+            reached.update(_leading(call))
+    return dict.fromkeys(reached, _reason(trace, reached))
 
 
-def _made(trace: Trace) -> Iterator[tuple[TracedCall, TracedTensor]]:
-    """Yield the calls that make a NaN of operands that hold none, each with the result that holds it."""
+def _leading(call: TracedCall) -> Iterable[TracedTensor]:
+    """Return the operands by which a result came about: of data that was moved, those that hold a NaN, if any does."""
+    moved = [traced for traced in call.inputs if _holds_nan(traced)] if call.op.kind is Kind.MOVEMENT else []
+    return moved or call.inputs
+
+
+def _reason(trace: Trace, reached: Collection[TracedTensor]) -> str:
+    """Return what made the first NaN: a call of operands that hold none, or a leaf's own value."""
     for call in trace.calls:
-        if not any(bool(_nan(traced).any()) for traced in call.inputs):
-            yield from ((call, output) for output in call.outputs if bool(_nan(output).any()))
+        for output in call.outputs:
+            if output in reached and _holds_nan(output) and not any(map(_holds_nan, call.inputs)):
+                return value_made(trace, call, output, _nan(output))
+    leaf = next(leaf for leaf in trace.leaves if leaf in reached and _holds_nan(leaf))
+    return f"the value of '{leaf.text}' is NaN"
 
 
-def _between(trace: Trace, traced: TracedTensor, output: TracedTensor) -> bool:
-    """Return whether a tensor is a result that holds NaN itself, or one that leads to it."""
-    leading = {output}
-    for call in reversed(trace.calls):
-        if not leading.isdisjoint(call.outputs):
-            leading.update(call.inputs)
-    return traced in leading or bool(_nan(traced).any())
+def _holds_nan(traced: TracedTensor) -> bool:
+    return bool(_nan(traced).any())
 
 
 def _nan(traced: TracedTensor) -> Tensor:
