@@ -115,3 +115,11 @@ def test_renorm_to_zero_is_zero_everywhere_and_does_not_jump() -> None:
 
 def test_renorm_jumps_where_a_norm_is_the_largest_one() -> None:
     assert evaluate("renorm(t, 2, -1, 1).sum()", t=[[1.0, 0], [0, 0.5]])["t"].verdict is Verdict.UNDEFINED
+
+
+def test_a_second_derivative_that_is_nan_is_undefined_though_no_symbolic_one_is_known() -> None:
+    leaf = torch.tensor(3.0, dtype=torch.float64)
+    assert torch.func.hessian(lambda b: 0.0**b)(leaf).isnan()  # PyTorch's own: 0**b is 0 around 3
+    report = evaluate_program("0**b", Settings(command="hessian"), {"b": leaf})
+    assert report.verdict is Verdict.UNDEFINED
+    assert "NaN" in str(report["b"].note)
