@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.ops.family import Family
+from gradcli.ops.family import Family, kernel
 from gradcli.ops.record import ALIKE, Kind, Op
 
 FAMILY = Family("linear algebra")
@@ -121,7 +121,7 @@ y""",
     FAMILY.implicit(
         "_solve(A, B)",
         "A[..., i, k]*out[..., k, j] - B[..., i, j]",
-        torch="torch.linalg.solve",
+        torch=kernel("linear_algebra.solve_matrix"),
         domain=SQUARE,
         complex=BLOCKS,
     ),

@@ -62,6 +62,7 @@ POINTWISE: tuple[Op, ...] = (
         "pow(input, exponent)",
         "input**exponent",
         domain=POSITIVE,
+        discontinuities="logical_and(exponent == 0, 0*exponent + input == 0) if is_tensor(exponent) else False",
         examples=("x**y | x=2x3 y=3", "x**3 | x=2x2", "x**-0.5 | x=2", "2**x | x=3"),
         remedy=remedies.CLAMP,
     ),

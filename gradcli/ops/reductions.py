@@ -153,7 +153,8 @@ sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         """x = movedim(input, dim, 0)
 y = reshape(x, (x.shape[0], -1))
 n = linalg.vector_norm(y, p, 1, True)
-movedim(reshape(where(n > maxnorm, y*(maxnorm/(n + 1e-7)), y), x.shape), 0, dim)""",
+y = where(n > maxnorm, y*(maxnorm/(n + 1e-7)), y) if maxnorm > 0 else 0*y
+movedim(reshape(y, x.shape), 0, dim)""",
         "renorm(x, 2, 0, 1) | x=3x2",
         "renorm(x, 1, 1, 0.5) | x=2x3x2",
         discontinuities="x = movedim(input, dim, 0); any(linalg.vector_norm(reshape(x, (x.shape[0], -1)), p, 1) == maxnorm)",

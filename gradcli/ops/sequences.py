@@ -23,7 +23,8 @@ areas = (x[..., 1:] - x[..., :-1])*(y[..., 1:] + y[..., :-1])/2
 """
 STEPS = "y = movedim(y, dim, -1); areas = dx*(y[..., 1:] + y[..., :-1])/2\n"
 
-# Inside, the slope of the parabola through three points that follow each other; at the edges as `edge_order` says.
+# Inside, the slope of the parabola through three points that follow each other: where they are evenly spaced, it does
+# not depend on the middle one. At the edges as `edge_order` says.
 SLOPES = """axes = _axes(input, dim)
 result = ()
 for place in range(_count(axes)):
@@ -31,7 +32,10 @@ for place in range(_count(axes)):
     points = {points}
     h = points[1:] - points[:-1]
     s = (x[..., 1:] - x[..., :-1])/h
-    inner = (h[:-1]*s[..., 1:] + h[1:]*s[..., :-1])/(h[:-1] + h[1:])
+    if {even}:
+        inner = (x[..., 2:] - x[..., :-2])/(h[:-1] + h[1:])
+    else:
+        inner = (h[:-1]*s[..., 1:] + h[1:]*s[..., :-1])/(h[:-1] + h[1:])
     first = s[..., :1] if edge_order == 1 else 2*s[..., :1] - inner[..., :1]
     last = s[..., -1:] if edge_order == 1 else 2*s[..., -1:] - inner[..., -1:]
     result = result + (movedim(cat([first, inner, last], -1), -1, axes[place]),)
@@ -99,7 +103,7 @@ x""",
     ),
     FAMILY.composite(
         "gradient(input, *, spacing: scalar = None, dim=None, edge_order=1)",
-        SLOPES.format(points="arange(x.shape[-1])*(1 if spacing is None else spacing)"),
+        SLOPES.format(even="True", points="arange(x.shape[-1])*(1 if spacing is None else spacing)"),
         "gradient(x)[0] | x=5",
         "a, b = gradient(x, spacing=0.5, edge_order=2); a*b | x=3x4",
         "a, b = gradient(x, dim=(1, 0), spacing=[y, z]); a*b | x=3x4 y=4 z=3",
@@ -108,7 +112,8 @@ x""",
             FAMILY.composite(
                 "gradient(input, *, spacing: list, dim=None, edge_order=1)",
                 SLOPES.format(
-                    points="spacing[place] if is_tensor(spacing[place]) else arange(x.shape[-1])*spacing[place]"
+                    even="not is_tensor(spacing[place])",
+                    points="spacing[place] if is_tensor(spacing[place]) else arange(x.shape[-1])*spacing[place]",
                 ),
             ),
         ),

@@ -72,3 +72,42 @@ def test_nearest_entries_are_those_that_pytorch_reads(size: int, factor: float) 
     found = evaluate(f"F.interpolate(x, scale_factor={factor}).sum()", x=x)["x"].symbolic.value
     # PyTorch's own gradient is not this one where the size stays the same: docs/findings.md.
     assert found.flatten().tolist() == torch.bincount(read, minlength=size).tolist()
+
+
+MATRICES = torch.tensor([[[2.0, 0], [1, 3]], [[3.0, 0], [-1, 2]]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "torch.cholesky_solve(b, tril(L))",
+        "torch.cholesky_solve(b, triu(L.mT), upper=True)",
+        "torch.linalg.solve_triangular(L, b, upper=False)",
+        "torch.linalg.solve_triangular(L, b, upper=False, left=False)",
+        "torch.triangular_solve(b, L, upper=False)[0]",
+        "torch.linalg.solve(L, unsqueeze(b, 0))",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_right_hand_side_broadcasts_over_a_batch(program: str) -> None:
+    right = torch.tensor([[1.0, 2], [-1, 3]], dtype=torch.float64)
+    report = evaluate(f"({program}*tensor([1.0, -2])).sum()", L=MATRICES, b=right)
+    assert (report["b"].verdict, report["L"].verdict) == (Verdict.MATCH, Verdict.MATCH)
+    assert report["b"].symbolic.value.shape == right.shape
+
+
+def test_equal_numbers_are_at_the_kink_of_their_distance_from_the_mean_but_for_rounding() -> None:
+    point = tensor([0.1, 0.1, 0.1])
+    assert 0 < (point - point.mean()).norm() < 1e-16  # PyTorch's own: the mean is not quite 0.1
+    assert evaluate("norm(A - A.mean())", A=point).verdict is Verdict.SUBGRADIENT
+
+
+def test_a_deviation_that_is_all_rounding_is_no_mismatch() -> None:
+    # PyTorch's gradient has a slope along all ones, in which nothing changes: no choice at the kink, and no digits.
+    assert evaluate("A.std()", A=tensor([0.1, 0.1, 0.1])).verdict is Verdict.UNDECIDED
+
+
+def test_a_tie_of_distances_within_the_step_of_a_quotient_is_a_kink() -> None:
+    point = torch.ones(2, 3, dtype=torch.float64)
+    report = evaluate("F.triplet_margin_loss(A, p, n, swap=True)", A=point, p=point.clone(), n=point.clone())
+    assert {report[name].verdict for name in ("A", "p", "n")} == {Verdict.SUBGRADIENT}

@@ -12,6 +12,8 @@ from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
 STEP = 1e-5
+# A step within which hardly any function bends again, and how far apart the two quotients are where it does.
+CLOSE, APART = 1e-8, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,11 @@ class LocalCall:
         return LocalCall(self.call, tensors, ones).autograd([traced])[0]
 
     def one_sided(self, traced: TracedTensor, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
-        """Return the derivative of Σ cotangent · result for a step of one entry to one side, along `unit`: 1 or i."""
-        step = STEP * max(1.0, float(self.tensors[traced][index].abs()))
+        """Return the derivative of Σ cotangent · result for a step of one entry to one side, along `unit`: 1 or i.
+
+        Where a much shorter step says something else, there is another kink within the step.
+        """
+        scale = max(1.0, float(self.tensors[traced][index].abs()))
         middle = self.results(self.tensors)
 
         def quotient(shift: float) -> float:
@@ -70,4 +75,5 @@ class LocalCall:
             changes = [((new - old) * v.conj()).sum() for new, old, v in changed if v is not None]
             return sum(float(change.real) for change in changes) / shift
 
-        return 2 * quotient(sign * step / 2) - quotient(sign * step)
+        usual, close = (2 * quotient(sign * step * scale / 2) - quotient(sign * step * scale) for step in (STEP, CLOSE))
+        return usual if abs(usual - close) <= APART * max(1.0, abs(close)) else close

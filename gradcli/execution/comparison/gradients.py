@@ -15,9 +15,10 @@ from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import at_kink
 from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
+from gradcli.execution.comparison.not_a_number import resting_on_nan
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
@@ -50,6 +51,7 @@ class GradientComparison:
     derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
+    _resting: dict[TracedTensor, Notes] | None = None
     _conditioning: Noise[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
@@ -73,8 +75,22 @@ class GradientComparison:
         if gradient is None:
             return None
         if traced in self.reference.undecided:
-            return Comparison.undecided(self.reference.undecided[traced])
+            return self._without_symbolic(traced, gradient)
         return self._explained(traced, self._compared(traced))
+
+    def _without_symbolic(self, traced: TracedTensor, gradient: Tensor) -> Comparison:
+        """Return the verdict where there is no symbolic derivative: a NaN is none either."""
+        if has_nan(gradient):
+            return compare(gradient, gradient, self.tolerance).explained(Verdict.UNDEFINED, self._first_nan())
+        undecided = Comparison.undecided(self.reference.undecided[traced])
+        notes = self._nan_values().get(traced)
+        return undecided if notes is None else dataclasses.replace(undecided, verdict=Verdict.UNDEFINED, notes=notes)
+
+    def _nan_values(self) -> dict[TracedTensor, Notes]:
+        """Return what made a NaN of the output, by the tensors that it came about by."""
+        if self._resting is None:
+            self._resting = resting_on_nan(self.trace, self.cotangent)
+        return self._resting
 
     def _compared(self, traced: TracedTensor) -> Comparison:
         if traced not in self._known:
@@ -106,6 +122,8 @@ class GradientComparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
             return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
+        if comparison.verdict is Verdict.MISMATCH and traced in self._nan_values():
+            return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=self._nan_values()[traced])
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
             return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.local_jumps import jumping_operands
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
@@ -18,7 +19,7 @@ from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, re
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
-from gradcli.report.notes import Note, NoteKind, Notes
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 
 # What helps if the op's record knows no better.
 SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
@@ -176,30 +177,38 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
     for call in reversed(trace.calls):
         further = next((found[output] for output in call.outputs if output in found), None)
         reason = further or _made(trace, call, gradients)
-        if reason:
-            for traced in call.inputs:
-                found.setdefault(traced, reason)
+        jump = () if reason else _jump(call, gradients)
+        for traced in call.inputs if reason else jumping_operands(call) if jump else ():
+            found.setdefault(traced, reason or jump)
     return found
 
 
 def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
-    """Return notes if a call makes NaN, infinity or a jump of arguments that are none, and a gradient passes."""
+    """Return notes if a call makes NaN or infinity of arguments that are none, and a gradient passes."""
     for output in call.outputs:
         gradient = gradients.get(output)
         if gradient is None or not (output.tensor.is_floating_point() or output.tensor.is_complex()):
             continue
-        finite = all_finite(output.tensor)
-        if finite and call.op.discontinuities is None:
+        if all_finite(output.tensor):
             continue
         reached = gradient != 0
         nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
-        if not finite and _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
+        if _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
             return value_made(trace, call, output, nan)
-        if not finite and _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
+        if _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
             return value_made(trace, call, output, infinite)
-        if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
+    return ()
+
+
+def _jump(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
+    """Return a note if a call is where its op says that the value may jump, and a gradient passes."""
+    if call.op.discontinuities is None:
+        return ()
+    for output in call.outputs:
+        gradient = gradients.get(output)
+        if gradient is not None and _any(gradient != 0) and _any(_discontinuities(call) & (gradient != 0)):
             words = f"the value of '{output.text}' jumps here, so it has no derivative"
-            return (Note(NoteKind.UNDEFINED, words, output.text),)
+            return noted(NoteKind.UNDEFINED, words, output.text)
     return ()
 
 

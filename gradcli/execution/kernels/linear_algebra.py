@@ -231,3 +231,9 @@ def norm_kink(matrix: Tensor, order: Any) -> Tensor:
     double = values[..., :2] if order == 2 else values[..., -2:]  # noqa: PLR2004 (the spectral norm)
     ties = (double[..., 0] - double[..., -1] <= SLACK * largest) & (double.shape[-1] > 1)
     return (smallest <= SLACK * largest) if order == "nuc" else ties
+
+
+def solve_matrix(matrix: Tensor, right: Tensor) -> Tensor:
+    """Return the solution of matrix @ x = right, whose batches broadcast; `right` is never a batch of vectors."""
+    batch = torch.broadcast_shapes(matrix.shape[:-2], right.shape[:-2])
+    return torch.linalg.solve(matrix.expand(*batch, *matrix.shape[-2:]), right.expand(*batch, *right.shape[-2:]))

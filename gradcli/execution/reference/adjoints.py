@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT
+from gradcli.execution.reference import dependence
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tensor_eval import Perturbation, align, evaluate, identity
@@ -121,7 +122,8 @@ def answered(edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> Derive
 def pulled_back(edge: Edge, cotangent: Tensor, answer: Derived, perturb: Perturbation = identity) -> Tensor:
     """Return the vector-Jacobian product of one operand; `cotangent` is as the definition sees it."""
     operands = edge.operands | scalars(edge.request) | {COTANGENT: cotangent}
-    return edge.layout.views[edge.name].undo(evaluate(answer.adjoints[edge.name], operands, perturb))
+    value = dependence.evaluate(answer.adjoints[edge.name], operands, edge.supports, perturb)
+    return edge.layout.views[edge.name].undo(value)
 
 
 def scalars(request: DerivativeRequest) -> dict[str, Tensor]:

@@ -24,6 +24,9 @@ from gradcli.tolerance import Tolerance
 DOUBLE = Tolerance.of("float64")
 # How far outside the one-sided derivatives a choice may lie, for the quotients' own error.
 SLACK = 1e-6
+# How far to go to see a kink at the point, then anywhere, relative to the entries; and how far apart slopes are there,
+# relative to 1 or to them.
+BENDS, BENT = (2.0**-24, 1.0), 1e-5
 # One-sided derivatives cost four evaluations an element.
 MOST_ELEMENTS = 4096
 
@@ -47,6 +50,37 @@ def _reached(mask: Tensor, adjoint: Tensor | None) -> bool:
         return False
     reached = adjoint != 0
     return bool((mask & reached).any() if mask.shape == reached.shape else reached.any())
+
+
+def bending_operands(local_call: LocalCall) -> Sequence[TracedTensor]:
+    """Return the operands by which a call that is at a kink has one: an op has none by what it is linear in.
+
+    Where no operand by itself bends the result at the point, those count by which it bends at all.
+    """
+    operands = local_call.call.inputs
+    for step in BENDS:
+        bending = [traced for traced in operands if _bends(local_call, traced, step)]
+        if bending:
+            return bending
+    return operands
+
+
+def _bends(local_call: LocalCall, traced: TracedTensor, step: float) -> bool:
+    """Return whether the slopes of a result before and after are apart, all entries going to a side of their own."""
+    value = local_call.tensors[traced]
+    generator = torch.Generator().manual_seed(0)
+    sides = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1
+    step = step * float(1.0 + value.abs().amax()) if value.numel() else step
+    try:
+        before, at, after = (
+            local_call.results({**local_call.tensors, traced: value + shift * step * sides}) for shift in (-1, 0, 1)
+        )
+    except RuntimeError:  # nothing can be computed there: at the end of a domain
+        return True
+    return any(
+        bool(~((high - 2 * middle + low).abs() <= BENT * (step + (high - low).abs())).all())
+        for low, middle, high in zip(before, at, after, strict=True)
+    )
 
 
 def adopt_choice(

@@ -27,6 +27,8 @@ class Edge:
     name: str
     layout: Layout
     operands: dict[str, Tensor]
+    supports: Mapping[str, Callable[[], Tensor]] = field(default_factory=dict)
+    """Where an operand is not a structural zero, for those that have any: a definition's own mask, a margin of 0."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +45,8 @@ class Node:
     origin: Any = field(default=None)
     error: str | None = None
     blocked: tuple[Node, ...] = ()
+    support: Callable[[], Tensor] | None = None
+    """Where it is not a structural zero; None for everywhere."""
 
     @property
     def sources(self) -> Iterator[Node]:

@@ -6,7 +6,7 @@ results back to its operands, kinks are decided, and contributions add up to adj
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -19,7 +19,7 @@ from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
-from gradcli.execution.reference.kinks import Adopted, adopt_choice, has_kink
+from gradcli.execution.reference.kinks import Adopted, adopt_choice, bending_operands, has_kink
 from gradcli.execution.reference.nodes import Node, joined, parts, split
 
 Derivatives = Mapping[DerivativeRequest, Derived]
@@ -108,25 +108,27 @@ def pull_back_call(
 def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: Reference) -> None:
     """Adopt autograd's choice at a kink of a call, and at what only looks like one (0 times infinity); note which."""
     call, kink, made_nan = local.call.call, has_kink(local.call.nodes, local.adjoints), local.makes_nan
-    adopted = None
+    inputs = {traced: decomposition.nodes[traced] for traced in call.inputs}
+    tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
+    local_call, adopted = LocalCall(call, tensors, ()), None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
     if (kink or made_nan) and local.cotangents.keys() <= decomposition.parts(call.outputs).keys():
-        inputs = {traced: decomposition.nodes[traced] for traced in call.inputs}
-        tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
         cotangents = [joined(decomposition.nodes[traced], local.cotangents) for traced in call.outputs]
-        adopted = adopt_choice(LocalCall(call, tensors, cotangents), inputs, local.adjoints, declared=kink)
+        local_call = LocalCall(call, tensors, cotangents)
+        adopted = adopt_choice(local_call, inputs, local.adjoints, declared=kink)
     kink = kink or adopted is Adopted.AT_KINK
-    _mark(reference.kinked, call, here=kink)
-    _mark(reference.by_difference_quotient, call, here=adopted is Adopted.BY_DIFFERENCE_QUOTIENT and not kink)
+    _mark(reference.kinked, call, bending_operands(local_call) if kink else ())
+    quotient = adopted is Adopted.BY_DIFFERENCE_QUOTIENT and not kink
+    _mark(reference.by_difference_quotient, call, call.inputs if quotient else ())
     if reference.first_nan is None and made_nan and local.makes_nan:
         reference.first_nan = call
 
 
-def _mark(marked: dict[TracedTensor, str], call: TracedCall, *, here: bool) -> None:
-    """Mark a call's operands with its name, or with the mark of a result: their gradients pass through the same."""
-    names = [call.outputs[0].name or call.outputs[0].text] if here else [marked[t] for t in call.outputs if t in marked]
-    for traced in call.inputs if names else ():
-        marked.setdefault(traced, names[0])
+def _mark(marked: dict[TracedTensor, str], call: TracedCall, here: Sequence[TracedTensor]) -> None:
+    """Mark operands with the call's name, and all with the mark of a result: their gradients pass through the same."""
+    further = next((marked[traced] for traced in call.outputs if traced in marked), None)
+    for traced in here if further is None else call.inputs:
+        marked.setdefault(traced, further or call.outputs[0].name or call.outputs[0].text)
 
 
 def pass_on(local: LocalPullback, adjoints: Adjoints) -> None:

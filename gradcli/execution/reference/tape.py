@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.reference import layout, movement
+from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
     ComplexNode,
@@ -96,7 +96,7 @@ class Tape:
         bound = {**defaults(op.signature), **call.bound}
         op = _defined(op) if is_complex(bound) else op
         if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
-            return _made_by(self._constant(self._call(op, call, known)), op, bound)
+            return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
         result = self._expand(op, call, bound, known)
         if op.kinks is not None:
             for node in [part for value in nodes_in(result)[:1] for part in parts(value)]:
@@ -108,8 +108,10 @@ class Tape:
             return Interpreter(definition(op.definition), self, dict(bound)).run()
         if op.kind is Kind.MOVEMENT:
             result = self._move(op, call, known)
-            for node in nodes_in(result):
+            for place, node in enumerate(nodes_in(result)):
                 _made_by(node, op, bound)
+                if isinstance(node, Node):
+                    node.support = partial(supports.of_moved, op, call, place)
             return result
         return self._primitive(op, bound, self.perturb(self._call(op, call, known)))
 
@@ -163,7 +165,8 @@ class Tape:
         }
         if unknown:
             tensors["out"] = result
-        edges = tuple(Edge(operands[name], signature, name, shown, tensors) for name in wrt)
+        depends = supports.presented(operands, shown)
+        edges = tuple(Edge(operands[name], signature, name, shown, tensors, depends) for name in wrt)
         made = self.node(result, edges)
         return made if part else _made_by(made, op, operands)
 

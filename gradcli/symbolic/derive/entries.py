@@ -15,9 +15,8 @@ import sympy
 from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Symbol
 
 from gradcli.derivation.tensor_program import POSITIONS
-from gradcli.inputs.values import REAL
 from gradcli.language.program import Ellipsis, Expression
-from gradcli.symbolic.derive.complex_parts import IMAGINARY, part
+from gradcli.symbolic.derive.complex_parts import IMAGINARY, REAL, part
 from gradcli.symbolic.derive.translate import Translator, number, parse_formula
 
 

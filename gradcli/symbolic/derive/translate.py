@@ -131,7 +131,9 @@ class Translator:
         if any(isinstance(side, sympy.Basic) and side.has(sympy.I) for side in (left, right)):
             return _compare_complex(node.operator, left, right)
         if isinstance(left, sympy.Basic) or isinstance(right, sympy.Basic):
-            return RELATIONS[node.operator](left, right)
+            return RELATIONS[node.operator](
+                *(sympy.Integer(side) if isinstance(side, bool) else side for side in (left, right))
+            )
         return (left == right) == (node.operator == "==")
 
     def _boolean(self, node: BooleanOperation) -> Any:

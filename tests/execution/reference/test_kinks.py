@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.report.report import Report
@@ -91,3 +92,11 @@ def test_a_value_that_was_only_measured_says_so() -> None:
     assert report.verdict is Verdict.MATCH
     assert "difference quotients" in (report["x"].note or "")
     assert report["x**y"].note is None
+
+
+@pytest.mark.parametrize("image", [[2.0, 2.0, 2.0, 2.0], [1.0, 2.0, 4.0, 8.0]])
+def test_what_an_op_is_linear_in_has_no_kink(image: list[float]) -> None:
+    leaves = {"x": torch.tensor(image).reshape(1, 1, 2, 2), "g": torch.full((1, 1, 1, 2), 1.0)}
+    program = "F.grid_sample(x, g, align_corners=True).sum()"
+    report = evaluate_program(program, Settings(formulas=False), {name: leaf.double() for name, leaf in leaves.items()})
+    assert (report["x"].verdict, report["g"].verdict) == (Verdict.MATCH, Verdict.SUBGRADIENT)

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.derivation.client import DERIVATIONS
+from gradcli.engine import shared_derivations
 from gradcli.execution.forward import tracer
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.language.parser import parse
 from gradcli.limits import Limits
+
+DERIVATIONS = shared_derivations().for_check(seconds=60.0)
 
 
 def reference_of(program: str, leaf: Tensor, cotangent: Tensor) -> tuple[Reference, dict[str, TracedTensor]]:

@@ -1,0 +1,55 @@
+"""By which operands the value of one call jumps, where its op says that it may: by its own values next to the point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor
+
+# Steps, relative to the entries: what is continuous changes much less for the second.
+STEPS = (2.0**-36, 2.0**-40)
+# A change that the shorter step leaves as large as this part of it is a jump.
+LASTING = 0.5
+# Rounding may be as large as this, relative to the values.
+ROUNDING = 1e-12
+
+
+def jumping_operands(call: TracedCall) -> Iterator[TracedTensor]:
+    """Yield the operands of a call by which its value jumps: x**y at 0, 0 jumps by y, and is 1 for all x."""
+    values = {traced: double(traced.tensor.detach()) for traced in call.inputs}
+    before = _results(call, values)
+    for traced, value in values.items():
+        if value.is_floating_point() and any(_jumps(call, values, traced, side, before) for side in _sides(value)):
+            yield traced
+
+
+def _sides(value: Tensor) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    signs = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1
+    yield from (torch.ones_like(value), -torch.ones_like(value), signs, -signs)
+
+
+def _jumps(
+    call: TracedCall, values: dict[TracedTensor, Tensor], traced: TracedTensor, side: Tensor, before: list[Tensor]
+) -> bool:
+    value = values[traced]
+    moved = [value + step * side * value.abs().clamp_min(1.0) for step in STEPS]
+    far, near = (_changes(_results(call, {**values, traced: one}), before) for one in moved)
+    return any(
+        bool(((last > LASTING * first) & (last > ROUNDING * whole.abs().amax().clamp_min(1.0))).any())
+        for first, last, whole in zip(far, near, before, strict=True)
+        if whole.numel()
+    )
+
+
+def _results(call: TracedCall, values: dict[TracedTensor, Tensor]) -> list[Tensor]:
+    results = call.run(values)
+    return [results[traced].detach().to(torch.float64) for traced in call.outputs if not results[traced].is_complex()]
+
+
+def _changes(after: list[Tensor], before: list[Tensor]) -> list[Tensor]:
+    return [(new - old).abs() for new, old in zip(after, before, strict=True)]
