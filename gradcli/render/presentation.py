@@ -12,7 +12,7 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
 WORDS: Mapping[Verdict, str] = {
-    Verdict.MATCH: "autograd agrees with the symbolic derivative everywhere",
+    Verdict.MATCH: "autograd agrees with the derivative in every entry, at this point",
     Verdict.SUBGRADIENT: "at a kink, autograd's choice lies between the one-sided derivatives",
     Verdict.MISMATCH: "autograd disagrees with the symbolic derivative",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",

@@ -9,7 +9,7 @@ from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
-from gradcli.render.presentation import WORDS, Judged, Presentation, presentation_of
+from gradcli.render.presentation import AGREED, WORDS, Judged, Presentation, presentation_of
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
@@ -175,8 +175,12 @@ def _verdict_text(tensor: TensorReport) -> str:
 
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
-    """Return name and text of every note."""
-    notes = [(clip(t.name, LONGEST_NAME), escape(" ".join(t.note.split()))) for t in tensors if t.note]
+    """Return names and text of every note: what holds for several tensors is said once."""
+    said: dict[str, list[str]] = {}
+    for tensor in tensors:
+        if tensor.note:
+            said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
+    notes = [(_listed(names), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
@@ -187,11 +191,17 @@ def _verdict_words(report: Report, how: Presentation) -> str:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
     names = [clip(subject.name, LONGEST_NAME) for subject in judged if subject.verdict is report.verdict]
-    words = _words(report, how, report.verdict)
+    words, claims = _words(report, how, report.verdict), _about_claims(report)
+    claims = f", and {claims}" if claims else ""
     if report.verdict is Verdict.MATCH or not names:
-        return words
+        return words + claims
+    return f"{words} ({_listed(names)}){claims}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names, of many the first ones."""
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f"{words} ({', '.join(names[:MOST_NAMES])}{more})"
+    return f"{', '.join(names[:MOST_NAMES])}{more}"
 
 
 def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
@@ -203,8 +213,29 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         return words.replace("autograd", "a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
-        return words.replace("the symbolic derivative", "the numerical witnesses")
-    return words
+        return words.replace("with the symbolic", "with the").replace(
+            "with the derivative", "with the numerical witnesses"
+        )
+    return _undefined(tensors) if verdict is Verdict.UNDEFINED and tensors and how.shows_gradient else words
+
+
+def _undefined(tensors: Sequence[TensorReport]) -> str:
+    """Return whether autograd computed a NaN, or there is no derivative where it gives a number."""
+    nan = [tensor.gradient is not None and bool(tensor.gradient.isnan().any()) for tensor in tensors]
+    if all(nan):
+        return "autograd's gradient is NaN"
+    return "autograd's gradient is NaN, or there is no derivative" if any(nan) else "there is no derivative here"
+
+
+def _about_claims(report: Report) -> str:
+    """Return what the claims come to, for the last line: right ones and wrong ones."""
+    parts = []
+    for verdicts, words in ((AGREED, "right"), ({Verdict.MISMATCH}, "wrong")):
+        names = [f"'{clip(t.name, LONGEST_NAME)}'" for t in report.tensors if t.claim and t.claim.verdict in verdicts]
+        if names:
+            claims, verb = ("claims", "are") if len(names) > 1 else ("claim", "is")
+            parts.append(f"the {claims} for {_listed(names)} {verb} {words}")
+    return " and ".join(parts)
 
 
 def _program_lines(program: str) -> Lines:
