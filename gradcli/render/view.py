@@ -190,12 +190,15 @@ def _verdict_words(report: Report, how: Presentation) -> str:
     if report.verdict is None:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
-    names = [clip(subject.name, LONGEST_NAME) for subject in judged if subject.verdict is report.verdict]
-    words, claims = _words(report, how, report.verdict), _about_claims(report)
-    claims = f", and {claims}" if claims else ""
-    if report.verdict is Verdict.MATCH or not names:
-        return words + claims
-    return f"{words} ({_listed(names)}){claims}"
+    subjects = [subject for subject in judged if subject.verdict is report.verdict]
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
+    if report.verdict is Verdict.UNDEFINED and how.words is None and how.shows_gradient and tensors:
+        words = _undefined(tensors)
+    else:
+        words = _words(report, how, report.verdict)
+        words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
+    claims = _about_claims(report)
+    return f"{words}, and {claims}" if claims else words
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -216,15 +219,19 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
         return words.replace("with the symbolic", "with the").replace(
             "with the derivative", "with the numerical witnesses"
         )
-    return _undefined(tensors) if verdict is Verdict.UNDEFINED and tensors and how.shows_gradient else words
+    return words
 
 
 def _undefined(tensors: Sequence[TensorReport]) -> str:
-    """Return whether autograd computed a NaN, or there is no derivative where it gives a number."""
-    nan = [tensor.gradient is not None and bool(tensor.gradient.isnan().any()) for tensor in tensors]
-    if all(nan):
-        return "autograd's gradient is NaN"
-    return "autograd's gradient is NaN, or there is no derivative" if any(nan) else "there is no derivative here"
+    """Return of which tensors autograd computed a NaN, and which have no derivative where it gives a number."""
+    nan = [t for t in tensors if t.gradient is not None and bool(t.gradient.isnan().any())]
+    rest = [t for t in tensors if all(t is not other for other in nan)]
+    parts = [("autograd's gradient is NaN", nan), ("there is no derivative here", rest)]
+    return " and ".join(f"{words} ({_names(own)})" for words, own in parts if own)
+
+
+def _names(judged: Sequence[Judged]) -> str:
+    return _listed([clip(subject.name, LONGEST_NAME) for subject in judged])
 
 
 def _about_claims(report: Report) -> str:

@@ -17,6 +17,7 @@ from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made,
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
+from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
@@ -110,12 +111,20 @@ class GradientComparison:
             where = self.reference.by_difference_quotient[traced]
             return _with_note(comparison, Verdict.MATCH, BY_DIFFERENCE_QUOTIENT.format(where))
         if comparison.verdict is Verdict.UNDEFINED and (made := self._first_nan()) is not None:
-            return _with_note(comparison, Verdict.UNDEFINED, made)
+            return _with_note(comparison, Verdict.UNDEFINED, made + self._existing(traced))
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
             return _with_note(comparison, Verdict.MATCH, infinity_made(self.trace, self.gradients) or "")
         if comparison.verdict is Verdict.MISMATCH and (culprit := self._where()) is not None:
             return dataclasses.replace(comparison, note=f"{comparison.note}; {culprit}")
         return comparison
+
+    def _existing(self, traced: TracedTensor) -> str:
+        """Return in words the derivative at the first entry at which autograd gives NaN, if there is one."""
+        gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
+        entries = (gradient.isnan() & reference.isfinite()).nonzero().tolist()
+        if not entries:
+            return ""
+        return f"; the derivative exists{show_index(entries[0])}, and is {reference[tuple(entries[0])].item():.10g}"
 
     def _first_nan(self) -> str | None:
         """Return in words what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""

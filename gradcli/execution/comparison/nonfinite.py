@@ -10,17 +10,15 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.mending import branch_remedy, called, remedy
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
-
-# What helps if the op's record knows no better.
-SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +32,19 @@ class Spot:
     factor: float | None = None
 
 
-def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor) -> str:
+def value_made(
+    trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor, cotangent: Tensor | None = None
+) -> str:
     """Return a sentence for a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
-    known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
+    known = ", ".join(f"{called(traced)} = {number:.6g}" for traced, number in operands if number is not None)
     text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
     source = _origin(trace, call)
     if source is not call:
         text += f"; the first that is not finite is '{source.outputs[0].text}'"
-    return f"{text}; {_remedy(source)}"
+    return _with(text, remedy(trace, source, cotangent) or remedy(trace, call, cotangent))
 
 
 def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
@@ -53,16 +53,18 @@ def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     if spot is None:
         return None
     text = f"the derivative of '{spot.call.outputs[0].text}' makes the first NaN"
+    cotangent = gradients.get(trace.output)
     if spot.cotangent is None or spot.factor is None or spot.index is None:
-        return f"{text}; {_remedy(spot.call)}"
+        return _with(text, remedy(trace, spot.call, cotangent))
     text += f"{show_index(spot.index)}: upstream gradient {spot.cotangent:g} * local derivative {spot.factor:g} is NaN"
-    branch = _inactive_branch(trace, spot) if spot.cotangent == 0 else None
+    branch = _inactive_branch(trace, spot, cotangent) if spot.cotangent == 0 else None
     if branch is not None:
         return f"{text}; {branch}"
     source = _first(trace, gradients, torch.isinf) if math.isinf(spot.cotangent) else None
     if source is None or source.call is spot.call:
-        return f"{text}; {_remedy(spot.call)}"
-    return f"{text}; the infinity comes from the derivative of '{source.call.outputs[0].text}'; {_remedy(source.call)}"
+        return _with(text, remedy(trace, spot.call, cotangent))
+    text += f"; the infinity comes from the derivative of '{source.call.outputs[0].text}'"
+    return _with(text, remedy(trace, source.call, cotangent) or remedy(trace, spot.call, cotangent))
 
 
 def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> str | None:
@@ -70,7 +72,12 @@ def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     spot = _first(trace, gradients, torch.isinf)
     if spot is None:
         return None
-    return f"the derivative of '{spot.call.outputs[0].text}' is infinite here; {_remedy(spot.call)}"
+    text = f"the derivative of '{spot.call.outputs[0].text}' is infinite here"
+    return _with(text, remedy(trace, spot.call, gradients.get(trace.output)))
+
+
+def _with(text: str, remedy: str | None) -> str:
+    return text if remedy is None else f"{text}; {remedy}"
 
 
 def _first(
@@ -105,7 +112,7 @@ def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor
     return Spot(local.call, traced, index, _number(cotangent, index), _number(factor, index))
 
 
-def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
+def _inactive_branch(trace: Trace, spot: Spot, cotangent: Tensor | None) -> str | None:
     """Return the remedy where a `where` further on sends 0 to the branch that holds the call's result."""
     reached = set(spot.call.outputs)
     for call in trace.calls:
@@ -113,11 +120,9 @@ def _inactive_branch(trace: Trace, spot: Spot) -> str | None:
             continue
         if call.op.name == "where" and "condition" in call.arguments.bound:
             condition = call.arguments.bound["condition"]
-            taken = not reached.isdisjoint(traced_in(call.arguments.bound.get("input")))
-            name, test = _name(spot.traced), _name(condition) if isinstance(condition, TracedTensor) else "condition"
-            safe = f"where({test}, {name}, 1)" if taken else f"where({test}, 1, {name})"
-            place = f"'{spot.call.outputs[0].text}'"
-            return f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
+            known = isinstance(condition, TracedTensor)
+            what = "`where` sends 0 to the branch that is not taken"
+            return _with(what, branch_remedy(trace, spot.call, condition, cotangent) if known else None)
         reached.update(call.outputs)
     return None
 
@@ -129,19 +134,6 @@ def _origin(trace: Trace, call: TracedCall) -> TracedCall:
         if bad and before is not call:
             return _origin(trace, before)
     return call
-
-
-def _remedy(call: TracedCall) -> str:
-    operands = [
-        _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
-    ]
-    remedy = call.op.remedy or SAFE
-    return "to mend it, " + remedy.format(*operands, *("x", "y")[len(operands) :])
-
-
-def _arguments(call: TracedCall) -> list[TracedTensor | int | float]:
-    """Return the arguments that may be tensors, by parameter, in order."""
-    return [value for value in call.arguments.bound.values() if isinstance(value, TracedTensor | int | float)][:2]
 
 
 def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | None:
@@ -156,10 +148,6 @@ def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | No
 
 def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
     return float(tensor.detach()[index])
-
-
-def _name(traced: TracedTensor) -> str:
-    return traced.name or traced.text
 
 
 def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, str]:
@@ -186,9 +174,9 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
         reached = gradient != 0
         nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
         if not finite and _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
-            return value_made(trace, call, output, nan)
+            return value_made(trace, call, output, nan, gradients.get(trace.output))
         if not finite and _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
-            return value_made(trace, call, output, infinite)
+            return value_made(trace, call, output, infinite, gradients.get(trace.output))
         if call.op.discontinuities is not None and _any(reached) and _any(_discontinuities(call) & reached):
             return f"the value of '{output.text}' jumps here, so it has no derivative"
     return None
