@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gradcli.deadline import deadline
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
-from gradcli.errors import InputError, ProgramError
+from gradcli.errors import InputError, ProgramError, boundary
 from gradcli.inputs import check_names
 from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SHARED = Derivations(Worker())
 
 
+@boundary()
 def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of the command that the settings name.
 
@@ -93,6 +94,7 @@ def read(source: str, settings: Settings) -> Program:
     return program
 
 
+@boundary()
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
     reference = None if settings.reference is None else read(settings.reference, settings)
@@ -102,6 +104,7 @@ def check_function(function: Any, settings: Settings, given: Mapping[str, Any] |
         return entry.check_function(function, reference, settings, given or {}, derivations)
 
 
+@boundary()
 def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a Function whose forward is a program, and whose backward is one for each input."""
     program = read(forward, settings)

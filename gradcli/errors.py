@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
@@ -99,3 +102,37 @@ class InternalError(GradcliError):
 def first_line(error: BaseException | str) -> str:
     """Return the first line of a message: PyTorch's often go on with what only its developers can use."""
     return str(error).strip().partition("\n")[0]
+
+
+ALLOCATION = re.compile(
+    r"(?:allocate (?:memory|tensor)|out of memory).*?(?:(\d{4,}) bytes|$)", re.IGNORECASE | re.DOTALL
+)
+
+
+def out_of_memory(error: BaseException) -> LimitError | None:
+    """Return the error that there is not enough memory, if that is what Python or PyTorch says; else None."""
+    allocation = ALLOCATION.search(str(error)) if isinstance(error, RuntimeError) else None
+    if allocation is None and not isinstance(error, MemoryError):
+        return None
+    asked = f": {int(allocation[1]) / 2**30:.3g} GiB are asked for at once" if allocation and allocation[1] else ""
+    return LimitError(f"there is not enough memory{asked}", hint="smaller shapes need less")
+
+
+@contextmanager
+def boundary() -> Iterator[None]:
+    """Let nothing out but errors of ours: of memory that there is not, and of defects of gradcli."""
+    try:
+        yield
+    except GradcliError:
+        raise
+    except Exception as error:
+        raise out_of_memory(error) or internal(error) from error
+
+
+def internal(error: BaseException) -> InternalError:
+    """Return the error that gradcli has a defect, which raised another error."""
+    text = " ".join(str(error).split())[:300]
+    message = f"internal error: {type(error).__name__}: {text}" if text else f"internal error: {type(error).__name__}"
+    return InternalError(
+        message, hint="this is a defect of gradcli: please report it, with the output of `gradcli info`"
+    )

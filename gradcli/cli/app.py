@@ -14,8 +14,9 @@ from typer.exceptions import TyperException
 
 from gradcli._version import __version__
 from gradcli.cli.arguments import command_class
+from gradcli.cli.supervision import supervise
 from gradcli.commands import Command, Information, function_of
-from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line, internal, out_of_memory
 from gradcli.phrases import did_you_mean
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def run_and_leave() -> NoReturn:
 
     What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
     """
+    supervise()
     code = main()
     engine = sys.modules.get("gradcli.engine")
     if engine is not None:
@@ -95,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _report(InternalError(f"the operating system reports: {error}"), ExitCode.INTERNAL)
     except Exception as error:  # noqa: BLE001  # the one place that turns any defect into a message
-        _show_traceback_to_developers()
-        return _report(_internal(error), ExitCode.INTERNAL)
+        show_traceback_to_developers(error)
+        return _report(internal(error), ExitCode.INTERNAL)
 
 
 def _run(arguments: list[str]) -> int:
@@ -106,7 +108,11 @@ def _run(arguments: list[str]) -> int:
             raise KeyboardInterrupt
         return _flushed(int(code or 0))
     except GradcliError as error:
+        if error.__cause__ is not None:
+            show_traceback_to_developers(error.__cause__)
         return _report(error, error.exit_code)
+    except MemoryError as error:
+        return _report(out_of_memory(error) or internal(error), ExitCode.USAGE)
     except TyperException as error:
         from gradcli.cli.usage import usage_error
 
@@ -143,19 +149,12 @@ def _show_warning(message: Warning | str, *_: object) -> None:
     write_error(f"warning: PyTorch says: {escape(text)}")
 
 
-def _show_traceback_to_developers() -> None:
+def show_traceback_to_developers(error: BaseException) -> None:
+    """Show where an error was raised, if GRADCLI_DEBUG asks for it."""
     if os.environ.get("GRADCLI_DEBUG") == "1":
         import traceback
 
-        traceback.print_exc()
-
-
-def _internal(error: BaseException) -> InternalError:
-    text = " ".join(str(error).split())[:300]
-    message = f"internal error: {type(error).__name__}: {text}" if text else f"internal error: {type(error).__name__}"
-    return InternalError(
-        message, hint="this is a defect of gradcli: please report it, with the output of `gradcli info`"
-    )
+        traceback.print_exception(error)
 
 
 def _unknown_command(name: str, known: list[str]) -> InputError:

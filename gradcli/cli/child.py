@@ -10,7 +10,7 @@ import threading
 import warnings
 from typing import IO, Any
 
-from gradcli.errors import ExitCode, GradcliError
+from gradcli.errors import ExitCode, GradcliError, internal
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def _apart(source: IO[bytes]) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    from gradcli.cli.app import _show_warning
+    from gradcli.cli.app import _show_warning, show_traceback_to_developers
     from gradcli.engine import check_function
     from gradcli.render import FORMATS
 
@@ -48,19 +48,16 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         report = check_function(request["target"], request["settings"])
         return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
     except GradcliError as error:
+        if error.__cause__ is not None:
+            show_traceback_to_developers(error.__cause__)
         return {"error": _plain(error)}
     except KeyboardInterrupt as error:  # nobody else can raise one here: this is not the terminal's session
         from gradcli.execution.targets.frames import refusal
 
         return {"error": _plain(refusal("the file", error))}
     except Exception as error:  # noqa: BLE001 (any defect becomes a message, as in the parent)
-        if os.environ.get("GRADCLI_DEBUG") == "1":
-            import traceback
-
-            traceback.print_exc()
-        from gradcli.cli.app import _internal
-
-        return {"error": _plain(_internal(error))}
+        show_traceback_to_developers(error)
+        return {"error": _plain(internal(error))}
 
 
 def _plain(error: GradcliError) -> dict[str, Any]:

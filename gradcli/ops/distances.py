@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gradcli.ops import remedies
 from gradcli.ops.family import Family, kernel
 from gradcli.ops.record import Op
 
@@ -25,7 +24,6 @@ DISTANCES: tuple[Op, ...] = (
         "torch.cdist(x, y, inf) | x=2x3 y=2x3",
         torch="torch.cdist",
         kinks="linalg.vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1) == 0",
-        remedy=remedies.NORM,
     ),
     FAMILY.composite(
         "pdist(input, p=2.0)",

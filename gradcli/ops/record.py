@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gradcli.ops.remedies import Remedy
+
 
 class Kind(StrEnum):
     """The way in which an op is defined."""
@@ -95,8 +97,8 @@ class Op:
     formula: str | None = None
     """The value of a constant op as a formula, if it has one."""
 
-    remedy: str | None = None
-    """How to avoid a NaN or an infinity that the op makes; {0} and {1} are its first and second operand."""
+    remedy: tuple[Remedy, ...] = ()
+    """What may avoid a NaN or an infinity that the op makes, in the order in which they are tried."""
 
     @property
     def name(self) -> str:

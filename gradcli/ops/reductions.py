@@ -7,6 +7,7 @@ from typing import Any
 from gradcli.ops import remedies
 from gradcli.ops.family import Family, kernel
 from gradcli.ops.record import ALIKE, Op
+from gradcli.ops.remedies import Remedy
 
 FAMILY = Family("reductions")
 
@@ -14,7 +15,7 @@ VAR = "var(input, dim, correction=correction, keepdim=keepdim)"
 STD = "std(input, dim, correction=correction, keepdim=keepdim)"
 
 
-def _spread(name: str, definition: str, *, remedy: str | None = None, **more: Any) -> Op:
+def _spread(name: str, definition: str, *, remedy: tuple[Remedy, ...] = (), **more: Any) -> Op:
     """Return `var` or a relative of it: PyTorch still takes `unbiased`, by its place or its name."""
     first = "[0]" if name.endswith("_mean") else ""
     both = f"a, b = {name}(x, 0, correction=0); a*b | x=4x2"
@@ -116,7 +117,7 @@ n = numel(input)/numel(sum(input, dim))
 sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
         complex=f"{VAR.replace('input', 'real(input)')} + {VAR.replace('input', 'imag(input)')}",
     ),
-    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0", remedy=remedies.NORM),
+    _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0", remedy=remedies.SPREAD),
     _spread("var_mean", f"({VAR}, mean(input, dim, keepdim))"),
     _spread("std_mean", f"({STD}, mean(input, dim, keepdim))"),
     FAMILY.composite(

@@ -12,7 +12,7 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
 WORDS: Mapping[Verdict, str] = {
-    Verdict.MATCH: "{who} agrees with {reference} everywhere",
+    Verdict.MATCH: "{who} agrees with {reference} in every entry, at this point",
     Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
     Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",

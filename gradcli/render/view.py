@@ -166,8 +166,12 @@ def _verdict_text(tensor: TensorReport) -> str:
 
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
-    """Return name and text of every note."""
-    notes = [(clip(t.name, LONGEST_NAME), escape(" ".join(t.note.split()))) for t in tensors if t.note]
+    """Return names and text of every note: what holds for several tensors is said once."""
+    said: dict[str, list[str]] = {}
+    for tensor in tensors:
+        if tensor.note:
+            said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
+    notes = [(_listed(names), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
@@ -177,12 +181,21 @@ def _verdict_words(report: Report, how: Presentation) -> str:
     if report.verdict is None:
         return f"{NOT_VERIFIED}: these are autograd's gradients alone"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
-    names = [clip(subject.name, LONGEST_NAME) for subject in judged if subject.verdict is report.verdict]
-    words = _words(report, how, report.verdict)
-    if report.verdict is Verdict.MATCH or not names:
-        return words
+    subjects = [subject for subject in judged if subject.verdict is report.verdict]
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
+    if report.verdict is Verdict.UNDEFINED and how.words is None and how.shows_gradient and tensors:
+        words = _undefined(tensors)
+    else:
+        words = _words(report, how, report.verdict)
+        words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
+    claims = _about_claims(report)
+    return f"{words}, and {claims}" if claims else words
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names, of many the first ones."""
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f"{words} ({', '.join(names[:MOST_NAMES])}{more})"
+    return f"{', '.join(names[:MOST_NAMES])}{more}"
 
 
 def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
@@ -195,6 +208,31 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses")
     return words_of(verdict)
+
+
+def _undefined(tensors: Sequence[TensorReport]) -> str:
+    """Return of which tensors autograd computed a NaN, and which have no derivative where it gives a number."""
+    nan = [t for t in tensors if t.gradient is not None and bool(t.gradient.isnan().any())]
+    rest = [t for t in tensors if all(t is not other for other in nan)]
+    parts = [("autograd's gradient is NaN", nan), ("there is no derivative here", rest)]
+    return " and ".join(f"{words} ({_names(own)})" for words, own in parts if own)
+
+
+def _names(judged: Sequence[Judged]) -> str:
+    return _listed([clip(subject.name, LONGEST_NAME) for subject in judged])
+
+
+def _about_claims(report: Report) -> str:
+    """Return what the claims come to, for the last line: right ones and wrong ones."""
+    claimed = [(f"'{clip(t.name, LONGEST_NAME)}'", t.claim.verdict) for t in report.tensors if t.claim]
+    right = [name for name, verdict in claimed if verdict.passes]
+    wrong = [name for name, verdict in claimed if verdict is Verdict.MISMATCH]
+    parts = []
+    for names, words in ((right, "right"), (wrong, "wrong")):
+        if names:
+            claims, verb = ("claims", "are") if len(names) > 1 else ("claim", "is")
+            parts.append(f"the {claims} for {_listed(names)} {verb} {words}")
+    return " and ".join(parts)
 
 
 def _program_lines(program: str) -> Lines:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from gradcli.engine import evaluate_program, prepare
-from gradcli.errors import ExitCode, GradcliError, InternalError
+from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
 from gradcli.report.suite import CheckReport, check_report, error_report
 from gradcli.suite.check import SuiteCheck
@@ -43,7 +43,7 @@ def carry_out(check: SuiteCheck) -> CheckReport:
         try:
             prepare()
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
-            return _without_report(check, _internal(error))
+            return _without_report(check, internal(error))
         faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
         started = time.perf_counter()
         try:
@@ -66,11 +66,7 @@ def _attempted(check: SuiteCheck) -> CheckReport:
     except GradcliError as error:
         return _without_report(check, error)
     except Exception as error:  # noqa: BLE001  # a defect costs this check alone, and is told as what it is
-        return _without_report(check, _internal(error))
-
-
-def _internal(error: Exception) -> InternalError:
-    return InternalError(f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        return _without_report(check, internal(error))
 
 
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:

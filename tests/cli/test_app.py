@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_is_named(
         (InternalError("worker lost"), 4, "worker lost"),
         (ValueError("boom\x1b[31m"), 4, "internal error: ValueError: boom\\x1b[31m"),
         (RecursionError(), 4, "internal error: RecursionError"),
-        (MemoryError(), 4, "internal error: MemoryError"),
+        (MemoryError(), 2, "there is not enough memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )

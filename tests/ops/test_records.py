@@ -16,6 +16,8 @@ from gradcli.execution.forward.domains import MATRICES, leaves_for, parse_exampl
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
 from gradcli.language.parser import parse
+from gradcli.limits import Limits
+from gradcli.ops.programs import parse_program
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import OPS, find
@@ -104,10 +106,12 @@ def test_the_operands_of_a_product_are_multiplied_as_matrices(op: Op) -> None:
 
 
 @pytest.mark.parametrize("op", [op for op in RECORDS if op.remedy], ids=identified)
-def test_a_remedy_names_the_operands_that_there_are(op: Op) -> None:
-    assert op.remedy is not None
+def test_a_remedy_is_a_program_over_the_operands_that_there_are(op: Op) -> None:
     tensors = [parameter for parameter in parse_signature(op.signature) if parameter.required]
-    assert "{" not in op.remedy.format(*[parameter.name for parameter in tensors])
+    for remedy in op.remedy:
+        names = [leaf.name for leaf in parse_program(remedy.over(x="x", y="y"), Limits()).leaves]
+        assert set(names) <= ({"x", "y"} if remedy.operand is None and len(tensors) > 1 else {"x"})
+        assert (remedy.operand or 0) < len(tensors)
 
 
 @pytest.mark.parametrize("op", [op for op in OPS if op.remedy], ids=identified)

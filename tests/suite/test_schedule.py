@@ -120,7 +120,7 @@ def test_a_killed_worker_changes_no_verdict(folder: Path, one: str) -> None:
 def _workers(parent: int) -> Iterator[psutil.Process]:
     """Yield the worker processes of a run, as soon as there are any that have loaded torch."""
     for _ in range(1200):
-        for process in psutil.Process(parent).children():
+        for process in psutil.Process(parent).children(recursive=True):
             if "spawn_main" in " ".join(process.cmdline()) and process.children():
                 yield process
         time.sleep(0.05)

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, InputError, first_line
+from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.autograd import errors
+from gradcli.execution.autograd.plain import plain
+from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
@@ -85,12 +87,11 @@ def check_differentiable(program: Program, trace: Trace) -> TracedTensor:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(output: TracedTensor) -> Iterator[None]:
     """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
-    try:
+    what = "the backward pass"
+    with refusals(what, f"{what} of '{output.text}'"):
         yield
-    except RuntimeError as error:
-        raise ExecutionError(f"PyTorch refuses the backward pass: {first_line(error)}") from None
 
 
 def backward(
@@ -107,7 +108,7 @@ def backward(
     hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in wanted]
     for traced in retain:
         traced.tensor.retain_grad()
-    with _refusals():
+    with _refusals(output):
         output.tensor.backward(cotangent)
     for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
         hook.remove()
@@ -118,7 +119,7 @@ def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
             # A leaf's `.grad` may become this very tensor, and be added to in place.
-            caught[traced] = gradient.detach().clone() if traced.is_leaf else gradient.detach()
+            caught[traced] = gradient.detach().clone() if traced.is_leaf else plain(gradient)
 
     return hook
 
@@ -132,7 +133,7 @@ def gradients(
     retain_graph: bool = False,
 ) -> dict[TracedTensor, Tensor | None]:
     """Return what `torch.autograd.grad` gives; None for a tensor that the output is not made of."""
-    with _refusals():
+    with _refusals(output):
         found: tuple[Tensor | None, ...] = torch.autograd.grad(
             output.tensor,
             [traced.tensor for traced in wrt],

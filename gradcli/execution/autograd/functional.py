@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError, first_line
+from gradcli.errors import ExecutionError, LimitError
+from gradcli.execution.autograd.plain import plain
+from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.limits import Limits
 
@@ -28,6 +29,10 @@ def function_of(trace: Trace, leaves: Sequence[TracedTensor]) -> PureFunction:
     return program
 
 
+# `torch.func.jacrev`, one backward pass a row.
+row_by_row = partial(torch.func.jacrev, chunk_size=1)
+
+
 def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
     """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
     leaves = list(tangents)
@@ -35,16 +40,20 @@ def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor
         found = torch.func.jvp(
             function_of(trace, leaves), tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
         )
-    product: Tensor = found[1]
-    return product.detach()
+    return plain(found[1])
 
 
 def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor]:
     """Return the Jacobian by every leaf: the output's shape, then the leaf's."""
     places, primals = _arguments(leaves)
-    with refusals("torch.func.jacrev"):
-        found = torch.func.jacrev(function_of(trace, leaves), places)(*primals)
-    return {leaf: block.detach() for leaf, block in zip(leaves, found, strict=True)}
+    program = function_of(trace, leaves)
+    try:
+        with refusals("torch.func.jacrev"):
+            found = torch.func.jacrev(program, places)(*primals)
+    except ExecutionError:  # vmap, which takes all rows at once, has defects of its own
+        with refusals("torch.func.jacrev"):
+            found = row_by_row(program, places)(*primals)
+    return {leaf: plain(block) for leaf, block in zip(leaves, found, strict=True)}
 
 
 def hessians(
@@ -60,26 +69,15 @@ def hessians(
     except ExecutionError as error:
         note = f"{error.message}; jacrev(jacrev(f)) in its place"
         with refusals("torch.func.jacrev of torch.func.jacrev"):
-            found = torch.func.jacrev(torch.func.jacrev(program, places), places)(*primals)
+            found = row_by_row(row_by_row(program, places), places)(*primals)
     pairs = [(row, column) for row in leaves for column in leaves]
-    blocks = [block.detach() for blocks in found for block in blocks]
+    blocks = [plain(block) for blocks in found for block in blocks]
     shaped = zip(pairs, blocks, strict=True)  # an output of shape 1 has an axis too many
     return {(row, col): block.reshape([*row.tensor.shape, *col.tensor.shape]) for (row, col), block in shaped}, note
 
 
 def _arguments(leaves: Sequence[TracedTensor]) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:
     return tuple(range(len(leaves))), tuple(leaf.tensor.detach() for leaf in leaves)
-
-
-@contextmanager
-def refusals(what: str) -> Iterator[None]:
-    """Turn what PyTorch raises into an error that quotes it; that it calls what it has deprecated is its own affair."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    except RuntimeError as error:
-        raise ExecutionError(f"PyTorch refuses {what}: {first_line(error)}") from None
 
 
 def check_size(what: str, rows: int, columns: int, trace: Trace, limits: Limits) -> None:

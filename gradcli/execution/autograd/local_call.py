@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
 
 # Step of the one-sided quotients; one step of Richardson's extrapolation makes their error of the order of its square.
@@ -47,7 +48,9 @@ class LocalCall:
                 [cotangent for _, cotangent in pairs],
                 allow_unused=True,
             )
-        return [torch.zeros_like(self.tensors[t]) if g is None else g for t, g in zip(wanted, found, strict=True)]
+        return [
+            torch.zeros_like(self.tensors[t]) if g is None else plain(g) for t, g in zip(wanted, found, strict=True)
+        ]
 
     def factor(self, traced: TracedTensor, shape: torch.Size | None = None) -> Tensor:
         """Return the local derivative by one operand, the gradient for a cotangent of ones.

@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import first_line
 from gradcli.execution.autograd import backward
-from gradcli.execution.autograd.functional import refusals
+from gradcli.execution.autograd.plain import plain
 from gradcli.execution.autograd.saved_tensors import saving_nodes
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.evaluation import compare_all, tensor_report
@@ -25,6 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
@@ -32,6 +33,7 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
+from gradcli.progress import begin
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,
     Lifecycle,
@@ -45,6 +47,7 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
+BACKWARD = "the backward pass"
 CONSTANT = noted(NoteKind.CONSTANT, "the gradient does not depend on it: PyTorch gives None, and the derivative is 0")
 
 
@@ -75,8 +78,9 @@ def _without_retain_graph(run: Run) -> WithoutRetainGraph:
     nodes = saving_nodes(run.trace, run.names)
     predicted = "error" if nodes else "ok"
     output, message = _again(run).output.tensor, None
-    with refusals("the backward pass"):
+    with refusals(BACKWARD):
         output.backward(run.cotangent)
+    begin(f"a second backward pass of '{run.output.text}'")
     try:
         output.backward(run.cotangent)
     except RuntimeError as error:
@@ -90,7 +94,8 @@ def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGr
     own = {leaf.text: leaf.tensor for leaf in trace.leaves}
     calls = []
     for _ in range(run.settings.times):
-        trace.output.tensor.backward(run.cotangent, retain_graph=True)
+        with refusals(BACKWARD):
+            trace.output.tensor.backward(run.cotangent, retain_graph=True)
         calls.append({run.names[leaf]: _copy(own[leaf.text].grad) for leaf in leaves})
     return WithRetainGraph(tuple(calls))
 
@@ -134,9 +139,9 @@ def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
     try:
         first = _derivative(trace.output.tensor, own, run.cotangent, create_graph=True)
         second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)
-    except RuntimeError as error:
+    except REFUSALS as error:
         return None, noted(NoteKind.ERROR, f"PyTorch says: {first_line(error)}")
-    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (second.detach(), ())
+    return (torch.zeros_like(own, requires_grad=False), CONSTANT) if second is None else (plain(second), ())
 
 
 def _derivative(of: Tensor, by: Tensor, cotangent: Tensor | None, *, create_graph: bool = False) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -167,7 +168,9 @@ def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:
     for (row, column), block in found.items():
         rows, columns = row.tensor.numel(), column.tensor.numel()
         one, other = block.reshape(rows, columns), found[column, row].reshape(columns, rows).T
-        error = (one - other).abs()
+        error = (one - other).abs().masked_fill(one == other, 0.0)  # inf - inf is NaN
         symmetric = symmetric and bool((error <= 2 * run.settings.tolerance.allowed(one)).all())
+        if bool(error.isnan().any()):
+            return Symmetry(symmetric=False, max_abs_error=math.nan)
         largest = max(largest, float(error.max()) if error.numel() else 0.0)
     return Symmetry(symmetric, largest)

@@ -89,6 +89,8 @@ def _is_elementwise(call: TracedCall, group: DecomposedCall | None) -> bool:
         return len(call.outputs) == 1
     shape = call.outputs[0].tensor.shape
     nodes = [node for node in group.nodes if node.edges] if group is not None else []
+    if any(traced.tensor.shape != shape for traced in call.inputs):
+        return False  # only of a pointwise op is it known that it takes operands that are expanded
     return bool(nodes) and all(_is_pointwise(node) and node.tensor.shape == shape for node in nodes)
 
 

@@ -19,6 +19,7 @@ from gradcli.execution.comparison.not_a_number import resting_on_nan
 from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
+from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
@@ -131,12 +132,23 @@ class GradientComparison:
             notes = noted(NoteKind.REFERENCE, BY_DIFFERENCE_QUOTIENT.format(where), where)
             return comparison.explained(Verdict.MATCH, notes)
         if comparison.verdict is Verdict.UNDEFINED:
-            return comparison.explained(Verdict.UNDEFINED, self._first_nan())
+            made = self._first_nan()
+            return comparison.explained(Verdict.UNDEFINED, (*made, *self._existing(traced)) if made else ())
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
             return comparison.explained(Verdict.MATCH, infinity_made(self.trace, self.gradients))
         if comparison.verdict is Verdict.MISMATCH:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
         return comparison
+
+    def _existing(self, traced: TracedTensor) -> Notes:
+        """Return a note on the derivative at the first entry at which autograd gives NaN, if there is one."""
+        gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
+        entries = (gradient.isnan() & reference.isfinite()).nonzero().tolist()
+        if not entries:
+            return ()
+        index = tuple(entries[0])
+        words = f"the derivative exists{show_index(index)}, and is {reference[index].item():.10g}"
+        return noted(NoteKind.REFERENCE, words, index)
 
     def _first_nan(self) -> Notes:
         """Return what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,18 +11,16 @@ from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.local_jumps import jumping_operands
+from gradcli.execution.comparison.mending import branch_remedy, called, remedy
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition, defaults
 from gradcli.ops.record import Kind
 from gradcli.report.notes import Note, NoteKind, Notes, noted
-
-# What helps if the op's record knows no better.
-SAFE = "make the argument safe before the op: where(condition, {0}, 1), the condition true where the op is smooth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +34,18 @@ class Spot:
     factor: float | None = None
 
 
-def value_made(trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor) -> Notes:
+def value_made(
+    trace: Trace, call: TracedCall, output: TracedTensor, mask: Tensor, cotangent: Tensor | None = None
+) -> Notes:
     """Return notes on a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
     what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
-    known = ", ".join(f"{_name(traced)} = {number:.6g}" for traced, number in operands if number is not None)
+    known = ", ".join(f"{called(traced)} = {number:.6g}" for traced, number in operands if number is not None)
     text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
     source = _origin(trace, call)
     first = () if source is call else (_undefined(source, "the first that is not finite is '{}'"),)
-    return (Note(NoteKind.UNDEFINED, text, output.text), *first, _remedy(source))
+    return (Note(NoteKind.UNDEFINED, text, output.text), *first, *_remedy(trace, (source, call), cotangent))
 
 
 def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
@@ -54,17 +54,18 @@ def gradient_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     if spot is None:
         return ()
     text = "the derivative of '{}' makes the first NaN"
+    cotangent = gradients.get(trace.output)
     if spot.cotangent is None or spot.factor is None or spot.index is None:
-        return _undefined(spot.call, text), _remedy(spot.call)
+        return _undefined(spot.call, text), *_remedy(trace, [spot.call], cotangent)
     text += f"{show_index(spot.index)}: upstream gradient {spot.cotangent:g} * local derivative {spot.factor:g} is NaN"
-    branch = _inactive_branch(trace, spot) if spot.cotangent == 0 else None
-    if branch is not None:
-        return _undefined(spot.call, text), branch
+    branch = _inactive_branch(trace, spot, cotangent) if spot.cotangent == 0 else ()
+    if branch:
+        return _undefined(spot.call, text), *branch
     source = _first(trace, gradients, torch.isinf) if math.isinf(spot.cotangent) else None
     if source is None or source.call is spot.call:
-        return _undefined(spot.call, text), _remedy(spot.call)
+        return _undefined(spot.call, text), *_remedy(trace, [spot.call], cotangent)
     infinity = _undefined(source.call, "the infinity comes from the derivative of '{}'")
-    return _undefined(spot.call, text), infinity, _remedy(source.call)
+    return _undefined(spot.call, text), infinity, *_remedy(trace, (source.call, spot.call), cotangent)
 
 
 def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> Notes:
@@ -72,13 +73,23 @@ def infinity_made(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None])
     spot = _first(trace, gradients, torch.isinf)
     if spot is None:
         return ()
-    return _undefined(spot.call, "the derivative of '{}' is infinite here"), _remedy(spot.call)
+    infinity = _undefined(spot.call, "the derivative of '{}' is infinite here")
+    return infinity, *_remedy(trace, [spot.call], gradients.get(trace.output))
 
 
 def _undefined(call: TracedCall, words: str) -> Note:
     """Return a note on a call, whose text takes the place of the braces."""
     text = call.outputs[0].text
     return Note(NoteKind.UNDEFINED, words.format(text), text)
+
+
+def _remedy(trace: Trace, calls: Sequence[TracedCall], cotangent: Tensor | None) -> Notes:
+    """Return a note on what fixes the gradients: the first of some calls for which something does."""
+    for call in calls:
+        words = remedy(trace, call, cotangent)
+        if words is not None:
+            return noted(NoteKind.REMEDY, words, call.outputs[0].text)
+    return ()
 
 
 def _first(
@@ -113,7 +124,7 @@ def _spot(local: LocalCall, traced: TracedTensor, bad: Callable[[Tensor], Tensor
     return Spot(local.call, traced, index, _number(cotangent, index), _number(factor, index))
 
 
-def _inactive_branch(trace: Trace, spot: Spot) -> Note | None:
+def _inactive_branch(trace: Trace, spot: Spot, cotangent: Tensor | None) -> Notes:
     """Return the remedy where a `where` further on sends 0 to the branch that holds the call's result."""
     reached = set(spot.call.outputs)
     for call in trace.calls:
@@ -121,14 +132,12 @@ def _inactive_branch(trace: Trace, spot: Spot) -> Note | None:
             continue
         if call.op.name == "where" and "condition" in call.arguments.bound:
             condition = call.arguments.bound["condition"]
-            taken = not reached.isdisjoint(traced_in(call.arguments.bound.get("input")))
-            name, test = _name(spot.traced), _name(condition) if isinstance(condition, TracedTensor) else "condition"
-            safe = f"where({test}, {name}, 1)" if taken else f"where({test}, 1, {name})"
-            place = f"'{spot.call.outputs[0].text}'"
-            words = f"`where` sends 0 to the branch that is not taken; write {safe} in place of {name} in {place}"
-            return Note(NoteKind.REMEDY, words, call.outputs[0].text)
+            known = isinstance(condition, TracedTensor)
+            words = branch_remedy(trace, spot.call, condition, cotangent) if known else None
+            what = "`where` sends 0 to the branch that is not taken"
+            return noted(NoteKind.REMEDY, what if words is None else f"{what}; {words}", call.outputs[0].text)
         reached.update(call.outputs)
-    return None
+    return ()
 
 
 def _origin(trace: Trace, call: TracedCall) -> TracedCall:
@@ -138,19 +147,6 @@ def _origin(trace: Trace, call: TracedCall) -> TracedCall:
         if bad and before is not call:
             return _origin(trace, before)
     return call
-
-
-def _remedy(call: TracedCall) -> Note:
-    operands = [
-        _name(argument) if isinstance(argument, TracedTensor) else str(argument) for argument in _arguments(call)
-    ]
-    words = "to mend it, " + (call.op.remedy or SAFE).format(*operands, *("x", "y")[len(operands) :])
-    return Note(NoteKind.REMEDY, words, call.outputs[0].text)
-
-
-def _arguments(call: TracedCall) -> list[TracedTensor | int | float]:
-    """Return the arguments that may be tensors, by parameter, in order."""
-    return [value for value in call.arguments.bound.values() if isinstance(value, TracedTensor | int | float)][:2]
 
 
 def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | None:
@@ -165,10 +161,6 @@ def _at(tensor: Tensor, shape: torch.Size, index: tuple[int, ...]) -> float | No
 
 def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
     return float(tensor.detach()[index])
-
-
-def _name(traced: TracedTensor) -> str:
-    return traced.name or traced.text
 
 
 def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
@@ -194,9 +186,9 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
         reached = gradient != 0
         nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
         if _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
-            return value_made(trace, call, output, nan)
+            return value_made(trace, call, output, nan, gradients.get(trace.output))
         if _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
-            return value_made(trace, call, output, infinite)
+            return value_made(trace, call, output, infinite, gradients.get(trace.output))
     return ()
 
 

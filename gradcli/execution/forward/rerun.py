@@ -21,13 +21,12 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
 from gradcli.language.program import Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
-
-REFUSALS = (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, GradcliError)
 
 # Which call: the op, where it is written, and how often it ran before.
 Key = tuple[str, Span, int]
@@ -98,7 +97,7 @@ class Rerun:
                 output = self._finished(machine, Interpreter(self.program, machine, variables).run())
         except DeadlineError:
             raise
-        except REFUSALS as error:
+        except (*REFUSALS, GradcliError) as error:
             raise RefusedError(str(error)) from error
         return output, machine.calls
 

@@ -13,15 +13,17 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, LimitError, first_line
+from gradcli.errors import ExecutionError, GradcliError, LimitError, first_line
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory
+from gradcli.execution.forward.refusals import REFUSALS, refused
 from gradcli.language.program import Call, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Op
+from gradcli.progress import begin
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 
@@ -108,6 +110,7 @@ class Tracer:
             raise LimitError(msg, hint="`--max-operations` raises the limit")
         ready = invocation(op, call, lambda traced: traced.tensor)
         self.memory.check(ready)
+        begin(f"'{self._text(call.node)}'")
         result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
@@ -160,20 +163,21 @@ def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor])
 def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
     try:
         return ready()
-    except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError, AssertionError) as error:
-        raise _refused(op, call, first_line(error)) from None
+    except REFUSALS as error:
+        raise _refused(op, call, error) from None
 
 
-def _refused(op: Op, call: BoundCall, message: str) -> ExecutionError:
+def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
     """Return what PyTorch refuses; an argument that it has no derivative by is named as the user names it."""
+    message = first_line(error)
     found = NO_DERIVATIVE.search(message)
     argument = call.bound.get(found[1]) if found else None
     if not isinstance(argument, TracedTensor):
-        return ExecutionError(f"PyTorch refuses {op.name}: {message}")
+        return refused(op.name, error)
     name = argument.name or argument.text
-    error = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
-    error.leaf, error.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
-    return error
+    constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
+    constant.leaf, constant.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
+    return constant
 
 
 def traced_in(value: Any) -> list[TracedTensor]:

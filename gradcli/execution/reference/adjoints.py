@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT
+from gradcli.errors import out_of_memory
 from gradcli.execution.reference import dependence
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
@@ -94,8 +95,11 @@ def accumulate(
 def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[DerivativeRequest, Derived]) -> None:
     try:
         adjoints.contribute(node, edge, derived)
-    except UndecidedError as error:
-        adjoints.fail(edge.source, str(error))
+    except (UndecidedError, RuntimeError, MemoryError) as error:
+        lacking = out_of_memory(error)
+        if lacking is None and not isinstance(error, UndecidedError):
+            raise
+        adjoints.fail(edge.source, str(lacking or error))
 
 
 def contribution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,6 +20,8 @@ from gradcli.ops.record import Kind
 
 # An operand that is broadcast has a term for each entry it is read at.
 MOST_TERMS = 64
+# The largest float; a derivative beyond it has no distance from one that can be shown.
+LARGEST = Fraction(sys.float_info.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
         local = LocalCall(call, {one: double(decomposition.nodes[one].tensor) for one in call.inputs}, [upstream])
         (theirs,) = local.autograd([traced])
         ours = _symbolic(run, edge, upstream)
-    place = int((theirs - ours).abs().argmax()) if theirs.numel() else 0
-    exact = _exact(run, edge, node, upstream, place)
-    if exact is None:
+    place = _worst(theirs, ours)
+    exact = None if place is None else _exact(run, edge, node, upstream, place)
+    if exact is None or place is None or abs(exact) > LARGEST:
         return None
     errors = [abs(float(Fraction(float(value.flatten()[place])) - exact)) for value in (theirs, ours)]
     words = (
@@ -71,6 +74,13 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
         f"{errors[0]:.1e}, the symbolic derivative by {errors[1]:.1e}"
     )
     return Settlement(errors[0], errors[1], words)
+
+
+def _worst(theirs: Tensor, ours: Tensor) -> int | None:
+    """Return the flat place at which two gradients differ most, of those where both are numbers; None if none is."""
+    error = (theirs - ours).abs()
+    error = error.masked_fill(~(theirs.isfinite() & ours.isfinite()), -1.0)
+    return int(error.argmax()) if error.numel() and bool((error >= 0).any()) else None
 
 
 def _symbolic(run: Run, edge: Edge, upstream: Tensor) -> Tensor:
@@ -90,6 +100,8 @@ def _exact(run: Run, edge: Edge, node: Node, upstream: Tensor, place: int) -> Fr
     views = edge.layout.views
     operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
     spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
+    if not all(bool(value[read].isfinite().all()) for value in (*spread.values(), upstream.flatten())):
+        return None  # no fraction is NaN or infinite
     points = tuple(tuple((name, _text(value[i])) for name, value in spread.items()) for i in read)
     cotangents = tuple(_text(upstream.flatten()[i]) for i in read)
     request = Arbitration(edge.request.formula, edge.request.numbers, edge.name, points, cotangents)

@@ -65,7 +65,9 @@ def _symbolic(block: Derivative) -> Lines:
 
 def _symmetry(symmetry: Symmetry) -> Grid:
     """Return a sentence on a Hessian's symmetry."""
-    if symmetry.max_abs_error == 0:
+    if math.isnan(symmetry.max_abs_error):
+        words = "no entry that is NaN is equal to any other: whether H is symmetric cannot be said"
+    elif symmetry.max_abs_error == 0:
         words = "symmetric, to the last bit"
     else:
         words = "symmetric but for rounding" if symmetry.symmetric else "not symmetric"

@@ -1,0 +1,144 @@
+"""The process that waits: crashes become a message, signals reach the process that works, nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="there is nothing to wait for signals with")
+
+# Stands for the command line: the body runs in the supervised process.
+SCRIPT = """
+import os, signal, sys, time
+from gradcli import progress
+from gradcli.cli import supervision
+supervision.supervise()
+{body}
+os._exit(0)
+"""
+Script = Callable[..., "subprocess.Popen[str]"]
+WAITING = "print(os.getpid(), flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """Return what starts a process with a body; all of them are gone afterwards."""
+    with ExitStack() as stack:
+
+        def start(body: str, **options: Any) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", SCRIPT.format(body=body)]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            process = stack.enter_context(subprocess.Popen(command, text=True, **pipes, **options))
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def is_running(number: int) -> bool:
+    """Return whether a process is there, and not only waits for someone to ask how it ended."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def ends(number: int) -> bool:
+    """Return whether a process ends within some seconds."""
+    until = time.monotonic() + 10
+    while is_running(number):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.mark.parametrize("code", [0, 1, 4, 130])
+def test_an_exit_code_is_handed_on(code: int, script: Script) -> None:
+    assert script(f"os._exit({code})").wait() == code
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGFPE"])
+def test_a_crash_is_an_internal_error_that_names_what_ran_last(name: str, script: Script) -> None:
+    process = script(f"progress.begin(\"the backward pass of 'x'\"); os.kill(os.getpid(), signal.{name})")
+    output, errors = process.communicate()
+    assert (process.returncode, output) == (4, "")
+    assert errors.startswith(f"error: the process was ended by {name} in the backward pass of 'x'\nhint: ")
+    assert errors.count("\n") == 2
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_to_the_parent_alone_reaches_the_child(name: str, script: Script) -> None:
+    process = script(WAITING)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    assert child != process.pid
+    process.send_signal(getattr(signal, name))
+    assert process.wait() != 0
+    assert ends(child)
+    if name != "SIGINT":  # which Python turns into an exception, here an exit status of 1
+        assert process.returncode == -getattr(signal, name)
+
+
+def test_the_child_ends_with_a_parent_that_is_killed(script: Script) -> None:
+    process = script(WAITING)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    assert ends(child)
+
+
+def test_a_signal_to_the_child_ends_the_parent_the_same_way(script: Script) -> None:
+    process = script("os.kill(os.getpid(), signal.SIGTERM)")
+    assert process.wait() == -signal.SIGTERM
+
+
+def test_a_closed_pipe_does_not_end_it_by_a_signal(script: Script) -> None:
+    process = script("signal.signal(signal.SIGPIPE, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGPIPE)")
+    assert process.wait() == -signal.SIGPIPE
+
+
+def test_an_interrupt_along_two_ways_is_one(script: Script) -> None:
+    body = """
+try:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.1)
+    print("once", flush=True)
+    os._exit(130)
+"""
+    process = script(body, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)  # to both, and the parent passes its own on
+    assert process.communicate() == ("once\n", "")
+    assert process.returncode == 130
+
+
+def test_an_interrupt_that_is_ignored_stays_so(script: Script) -> None:
+    body = "signal.alarm(2); print(os.getpid(), flush=True); time.sleep(60)"
+    process = script(body, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    assert process.returncode == -signal.SIGALRM
+
+
+def test_a_crash_of_pytorch_ends_with_a_message() -> None:
+    """PyTorch's backward of a distance without rows reads memory that is not there."""
+    command = [sys.executable, "-m", "gradcli", "eval", "F.pdist(t).sum()", "--shape", "t=0x3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1, 2, 3, 4}
+    if done.returncode == 4:
+        assert "SIGSEGV in the backward pass of 'F.pdist(t).sum()'" in done.stderr
+    assert done.stderr.startswith("error: ") or done.returncode == 0
