@@ -21,7 +21,7 @@ from gradcli.execution.custom.function.sampling import (
 )
 from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.custom.function.trial import Trial, apply
-from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
+from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.verdict import Verdict
@@ -98,7 +98,7 @@ def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = N
         return
     for name, value in right.items():
         found = given.get(name)
-        noise = ROUNDING * trial.scale(name)
+        noise = noise_of(trial, trial.scale(name))
         comparison = compare(torch.zeros_like(value) if found is None else found, value, trial.tolerance, noise, CLUES)
         if comparison.verdict is Verdict.MISMATCH:
             yield f"{where}, the gradient of '{name}' is wrong: {comparison.note}"

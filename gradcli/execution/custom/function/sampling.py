@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import draw
+from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.leaves import make_leaves, read_values
 from gradcli.settings import Settings
@@ -53,13 +54,20 @@ def _drawn(
     """Return a point whose random entries are drawn together, so that no two of them are equal."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {name: settings.shapes.get(name, settings.shapes.get(None, ())) for name in free}
-    if domain == "positive definite":
-        random = {name: draw(domain, shape, generator) for name, shape in shapes.items()}
-    else:
-        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
-        parts = draw(domain, (sum(sizes),), generator).split(sizes)
-        random = {name: part.reshape(shapes[name]) for name, part in zip(free, parts, strict=True)}
+    random = _together(domain, shapes, generator)
+    if DTYPES[settings.dtype].is_complex and domain == "real":
+        imaginary = _together(domain, shapes, generator)
+        random = {name: torch.complex(part, imaginary[name]) for name, part in random.items()}
     return make_leaves(names, settings, {**given, **random})
+
+
+def _together(domain: str, shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a real tensor of each shape; no two entries of all of them are equal, but in matrices."""
+    if domain == "positive definite":
+        return {name: draw(domain, shape, generator) for name, shape in shapes.items()}
+    sizes = [torch.Size(shape).numel() for shape in shapes.values()]
+    parts = draw(domain, (sum(sizes),), generator).split(sizes)
+    return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
 
 
 def moved(point: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
@@ -83,6 +91,13 @@ def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
 def _is_symmetric(value: Tensor) -> bool:
     """Return whether a tensor holds symmetric matrices: a function of these may be defined for no others."""
     return value.ndim > 1 and value.shape[-1] == value.shape[-2] and torch.equal(value, value.mT)
+
+
+def spread(like: Tensor, low: float, high: float) -> Tensor:
+    """Return an upstream gradient for an output: evenly spread numbers, complex if it is."""
+    numbers = torch.linspace(low, high, like.numel() or 1, dtype=torch.float64)[: like.numel()]
+    numbers = torch.complex(numbers, numbers.flip(0) / 2) if like.is_complex() else numbers
+    return numbers.to(like.dtype).reshape(like.shape)
 
 
 def is_finite(tensors: Sequence[Any]) -> bool:
