@@ -43,8 +43,10 @@ ALWAYS: Mapping[str, Checking] = {
 # Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
 AGAIN: Mapping[str, Checking] = {
     "other points": elsewhere.other_points,
+    "zeros in grad_output": elsewhere.upstream,
     "other shapes": elsewhere.shapes,
     "non-contiguous tensors": elsewhere.strides,
+    "in float32": elsewhere.dtypes,
     "double backward": double_backward.double_backward,
 }
 # What a complex output is multiplied by: for a real number a conjugate that is missing may not show.

@@ -14,6 +14,7 @@ from gradcli.execution.comparison.causes import Clues, likely_cause
 from gradcli.execution.comparison.compare import Comparison, compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
+from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
@@ -102,9 +103,10 @@ def _strays(decomposition: Decomposition, recording: Recording, tolerance: Toler
     return None if bool((near | ~wanted.isfinite()).all()) else "the definitions of its ops do not reproduce forward"
 
 
-def noise_of(trial: Trial, scale: float) -> float:
+def noise_of(trial: Trial, scale: float, tolerance: Tolerance | None = None) -> float:
     """Return how far rounding may move a gradient that cancels, where others of that input are of a size."""
-    return scale * (trial.tolerance.relative if trial.tolerance.normwise else ROUNDING)
+    tolerance = tolerance or trial.tolerance
+    return scale * (tolerance.relative if tolerance.normwise else ROUNDING)
 
 
 def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) -> dict[str, Compared]:
@@ -125,6 +127,9 @@ def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesO
     own, right = double(gradient), double(side.right[name])
     noise = noise_of(trial, trial.scale(name))
     autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
+    if autograd.verdict is Verdict.MISMATCH and trial.tolerance.normwise:
+        noise += rounding_error(lambda point: trial.right(side.cotangent, point), trial.point)[name]
+        autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
     wrong = autograd.verdict is Verdict.MISMATCH
     clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
     if side.comparisons is None:
