@@ -94,12 +94,16 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
 
 
 def _denied(run: Run, evaluation: Evaluation, traced: TracedTensor) -> bool:
+    """Return whether finite differences deny autograd's gradient and not the symbolic one, and no jump is near."""
     gradient = evaluation.gradients.get(traced)
     if gradient is None or DIFFERENCES not in run.settings.witnesses:
         return False
     witnesses = NumericalWitnesses.of(run, (DIFFERENCES,))
-    verdict = witnesses.check(traced, gradient, None)
-    return verdict is not None and verdict.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
+    symbolic = evaluation.reports[traced].symbolic
+    verdict = witnesses.check(traced, gradient, symbolic.value if symbolic else None)
+    if verdict is None or verdict.decides or verdict.against_symbolic or verdict.conventions:
+        return False
+    return verdict.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
 
 
 def _size(gradient: Tensor | None) -> float:

@@ -47,7 +47,8 @@ def further_points(
     rounds = max(math.ceil(len(numbers[name]) / slots[name]) for name in drawn)
     tied = {name: _tied(value) for name, value in drawn.items() if known.get(name) not in MATRICES}
     points = [tied, *(_mixed(drawn, numbers, slots, place) for place in range(min(rounds, MOST_POINTS)))]
-    return [{name: value for name, value in point.items() if not torch.equal(value, drawn[name])} for point in points]
+    changed = [{name: v for name, v in point.items() if not torch.equal(v, drawn[name])} for point in points]
+    return [point for point in changed if point]
 
 
 def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], trace: Trace) -> dict[str, Tensor]:
