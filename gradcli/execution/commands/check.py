@@ -33,7 +33,8 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     seeds = [settings.seed + place for place in range(settings.points)]
     reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
     points = tuple(Point(found.seed, found.verdict) for found in reports) if len(reports) > 1 else None
-    further, wrong = look_further(program, settings, given, derivations)
+    known = any(found.verdict is Verdict.MISMATCH for found in reports)
+    further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         reports.append(_wrong_at(wrong))
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
