@@ -15,6 +15,7 @@ from gradcli.execution.forward.leaves import read_values
 from gradcli.execution.forward.tracer import Trace
 from gradcli.language.program import Program
 from gradcli.ops.record import Op
+from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import find
 from gradcli.settings import Settings
 
@@ -78,7 +79,8 @@ def _constants(trace: Trace) -> Iterator[float]:
     """Yield the numbers that the kinks of a program's ops name, and those among the arguments of its calls."""
     for call in trace.calls:
         yield from _named(call.op)
-        for value in call.arguments.bound.values():
+        defaults = {parameter.name: parameter.default for parameter in parse_signature(call.op.signature)}
+        for value in {**defaults, **call.arguments.bound}.values():
             if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
                 yield float(value)
 

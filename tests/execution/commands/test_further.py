@@ -25,6 +25,7 @@ WRONG = [
     ("F.hardtanh(x, -4, 4).sum()", "1"),
     ("F.huber_loss(x, y, delta=5, reduction='sum')", "x - y"),
     ("F.softshrink(x, 3).sum()", "0"),
+    ("F.softplus(x, threshold=17).sum()", "where(x > 17, 2, sigmoid(x))"),
     ("F.threshold(x, 4, 20).sum()", "0"),
     ("where(x > 42, 2*x, x).sum()", "1"),
     ("(x*x).sum()", "where(abs(x) < 3, 2*x, 0*x)"),
@@ -89,6 +90,11 @@ def test_entries_lie_at_constants_and_to_both_sides() -> None:
         assert wanted in entries.tolist()
     assert bool(((entries > 5) & (entries < 6)).any())
     assert bool(((entries > 6) & (entries < 7)).any())
+
+
+def test_a_default_is_a_constant_too() -> None:
+    entries = torch.cat([point["x"].reshape(-1) for point in points("F.softplus(x)", (4,)) if "x" in point])
+    assert 20.0 in entries.tolist()
 
 
 def test_points_are_the_same_each_time_and_inside_the_domain() -> None:
