@@ -22,3 +22,5 @@ class CheckDetails:
 
     points: tuple[Point, ...] | None = optional()
     """None if there was only one, which is the report's."""
+    further_points: int | None = optional()
+    """At how many more points the symbolic derivative alone was compared; None where no leaf was drawn."""

@@ -14,6 +14,7 @@ from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.witnesses.bends import contradicted_by, where_it_bends
 from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
@@ -26,23 +27,41 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
 
+FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
+
 
 def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
     seeds = [settings.seed + place for place in range(settings.points)]
     reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
+    points = tuple(Point(found.seed, found.verdict) for found in reports) if len(reports) > 1 else None
+    known = any(found.verdict is Verdict.MISMATCH for found in reports)
+    further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
+    if wrong is not None:
+        reports.append(_wrong_at(wrong))
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
-    if len(reports) == 1:
-        return gravest
-    points = tuple(Point(found.seed, found.verdict) for found in reports)
-    return dataclasses.replace(gravest, details=CheckDetails(points))
+    return dataclasses.replace(gravest, details=CheckDetails(points, further or None))
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and SYMBOLIC in settings.witnesses
-    run = start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations)
+    return _report(start_from(program, dataclasses.replace(settings, verify=symbolic), trace, derivations), settings)
+
+
+def _wrong_at(run: Run) -> Report:
+    """Return the report of a further point at which something is wrong, which says that it is one."""
+    found = _report(run, run.settings)
+    tensors = [
+        dataclasses.replace(tensor, notes=(*FURTHER, *tensor.notes)) if tensor.verdict is Verdict.MISMATCH else tensor
+        for tensor in found.tensors
+    ]
+    return dataclasses.replace(found, tensors=tuple(tensors))
+
+
+def _report(run: Run, settings: Settings) -> Report:
+    """Return what every witness asked for says of a run."""
     evaluation = evaluate_run(run)
     if not settings.verify:
         return report(run, list(evaluation.reports.values()), None, CheckDetails())

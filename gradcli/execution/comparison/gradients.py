@@ -16,7 +16,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import at_kink
 from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
 from gradcli.execution.comparison.not_a_number import resting_on_nan
-from gradcli.execution.comparison.rounding import Noise, conditioning, rounding_noise
+from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rounding_noise, rounding_noise
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -51,6 +51,7 @@ class GradientComparison:
     """What made the value that is not finite, by the tensors whose gradients rest on it."""
     derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
+    _of_lower: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _conditioning: Noise[TracedTensor] | None = None
@@ -105,8 +106,11 @@ class GradientComparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
         comparison = compare(gradient, reference, tolerance, 0.0, clues)
-        if comparison.verdict is not Verdict.MISMATCH or tolerance.normwise or gradient.shape != reference.shape:
+        if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
+        if tolerance.normwise:
+            again = compare(gradient, reference, tolerance, self._lower_noise(tolerance).rounding_error(traced))
+            return dataclasses.replace(again, notes=ROUNDING) if again.verdict is Verdict.MATCH else comparison
         if self._noise is None:
             self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
         again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
@@ -118,6 +122,13 @@ class GradientComparison:
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return comparison
+
+    def _lower_noise(self, tolerance: Tolerance) -> Noise[TracedTensor]:
+        """Return the rounding noise of a dtype that is not double precision."""
+        if self._of_lower is None:
+            known = self.trace, self.reference, self.cotangent, self.derivations
+            self._of_lower = lower_rounding_noise(*known, tolerance.relative)
+        return self._of_lower
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""

@@ -25,6 +25,10 @@ Key = TypeVar("Key")
 RUNS = 6
 # Relative size of the steps: a few units in the last place.
 STEP = 4 * torch.finfo(torch.float64).eps
+# In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
+LOWER_STEP, LOWER_WIDTH = 0.5, 4.0
+# How many times the dtype's relative tolerance that may excuse, relative to the largest adjoint.
+LOWER_CEILING = 16.0
 # How many times the scatter counts as noise, and the most that it excuses, relative to the largest adjoint.
 WIDTH = 64.0
 CEILING = 1e-10
@@ -44,10 +48,12 @@ class Noise(Generic[Key]):
     """The derivatives again in each perturbed run: (RUNS, *shape)."""
     ceiling: float
     """The most that is excused."""
+    width: float = WIDTH
+    """How many times the scatter counts."""
 
     def rounding_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may be and still agree with it."""
-        return (WIDTH * self._scatter(key)).clamp(max=self.ceiling)
+        return (self.width * self._scatter(key)).clamp(max=self.ceiling)
 
     def condition_error(self, key: Key) -> Tensor:
         """Return how far from the reference each entry may truly be, as far as double precision can tell.
@@ -63,11 +69,11 @@ class Noise(Generic[Key]):
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
-def _perturb(tensor: Tensor, generator: torch.Generator) -> Tensor:
+def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> Tensor:
     if tensor.is_complex():
-        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator))
+        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator, size))
     steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
-    return tensor * (1 + STEP * steps) if tensor.is_floating_point() else tensor
+    return tensor * (1 + size * steps) if tensor.is_floating_point() else tensor
 
 
 def _perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
@@ -85,6 +91,24 @@ def rounding_noise(
 ) -> Noise[TracedTensor]:
     """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
     return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations))
+
+
+def lower_rounding_noise(
+    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations, relative: float
+) -> Noise[TracedTensor]:
+    """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
+
+    The upstream gradient is of that dtype. A sum that cancels keeps the rounding of its terms, whatever it comes to.
+    """
+    size = LOWER_STEP * torch.finfo(cotangent.dtype).eps
+
+    def perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
+        return decompose(trace, lambda tensor: _perturb(tensor, generator, size))
+
+    again = _gradients(cotangent, derivations)
+    found = scattered(trace, derivations, reference.values, again, perturbed=perturbed)
+    ceiling = LOWER_CEILING * relative * found.ceiling / CEILING
+    return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)
 
 
 def conditioning(

@@ -16,7 +16,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
-from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved
+from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved, spread
 from gradcli.execution.custom.function.subject import Subject
 from gradcli.execution.custom.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
@@ -45,10 +45,14 @@ ALWAYS: Mapping[str, Checking] = {
 # Each looks at the gradient again, elsewhere or once more: of a wrong one there is no more to say.
 AGAIN: Mapping[str, Checking] = {
     "other points": elsewhere.other_points,
+    "zeros in grad_output": elsewhere.upstream,
     "other shapes": elsewhere.shapes,
     "non-contiguous tensors": elsewhere.strides,
+    "in float32": elsewhere.dtypes,
     "double backward": double_backward.double_backward,
 }
+# What a complex output is multiplied by: for a real number a conjugate that is missing may not show.
+COMPLEX_ONE = 1 + 0.5j
 
 LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
 
@@ -98,10 +102,10 @@ def _trial(
 
     point = draw_point(subject.tensors, settings, given, fits)
     applied = apply(subject, point)
-    chosen = "ones" if settings.grad_output is None else settings.grad_output
+    ones = COMPLEX_ONE if applied.output.is_complex() else "ones"
+    chosen = ones if settings.grad_output is None else settings.grad_output
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
-    probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
-    probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
+    probe = spread(applied.output, -1.25, 1.75)
     return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations)
 
 

@@ -12,6 +12,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
+from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
 from gradcli.execution.custom.reference import Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
@@ -257,6 +258,8 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
 def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
     name, probed = item.name, item.probed
+    if is_random(trial.apply(), trial.probe):
+        return "backward is random: it gives a different gradient each time it runs"
     ones = trial.right(torch.ones_like(trial.probe))[name]
     if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
         return "backward ignores grad_output: this is the gradient for one that is all ones"

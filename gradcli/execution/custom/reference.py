@@ -14,6 +14,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
+from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
@@ -81,7 +82,7 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
         return Side(recording, cotangent, right, None, None, None, trial.derivations)
     gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"
     decomposition = None if gap else decompose(recording.trace)
-    gap = gap or (_strays(decomposition, recording) if decomposition else None)
+    gap = gap or (_strays(decomposition, recording, trial.tolerance) if decomposition else None)
     if decomposition is None or gap is not None:
         return Side(recording, cotangent, right, None, None, gap, trial.derivations)
     trial.derivations.request(decomposition.requests())
@@ -92,13 +93,22 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations)
 
 
-def _strays(decomposition: Decomposition, recording: Recording) -> str | None:
+def _strays(decomposition: Decomposition, recording: Recording, tolerance: Tolerance) -> str | None:
     """Return in words that the definitions do not give what forward gives: then they say nothing about it."""
     found, wanted = decomposition.nodes[recording.trace.output].tensor, double(recording.output)
     if found.shape != wanted.shape:
         return "the definitions of its ops do not reproduce forward's shape"
-    near = (found - wanted).abs() <= SAME * wanted.abs().max() if wanted.numel() else torch.tensor(data=True)
+    finite = wanted[wanted.isfinite()].abs()
+    largest = float(finite.max()) if finite.numel() else 0.0
+    allowed = tolerance.least(largest) if tolerance.normwise else max(SAME, tolerance.relative) * largest
+    near = (found - wanted).abs() <= allowed
     return None if bool((near | ~wanted.isfinite()).all()) else "the definitions of its ops do not reproduce forward"
+
+
+def noise_of(trial: Trial, scale: float, tolerance: Tolerance | None = None) -> float:
+    """Return how far rounding may move a gradient that cancels, where others of that input are of a size."""
+    tolerance = tolerance or trial.tolerance
+    return scale * (tolerance.relative if tolerance.normwise else ROUNDING)
 
 
 def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) -> dict[str, Compared]:
@@ -116,8 +126,11 @@ def compared(trial: Trial, gradients: Gradients, side: Side, clues_of: CluesOf) 
 
 def _one(trial: Trial, name: str, gradient: Tensor, side: Side, clues_of: CluesOf) -> Compared:
     own, right = double(gradient), double(side.right[name])
-    noise = ROUNDING * trial.scale(name)
+    noise = noise_of(trial, trial.scale(name))
     autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
+    if autograd.verdict is Verdict.MISMATCH and trial.tolerance.normwise:
+        noise += rounding_error(lambda point: trial.right(side.cotangent, point), trial.point)[name]
+        autograd = compare(own, right, trial.tolerance, noise, Clues(WHO, SUBJECT))
     wrong = autograd.verdict is Verdict.MISMATCH
     clues = clues_of(name, side) if wrong else Clues(WHO, SUBJECT)
     if side.comparisons is None:

@@ -43,7 +43,7 @@ def run_at_a_point(program: Program, settings: Settings, given: Mapping[str, Any
     for point in _points(program, settings):
         drawn = {name: tensor for name, tensor in point.items() if name not in valued}
         found = _attempt(program, settings, {**given, **drawn})
-        if isinstance(found, Trace) and _is_finite(found):
+        if isinstance(found, Trace) and is_finite(found):
             return found
         first = found if first is None else first
     if isinstance(first, Trace):
@@ -68,5 +68,6 @@ def _attempt(program: Program, settings: Settings, given: Mapping[str, Any]) -> 
         return error
 
 
-def _is_finite(trace: Trace) -> bool:
+def is_finite(trace: Trace) -> bool:
+    """Return whether every value of a program is finite."""
     return all(all_finite(traced.tensor) for call in trace.calls for traced in call.outputs)

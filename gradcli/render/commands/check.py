@@ -16,11 +16,18 @@ from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
 MOST_ROWS = 24
+ELSEWHERE = "entries at zero and at ties, small and large, and on both sides of constants: symbolic derivative only"
 
 
 def grids(details: CheckDetails) -> tuple[Grid, ...]:
-    """Return the grid of the points, if there are several."""
-    return () if details.points is None else (_points(details.points),)
+    """Return the grid of the points, if there are several, and how many were looked at beside them."""
+    points = () if details.points is None else (_points(details.points),)
+    return (*points, *(() if details.further_points is None else (_further(details.further_points),)))
+
+
+def _further(count: int) -> Grid:
+    """Return how many further points there were; a grid of no rows."""
+    return Grid("Further points", (), ((("number",), (str(count),)),), (ELSEWHERE,))
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
-from gradcli.execution.custom.function.trial import Trial
+from gradcli.execution.custom.function.trial import Applied, Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
-from gradcli.tolerance import is_close
+from gradcli.tolerance import CLOSENESS, is_close
 
+RANDOM = noted(NoteKind.SCOPE, "not looked at: backward gives a different gradient each time it runs")
 SUMMED = Note(NoteKind.SHAPE, "PyTorch's engine sums it here, and a call of backward by hand does not")
 
 
@@ -140,18 +141,27 @@ def is_linear(trial: Trial) -> Check:
     """Check that backward is linear in grad_output: twice the gradient for twice of it, the sum for a sum."""
     name, first, second = "linear in grad_output", trial.probe, _rolled(trial.probe)
     applied = trial.apply()
+    if is_random(applied, first):
+        return Check(name, Verdict.UNDECIDED, RANDOM)
     ones, twos, sums, twice = (applied.gradients(v) for v in (first, second, first + second, 2 * first))
     notes: list[Note] = []
     for label in trial.wanted:
         one, two, both, double = (_or_zero(found[label], trial.point[label]) for found in (ones, twos, sums, twice))
-        if _near(double, one) and bool((one != 0).any()):
+        size = trial.scale(label)
+        if _near(double, one, trial, size) and bool((one != 0).any()):
             words = f"the gradient of '{label}' does not change with grad_output: backward ignores it"
             notes.append(Note(NoteKind.CONTRACT, words, label))
-        elif not (_near(both, one + two) and _near(double, 2 * one)):
+        elif not (_near(both, one + two, trial, size) and _near(double, 2 * one, trial, size)):
             why = "a part of it ignores it, or a power of it is taken"
             words = f"the gradient of '{label}' is not linear in grad_output: {why}"
             notes.append(Note(NoteKind.CONTRACT, words, label))
     return _check(name, notes)
+
+
+def is_random(applied: Applied, cotangent: Tensor) -> bool:
+    """Return whether backward gives other gradients when it is called again with the same upstream gradient."""
+    first, second = applied.gradients(cotangent), applied.gradients(cotangent)
+    return any(not same(value, second[name]) for name, value in first.items())
 
 
 def _or_zero(value: Tensor | None, like: Tensor) -> Tensor:
@@ -164,12 +174,17 @@ def _rolled(tensor: Tensor) -> Tensor:
     return (flat.roll(1) * 1.25 - 0.5).reshape(tensor.shape)
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
-    """Return whether the results of two runs are the same but for rounding."""
+def _near(one: Tensor, other: Tensor, trial: Trial, size: float) -> bool:
+    """Return whether the results of two runs are the same but for rounding, that of gradients of a size at least."""
     if not other.numel():
         return True
     scale = max(float(one.abs().max()), float(other.abs().max()))
-    return is_close(one, other, scale=scale) or not math.isfinite(scale)
+    if not math.isfinite(scale):
+        return True
+    tolerance = trial.tolerance
+    if not tolerance.normwise:
+        return is_close(one, other, max(CLOSENESS, tolerance.relative), scale)
+    return bool(((one - other).abs() <= tolerance.least(max(scale, size))).all())
 
 
 def needs_input_grad(trial: Trial) -> Check:
@@ -189,7 +204,7 @@ def needs_input_grad(trial: Trial) -> Check:
         except ExecutionError as error:
             notes.append(Note(NoteKind.ERROR, f"where '{label}' alone needs a gradient, {error.message}", label))
             continue
-        if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label])):
+        if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label]), trial, trial.scale(label)):
             words = f"the gradient of '{label}' is another where it alone needs one"
             notes.append(Note(NoteKind.CONTRACT, words, label))
         idle += [other for other in trial.wanted if other != label and returned.get(other) is not None]

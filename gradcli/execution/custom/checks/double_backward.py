@@ -10,9 +10,10 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.function.subject import refusals
+from gradcli.execution.custom.function.subject import Values, refusals
 from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
 from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.execution.custom.rounding import rounding_error
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -27,24 +28,33 @@ RISK = "changed in place before backward it would give a wrong gradient and no e
 def double_backward(trial: Trial) -> Check:
     """Compare the derivative of Σ u·gradient, for random u, with that of the reference's gradient."""
     applied = trial.apply()
-    recording = trial.recorded()
-    cotangents = [trial.probe.clone().requires_grad_() for _ in range(2)]
-    right = pulled_back(recording, cotangents[1], create_graph=True)
-    weights = {name: _weight(value, place) for place, (name, value) in enumerate(right.items())}
-    wanted = _second(right, weights, {**recording.leaves, "grad_output": cotangents[1]})
+    cotangent = trial.probe.clone().requires_grad_()
+    weights = {name: _weight(trial.point[name], place) for place, name in enumerate(trial.wanted)}
+    wanted = _right(trial, weights, trial.point)
     try:
-        given = applied.gradients(cotangents[0], create_graph=True)
+        given = applied.gradients(cotangent, create_graph=True)
         if any(g is not None and g.grad_fn is not None and g.grad_fn.name().endswith(ONCE) for g in given.values()):
             return Check(NAME, Verdict.MATCH, MARKED)
         with refusals("double backward"):
-            found = _second(given, weights, {**applied.leaves, "grad_output": cotangents[0]})
+            found = _second(given, weights, {**applied.leaves, "grad_output": cotangent})
     except ExecutionError as error:
         return Check(NAME, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
+    if wrong and trial.tolerance.normwise:
+        noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
+        wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
     if not wrong:
         return Check(NAME, Verdict.MATCH)
     notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, cause(applied)))
     return Check(NAME, Verdict.MISMATCH, notes)
+
+
+def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[str, Tensor]:
+    """Return the second derivatives of the reference at a point, in its dtype."""
+    recording = trial.recorded(point)
+    cotangent = trial.probe.to(recording.output.dtype, copy=True).requires_grad_()
+    right = pulled_back(recording, cotangent, create_graph=True)
+    return _second(right, weights, {**recording.leaves, "grad_output": cotangent})
 
 
 def _weight(value: Tensor, place: int) -> Tensor:
@@ -75,8 +85,8 @@ def inner(weight: Tensor, value: Tensor) -> Tensor:
     return (product.real if product.is_complex() else product).sum()
 
 
-def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor) -> Notes:
-    comparison = compare(found, wanted, trial.tolerance, clues=Clues(WHO, SUBJECT))
+def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor, noise: float = 0.0) -> Notes:
+    comparison = compare(found, wanted, trial.tolerance, noise, Clues(WHO, SUBJECT))
     if comparison.verdict is not Verdict.MISMATCH:
         return ()
     if not bool((found != 0).any()):

@@ -1,112 +1,182 @@
-"""The same comparison elsewhere: at other points, for other shapes, for tensors that are not contiguous."""
+"""The same comparison elsewhere: at other points, for other shapes, strides, dtypes and upstream gradients."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.causes import Clues
-from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.sampling import (
     draw_point,
+    expanded,
     is_finite,
     moved,
     other_shapes,
     other_strides,
+    spread,
     strided,
 )
 from gradcli.execution.custom.function.subject import Values
-from gradcli.execution.custom.function.trial import Trial, apply
-from gradcli.execution.custom.reference import ROUNDING, SUBJECT, WHO
+from gradcli.execution.custom.function.trial import Applied, NoReferenceError, Trial, apply
+from gradcli.execution.custom.function.wide import spots
+from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
-from gradcli.report.notes import NoteKind, Notes, led, noted
-from gradcli.report.verdict import Verdict
+from gradcli.report.notes import NoteKind, Notes, noted
+from gradcli.tolerance import Tolerance
 
 POINTS = 2
-CLUES = Clues(WHO, SUBJECT)
-NONE_TAKEN = noted(NoteKind.SCOPE, "forward takes none of the other shapes tried")
-MOST_WRONG = 2
+LARGE = 1e3
+# What a Function in double precision is run in too.
+LOWER: Final = "float32"
+UNTRIED = ("float16", "bfloat16")
 
 
 def other_points(trial: Trial) -> Check:
-    """Compare backward with autograd of the reference at points near the one of the report."""
-    seeds = range(trial.settings.seed + 1, trial.settings.seed + 1 + POINTS)
-    wrong = [
-        notes for seed in seeds for notes in _wrong(trial, moved(trial.point, seed), f"at a point near (seed {seed})")
-    ]
-    return _check("other points", wrong)
+    """Compare backward with autograd of the reference at points near the one of the report, and far from it."""
+    judge, findings = Judge.of(trial), Findings()
+    for seed in range(trial.settings.seed + 1, trial.settings.seed + 1 + POINTS):
+        near = moved(trial.point, seed)
+        findings.wrong += _at(judge, near, f"at a point near (seed {seed})")
+    single = all(trial.point[name].numel() == 1 for name in trial.wanted)
+    for spot in spots(trial.point, constants_of(trial.subject, trial.point)):
+        label = spot.label
+        if spot.point is None:
+            findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")
+            continue
+        together = judge.look(findings, label, spot.point)
+        # Where all of them may not be changed, one input is; and numbers, which tie if all are.
+        others = spot.others if single or not together else ()
+        if not any([together, *(judge.look(findings, label, other) for other in others)]):
+            findings.miss(label, NOT_FINITE)
+    return findings.check("other points")
+
+
+def upstream(trial: Trial) -> Check:
+    """Compare backward with autograd of the reference for upstream gradients with zeros, and for large ones."""
+    judge, findings = Judge.of(trial), Findings()
+    for where, cotangent in _cotangents(trial.probe):
+        findings.wrong += judge.notes(trial.apply(), trial.point, where, cotangent)
+    return findings.check("zeros in grad_output")
+
+
+def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:
+    place = torch.arange(probe.numel()).reshape(probe.shape)
+    yield "for a grad_output of zeros", torch.zeros_like(probe)
+    yield "for a grad_output with zeros", torch.where(place % 2 == 0, torch.zeros_like(probe), probe)
+    yield "for a grad_output that is zero but for one entry", torch.where(place == 0, probe, torch.zeros_like(probe))
+    yield f"for a grad_output {LARGE:g} times as large", LARGE * probe
 
 
 def strides(trial: Trial) -> Check:
     """Compare backward with autograd of the reference for inputs and upstream gradients that are not contiguous."""
-    point = other_strides(trial.point)
-    wrong = [*_wrong(trial, point, "for inputs that are not contiguous")]
-    spread = trial.probe.new_full((), 0.75).expand(trial.probe.shape)
-    wrong += _wrong(trial, trial.point, "for a grad_output that is expanded, as sum() makes it", spread)
-    wrong += _wrong(trial, trial.point, "for a grad_output that is not contiguous", strided(trial.probe))
-    return _check("non-contiguous tensors", wrong)
+    judge, findings = Judge.of(trial), Findings()
+    findings.wrong += _at(judge, other_strides(trial.point), "for inputs that are not contiguous")
+    constant = trial.probe.new_full((), 0.75).expand(trial.probe.shape)
+    applied = trial.apply()
+    where = "for a grad_output that is expanded, as sum() makes it"
+    findings.wrong += judge.notes(applied, trial.point, where, constant)
+    findings.wrong += judge.notes(
+        trial.apply(), trial.point, "for a grad_output that is not contiguous", strided(trial.probe)
+    )
+    wide = expanded(trial.point)
+    if wide is not None and not judge.look(findings, "inputs that are expanded", wide):
+        findings.miss("expanded inputs", "forward refuses them")
+    return findings.check("non-contiguous tensors")
 
 
 def shapes(trial: Trial) -> Check | None:
-    """Compare backward with autograd of the reference for other shapes that forward takes; None if all are given."""
-    settings = trial.settings
-    fixed = [name for name in trial.point if name in settings.values and isinstance(settings.values[name], list)]
-    if fixed or settings.values_file or all(not value.shape for value in trial.point.values()):
-        return None
-    wrong: list[Notes] = []
-    tried, refused = 0, 0
+    """Compare backward with autograd of the reference for other shapes that forward takes."""
+    judge, findings = Judge.of(trial), Findings()
+    refusal = _fixed(trial)
+    if refusal:
+        findings.miss("other shapes", refusal)
+        return findings.check("other shapes")
     for changed in other_shapes({name: tuple(value.shape) for name, value in trial.point.items()}):
+        label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
         try:
             point = _drawn(trial, changed)
-        except (ExecutionError, ValueError):
-            refused += 1
+            applied = apply(trial.subject, point)
+        except ExecutionError:
+            findings.miss(label, "forward refuses them")
             continue
-        tried += 1
-        label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
-        wrong += _wrong(trial, point, f"for {label}")
-    if not tried:
-        return Check("other shapes", Verdict.MATCH, NONE_TAKEN)
-    left_out = f"forward refuses {refused} of the other shapes tried" if refused else None
-    found = _check("other shapes", wrong)
-    return dataclasses.replace(found, notes=found.notes or noted(NoteKind.SCOPE, left_out))
+        findings.wrong += _silent(judge, applied, point, label, findings)
+    return findings.check("other shapes")
+
+
+def _fixed(trial: Trial) -> str | None:
+    """Return why shapes must stay as they are, or None."""
+    if not all(value.is_floating_point() or value.is_complex() for value in trial.point.values()):
+        return "integers are indices, which go with their own shapes"
+    given = [name for name in _valued(trial) if name not in trial.wanted and trial.point[name].ndim]
+    return f"the value of '{given[0]}' is given, and it is a constant" if given else None
+
+
+def _valued(trial: Trial) -> list[str]:
+    settings = trial.settings
+    return [name for name in trial.point if settings.values_file is not None or name in settings.values]
+
+
+def _silent(judge: Judge, applied: Applied, point: Values, label: str, findings: Findings) -> list[Notes]:
+    """Return what is wrong for a shape; a backward that refuses another number of axes does no harm."""
+    own = {name: value.ndim for name, value in judge.trial.point.items()}
+    if any(value.ndim != own[name] for name, value in point.items()):
+        try:
+            applied.gradients(spread(applied.output, 0.5, 1.5))
+        except ExecutionError:
+            findings.miss(label, "backward refuses them")
+            return []
+    return judge.notes(applied, point, f"for {label}")
 
 
 def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
     constants = tuple(name for name, value in trial.point.items() if not value.requires_grad)
     sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are names alone
-    seed = trial.settings.seed + 1
-    settings = dataclasses.replace(trial.settings, shapes=sizes, init=None, constants=constants, seed=seed)
-    if not all(value.is_floating_point() or value.is_complex() for value in trial.point.values()):
-        msg = "integers are indices: they go with their own shapes"
-        raise ValueError(msg)
-    names = list(trial.point)
-    return draw_point(names, settings, {}, lambda point: is_finite(apply(trial.subject, point).outputs))
+    kept = {name: value for name, value in trial.settings.values.items() if name in constants}
+    settings = dataclasses.replace(
+        trial.settings,
+        shapes=sizes,
+        init=None,
+        constants=constants,
+        seed=trial.settings.seed + 1,
+        values=kept,
+        values_file=None,
+    )
+    return draw_point(list(trial.point), settings, {}, lambda point: is_finite(apply(trial.subject, point).outputs))
 
 
-def _wrong(trial: Trial, point: Values, where: str, cotangent: Tensor | None = None) -> Iterator[Notes]:
-    """Yield which gradients are wrong at a point, and what is raised there."""
+def dtypes(trial: Trial) -> Check | None:
+    """Compare backward with autograd of the reference in single precision, where the run is in double precision."""
+    if trial.settings.dtype != "float64":
+        return None
+    findings = Findings()
+    settings = dataclasses.replace(trial.settings, dtype=LOWER, rtol=None, atol=None)
+    lower = dataclasses.replace(trial, settings=settings, probe=trial.probe.to(torch.float32))
+    point = {name: _single(value) for name, value in moved(trial.point, trial.settings.seed).items()}
     try:
-        applied = apply(trial.subject, point)
-        v = torch.linspace(0.5, 1.5, applied.output.numel(), dtype=applied.output.dtype).reshape(applied.output.shape)
-        v = v if cotangent is None else cotangent
-        given = applied.gradients(v)
-        right = trial.right(v, point)
+        with default_dtype(settings):
+            judge = Judge(lower, Tolerance.of(LOWER), {name: trial.scale(name) for name in trial.wanted})
+            findings.wrong += judge.notes(apply(trial.subject, point), point, f"in {LOWER}")
+    except (ExecutionError, NoReferenceError, RuntimeError):
+        findings.miss(LOWER, "forward refuses it")
+    for dtype in UNTRIED:
+        findings.miss(dtype, "`--dtype` asks for it")
+    return findings.check(f"in {LOWER}")
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.detach().float().requires_grad_(value.requires_grad) if value.is_floating_point() else value
+
+
+def _at(judge: Judge, point: Values, where: str) -> list[Notes]:
+    """Return what is wrong at a point where there is one right answer, and what is raised there."""
+    try:
+        return judge.notes(apply(judge.trial.subject, point), point, where)
     except ExecutionError as error:
-        yield noted(NoteKind.ERROR, f"{where}, {error.message}", where)
-        return
-    for name, value in right.items():
-        found = given.get(name)
-        noise = ROUNDING * trial.scale(name)
-        comparison = compare(torch.zeros_like(value) if found is None else found, value, trial.tolerance, noise, CLUES)
-        if comparison.verdict is Verdict.MISMATCH:
-            yield led(f"{where}, the gradient of '{name}' is wrong: ", comparison.notes)
-
-
-def _check(name: str, wrong: list[Notes]) -> Check:
-    notes = tuple(note for notes in wrong[:MOST_WRONG] for note in notes)
-    return Check(name, Verdict.MISMATCH if wrong else Verdict.MATCH, notes)
+        return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]

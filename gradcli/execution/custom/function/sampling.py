@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import draw
+from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.leaves import make_leaves, read_values
 from gradcli.settings import Settings
@@ -17,6 +18,9 @@ from gradcli.settings import Settings
 # A point at which forward raises or is not finite is drawn again, from one domain after the other.
 DOMAINS = ("real", "real", "real", "(0, inf)", "(0, inf)", "(0, 1)", "(1, inf)", "positive definite")
 STRIDE = 1 << 32
+# A batch that is larger than a block of most kernels, and the most entries of an input of another shape.
+BATCH = 67
+LARGEST = 1 << 14
 
 
 def draw_point(
@@ -53,13 +57,20 @@ def _drawn(
     """Return a point whose random entries are drawn together, so that no two of them are equal."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {name: settings.shapes.get(name, settings.shapes.get(None, ())) for name in free}
-    if domain == "positive definite":
-        random = {name: draw(domain, shape, generator) for name, shape in shapes.items()}
-    else:
-        sizes = [torch.Size(shape).numel() for shape in shapes.values()]
-        parts = draw(domain, (sum(sizes),), generator).split(sizes)
-        random = {name: part.reshape(shapes[name]) for name, part in zip(free, parts, strict=True)}
+    random = _together(domain, shapes, generator)
+    if DTYPES[settings.dtype].is_complex and domain == "real":
+        imaginary = _together(domain, shapes, generator)
+        random = {name: torch.complex(part, imaginary[name]) for name, part in random.items()}
     return make_leaves(names, settings, {**given, **random})
+
+
+def _together(domain: str, shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a real tensor of each shape; no two entries of all of them are equal, but in matrices."""
+    if domain == "positive definite":
+        return {name: draw(domain, shape, generator) for name, shape in shapes.items()}
+    sizes = [torch.Size(shape).numel() for shape in shapes.values()]
+    parts = draw(domain, (sum(sizes),), generator).split(sizes)
+    return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
 
 
 def moved(point: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
@@ -73,16 +84,23 @@ def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
         return value
     steps = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 0.2 - 0.1
     steps = torch.complex(steps, steps.flip(0) if steps.ndim else steps) if value.is_complex() else steps
-    if _is_symmetric(value):
+    if is_symmetric(value):
         steps = (steps + steps.mT) / 2
     sizes = torch.where(value == 0, torch.ones_like(value), value).detach()  # 0 is moved too: it may be at a kink
     changed = value.detach() + sizes * steps.to(value.dtype)
     return changed.requires_grad_(value.requires_grad)
 
 
-def _is_symmetric(value: Tensor) -> bool:
+def is_symmetric(value: Tensor) -> bool:
     """Return whether a tensor holds symmetric matrices: a function of these may be defined for no others."""
     return value.ndim > 1 and value.shape[-1] == value.shape[-2] and torch.equal(value, value.mT)
+
+
+def spread(like: Tensor, low: float, high: float) -> Tensor:
+    """Return an upstream gradient for an output: evenly spread numbers, complex if it is."""
+    numbers = torch.linspace(low, high, like.numel() or 1, dtype=torch.float64)[: like.numel()]
+    numbers = torch.complex(numbers, numbers.flip(0) / 2) if like.is_complex() else numbers
+    return numbers.to(like.dtype).reshape(like.shape)
 
 
 def is_finite(tensors: Sequence[Any]) -> bool:
@@ -103,10 +121,43 @@ def strided(value: Tensor) -> Tensor:
     return torch.stack([value, value], dim=-1)[..., 0] if value.ndim else value.clone()
 
 
-def other_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Yield shapes like others: every length replaced alike, so that axes that were of one length remain so."""
-    lengths = sorted({size for shape in shapes.values() for size in shape})
-    for change in (lambda size: size + 1, lambda size: 2 * size + 1, lambda size: 1 if size == lengths[0] else size):
-        changed = {name: tuple(change(size) for size in shape) for name, shape in shapes.items()}
-        if changed != dict(shapes):
-            yield changed
+def expanded(point: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return a point whose inputs are expanded along their first axis, with a stride of 0; None if none has one."""
+    made = {
+        name: value.detach()[:1].expand(value.shape).requires_grad_()
+        for name, value in point.items()
+        if value.requires_grad and value.ndim and value.shape[0] > 1
+    }
+    return {**point, **made} if made else None
+
+
+def other_shapes(shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, tuple[int, ...]]]:
+    """Return shapes like others: with other lengths, where axes of one length remain so, of other ranks, of a batch."""
+    changed: list[dict[str, tuple[int, ...]]] = []
+    for shaped in (*_other_lengths(shapes), *_other_ranks(shapes)):
+        small = all(torch.Size(shape).numel() <= LARGEST for shape in shaped.values())
+        if small and shaped != dict(shapes) and shaped not in changed:
+            changed.append(shaped)
+    return changed
+
+
+def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
+    shortest = min((size for shape in shapes.values() for size in shape), default=0)
+    first = next((shape[0] for shape in shapes.values() if shape), None)
+    changes: list[Callable[[int], int]] = [
+        lambda size: size + 1,
+        lambda size: 2 * size + 1,
+        lambda size: 1 if size == shortest else size,
+        lambda size: BATCH if size == first else size,
+    ]
+    for change in changes:
+        yield {name: tuple(change(size) for size in shape) for name, shape in shapes.items()}
+
+
+def _other_ranks(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
+    """Yield one more axis for the inputs that have the most, and for the first; one axis less; two for numbers."""
+    most, first = max(map(len, shapes.values())), next(iter(shapes))
+    for axes in ((2,),) if most else ((3,), (2, 3), (BATCH,)):
+        yield {name: (*axes, *shape) if len(shape) == most else shape for name, shape in shapes.items()}
+        yield {**shapes, first: (*axes, *shapes[first])}
+    yield {name: shape[1:] if len(shape) == most else shape for name, shape in shapes.items()}

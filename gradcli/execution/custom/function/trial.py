@@ -165,6 +165,9 @@ def _copy(value: Tensor) -> Tensor:
     value = value.detach()
     if value.is_contiguous():
         return value.clone()
+    if value.numel() and 0 in value.stride():  # entries that share memory are written once
+        first = tuple(slice(1) if stride == 0 else slice(None) for stride in value.stride())
+        return _copy(value[first]).expand(value.shape)
     span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
     copy = value.new_zeros(span).as_strided(value.shape, value.stride())
     return copy.copy_(value)
@@ -178,7 +181,7 @@ def pulled_back(recording: Recording, cotangent: Tensor, *, create_graph: bool =
     found: tuple[Tensor | None, ...] = torch.autograd.grad(
         recording.output,
         list(wanted.values()),
-        cotangent.reshape(recording.output.shape),
+        cotangent.reshape(recording.output.shape).to(recording.output.dtype),
         retain_graph=True,
         create_graph=create_graph,
         allow_unused=True,

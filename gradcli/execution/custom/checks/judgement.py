@@ -1,0 +1,171 @@
+"""What backward's gradients are at another point: right, wrong, or not to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.function.sampling import is_finite, spread
+from gradcli.execution.custom.function.subject import Values
+from gradcli.execution.custom.function.trial import Applied, Trial, apply
+from gradcli.execution.custom.function.wide import ENTRIES
+from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
+from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.witnesses.numerical_verdict import checked
+from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.report.custom import Check
+from gradcli.report.notes import NoteKind, Notes, led, noted
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+CLUES = Clues(WHO, SUBJECT)
+DIFFERENCES = "finite-difference"
+DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
+NOT_FINITE = "forward is not finite there"
+NOT_TOLD = "finite differences cannot tell there"
+DIFFERS = noted(NoteKind.ENTRY, "it differs")
+MOST_WRONG = 2
+# The most of what was not looked at that is listed for one reason.
+LISTED = 8
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found elsewhere: what is wrong, and what was not looked at, by the reason."""
+
+    wrong: list[Notes] = field(default_factory=list)
+    missed: dict[str, list[str]] = field(default_factory=dict)
+
+    def miss(self, label: str, reason: str) -> None:
+        """Note that something was not looked at."""
+        self.missed.setdefault(reason, []).append(label)
+
+    def check(self, name: str) -> Check:
+        """Return the check that these findings make."""
+        if self.wrong:
+            notes = tuple(note for notes in self.wrong[:MOST_WRONG] for note in notes)
+            return Check(name, Verdict.MISMATCH, notes)
+        parts = [f"{_listed(labels)} ({reason})" for reason, labels in self.missed.items()]
+        words = f"not looked at: {'; '.join(parts)}" if parts else None
+        return Check(name, Verdict.MATCH, noted(NoteKind.SCOPE, words))
+
+
+def _listed(labels: list[str]) -> str:
+    more = len(labels) - LISTED
+    prefix = ENTRIES if labels[0].startswith(ENTRIES) else ""
+    return ", ".join([labels[0], *(label.removeprefix(prefix) for label in labels[1:LISTED])]) + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares backward with autograd of the reference; `scales` is how large each input's gradient usually is."""
+
+    trial: Trial
+    tolerance: Tolerance
+    scales: Mapping[str, float]
+
+    @staticmethod
+    def of(trial: Trial) -> Judge:
+        """Return the judge of a trial."""
+        return Judge(trial, trial.tolerance, {name: trial.scale(name) for name in trial.wanted})
+
+    def notes(self, applied: Applied, point: Values, where: str, cotangent: Tensor | None = None) -> list[Notes]:
+        """Return which gradients are wrong where there is one right answer, and what backward raises there."""
+        try:
+            v = spread(applied.output, 0.5, 1.5) if cotangent is None else cotangent
+            given = applied.gradients(v)
+        except ExecutionError as error:
+            return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
+        return [_wrong(where, name, notes) for name, _, _, notes in self._differing(given, point, v)]
+
+    def _differing(
+        self, given: Mapping[str, Tensor | None], point: Values, v: Tensor
+    ) -> list[tuple[str, Tensor, Tensor, Notes]]:
+        """Return the inputs whose gradients differ beyond rounding: backward's, autograd's, and how."""
+        right = self.trial.right(v, point)
+        noise = {name: max(self.scales.get(name, 0.0), _size(value)) for name, value in right.items()}
+        noise = {name: noise_of(self.trial, scale, self.tolerance) for name, scale in noise.items()}
+        differing = self._beyond(given, right, noise)
+        if not (differing and self.tolerance.normwise):
+            return differing
+        errors = rounding_error(lambda near: self.trial.right(v, near), point)
+        return self._beyond(given, right, {name: noise[name] + errors[name] for name in right})
+
+    def _beyond(
+        self, given: Mapping[str, Tensor | None], right: Mapping[str, Tensor], noise: Mapping[str, float]
+    ) -> list[tuple[str, Tensor, Tensor, Notes]]:
+        differing = []
+        for name, value in right.items():
+            found = given.get(name)
+            found = torch.zeros_like(value) if found is None else found.detach()
+            comparison = compare(found, value, self.tolerance, noise[name], CLUES)
+            lost = bool((found.isnan() & ~value.isnan()).any()) if found.shape == value.shape else False
+            if comparison.verdict is Verdict.MISMATCH or lost:
+                differing.append((name, found, value, comparison.notes or DIFFERS))
+        return differing
+
+    def look(self, findings: Findings, label: str, point: Values) -> bool:
+        """Look at a point, and note what is wrong there; False where forward refuses it or is not finite.
+
+        Here may be a kink, or cancellation: what differs from autograd is wrong only where finite differences of
+        forward deny it, and not autograd.
+        """
+        applied = _applied(self.trial, point)
+        if applied is not None:
+            self._confirm(findings, label, applied, point)
+        return applied is not None
+
+    def _confirm(self, findings: Findings, label: str, applied: Applied, point: Values) -> None:
+        where = f"for {label}"
+        v = spread(applied.output, 0.5, 1.5)
+        try:
+            given = applied.gradients(v)
+        except ExecutionError as error:
+            findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
+            return
+        for name, gradient, value, notes in self._differing(given, point, v):
+            verdict = self._by_differences(point, name, v, gradient)
+            if verdict.passes:
+                continue
+            if verdict in DENIED and self._by_differences(point, name, v, value).passes:
+                findings.wrong.append(_wrong(where, name, notes))
+            else:
+                findings.miss(label, NOT_TOLD)
+                return
+
+    def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
+        """Return what finite differences of forward say of a gradient, in double precision."""
+        exact = {label: double(value.detach()) for label, value in point.items()}
+        question = Question(self.trial.function, exact, name, double(cotangent))
+        try:
+            report = checked(witnesses([DIFFERENCES]), question, double(gradient), self.tolerance)[DIFFERENCES]
+        except (ExecutionError, RuntimeError):
+            return Verdict.UNDECIDED
+        return report.verdict
+
+
+def _wrong(where: str, name: str, notes: Notes) -> Notes:
+    return led(f"{where}, the gradient of '{name}' is wrong: ", notes)
+
+
+def _applied(trial: Trial, point: Values) -> Applied | None:
+    """Return a Function applied at a point; None where forward refuses it or is not finite."""
+    try:
+        applied = apply(trial.subject, point)
+    except ExecutionError:
+        return None
+    return applied if is_finite([*point.values(), *applied.outputs]) else None
+
+
+def _size(value: Tensor) -> float:
+    finite = value[value.isfinite()].abs()
+    return float(finite.max()) if finite.numel() else 0.0

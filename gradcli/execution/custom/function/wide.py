@@ -1,0 +1,90 @@
+"""Points far from a given one: of other signs and sizes, at zero and at ties, at and beyond a forward's constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.custom.function.sampling import is_symmetric
+
+ENTRIES = "entries of "
+SIZES = (1e-8, 1e-3, 10.0, 1e3, 1e6)
+# How far beside a constant, relative to it, entries lie that are near it.
+BESIDE = 1 / 64
+# What a number is multiplied by where an input is complex.
+UNIT = 0.6 + 0.8j
+Values = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Somewhere to look: all inputs changed, and one alone each time."""
+
+    label: str
+    point: Values | None
+    """None where the dtype does not hold it."""
+    others: tuple[Values, ...] = ()
+
+
+def spots(point: Values, constants: Sequence[float]) -> Iterator[Spot]:
+    """Yield where to look beside a point; inputs that need no gradient stay as they are."""
+    moving = [name for name, value in point.items() if value.requires_grad]
+    yield _spot(f"{ENTRIES}the other sign", point, moving, lambda value, _: -value)
+    yield _spot("entries that tie", point, moving, _tied(point, moving))
+    for number in numbers(constants):
+        if not _fits(number, point, moving):
+            yield Spot(f"{ENTRIES}{number:g}", None)
+            continue
+        yield _spot(f"{ENTRIES}{number:g}", point, moving, lambda value, place, n=number: _mixed(value, place, n))  # type: ignore[misc]
+
+
+def _fits(number: float, point: Values, moving: Sequence[str]) -> bool:
+    """Return whether the inputs' dtype computes with a number: it is not 0 there, and its third power is finite."""
+    limits = [torch.finfo(point[name].dtype) for name in moving]
+    return number == 0 or all(limit.tiny < abs(number) < limit.max ** (1 / 3) for limit in limits)
+
+
+def numbers(constants: Sequence[float]) -> list[float]:
+    """Return the entries to look at: zero, small and large ones, and the constants with what lies beside them."""
+    near = [c * factor for c in constants for factor in (1.0, 1 - BESIDE, 1 + BESIDE)]
+    return list(dict.fromkeys([0.0, *(sign * size for size in (*near, *SIZES) for sign in (1, -1))]))
+
+
+def _spot(label: str, point: Values, moving: Sequence[str], change: Callable[[Tensor, int], Tensor]) -> Spot:
+    """Return a point with all inputs changed, and those with one alone."""
+    changed = {name: _like(change(point[name].detach(), place), point[name]) for place, name in enumerate(moving)}
+    alone = tuple({**point, name: value} for name, value in changed.items())
+    return Spot(label, {**point, **changed}, alone if len(moving) > 1 else ())
+
+
+def _like(changed: Tensor, value: Tensor) -> Tensor:
+    return changed.contiguous().requires_grad_(value.requires_grad)
+
+
+def _mixed(value: Tensor, place: int, number: float) -> Tensor:
+    """Return a tensor with every other entry replaced; inputs in turn begin with the first and the second one."""
+    mask = torch.zeros(value.numel(), dtype=torch.bool)
+    mask[place % 2 if value.numel() > 1 else 0 :: 2] = True
+    mask = mask.reshape(value.shape)
+    if is_symmetric(value):
+        mask = mask & mask.mT
+    entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.dtype)
+    return torch.where(mask, entry, value)
+
+
+def _tied(point: Values, moving: Sequence[str]) -> Callable[[Tensor, int], Tensor]:
+    """Return a change that makes pairs of neighbours equal, and half of an input's entries those of the one before."""
+
+    def tied(value: Tensor, place: int) -> Tensor:
+        before = point[moving[place - 1]].detach() if place else value
+        flat = (before if before.shape == value.shape else value).reshape(-1)
+        own = value.reshape(-1).clone()
+        own[::4] = flat[::4]
+        if value.numel() > 1 and not is_symmetric(value):
+            own[1::2] = own[0::2][: own[1::2].numel()]
+        return own.reshape(value.shape)
+
+    return tied

@@ -1,0 +1,31 @@
+"""Gradients that cancel in a lower dtype: what rounding leaves of them is no mismatch, and what is wrong stays one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradcli.engine import evaluate_program
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
+
+SHAPES = {"x": (64, 2), "w": (2,), "b": (2,)}
+NORMALISED = "F.batch_norm(x, None, None, w, b, training=True)"
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_a_sum_that_cancels_is_no_mismatch(dtype: Any, seed: int) -> None:
+    """The gradient by the weight is the sum of normalised entries, which is 0 but for rounding."""
+    options: dict[str, Any] = {"shapes": SHAPES, "grad_output": "ones", "init": "randn", "formulas": False}
+    report = evaluate_program(NORMALISED, Settings(dtype=dtype, seed=seed, **options))
+    assert report["w"].verdict is Verdict.MATCH
+    assert report.verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_a_gradient_that_is_off_by_half_is_one(dtype: Any, plant: Any) -> None:
+    plant("exp", lambda x: x.exp(), lambda gradient, _, result: gradient * result * 1.5)
+    report = evaluate_program("exp(x).sum()", Settings(shapes={"x": (5,)}, init="randn", dtype=dtype, formulas=False))
+    assert report["x"].verdict is Verdict.MISMATCH

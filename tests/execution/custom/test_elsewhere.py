@@ -1,0 +1,160 @@
+"""Functions that are wrong somewhere else than at the point of the report: beyond a constant, at zero, for a batch.
+
+Each gradient planted here is wrong by hand: the right one is known from calculus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gradcli
+from gradcli.report.custom import CustomDetails
+from gradcli.report.report import Report
+
+Formula = Callable[[Tensor, Tensor], Tensor]
+
+
+def function(forward: Callable[[Tensor], Tensor], backward: Formula) -> type[torch.autograd.Function]:
+    """Return a Function of one input; `backward` maps the input and the upstream gradient to the gradient."""
+
+    class Made(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            return backward(x, g)
+
+    return Made
+
+
+def square(x: Tensor) -> Tensor:
+    return x * x
+
+
+def where(x: Tensor, g: Tensor, condition: Tensor) -> Tensor:
+    """Return the right gradient of the square, and another where a condition holds."""
+    return torch.where(condition, 3 * x, 2 * x) * g
+
+
+def softmax_unstably(x: Tensor, g: Tensor) -> Tensor:
+    return x.exp() / x.exp().sum(-1, keepdim=True) * g[..., None]
+
+
+def in_blocks(x: Tensor, g: Tensor) -> Tensor:
+    return torch.cat([2 * x[:64] * g[:64], torch.zeros_like(x[64:])])
+
+
+def through_half(x: Tensor, g: Tensor) -> Tensor:
+    return 2 * x * g if x.dtype == torch.float64 else (2 * x.half() * g.half()).to(x.dtype)
+
+
+WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], Formula]] = {
+    "small": ("other points", square, lambda x, g: where(x, g, x.abs() < 0.01)),
+    "tiny": ("other points", square, lambda x, g: where(x, g, x.abs() < 1e-6)),
+    "large": ("other points", square, lambda x, g: where(x, g, x > 5)),
+    "very large": ("other points", square, lambda x, g: where(x, g, x.abs() > 500)),
+    "large and negative": ("other points", square, lambda x, g: where(x, g, x < -5)),
+    "zero": ("other points", torch.abs, lambda x, g: g * x / x.abs()),
+    "beyond 3": (
+        "other points",
+        lambda x: x * torch.clamp(x + 3, 0, 6) / 6,
+        lambda x, g: torch.where(x.abs() < 3, (2 * x + 3) / 6, 0 * x) * g,
+    ),
+    "at 42": ("other points", lambda x: torch.where(x > 42, 42, x), lambda x, g: g * (x < 44)),
+    "overflow": ("other points", lambda x: torch.logsumexp(x, -1), softmax_unstably),
+    "ties": (
+        "other points",
+        lambda x: x.amax(-1),
+        lambda x, g: (x == x.amax(-1, keepdim=True)) * g[..., None],
+    ),
+    "grad_output of 0": ("zeros in grad_output", square, lambda x, g: 2 * x * g * g / g),
+    "large grad_output": ("zeros in grad_output", square, lambda x, g: 2 * x * g.clamp(-3, 3)),
+    "batch": ("other shapes", square, in_blocks),
+    "rank": ("other shapes", square, lambda x, g: (3 if x.ndim == 3 else 2) * x * g),
+    "expanded": ("non-contiguous tensors", square, lambda x, g: (3 if 0 in x.stride() else 2) * x * g),
+    "float32": ("in float32", square, through_half),
+}
+
+
+def note(report: Report, name: str) -> tuple[str, str]:
+    assert isinstance(report.details, CustomDetails)
+    check = next(check for check in report.details.checks or () if check.name == name)
+    return str(check.verdict), check.note or ""
+
+
+@pytest.mark.parametrize(("name", "forward", "backward"), WRONG.values(), ids=list(WRONG))
+def test_what_is_wrong_elsewhere_is_found(name: str, forward: Callable[[Tensor], Tensor], backward: Formula) -> None:
+    report = gradcli.check_function(function(forward, backward), shapes={"x": (3, 4)})
+    assert report.tensors[0].verdict == "match"
+    assert note(report, name)[0] == "mismatch"
+
+
+@pytest.mark.parametrize("value", [2.0, [1.0, 2.0, 3.0]])
+def test_a_value_that_is_given_is_not_the_only_point(value: Any) -> None:
+    wrong = function(lambda x: x / (1 + x.abs()), lambda x, g: g / (1 + x) ** 2)
+    report = gradcli.check_function(wrong, {"x": torch.tensor(value, dtype=torch.float64)})
+    assert report.tensors[0].value.tolist() == value
+    assert note(report, "other points")[0] == "mismatch"
+
+
+def test_a_number_is_not_the_only_shape() -> None:
+    report = gradcli.check_function(function(lambda x: (x * x).mean(), lambda x, g: 2 * x * g))
+    assert note(report, "other shapes")[0] == "mismatch"
+
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+RIGHT: dict[str, tuple[Callable[[Tensor], Tensor], Formula]] = {
+    "third": (lambda x: x / 3, lambda _, g: g / 3),
+    "abs": (torch.abs, lambda x, g: g * x.sign()),
+    "relu, the other choice": (torch.relu, lambda x, g: g * (x >= 0)),
+    "exp": (torch.exp, lambda x, g: g * x.exp()),
+    "log": (torch.log, lambda x, g: g / x),
+    "softplus": (lambda x: torch.logaddexp(x, 0 * x), lambda x, g: g * torch.sigmoid(x)),
+    "tanh": (torch.tanh, lambda x, g: g * (1 - x.tanh() ** 2)),
+    "swish": (
+        lambda x: x * torch.sigmoid(x),
+        lambda x, g: g * (torch.sigmoid(x) + x * torch.sigmoid(x) * (1 - torch.sigmoid(x))),
+    ),
+    "softmax": (
+        lambda x: x.softmax(-1),
+        lambda x, g: x.softmax(-1) * (g - (g * x.softmax(-1)).sum(-1, keepdim=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", RIGHT)
+def test_no_alarm_is_raised_for_a_right_function(name: str, dtype: Any) -> None:
+    report = gradcli.check_function(function(*RIGHT[name]), shapes={"x": (3, 4)}, dtype=dtype)
+    assert isinstance(report.details, CustomDetails)
+    assert report.verdict == "match", [check for check in report.details.checks or () if check.verdict != "match"]
+
+
+def test_what_was_not_looked_at_is_listed() -> None:
+    report = gradcli.check_function(function(torch.log, lambda x, g: g / x), shapes={"x": (3,)})
+    verdict, words = note(report, "other points")
+    assert verdict == "match"
+    assert "not looked at: " in words
+    assert "0, -1e-08" in words
+    assert note(report, "in float32")[1] == "not looked at: float16, bfloat16 (`--dtype` asks for it)"
+
+
+def test_a_random_backward_is_called_one() -> None:
+    report = gradcli.check_function(function(square, lambda x, g: 2 * x * g * torch.rand_like(x)), shapes={"x": (3,)})
+    assert "random" in (report.tensors[0].note or "")
+    assert note(report, "linear in grad_output")[0] == "undecided"
+
+
+def test_a_complex_input_is_complex_at_the_point_of_the_report() -> None:
+    report = gradcli.check_function(function(square, lambda x, g: 2 * x * g), shapes={"x": (3,)}, dtype="complex128")
+    assert bool((report.tensors[0].value.imag != 0).all())
+    assert report.tensors[0].verdict == "mismatch"
