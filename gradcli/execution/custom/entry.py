@@ -15,8 +15,9 @@ from gradcli.execution.custom.examine import examine
 from gradcli.execution.custom.function.inline import inline_function
 from gradcli.execution.custom.function.subject import Subject, Values, joined
 from gradcli.execution.custom.function.trial import ReferenceFunction, leaves_of
+from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
-from gradcli.execution.forward.recorder import Recording, bound, record
+from gradcli.execution.forward.recorder import Recording, record
 from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.loading import checked, load

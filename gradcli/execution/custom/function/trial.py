@@ -24,10 +24,10 @@ Gradients = Mapping[str, Tensor | None]
 
 
 class NoReferenceError(Exception):
-    """Forward takes numbers out of PyTorch, so that autograd cannot say what its gradient is."""
+    """Forward cannot be followed, so that autograd cannot say what its gradient is."""
 
-    def __init__(self, call: str) -> None:
-        super().__init__(f"forward takes numbers out of PyTorch by {call}; `--reference PROGRAM` says what it computes")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; `--reference PROGRAM` says what it computes")
 
 
 @dataclass(frozen=True, slots=True)
