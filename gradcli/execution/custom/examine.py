@@ -103,7 +103,8 @@ def _trial(
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = torch.linspace(-1.25, 1.75, applied.output.numel() or 1, dtype=torch.float64)[: applied.output.numel()]
     probe = probe.to(cotangent.dtype).reshape(cotangent.shape)
-    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations)
+    precision = reference(point, applied.places).precision
+    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations, precision)
 
 
 def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:

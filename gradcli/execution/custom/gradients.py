@@ -12,6 +12,7 @@ from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.compare import Comparison
 from gradcli.execution.custom.causes.mutations import repaired
+from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
 from gradcli.execution.custom.reference import Compared, Side, compared, side
@@ -157,7 +158,7 @@ def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
 
 def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
     """Return what finite differences and the Taylor test say, by input; they need double precision."""
-    if trial.settings.dtype != "float64" or not trial.settings.verify:
+    if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
         return {}
     point = {name: value.detach() for name, value in trial.point.items()}
     asked, reports = witnesses(list(WITNESSES)), {}
@@ -260,6 +261,9 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
 def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
     name, probed = item.name, item.probed
+    changed = overwritten(trial)
+    if changed is not None:
+        return changed
     ones = trial.right(torch.ones_like(trial.probe))[name]
     if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
         return "backward ignores grad_output: this is the gradient for one that is all ones"

@@ -65,11 +65,17 @@ class MadeCall:
         """Run the call as it was made."""
         return self.func(*self.args, **self.keywords)
 
-    def run_on(self, values: Mapping[int, Tensor]) -> Any:
-        """Run the call on other tensors, by the identity of those that they stand for; `out` is left out."""
+    def run_on(self, values: Mapping[int, Tensor], copies: Mapping[int, Tensor]) -> Any:
+        """Run the call on other tensors, by the identity of those that they stand for; `out` is left out.
+
+        `copies` are for what it writes to. A tensor that is both written to and read, as in `y.mul_(y)`, is two.
+        """
+        targets = set(map(id, tree.tensors(self.args[:1])))
+        elsewhere = {name: copy for name, copy in copies.items() if name not in targets}
         kept = {name: value for name, value in self.keywords.items() if name != "out"}
-        args, keywords = tree.map(lambda leaf: values.get(id(leaf), leaf), [self.args, kept])
-        return self.func(*args, **keywords)
+        first = _replaced(self.args[:1], {**values, **copies})
+        rest, keywords = _replaced([self.args[1:], kept], {**values, **elsewhere})
+        return self.func(*first, *rest, **keywords)
 
     def of_table(self, traced: Callable[[Tensor], TracedTensor]) -> tuple[Op, BoundCall] | None:
         """Return the call as one of the table's, on traced tensors; None if the table has none that it fits."""
@@ -97,6 +103,10 @@ class MadeCall:
         if short == "__get__":
             return self.name.split(".")[-2], args, None
         return short.removesuffix("_"), args, None
+
+
+def _replaced(arguments: Any, values: Mapping[int, Tensor]) -> Any:
+    return tree.map(lambda leaf: values.get(id(leaf), leaf), arguments)
 
 
 def bound(

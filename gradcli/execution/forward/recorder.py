@@ -187,6 +187,8 @@ class Recorder(TorchFunctionMode):
                 self._lose(f"autograd cannot follow forward through {call.short}()")
                 self._settle(call, result, written)
             else:
+                if made_by(call, result) and not call.outs:  # statistics that a call keeps beside its result
+                    self._settle(call, None, written)
                 self._note(call, entered, made, twins)
         return result
 
@@ -228,6 +230,9 @@ class Recorder(TorchFunctionMode):
             self._miss(UNDEFINED.format(f"{short}()"))
             return
         call = TracedCall(*entered, values)
+        if any(value.tensor.requires_grad and value not in self._entered for value in call.inputs):
+            self._miss(f"forward gives {short}() what a call without a symbolic definition here has changed")
+            return
         self._use(call.inputs)
         self._entered.update(made)
         self.trace.calls.append(call)

@@ -19,8 +19,8 @@ def twin_of(
 ) -> tuple[Any, Any]:
     """Return what a call has made, or written, and the same as a function of values that do not change."""
     copies = {id(tensor): given[id(tensor)].tensor.clone() for tensor in written}
-    twin = call.run_on({name: traced.tensor for name, traced in given.items()} | copies)
-    if not written or call.outs:
+    twin = call.run_on({name: traced.tensor for name, traced in given.items()}, {} if call.outs else copies)
+    if not written or call.outs or made_by(call, result):
         return result, twin
     # All tensors of one storage have one version: which of them the call wrote to, the copies tell.
     targets = [tensor for tensor in written if copies[id(tensor)]._version]  # noqa: SLF001 (PyTorch's count of writes)
@@ -35,10 +35,12 @@ def made_by(call: MadeCall, result: Any) -> list[Tensor]:
 
 
 def versions(tensors: Sequence[Tensor]) -> list[int]:
+    """Return how often each tensor was written to."""
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]  # noqa: SLF001 (PyTorch's own count of writes)
 
 
 def changed(tensors: Sequence[Tensor], before: Sequence[int]) -> list[Tensor]:
+    """Return the tensors that were written to since their versions were taken."""
     pairs = zip(tensors, before, versions(tensors), strict=True)
     return [tensor for tensor, old, new in pairs if old != new]
 

@@ -101,6 +101,8 @@ class Trial:
     cotangent: Tensor
     probe: Tensor
     derivations: Derivations
+    precision: torch.dtype | None = None
+    """The lowest dtype that a gradient of the reference passes through, where it is lower than that of the point."""
 
     @property
     def wanted(self) -> list[str]:
@@ -110,7 +112,9 @@ class Trial:
     @property
     def tolerance(self) -> Tolerance:
         """Return how far two gradients may be apart."""
-        return self.settings.tolerance
+        if self.precision is None:
+            return self.settings.tolerance
+        return Tolerance.of(str(self.precision).removeprefix("torch."), self.settings.rtol, self.settings.atol)
 
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""
