@@ -157,6 +157,8 @@ class Recorder(TorchFunctionMode):
 
     def _patched(self, old: TracedTensor | None, new: TracedTensor, patch: Patch) -> TracedTensor:
         """Return a value with some of its entries overwritten."""
+        if patch.is_empty and old is not None:
+            return old
         if patch.is_copy:
             return new
         taken = self._apply("take", new, _constant(patch.source))

@@ -131,6 +131,14 @@ def masked_without(t: Tensor) -> Tensor:
     return torch.where(t > 1, 0 * t, torch.where(t < 0, t.exp() - 1, t))
 
 
+def nothing_is_written(t: Tensor) -> Tensor:
+    y = torch.zeros_like(t)
+    y[t > 9] = t[t > 9]
+    y[t > -9] = t
+    y[2:2] = t[:0]
+    return y
+
+
 def one_entry_twice(t: Tensor) -> Tensor:
     y = t.clone()
     y[torch.tensor([0, 0])] = t[2:] * t[2:]
@@ -150,6 +158,12 @@ def the_input_itself(t: Tensor) -> Tensor:
     return t
 
 
+def half_of_complex(t: Tensor) -> Tensor:
+    z = torch.complex(t, t * t)
+    z.real.mul_(2)
+    return z.real + z.imag
+
+
 CASES: list[tuple[Function, Function]] = [
     (softmax, lambda t: torch.softmax(t, 0)),
     (operand_is_cleared, lambda t: (t - 1) ** 2),
@@ -161,6 +175,7 @@ CASES: list[tuple[Function, Function]] = [
     (strided, lambda t: torch.stack([t, t * t]).exp()),
     (loop, loop_without),
     (masked, masked_without),
+    (nothing_is_written, lambda t: t + 0),
     (one_entry_twice, lambda t: torch.cat([t[3:] ** 2, t[1:]])),
     (through_data, lambda t: torch.relu(2 * t)),
     (the_input_itself, lambda t: t * torch.sigmoid(t)),
@@ -209,19 +224,13 @@ def test_random_numbers_are_the_same_for_the_record() -> None:
         (lambda t: t * t.sum().item(), "by item()"),
         (lambda t: torch.tensor([t[0], t[1]]) * t[:2], "by tensor()"),
         (lambda t: t.exp().resize_(2, 2), "resize_()"),
-        (lambda t: _half_of_complex(t), "complex128"),
+        (half_of_complex, "complex128"),
     ],
 )
 def test_what_cannot_be_followed_is_named(function: Function, words: str) -> None:
     left = recorded(function).left
     assert left is not None
     assert words in left
-
-
-def _half_of_complex(t: Tensor) -> Tensor:
-    z = torch.complex(t, t * t)
-    z.real.mul_(2)
-    return z.real + z.imag
 
 
 def test_what_writes_past_pytorch_is_noticed() -> None:
