@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.forward import tree
@@ -111,6 +112,9 @@ class Recorder(TorchFunctionMode):
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
         if call.first is not None and (call.name in IDENTITIES or call.name == SET_DATA):
             return self._identity(call, call.first)
+        if any(map(is_functorch_wrapped_tensor, call.tensors)):
+            self._lose("forward calls a transform of torch.func, inside of which it cannot be followed")
+            return call.run()
         given = [self.traced(tensor) for tensor in call.tensors]
         carries = any(traced.tensor.requires_grad for traced in given)
         if not carries:

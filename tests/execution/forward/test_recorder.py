@@ -225,6 +225,7 @@ def test_random_numbers_are_the_same_for_the_record() -> None:
         (lambda t: torch.tensor([t[0], t[1]]) * t[:2], "by tensor()"),
         (lambda t: t.exp().resize_(2, 2), "resize_()"),
         (half_of_complex, "complex128"),
+        (torch.func.vmap(lambda x: x * x), "torch.func"),
     ],
 )
 def test_what_cannot_be_followed_is_named(function: Function, words: str) -> None:
