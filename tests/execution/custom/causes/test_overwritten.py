@@ -65,6 +65,21 @@ class ExpPlusOneRight(ExpPlusOne):
         return g * (y - 1)
 
 
+class ReluInPlace(torch.autograd.Function):
+    """The sign is that of the input and of the output alike."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.mark_dirty(x)
+        return x.clamp_(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (x > 0)
+
+
 class WrongAnyway(ExpPlusOne):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -92,9 +107,15 @@ def test_what_is_overwritten_is_the_cause(function: Any, what: str) -> None:
     assert f"forward saves {what} {BACKWARD_READS}" in said(report)
 
 
-def test_a_backward_that_reckons_with_it_is_right() -> None:
-    report = gradcli.check_function(ExpPlusOneRight, shapes={"x": (3,)})
+@pytest.mark.parametrize("function", [ExpPlusOneRight, ReluInPlace])
+def test_a_backward_that_reckons_with_it_is_right(function: Any) -> None:
+    report = gradcli.check_function(function, {"x": torch.tensor([-1.25, 0.5, 2.0])})
     assert (report.verdict, verdict_on_saved(report)) == ("match", "match")
+
+
+def test_it_is_named_in_single_precision_too() -> None:
+    report = gradcli.check_function(Gate, {"x": torch.tensor([-1.25, 0.3, 1.7])}, dtype="float32")
+    assert verdict_on_saved(report) == "mismatch"
 
 
 def test_a_gradient_that_is_wrong_with_what_was_saved_too_has_another_cause() -> None:
