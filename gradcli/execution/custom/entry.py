@@ -13,10 +13,12 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
 from gradcli.execution.custom.function.inline import inline_function
+from gradcli.execution.custom.function.integers import hint_of_kind
 from gradcli.execution.custom.function.subject import Subject, Values, joined
-from gradcli.execution.custom.function.trial import ReferenceFunction, leaves_of
+from gradcli.execution.custom.function.trial import ReferenceFunction, apply, leaves_of
+from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
-from gradcli.execution.forward.recorder import Recording, bound, record
+from gradcli.execution.forward.recorder import Recording, record
 from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.loading import checked, load
@@ -76,7 +78,11 @@ def _check(
     _check_given([parameter.name for parameter in parameters], given)
     reference = _body(subject) if program is None else _of_program(program, subject, settings)
     tensors = {name: value for name, value in given.items() if name in subject.tensors}
-    return examine(subject, reference, settings, tensors, derivations)
+    try:
+        return examine(subject, reference, settings, tensors, derivations)
+    except ExecutionError as error:
+        error.hint = error.hint or hint_of_kind(subject, settings, tensors, lambda point: bool(apply(subject, point)))
+        raise
 
 
 def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:

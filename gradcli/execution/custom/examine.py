@@ -106,7 +106,8 @@ def _trial(
     chosen = ones if settings.grad_output is None else settings.grad_output
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = spread(applied.output, -1.25, 1.75)
-    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations)
+    precision = reference(point, applied.places).precision
+    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations, precision)
 
 
 def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:

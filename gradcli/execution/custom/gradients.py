@@ -11,6 +11,7 @@ from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.mutations import repaired
+from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
@@ -161,7 +162,7 @@ def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
 
 def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
     """Return what finite differences and the Taylor test say, by input; they need double precision."""
-    if trial.settings.dtype != "float64" or not trial.settings.verify:
+    if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
         return {}
     point = {name: value.detach() for name, value in trial.point.items()}
     asked, reports = witnesses(list(WITNESSES)), {}
@@ -258,6 +259,9 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
 def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
     """Return what is likely wrong; ones are a special case of an upstream gradient, and another tells more."""
     name, probed = item.name, item.probed
+    changed = overwritten(trial)
+    if changed is not None:
+        return changed
     if is_random(trial.apply(), trial.probe):
         return "backward is random: it gives a different gradient each time it runs"
     ones = trial.right(torch.ones_like(trial.probe))[name]

@@ -1,272 +1,293 @@
-"""The body of a forward, recorded call by call as ops of the table: the trace from which the symbolic side starts.
+"""What code of PyTorch computes, recorded call by call as ops of the table: the trace of which derivatives are taken.
 
-A forward runs without autograd, so that `no_grad` and `detach` in it change nothing of what it computes; here they
-are passed over, and the gradient recorded is that of the function which forward computes.
+The code runs as it is, without autograd, and may change tensors in place. Beside it every call runs again under
+autograd, as a function of values that never change; `no_grad` and `detach` in the code are passed over. So autograd's
+gradient of the recorded calls is that of what the code computes.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.overrides import TorchFunctionMode
 
-from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
+from gradcli.execution.forward.calls import MadeCall, bound, text_of
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
-from gradcli.language.operator_table import METHODS, OPERATOR_OF
-from gradcli.language.program import Call, Expression, Literal
-from gradcli.language.program import Sequence as SequenceNode
-from gradcli.ops.overloads import choose
+from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, traced_in
+from gradcli.execution.forward.twins import changed, made_by, random_numbers, twin_of, versions
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
-NOWHERE = Span(0, 0)
 # What changes nothing of a value: here a gradient passes through.
 IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
+SET_DATA = "torch.Tensor.data.__set__"
 # What takes numbers out of PyTorch, so that no gradient can follow them.
 LEAVING = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array__", "__complex__", "__index__"})
-CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float"})
+# What makes a new tensor of numbers that other tensors hold.
+COPYING = frozenset({"tensor", "new_tensor", "scalar_tensor"})
+# What runs autograd itself, whose results are no function of values that a call is given.
+DIFFERENTIATING = frozenset({"grad", "backward"})
+CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float", "half", "bfloat16"})
+# What writes a value into entries of its first argument: `copy_` and the like write into all of them.
+ASSIGNMENTS = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 UNDEFINED = "forward calls {}, which has no symbolic definition here"
-LONGEST_TEXT = 48
+OUT_OF_SIGHT = "forward takes numbers out of PyTorch by {}"
+DIFFERENT = "the calls that forward makes do not give what it returns: something writes past PyTorch"
+Entry = tuple[Op, BoundCall]
+# How far the functional run may be from the real one, in units of rounding of the largest entry.
+ROUNDINGS = 64
 
 
 @dataclass(slots=True)
 class Recording:
-    """What was recorded: `trace` is whole where `gap` is None; else `gap` says what has no definition here.
-
-    `left` names the call by which numbers left PyTorch: then autograd's gradient of the body is not that of forward.
-    """
+    """What was recorded: `trace` is whole where `gap` is None; else `gap` says what has no definition here."""
 
     leaves: dict[str, Tensor]
     trace: Trace
     output: Tensor
     gap: str | None = None
     left: str | None = None
+    """Why autograd's gradient of what was recorded is not that of the code, where it is not."""
+    precision: torch.dtype | None = None
+    """The lowest dtype that a gradient passes through, where it is lower than that of the leaves."""
 
 
 def record(body: Callable[[Mapping[str, Tensor]], Tensor], point: Mapping[str, Tensor]) -> Recording:
-    """Run a body at a point, with autograd and as a trace; the inputs' gradients are those of `leaves`."""
+    """Run a body at a point, and record it; the inputs' gradients are those of `leaves`."""
     leaves = {name: value.detach().clone().requires_grad_(value.requires_grad) for name, value in point.items()}
-    traced = {name: TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
-    mode = Recorder(Trace(list(traced.values())))
+    mode = Recorder([TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()])
     given = {}
-    for name, leaf in leaves.items():
-        given[name] = leaf.clone() if leaf.requires_grad else leaf  # forward may change its input in place
-        mode.know(given[name], traced[name])
-    with torch.enable_grad(), mode:
+    for leaf in mode.trace.leaves:
+        given[leaf.text] = leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad)
+        mode.aliases.know(given[leaf.text], leaf)
+    with torch.no_grad(), mode:
         output = body(given)
-    mode.trace.output = mode.traced(output) if mode.gap is None else None
-    return Recording(leaves, mode.trace, output, mode.gap, mode.left)
+    result = mode.result(output)
+    return Recording(leaves, mode.trace, result.tensor, mode.gap, mode.left, mode.precision)
 
 
 class Recorder(TorchFunctionMode):
     """Sees every call of PyTorch that the body makes."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, leaves: Sequence[TracedTensor]) -> None:
         super().__init__()
-        self.trace = trace
+        self.trace = Trace(list(leaves))
+        self.aliases = Aliases(self._patched)
         self.gap: str | None = None
         self.left: str | None = None
-        self._known: dict[int, tuple[Tensor, TracedTensor]] = {}
-
-    def know(self, tensor: Tensor, traced: TracedTensor) -> None:
-        """Note what a tensor is in the trace; the tensor is kept, so that no other takes its identity."""
-        self._known[id(tensor)] = tensor, traced
+        self.precision: torch.dtype | None = None
+        self._entered = set(leaves)
+        self._rounding = max((_eps(leaf.tensor) for leaf in leaves), default=0.0)
 
     def traced(self, tensor: Tensor) -> TracedTensor:
-        """Return what a tensor is in the trace; one that was not recorded is a constant, if no gradient needs it."""
-        if id(tensor) in self._known:
-            return self._known[id(tensor)][1]
-        if tensor.requires_grad:
-            self._miss("forward uses a tensor that requires grad and is no input")
-        constant = TracedTensor(tensor.detach().clone(), None, "constant", is_leaf=True)
-        self.trace.leaves.append(constant)
-        self.know(tensor, constant)
-        return constant
+        """Return what a tensor is in the trace; one that was made before the body ran is a constant."""
+        try:
+            value = self.aliases.read(tensor)
+        except AliasError as error:
+            self._lose(f"forward writes into {error}")
+            value = None
+        if value is None:
+            value = _constant(tensor)
+            self.aliases.know(tensor, value)
+        return value
+
+    def result(self, output: Tensor) -> TracedTensor:
+        """Return the body's output, the last tensor of the trace."""
+        traced = self.traced(output)
+        if not _is_same(output.detach(), traced.tensor.detach()):
+            self._lose(DIFFERENT)
+        self._use([traced])
+        self.trace.output = traced if self.gap is None else None
+        return traced
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of the body, and record it."""
-        name = _name(func)
-        if name.endswith("_set_grad_enabled"):
-            return None
-        if name in IDENTITIES and isinstance(args[0], Tensor):
-            return args[0]
-        short, keywords = name.rpartition(".")[2], dict(kwargs or {})
-        if short in LEAVING and args and isinstance(args[0], Tensor) and args[0].requires_grad:
-            self.left = self.left or f"{short}()"
-            return func(args[0].detach(), *args[1:], **keywords)
-        changed = args[0] if _is_in_place(short) and args else None
-        if isinstance(changed, Tensor):
-            self._freeze(changed)
-        result = func(*args, **keywords)
-        if self.gap is None and _needs_gradient(result):
-            self._record(func, name, args, keywords, result)
+        call = MadeCall(func, tuple(args), dict(kwargs or {}))
+        if call.first is not None and (call.name in IDENTITIES or call.name == SET_DATA):
+            return self._identity(call, call.first)
+        if any(map(is_functorch_wrapped_tensor, call.tensors)):
+            self._lose("forward calls a transform of torch.func, inside of which it cannot be followed")
+            return call.run()
+        given = [self.traced(tensor) for tensor in call.tensors]
+        carries = any(traced.tensor.requires_grad for traced in given)
+        if not carries:
+            return self._constants(call)
+        if call.short in LEAVING | COPYING | DIFFERENTIATING:
+            self._lose(OUT_OF_SIGHT.format(f"{call.short}()"))
+            return self._constants(call)
+        if call.short in ASSIGNMENTS and call.first is not None:
+            return self._assign(call, call.first)
+        return self._follow(call, dict(zip(map(id, call.tensors), given, strict=True)))
+
+    def _identity(self, call: MadeCall, first: Tensor) -> Any:
+        value = self.traced(call.args[1] if call.name == SET_DATA else first)
+        result = call.run()
+        self.aliases.know(first if call.name == SET_DATA else result, value)
         return result
 
-    def _record(self, func: Any, name: str, args: Any, keywords: dict[str, Any], result: Any) -> None:
-        first = args[0] if args else None
-        short = name.rpartition(".")[2]
-        if isinstance(result, Tensor) and result is first and not _is_in_place(short):
-            return self._miss(UNDEFINED.format(f"{short}(inplace=True)")) if keywords.get("inplace") else None
-        if short in CONVERSIONS and isinstance(first, Tensor) and isinstance(result, Tensor):
-            same = result.dtype == first.dtype
-            return (
-                self.know(result, self.traced(first)) if same else self._miss(f"forward changes the dtype by {short}()")
-            )
-        written = self._written(func, name, args, keywords)
-        return self._miss(UNDEFINED.format(f"{short}()")) if written is None else self._enter(*written, result)
+    def _constants(self, call: MadeCall) -> Any:
+        """Run a call whose results no gradient passes through."""
+        before = versions(call.tensors)
+        result = call.run()
+        self._settle(call, result, changed(call.tensors, before))
+        return result
 
-    def _written(self, func: Any, name: str, args: Any, keywords: dict[str, Any]) -> tuple[Op, BoundCall] | None:
-        """Return a call as one of the table's; None if the table has none that it fits."""
-        short = name.rpartition(".")[2]
-        sign = None
-        if short in METHODS:
-            written, swapped = METHODS[short]
-            short, sign = written.function, written.sign
-            args = args[::-1] if swapped else args
-        elif short == "__getitem__":
-            short, args = "getitem", (args[0], args[1] if isinstance(args[1], tuple) else (args[1],))
-        elif short == "__get__":
-            short = name.split(".")[-2]
-        elif short == "__setitem__" or "out" in keywords:
-            return None
-        elif _is_in_place(short):
-            short = short.removesuffix("_")
-        op = find(_table_name(name, short))
-        if op is None:
-            return None
-        positional, named = self._all_traced(list(args)), self._all_traced(_given(func, keywords))
-        try:
-            return bound(op, positional, named, method=".Tensor." in name, sign=sign)
-        except GradcliError:
-            return None
+    def _settle(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> None:
+        """Note what a call has made and written as constants."""
+        for tensor in written:
+            self.aliases.write(tensor, _constant(tensor))
+        for tensor in made_by(call, result):
+            self.aliases.know(tensor, _constant(tensor))
 
-    def _enter(self, op: Op, call: BoundCall, result: Any) -> None:
-        text = _text(op, call)
-        self.trace.calls.append(TracedCall(op, call, self._wrap(result, text)))
+    def _assign(self, call: MadeCall, target: Tensor) -> Any:
+        """Run a call that writes a value into entries of a tensor."""
+        old, value = self.traced(target), call.args[-1] if len(call.args) > 1 else 0
+        index = call.args[1] if call.short == "__setitem__" else ...
+        value = call.args[1] if call.short == "copy_" else value
+        shape = tuple(value.shape) if isinstance(value, Tensor) else ()
+        before = tree.map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, index)
+        new = self.traced(value) if isinstance(value, Tensor) else _constant(torch.as_tensor(value, dtype=target.dtype))
+        result = call.run()
+        patch = assigned(target, before, shape if isinstance(value, Tensor) else tuple(new.tensor.shape))
+        self.aliases.write(target, self._patched(old, self._cast(new, target.dtype), patch))
+        return result
 
-    def _wrap(self, result: Any, text: str) -> Any:
-        def traced(path: tree.Path, leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            made = TracedTensor(leaf, None, text + tree.subscripts(path))
-            self.know(leaf, made)
-            return made
+    def _patched(self, old: TracedTensor | None, new: TracedTensor, patch: Patch) -> TracedTensor:
+        """Return a value with some of its entries overwritten."""
+        if patch.is_empty and old is not None:
+            return old
+        if patch.is_copy:
+            return new
+        taken = self._apply("take", new, _constant(patch.source))
+        if patch.is_whole or old is None:
+            return taken
+        return self._apply("where", _constant(patch.mask), taken, old)
 
-        return tree.map_with_path(traced, result)
+    def _apply(self, name: str, *values: TracedTensor) -> TracedTensor:
+        """Return the result of an op of the table, and record it."""
+        op, call = _bound(name, *values)
+        with torch.enable_grad():
+            result = TracedTensor(invocation(op, call, lambda traced: traced.tensor)(), None, text_of(op, call))
+        if result.tensor.requires_grad:
+            self._enter((op, call), result, name)
+        return result
 
-    def _freeze(self, changed: Tensor) -> None:
-        """Keep the value that a tensor has before it is changed in place; a view shares what cannot be followed."""
-        shared = changed.untyped_storage().data_ptr()
-        others = [t for t, _ in self._known.values() if t is not changed and t.untyped_storage().data_ptr() == shared]
-        if others or changed._is_view():  # noqa: SLF001 (PyTorch offers no public question)
-            self._miss("forward changes a view in place, or a tensor that has one, which cannot be followed")
-        elif id(changed) in self._known:
-            traced = self._known[id(changed)][1]
-            if not traced.is_leaf:
-                traced.tensor = changed.detach().clone().requires_grad_(changed.requires_grad)
+    def _follow(self, call: MadeCall, given: Mapping[int, TracedTensor]) -> Any:
+        """Run a call that a gradient passes through, and its functional twin."""
+        entered = None if self.gap else call.of_table(self.traced)
+        before, random = versions(call.tensors), torch.get_rng_state()
+        result = call.run()
+        written = call.outs or changed(call.tensors, before)
+        if written or made_by(call, result):
+            try:
+                with torch.enable_grad(), random_numbers(random):
+                    made, twins = twin_of(call, given, result, written)
+            except (RuntimeError, TypeError, ValueError):
+                self._lose(f"autograd cannot follow forward through {call.short}()")
+                self._settle(call, result, written)
+            else:
+                if made_by(call, result) and not call.outs:  # statistics that a call keeps beside its result
+                    self._settle(call, None, written)
+                self._note(call, entered, made, twins)
+        return result
 
-    def _all_traced(self, value: Any) -> Any:
-        return tree.map(lambda leaf: self.traced(leaf) if isinstance(leaf, Tensor) else leaf, value)
+    def _note(self, call: MadeCall, entered: Entry | None, made: Any, twins: Any) -> None:
+        """Note what tensors hold now: those that a call has made, or those that it has written."""
+        values = _wrapped(twins, text_of(*entered) if entered else f"{call.short}(...)")
+        if call.short in CONVERSIONS and call.first is not None:
+            entered = self._conversion(self.traced(call.first), traced_in(values)[0])
+        if any(value.tensor.requires_grad for value in traced_in(values)):
+            self._enter(entered, values, call.short)
+        given = set(map(id, call.tensors))
+        for tensor, value in zip(tree.tensors(made), traced_in(values), strict=True):
+            if id(tensor) in given:
+                self.aliases.write(tensor, self._cast(value, tensor.dtype))
+            else:
+                self.aliases.know(tensor, value)
+
+    def _cast(self, value: TracedTensor, dtype: torch.dtype) -> TracedTensor:
+        """Return a value in another dtype."""
+        if value.tensor.dtype == dtype:
+            return value
+        with torch.enable_grad():
+            converted = TracedTensor(value.tensor.to(dtype), None, value.text)
+        if converted.tensor.requires_grad:
+            self._enter(self._conversion(value, converted), converted, "to")
+        return converted
+
+    def _conversion(self, value: TracedTensor, converted: TracedTensor) -> Entry | None:
+        """Return a change of the dtype as a call of the table: all is in double precision there, and it is a copy."""
+        same_kind = value.tensor.is_complex() == converted.tensor.is_complex()
+        return _bound("clone", value) if same_kind else None
+
+    def _enter(self, entered: Entry | None, values: Any, short: str) -> None:
+        """Put a call into the trace; one that the table does not have is a gap."""
+        made = traced_in(values)
+        for value in made:
+            self._measure(value.tensor)
+        if entered is None:
+            self._miss(UNDEFINED.format(f"{short}()"))
+            return
+        call = TracedCall(*entered, values)
+        if any(value.tensor.requires_grad and value not in self._entered for value in call.inputs):
+            self._miss(f"forward gives {short}() what a call without a symbolic definition here has changed")
+            return
+        self._use(call.inputs)
+        self._entered.update(made)
+        self.trace.calls.append(call)
+
+    def _use(self, values: Sequence[TracedTensor]) -> None:
+        """Make leaves of the constants among the values that a call of the trace is given."""
+        for value in values:
+            if value not in self._entered and not value.tensor.requires_grad:
+                value.is_leaf = True
+                self.trace.leaves.append(value)
+                self._entered.add(value)
+
+    def _measure(self, tensor: Tensor) -> None:
+        if _eps(tensor) > self._rounding:
+            self._rounding, self.precision = _eps(tensor), tensor.dtype
 
     def _miss(self, reason: str) -> None:
         self.gap = self.gap or reason
 
-
-def bound(
-    op: Op, positional: list[Any], keywords: dict[str, Any], *, method: bool, sign: str | None = None
-) -> tuple[Op, BoundCall]:
-    """Return the record and the bound arguments of a call that was made, not written: its nodes stand for values."""
-    nodes = [_node(value) for value in positional]
-    named = {name: _node(value) for name, value in keywords.items()}
-    known = {id(node): value for node, value in zip(nodes, positional, strict=True)}
-    known |= {id(named[name]): value for name, value in keywords.items()}
-    call = Call(op.name, tuple(nodes), tuple(named.items()), NOWHERE, NOWHERE, operator=sign, method=method)
-    chosen, values = choose(op, call, lambda part: _value(part, known))
-    return chosen, BoundCall(call, positional, keywords, values)
+    def _lose(self, reason: str) -> None:
+        self.left = self.left or reason
 
 
-def _node(value: Any) -> Expression:
-    if isinstance(value, tuple | list):
-        return SequenceNode((), NOWHERE, is_list=isinstance(value, list))
-    return Literal(None, NOWHERE)
+def _wrapped(twins: Any, text: str) -> Any:
+    def traced(path: tree.Path, leaf: Any) -> Any:
+        return TracedTensor(leaf, None, text + tree.subscripts(path)) if isinstance(leaf, Tensor) else leaf
+
+    return tree.map_with_path(traced, twins)
 
 
-def _value(part: Any, known: Mapping[int, Any]) -> Any:
-    if id(part) in known:
-        return known[id(part)]
-    return tuple(known[id(item)] for item in part.items)
+def _bound(name: str, *values: TracedTensor) -> Entry:
+    op = find(name)
+    assert op is not None, name  # noqa: S101 (the table has it)
+    return bound(op, list(values), {}, method=False)
 
 
-@cache
-def _name(func: Any) -> str:
-    return resolve_name(func) or getattr(func, "__name__", "?")
+def _constant(tensor: Tensor) -> TracedTensor:
+    return TracedTensor(tensor.detach().clone(), None, "constant", is_leaf=True)
 
 
-def _table_name(name: str, short: str) -> str:
-    """Return the name by which the table is asked: with its module where PyTorch has two functions of one name."""
-    qualified = f"{name.removeprefix('torch.').rpartition('.')[0]}.{short}"
-    return qualified if name.startswith(("torch.linalg.", "torch.special.")) else short
+def _eps(tensor: Tensor) -> float:
+    is_rounded = tensor.is_floating_point() or tensor.is_complex()
+    return float(torch.finfo(tensor.dtype).eps) if is_rounded else 0.0
 
 
-def _is_in_place(short: str) -> bool:
-    return (short.endswith("_") and not short.startswith("_")) or short == "__setitem__"
-
-
-def _given(func: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
-    """Return the keywords that say more than the function's own defaults: torch.nn.functional passes all of them on."""
-    defaults = _defaults(func)
-    return {
-        name: value
-        for name, value in keywords.items()
-        if not name.startswith("_") and not (name in defaults and defaults[name] is value)
-    }
-
-
-@cache
-def _defaults(func: Any) -> Mapping[str, Any]:
-    try:
-        parameters = inspect.signature(func).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {parameter.name: parameter.default for parameter in parameters}
-
-
-def _needs_gradient(result: Any) -> bool:
-    return any(tensor.requires_grad for tensor in tree.tensors(result))
-
-
-def _text(op: Op, call: BoundCall) -> str:
-    """Return a call as it would be written, if that is short."""
-    parts = [_part(value) for value in call.positional]
-    if op.name in OPERATOR_OF and len(parts) == 2:  # noqa: PLR2004 (operands)
-        text = f" {OPERATOR_OF[op.name].sign} ".join(f"({part})" if _is_sum(part) else part for part in parts)
-    else:
-        parts += [f"{name}={_part(value)}" for name, value in call.keywords.items()]
-        text = f"{op.name}({', '.join(parts)})"
-    return text if len(text) <= LONGEST_TEXT else f"{op.name}(...)"
-
-
-def _is_sum(text: str) -> bool:
-    """Return whether a text needs brackets as an operand: it has a space outside all brackets."""
-    depth = 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        if character == " " and depth == 0:
-            return True
-    return False
-
-
-def _part(value: Any) -> str:
-    if isinstance(value, TracedTensor):
-        return value.name or value.text
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_part, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _is_same(tensor: Tensor, twin: Tensor) -> bool:
+    """Return whether two runs of the same calls gave the same, but for rounding."""
+    if tensor.shape != twin.shape or tensor.dtype != twin.dtype:
+        return False
+    sizes = twin.abs()
+    largest = float(sizes[sizes.isfinite()].max()) if bool(sizes.isfinite().any()) else 0.0
+    return torch.allclose(tensor, twin, rtol=0.0, atol=ROUNDINGS * _eps(twin) * largest, equal_nan=True)

@@ -124,10 +124,6 @@ def checked(function: Any, name: str) -> type[torch.autograd.Function]:
         raise InputError(f"'{name}' has no forward", hint="give it a staticmethod forward(ctx, ...)")
     if _is_inherited(function, "backward") and _is_inherited(function, "vjp"):
         raise InputError(f"'{name}' has no backward", hint="give it a staticmethod backward(ctx, grad_output)")
-    for method in ("forward", "backward", "setup_context"):
-        if not _is_inherited(function, method) and not _is_static(function, method):
-            message = f"'{name}.{method}' is not a static method, and PyTorch calls it as one"
-            raise InputError(message, hint=f"write @staticmethod above `def {method}`")
     return function
 
 
@@ -138,8 +134,3 @@ def raised_kind(value: Any) -> str:
 
 def _is_inherited(function: type, method: str) -> bool:
     return getattr(function, method) is getattr(torch.autograd.Function, method)
-
-
-def _is_static(function: type, method: str) -> bool:
-    kind = inspect.getattr_static(function, method)
-    return isinstance(kind, staticmethod | classmethod)

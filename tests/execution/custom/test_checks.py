@@ -245,6 +245,90 @@ class OfOneSize(Square):
         return (g / 3).unsqueeze(-1).expand_as(x)
 
 
+class Plain(torch.autograd.Function):
+    """PyTorch looks methods up on the class, and so takes plain functions."""
+
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[misc,override] # noqa: N805 (the engine calls it so)
+        ctx.save_for_backward(x)
+        return x**3
+
+    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[misc,override] # noqa: N805 (the engine calls it so)
+        (x,) = ctx.saved_tensors
+        return 3 * g * x**2
+
+
+class OfTheClass(torch.autograd.Function):
+    @classmethod
+    def forward(cls, ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**3
+
+    @classmethod
+    def backward(cls, ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 3 * g * x**2
+
+
+class Single(torch.autograd.Function):
+    """Computes in single precision, whatever it is given."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.tanh(x.to(torch.float32)).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - torch.tanh(x) ** 2)
+
+
+class SingleButWrong(Single):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - torch.tanh(x) ** 2) * 1.01
+
+
+class Softmax(torch.autograd.Function):
+    """Saves memory: all is written in place."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = x - x.max(dim=-1, keepdim=True).values
+        y.exp_()
+        y /= y.sum(-1, keepdim=True)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (y,) = ctx.saved_tensors
+        return y * (g - (g * y).sum(-1, keepdim=True))
+
+
+class SoftmaxWithoutItsSum(Softmax):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (y,) = ctx.saved_tensors
+        return y * g
+
+
+class Pieces(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        y, low = torch.zeros_like(x), x < 0
+        y[low] = x[low].exp() - 1
+        y[~low] = x[~low]
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return torch.where(x < 0, g * x.exp(), g)
+
+
 def details(report: Report) -> CustomDetails:
     assert isinstance(report.details, CustomDetails)
     return report.details
@@ -268,6 +352,10 @@ def said(report: Report) -> str:
         (Once, {}, {"x": (3,)}),
         (Dropout, {}, {"x": (8,)}),
         (Lazy, {}, {"x": (3,), "y": (3,)}),
+        (Plain, {}, {"x": (2,)}),
+        (OfTheClass, {}, {"x": (2,)}),
+        (Softmax, {}, {"x": (2, 3)}),
+        (Pieces, {"x": torch.tensor([-1.5, 0.5, 2.0, -0.25])}, {}),
     ],
 )
 def test_a_right_function_matches(function: Any, inputs: Any, shapes: Any) -> None:
@@ -316,6 +404,19 @@ def test_numbers_that_leave_pytorch_are_undecided_without_a_reference() -> None:
     assert gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}).verdict == "undecided"
     told = gradcli.check_function(ThroughNumbers, shapes={"x": (3,)}, reference="x**2")
     assert told.verdict == "match", said(told)
+
+
+def test_a_wrong_gradient_of_what_is_written_in_place_is_found() -> None:
+    report = gradcli.check_function(SoftmaxWithoutItsSum, shapes={"x": (2, 3)})
+    assert report.verdict == "mismatch"
+    assert check(report, "symbolic derivative").verdict == "mismatch"
+
+
+def test_single_precision_inside_of_forward_is_judged_as_such() -> None:
+    right = gradcli.check_function(Single, {"x": torch.tensor([0.3, -1.7])})
+    assert check(right, "autograd of the reference").verdict == "match"
+    assert right.verdict in {"match", "undecided"}, said(right)
+    assert gradcli.check_function(SingleButWrong, {"x": torch.tensor([0.3, -1.7])}).verdict == "mismatch"
 
 
 def test_complex_numbers() -> None:

@@ -38,7 +38,6 @@ def test_a_function_is_loaded_and_may_import_from_its_folder(tmp_path: Path) -> 
         (SQUARE, "ops.py", "ops.py:Square"),
         (SQUARE + "Other = int\n", "ops.py:Other", "not a torch.autograd.Function: it derives from object"),
         (SQUARE + "Other = 3\n", "ops.py:Other", "'Other' is no class: it is a int"),
-        (SQUARE.replace("    @staticmethod\n    def back", "    def back"), "ops.py:Square", "@staticmethod above"),
         (SQUARE.replace("def backward", "def backwards"), "ops.py:Square", "has no backward"),
         (SQUARE, "nothing.py:Square", "there is no file"),
         (SQUARE, "no_module_of_this_name:Square", "there is no module 'no_module_of_this_name'"),

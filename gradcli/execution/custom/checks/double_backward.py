@@ -10,6 +10,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.function.subject import Values, refusals
 from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
 from gradcli.execution.custom.reference import SUBJECT, WHO
@@ -133,6 +134,9 @@ def saved_tensors(trial: Trial) -> Check:
 
     What is kept on ctx is not watched: changed in place before backward, it gives a wrong gradient and no error.
     """
+    changed = overwritten(trial)
+    if changed is not None:
+        return Check("saved tensors", Verdict.MISMATCH, changed)
     applied = trial.apply()
     known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
     known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}

@@ -24,10 +24,10 @@ Gradients = Mapping[str, Tensor | None]
 
 
 class NoReferenceError(Exception):
-    """Forward takes numbers out of PyTorch, so that autograd cannot say what its gradient is."""
+    """Forward cannot be followed, so that autograd cannot say what its gradient is."""
 
-    def __init__(self, call: str) -> None:
-        super().__init__(f"forward takes numbers out of PyTorch by {call}; `--reference PROGRAM` says what it computes")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; `--reference PROGRAM` says what it computes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ class Trial:
     cotangent: Tensor
     probe: Tensor
     derivations: Derivations
+    precision: torch.dtype | None = None
+    """The lowest dtype that a gradient of the reference passes through, where it is lower than that of the point."""
 
     @property
     def wanted(self) -> list[str]:
@@ -110,7 +112,9 @@ class Trial:
     @property
     def tolerance(self) -> Tolerance:
         """Return how far two gradients may be apart."""
-        return self.settings.tolerance
+        if self.precision is None:
+            return self.settings.tolerance
+        return Tolerance.of(str(self.precision).removeprefix("torch."), self.settings.rtol, self.settings.atol)
 
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""

@@ -1,0 +1,56 @@
+"""A call that may write in place, and its twin: the same call as a function of values that do not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.tracer import TracedTensor
+
+
+def twin_of(
+    call: MadeCall, given: Mapping[int, TracedTensor], result: Any, written: Sequence[Tensor]
+) -> tuple[Any, Any]:
+    """Return what a call has made, or written, and the same as a function of values that do not change."""
+    copies = {id(tensor): given[id(tensor)].tensor.clone() for tensor in written}
+    twin = call.run_on({name: traced.tensor for name, traced in given.items()}, {} if call.outs else copies)
+    if not written or call.outs or made_by(call, result):
+        return result, twin
+    # All tensors of one storage have one version: which of them the call wrote to, the copies tell.
+    targets = [tensor for tensor in written if copies[id(tensor)]._version]  # noqa: SLF001 (PyTorch's count of writes)
+    values = [copies[id(tensor)] for tensor in targets]
+    return (targets[0], values[0]) if len(values) == 1 else (targets, values)
+
+
+def made_by(call: MadeCall, result: Any) -> list[Tensor]:
+    """Return the tensors that a call has made: those of its results that it was not given."""
+    given = set(map(id, call.tensors))
+    return [tensor for tensor in tree.tensors(result) if id(tensor) not in given]
+
+
+def versions(tensors: Sequence[Tensor]) -> list[int]:
+    """Return how often each tensor was written to."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]  # noqa: SLF001 (PyTorch's own count of writes)
+
+
+def changed(tensors: Sequence[Tensor], before: Sequence[int]) -> list[Tensor]:
+    """Return the tensors that were written to since their versions were taken."""
+    pairs = zip(tensors, before, versions(tensors), strict=True)
+    return [tensor for tensor, old, new in pairs if old != new]
+
+
+@contextmanager
+def random_numbers(state: Tensor) -> Iterator[None]:
+    """Let a call draw the random numbers that it drew before."""
+    now = torch.get_rng_state()
+    torch.set_rng_state(state)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(now)
