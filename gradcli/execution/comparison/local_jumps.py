@@ -15,7 +15,7 @@ STEPS = (2.0**-36, 2.0**-40)
 # A change that the shorter step leaves as large as this part of it is a jump.
 LASTING = 0.5
 # Rounding may be as large as this, relative to the values.
-ROUNDING = 1e-12
+ROUNDING = 1e-13
 
 
 def jumping_operands(call: TracedCall) -> Iterator[TracedTensor]:

@@ -68,6 +68,8 @@ def bending_operands(local_call: LocalCall) -> Sequence[TracedTensor]:
 def _bends(local_call: LocalCall, traced: TracedTensor, step: float) -> bool:
     """Return whether the slopes of a result before and after are apart, all entries going to a side of their own."""
     value = local_call.tensors[traced]
+    if not _is_number(value):
+        return False
     generator = torch.Generator().manual_seed(0)
     sides = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1
     step = step * float(1.0 + value.abs().amax()) if value.numel() else step
@@ -80,7 +82,12 @@ def _bends(local_call: LocalCall, traced: TracedTensor, step: float) -> bool:
     return any(
         bool(~((high - 2 * middle + low).abs() <= BENT * (step + (high - low).abs())).all())
         for low, middle, high in zip(before, at, after, strict=True)
+        if _is_number(middle)
     )
+
+
+def _is_number(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def adopt_choice(

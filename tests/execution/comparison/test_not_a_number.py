@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -48,6 +49,12 @@ def test_a_nan_that_the_output_is_not_made_of_hides_nothing() -> None:
 def test_a_tensor_beside_the_nan_keeps_its_verdict() -> None:
     report = evaluate("cat([abs(log(x)), y]).sum()", x=[-1.0], y=[2.0])
     assert (report["x"].verdict, report["y"].verdict) == (Verdict.UNDEFINED, Verdict.MATCH)
+
+
+def test_a_wrong_gradient_beside_the_nan_is_still_wrong(plant: Callable[..., None]) -> None:
+    plant("exp", torch.exp, lambda gradient, _, result: 2 * gradient * result)
+    report = evaluate("cat([abs(log(x)), exp(y)]).sum()", x=[-1.0], y=[2.0])
+    assert (report["x"].verdict, report["y"].verdict) == (Verdict.UNDEFINED, Verdict.MISMATCH)
 
 
 def test_a_value_that_is_given_as_nan_is_named() -> None:
@@ -98,6 +105,11 @@ def test_a_power_of_zero_jumps_by_an_exponent_of_zero_alone() -> None:
     assert evaluate("x**0", x=0.0)["x"].verdict is Verdict.MATCH
 
 
+def test_an_operand_by_which_a_value_does_not_jump_has_a_derivative() -> None:
+    report = evaluate("torch.copysign(x, y)", x=2.0, y=0.0)  # x or -x, by the sign of y
+    assert (report["x"].verdict, report["y"].verdict) == (Verdict.MATCH, Verdict.UNDEFINED)
+
+
 def difference_quotient(point: Tensor, index: tuple[int, int], largest: float) -> float:
     moved = point.clone()
     moved[index] += 1e-3
@@ -118,8 +130,9 @@ def test_renorm_jumps_where_a_norm_is_the_largest_one() -> None:
 
 
 def test_a_second_derivative_that_is_nan_is_undefined_though_no_symbolic_one_is_known() -> None:
-    leaf = torch.tensor(3.0, dtype=torch.float64)
-    assert torch.func.hessian(lambda b: 0.0**b)(leaf).isnan()  # PyTorch's own: 0**b is 0 around 3
-    report = evaluate_program("0**b", Settings(command="hessian"), {"b": leaf})
+    leaf = torch.eye(2, dtype=torch.float64)
+    report = evaluate_program(
+        "L, Q = torch.linalg.eigh(A); ((Q*L) @ Q.T)[0, 1]", Settings(command="hessian"), {"A": leaf}
+    )
     assert report.verdict is Verdict.UNDEFINED
-    assert "NaN" in str(report["b"].note)
+    assert "NaN" in str(report["A"].note)
