@@ -10,6 +10,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import AGREED, WORDS, Judged, Presentation, presentation_of
+from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
@@ -212,6 +213,8 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     if how.words is not None:
         return how.words[verdict]
     words = WORDS[verdict]
+    if isinstance(report.details, CheckDetails) and report.details.points:
+        words = words.replace("at this point", "at each of the points")
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         return words.replace("autograd", "a claim")

@@ -49,6 +49,7 @@ AGAIN: Mapping[str, Checking] = {
 }
 
 
+@torch.random.fork_rng(devices=())  # what a user draws afterwards is not ours to change
 def examine(
     subject: Subject,
     reference: ReferenceFunction,

@@ -71,9 +71,9 @@ def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> Ten
         return _noted(report, report.verdict, denying[0], words)
     if report.verdict is Verdict.SUBGRADIENT:
         report = dataclasses.replace(report, note=None)  # it says that the choice is one of the derivatives
-        return _noted(report, Verdict.MISMATCH, "autograd", f"{KINKS}: {words}")
+        return _noted(report, Verdict.MISMATCH, "autograd", ": ".join(filter(None, (KINKS, words))))
     if numerical.decides:
-        return _noted(report, Verdict.MISMATCH, "autograd", f"{DECISIONS}: {words}")
+        return _noted(report, Verdict.MISMATCH, "autograd", ": ".join(filter(None, (DECISIONS, words))))
     verdict, why = (Verdict.UNDECIDED, f"; {ELSE}") if denied else (report.verdict, "")
     return _noted(report, verdict, denying[0], f"{BUT} {words}{why}")
 
