@@ -32,6 +32,8 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
     program = detached(read(source, settings), settings.detach)
+    if not isinstance(given or {}, Mapping):
+        raise InputError("the inputs are a mapping from leaves to values", hint='such as `{"x": 2.0}`')
     leaves = [leaf.name for leaf in program.leaves]
     check_names(leaves, settings)
     for name in given or {}:
@@ -84,6 +86,8 @@ def _import_torch() -> None:
 
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is not one, or has no leaf."""
+    if not isinstance(source, str):
+        raise InputError(f"the program is text, not {type(source).__name__}")
     program = parse_program(source, settings.limits)
     if not program.leaves:
         raise ProgramError(

@@ -12,7 +12,7 @@ from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 
 WORDS: Mapping[Verdict, str] = {
-    Verdict.MATCH: "{who} agrees with {reference} in every entry, at this point",
+    Verdict.MATCH: "{who} agrees with {reference} in every entry, {where}",
     Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
     Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
@@ -54,9 +54,9 @@ class Presentation:
 PLAIN = Presentation()
 
 
-def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC) -> str:
+def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC, where: str = "at this point") -> str:
     """Return what a verdict says of a gradient: who gives it, and what it is compared with."""
-    return WORDS[verdict].format(who=who, reference=reference)
+    return WORDS[verdict].format(who=who, reference=reference, where=where)
 
 
 def presentation_of(report: Report) -> Presentation:

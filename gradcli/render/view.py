@@ -10,6 +10,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
+from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
 
@@ -202,12 +203,14 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
     if how.words is not None:
         return how.words[verdict]
+    several = isinstance(report.details, CheckDetails) and report.details.points
+    where = "at each of the points" if several else "at this point"
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         return words_of(verdict, who="a claim")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
-        return words_of(verdict, reference="the numerical witnesses")
-    return words_of(verdict)
+        return words_of(verdict, reference="the numerical witnesses", where=where)
+    return words_of(verdict, where=where)
 
 
 def _undefined(tensors: Sequence[TensorReport]) -> str:

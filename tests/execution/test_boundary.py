@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from typing import Any
 
 import pytest
 import torch
@@ -61,6 +62,44 @@ def test_nothing_but_a_report_or_an_error_of_ours(command: Command) -> None:
             assert error.exit_code is not ExitCode.INTERNAL, (program, error.message)  # noqa: PT017
         else:
             assert FORMATS["plain"].render(report, Style())
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "x if None < 1 else x",
+        "x if 1j < 2 else x",
+        "x*x.shape[::0][0]",
+        "for i in range(0, 5, 0):\n    x\nx",
+        "x*F.softsign(2)",
+    ],
+)
+def test_what_python_refuses_is_an_error_that_points_at_it(program: str) -> None:
+    with pytest.raises(gradcli.GradcliError) as caught:
+        evaluate_program(program, Settings(shapes={None: (2,)}))
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert caught.value.span is not None
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs"),
+    [
+        (None, None),
+        (b"x", None),
+        ("x", [1]),
+        ("x", {"x": torch.eye(2).to_sparse()}),
+        ("x", {"x": torch.ones(2, device="meta")}),
+    ],
+)
+def test_what_python_gives_wrong_is_an_error_of_the_user_s(program: Any, inputs: Any) -> None:
+    with pytest.raises(gradcli.GradcliError) as caught:
+        gradcli.evaluate(program, inputs)
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_an_upstream_gradient_without_numbers_is_refused() -> None:
+    with pytest.raises(gradcli.GradcliError, match="dense"):
+        gradcli.evaluate("x", {"x": [1.0, 2.0]}, grad_output=torch.ones(2, device="meta"))
 
 
 def raising(error: Exception) -> None:

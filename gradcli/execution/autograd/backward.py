@@ -53,6 +53,8 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             f"--grad-output is complex, and the output '{output.name or output.text}' is real",
             hint="give the vector v as real numbers",
         )
+    if given.is_meta or given.layout is not torch.strided:
+        raise InputError("--grad-output is not a dense tensor of numbers")
     given = given.detach().to(tensor.dtype)
     if given.ndim and given.shape != tensor.shape:
         wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))

@@ -57,6 +57,7 @@ COMPLEX_ONE = 1 + 0.5j
 LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
 
 
+@torch.random.fork_rng(devices=())  # what a user draws afterwards is not ours to change
 def examine(
     subject: Subject,
     reference: ReferenceFunction,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, NotSupportedError
@@ -114,8 +114,12 @@ class Evaluator:
 
     def _arithmetic(self, node: Call, values: list[Any]) -> Any:
         """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
+        return self._computed(node, lambda: fold(node.function, values, self.machine.largest_exponent))
+
+    def _computed(self, node: Expression, compute: Callable[[], Any]) -> Any:
+        """Return what Python computes of numbers and sequences; what it refuses is an error at the node."""
         try:
-            return fold(node.function, values, self.machine.largest_exponent)
+            return compute()
         except (ArithmeticError, ValueError, TypeError) as error:
             raise self.error(f"{self.program.text(node)}: {error}", node) from None
 
@@ -148,7 +152,7 @@ class Evaluator:
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
             raise self.error(f"'{self.program.text(node.value)}' cannot be indexed in this way", node)
         try:
-            return value[items[0]]
+            return self._computed(node, lambda: value[items[0]])
         except IndexError:
             raise self.error(f"index {items[0]} is out of range: there are {len(value)}", node) from None
 
@@ -174,7 +178,7 @@ class Evaluator:
             return (left is right) == (node.operator == "is")
         comparison = COMPARISON_OF[node.operator]
         if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
-            return comparison.compute(left, right)
+            return self._computed(node, lambda: comparison.compute(left, right))
         op = find(comparison.function)
         assert op is not None  # noqa: S101 (the table has it)
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)

@@ -76,7 +76,10 @@ class Interpreter(Evaluator):
 
     def _for(self, statement: For) -> Any:
         value = None
-        for count in range(*[self.integer(bound) for bound in statement.bounds]):
+        bounds = [self.integer(bound) for bound in statement.bounds]
+        if bounds[2:] == [0]:
+            raise self.error("the step of a range is not 0", statement.bounds[2])
+        for count in range(*bounds):
             self._count_round(statement)
             self.variables[statement.target.name] = count
             value = self._block(statement.body)

@@ -68,7 +68,7 @@ def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
 
 
 def _valued(name: str, value: Any, settings: Settings) -> Tensor:
-    tensor = value.detach() if isinstance(value, Tensor) else _from_python(name, value, settings)
+    tensor = _dense(name, value) if isinstance(value, Tensor) else _from_python(name, value, settings)
     shape = settings.shapes.get(name, None if tensor.ndim else settings.shapes.get(None))
     if shape is None or tuple(tensor.shape) == shape:
         return tensor
@@ -76,6 +76,14 @@ def _valued(name: str, value: Any, settings: Settings) -> Tensor:
         wanted, found = show_shape(shape), show_shape(tuple(tensor.shape))
         raise InputError(f"'{name}' is given the shape {wanted} and a value of shape {found}")
     return tensor.expand(shape)
+
+
+def _dense(name: str, tensor: Tensor) -> Tensor:
+    """Return a tensor without its history; InputError for one without numbers, or that does not hold all of them."""
+    if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
+        kind = "quantized" if tensor.is_quantized else "on the meta device" if tensor.is_meta else f"{tensor.layout}"
+        raise InputError(f"the value of '{name}' is a tensor that is {kind}", hint="give a dense one: `.to_dense()`")
+    return tensor.detach()
 
 
 def _from_python(name: str, value: Any, settings: Settings) -> Tensor:

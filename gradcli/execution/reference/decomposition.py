@@ -12,6 +12,7 @@ from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
 from gradcli.execution.reference.tape import Tape
@@ -85,7 +86,7 @@ def _decompose_call(decomposition: Decomposition, call: TracedCall) -> Decompose
             result = tape.apply(call.op, _on_tape(decomposition, call.arguments), _known(decomposition, call))
             made = _of_its_own(tape, call, _made(call, nodes_in(result)), {decomposition.nodes[t] for t in call.inputs})
             _check_shapes(call, made)
-        except (GradcliError, RuntimeError, TypeError, ValueError, IndexError, KeyError) as failure:
+        except (GradcliError, *REFUSALS) as failure:
             made, error = [], str(failure)
     else:
         made = []

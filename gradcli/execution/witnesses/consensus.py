@@ -72,9 +72,11 @@ def _numerical_dissent(report: TensorReport, numerical: NumericalVerdict) -> Ten
         return _explained(report, report.verdict, denying[0], (*led(f"{BUT} ", errors), *convention))
     if report.verdict is Verdict.SUBGRADIENT:
         report = dataclasses.replace(report, notes=())  # they say that the choice is one of the derivatives
-        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{KINKS}: ", errors))
+        notes = led(f"{KINKS}: ", errors) or noted(NoteKind.KINK, KINKS)
+        return _explained(report, Verdict.MISMATCH, "autograd", notes)
     if numerical.decides:
-        return _explained(report, Verdict.MISMATCH, "autograd", led(f"{DECISIONS}: ", errors))
+        notes = led(f"{DECISIONS}: ", errors) or noted(NoteKind.WITNESS, DECISIONS)
+        return _explained(report, Verdict.MISMATCH, "autograd", notes)
     verdict, why = (Verdict.UNDECIDED, ELSE) if denied else (report.verdict, ())
     return _explained(report, verdict, denying[0], (*led(f"{BUT} ", errors), *why))
 

@@ -136,7 +136,7 @@ def saved_tensors(trial: Trial) -> Check:
     """
     changed = overwritten(trial)
     if changed is not None:
-        return Check("saved tensors", Verdict.MISMATCH, changed)
+        return Check("saved tensors", Verdict.MISMATCH, noted(NoteKind.CAUSE, changed))
     applied = trial.apply()
     known = {tensor.data_ptr(): f"the input '{name}'" for name, tensor in applied.given.items()}
     known |= {item.data_ptr(): f"output {place}" for place, item in enumerate(applied.outputs) if is_float(item)}
