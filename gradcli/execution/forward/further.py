@@ -25,6 +25,8 @@ SIZES = (10.0, 2.0**-10, 100.0)
 BESIDE = 0.0625
 BITS = 7
 MOST_CONSTANTS = 8
+# Smaller constants are guards against a division by 0, beyond which PyTorch's gradients are not meant.
+SMALLEST = 2.0**-10
 MOST_POINTS = 24
 # A program with more calls, or whose results have more entries in all, is looked at nowhere else.
 MOST_CALLS = 64
@@ -70,7 +72,9 @@ def _is_small(trace: Trace) -> bool:
 
 def _numbers(trace: Trace) -> list[float]:
     """Return the entries to look at: zero, the program's constants with what lies beside them, small and large ones."""
-    constants = list(dict.fromkeys(abs(number) for number in _constants(trace) if number))[:MOST_CONSTANTS]
+    constants = list(dict.fromkeys(abs(number) for number in _constants(trace) if abs(number) >= SMALLEST))[
+        :MOST_CONSTANTS
+    ]
     near = [_rounded(c * factor) if factor != 1 else c for c in constants for factor in (1, 1 - BESIDE, 1 + BESIDE)]
     return list(dict.fromkeys([0.0, *(sign * size for size in (*near, *SIZES) for sign in (1, -1))]))
 

@@ -139,6 +139,12 @@ def test_no_alarm_is_raised_for_a_right_function(name: str, dtype: Any) -> None:
     assert report.verdict == "match", [check for check in report.details.checks or () if check.verdict != "match"]
 
 
+@pytest.mark.parametrize("name", ["abs", "relu, the other choice"])
+def test_another_choice_at_a_kink_is_looked_at_and_right(name: str) -> None:
+    report = gradcli.check_function(function(*RIGHT[name]), shapes={"x": (3, 4)})
+    assert note(report, "other points") == ("match", "")
+
+
 def test_what_was_not_looked_at_is_listed() -> None:
     report = gradcli.check_function(function(torch.log, lambda x, g: g / x), shapes={"x": (3,)})
     verdict, words = note(report, "other points")
