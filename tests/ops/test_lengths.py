@@ -31,6 +31,8 @@ EXAMPLES = [
     if op.kind not in {Kind.POINTWISE, Kind.CONSTANT} and op.name not in WRONG
     for example in op.examples
 ]
+# The points drawn have a tie, at which PyTorch's gradient is wrong.
+TIED = {("torch.cdist(x, y, inf) | x=2x3 y=2x3", "longer")}
 # PyTorch itself ends the process here where there is no entry.
 CRASHING = ("native_batch_norm", "pdist")
 
@@ -47,7 +49,7 @@ CASES = [
     (op.name, example, lengths)
     for op, example in EXAMPLES
     for lengths in LENGTHS
-    if not ("none" in lengths and any(name in example for name in CRASHING))
+    if not ("none" in lengths and any(name in example for name in CRASHING)) and (example, lengths) not in TIED
 ]
 
 
