@@ -57,6 +57,10 @@ def test_two_threads_check_side_by_side() -> None:
 
 
 def test_a_derivation_without_time_is_undecided_and_tried_again_in_the_next_check() -> None:
+    verdict_of("exp(x)*y")  # starts the worker
+    connection = shared_derivations().worker._home().connection
+    assert connection is not None
+    os.kill(connection.process.pid, signal.SIGSTOP)  # else it may be quick enough
     settings = Settings(limits=Limits(derivation_time=0.0))
     report = evaluate_program("sinh(x)", settings)
     assert report.verdict is Verdict.UNDECIDED
