@@ -19,6 +19,7 @@ from gradcli.cli.options import (
     OutputOption,
 )
 from gradcli.limits import Limits
+from gradcli.phrases import either
 from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
@@ -40,7 +41,7 @@ class OutputOptions:
             "--format",
             metavar="FORMAT",
             rich_help_panel=OUTPUT,
-            help=" or ".join(", ".join(FORMATS).rsplit(", ", 1)) + ".",
+            help=f"{either(FORMATS)}.",
         ),
     ] = "table"
     json: JsonOption = False

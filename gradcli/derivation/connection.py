@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import IO, TypeAlias
 
-from gradcli.derivation.protocol import READY, Answer, Question
+from gradcli.derivation.protocol import READY, Answer, Query
 
 # For the process to load sympy; the limits of requests begin then.
 SECONDS_TO_START = 60.0
@@ -51,7 +51,7 @@ Outcome: TypeAlias = "Answer | Failure"
 class Delivery:
     """A question on its way through one connection."""
 
-    question: Question
+    question: Query
     """What is asked, under a number of its own."""
     line: bytes
     """The question as the process reads it."""
@@ -103,7 +103,7 @@ class Connection:
         if not self._serving.locked():
             threading.Thread(target=self._serve, name="gradcli-symbolic", daemon=True).start()
 
-    def post(self, question: Question, seconds: float) -> Delivery:
+    def post(self, question: Query, seconds: float) -> Delivery:
         """Have a question answered after those before it."""
         delivery = Delivery(question, question.to_line(), seconds)
         self._inbox.put(delivery)

@@ -17,6 +17,7 @@ from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
+from gradcli.witnesses import DIFFERENCES
 
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
@@ -27,7 +28,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     comparisons = evaluation.comparisons
     if comparisons is None or not (comparisons.reference.kinked or _decides(run.trace)):
         return reports
-    witnesses = NumericalWitnesses.of(run, ["finite-difference"])
+    witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
     for traced, report in reports.items():
         gradient = evaluation.gradients.get(traced)
         if gradient is None or report.verdict not in OPEN:

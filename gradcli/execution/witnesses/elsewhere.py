@@ -22,9 +22,8 @@ from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.language.program import Program
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.witnesses import SYMBOLIC
+from gradcli.witnesses import DIFFERENCES, SYMBOLIC
 
-DIFFERENCES = "finite-difference"
 # How far off a claim must be to be wrong far away, relative to the largest gradient there and at the point drawn: it
 # may cancel there, where the symbolic derivative does not.
 CLEAR = 1e-6

@@ -24,9 +24,9 @@ from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
+from gradcli.witnesses import DIFFERENCES
 
 CLUES = Clues(WHO, SUBJECT)
-DIFFERENCES = "finite-difference"
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
 NOT_TOLD = "finite differences cannot tell there"
