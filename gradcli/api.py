@@ -130,7 +130,7 @@ def check_function(
 ) -> Report:
     """Check a `torch.autograd.Function`, a class or "FILE.py:Class", as `gradcli custom` does, in this process.
 
-    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are no tensors to their
+    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are not tensors to their
     values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
     forward should compute; without one, forward's own body is. What backward does wrong is a verdict, not an error.
     """

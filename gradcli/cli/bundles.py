@@ -59,7 +59,7 @@ class SuiteOptions:
 
     jobs: Annotated[
         str,
-        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one a core."),
+        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one per core."),
     ] = "1"
     executor: Annotated[
         str | None,
@@ -191,7 +191,7 @@ class ProgramOptions:
             help="Make the output a scalar: none, sum, mean, prod or norm.",
         ),
     ] = "none"
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd alone.")] = (
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd only.")] = (
         False
     )
     rtol: Annotated[

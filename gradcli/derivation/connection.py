@@ -1,4 +1,4 @@
-"""One sympy process, and the thread that alone talks to it.
+"""One sympy process, and the only thread that talks to it.
 
 Whoever asks puts a request into the thread's inbox and waits for the answer in a queue of the request's own. So nothing
 that happens to the one who asks (a time limit, Ctrl-C, another thread) can leave half a line in a pipe, or an answer
@@ -37,7 +37,7 @@ class Failure:
     reason: str
     """Why, for the user."""
     again: bool = False
-    """The process broke down, and not for want of time: another attempt is due."""
+    """The process broke down, and not for lack of time: another attempt is due."""
 
 
 UNTRIED = Failure("the symbolic worker was stopped", again=True)
@@ -84,7 +84,7 @@ class Patience:
 
 
 class Connection:
-    """The process that a command starts; it is its parent's alone: a child that is forked off must not use it."""
+    """The process that a command starts; it is only its parent's: a child that is forked off must not use it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.process = subprocess.Popen(  # noqa: S603 (our own module)
@@ -181,7 +181,7 @@ class Connection:
             answer = self._receive(READY if delivery is None else delivery.question.number, patience)
         except TimeoutError:
             return Failure(f"no derivative within {seconds:g} s")
-        except Exception:  # noqa: BLE001 (the pipe broke, or what came is no line of ours: either way it is of no use)
+        except Exception:  # noqa: BLE001 (the pipe broke, or this is not a line of ours: either way it is of no use)
             return DIED
         return EXHAUSTED if answer.exhausted else answer
 

@@ -21,7 +21,7 @@ MOST_DERIVED, MOST_WRITTEN = 4096, 512
 class Answers:
     """What the sympy process has answered: each derivative is derived once, each program's formulas written once.
 
-    That there was no time, or that the process died, is no answer.
+    That there was no time, or that the process died, is not an answer.
     """
 
     derived: dict[DerivativeRequest, Derived] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def dotted(node: ast.expr) -> tuple[str, ...] | None:
 
 
 def is_qualified(node: ast.expr) -> bool:
-    """Tell whether an attribute chain begins at a module, and so is no method and no field."""
+    """Tell whether an attribute chain begins at a module, and so is neither a method nor a field."""
     parts = dotted(node)
     return parts is not None and len(parts) > 1 and parts[0] in _ROOTS
 
@@ -132,6 +132,6 @@ def check_name(node: ast.Name, source: Source) -> None:
 def check_target(node: ast.Name, source: Source) -> None:
     """Refuse a name that cannot be assigned; `_` takes a value that nobody reads."""
     if node.id in CONSTANTS:
-        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose another name")
+        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose a different name")
     if node.id != "_":
         check_name(node, source)

@@ -27,7 +27,7 @@ class Comparison(Noted):
         return Comparison(Verdict.UNDECIDED, notes=noted(NoteKind.LIMIT, reason))
 
     def explained(self, verdict: Verdict, notes: Notes) -> Comparison:
-        """Return the comparison with another verdict, and first what explains it."""
+        """Return the comparison with a different verdict, and first what explains it."""
         return replace(self, verdict=verdict, notes=(*notes, *self.notes))
 
     @property

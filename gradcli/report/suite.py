@@ -18,7 +18,7 @@ ERROR, UNVERIFIED = "error", "not verified"
 
 @dataclass(frozen=True, slots=True)
 class Finding(Noted):
-    """A tensor of a check with a verdict that is no match, and what the report says of it."""
+    """A tensor of a check with a verdict that is not a match, and what the report says of it."""
 
     tensor: str
     verdict: Verdict

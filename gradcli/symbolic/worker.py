@@ -1,6 +1,6 @@
 """The worker process: reads questions, a line of JSON each, and answers each with a line of JSON.
 
-sympy lives here alone. The parent starts this process before it imports torch, kills it when a derivation takes too
+sympy lives only here. The parent starts this process before it imports torch, kills it when a derivation takes too
 long, and limits its memory; so nothing here guards against either.
 """
 
@@ -66,7 +66,7 @@ def _limit_memory(limit: int) -> None:
 
 
 def _answer_pipe() -> IO[bytes]:
-    """Return standard output for answers alone: whatever else is printed goes to standard error."""
+    """Return standard output for answers only: whatever else is printed goes to standard error."""
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return pipe

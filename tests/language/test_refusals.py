@@ -1,4 +1,4 @@
-"""What is no program, the words in which that is said, and the place that is pointed at."""
+"""What is not a program, the words in which that is said, and the place that is pointed at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradcli.limits import Limits
 
 # The text, what the caret marks, a part of the message, a part of the hint.
 REFUSED = [
-    ("x^2", "^", "no power", "`**`"),
+    ("x^2", "^", "not a power", "`**`"),
     ("x = 1; y = x +* 2", "*", "unexpected `*` after `+`", ""),
     ("2w1", "2w1", "operator is missing", "2*w1"),
     ("3 x", "3 x", "operator is missing", "3*x"),

@@ -54,7 +54,7 @@ AGAIN: Mapping[str, Checking] = {
 # What a complex output is multiplied by: for a real number a conjugate that is missing may not show.
 COMPLEX_ONE = 1 + 0.5j
 
-LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
+LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, and neither is what is undecided below: the gradient is already wrong")
 
 
 @torch.random.fork_rng(devices=())  # what a user draws afterwards is not ours to change

@@ -31,8 +31,8 @@ from gradcli.witnesses import DIFFERENCES, WITNESSES
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 MISLED = noted(
     NoteKind.REFERENCE,
-    "finite differences of forward agree with backward, and not with autograd of its body, which takes what forward "
-    "decides by its values for constant; `--reference PROGRAM` says what it computes",
+    "finite differences of forward agree with backward, and not with autograd of its body, which treats what forward "
+    "decides by its values as constant; `--reference PROGRAM` says what it computes",
 )
 DENIED = noted(
     NoteKind.WITNESS,

@@ -1,6 +1,6 @@
 """Where a program bends or jumps, its own difference quotients have the last word on a gradient.
 
-The symbolic side decides at each kink by itself, and takes what the program decides by its values for constant: kinks
+The symbolic side decides at each kink by itself, and treats what the program decides by its values as constant: kinks
 that cancel, or a maximum written with `where`, are seen only by the program as a whole.
 """
 

@@ -34,7 +34,7 @@ def look_further(
 ) -> tuple[int, Run | None]:
     """Return how many further points there were, and the run of the first at which something is wrong.
 
-    What is undecided or not defined there, or a choice at a kink, is no finding: these points are chosen for it.
+    What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
     """
     if not settings.verify or SYMBOLIC not in settings.witnesses:
         return 0, None

@@ -22,7 +22,7 @@ Values = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A Function, and the value of every argument that is no tensor; `tensors` names the others in order."""
+    """A Function, and the value of every argument that is not a tensor; `tensors` names the others in order."""
 
     function: type[torch.autograd.Function]
     parameters: tuple[ForwardParameter, ...]
