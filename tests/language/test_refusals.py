@@ -73,7 +73,7 @@ REFUSED = [
     ("{1: 2}", "{", "dictionaries", ""),
     ("[a for a in b]", "for", "comprehensions", "loop"),
     ("(lambda: w)()", "lambda", "Python keyword", ""),
-    ("lambda*w", "lambda", "Python keyword", "another name"),
+    ("lambda*w", "lambda", "Python keyword", "different name"),
     ("(y:=w)+y", ":=", "assignment inside", "statement"),
     ("*w", "*w", "starred", ""),
     ("f(*w)", "*w", "starred", ""),

@@ -28,8 +28,8 @@ REMEDIES = (
 def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype.
 
-    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint of
-    the first.
+    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
+    of the first.
     """
     tensor = output.tensor
     if grad_output is None:
