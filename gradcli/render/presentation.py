@@ -54,9 +54,11 @@ class Presentation:
 PLAIN = Presentation()
 
 
-def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str = SYMBOLIC, where: str = "at this point") -> str:
+def words_of(verdict: Verdict, who: str = AUTOGRAD, reference: str | None = None, where: str = "at this point") -> str:
     """Return what a verdict says of a gradient: who gives it, and what it is compared with."""
-    return WORDS[verdict].format(who=who, reference=reference, where=where)
+    # A match is short enough for a line of 80 columns.
+    usual = "the derivative" if verdict is Verdict.MATCH else SYMBOLIC
+    return WORDS[verdict].format(who=who, reference=reference or usual, where=where)
 
 
 def presentation_of(report: Report) -> Presentation:
