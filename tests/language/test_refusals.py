@@ -114,7 +114,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "marked", "message", "hint"), REFUSED, ids=[ascii(case[0]) for case in REFUSED])
-def test_a_refusal_says_what_where_and_how_to_mend_it(text: str, marked: str | None, message: str, hint: str) -> None:
+def test_a_refusal_says_what_where_and_how_to_fix_it(text: str, marked: str | None, message: str, hint: str) -> None:
     with pytest.raises(ProgramError) as caught:
         parse(text)
     error = caught.value
