@@ -73,7 +73,7 @@ class Patience:
     """The question that is waited for; if it is given up, the end is near."""
 
     def wait(self, stream: int, event: int) -> None:
-        """Wait until a pipe can be read or written; TimeoutError where it cannot in time."""
+        """Wait until a pipe can be read or written; TimeoutError if it cannot in time."""
         poll = select.poll()
         poll.register(stream, event)
         while not poll.poll(1000 * min(max(0.0, self.deadline - time.monotonic()), SECONDS_BETWEEN_LOOKS)):

@@ -69,7 +69,7 @@ def function_name(node: ast.expr, source: Source) -> str:
 
 
 def without_prefix(parts: tuple[str, ...]) -> str | None:
-    """Return the op's own name that `torch.linalg.norm`, in parts, means; None where the prefix is not PyTorch's."""
+    """Return the op's own name that `torch.linalg.norm`, in parts, means; None if the prefix is not PyTorch's."""
     prefix = _PREFIXES.get(parts[:-1])
     if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
         return _FUNCTIONAL_TWINS[parts[-1]]

@@ -32,7 +32,7 @@ class Finding(Noted):
 class CheckReport:
     """What one check of several came to.
 
-    `data` is its report as JSON data, and None where there is none: `reason` says why. Without a verdict the check is
+    `data` is its report as JSON data, and None if there is none: `reason` says why. Without a verdict the check is
     wrong itself. `code` is the exit code that it asks for, `seconds` the time that it took.
     """
 

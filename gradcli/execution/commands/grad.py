@@ -36,7 +36,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
 
 
 def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:
-    """Return v, and each small real Jacobian with the product of the two; None where there is none."""
+    """Return v, and each small real Jacobian with the product of the two; None if there is none."""
     output = run.output.tensor
     shown = [traced for traced in wrt if _is_small(output, traced.tensor)]
     if not shown:

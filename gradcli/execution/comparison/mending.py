@@ -78,7 +78,7 @@ def branch_remedy(trace: Trace, call: TracedCall, condition: TracedTensor, cotan
 
 
 def _read_by(call: TracedCall, offered: Remedy) -> dict[str, TracedTensor]:
-    """Return the tensors that a rewriting reads, by their names in it; none where it does not fit the call."""
+    """Return the tensors that a rewriting reads, by their names in it; none if it does not fit the call."""
     bound = list(call.arguments.bound.values())
     places = [0, 1] if offered.operand is None else [offered.operand]
     names = zip("xy", places, strict=False)

@@ -30,7 +30,7 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 Checking = Callable[[Trial], "Check | None"]
-# Each looks at one thing that may be wrong whatever the gradient is; None where there is nothing to look at.
+# Each looks at one thing that may be wrong whatever the gradient is; None if there is nothing to look at.
 ALWAYS: Mapping[str, Checking] = {
     "gradients returned": contract.gradients_returned,
     "no gradient missing": contract.no_gradient_missing,
@@ -67,7 +67,7 @@ def examine(
 ) -> Report:
     """Return the report of a Function; `given` maps inputs to values from Python.
 
-    Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
+    Raises GradcliError if forward raises, or an option is wrong; what backward does wrong is a verdict.
     """
     torch.manual_seed(settings.seed)
     trial = _trial(subject, reference, settings, given, derivations)

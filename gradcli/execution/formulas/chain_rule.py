@@ -21,7 +21,7 @@ def chain_rule(
 ) -> dict[TracedTensor, Formula]:
     """Return the chain rule's last step for every tensor; 0 where the output does not depend on it.
 
-    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
+    `upstream` is what every entry of the upstream gradient is; None if it is a tensor.
     """
     output = decomposition.trace.output
     terms_of = {traced: ["0"] for traced in names}

@@ -41,7 +41,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
 
 
 def contradicted_by(report: TensorReport) -> Tensor | None:
-    """Return the symbolic derivative that autograd's gradient is not; None where there is none."""
+    """Return the symbolic derivative that autograd's gradient is not; None if there is none."""
     if report.symbolic is None or report.verdict is not Verdict.MISMATCH:
         return None
     value: Tensor | None = report.symbolic.value

@@ -58,7 +58,7 @@ def look_further(
 def _run(
     program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations, *, sparse: bool
 ) -> Run | None:
-    """Return the run at a point, a random upstream gradient having zeros if asked for; None where it is not finite."""
+    """Return the run at a point, a random upstream gradient having zeros if asked for; None if it is not finite."""
     try:
         trace = run_program(program, settings, given)
         if not is_finite(trace):

@@ -44,7 +44,7 @@ def _check(name: str, wrong: Sequence[Note], notes: Notes = ()) -> Check:
 
 
 def _refusal(trial: Trial) -> str | None:
-    """Return what PyTorch says of what backward returns; None where it takes it."""
+    """Return what PyTorch says of what backward returns; None if it takes it."""
     try:
         trial.apply().gradients(trial.cotangent)
     except ExecutionError as error:
@@ -86,7 +86,7 @@ def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
 
 
 def no_gradient_missing(trial: Trial) -> Check:
-    """Check that no gradient is None where the right one is not zero."""
+    """Check that no gradient is None if the right one is not zero."""
     given, right = trial.apply().gradients(trial.probe), trial.right(trial.probe)
     missing = [name for name, value in given.items() if value is None and bool((right[name] != 0).any())]
     words = "backward returns None for '{}', whose gradient is not zero"

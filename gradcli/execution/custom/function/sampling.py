@@ -28,7 +28,7 @@ def draw_point(
 ) -> dict[str, Tensor]:
     """Return the first point drawn at which the function is finite, else the first; values that are given stay.
 
-    `fits` says whether it is finite, and raises ExecutionError where forward does: so does this, if it always does.
+    `fits` says whether it is finite, and raises ExecutionError if forward does: so does this, if it always does.
     """
     valued = {**read_values(settings.values_file), **settings.values, **given}
     if settings.init is not None or all(name in valued for name in names):

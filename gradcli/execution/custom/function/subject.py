@@ -45,7 +45,7 @@ class Subject:
         return [point[p.name] if p.name in self.tensors else self.plain[p.name] for p in self.parameters]
 
     def apply(self, point: Values) -> list[Any]:
-        """Return the outputs as PyTorch's `apply` makes them; ExecutionError where forward raises."""
+        """Return the outputs as PyTorch's `apply` makes them; ExecutionError if forward raises."""
         with refusals("forward"), same_random_numbers():
             return listed(self.function.apply(*self.arguments(point)))
 
