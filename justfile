@@ -47,3 +47,7 @@ benchmarks:
     {{venv}}python benchmarks/warm.py
     {{venv}}python benchmarks/throughput.py
     {{venv}}python benchmarks/detection.py
+
+# Many checks under interruptions, time limits and deaths of the sympy process.
+soak:
+    {{venv}}python benchmarks/soak.py

@@ -40,7 +40,7 @@ class SuiteFile(pytest.File):
     """A suite file; each of its checks is an item."""
 
     def collect(self) -> Iterator[SuiteCheck]:
-        """Yield the checks; a file that is no suite is an error of the collection."""
+        """Yield the checks; a file that is not a suite is an error of the collection."""
         from gradcli import GradcliError
         from gradcli.settings import Settings
         from gradcli.suite.read import read_suite

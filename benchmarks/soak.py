@@ -6,7 +6,7 @@ python benchmarks/soak.py --seed 7        other ones
 
 Each check may meet a time limit of a few milliseconds, a Ctrl-C at a random moment, or the sudden death of the sympy
 process. One that is cut short like this has no verdict, or is undecided; every other one must be a match, and after the
-faults all programs must match. Ctrl-C and time limits meet the main thread alone: with two, the other one's checks only
+faults all programs must match. Ctrl-C and time limits meet only the main thread: with two, the other one's checks only
 meet the deaths. Prints what the checks came to, wrong verdicts, the longest check, and how much memory this process and
 the sympy process have gained since a fifth of the checks were done. Exits 1 where a verdict was wrong or a check hung.
 """

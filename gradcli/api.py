@@ -91,8 +91,9 @@ def check(
 ) -> Report:
     """Verify every gradient of a program, as `gradcli check` does; the other arguments are those of `evaluate`.
 
-    Autograd's gradient is compared with each of the `witnesses`: "symbolic", "finite-difference", "taylor". `claims`
-    maps tensors to gradients derived by hand, each a program over the program's tensors and `g`, the upstream gradient.
+    Autograd's gradient is compared with each of the `witnesses`, by the names that `gradcli check --help` lists.
+    `claims` maps tensors to gradients derived by hand, each a program over the program's tensors and `g`, the upstream
+    gradient.
     A leaf without an input is a random scalar; with several `points`, each draws its own, of seeds `seed`, `seed` + 1 …
     """
     settings = _settings(
@@ -129,7 +130,7 @@ def check_function(
 ) -> Report:
     """Check a `torch.autograd.Function`, a class or "FILE.py:Class", as `gradcli custom` does, in this process.
 
-    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are no tensors to their
+    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are not tensors to their
     values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
     forward should compute; without one, forward's own body is. What backward does wrong is a verdict, not an error.
     """

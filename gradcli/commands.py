@@ -23,7 +23,7 @@ Command = Literal[
     "trace",
     "custom",
 ]
-# Those that tell what gradcli itself is made of.
+# Those that tell what gradcli itself consists of.
 Information = Literal["ops", "schema", "info"]
 
 

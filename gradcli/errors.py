@@ -34,7 +34,7 @@ class Span:
 
 
 class GradcliError(Exception):
-    """Something that the user can mend: what is wrong, where, and how to mend it.
+    """Something that the user can fix: what is wrong, where, and how to fix it.
 
     `span` refers to `source`; both are None for an error that no text caused. `option` is the option that is wrong,
     called as its user calls it (`--rtol`, `rtol`); the message begins with it, and `text` is the rest.
@@ -65,7 +65,7 @@ class GradcliError(Exception):
         return self.message
 
     def about(self, option: str) -> Self:
-        """Return the same error about an option of another name."""
+        """Return the same error about an option of a different name."""
         return type(self)(self.text, span=self.span, source=self.source, hint=self.hint, option=option)
 
 

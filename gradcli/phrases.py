@@ -1,4 +1,4 @@
-"""Phrases that messages and reports share: a shape as text, and the known name that was meant."""
+"""Phrases that messages and reports share: a shape, a choice of names, and the known name that was meant."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ NEAR = 0.65  # difflib's own 0.6 takes `--nope` for `--shape`
 def show_shape(shape: Sequence[int]) -> str:
     """Return a shape as `--shape` takes it: `2x3`, or `scalar`."""
     return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def either(names: Iterable[str]) -> str:
+    """Return the names to choose from: `a, b or c`."""
+    return " or ".join(", ".join(names).rsplit(", ", 1))
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

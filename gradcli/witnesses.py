@@ -1,6 +1,7 @@
 """The numerical witnesses of a gradient: what each is called, and the class that it is.
 
-To add one, add its row here and its class in a module of gradcli.execution.witnesses.
+To add one, add its row here and its class in a module of gradcli.execution.witnesses; the options, the settings and
+the reports read these rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 SYMBOLIC = "symbolic"
+DIFFERENCES = "finite-difference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,29 @@ class WitnessRow:
     heading: str
     """The heading of its column."""
     phrase: str
-    """What it is called in sentences."""
+    """What it is called in sentences. A witness with a `max_abs_error` has a plural ("... are off by 2"), one with an
+    `order` a singular ("... is of order 1")."""
+    title: str
+    """What it is called as a row of a table: without an article."""
     implementation: str
     """The dotted name of its class: it imports torch, and its name does not."""
 
 
 _ROWS = (
     WitnessRow(
-        "finite-difference",
+        DIFFERENCES,
         "differences",
+        "finite differences",
         "finite differences",
         "gradcli.execution.witnesses.finite_differences.FiniteDifferences",
     ),
-    WitnessRow("taylor", "Taylor order", "the Taylor remainder", "gradcli.execution.witnesses.taylor.Taylor"),
+    WitnessRow(
+        "taylor",
+        "Taylor order",
+        "the Taylor remainder",
+        "Taylor remainder",
+        "gradcli.execution.witnesses.taylor.Taylor",
+    ),
 )
 WITNESSES: Mapping[str, WitnessRow] = {row.name: row for row in _ROWS}
 

@@ -15,7 +15,8 @@ def test_the_command_line_has_the_commands_in_their_order() -> None:
     assert list(typer.main.get_command(app).commands) == [*get_args(Command), *get_args(Information)]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", [name for name in get_args(Command) if name != "custom"])  # a Function is no program
+# A Function is not a program.
+@pytest.mark.parametrize("name", [name for name in get_args(Command) if name != "custom"])
 def test_a_command_that_makes_a_report_of_a_program_is_carried_out_by_the_function_of_its_name(name: str) -> None:
     assert function_of(name, "gradcli.execution.commands").__module__.endswith(name.replace("-", "_"))
 

@@ -92,7 +92,7 @@ def test_a_suite_is_collected_check_by_check(tmp_path: Path) -> None:
     assert "PASSED ours.gradcli.toml::expected" in text
     assert "FAILED ours.gradcli.toml::wrong" in text
     assert "the right one times 0.5" in text
-    assert "error: " in text  # of the check that is no program
+    assert "error: " in text  # of the check that is not a program
     assert "Traceback" not in text
 
 

@@ -47,7 +47,7 @@ def protect_program(arguments: Sequence[str], values_of: Mapping[str, int]) -> l
     """Return the arguments with a program that starts with `-` moved to the end, behind `--`.
 
     `values_of` maps each option of the command to the number of values it takes. The first argument that starts with
-    `-` and is no option is the program, unless another argument is one without doubt.
+    `-` and is not an option is the program, unless another argument is one without doubt.
     """
     candidate: int | None = None
     position = 0

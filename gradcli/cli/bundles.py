@@ -19,6 +19,7 @@ from gradcli.cli.options import (
     OutputOption,
 )
 from gradcli.limits import Limits
+from gradcli.phrases import either
 from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
@@ -40,7 +41,7 @@ class OutputOptions:
             "--format",
             metavar="FORMAT",
             rich_help_panel=OUTPUT,
-            help=" or ".join(", ".join(FORMATS).rsplit(", ", 1)) + ".",
+            help=f"{either(FORMATS)}.",
         ),
     ] = "table"
     json: JsonOption = False
@@ -58,7 +59,7 @@ class SuiteOptions:
 
     jobs: Annotated[
         str,
-        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one a core."),
+        typer.Option("--jobs", "-j", metavar="N", rich_help_panel=SUITE, help="Worker processes; auto: one per core."),
     ] = "1"
     executor: Annotated[
         str | None,
@@ -190,7 +191,7 @@ class ProgramOptions:
             help="Make the output a scalar: none, sum, mean, prod or norm.",
         ),
     ] = "none"
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd alone.")] = (
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd only.")] = (
         False
     )
     rtol: Annotated[

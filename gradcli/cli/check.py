@@ -11,8 +11,9 @@ from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
 from gradcli.cli.options import COMPARISON, LEAVES, TargetsArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
+from gradcli.phrases import either
 from gradcli.settings import DataType
-from gradcli.witnesses import WitnessName
+from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def check(
             metavar="NAME",
             rich_help_panel=COMPARISON,
             show_default=False,
-            help="Compare with this: symbolic, finite-difference or taylor; all by default.",
+            help=f"Compare with this: {either((SYMBOLIC, *WITNESSES))}; all by default.",
         ),
     ] = (),  # type: ignore[assignment]  # a default must not be mutable
     claim: Annotated[

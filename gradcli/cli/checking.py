@@ -87,7 +87,7 @@ def _lines(limit: int) -> list[str]:
         raise LimitError(message, hint="`--max-program-size` raises the limit")
     programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not programs:
-        raise InputError("standard input holds no program", hint="`-` reads one program a line")
+        raise InputError("standard input holds no program", hint="`-` reads one program per line")
     return programs
 
 
@@ -105,7 +105,7 @@ def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataTy
 
 
 def _concerning(settings: Settings, others: set[str]) -> Settings:
-    """Return the settings without what concerns tensors of other programs alone."""
+    """Return the settings without what concerns only tensors of other programs."""
     return replace(
         settings,
         shapes={name: shape for name, shape in settings.shapes.items() if name not in others},
@@ -116,7 +116,7 @@ def _concerning(settings: Settings, others: set[str]) -> Settings:
 
 
 def _names(source: str, settings: Settings) -> set[str]:
-    """Return the names of a program's tensors; none of a text that is no program, which its check will say."""
+    """Return the names of a program's tensors; none of a text that is not a program, which its check will say."""
     from gradcli.engine import read
     from gradcli.language.leaves import assigned_names
 

@@ -34,7 +34,7 @@ ArgumentOption = Annotated[
         metavar="NAME=VALUE",
         rich_help_panel=FUNCTION,
         show_default=False,
-        help="An argument of forward that is no tensor: n=3, mode=mean. Repeatable.",
+        help="An argument of forward that is not a tensor: n=3, mode=mean. Repeatable.",
     ),
 ]
 ForwardOption = Annotated[
@@ -74,7 +74,7 @@ def custom(
     The inputs are the names in forward's signature. Those without a value are
     random; the upstream gradient is ones unless --grad-output says otherwise.
     --value gives an input, and also an argument whose annotation or default
-    says that it is no tensor; --argument always gives one that is none.
+    says that it is not a tensor; --argument always gives one that is not.
     The file runs in a process of its own.
 
     Examples:

@@ -45,7 +45,7 @@ def eval(  # noqa: A001  # the command's name
     """Run a program forward and backward, and check every gradient.
 
     Shows the value and gradient of each leaf and non-leaf, and whether autograd
-    agrees with the derivative that sympy derives from the definitions alone.
+    agrees with the derivative that sympy derives only from the definitions.
 
     Examples:
       gradcli eval "w1 + w2 + w2*w3"

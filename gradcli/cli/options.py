@@ -25,7 +25,7 @@ TargetsArgument = Annotated[
     typer.Argument(
         metavar="TARGET...",
         help='Programs, such as "x*y + sin(x)", suite files (.toml), or folders of them; '
-        "- reads standard input, one program a line.",
+        "- reads standard input, one program per line.",
         show_default=False,
     ),
 ]

@@ -1,7 +1,7 @@
 """A process that waits for the one that works, so that a crash of PyTorch's ends with a message and an exit code.
 
 The process forks before torch is there: the parent, of a few MB, waits, and the child does the work. A signal that
-somebody sends to the parent alone is passed on. A child that a signal ended which nobody passed on has crashed.
+somebody sends only to the parent is passed on. A child that a signal ended which nobody passed on has crashed.
 """
 
 from __future__ import annotations

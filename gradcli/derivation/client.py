@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.derivation.connection import UNTRIED, Connection, Delivery, Failure, Outcome
-from gradcli.derivation.protocol import Kind, Question
+from gradcli.derivation.protocol import Kind, Query
 
 DEFAULT_MEMORY = 2 << 30
 
@@ -97,7 +97,7 @@ class Worker:
 
     def _deliver(self, kind: Kind, data: dict[str, Any], seconds: float) -> tuple[Connection, Delivery]:
         connection = self._connected()
-        return connection, connection.post(Question(next(self._numbers), kind, data), seconds)
+        return connection, connection.post(Query(next(self._numbers), kind, data), seconds)
 
     def _connected(self) -> Connection:
         home = self._home()

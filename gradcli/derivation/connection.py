@@ -1,4 +1,4 @@
-"""One sympy process, and the thread that alone talks to it.
+"""One sympy process, and the only thread that talks to it.
 
 Whoever asks puts a request into the thread's inbox and waits for the answer in a queue of the request's own. So nothing
 that happens to the one who asks (a time limit, Ctrl-C, another thread) can leave half a line in a pipe, or an answer
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import IO, TypeAlias
 
-from gradcli.derivation.protocol import READY, Answer, Question
+from gradcli.derivation.protocol import READY, Answer, Query
 
 # For the process to load sympy; the limits of requests begin then.
 SECONDS_TO_START = 60.0
@@ -37,7 +37,7 @@ class Failure:
     reason: str
     """Why, for the user."""
     again: bool = False
-    """The process broke down, and not for want of time: another attempt is due."""
+    """The process broke down, and not for lack of time: another attempt is due."""
 
 
 UNTRIED = Failure("the symbolic worker was stopped", again=True)
@@ -51,7 +51,7 @@ Outcome: TypeAlias = "Answer | Failure"
 class Delivery:
     """A question on its way through one connection."""
 
-    question: Question
+    question: Query
     """What is asked, under a number of its own."""
     line: bytes
     """The question as the process reads it."""
@@ -73,7 +73,7 @@ class Patience:
     """The question that is waited for; if it is given up, the end is near."""
 
     def wait(self, stream: int, event: int) -> None:
-        """Wait until a pipe can be read or written; TimeoutError where it cannot in time."""
+        """Wait until a pipe can be read or written; TimeoutError if it cannot in time."""
         poll = select.poll()
         poll.register(stream, event)
         while not poll.poll(1000 * min(max(0.0, self.deadline - time.monotonic()), SECONDS_BETWEEN_LOOKS)):
@@ -84,7 +84,7 @@ class Patience:
 
 
 class Connection:
-    """The process that a command starts; it is its parent's alone: a child that is forked off must not use it."""
+    """The process that a command starts; it is only its parent's: a child that is forked off must not use it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.process = subprocess.Popen(  # noqa: S603 (our own module)
@@ -103,7 +103,7 @@ class Connection:
         if not self._serving.locked():
             threading.Thread(target=self._serve, name="gradcli-symbolic", daemon=True).start()
 
-    def post(self, question: Question, seconds: float) -> Delivery:
+    def post(self, question: Query, seconds: float) -> Delivery:
         """Have a question answered after those before it."""
         delivery = Delivery(question, question.to_line(), seconds)
         self._inbox.put(delivery)
@@ -181,7 +181,7 @@ class Connection:
             answer = self._receive(READY if delivery is None else delivery.question.number, patience)
         except TimeoutError:
             return Failure(f"no derivative within {seconds:g} s")
-        except Exception:  # noqa: BLE001 (the pipe broke, or what came is no line of ours: either way it is of no use)
+        except Exception:  # noqa: BLE001 (the pipe broke, or this is not a line of ours: either way it is of no use)
             return DIED
         return EXHAUSTED if answer.exhausted else answer
 

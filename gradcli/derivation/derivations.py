@@ -21,7 +21,7 @@ MOST_DERIVED, MOST_WRITTEN = 4096, 512
 class Answers:
     """What the sympy process has answered: each derivative is derived once, each program's formulas written once.
 
-    That there was no time, or that the process died, is no answer.
+    That there was no time, or that the process died, is not an answer.
     """
 
     derived: dict[DerivativeRequest, Derived] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class PostedFormulas:
     request: FormulaRequest
     """What was asked for."""
     posted: Posted | None
-    """The question; None where the answer is known."""
+    """The question; None if the answer is known."""
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Derivations:
         return PostedFormulas(request, self.worker.post("formulas", request.to_data(), request.seconds + GRACE))
 
     def collect_formulas(self, posted: PostedFormulas) -> Mapping[str, Formula]:
-        """Return the formulas that were found in time, by name of tensor; none where there is no answer."""
+        """Return the formulas that were found in time, by name of tensor; none if there is no answer."""
         known = self.answers.written.get(posted.request)
         if known is not None or posted.posted is None:
             return known or {}
@@ -109,6 +109,6 @@ class Derivations:
         return formulas
 
     def arbitrate(self, request: Arbitration) -> str | None:
-        """Return a derivative to many digits, as text; None where sympy has none."""
+        """Return a derivative to many digits, as text; None if sympy has none."""
         (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds)
         return None if isinstance(outcome, Failure) or outcome.error is not None else str(outcome.data)

@@ -34,7 +34,7 @@ class AffineIndex:
     step: int = 0
     """How far the next one is."""
     axis: int | None = None
-    """The axis of the result; None where the index is the same for all of it."""
+    """The axis of the result; None if the index is the same for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class FormulaRequest:
     output: int
     """The node that is differentiated."""
     upstream: float | None
-    """What every entry of the upstream gradient is; None where it is a tensor."""
+    """What every entry of the upstream gradient is; None if it is a tensor."""
     wanted: tuple[tuple[str, int], ...]
     """The tensors whose gradient is wanted: name and node."""
     seconds: float

@@ -133,7 +133,7 @@ class Derived:
     """The answer to a derivative request."""
 
     value: TensorProgram | None
-    """The definition itself; None where it is implicit, or a derivative."""
+    """The definition itself; None if it is implicit, or a derivative."""
     adjoints: dict[str, TensorProgram]
     """The vector-Jacobian product by operand."""
     system: LinearSystem | None = None

@@ -12,8 +12,8 @@ READY = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One question to the process."""
+class Query:
+    """One question to the sympy process, as a line."""
 
     number: int
     """Its number, which no other question to the same process has."""
@@ -27,9 +27,9 @@ class Question:
         return _line(self)
 
     @staticmethod
-    def from_line(line: bytes) -> Question:
+    def from_line(line: bytes) -> Query:
         """Return the question that `to_line` made the line of."""
-        return Question(**json.loads(line))
+        return Query(**json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +55,5 @@ class Answer:
         return Answer(**json.loads(line))
 
 
-def _line(message: Question | Answer) -> bytes:
+def _line(message: Query | Answer) -> bytes:
     return json.dumps(asdict(message)).encode("ascii") + b"\n"

@@ -58,7 +58,7 @@ class Run:
 def start(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Run:
     """Run a program forward; the worker is set to derive what its ops need.
 
-    `given` maps leaves to values from Python. Raises GradcliError where the program or the output is not fit for it.
+    `given` maps leaves to values from Python. Raises GradcliError if the program or the output is not fit for it.
     """
     return start_from(program, settings, run_program(program, settings, given), derivations)
 

@@ -1,4 +1,4 @@
-"""`--argument n=3` and `--backward "x: 2*x*g"`: what `custom` alone is told."""
+"""`--argument n=3` and `--backward "x: 2*x*g"`: what only `custom` is told."""
 
 from __future__ import annotations
 

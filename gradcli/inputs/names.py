@@ -36,7 +36,7 @@ def parse_choices(option: str, texts: Iterable[str], kind: Any) -> tuple[Any, ..
 
 
 def check_names(leaves: Sequence[str], settings: Settings) -> None:
-    """Refuse an option whose name is no leaf (`--shape`, `--tangent`), and a value that contradicts a shape."""
+    """Refuse an option whose name is not a leaf (`--shape`, `--tangent`), and a value that contradicts a shape."""
     given = [("--shape", name) for name in settings.shapes if name is not None]
     given += [("--value", name) for name in settings.values]
     given += [("--tangent", name) for name in settings.tangents]

@@ -39,7 +39,7 @@ class OptionText:
         if NAME.fullmatch(name.strip()) is None:
             raise self.error("the name of a leaf belongs before `=`", 0, max(len(name), 1))
         if "=" in rest:
-            hint = f"one option a leaf: `{self.option} a=... {self.option} b=...`"
+            hint = f"one option per leaf: `{self.option} a=... {self.option} b=...`"
             raise self.error("there is a second `=`", self.text.index("=", len(name) + 1), None, hint)
         return name.strip(), len(name) + 1
 

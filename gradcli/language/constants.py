@@ -33,7 +33,7 @@ def fits_double(value: Number) -> bool:
 
 
 def fold(function: str, operands: Sequence[Number], max_exponent: int) -> Number | None:
-    """Compute an operator on numbers; None for an operator that is no arithmetic.
+    """Compute an operator on numbers; None for an operator that is not arithmetic.
 
     Raises ExponentError, OverflowError for a result beyond double precision, and ZeroDivisionError. Also meant for
     numbers at run time: with it, no loop can grow an integer without bound.

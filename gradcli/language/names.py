@@ -45,7 +45,7 @@ def dotted(node: ast.expr) -> tuple[str, ...] | None:
 
 
 def is_qualified(node: ast.expr) -> bool:
-    """Tell whether an attribute chain begins at a module, and so is no method and no field."""
+    """Tell whether an attribute chain begins at a module, and so is neither a method nor a field."""
     parts = dotted(node)
     return parts is not None and len(parts) > 1 and parts[0] in _ROOTS
 
@@ -69,7 +69,7 @@ def function_name(node: ast.expr, source: Source) -> str:
 
 
 def without_prefix(parts: tuple[str, ...]) -> str | None:
-    """Return the op's own name that `torch.linalg.norm`, in parts, means; None where the prefix is not PyTorch's."""
+    """Return the op's own name that `torch.linalg.norm`, in parts, means; None if the prefix is not PyTorch's."""
     prefix = _PREFIXES.get(parts[:-1])
     if parts[:-1] in _FUNCTIONAL and parts[-1] in _FUNCTIONAL_TWINS:
         return _FUNCTIONAL_TWINS[parts[-1]]
@@ -132,6 +132,6 @@ def check_name(node: ast.Name, source: Source) -> None:
 def check_target(node: ast.Name, source: Source) -> None:
     """Refuse a name that cannot be assigned; `_` takes a value that nobody reads."""
     if node.id in CONSTANTS:
-        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose another name")
+        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose a different name")
     if node.id != "_":
         check_name(node, source)

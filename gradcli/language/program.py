@@ -1,6 +1,6 @@
 """A program as data: frozen expression and statement nodes, each with its span in the source.
 
-The parser makes them from text; the interpreter runs them; formulas in the op table are made of the same nodes.
+The parser makes them from text; the interpreter runs them; formulas in the op table consist of the same nodes.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _BINARY = frozenset(
 )
 
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
-    "^": ("`^` is no power in PyTorch", "write a power as `**`"),
+    "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
     "&&": ("`&&` is not an operator", "write `logical_and(a, b)`"),
     "||": ("`||` is not an operator", "write `logical_or(a, b)`; a norm is `norm(x)`"),
     "&": ("`&` is not accepted", "write `logical_and(a, b)`"),
@@ -41,14 +41,14 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
 _REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
     "import": ("imports are not accepted", "leave them out: torch's functions, `F` and `pi` are known"),
     "from": ("imports are not accepted", "leave them out: torch's functions, `F` and `pi` are known"),
-    "def": ("function definitions are not accepted", "write the body as a program, one `name = expression` a line"),
-    "return": ("`return` is not accepted", "the last statement is the output: write the expression alone"),
+    "def": ("function definitions are not accepted", "write the body as a program, one `name = expression` per line"),
+    "return": ("`return` is not accepted", "the last statement is the output: write only the expression"),
     "with": ("`with` blocks are not accepted", "`--constant NAME` makes a leaf that needs no gradient"),
     "break": ("`break` is not accepted", "put the condition into `while`"),
     "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),
     "lambda": (
         "`lambda` is a Python keyword, not a name",
-        "choose another name, such as `lam`; functions are not accepted",
+        "choose a different name, such as `lam`; functions are not accepted",
     ),
 }
 _STRING_PREFIXES = frozenset({"f", "r", "b", "u", "fr", "rf", "br", "rb"})
@@ -78,7 +78,7 @@ def _check_word(token: Token, following: Token, source: str) -> None:
     if is_keyword(token) and token.text not in _KEYWORDS:
         message, hint = _REFUSED_KEYWORDS.get(
             token.text,
-            (f"`{token.text}` is a Python keyword, and not part of gradcli's language", "choose another name"),
+            (f"`{token.text}` is a Python keyword, and not part of gradcli's language", "choose a different name"),
         )
         _fail(token, source, message, hint)
     if token.kind is Kind.NUMBER and _has_leading_zero(token.text):
@@ -168,7 +168,7 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
 
 
 def _is_negation(previous: Token | None, token: Token) -> bool:
-    """`not in` is no slip of its own: it is refused as a comparison."""
+    """`not in` is not a slip of its own: it is refused as a comparison."""
     return previous is not None and previous.text == "not" and token.text == "in"
 
 

@@ -44,7 +44,7 @@ _STATEMENTS = "statements are `name = expression`, expressions, `if`, `while` an
 def _assign(node: ast.Assign, source: Source) -> Statement:
     if len(node.targets) > 1:
         raise source.error(
-            "several `=` in one statement are not accepted", node.targets[1], "write one assignment a statement"
+            "several `=` in one statement are not accepted", node.targets[1], "write one assignment per statement"
         )
     targets = _targets(node.targets[0], source)
     return Assign(targets, translate(node.value, source), source.span(node))
@@ -54,7 +54,7 @@ def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
     if not isinstance(node, (ast.Tuple, ast.List)):
         return (_target(node, source),)
     if len(node.elts) in (0, 1):
-        raise source.error("unpacking needs two names at least", node, "write `name = value`, and index the value")
+        raise source.error("unpacking needs at least two names", node, "write `name = value`, and index the value")
     return tuple(_target(element, source) for element in node.elts)
 
 
@@ -126,7 +126,7 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
     for statement in statements[:-1]:
         if isinstance(statement, Evaluate) and isinstance(statement.value, Compare):
             hint = "`=` assigns" if statement.value.operator == "==" else None
-            raise source.error("a comparison alone does nothing", statement.span, hint)
+            raise source.error("a comparison by itself does nothing", statement.span, hint)
     last = statements[-1]
     if isinstance(last, (If, While, For)):
         span = Span(last.span.start, last.span.start + 1)

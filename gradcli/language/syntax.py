@@ -10,7 +10,7 @@ from gradcli.language.source import Source
 
 _WRAPPER = "if 1:\n"  # lets a pasted block that is indented as a whole be read
 
-# What CPython's message holds, what the user is told, and how to mend it.
+# What CPython's message holds, what the user is told, and how to fix it.
 _COMPLAINTS: tuple[tuple[str, str, str | None], ...] = (
     (
         "unexpected indent",

@@ -13,7 +13,7 @@ DATA = (bool, int, float, complex, str, tuple, list, slice, type(None))
 
 
 def is_tensor(value: object) -> bool:
-    """Return whether a value is no Python data, and so some machine's tensor."""
+    """Return whether a value is not Python data, and so some machine's tensor."""
     return not isinstance(value, DATA)
 
 

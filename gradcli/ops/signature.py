@@ -83,7 +83,7 @@ def _constant(node: ast.expr) -> Default:
             return float("inf")
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             return _constant(left) / _constant(right)  # type: ignore[operator]
-    msg = f"a default of the op table is no constant: {ast.unparse(node)}"
+    msg = f"a default of the op table is not a constant: {ast.unparse(node)}"
     raise ValueError(msg)
 
 
@@ -107,7 +107,7 @@ def fitting(op: Op, call: Call) -> list[tuple[Op, dict[str, Expression]]]:
 
 
 def _candidates(op: Op, call: Call) -> list[Op]:
-    """Return an op's signatures in the order of trial: a method's own come first, and are no function's."""
+    """Return an op's signatures in the order of trial: a method's own come first, and are not a function's."""
     methods = [overload for overload in op.overloads if overload.name.startswith("Tensor.")]
     others = [op, *(overload for overload in op.overloads if overload not in methods)]
     return [*methods, *others] if call.method else others

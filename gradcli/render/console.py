@@ -1,4 +1,4 @@
-"""What rich prints, as text that depends on the style alone and not on the environment."""
+"""What rich prints, as text that depends only on the style and not on the environment."""
 
 from __future__ import annotations
 

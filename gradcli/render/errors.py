@@ -1,4 +1,4 @@
-"""An error as text: what is wrong, the source line with a caret under the place, and how to mend it."""
+"""An error as text: what is wrong, the source line with a caret under the place, and how to fix it."""
 
 from __future__ import annotations
 

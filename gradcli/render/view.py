@@ -180,7 +180,7 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
 
 def _verdict_words(report: Report, how: Presentation) -> str:
     if report.verdict is None:
-        return f"{NOT_VERIFIED}: these are autograd's gradients alone"
+        return f"{NOT_VERIFIED}: these are only autograd's gradients"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
     subjects = [subject for subject in judged if subject.verdict is report.verdict]
     tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]

@@ -1,4 +1,4 @@
-"""What `check` alone reports: the points that it looked at."""
+"""What only `check` reports: the points that it looked at."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ class CheckDetails:
     points: tuple[Point, ...] | None = optional()
     """None if there was only one, which is the report's."""
     further_points: int | None = optional()
-    """At how many more points the symbolic derivative alone was compared; None where no leaf was drawn."""
+    """At how many more points only the symbolic derivative was compared; None if no leaf was drawn."""

@@ -16,7 +16,7 @@ class Comparison(Noted):
 
     verdict: Verdict
     max_abs_error: float | None = None
-    """Of the entries that are finite in both; None where nothing could be compared."""
+    """Of the entries that are finite in both; None if nothing could be compared."""
     max_rel_error: float | None = None
     worst_index: tuple[int, ...] | None = None
     notes: Notes = shown_as("note", default=())
@@ -27,7 +27,7 @@ class Comparison(Noted):
         return Comparison(Verdict.UNDECIDED, notes=noted(NoteKind.LIMIT, reason))
 
     def explained(self, verdict: Verdict, notes: Notes) -> Comparison:
-        """Return the comparison with another verdict, and first what explains it."""
+        """Return the comparison with a different verdict, and first what explains it."""
         return replace(self, verdict=verdict, notes=(*notes, *self.notes))
 
     @property
@@ -62,7 +62,7 @@ class WithComparison:
 class Symbolic(WithComparison):
     """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
 
-    `value` is a tensor of the operand's shape, or None where undecided; errors are None where there is no value.
+    `value` is a tensor of the operand's shape, or None if undecided; errors are None if there is no value.
     """
 
     formula: str | None

@@ -1,4 +1,4 @@
-"""What `custom` alone reports: the checks of a Function, and its node in the graph."""
+"""What only `custom` reports: the checks of a Function, and its node in the graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `double-backward` alone reports: what a second backward pass finds of the first, and second derivatives."""
+"""What only `double-backward` reports: what a second backward pass finds of the first, and second derivatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `eval` alone reports: the hooks that fired, where `--hooks` asks for them."""
+"""What only `eval` reports: the hooks that fired, where `--hooks` asks for them."""
 
 from __future__ import annotations
 

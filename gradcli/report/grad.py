@@ -1,4 +1,4 @@
-"""What `grad` alone reports: the vector-Jacobian product, written out."""
+"""What only `grad` reports: the vector-Jacobian product, written out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `hessian` alone reports: the blocks of the Hessian, and its symmetry."""
+"""What only `hessian` reports: the blocks of the Hessian, and its symmetry."""
 
 from __future__ import annotations
 

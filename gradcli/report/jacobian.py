@@ -1,4 +1,4 @@
-"""What `jacobian` alone reports, beside the Jacobian of each tensor."""
+"""What only `jacobian` reports, beside the Jacobian of each tensor."""
 
 from __future__ import annotations
 

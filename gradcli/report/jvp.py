@@ -1,4 +1,4 @@
-"""What `jvp` alone reports: the Jacobian-vector product."""
+"""What only `jvp` reports: the Jacobian-vector product."""
 
 from __future__ import annotations
 

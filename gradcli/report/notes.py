@@ -50,7 +50,7 @@ class Noted:
 
     @property
     def note(self) -> str | None:
-        """Return the notes as one text, as the JSON has them; None where there is none."""
+        """Return the notes as one text, as the JSON has them; None if there is none."""
         return text_of(self.notes)
 
 
@@ -60,7 +60,7 @@ def text_of(notes: Sequence[Note]) -> str | None:
 
 
 def noted(kind: NoteKind, words: str | None, where: str | tuple[int, ...] | None = None) -> Notes:
-    """Return a note, or none where there is nothing to say."""
+    """Return a note, or none if there is nothing to say."""
     return (Note(kind, words, where),) if words else ()
 
 

@@ -1,4 +1,4 @@
-"""What reports are made of: dataclasses with optional fields, and the strict JSON that they turn into.
+"""What reports consist of: dataclasses with optional fields, and the strict JSON that they turn into.
 
 Values are tensors (anything with `tolist()`, `shape`), so that Python callers get tensors and JSON gets lists.
 """

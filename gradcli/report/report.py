@@ -133,7 +133,7 @@ class Report:
         raise KeyError(name)
 
     def __bool__(self) -> bool:
-        """Return whether every gradient passed, so that `assert gradcli.check(...)` means it; no verdict is no pass."""
+        """Return whether every gradient passed, for `assert gradcli.check(...)`; False without a verdict."""
         return self.verdict is not None and self.exit_code is ExitCode.OK
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ ERROR, UNVERIFIED = "error", "not verified"
 
 @dataclass(frozen=True, slots=True)
 class Finding(Noted):
-    """A tensor of a check with a verdict that is no match, and what the report says of it."""
+    """A tensor of a check with a verdict that is not a match, and what the report says of it."""
 
     tensor: str
     verdict: Verdict
@@ -32,7 +32,7 @@ class Finding(Noted):
 class CheckReport:
     """What one check of several came to.
 
-    `data` is its report as JSON data, and None where there is none: `reason` says why. Without a verdict the check is
+    `data` is its report as JSON data, and None if there is none: `reason` says why. Without a verdict the check is
     wrong itself. `code` is the exit code that it asks for, `seconds` the time that it took.
     """
 

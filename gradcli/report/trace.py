@@ -1,4 +1,4 @@
-"""What `trace` alone reports: the chain rule, a step for each call."""
+"""What only `trace` reports: the chain rule, a step for each call."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 def fails(verdict: Verdict | None) -> bool:
-    """Tell whether there is a verdict, and it is no pass."""
+    """Tell whether there is a verdict, and it is not a pass."""
     return verdict is not None and not verdict.passes
 
 

@@ -57,7 +57,7 @@ def count_jobs(text: str) -> int:
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_JOBS:
-        hint = "`-j auto` takes a process a core"
+        hint = "`-j auto` starts one process per core"
         raise InputError(f"'{text}' is not a number from 1 to {MOST_JOBS}", option="-j", hint=hint)
     return int(text)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 def remember(file: str, ran: Iterable[str], failed: Iterable[str]) -> None:
     """Keep which checks of a suite failed; one that did not run this time keeps its place.
 
-    A folder that cannot be written costs `--last-failed` alone.
+    A folder that cannot be written costs only `--last-failed`.
     """
     names = (recall(file) - set(ran)) | set(failed)
     path = _path(file)

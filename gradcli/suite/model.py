@@ -33,7 +33,7 @@ PLAIN: Mapping[str, str | None] = {
 
 
 class Written(BaseModel):
-    """The keys that are written in another way than Settings has them."""
+    """The keys that are written in a different way than Settings has them."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

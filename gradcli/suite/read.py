@@ -22,7 +22,7 @@ MOST_CHECKS = 100_000
 def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[SuiteCheck]:
     """Return the checks of a suite file; what it does not say, the settings `base` do, with several dtypes for each.
 
-    Raises InputError for a file that cannot be read or is no suite: unknown keys, duplicate names, no check.
+    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check.
     """
     text = _read(Path(file), file)
     suite = SuiteText(file, text, tables(text))

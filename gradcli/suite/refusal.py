@@ -31,7 +31,7 @@ def refusal(error: ValidationError, suite: SuiteText) -> InputError:
         return suite.error(_words(complaint, EMPTY), suite.span(0) if location else None, EXAMPLE)
     place, key = _place(location)
     if key is None:
-        return suite.error(f"this is no table of a suite: {location[0]}", suite.span(place), EXAMPLE)
+        return suite.error(f"this is not a table of a suite: {location[0]}", suite.span(place), EXAMPLE)
     return _about_key(complaint, suite, place, key)
 
 

@@ -1,4 +1,4 @@
-"""Many checks, whatever happens to the processes that carry them out: one that kills its process costs itself alone."""
+"""Many checks, whatever happens to the processes that carry them out: one that kills its process costs only itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcli.suite.work import carry_out, started, undecided
 
 # Checks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2
-DIED = "no verdict: the process that carried it out died, and so did another that tried it once more"
+DIED = "no verdict: the process that carried it out died, and so did a second one that tried it again"
 
 Item = tuple[int, SuiteCheck]
 Outcomes = Generator[tuple[int, CheckReport], None, list[Item]]

@@ -13,7 +13,7 @@ SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
 def named(checks: Sequence[SuiteCheck], texts: Sequence[str]) -> list[SuiteCheck]:
-    """Return the checks whose name holds one of the texts; InputError where a text is in none."""
+    """Return the checks whose name holds one of the texts; InputError if a text is in none."""
     for text in texts:
         if not any(text in check.name for check in checks):
             hint = did_you_mean(text, [check.name for check in checks])

@@ -65,7 +65,7 @@ def _attempted(check: SuiteCheck) -> CheckReport:
         return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
     except GradcliError as error:
         return _without_report(check, error)
-    except Exception as error:  # noqa: BLE001  # a defect costs this check alone, and is told as what it is
+    except Exception as error:  # noqa: BLE001  # a defect costs only this check, and is told as what it is
         return _without_report(check, internal(error))
 
 
@@ -85,7 +85,7 @@ def _stderr(check: SuiteCheck, error: GradcliError) -> str:
 
 
 def _watchdog_log() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # os.devnull is no path of anyone's
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # os.devnull is nobody's path
 
 
 def _end_with_parent() -> None:

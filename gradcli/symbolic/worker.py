@@ -1,6 +1,6 @@
 """The worker process: reads questions, a line of JSON each, and answers each with a line of JSON.
 
-sympy lives here alone. The parent starts this process before it imports torch, kills it when a derivation takes too
+sympy lives only here. The parent starts this process before it imports torch, kills it when a derivation takes too
 long, and limits its memory; so nothing here guards against either.
 """
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from gradcli.derivation.formulas import FormulaRequest, formulas_to_data
 from gradcli.derivation.messages import Arbitration, DerivativeRequest
-from gradcli.derivation.protocol import READY, Answer, Question
+from gradcli.derivation.protocol import READY, Answer, Query
 
 
 def main() -> None:
@@ -31,10 +31,10 @@ def main() -> None:
     warm.warm()
     _reply(pipe, Answer(READY))
     while True:
-        _reply(pipe, answer(Question.from_line(lines.get())))
+        _reply(pipe, answer(Query.from_line(lines.get())))
 
 
-def answer(question: Question) -> Answer:
+def answer(question: Query) -> Answer:
     """Return the answer to one question; a failure of sympy's is an answer too."""
     try:
         return Answer(question.number, _data(question))
@@ -44,7 +44,7 @@ def answer(question: Question) -> Answer:
         return Answer(question.number, error=f"{type(error).__name__}: {error}")
 
 
-def _data(question: Question) -> Any:
+def _data(question: Query) -> Any:
     from gradcli.symbolic.derive.derive import derive  # see main
     from gradcli.symbolic.derive.high_precision import arbitrate
     from gradcli.symbolic.write.formulas import formulas
@@ -66,7 +66,7 @@ def _limit_memory(limit: int) -> None:
 
 
 def _answer_pipe() -> IO[bytes]:
-    """Return standard output for answers alone: whatever else is printed goes to standard error."""
+    """Return standard output for answers only: whatever else is printed goes to standard error."""
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return pipe

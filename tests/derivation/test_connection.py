@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gradcli.derivation.connection import DIED, EXHAUSTED, UNTRIED, Connection, Delivery, Failure, Outcome
-from gradcli.derivation.protocol import Answer, Question
+from gradcli.derivation.protocol import Answer, Query
 
 Opened = Callable[[str], Connection]
 READY = "say(0)"
@@ -39,7 +39,7 @@ def opened() -> Iterator[Opened]:
 
 
 def post(connection: Connection, number: int, seconds: float = 20.0, **data: object) -> Delivery:
-    return connection.post(Question(number, "derive", data), seconds)
+    return connection.post(Query(number, "derive", data), seconds)
 
 
 def ask(connection: Connection, number: int, seconds: float = 20.0, **data: object) -> Outcome:

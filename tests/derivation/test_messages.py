@@ -18,7 +18,7 @@ from gradcli.derivation.formulas import (
     formulas_to_data,
 )
 from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
-from gradcli.derivation.protocol import Answer, Question
+from gradcli.derivation.protocol import Answer, Query
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.warm import small_request
 
@@ -77,11 +77,11 @@ def test_arbitrations() -> None:
 
 
 def test_lines_are_ascii_and_one_line_each() -> None:
-    question = Question(7, "derive", {"formula": "ü\n\u2028"})
+    question = Query(7, "derive", {"formula": "ü\n\u2028"})
     line = question.to_line()
     assert line.isascii()
     assert line.count(b"\n") == 1
-    assert Question.from_line(line) == question
+    assert Query.from_line(line) == question
     answer = Answer(7, {"x": [1, "\u2029"]}, "ärger", exhausted=True)
     assert Answer.from_line(answer.to_line()) == answer
 

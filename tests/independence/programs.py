@@ -178,7 +178,7 @@ def _operand(made: Random, shape: Shape, domain: str | None, taken: set[str]) ->
 
 
 def _adapted(name: str, own: Shape, wanted: Shape) -> str:
-    """Return an expression that makes a tensor of another shape; no two entries of it are equal."""
+    """Return an expression that makes a tensor of a different shape; no two entries of it are equal."""
     have, need = math.prod(own), math.prod(wanted)
     if not wanted:
         return f"{name}.sum()"

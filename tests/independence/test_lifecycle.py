@@ -1,4 +1,4 @@
-"""What a second backward does is predicted from the graph alone, and is what PyTorch then does, in random programs."""
+"""What a second backward does is predicted from the graph only, and is what PyTorch then does, in random programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is no program, the words in which that is said, and the place that is pointed at."""
+"""What is not a program, the words in which that is said, and the place that is pointed at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradcli.limits import Limits
 
 # The text, what the caret marks, a part of the message, a part of the hint.
 REFUSED = [
-    ("x^2", "^", "no power", "`**`"),
+    ("x^2", "^", "not a power", "`**`"),
     ("x = 1; y = x +* 2", "*", "unexpected `*` after `+`", ""),
     ("2w1", "2w1", "operator is missing", "2*w1"),
     ("3 x", "3 x", "operator is missing", "3*x"),
@@ -73,7 +73,7 @@ REFUSED = [
     ("{1: 2}", "{", "dictionaries", ""),
     ("[a for a in b]", "for", "comprehensions", "loop"),
     ("(lambda: w)()", "lambda", "Python keyword", ""),
-    ("lambda*w", "lambda", "Python keyword", "another name"),
+    ("lambda*w", "lambda", "Python keyword", "different name"),
     ("(y:=w)+y", ":=", "assignment inside", "statement"),
     ("*w", "*w", "starred", ""),
     ("f(*w)", "*w", "starred", ""),
@@ -114,7 +114,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "marked", "message", "hint"), REFUSED, ids=[ascii(case[0]) for case in REFUSED])
-def test_a_refusal_says_what_where_and_how_to_mend_it(text: str, marked: str | None, message: str, hint: str) -> None:
+def test_a_refusal_says_what_where_and_how_to_fix_it(text: str, marked: str | None, message: str, hint: str) -> None:
     with pytest.raises(ProgramError) as caught:
         parse(text)
     error = caught.value

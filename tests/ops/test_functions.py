@@ -36,7 +36,7 @@ def test_both_sides_have_one_value(row: Function) -> None:
     for point in POINTS.get(row.name, ((0.4,), (0.9,))):
         numbers = [sympy.Integer(x) if isinstance(x, int) else sympy.Float(x, 30) for x in point]
         arguments = [sympy.true if x else sympy.false for x in point] if row.name in TRUTH else numbers
-        # Of sympy's functions, erfcinv alone has no numbers of its own.
+        # Of sympy's functions, only erfcinv has no numbers of its own.
         wanted = getattr(sympy, row.sympy)(*arguments).rewrite(sympy.erfinv)
         number = float(wanted.evalf(30)) if isinstance(wanted, sympy.Expr) else float(bool(wanted))
         tensors = [torch.tensor(bool(x) if row.name in TRUTH else x) for x in point]

@@ -54,7 +54,7 @@ CASES = [
 
 
 def trace_of(program: str, leaves: dict[str, Tensor]) -> Trace | None:
-    """Return the trace with a gradient, or None where PyTorch refuses to make one."""
+    """Return the trace with a gradient, or None if PyTorch refuses to make one."""
     try:
         with double_precision():
             trace = run_program(read(program, Settings()), Settings(), leaves)

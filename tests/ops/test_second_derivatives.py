@@ -32,7 +32,7 @@ from gradcli.settings import Settings
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 EXAMPLES = [(op, example) for op in OPS for example in op.examples]
-# PyTorch's first derivative is wrong here, so that its second one is no reference: docs/findings.md.
+# PyTorch's first derivative is wrong here, so its second one is not a reference: docs/findings.md.
 WRONG = frozenset({"ctc_loss"})
 # PyTorch's second derivative is NaN here: of logaddexp where both are -inf, and nothing arrives.
 NOT_A_NUMBER = frozenset({"masked.logaddexp"})

@@ -28,8 +28,8 @@ REMEDIES = (
 def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype.
 
-    Raises InputError where an output that is not a scalar has none, or one of another shape; `remedies` is the hint of
-    the first.
+    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
+    of the first.
     """
     tensor = output.tensor
     if grad_output is None:
@@ -134,7 +134,7 @@ def gradients(
     create_graph: bool,
     retain_graph: bool = False,
 ) -> dict[TracedTensor, Tensor | None]:
-    """Return what `torch.autograd.grad` gives; None for a tensor that the output is not made of."""
+    """Return what `torch.autograd.grad` gives; None for a tensor that the output does not depend on."""
     with _refusals(output):
         found: tuple[Tensor | None, ...] = torch.autograd.grad(
             output.tensor,

@@ -23,7 +23,7 @@ def no_gradient(program: Program, trace: Trace, output: TracedTensor) -> Gradcli
     cut = _cutting(trace, output)
     if cut is not None:
         reason = f"'{cut.outputs[0].text}' cuts the gradient off: the result of {cut.op.name} is a constant"
-        hint = f"{reason}; make the output of differentiable operations alone"
+        hint = f"{reason}; compute the output with differentiable operations only"
         return ExecutionError(message, span=cut.arguments.node.span, source=program.source, hint=hint)
     constants = [leaf for leaf in trace.leaves if not leaf.tensor.requires_grad]
     if constants and len(constants) == len(trace.leaves):
@@ -38,12 +38,14 @@ def not_required(program: Program, trace: Trace, traced: TracedTensor, option: s
     if traced.is_leaf:
         return InputError(message, span=place(program, trace, traced), source=program.source, hint=_constant(traced))
     cut = _cutting(trace, traced)
-    reason = f"it is made of constants: '{cut.outputs[0].text}' cuts the gradient off" if cut else "its leaves do not"
+    reason = (
+        f"it depends only on constants: '{cut.outputs[0].text}' cuts the gradient off" if cut else "its leaves do not"
+    )
     return InputError(message, span=place(program, trace, traced), source=program.source, hint=reason)
 
 
 def unused(program: Program, trace: Trace, tensors: Sequence[TracedTensor], index: int) -> GradcliError:
-    """Return the error that the output is not made of some tensors; PyTorch tells the first by its index."""
+    """Return the error that the output does not depend on some tensors; PyTorch tells the first by its index."""
     names = ", ".join(f"'{traced.name or traced.text}'" for traced in tensors)
     verb = "is" if len(tensors) == 1 else "are"
     return InputError(

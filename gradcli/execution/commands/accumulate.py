@@ -109,7 +109,7 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
             verdict, notes = total.verdict, led(NOT_THE_SUM, total.notes)
     if verdict is not None:
         ledger.judged.setdefault(name, []).append((verdict, notes))
-    # `.grad` stays None where nothing has reached the leaf: then this call added nothing either.
+    # `.grad` stays None if nothing has reached the leaf: then this call added nothing either.
     added = None if grad is None else found.gradient
     return LeafCall(name, found.value, before, added, grad, held.value, verdict)
 

@@ -89,7 +89,7 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
 def _with_reasons(
     run: Run, evaluation: Evaluation, reports: dict[TracedTensor, TensorReport]
 ) -> dict[TracedTensor, TensorReport]:
-    """Return the tensors' reports with what 50 digits and another precision say of the mismatches."""
+    """Return the tensors' reports with what 50 digits and a different precision say of the mismatches."""
     wrong = {traced: found for traced, found in reports.items() if found.verdict is Verdict.MISMATCH}
     if not wrong or evaluation.comparisons is None:
         return reports

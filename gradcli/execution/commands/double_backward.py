@@ -133,7 +133,7 @@ def _second_derivatives(
 
 
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
-    """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None where PyTorch has none."""
+    """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None if PyTorch has none."""
     trace = _again(run)
     own = next(other.tensor for other in trace.leaves if other.text == leaf.text)
     try:

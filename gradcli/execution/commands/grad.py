@@ -1,4 +1,4 @@
-"""`grad`: `torch.autograd.grad`, and the Jacobian that its vector-Jacobian product is made of."""
+"""`grad`: `torch.autograd.grad`, and the Jacobian of its vector-Jacobian product."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
 
 
 def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:
-    """Return v, and each small real Jacobian with the product of the two; None where there is none."""
+    """Return v, and each small real Jacobian with the product of the two; None if there is none."""
     output = run.output.tensor
     shown = [traced for traced in wrt if _is_small(output, traced.tensor)]
     if not shown:
@@ -51,7 +51,7 @@ def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJac
 
 
 def _is_small(output: Tensor, tensor: Tensor) -> bool:
-    real = not (output.is_complex() or tensor.is_complex())  # a complex product is linear over the real numbers alone
+    real = not (output.is_complex() or tensor.is_complex())  # a complex product is linear only over the real numbers
     return real and 0 < output.numel() <= MOST_ROWS and 0 < output.numel() * tensor.numel() <= MOST_ENTRIES
 
 

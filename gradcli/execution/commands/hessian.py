@@ -102,7 +102,7 @@ def hessian(program: Program, settings: Settings, given: Mapping[str, Any], deri
 
 
 def _check_scalar(trace: Trace) -> None:
-    """Refuse an output that is not a scalar: its second derivatives are no matrix."""
+    """Refuse an output that is not a scalar: its second derivatives are not a matrix."""
     output = trace.output
     if isinstance(output, TracedTensor) and output.tensor.numel() != 1:
         shape = show_shape(tuple(output.tensor.shape))

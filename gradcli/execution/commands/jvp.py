@@ -50,7 +50,7 @@ def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivati
 
 
 def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
-    """Return a tangent for every leaf that requires grad; InputError for one of another shape, or for none at all."""
+    """Return a tangent for every leaf that requires grad; InputError for a wrong shape, or for none at all."""
     given, leaves = run.settings.tangents, {leaf.text: leaf for leaf in run.trace.leaves}
     if not given:
         message = "forward mode needs a direction: the tangent of at least one leaf"

@@ -51,7 +51,7 @@ class Passed:
     @property
     def has_factor(self) -> bool:
         """Tell whether the local derivative is one factor."""
-        # Of complex numbers a derivative is no factor: it is linear over the real numbers alone.
+        # Of complex numbers a derivative is not a factor: it is linear only over the real numbers.
         tensors = [*self.call.inputs, *self.upstream]
         is_complex = any(traced.tensor.is_complex() for traced in tensors)
         return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
@@ -84,7 +84,7 @@ def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:
 
 
 def _is_elementwise(call: TracedCall, group: DecomposedCall | None) -> bool:
-    """Tell whether an entry of the one result depends on the entries at its own place alone."""
+    """Tell whether an entry of the one result depends only on the entries at its own place."""
     if len(call.outputs) != 1 or call.op.kind is Kind.POINTWISE:
         return len(call.outputs) == 1
     shape = call.outputs[0].tensor.shape

@@ -118,7 +118,7 @@ def _of_term(name: str, times: complex) -> str:
 
 
 def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:
-    """Return in words what makes a gradient of another shape the right one: a sum over axes, a transpose; or None."""
+    """Return in words what makes a gradient of a wrong shape the right one: a sum over axes, a transpose; or None."""
     if _is_transposed(gradient, reference, clues):
         return "it is the transpose of the right one"
     for axes in _axes_to_sum(tuple(gradient.shape), tuple(reference.shape)):

@@ -29,7 +29,7 @@ from gradcli.tolerance import Tolerance
 # What a claim calls the upstream gradient, unless the program has a tensor of that name.
 UPSTREAM = "g"
 SUBJECT = "the claim"
-INSTEAD = noted(NoteKind.REFERENCE, "compared with autograd's gradient, for want of a symbolic one")
+INSTEAD = noted(NoteKind.REFERENCE, "compared with autograd's gradient, because there is no symbolic one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Claims:
     evaluation: Evaluation
 
     def judge(self) -> dict[TracedTensor, Claim]:
-        """Return what there is to say of each claim; InputError for one that is no gradient of its tensor."""
+        """Return what there is to say of each claim; InputError for one that is not a gradient of its tensor."""
         claims = self.run.settings.claims
         tensors = self.run.named(list(claims), "--claim")
         return {traced: self._judge(traced, text) for traced, text in zip(tensors, claims.values(), strict=True)}
@@ -73,7 +73,7 @@ class Claims:
         return comparisons.compare(traced, value, Tolerance.of("float64", settings.rtol, settings.atol), clues)
 
     def _misshapen(self, traced: TracedTensor, text: str, value: Tensor, reference: Tensor) -> Claim:
-        """Return a claim of another shape as a mismatch where it is clear what was meant; else InputError."""
+        """Return a claim of a different shape as a mismatch where it is clear what was meant; else InputError."""
         cause = cause_of_shape(value, reference, Clues(SUBJECT, SUBJECT))
         name, shapes = self.run.names[traced], (show_shape(tuple(value.shape)), show_shape(tuple(reference.shape)))
         if cause is None:

@@ -36,7 +36,7 @@ UNKNOWN = noted(NoteKind.ROUNDING, "this derivative is too ill-conditioned here 
 class Expected:
     """A symbolic derivative, and what to ask where it differs from PyTorch's.
 
-    `value` is None where it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
+    `value` is None if it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
     made, `undefined` says what makes the point one without a derivative. `noise` measures how far
     off rounding is excused, and within what nothing is known. `along` gives, for
     a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift. `sides`

@@ -162,7 +162,7 @@ class GradientComparison:
         return noted(NoteKind.REFERENCE, words, index)
 
     def _first_nan(self) -> Notes:
-        """Return what made the first NaN: in PyTorch's gradients, or else in the symbolic ones alone."""
+        """Return what made the first NaN: in PyTorch's gradients, or else only in the symbolic ones."""
         if self._nan is None:
             self._nan = gradient_made(self.trace, self.gradients)
         if self._nan or self.reference.first_nan is None:
@@ -185,7 +185,7 @@ class GradientComparison:
         if call is None:
             return ()
         text = call.outputs[0].text
-        return (Note(NoteKind.CALL, f"the gradients part at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
+        return (Note(NoteKind.CALL, f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values

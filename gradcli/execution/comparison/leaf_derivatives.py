@@ -28,7 +28,7 @@ Key = TypeVar("Key")
 
 
 def wanted_leaves(run: Run) -> list[TracedTensor]:
-    """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is no leaf."""
+    """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is not a leaf."""
     leaves = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
     if run.settings.wrt is None:
         return leaves

@@ -1,4 +1,4 @@
-"""What mends a gradient that is NaN or infinite: rewritings of one call, each tried at the point before it is shown."""
+"""What fixes a gradient that is NaN or infinite: rewritings of one call, each tried at the point before it is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
 from gradcli.ops.remedies import SAFE, Remedy
 
-# How far a rewriting may move an output that is finite, relative to it: it is to mend the gradient, not the program.
+# How far a rewriting may move an output that is finite, relative to it: it is to fix the gradient, not the program.
 MOVED = 1e-3
 
 
@@ -58,16 +58,16 @@ def _with_argument(arguments: BoundCall, place: int, value: TracedTensor) -> Bou
 
 
 def remedy(trace: Trace, call: TracedCall, cotangent: Tensor | None) -> str | None:
-    """Return in words what mends the gradients of a trace, of what the op's record offers; None if nothing does."""
+    """Return in words what fixes the gradients of a trace, of what the op's record offers; None if nothing does."""
     for offered in call.op.remedy or SAFE:
         attempt = Attempt(call, offered, _read_by(call, offered))
         if attempt.values and _mends(trace, attempt, cotangent):
-            return f"to mend it, {offered.reason}: write {_shown(attempt)}"
+            return f"to fix it, {offered.reason}: write {_shown(attempt)}"
     return None
 
 
 def branch_remedy(trace: Trace, call: TracedCall, condition: TracedTensor, cotangent: Tensor | None) -> str | None:
-    """Return in words what mends a call in a branch of `where` that is not taken: an operand that is safe there."""
+    """Return in words what fixes a call in a branch of `where` that is not taken: an operand that is safe there."""
     for operand in range(len(call.arguments.bound)):
         for rewriting in ("where({condition}, {x}, 1)", "where({condition}, 1, {x})"):
             offered = Remedy("", rewriting, operand)
@@ -78,7 +78,7 @@ def branch_remedy(trace: Trace, call: TracedCall, condition: TracedTensor, cotan
 
 
 def _read_by(call: TracedCall, offered: Remedy) -> dict[str, TracedTensor]:
-    """Return the tensors that a rewriting reads, by their names in it; none where it does not fit the call."""
+    """Return the tensors that a rewriting reads, by their names in it; none if it does not fit the call."""
     bound = list(call.arguments.bound.values())
     places = [0, 1] if offered.operand is None else [offered.operand]
     names = zip("xy", places, strict=False)

@@ -1,4 +1,4 @@
-"""Which call made the first NaN or infinity, of what, and what mends it: in words, with the numbers at one entry."""
+"""Which call made the first NaN or infinity, of what, and what fixes it: in words, with the numbers at one entry."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _inactive_branch(trace: Trace, spot: Spot, cotangent: Tensor | None) -> Note
 
 
 def _origin(trace: Trace, call: TracedCall) -> TracedCall:
-    """Return the call that made the first value that is not finite, of those that a call's operands are made of."""
+    """Return the call that made the first value that is not finite, of those that a call's operands depend on."""
     for before in trace.calls:
         bad = any(not all_finite(output.tensor) for output in before.outputs if output in call.inputs)
         if bad and before is not call:

@@ -42,7 +42,7 @@ def report_on(
 def symbolic_side(
     value: Tensor | None, comparison: Comparison | None, formula: Formula | None = None
 ) -> Symbolic | None:
-    """Return the symbolic derivative with how it compares; None where it is undecided, or was not compared."""
+    """Return the symbolic derivative with how it compares; None if it is undecided, or was not compared."""
     if value is None or comparison is None:
         return None
     text, latex = (None, None) if formula is None else (formula.text, formula.latex)

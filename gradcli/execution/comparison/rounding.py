@@ -89,7 +89,7 @@ def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
 def rounding_noise(
     trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
 ) -> Noise[TracedTensor]:
-    """Return, for every tensor with a symbolic gradient, how far rounding alone may move each of its entries."""
+    """Return, for every tensor with a symbolic gradient, how far rounding by itself may move each of its entries."""
     return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations))
 
 
@@ -114,7 +114,7 @@ def lower_rounding_noise(
 def conditioning(
     trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
 ) -> Noise[TracedTensor]:
-    """Return how far each entry moves with the last bits of the leaves alone: no stable algorithm does better.
+    """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
 
     What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
     """
@@ -134,7 +134,7 @@ def scattered(
     scale: float = 0.0,
     perturbed: Callable[[Trace, torch.Generator], Decomposition] = _perturbed,
 ) -> Noise[Key]:
-    """Return how far rounding alone may move each entry of some tensors.
+    """Return how far rounding by itself may move each entry of some tensors.
 
     They are found `again` from the trace with other last bits; what is `known` of them also says how large they are,
     and so does `scale`.
@@ -152,7 +152,7 @@ def scattered(
 
 
 def _like(found: Tensor | None, value: Tensor) -> Tensor:
-    """Return a run's value, or the reference's where a run has none of its shape: no scatter is no excuse."""
+    """Return a run's value, or the reference's where a run has none of its shape, which excuses nothing."""
     return value if found is None or found.shape != value.shape else found
 
 

@@ -23,7 +23,7 @@ Gradients = Callable[[TracedTensor, int, float], Mapping[TracedTensor, Tensor]]
 
 
 def sides_by_pairs(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> dict[Pair, Sides]:
-    """Return the second derivatives to both sides by pairs of leaves, row first; none where no kink is met.
+    """Return the second derivatives to both sides by pairs of leaves, row first; none if no kink is met.
 
     Nor are there any of a large program, or where it cannot be run nearby.
     """

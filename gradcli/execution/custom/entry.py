@@ -109,7 +109,7 @@ def _subject(
             plain[name] = value
         elif not parameter.is_tensor and parameter.required:
             hint = f"give it with `--argument {name}=...`"
-            raise InputError(f"forward takes '{name}', which is no tensor and has no default", hint=hint)
+            raise InputError(f"forward takes '{name}', which is not a tensor and has no default", hint=hint)
         elif not parameter.is_tensor or (not parameter.required and not _is_given(name, settings, given)):
             plain[name] = parameter.default
     tensors = tuple(parameter.name for parameter in parameters if parameter.name not in plain)
@@ -119,7 +119,7 @@ def _subject(
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether an argument from Python is given to forward as it is: it is no tensor, array or nested list."""
+    """Return whether an argument from Python is given to forward as it is: it is not a tensor, array or nested list."""
     return not isinstance(value, Tensor | list) and not hasattr(value, "__array__")
 
 
@@ -139,7 +139,7 @@ def _of_program(program: Program, subject: Subject, settings: Settings) -> Refer
     for leaf in program.leaves:
         if leaf.name not in subject.tensors and not isinstance(subject.plain.get(leaf.name), int | float):
             listed = ", ".join(subject.tensors)
-            message = f"--reference reads '{leaf.name}', which is no input of forward"
+            message = f"--reference reads '{leaf.name}', which is not an input of forward"
             raise InputError(message, span=leaf.span, source=program.source, hint=f"forward takes {listed}")
 
     def reference(point: Values, _: Sequence[int]) -> Recording:

@@ -30,7 +30,7 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 Checking = Callable[[Trial], "Check | None"]
-# Each looks at one thing that may be wrong whatever the gradient is; None where there is nothing to look at.
+# Each looks at one thing that may be wrong whatever the gradient is; None if there is nothing to look at.
 ALWAYS: Mapping[str, Checking] = {
     "gradients returned": contract.gradients_returned,
     "no gradient missing": contract.no_gradient_missing,
@@ -54,7 +54,7 @@ AGAIN: Mapping[str, Checking] = {
 # What a complex output is multiplied by: for a real number a conjugate that is missing may not show.
 COMPLEX_ONE = 1 + 0.5j
 
-LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, nor is what is undecided below: the gradient is wrong already")
+LEFT_OUT = noted(NoteKind.SCOPE, "not looked at, and neither is what is undecided below: the gradient is already wrong")
 
 
 @torch.random.fork_rng(devices=())  # what a user draws afterwards is not ours to change
@@ -67,7 +67,7 @@ def examine(
 ) -> Report:
     """Return the report of a Function; `given` maps inputs to values from Python.
 
-    Raises GradcliError where forward raises, or an option is wrong; what backward does wrong is a verdict.
+    Raises GradcliError if forward raises, or an option is wrong; what backward does wrong is a verdict.
     """
     torch.manual_seed(settings.seed)
     trial = _trial(subject, reference, settings, given, derivations)

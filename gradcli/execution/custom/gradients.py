@@ -26,14 +26,13 @@ from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import is_close
-from gradcli.witnesses import WITNESSES
+from gradcli.witnesses import DIFFERENCES, WITNESSES
 
-DIFFERENCES = "finite-difference"
 AUTOGRAD, SYMBOLIC = "autograd of the reference", "symbolic derivative"
 MISLED = noted(
     NoteKind.REFERENCE,
-    "finite differences of forward agree with backward, and not with autograd of its body, which takes what forward "
-    "decides by its values for constant; `--reference PROGRAM` says what it computes",
+    "finite differences of forward agree with backward, and not with autograd of its body, which treats what forward "
+    "decides by its values as constant; `--reference PROGRAM` says what it computes",
 )
 DENIED = noted(
     NoteKind.WITNESS,
@@ -101,14 +100,9 @@ class CheckedGradient:
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """Return the verdict of every reference and witness that there is, by what it is called."""
-        numerical = {_title(name): self.numerical(name) for name in WITNESSES}
+        numerical = {WITNESSES[name].title: self.numerical(name) for name in WITNESSES}
         verdicts = {AUTOGRAD: self.autograd, SYMBOLIC: self.symbolic, **numerical}
         return {title: verdict for title, verdict in verdicts.items() if verdict is not None}
-
-
-def _title(name: str) -> str:
-    """Return what a numerical witness is called in the table of checks."""
-    return WITNESSES[name].phrase.removeprefix("the ")
 
 
 def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
@@ -190,7 +184,7 @@ def _is_misled(trial: Trial, compared: Compared, numerical: Mapping[str, Witness
 def _checks(compared: list[CheckedGradient], shown: Side) -> list[Check]:
     """Return a check for each witness: the worst that it says of any input."""
     checks = []
-    for title in (AUTOGRAD, SYMBOLIC, *map(_title, WITNESSES)):
+    for title in (AUTOGRAD, SYMBOLIC, *(row.title for row in WITNESSES.values())):
         verdicts = {item.name: item.verdicts[title] for item in compared if title in item.verdicts}
         if title == SYMBOLIC and shown.gap and compared:
             checks.append(Check(title, Verdict.UNDECIDED, noted(NoteKind.LIMIT, shown.gap)))

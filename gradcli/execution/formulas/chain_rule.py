@@ -1,4 +1,4 @@
-"""The last step of the chain rule, in words of the tensors that are made of one: for a tensor without a formula.
+"""The last step of the chain rule, in words of the tensors that depend on one: for a tensor without a formula.
 
 `vjp(y, grad(y))` is y's vector-Jacobian product with the gradient of y, summed over all y.
 """
@@ -19,9 +19,9 @@ MOST_TERMS = 4
 def chain_rule(
     decomposition: Decomposition, names: Mapping[TracedTensor, str], upstream: float | None = None
 ) -> dict[TracedTensor, Formula]:
-    """Return the chain rule's last step for every tensor; 0 where the output is not made of it.
+    """Return the chain rule's last step for every tensor; 0 where the output does not depend on it.
 
-    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
+    `upstream` is what every entry of the upstream gradient is; None if it is a tensor.
     """
     output = decomposition.trace.output
     terms_of = {traced: ["0"] for traced in names}

@@ -26,9 +26,9 @@ class Formulas:
     names: Mapping[TracedTensor, str]
     """What its tensors are called."""
     upstream: float | None
-    """What every entry of the upstream gradient is; None where it is a tensor."""
+    """What every entry of the upstream gradient is; None if it is a tensor."""
     posted: PostedFormulas | None
-    """What was asked for; None where the program is too large, or complex."""
+    """What was asked for; None if the program is too large, or complex."""
 
     @staticmethod
     def ask(

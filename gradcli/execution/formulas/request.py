@@ -41,7 +41,7 @@ def gradients_request(
 ) -> FormulaRequest | None:
     """Return the request for the gradients of all named tensors; None if the program is too large, or complex.
 
-    `upstream` is what every entry of the upstream gradient is; None where it is a tensor.
+    `upstream` is what every entry of the upstream gradient is; None if it is a tensor.
     """
     if decomposition.is_complex or not _is_small(decomposition):
         return None

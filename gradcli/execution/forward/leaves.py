@@ -57,7 +57,7 @@ def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Genera
 def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
     """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants.
 
-    A complex value beside a real dtype makes that leaf alone complex, of the same precision.
+    A complex value beside a real dtype makes only that leaf complex, of the same precision.
     """
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return tensor.to(settings.device)

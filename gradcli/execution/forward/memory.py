@@ -14,7 +14,7 @@ from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
 from gradcli.limits import Limits
 
-# Below this bound on the size of a result, measured from sizes and integers alone, no check on the meta device is due.
+# Below this bound on the size of a result, measured only from sizes and integers, no check on the meta device is due.
 SURELY_SMALL = 1 << 16
 
 

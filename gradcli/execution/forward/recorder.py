@@ -32,7 +32,7 @@ SET_DATA = "torch.Tensor.data.__set__"
 LEAVING = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array__", "__complex__", "__index__"})
 # What makes a new tensor of numbers that other tensors hold.
 COPYING = frozenset({"tensor", "new_tensor", "scalar_tensor"})
-# What runs autograd itself, whose results are no function of values that a call is given.
+# What runs autograd itself, whose results are not a function of values that a call is given.
 DIFFERENTIATING = frozenset({"grad", "backward"})
 CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float", "half", "bfloat16"})
 # What writes a value into entries of its first argument: `copy_` and the like write into all of them.
@@ -213,7 +213,7 @@ class Recorder(TorchFunctionMode):
                 self.aliases.know(tensor, value)
 
     def _cast(self, value: TracedTensor, dtype: torch.dtype) -> TracedTensor:
-        """Return a value in another dtype."""
+        """Return a value in a different dtype."""
         if value.tensor.dtype == dtype:
             return value
         with torch.enable_grad():

@@ -33,7 +33,7 @@ Key = tuple[str, Span, int]
 
 
 class RefusedError(RuntimeError):
-    """The program does not run at these values, or its output has another shape there."""
+    """The program does not run at these values, or its output has a different shape there."""
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class Rerun:
         like = self.trace.output.tensor
         tensor = output.tensor if isinstance(output, TracedTensor) else torch.as_tensor(output, dtype=torch.float64)
         if tensor.shape != like.shape:
-            raise RefusedError("the output has another shape here")
+            raise RefusedError("the output has a different shape here")
         return tensor
 
     def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
@@ -202,7 +202,7 @@ def _moved_symmetrically(
     given: Sequence[TracedTensor],
     value: Callable[[TracedTensor], Tensor],
 ) -> dict[TracedTensor, Tensor]:
-    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read one triangle alone."""
+    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read only one triangle."""
     values = {traced: value(traced) for traced in given}
     for name in op.symmetric if before is not None else ():
         now, start = call.bound.get(name), before.arguments.bound.get(name) if before is not None else None

@@ -105,7 +105,7 @@ def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[Der
 def contribution(
     edge: Edge, cotangent: Tensor, derived: Mapping[DerivativeRequest, Derived], perturb: Perturbation = identity
 ) -> Tensor | None:
-    """Return cotangent times local derivative for one operand, a tensor of its shape; None where that is always 0."""
+    """Return cotangent times local derivative for one operand, a tensor of its shape; None if that is always 0."""
     answer = answered(edge, derived)
     if answer.adjoints[edge.name].is_zero:
         return None

@@ -112,7 +112,7 @@ def _made(call: TracedCall, nodes: list[Any]) -> list[Any]:
 
 
 def _known(decomposition: Decomposition, call: TracedCall) -> Any:
-    """Return what PyTorch made of the very values that are on the tape; None where a definition has to be run."""
+    """Return what PyTorch made of the very values that are on the tape; None if a definition has to be run."""
     if call.op.kind is Kind.COMPOSITE or not decomposition.shared.issuperset(call.inputs):
         return None
     if any(double(output.tensor).dtype != output.tensor.dtype for output in call.outputs):

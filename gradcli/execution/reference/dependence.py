@@ -29,7 +29,7 @@ def evaluate(
 ) -> Tensor:
     """Return the result of a program, in which a structural zero times anything is 0.
 
-    `supports` says where operands are no structural zeros, if they have any. A NaN is what a product would come out as
+    `supports` says where operands are not structural zeros, if they have any. A NaN is what a product would come out as
     otherwise, so that only a result that holds one is looked at again.
     """
     result = tensor_eval.evaluate(program, operands, perturb)
@@ -44,7 +44,7 @@ class _Value:
     depends: Tensor | None = None
     """Where it is not a structural zero, as truth values; None for everywhere."""
     fixed: bool = False
-    """Whether it is made of positions, lengths and numbers of the definition alone."""
+    """Whether it consists only of positions, lengths and numbers of the definition."""
 
     @property
     def support(self) -> Tensor:

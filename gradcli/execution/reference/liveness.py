@@ -46,7 +46,7 @@ def lives(program: TensorProgram) -> Lives:
 
 
 def _overwritten(step: Step, program: TensorProgram, readers: dict[int, list[int]]) -> int | None:
-    """Return the input that a step may overwrite: a step made it for this one alone, and it has the result's axes."""
+    """Return the input that a step may overwrite: a step made it only for this one, and it has the result's axes."""
     if step.function not in OVERWRITING:
         return None
     first = len(program.operands)

@@ -43,7 +43,7 @@ def numbers_for(arguments: Any, numbers: Mapping[Node | ComplexNode, Tensor]) ->
     def number(leaf: Any) -> Any:
         if isinstance(leaf, Node | ComplexNode):
             return numbers.get(leaf, leaf.tensor)
-        return 0.0 if isinstance(leaf, complex) else leaf  # the numbers are real, and this is no entry of them
+        return 0.0 if isinstance(leaf, complex) else leaf  # the numbers are real, and this is not an entry of them
 
     return tree.map(number, arguments)
 

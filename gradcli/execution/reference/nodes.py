@@ -50,7 +50,7 @@ class Node:
 
     @property
     def sources(self) -> Iterator[Node]:
-        """Yield the nodes that this one is made of."""
+        """Yield the nodes that this one depends on."""
         yield from (edge.source for edge in self.edges)
         yield from self.blocked
 

@@ -89,7 +89,7 @@ def pull_back(decomposition: Decomposition, adjoints: Adjoints, derived: Derivat
 def pull_back_call(
     decomposition: Decomposition, call: DecomposedCall, adjoints: Adjoints, derived: Derivatives
 ) -> LocalPullback | None:
-    """Take what arrived at one call back to its operands; None where nothing did, or where there is no derivative."""
+    """Take what arrived at one call back to its operands; None if nothing did, or if there is no derivative."""
     operands = decomposition.parts(call.call.inputs)
     own = dict.fromkeys([*decomposition.parts(call.call.outputs), *call.nodes])
     reached = [node for node in own if node in adjoints.values]

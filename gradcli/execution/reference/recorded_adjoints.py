@@ -66,7 +66,7 @@ class RecordedAdjoints(Adjoints):
         self.values[node] = self.nodes[node].tensor
 
     def _product(self, local: _Local) -> Node:
-        """Return a contribution, whose edges go to all that it is made of."""
+        """Return a contribution, whose edges go to all that it depends on."""
         edge = local.edge
         presented = local.view.apply(local.cotangent.tensor)
         name = cotangent_name(local.level)

@@ -105,7 +105,7 @@ class GradientNodes:
         return adjoints
 
     def _through_the_gradients(self, adjoints: Adjoints, targets: Iterable[Node]) -> None:
-        """Take adjoints of gradients back to what they are made of, as far as that leads to the targets."""
+        """Take adjoints of gradients back to what they depend on, as far as that leads to the targets."""
         nodes = self.recording.tape.nodes
         wanted = leading_to(nodes, targets)
         reached = _reached(nodes, adjoints.values)
@@ -116,7 +116,7 @@ class GradientNodes:
 
 
 def _reached(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:
-    """Return the nodes that some are made of, and these."""
+    """Return the nodes that some depend on, and these."""
     found = set(starts)
     for node in reversed(list(nodes)):
         if node in found:

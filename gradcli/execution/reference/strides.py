@@ -1,4 +1,4 @@
-"""Movement that a view describes: the same memory under axes in another order, merged or split.
+"""Movement that a view describes: the same memory under axes in a different order, merged or split.
 
 PyTorch says so itself, by the strides of the view that it returns; no entry has to be traced.
 """

@@ -19,7 +19,7 @@ from gradcli.ops.record import Op
 
 
 def with_support(result: Any, op: Op, bound: Mapping[str, Any]) -> Any:
-    """Return constants, with their zeros as structural ones where they are no numbers of the program.
+    """Return constants, with their zeros as structural ones where they are not numbers of the program.
 
     That is what a definition makes of sizes and positions by a helper of its own, and of nothing but such constants.
     """
@@ -51,7 +51,7 @@ def _support(node: Node | ComplexNode) -> Tensor:
 
 
 def presented(operands: Mapping[str, Node], shown: Layout) -> dict[str, Callable[[], Tensor]]:
-    """Return where operands are no structural zeros, as a definition sees them, for those that have any."""
+    """Return where operands are not structural zeros, as a definition sees them, for those that have any."""
 
     def support(node: Node, name: str) -> Tensor:
         assert node.support is not None  # noqa: S101 (only such nodes are asked)

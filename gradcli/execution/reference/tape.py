@@ -178,7 +178,7 @@ class Tape:
         }
 
     def node(self, result: Tensor, edges: tuple[Edge, ...]) -> Node:
-        """Return a new node, whose edges lead to what it is made of."""
+        """Return a new node, whose edges lead to what it depends on."""
         node = Node(result, differentiable=True, edges=edges)
         self.nodes.append(node)
         return node
@@ -197,7 +197,7 @@ class Tape:
         return tree.map(lambda whole, moved: self._moved(whole, moved, sources), result, numbers)
 
     def _moved(self, result: Tensor, numbers: Tensor, sources: Sequence[Node | ComplexNode]) -> Node | ComplexNode:
-        """Return one tensor of what was moved, as nodes that are made of the sources."""
+        """Return one tensor of what was moved, as nodes that are computed from the sources."""
 
         def node(part: Tensor, name: str) -> Node:
             return self.node(part, movement.moved_edges(part, numbers, sources, name))

@@ -65,7 +65,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _refusals(name: str) -> Iterator[None]:
-    """Turn whatever loading raises into an error in the user's terms; `raise SystemExit(0)` is no success."""
+    """Turn whatever loading raises into an error in the user's terms; `raise SystemExit(0)` is not a success."""
     try:
         yield
     except DeadlineError as error:
@@ -114,7 +114,7 @@ def _functions(module: ModuleType) -> Iterator[str]:
 def checked(function: Any, name: str) -> type[torch.autograd.Function]:
     """Return a class that is a Function with a forward and a backward of its own; InputError says what it lacks."""
     if not inspect.isclass(function):
-        raise InputError(f"'{name}' is no class: {raised_kind(function)}", hint="give a torch.autograd.Function")
+        raise InputError(f"'{name}' is not a class: {raised_kind(function)}", hint="give a torch.autograd.Function")
     base = torch.autograd.Function
     if not issubclass(function, base) or function is base:
         parents = ", ".join(parent.__name__ for parent in function.__bases__)

@@ -1,1 +1,9 @@
-"""Third opinions on a gradient: difference quotients, the Taylor test, 50 digits, another precision."""
+"""Third opinions on a gradient: difference quotients, the Taylor test, 50 digits, a different precision.
+
+- A module for each witness, which holds the class that its row in gradcli.witnesses names: `finite_differences`,
+  `taylor`.
+- What they use: `question` (what a witness is asked, and the protocol of its class), `line`, `quotients`, `agreement`,
+  `generalised` and `jumps`.
+- Who asks them, and what follows: `numerical_verdict`, `consensus`, `bends` and `elsewhere`.
+- What settles a mismatch: `high_precision` and `other_dtype`.
+"""

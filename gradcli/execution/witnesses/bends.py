@@ -1,6 +1,6 @@
 """Where a program bends or jumps, its own difference quotients have the last word on a gradient.
 
-The symbolic side decides at each kink by itself, and takes what the program decides by its values for constant: kinks
+The symbolic side decides at each kink by itself, and treats what the program decides by its values as constant: kinks
 that cancel, or a maximum written with `where`, are seen only by the program as a whole.
 """
 
@@ -17,6 +17,7 @@ from gradcli.execution.witnesses.consensus import consensus
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
+from gradcli.witnesses import DIFFERENCES
 
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
@@ -27,7 +28,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     comparisons = evaluation.comparisons
     if comparisons is None or not (comparisons.reference.kinked or _decides(run.trace)):
         return reports
-    witnesses = NumericalWitnesses.of(run, ["finite-difference"])
+    witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
     for traced, report in reports.items():
         gradient = evaluation.gradients.get(traced)
         if gradient is None or report.verdict not in OPEN:
@@ -40,7 +41,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
 
 
 def contradicted_by(report: TensorReport) -> Tensor | None:
-    """Return the symbolic derivative that autograd's gradient is not; None where there is none."""
+    """Return the symbolic derivative that autograd's gradient is not; None if there is none."""
     if report.symbolic is None or report.verdict is not Verdict.MISMATCH:
         return None
     value: Tensor | None = report.symbolic.value

@@ -15,13 +15,13 @@ BUT = "autograd agrees with the symbolic derivative, but"
 ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
-DECISIONS = "autograd takes what the program decides by its values for constant, and its derivative is another"
+DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
 
 
 def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return a tensor's report with what the numerical witnesses say, and a verdict that takes them into account.
 
-    The symbolic derivative decides, where there is one; but what every numerical witness denies is no pass.
+    The symbolic derivative decides, where there is one; but what every numerical witness denies is not a pass.
     """
     report = dataclasses.replace(compared, witnesses=numerical.witnesses)
     if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:

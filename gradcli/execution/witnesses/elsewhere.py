@@ -22,9 +22,8 @@ from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.language.program import Program
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.witnesses import SYMBOLIC
+from gradcli.witnesses import DIFFERENCES, SYMBOLIC
 
-DIFFERENCES = "finite-difference"
 # How far off a claim must be to be wrong far away, relative to the largest gradient there and at the point drawn: it
 # may cancel there, where the symbolic derivative does not.
 CLEAR = 1e-6
@@ -35,7 +34,7 @@ def look_further(
 ) -> tuple[int, Run | None]:
     """Return how many further points there were, and the run of the first at which something is wrong.
 
-    What is undecided or not defined there, or a choice at a kink, is no finding: these points are chosen for it.
+    What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
     """
     if not settings.verify or SYMBOLIC not in settings.witnesses:
         return 0, None
@@ -59,7 +58,7 @@ def look_further(
 def _run(
     program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations, *, sparse: bool
 ) -> Run | None:
-    """Return the run at a point, a random upstream gradient having zeros if asked for; None where it is not finite."""
+    """Return the run at a point, a random upstream gradient having zeros if asked for; None if it is not finite."""
     try:
         trace = run_program(program, settings, given)
         if not is_finite(trace):

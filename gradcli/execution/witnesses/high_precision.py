@@ -91,7 +91,7 @@ def _symbolic(run: Run, edge: Edge, upstream: Tensor) -> Tensor:
 
 
 def _exact(run: Run, edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | None:
-    """Return the contribution to one entry of an operand, as a fraction; None where sympy has none."""
+    """Return the contribution to one entry of an operand, as a fraction; None if sympy has none."""
     shape = node.tensor.shape
     entries = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape).expand(shape).flatten()
     read = (entries == place).nonzero()[:, 0].tolist()

@@ -64,7 +64,7 @@ class NumericalWitnesses:
         return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
     def check(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
-        """Return what the witnesses say of a tensor's gradient; None where it is not looked at.
+        """Return what the witnesses say of a tensor's gradient; None if it is not looked at.
 
         `reference` is the symbolic derivative where that is another: which of the two the witnesses side with.
         """

@@ -1,4 +1,4 @@
-"""Rounding or a wrong rule: a mismatch is looked at in another precision, at the same point.
+"""Rounding or a wrong rule: a mismatch is looked at in a different precision, at the same point.
 
 The error of a wrong derivative is the same in float32 and float64; one of rounding is some 2^27 to 2^33 times larger.
 """
@@ -22,7 +22,7 @@ OTHER = {"float64": "float32", "float32": "float64"}
 
 
 def explained(run: Run, reports: Mapping[str, TensorReport]) -> dict[str, str]:
-    """Return, for the mismatches among tensors by name, what their errors in another precision say."""
+    """Return, for the mismatches among tensors by name, what their errors in a different precision say."""
     wrong = {n: found for n, found in reports.items() if found.verdict is Verdict.MISMATCH and _error(found)}
     dtype = OTHER.get(run.settings.dtype)
     if not wrong or dtype is None or any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
@@ -35,7 +35,7 @@ def explained(run: Run, reports: Mapping[str, TensorReport]) -> dict[str, str]:
 
 
 def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
-    """Return the tensors' reports of the same program at the same point in another dtype; none if it does not run."""
+    """Return the reports of the same program at the same point in a different dtype; none if it does not run."""
     settings = dataclasses.replace(
         run.settings,
         dtype=dtype,  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def _error(found: TensorReport) -> float | None:
 
 
 def _words(here: float | None, there: float | None, dtype: str) -> str | None:
-    """Return what an error says that is `there` in another dtype: one of rounding shrinks as the precision grows."""
+    """Return what an error says that is `there` in a different dtype: rounding shrinks as the precision grows."""
     if not here or there is None or not math.isfinite(here) or not math.isfinite(there):
         return None
     coarse, fine = (here, there) if dtype == "float64" else (there, here)

@@ -43,7 +43,7 @@ class Witness(Protocol):
     row: WitnessRow
 
     def check(self, question: Question, gradient: Tensor, tolerance: Tolerance) -> WitnessReport | None:
-        """Return what the witness says of a gradient; None where it has nothing to say."""
+        """Return what the witness says of a gradient; None if it has nothing to say."""
 
 
 def witnesses(names: Sequence[str]) -> dict[str, Witness]:

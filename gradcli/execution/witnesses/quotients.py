@@ -99,6 +99,6 @@ def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
     """Return the limit of three values at h, h/2 and h/4 whose error begins with a power that `ratio` divides by."""
     first = (ratio * column[1] - column[0]) / (ratio - 1)
     second = (ratio * column[2] - column[1]) / (ratio - 1)
-    further = ratio * 4 if ratio > 2 else ratio * 2  # noqa: PLR2004 (even powers alone, or all)
+    further = ratio * 4 if ratio > 2 else ratio * 2  # noqa: PLR2004 (only even powers, or all)
     last = (further * second - first) / (further - 1)
     return last, last - second

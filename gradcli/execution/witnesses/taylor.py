@@ -91,7 +91,7 @@ def remainder(line: Line, gradient: Tensor, roundoff: float = 0.0) -> Remainder:
 
 
 def _curvature(line: Line, direction: Tensor) -> float | None:
-    """Return dᵀ·H·d by differentiating autograd's own gradient; None where it cannot be differentiated again."""
+    """Return dᵀ·H·d by differentiating autograd's own gradient; None if it cannot be differentiated again."""
     start = line.start.clone().requires_grad_()
     try:
         with torch.enable_grad(), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What `accumulate` alone reports: what each backward call leaves in `.grad`."""
+"""What only `accumulate` reports: what each backward call leaves in `.grad`."""
 
 from __future__ import annotations
 

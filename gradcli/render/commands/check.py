@@ -1,4 +1,4 @@
-"""What `check` alone reports: what the numerical witnesses say, claims, and the points that were looked at."""
+"""What only `check` reports: what the numerical witnesses say, claims, and the points that were looked at."""
 
 from __future__ import annotations
 

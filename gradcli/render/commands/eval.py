@@ -1,4 +1,4 @@
-"""What `eval` alone reports: the hooks in the order in which they fired."""
+"""What only `eval` reports: the hooks in the order in which they fired."""
 
 from __future__ import annotations
 

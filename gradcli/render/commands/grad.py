@@ -1,4 +1,4 @@
-"""What `grad` alone reports: the Jacobian, the vector v and their product."""
+"""What only `grad` reports: the Jacobian, the vector v and their product."""
 
 from __future__ import annotations
 

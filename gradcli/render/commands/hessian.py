@@ -1,4 +1,4 @@
-"""What `hessian` alone reports: the Hessian, the blocks that differ from the symbolic one, and its symmetry."""
+"""What only `hessian` reports: the Hessian, the blocks that differ from the symbolic one, and its symmetry."""
 
 from __future__ import annotations
 

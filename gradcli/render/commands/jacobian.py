@@ -1,4 +1,4 @@
-"""What `jacobian` alone reports: the Jacobian by each leaf."""
+"""What only `jacobian` reports: the Jacobian by each leaf."""
 
 from __future__ import annotations
 

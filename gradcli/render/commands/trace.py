@@ -1,4 +1,4 @@
-"""What `trace` alone reports: the chain rule, a grid for each node, and the contributions that meet."""
+"""What only `trace` reports: the chain rule, a grid for each node, and the contributions that meet."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:  # the options of a command need only the names of the formats
     from gradcli.render.style import Style
@@ -13,9 +13,19 @@ if TYPE_CHECKING:  # the options of a command need only the names of the formats
     from gradcli.report.suite import SuiteReport
 
 
+class FormatModule(Protocol):
+    """What the module of a format holds; as data, a report is its `to_dict()`."""
+
+    def render(self, report: Report, style: Style) -> str:
+        """Return a report as text; not needed in a format that knows only suites."""
+
+    def render_suite(self, suite: SuiteReport, style: Style) -> str:
+        """Return the report of several checks as text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An output format, and the module of its name here: it has `render_suite`, and `render` unless told otherwise."""
+    """An output format, and the module of its name here, a `FormatModule`."""
 
     name: str
     knows_only_suites: bool = False
@@ -31,17 +41,15 @@ class Format:
             from gradcli.report.suite import suite_of
 
             return self.render_suite(suite_of([report]), style)
-        text: str = self._module().render(report, style)
-        return text
+        return self._module().render(report, style)
 
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
-        text: str = self._module().render_suite(suite, style)
-        return text
+        return self._module().render_suite(suite, style)
 
-    def _module(self) -> Any:
+    def _module(self) -> FormatModule:
         """Return the format's module, which is loaded only where it is used."""
-        return import_module(f"{__name__}.{self.name}")
+        return cast("FormatModule", import_module(f"{__name__}.{self.name}"))
 
 
 _ROWS = (

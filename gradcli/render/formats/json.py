@@ -34,5 +34,5 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
 
 def dumps(value: object) -> str:
     """Return JSON data on one line."""
-    # ASCII alone: no character of a program can then steer a terminal or fail to be encoded.
+    # ASCII only: no character of a program can then steer a terminal or fail to be encoded.
     return json.dumps(value, allow_nan=False, ensure_ascii=True)

@@ -32,7 +32,7 @@ def part(node: Any, name: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def parts(node: Any) -> Pair:
-    """Return the real and the imaginary part; NotSupportedError where a function of complex numbers is not known."""
+    """Return the real and the imaginary part; NotSupportedError if a function of complex numbers is not known."""
     if not node.has(I):
         return node, ZERO
     if node == I:

@@ -136,7 +136,7 @@ def operand_labels(entry: Entry, request: DerivativeRequest) -> dict[str, str]:
 
 
 def _distinct(atom: Indexed) -> str:
-    """Return letters for a place's axes; an index that is no label, or repeats, gets a letter of its own."""
+    """Return letters for a place's axes; an index that is not a label, or repeats, gets a letter of its own."""
     letters: list[str] = []
     for position, index in enumerate(atom.indices):
         plain = isinstance(index, Symbol) and index.name not in letters

@@ -2,7 +2,7 @@
 
 Every node of a request has an entry (its value at given indices) and an adjoint (the output's derivative with respect
 to that entry). Both are kept as a template over fresh index symbols. An axis of length 1 is always read at index 0, so
-its index is no symbol. Sizes are numbers here, so a sum has numeric limits.
+its index is not a symbol. Sizes are numbers here, so a sum has numeric limits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import iverson, solve_index, total
 from gradcli.symbolic.write.tidy import merge_branches
 
-LARGEST = 300  # operations in one expression; what is larger is no formula to read
+LARGEST = 300  # operations in one expression; what is larger is not a formula to read
 
 
 @dataclass(slots=True)

@@ -100,7 +100,7 @@ class _Contraction:
         return True
 
     def _matmul(self) -> bool:
-        """Multiply two matrices (or a matrix and a vector) that alone share a summed index."""
+        """Multiply two matrices (or a matrix and a vector) which share a summed index that no other piece has."""
         for index in self.summed:
             holders = self._holders(index)
             if len(holders) != MATRIX or any(len(_symbols(piece)) > MATRIX for piece in holders):
@@ -140,7 +140,7 @@ class _Contraction:
         return False
 
     def _sum(self) -> bool:
-        """Sum the indices that one piece alone holds."""
+        """Sum the indices that only one piece holds."""
         for piece in self.pieces:
             own = [index for index in self.summed if self._holders(index) == [piece]]
             if own:

@@ -4,8 +4,8 @@ A formula is one of these, the first that can be written:
 
 - PyTorch for the whole gradient, in terms of the leaves: `w3/4 + 1/4`, `A.T @ B`. It broadcasts to the tensor's shape.
 - one entry of it in index notation, which Python could run: `[p, q]: sum(X[i, p]*W[p, q] for i in range(2))`.
-- the last step of the chain rule: `grad(y)*(1 - tanh(z)**2)`, where grad(y) is the gradient of y, a tensor made of this
-  one, and tensors in it are called by their names in the program.
+- the last step of the chain rule: `grad(y)*(1 - tanh(z)**2)`, where grad(y) is the gradient of y, a tensor that
+  depends on this one, and tensors in it are called by their names in the program.
 
 `grad_output` is the upstream gradient, where it is not one number.
 """
@@ -33,7 +33,7 @@ from gradcli.symbolic.write.tidy import tidy
 UPSTREAM = "grad_output"
 UPSTREAM_PREFIX = "u"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
-LONGEST = 300  # characters; a longer formula is no help
+LONGEST = 300  # characters; a longer formula is of no help
 
 
 class OutOfTimeError(BaseException):

@@ -197,7 +197,7 @@ def is_iverson(factor: Any) -> bool:
 
 
 def on_indices(condition: Any) -> bool:
-    """Tell whether a condition is one on indices alone, and not on values."""
+    """Tell whether a condition is one on indices only, and not on values."""
     return bool(condition.free_symbols) and all(symbol.is_integer for symbol in condition.free_symbols)
 
 

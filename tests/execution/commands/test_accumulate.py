@@ -96,7 +96,7 @@ def test_a_sum_that_is_not_that_of_the_calls_is_a_mismatch(monkeypatch: pytest.M
 
 
 def test_a_wrong_gradient_in_an_early_call_is_the_verdict() -> None:
-    # log's argument is negative in the first call alone.
+    # log's argument is negative only in the first call.
     report = accumulate("log(x) * 0 + (x - 3)**2", times=2, zero_grad="none", learning_rate=0.5, values={"x": 0.0})
     assert report["x"].verdict is Verdict.UNDEFINED
     assert (report["x"].note or "").startswith("call 1: ")

@@ -23,7 +23,7 @@ def evaluate(program: str, **settings: Any) -> Report:
 
 
 def fired() -> list[str]:
-    """Return the order of the same hooks for `y = w1*w2; y*w1` in PyTorch alone."""
+    """Return the order of the same hooks for `y = w1*w2; y*w1` in PyTorch only."""
     order: list[str] = []
     w1, w2 = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (2.0, 3.0))
     y = w1 * w2

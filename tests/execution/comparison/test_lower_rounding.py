@@ -1,4 +1,4 @@
-"""Gradients that cancel in a lower dtype: what rounding leaves of them is no mismatch, and what is wrong stays one."""
+"""Gradients that cancel in a lower dtype: what rounding leaves is not a mismatch, and what is wrong stays one."""
 
 from __future__ import annotations
 

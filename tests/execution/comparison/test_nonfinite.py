@@ -1,4 +1,4 @@
-"""What made a NaN or an infinity is named, with its numbers, and the remedy that is offered does mend it."""
+"""What made a NaN or an infinity is named, with its numbers, and the remedy that is offered does fix it."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ class Contiguous(Square):
 
 
 class OfOneSize(Square):
-    """Right for three columns alone."""
+    """Right only for three columns."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

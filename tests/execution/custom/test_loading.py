@@ -37,7 +37,7 @@ def test_a_function_is_loaded_and_may_import_from_its_folder(tmp_path: Path) -> 
         (SQUARE, "ops.py:Sqare", "did you mean 'Square'?"),
         (SQUARE, "ops.py", "ops.py:Square"),
         (SQUARE + "Other = int\n", "ops.py:Other", "not a torch.autograd.Function: it derives from object"),
-        (SQUARE + "Other = 3\n", "ops.py:Other", "'Other' is no class: it is a int"),
+        (SQUARE + "Other = 3\n", "ops.py:Other", "'Other' is not a class: it is a int"),
         (SQUARE.replace("def backward", "def backwards"), "ops.py:Square", "has no backward"),
         (SQUARE, "nothing.py:Square", "there is no file"),
         (SQUARE, "no_module_of_this_name:Square", "there is no module 'no_module_of_this_name'"),

@@ -1,4 +1,4 @@
-"""What a mismatch's error in another precision says: a planted wrong rule, and rounding."""
+"""What a mismatch's error in a different precision says: a planted wrong rule, and rounding."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def rows(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-# Functions of x alone, entry by entry, with their derivatives.
+# Functions of only x, entry by entry, with their derivatives.
 SCALAR: list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[float]]] = [
     (torch.sin, torch.cos, [0.3, -2.0, 5.0]),
     (torch.exp, torch.exp, [0.0, 1.0, -3.0]),

@@ -130,7 +130,7 @@ def test_every_pointwise_op_with_a_short_definition_has_a_formula() -> None:
 
 
 def _is_short(op: Op) -> bool:
-    """Tell whether an op is no asymptotic expansion, nor built on one."""
+    """Tell whether an op is not an asymptotic expansion, nor built on one."""
     return len(op.definition) < 300 and "erfcx" not in op.definition
 
 

@@ -108,7 +108,7 @@ def _is_right(found: Tensor, right: Tensor) -> bool:
 
 
 def _is_transpose(args: Any, result: Any) -> bool:
-    """Tell whether a call gives its first operand with the axes in another order."""
+    """Tell whether a call gives its first operand with the axes in a different order."""
     first = args[0] if args else None
     if not isinstance(first, Tensor) or not isinstance(result, Tensor) or first.data_ptr() != result.data_ptr():
         return False

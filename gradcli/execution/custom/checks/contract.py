@@ -44,7 +44,7 @@ def _check(name: str, wrong: Sequence[Note], notes: Notes = ()) -> Check:
 
 
 def _refusal(trial: Trial) -> str | None:
-    """Return what PyTorch says of what backward returns; None where it takes it."""
+    """Return what PyTorch says of what backward returns; None if it takes it."""
     try:
         trial.apply().gradients(trial.cotangent)
     except ExecutionError as error:
@@ -57,7 +57,7 @@ def _returned(trial: Trial, name: str, item: Any) -> Notes:
     if item is None:
         return ()
     if name not in trial.subject.tensors:
-        return noted(NoteKind.CONTRACT, f"'{name}' is no tensor, and backward must return None for it", name)
+        return noted(NoteKind.CONTRACT, f"'{name}' is not a tensor, and backward must return None for it", name)
     value = trial.point[name]
     if not isinstance(item, Tensor):
         return noted(NoteKind.CONTRACT, f"for '{name}' it returns a {type(item).__name__}, not a tensor", name)
@@ -75,7 +75,7 @@ def _kind(tensor: Tensor) -> str:
 
 
 def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
-    """Return that a gradient has another shape than its input, and why; PyTorch may sum it silently."""
+    """Return that a gradient has a different shape than its input, and why; PyTorch may sum it silently."""
     shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
     words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
     right = trial.right(trial.probe).get(name)
@@ -86,7 +86,7 @@ def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
 
 
 def no_gradient_missing(trial: Trial) -> Check:
-    """Check that no gradient is None where the right one is not zero."""
+    """Check that no gradient is None if the right one is not zero."""
     given, right = trial.apply().gradients(trial.probe), trial.right(trial.probe)
     missing = [name for name, value in given.items() if value is None and bool((right[name] != 0).any())]
     words = "backward returns None for '{}', whose gradient is not zero"
@@ -202,13 +202,15 @@ def needs_input_grad(trial: Trial) -> Check:
                 zip((p.name for p in trial.subject.parameters), applied.returned(trial.probe), strict=False)
             )
         except ExecutionError as error:
-            notes.append(Note(NoteKind.ERROR, f"where '{label}' alone needs a gradient, {error.message}", label))
+            notes.append(Note(NoteKind.ERROR, f"where only '{label}' requires grad, {error.message}", label))
             continue
         if not _near(_or_zero(alone, point[label]), _or_zero(whole[label], point[label]), trial, trial.scale(label)):
-            words = f"the gradient of '{label}' is another where it alone needs one"
+            words = f"the gradient of '{label}' changes when only '{label}' requires grad"
             notes.append(Note(NoteKind.CONTRACT, words, label))
         idle += [other for other in trial.wanted if other != label and returned.get(other) is not None]
-    cost = f"{_list(idle)} are computed where they are not needed too, which costs time alone" if idle else None
+    cost = (
+        f"backward also computes gradients that are not needed ({_list(idle)}); this only costs time" if idle else None
+    )
     return _check(name, notes, noted(NoteKind.CONTRACT, cost))
 
 

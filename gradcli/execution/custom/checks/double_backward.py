@@ -1,4 +1,4 @@
-"""Double backward: whether the derivative of a custom backward is that of the gradient, or silently another."""
+"""Double backward: whether the derivative of a custom backward is that of the gradient, or silently a different one."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor, noise: flo
 
 
 def cause(applied: Applied) -> str:
-    """Return in words what makes a double backward lose terms: what backward reads is no input and no output."""
+    """Return in words what makes a double backward lose terms: what it reads is neither an input nor an output."""
     kept = [*stored(applied), *saved(applied)]
     if kept:
         return f"{kept[0]} is a constant to the double backward: return it as an output, or compute it in backward"

@@ -137,7 +137,7 @@ def _silent(judge: Judge, applied: Applied, point: Values, label: str, findings:
 
 def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
     constants = tuple(name for name, value in trial.point.items() if not value.requires_grad)
-    sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are names alone
+    sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are only names
     kept = {name: value for name, value in trial.settings.values.items() if name in constants}
     settings = dataclasses.replace(
         trial.settings,

@@ -24,9 +24,9 @@ from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
+from gradcli.witnesses import DIFFERENCES
 
 CLUES = Clues(WHO, SUBJECT)
-DIFFERENCES = "finite-difference"
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
 NOT_TOLD = "finite differences cannot tell there"
@@ -114,7 +114,7 @@ class Judge:
         return differing
 
     def look(self, findings: Findings, label: str, point: Values) -> bool:
-        """Look at a point, and note what is wrong there; False where forward refuses it or is not finite.
+        """Look at a point, and note what is wrong there; False if forward refuses it or is not finite.
 
         Here may be a kink, or cancellation: what differs from autograd is wrong only where finite differences of
         forward deny it, and not autograd.
@@ -158,7 +158,7 @@ def _wrong(where: str, name: str, notes: Notes) -> Notes:
 
 
 def _applied(trial: Trial, point: Values) -> Applied | None:
-    """Return a Function applied at a point; None where forward refuses it or is not finite."""
+    """Return a Function applied at a point; None if forward refuses it or is not finite."""
     try:
         applied = apply(trial.subject, point)
     except ExecutionError:

@@ -24,7 +24,7 @@ def inline_function(
 ) -> type[torch.autograd.Function]:
     """Return the Function; a backward may read forward's leaves, what forward assigns, and `g`.
 
-    InputError for a backward that is no input's, ProgramError for one that reads what is not there.
+    InputError for a backward that is not an input's, ProgramError for one that reads what is not there.
     """
     leaves = [leaf.name for leaf in forward.leaves]
     for name in backwards:

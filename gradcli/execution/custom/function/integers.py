@@ -52,7 +52,7 @@ def _changes(
 
 
 def _is_whole(value: Any) -> bool:
-    """Return whether a value from Python or an option has integers alone."""
+    """Return whether a value from Python or an option has only integers."""
     if isinstance(value, list | tuple):
         return bool(value) and all(map(_is_whole, value))
     return isinstance(value, int) and not isinstance(value, bool)

@@ -18,7 +18,7 @@ from gradcli.settings import Settings
 # A point at which forward raises or is not finite is drawn again, from one domain after the other.
 DOMAINS = ("real", "real", "real", "(0, inf)", "(0, inf)", "(0, 1)", "(1, inf)", "positive definite")
 STRIDE = 1 << 32
-# A batch that is larger than a block of most kernels, and the most entries of an input of another shape.
+# A batch that is larger than a block of most kernels, and the most entries of an input of a different shape.
 BATCH = 67
 LARGEST = 1 << 14
 
@@ -28,7 +28,7 @@ def draw_point(
 ) -> dict[str, Tensor]:
     """Return the first point drawn at which the function is finite, else the first; values that are given stay.
 
-    `fits` says whether it is finite, and raises ExecutionError where forward does: so does this, if it always does.
+    `fits` says whether it is finite, and raises ExecutionError if forward does: so does this, if it always does.
     """
     valued = {**read_values(settings.values_file), **settings.values, **given}
     if settings.init is not None or all(name in valued for name in names):

@@ -22,7 +22,7 @@ Values = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A Function, and the value of every argument that is no tensor; `tensors` names the others in order."""
+    """A Function, and the value of every argument that is not a tensor; `tensors` names the others in order."""
 
     function: type[torch.autograd.Function]
     parameters: tuple[ForwardParameter, ...]
@@ -45,7 +45,7 @@ class Subject:
         return [point[p.name] if p.name in self.tensors else self.plain[p.name] for p in self.parameters]
 
     def apply(self, point: Values) -> list[Any]:
-        """Return the outputs as PyTorch's `apply` makes them; ExecutionError where forward raises."""
+        """Return the outputs as PyTorch's `apply` makes them; ExecutionError if forward raises."""
         with refusals("forward"), same_random_numbers():
             return listed(self.function.apply(*self.arguments(point)))
 

@@ -49,7 +49,7 @@ class Applied:
         return self.outputs[self.places[0]].grad_fn
 
     def gradients(self, cotangent: Tensor, *, create_graph: bool = False) -> dict[str, Tensor | None]:
-        """Return what the engine gives each leaf that requires grad; ExecutionError where backward raises."""
+        """Return what the engine gives each leaf that requires grad; ExecutionError if backward raises."""
         wanted = {name: leaf for name, leaf in self.leaves.items() if leaf.requires_grad}
         with refusals("backward"):
             found = torch.autograd.grad(
@@ -137,7 +137,7 @@ class Trial:
         return pulled_back(self.recorded(point), cotangent)
 
     def recorded(self, point: Values | None = None) -> Recording:
-        """Run the reference; NoReferenceError where autograd cannot follow it."""
+        """Run the reference; NoReferenceError if autograd cannot follow it."""
         recording = self.reference(self.point if point is None else point, self.places)
         if recording.left is not None:
             raise NoReferenceError(recording.left)
@@ -145,7 +145,7 @@ class Trial:
 
 
 def apply(subject: Subject, point: Values) -> Applied:
-    """Apply a Function to leaves that hold a point; ExecutionError where forward raises or no gradient reaches it."""
+    """Apply a Function to leaves that hold a point; ExecutionError if forward raises or no gradient reaches it."""
     leaves = leaves_of(point)
     try:
         given, outputs = leaves, subject.apply(leaves)

@@ -25,7 +25,7 @@ class Spot:
 
     label: str
     point: Values | None
-    """None where the dtype does not hold it."""
+    """None if the dtype does not hold it."""
     others: tuple[Values, ...] = ()
 
 
