@@ -9,13 +9,15 @@ import torch
 
 from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
+from gradcli.execution.custom.causes.elsewhere import Pairs, other_pairs
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
-from gradcli.execution.custom.reference import Compared, Side, compared, side
+from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical_verdict import checked
@@ -127,9 +129,10 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     written = formulas.collect() if formulas else {}  # before anything else is derived
     judged, other = [], shown
     if trial.settings.verify:
-        first = compared(trial, gradients, shown, clues_of)
+        clues = _clues(trial)
+        first = compared(trial, gradients, shown, clues)
         other = side(trial, trial.probe)
-        second = compared(trial, probed, other, clues_of)
+        second = compared(trial, probed, other, clues)
         judged = [
             CheckedGradient(
                 name,
@@ -148,6 +151,18 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     ]
     misled = any(item.misled for item in judged)
     return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, misled)
+
+
+def _clues(trial: Trial) -> CluesOf:
+    """Return what gives the clues of an input: with its gradients elsewhere, which are computed once if at all."""
+    pairs: dict[str, Pairs] = {}
+
+    def clues(name: str, side: Side) -> Clues:
+        if not pairs:
+            pairs.update(other_pairs(trial))
+        return replace(clues_of(name, side), others=pairs[name])
+
+    return clues
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
@@ -250,7 +265,7 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
     for found, words in ((item.shown, ""), (item.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
-            where = tuple(note for note in comparison.notes if note.words != found.cause)
+            where = tuple(note for note in comparison.notes if note.kind is not NoteKind.CAUSE)
             return (*led(words, where), *noted(NoteKind.CAUSE, _cause(trial, item, other)))
     witness = item.witnesses[DIFFERENCES]
     return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")

@@ -55,7 +55,7 @@ class Applied:
             found = torch.autograd.grad(
                 self.output,
                 list(wanted.values()),
-                cotangent,
+                copied(cotangent),
                 retain_graph=True,
                 create_graph=create_graph,
                 allow_unused=True,
@@ -79,6 +79,10 @@ class Applied:
 
     def returned(self, cotangent: Tensor) -> list[Any]:
         """Return what backward itself returns when it is called by hand, one item per argument of forward."""
+        return self.called(copied(cotangent))
+
+    def called(self, cotangent: Tensor) -> list[Any]:
+        """Return what backward returns for an upstream gradient of which it is given the memory itself."""
         with refusals("backward"), torch.no_grad():
             found = self.node.apply(*self.upstream(cotangent))
         return list(found) if isinstance(found, tuple | list) else [found]
@@ -162,6 +166,11 @@ def apply(subject: Subject, point: Values) -> Applied:
 def leaves_of(point: Values) -> dict[str, Tensor]:
     """Return fresh leaves with the values, strides and flags of a point."""
     return {name: _copy(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def copied(cotangent: Tensor) -> Tensor:
+    """Return an upstream gradient that backward may write into: with the same strides, unless it is differentiated."""
+    return cotangent.clone() if cotangent.requires_grad else _copy(cotangent)
 
 
 def _copy(value: Tensor) -> Tensor:
