@@ -130,7 +130,7 @@ def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
             continue
         times = 1 + _scalar(_dot(term, gradient - reference)) / square
         if clues.near(gradient, reference + (times - 1) * term):
-            yield _of_term(name, times)
+            yield from _of_term(name, times, told=_differ(term))
 
 
 def _dot(left: Any, right: Any) -> Any:
@@ -144,11 +144,14 @@ def _scalar(value: Any) -> complex:
     return number.real if abs(number.imag) <= CLOSENESS * abs(number) else number
 
 
-def _of_term(name: str, times: complex) -> str:
+def _of_term(name: str, times: complex, *, told: bool) -> Iterator[str]:
+    """Yield how often a term is counted; any other number than a simple one only where more than one entry tells it."""
     for number, words in ((0, "is missing"), (-1, "has the wrong sign"), (2, "is counted twice")):
         if abs(times - number) <= SIMPLE:
-            return f"the term {name} {words}"
-    return f"the term {name} is taken times {_number(times)}"
+            yield f"the term {name} {words}"
+            return
+    if told:
+        yield f"the term {name} is taken times {_number(times)}"
 
 
 def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:

@@ -14,6 +14,9 @@ from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.custom.causes.elsewhere import Pairs, other_pairs
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
+from gradcli.execution.custom.causes.regions import region
+from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
+from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
@@ -266,7 +269,8 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
             where = tuple(note for note in comparison.notes if note.kind is not NoteKind.CAUSE)
-            return (*led(words, where), *noted(NoteKind.CAUSE, _cause(trial, item, other)))
+            cause = noted(NoteKind.CAUSE, _cause(trial, item, other))
+            return (*led(words, where), *cause, *noted(NoteKind.REMEDY, passed_on(trial, item.name)))
     witness = item.witnesses[DIFFERENCES]
     return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
 
@@ -279,8 +283,11 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
         return changed
     if is_random(trial.apply(), trial.probe):
         return "backward is random: it gives a different gradient each time it runs"
+    meant = swapped(trial, name) or surrogate(trial, name)
+    if meant is not None:
+        return meant
     ones = trial.right(torch.ones_like(trial.probe))[name]
     if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
         return "backward ignores grad_output: this is the gradient for one that is all ones"
-    known = probed.cause or repaired(trial, name)
+    known = region(trial, name) or probed.cause or repaired(trial, name)
     return known or missing_product(name, probed.gradient, other) or item.shown.cause

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
+from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.function.trial import Applied, Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.phrases import show_shape
@@ -79,7 +80,7 @@ def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
     shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
     words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
     right = trial.right(trial.probe).get(name)
-    cause = None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))
+    cause = swapped(trial, name) or (None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT)))
     said = _refusal(trial)
     engine = SUMMED if said is None else Note(NoteKind.ERROR, f"PyTorch says: {said}")
     return (Note(NoteKind.SHAPE, words, name), *noted(NoteKind.CAUSE, cause), engine)

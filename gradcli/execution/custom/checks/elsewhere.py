@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
 from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.sampling import (
@@ -55,6 +56,9 @@ def other_points(trial: Trial) -> Check:
         others = spot.others if single or not together else ()
         if not any([together, *(judge.look(findings, label, other) for other in others)]):
             findings.miss(label, NOT_FINITE)
+    if findings.wrong:
+        regions = (region(trial, name) for name in trial.wanted)
+        findings.cause = next((words for words in regions if words), None)
     return findings.check("other points")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
@@ -119,6 +120,12 @@ class Trial:
         if self.precision is None:
             return self.settings.tolerance
         return Tolerance.of(str(self.precision).removeprefix("torch."), self.settings.rtol, self.settings.atol)
+
+    def agrees(self, gradient: Any, right: Tensor) -> bool:
+        """Return whether what backward returns for an input is a gradient."""
+        if not isinstance(gradient, Tensor) or gradient.shape != right.shape:
+            return False
+        return bool(self.tolerance.agrees(double(gradient), double(right)).all())
 
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""
