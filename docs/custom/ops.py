@@ -47,3 +47,15 @@ class Silu(Function):
     def backward(ctx, grad_output):
         x, s = ctx.saved_tensors
         return grad_output * (s + x * s * (1 - s))
+
+
+class Rounded(torch.autograd.Function):
+    """Straight through: forward rounds, and backward is that of x, which is what is meant."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output

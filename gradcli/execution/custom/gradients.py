@@ -195,7 +195,12 @@ def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witnes
 def _is_misled(trial: Trial, compared: Compared, numerical: Mapping[str, WitnessReport], shown: Side) -> bool:
     """Return whether finite differences of forward deny the gradient of its body, and not the one of backward."""
     own = numerical.get(DIFFERENCES)
-    if trial.settings.reference is not None or own is None or own.verdict is not Verdict.MATCH:
+    if (
+        trial.settings.reference is not None
+        or trial.settings.surrogate is not None
+        or own is None
+        or own.verdict is not Verdict.MATCH
+    ):
         return False
     if compared.autograd.verdict is not Verdict.MISMATCH:
         return False

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.sampling import spread
 from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.custom.function.trial import NoReferenceError, Trial
@@ -55,7 +54,7 @@ def region(trial: Trial, name: str) -> str | None:
     value = trial.point[name]
     if value.is_complex() or not 0 < value.numel() <= MOST_ENTRIES:
         return None
-    numbers = sorted({0.0, *(sign * c for c in constants_of(trial.subject, trial.point) for sign in (1, -1))})
+    numbers = sorted({0.0, *(sign * c for c in trial.constants() for sign in (1, -1))})
     parts = [seen for point in _points(trial, name, numbers) if (seen := _seen(trial, name, point)) is not None]
     if not parts:
         return None

@@ -23,7 +23,7 @@ SURROGATE = "backward is a surrogate; `--surrogate PROGRAM` says which is meant,
 
 def surrogate(trial: Trial, name: str) -> str | None:
     """Return in words that forward is constant in an input, here or beside, and elsewhere; None if it is not."""
-    if bool((trial.right(trial.probe)[name] != 0).any()):
+    if trial.settings.surrogate is not None or bool((trial.right(trial.probe)[name] != 0).any()):
         return None
     beside = [flat for point in _elsewhere(trial) if (flat := _is_flat(trial, name, point)) is not None]
     if len(beside) < NEARBY or not all(beside):
@@ -33,6 +33,8 @@ def surrogate(trial: Trial, name: str) -> str | None:
 
 def passed_on(trial: Trial, name: str) -> str | None:
     """Return in words that forward returns an input as it is, so that another gradient may be meant; None if not."""
+    if trial.settings.surrogate is not None:
+        return None
     value = trial.point[name].detach()
     output = trial.function(trial.point)
     if output.shape != value.shape or not torch.equal(output, value):

@@ -80,7 +80,7 @@ def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
     shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
     words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
     right = trial.right(trial.probe).get(name)
-    cause = swapped(trial, name) or (None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT)))
+    cause = (None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))) or swapped(trial, name)
     said = _refusal(trial)
     engine = SUMMED if said is None else Note(NoteKind.ERROR, f"PyTorch says: {said}")
     return (Note(NoteKind.SHAPE, words, name), *noted(NoteKind.CAUSE, cause), engine)

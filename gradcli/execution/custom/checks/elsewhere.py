@@ -12,7 +12,6 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
-from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.sampling import (
     draw_point,
     expanded,
@@ -46,7 +45,7 @@ def other_points(trial: Trial) -> Check:
         near = moved(trial.point, seed)
         findings.wrong += _at(judge, near, f"at a point near (seed {seed})")
     single = all(trial.point[name].numel() == 1 for name in trial.wanted)
-    for spot in spots(trial.point, constants_of(trial.subject, trial.point)):
+    for spot in spots(trial.point, trial.constants()):
         label = spot.label
         if spot.point is None:
             findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")

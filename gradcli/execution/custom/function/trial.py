@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
+from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
@@ -133,12 +134,19 @@ class Trial:
         finite = right[right.isfinite()]
         return float(finite.max()) if finite.numel() else 0.0
 
+    def constants(self) -> list[float]:
+        """Return the numbers at which the derivative may change: those of forward, and of a surrogate."""
+        found = constants_of(self.subject.body, self.point)
+        return found if self.settings.surrogate is None else [*found, *constants_of(self.function, self.point)]
+
     def apply(self, point: Values | None = None) -> Applied:
         """Apply the Function to fresh leaves."""
         return apply(self.subject, self.point if point is None else point)
 
     def function(self, point: Values) -> Tensor:
-        """Return what forward's body computes, without a derivative of any kind."""
+        """Return what forward's body computes, or a surrogate in place of it, without a derivative of any kind."""
+        if self.settings.surrogate is not None:
+            return self.reference(point, self.places).output.detach()
         copies = {name: tensor.clone() for name, tensor in point.items()}  # forward may change its input in place
         with torch.no_grad():
             return joined(self.subject.body(copies), self.places)

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 import gradcli
+from gradcli.errors import InputError
+from gradcli.report.custom import CustomDetails
+from gradcli.report.report import Report
 
 
 class Rounded(torch.autograd.Function):
@@ -72,3 +75,59 @@ def test_a_reversed_gradient() -> None:
     note = str(gradcli.check_function(Reversal, {"x": [0.5, -1.5]})["x"].note)
     assert "the sign is wrong" in note
     assert "forward passes 'x' on as it is: where another gradient is meant, `--surrogate PROGRAM` says which" in note
+
+
+class HardSign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (x.abs() <= 1)
+
+
+def wrong_checks(report: Report) -> list[str]:
+    assert isinstance(report.details, CustomDetails)
+    return [check.name for check in report.details.checks or () if str(check.verdict) != "match"]
+
+
+@pytest.mark.parametrize(
+    ("function", "surrogate"),
+    [(Rounded, "x"), (Spike, "x/(1 + abs(x))"), (Reversal, "-x"), (HardSign, "clamp(x, -1, 1)")],
+)
+def test_the_surrogate_that_is_meant(function: type, surrogate: str) -> None:
+    for value in ([0.3, -1.2, 2.1], [[0.3]]):
+        report = gradcli.check_function(function, {"x": value}, surrogate=surrogate)
+        assert (str(report.verdict), wrong_checks(report)) == ("match", [])
+
+
+@pytest.mark.parametrize(
+    ("function", "surrogate", "check"),
+    [
+        (Rounded, "2*x", "finite differences"),
+        (Reversal, "x", "finite differences"),
+        (HardSign, "clamp(x, -2, 2)", "other points"),
+        (HardSign, "x", "other points"),
+    ],
+)
+def test_another_surrogate_is_not(function: type, surrogate: str, check: str) -> None:
+    report = gradcli.check_function(function, {"x": [0.3, -0.2]}, surrogate=surrogate)
+    assert str(report.verdict) == "mismatch"
+    assert check in wrong_checks(report)
+    assert "`--surrogate" not in str(report["x"].note)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"surrogate": "sum(x)"}, "the surrogate has shape scalar"),
+        ({"surrogate": "x*q"}, "--surrogate reads 'q'"),
+        ({"surrogate": "x", "reference": "x"}, "exclude each other"),
+    ],
+)
+def test_what_is_no_surrogate(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        gradcli.check_function(Rounded, {"x": [0.3, -1.2]}, **options)
