@@ -1,4 +1,4 @@
-"""Custom Functions for docs/custom.md: one that is right, and two that are not."""
+"""Custom Functions for docs/custom.md: one that is right, two that are not, and a surrogate."""
 
 import torch
 from torch.autograd import Function
@@ -49,13 +49,15 @@ class Silu(Function):
         return grad_output * (s + x * s * (1 - s))
 
 
-class Rounded(torch.autograd.Function):
-    """Straight through: forward rounds, and backward is that of x, which is what is meant."""
+class Signed(Function):
+    """sign(x), with the derivative of clamp(x, -1, 1) in place of its own: a surrogate."""
 
     @staticmethod
     def forward(ctx, x):
-        return torch.round(x)
+        ctx.save_for_backward(x)
+        return torch.sign(x)
 
     @staticmethod
     def backward(ctx, grad_output):
-        return grad_output
+        (x,) = ctx.saved_tensors
+        return grad_output * (x.abs() <= 1)

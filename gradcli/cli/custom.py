@@ -92,7 +92,7 @@ def custom(
       gradcli custom ops.py:SquareSum --shape 3
       gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --shape 2
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
-      gradcli custom ops.py:Rounded --surrogate x --shape 3
+      gradcli custom ops.py:Signed --surrogate "clamp(x, -1, 1)" --shape 3
       gradcli custom --forward "x**2" --backward "x: 2*x*g" --value x=3
     """
     from gradcli.inputs import parse_arguments, parse_backwards
