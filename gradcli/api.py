@@ -27,6 +27,7 @@ class SettingsOptions(TypedDict, total=False):
     points: int
     claims: Mapping[str, str]
     reference: str | None
+    surrogate: str | None
     rtol: float | None
     atol: float | None
     timeout: float
@@ -119,6 +120,7 @@ def check_function(
     inputs: Mapping[str, Any] | None = None,
     *,
     reference: str | None = None,
+    surrogate: str | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     grad_output: Any = None,
     dtype: DataType = "float64",
@@ -132,7 +134,8 @@ def check_function(
 
     `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are not tensors to their
     values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
-    forward should compute; without one, forward's own body is. What backward does wrong is a verdict, not an error.
+    forward should compute; without one, forward's own body is. `surrogate` is one that backward is meant to be the
+    derivative of in place of forward. What backward does wrong is a verdict, not an error.
     """
     settings = _settings(
         "custom",
@@ -142,6 +145,7 @@ def check_function(
         dtype=dtype,
         constants=constants,
         reference=reference,
+        surrogate=surrogate,
         rtol=rtol,
         atol=atol,
         timeout=timeout,

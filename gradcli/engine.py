@@ -101,11 +101,20 @@ def read(source: str, settings: Settings) -> Program:
 @boundary()
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
-    reference = None if settings.reference is None else read(settings.reference, settings)
+    program = _derived(settings)
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, reference, settings, given or {}, derivations)
+        return entry.check_function(function, program, settings, given or {}, derivations)
+
+
+def _derived(settings: Settings) -> Program | None:
+    """Return the program that backward should be the derivative of; None stands for forward's own body."""
+    if settings.surrogate is not None and settings.reference is not None:
+        hint = "a surrogate is differentiated in place of forward, and a reference is what forward should compute"
+        raise InputError("--surrogate and --reference exclude each other", hint=hint)
+    text = settings.reference if settings.surrogate is None else settings.surrogate
+    return None if text is None else read(text, settings)
 
 
 @boundary()
@@ -117,7 +126,8 @@ def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | No
     if missing:
         hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
         raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
+    derived = _derived(settings) or program
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_inline(program, backwards, settings, given or {}, derivations)
+        return entry.check_inline(program, backwards, settings, given or {}, derivations, program=derived)

@@ -79,6 +79,8 @@ class Settings:
     """`custom`: arguments of forward that are not tensors."""
     reference: str | None = None
     """`custom`: what forward should compute, as a program."""
+    surrogate: str | None = None
+    """`custom`: what backward is meant to be the derivative of, where that is not forward, as a program."""
     backwards: dict[str, str] = field(default_factory=dict)
     """`custom`: input -> gradient, as a program."""
     formulas: bool = True

@@ -85,7 +85,7 @@ def test_an_added_op_is_run_and_verified(tree: Path) -> None:
 
 
 def test_an_added_op_s_wrong_backward_is_found(tree: Path) -> None:
-    done = gradcli(tree, "eval", "softcap(x)", "--value", "x=0.5", SOFTCAP_FACTOR="2")
+    done = gradcli(tree, "eval", "softcap(x)", "--value", "x=[0.5,1.5]", "--reduce", "sum", SOFTCAP_FACTOR="2")
     assert done.returncode == 1, done.stderr
     assert "times 2" in done.stdout
 

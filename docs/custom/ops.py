@@ -1,4 +1,4 @@
-"""Custom Functions for docs/custom.md: one that is right, and two that are not."""
+"""Custom Functions for docs/custom.md: one that is right, two that are not, and a surrogate."""
 
 import torch
 from torch.autograd import Function
@@ -47,3 +47,17 @@ class Silu(Function):
     def backward(ctx, grad_output):
         x, s = ctx.saved_tensors
         return grad_output * (s + x * s * (1 - s))
+
+
+class Signed(Function):
+    """sign(x), with the derivative of clamp(x, -1, 1) in place of its own: a surrogate."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        return grad_output * (x.abs() <= 1)

@@ -27,6 +27,16 @@ ReferenceOption = Annotated[
         help="What forward should compute, over the names of its inputs; else forward's own body is the reference.",
     ),
 ]
+SurrogateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--surrogate",
+        metavar="PROGRAM",
+        rich_help_panel=FUNCTION,
+        show_default=False,
+        help="What backward is meant to be the derivative of, where that is not forward: x for a straight-through one.",
+    ),
+]
 ArgumentOption = Annotated[
     list[str],
     typer.Option(
@@ -65,6 +75,7 @@ def custom(
     output: OutputOptions,
     target: TargetArgument = "",
     reference: ReferenceOption = None,
+    surrogate: SurrogateOption = None,
     argument: ArgumentOption = (),  # type: ignore[assignment]  # a default must not be mutable
     forward: ForwardOption = None,
     backward: BackwardOption = (),  # type: ignore[assignment]
@@ -81,12 +92,13 @@ def custom(
       gradcli custom ops.py:SquareSum --shape 3
       gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --shape 2
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
+      gradcli custom ops.py:Signed --surrogate "clamp(x, -1, 1)" --shape 3
       gradcli custom --forward "x**2" --backward "x: 2*x*g" --value x=3
     """
     from gradcli.inputs import parse_arguments, parse_backwards
 
-    more = {"arguments": parse_arguments(argument), "reference": reference, "backwards": parse_backwards(backward)}
-    settings = settings_from("custom", run, **more)
+    more = {"arguments": parse_arguments(argument), "backwards": parse_backwards(backward)}
+    settings = settings_from("custom", run, reference=reference, surrogate=surrogate, **more)
     if forward is not None:
         from gradcli.cli.running import write_report
         from gradcli.engine import check_inline

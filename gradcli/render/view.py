@@ -202,7 +202,7 @@ def _listed(names: Sequence[str]) -> str:
 def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
     if how.words is not None:
-        return how.words[verdict]
+        return how.words(report.details)[verdict]
     several = isinstance(report.details, CheckDetails) and report.details.points
     where = "at each of the points" if several else "at this point"
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]

@@ -40,3 +40,5 @@ class CustomDetails:
     checks: tuple[Check, ...] | None = optional()
     """None with `--no-verify`."""
     node: FunctionNode
+    surrogate: str | None = optional()
+    """What backward was compared with in place of forward, as a program."""

@@ -102,3 +102,26 @@ def test_an_argument_that_forward_cannot_mean_is_refused(tmp_path: Path, argumen
     done = run(tmp_path, "ops.py:Leaky", *[word for argument in arguments for word in ("--argument", argument)])
     assert done.returncode == 2
     assert words in done.stderr
+
+
+ROUNDED = """
+import torch
+class Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.round(x)
+    @staticmethod
+    def backward(ctx, g):
+        return g
+"""
+
+
+def test_a_surrogate_is_named_in_the_last_line(tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(ROUNDED)
+    done = run(tmp_path, "ops.py:Rounded", "--shape", "3", "--surrogate", "x", "--format", "plain")
+    assert done.returncode == 0
+    assert "backward is the derivative of the surrogate x, and passes every check" in done.stdout
+    inline = ["--forward", "round(x)", "--backward", "x: g", "--value", "x=0.7"]
+    assert run(tmp_path, *inline).returncode == 1
+    report = run(tmp_path, *inline, "--surrogate", "x", "--json")
+    assert (report.returncode, json.loads(report.stdout)["surrogate"]) == (0, "x")

@@ -6,7 +6,7 @@ Works on anything with a tensor's methods, and imports neither torch nor sympy.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -27,7 +27,8 @@ class Clues:
     A factor is a tensor that the gradient could have been multiplied with: the upstream gradient, an operand. A term is
     one of the contributions that add up to the right gradient, in its shape. `who` gives the gradient, `subject` is
     what it is called, and `right` leads to the right value; `closeness` is how near two gradients are that count as
-    equal, relative to the largest entry.
+    equal, relative to the largest entry. `others` are wrong and right gradients of the same tensor for other upstream
+    gradients and at other points: what relates the two does so for all of them.
     """
 
     who: str = "autograd"
@@ -36,10 +37,19 @@ class Clues:
     terms: Mapping[str, Any] = field(default_factory=dict)
     closeness: float = CLOSENESS
     right: str = "the derivative is"
+    others: Sequence[tuple[Any, Any]] = ()
 
     def near(self, gradient: Any, reference: Any) -> bool:
         """Return whether two gradients count as equal."""
         return is_close(gradient, reference, self.closeness)
+
+    def always(self, relates: Callable[[Any, Any], bool]) -> bool:
+        """Return whether something relates the wrong gradient to the right one wherever both are known."""
+        return all(relates(gradient, reference) for gradient, reference in self.others)
+
+    def fits(self, gradient: Any, reference: Any, relates: Callable[[Any, Any], bool]) -> bool:
+        """Return whether something relates a wrong gradient to the right one, and the others too."""
+        return relates(gradient, reference) and self.always(relates)
 
 
 NO_CLUES = Clues()
@@ -56,27 +66,51 @@ def likely_cause(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str 
 def _causes(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     """Yield explanations that fit, the simplest first."""
     if not bool((gradient != 0).any()):
-        yield f"{clues.subject} is zero everywhere"
+        yield from (
+            [f"{clues.subject} is zero everywhere"] if clues.always(lambda one, _: not bool((one != 0).any())) else []
+        )
         return
-    if clues.near(gradient, -reference):
+    if clues.fits(gradient, reference, lambda one, other: clues.near(one, -other)):
         yield "the sign is wrong"
-    if reference.is_complex() and clues.near(gradient.conj(), reference):
+    if reference.is_complex() and clues.fits(gradient, reference, lambda one, other: clues.near(one.conj(), other)):
         yield "it is the conjugate of the right one"
-    factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
-    multiple = clues.near(gradient, reference * factor)
-    if multiple and gradient.numel() > 1:  # one number is always a multiple of another
-        yield f"{clues.subject} is the right one times {_number(factor)}"
-    if _is_transposed(gradient, reference, clues):
+    multiple = list(_of_numbers(gradient, reference, clues))
+    if gradient.numel() > 1:  # one number is a multiple of another by a factor that may have a name
+        yield from multiple
+    if clues.fits(gradient, reference, lambda one, other: _is_transposed(one, other, clues)):
         yield "it is the transpose of the right one"
     yield from _of_factors(gradient, reference, clues)
     yield from _of_terms(gradient, reference, clues)
-    if multiple:
+    yield from multiple
+    yield from _of_places(gradient, reference, clues)
+
+
+def _of_numbers(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
+    """Yield that a gradient is a multiple, if more than one number says so: any number is a multiple of any other."""
+    factor = _scalar(_dot(reference, gradient) / _dot(reference, reference))
+    told = bool(clues.others) or _differ(reference)
+    if told and clues.fits(gradient, reference, lambda one, other: clues.near(one, other * factor)):
         yield f"{clues.subject} is the right one times {_number(factor)}"
+
+
+def _differ(reference: Any) -> bool:
+    """Return whether a tensor has entries that are neither zero nor equal."""
+    some = reference[reference != 0]
+    return bool((some != some[0]).any())
+
+
+def _of_places(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
     shift = _scalar((gradient - reference).mean())
-    if clues.near(gradient - shift, reference):
+    if _differ(reference) and clues.fits(gradient, reference, lambda one, other: clues.near(one - shift, other)):
         yield f"{_number(shift)} is added to every entry"
-    if not reference.is_complex() and clues.near(gradient.flatten().sort().values, reference.flatten().sort().values):
+    if reference.is_complex() or not _differ(reference):
+        return
+    if clues.fits(gradient, reference, lambda one, other: clues.near(_sorted(one), _sorted(other))):
         yield "the entries are the right ones, in the wrong places"
+
+
+def _sorted(value: Any) -> Any:
+    return value.flatten().sort().values
 
 
 def _of_factors(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
@@ -96,7 +130,7 @@ def _of_terms(gradient: Any, reference: Any, clues: Clues) -> Iterator[str]:
             continue
         times = 1 + _scalar(_dot(term, gradient - reference)) / square
         if clues.near(gradient, reference + (times - 1) * term):
-            yield _of_term(name, times)
+            yield from _of_term(name, times, told=_differ(term))
 
 
 def _dot(left: Any, right: Any) -> Any:
@@ -110,11 +144,14 @@ def _scalar(value: Any) -> complex:
     return number.real if abs(number.imag) <= CLOSENESS * abs(number) else number
 
 
-def _of_term(name: str, times: complex) -> str:
+def _of_term(name: str, times: complex, *, told: bool) -> Iterator[str]:
+    """Yield how often a term is counted; any other number than a simple one only where more than one entry tells it."""
     for number, words in ((0, "is missing"), (-1, "has the wrong sign"), (2, "is counted twice")):
         if abs(times - number) <= SIMPLE:
-            return f"the term {name} {words}"
-    return f"the term {name} is taken times {_number(times)}"
+            yield f"the term {name} {words}"
+            return
+    if told:
+        yield f"the term {name} is taken times {_number(times)}"
 
 
 def cause_of_shape(gradient: Any, reference: Any, clues: Clues = NO_CLUES) -> str | None:

@@ -33,18 +33,18 @@ from gradcli.settings import Settings
 
 def check_function(
     function: type | str,
-    reference: Program | None,
+    program: Program | None,
     settings: Settings,
     given: Mapping[str, Any],
     derivations: Derivations,
 ) -> Report:
-    """Return the report of a Function, a class or `FILE.py:Class`; `reference` is what its forward should compute.
+    """Return the report of a Function, a class or `FILE.py:Class`; `program` is a reference or a surrogate.
 
-    Without a reference it is forward's own body, recorded by autograd. `given` are arguments of forward from Python.
+    Without one it is forward's own body, recorded by autograd. `given` are arguments of forward from Python.
     """
     with default_dtype(settings):
         loaded = load(function) if isinstance(function, str) else checked(function, getattr(function, "__name__", "?"))
-        return _check(loaded, reference, settings, given, derivations)
+        return _check(loaded, program, settings, given, derivations)
 
 
 def check_inline(
@@ -53,11 +53,13 @@ def check_inline(
     settings: Settings,
     given: Mapping[str, Any],
     derivations: Derivations,
+    *,
+    program: Program,
 ) -> Report:
-    """Return the report of a Function whose forward and backward are programs; the reference is the forward."""
+    """Return the report of a Function whose forward and backward are programs; `program` is what is derived."""
     with default_dtype(settings):
         function = inline_function(forward, backwards, settings.limits)
-        return _check(function, forward, settings, given, derivations)
+        return _check(function, program, settings, given, derivations)
 
 
 def _check(
@@ -139,7 +141,7 @@ def _of_program(program: Program, subject: Subject, settings: Settings) -> Refer
     for leaf in program.leaves:
         if leaf.name not in subject.tensors and not isinstance(subject.plain.get(leaf.name), int | float):
             listed = ", ".join(subject.tensors)
-            message = f"--reference reads '{leaf.name}', which is not an input of forward"
+            message = f"{_option(settings)} reads '{leaf.name}', which is not an input of forward"
             raise InputError(message, span=leaf.span, source=program.source, hint=f"forward takes {listed}")
 
     def reference(point: Values, _: Sequence[int]) -> Recording:
@@ -153,6 +155,10 @@ def _of_program(program: Program, subject: Subject, settings: Settings) -> Refer
     return reference
 
 
+def _option(settings: Settings) -> str:
+    return "--reference" if settings.surrogate is None else "--surrogate"
+
+
 def _names(program: Program) -> list[str]:
     return [leaf.name for leaf in program.leaves]
 
@@ -163,7 +169,7 @@ def _whole(program: Program, trace: Trace, settings: Settings) -> TracedTensor:
         return trace.output
     if not isinstance(trace.output, tuple | list) or not all(isinstance(item, TracedTensor) for item in trace.output):
         raise ExecutionError(
-            "the reference's output is not a tensor", hint="its last statement must be one, or a tuple"
+            f"the output of {_option(settings)} is not a tensor", hint="its last statement must be one, or a tuple"
         )
     machine = Tracer(program, trace, settings.limits)
     reshape, cat = find("reshape"), find("cat")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.errors import ExecutionError
+from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
@@ -23,6 +23,7 @@ from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import report_with
+from gradcli.phrases import show_shape
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import Output, Report, TensorReport
@@ -87,7 +88,11 @@ def examine(
         Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
         tensors,
         worst(verdicts) if settings.verify else None,
-        details=CustomDetails(checks=tuple(checks) if settings.verify else None, node=_node(trial, applied)),
+        details=CustomDetails(
+            checks=tuple(checks) if settings.verify else None,
+            node=_node(trial, applied),
+            surrogate=settings.surrogate,
+        ),
     )
 
 
@@ -107,8 +112,20 @@ def _trial(
     chosen = ones if settings.grad_output is None else settings.grad_output
     cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
     probe = spread(applied.output, -1.25, 1.75)
-    precision = reference(point, applied.places).precision
+    recording = reference(point, applied.places)
+    _check_shape(recording.output, applied.output, settings)
+    precision = recording.precision
     return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations, precision)
+
+
+def _check_shape(program: Tensor, output: Tensor, settings: Settings) -> None:
+    """Refuse a surrogate of another shape than forward: one upstream gradient is for both."""
+    if settings.surrogate is not None and program.shape != output.shape:
+        shapes = show_shape(tuple(program.shape)), show_shape(tuple(output.shape))
+        message = f"the surrogate has shape {shapes[0]}, and forward's output has shape {shapes[1]}"
+        raise InputError(
+            message, option="--surrogate", hint="backward is the derivative of something of forward's shape"
+        )
 
 
 def _run(checks: Mapping[str, Checking], trial: Trial) -> list[Check]:
@@ -140,7 +157,7 @@ def _unlooked_at(notes: Notes) -> list[Check]:
 
 def _forward(trial: Trial, applied: Applied, shown: Side | None) -> Check | None:
     """Return whether what PyTorch's apply gives is what the reference computes."""
-    if shown is None:
+    if shown is None or trial.settings.surrogate is not None:
         return None
     wanted, found = shown.recording.output.detach(), applied.output.detach()
     clues = Clues("forward", "the output", right="the reference")

@@ -9,13 +9,18 @@ import torch
 
 from gradcli.derivation.formulas import Formula
 from gradcli.errors import ExecutionError
+from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
+from gradcli.execution.custom.causes.elsewhere import Pairs, other_pairs
 from gradcli.execution.custom.causes.mutations import repaired
 from gradcli.execution.custom.causes.overwritten import overwritten
+from gradcli.execution.custom.causes.regions import region
+from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
+from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
 from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
-from gradcli.execution.custom.reference import Compared, Side, compared, side
+from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.witnesses.numerical_verdict import checked
@@ -121,9 +126,10 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     written = formulas.collect() if formulas else {}  # before anything else is derived
     judged, other = [], shown
     if trial.settings.verify:
-        first = compared(trial, gradients, shown, clues_of)
+        clues = _clues(trial)
+        first = compared(trial, gradients, shown, clues)
         other = side(trial, trial.probe)
-        second = compared(trial, probed, other, clues_of)
+        second = compared(trial, probed, other, clues)
         judged = [
             CheckedGradient(
                 name,
@@ -142,6 +148,18 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     ]
     misled = any(item.misled for item in judged)
     return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, misled)
+
+
+def _clues(trial: Trial) -> CluesOf:
+    """Return what gives the clues of an input: with its gradients elsewhere, which are computed once if at all."""
+    pairs: dict[str, Pairs] = {}
+
+    def clues(name: str, side: Side) -> Clues:
+        if not pairs:
+            pairs.update(other_pairs(trial))
+        return replace(clues_of(name, side), others=pairs[name])
+
+    return clues
 
 
 def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
@@ -171,7 +189,12 @@ def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witnes
 def _is_misled(trial: Trial, compared: Compared, numerical: Mapping[str, WitnessReport], shown: Side) -> bool:
     """Return whether finite differences of forward deny the gradient of its body, and not the one of backward."""
     own = numerical.get(DIFFERENCES)
-    if trial.settings.reference is not None or own is None or own.verdict is not Verdict.MATCH:
+    if (
+        trial.settings.reference is not None
+        or trial.settings.surrogate is not None
+        or own is None
+        or own.verdict is not Verdict.MATCH
+    ):
         return False
     if compared.autograd.verdict is not Verdict.MISMATCH:
         return False
@@ -244,8 +267,9 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
     for found, words in ((item.shown, ""), (item.probed, "for a grad_output that is not all ones, ")):
         comparison = next((c for c in (found.symbolic, found.autograd) if c and c.verdict is Verdict.MISMATCH), None)
         if comparison is not None:
-            where = tuple(note for note in comparison.notes if note.words != found.cause)
-            return (*led(words, where), *noted(NoteKind.CAUSE, _cause(trial, item, other)))
+            where = tuple(note for note in comparison.notes if note.kind is not NoteKind.CAUSE)
+            cause = noted(NoteKind.CAUSE, _cause(trial, item, other))
+            return (*led(words, where), *cause, *noted(NoteKind.REMEDY, passed_on(trial, item.name)))
     witness = item.witnesses[DIFFERENCES]
     return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
 
@@ -258,8 +282,11 @@ def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:
         return changed
     if is_random(trial.apply(), trial.probe):
         return "backward is random: it gives a different gradient each time it runs"
+    meant = swapped(trial, name) or surrogate(trial, name)
+    if meant is not None:
+        return meant
     ones = trial.right(torch.ones_like(trial.probe))[name]
     if ones.shape == probed.gradient.shape and is_close(probed.gradient, ones, scale=trial.scale(name)):
         return "backward ignores grad_output: this is the gradient for one that is all ones"
-    known = probed.cause or repaired(trial, name)
+    known = region(trial, name) or probed.cause or repaired(trial, name)
     return known or missing_product(name, probed.gradient, other) or item.shown.cause

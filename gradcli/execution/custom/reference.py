@@ -150,5 +150,5 @@ def _symbolic(
         return Comparison.undecided(reference.undecided[leaf])
     if leaf not in reference.values:
         return Comparison.undecided(f"'{leaf.name}' has no symbolic derivative")
-    own = Clues(WHO, SUBJECT, clues.factors, clues.terms)
+    own = dataclasses.replace(clues, who=WHO, subject=SUBJECT)
     return comparisons.compare(leaf, double(gradient), tolerance, own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gradcli.escaping import escape
 from gradcli.render.commands.check import grids_of_tensors
@@ -54,4 +54,11 @@ def _judged(details: CustomDetails) -> Sequence[Check]:
     return details.checks or ()
 
 
-PRESENTATION = Presentation(grids, grids_of_tensors, words=WORDS, judged=_judged)
+def _words(details: CustomDetails) -> Mapping[Verdict, str]:
+    if details.surrogate is None:
+        return WORDS
+    surrogate = escape(" ".join(details.surrogate.split()))
+    return {**WORDS, Verdict.MATCH: f"backward is the derivative of the surrogate {surrogate}, and passes every check"}
+
+
+PRESENTATION = Presentation(grids, grids_of_tensors, words=_words, judged=_judged)

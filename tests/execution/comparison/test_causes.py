@@ -77,3 +77,29 @@ def test_the_cause_by_what_the_right_one_is_made_of(gradient: Tensor, cause: str
 def test_the_cause_of_another_shape(gradient: Tensor, reference: Tensor, cause: str | None) -> None:
     found = cause_of_shape(gradient, reference)
     assert found is None if cause is None else cause in (found or "")
+
+
+ONE = torch.tensor([3.0], dtype=torch.float64)
+TERMS = Clues(terms={"through p": ONE - 1, "through q": ONE / 3})
+
+
+@pytest.mark.parametrize(
+    ("gradient", "clues", "cause"),
+    [
+        (ONE * 0.7, Clues(), None),
+        (ONE * 0.7, TERMS, None),
+        (ONE - 1, TERMS, "the term through q is missing"),
+        (ONE * 0.7, Clues(others=((MATRIX * 0.7, MATRIX),)), "times 0.7"),
+        (ONE * 0.7, Clues(others=((MATRIX * 0.8, MATRIX),)), None),
+        (-ONE, Clues(), "sign"),
+        (-ONE, Clues(others=((MATRIX, MATRIX),)), None),
+        (ONE * 0, Clues(others=((MATRIX, MATRIX),)), None),
+    ],
+)
+def test_one_number_is_no_cause_by_itself(gradient: Tensor, clues: Clues, cause: str | None) -> None:
+    found = likely_cause(gradient, ONE, clues)
+    assert found is None if cause is None else cause in (found or "")
+
+
+def test_equal_entries_are_one_number() -> None:
+    assert likely_cause(ONE.expand(4) * 0.7, ONE.expand(4)) is None

@@ -73,6 +73,27 @@ SPECS: tuple[Spec, ...] = (
         "save(x); torch.where(x > 0, x, exp(x) - 1)",
         "x, = saved; g*torch.where(x > 0, torch.ones_like(x), exp(x))",
     ),
+    spec(
+        "Leaky",
+        "x=2x5",
+        "save(x); torch.where(x > -0.25, x*x, x/2 + 0.1875)",
+        "x, = saved; g*torch.where(x > -0.25, 2*x, torch.full_like(x, 0.5))",
+        beyond=("2*x,", "3*x,"),
+    ),
+    spec(
+        "Huber",
+        "x=2x5",
+        "save(x); torch.where(x.abs() < 1.5, x*x/2, 1.5*x.abs() - 1.125)",
+        "x, = saved; g*torch.where(x.abs() < 1.5, x, 1.5*x.sign())",
+        beyond=("1.5*x.sign()", "x.sign()"),
+    ),
+    spec(
+        "ClampedProduct",
+        "x=6",
+        "save(x); torch.clamp(x, min=0.75) * x",
+        "x, = saved; g*torch.where(x > 0.75, 2*x, torch.full_like(x, 0.75))",
+        beyond=("2*x", "x"),
+    ),
     # losses
     spec(
         "MeanSquare",
@@ -354,6 +375,11 @@ def _saving_copies(function: Function) -> Function:
     return type(function.__name__, (function,), {"forward": staticmethod(forward)})
 
 
+def _swapping(_: Any, upstream: tuple[Any, ...], right: Callable[..., Any]) -> Any:
+    first, second, *others = right(*upstream)
+    return (second, first, *others)
+
+
 def _noisy(value: Tensor) -> Tensor:
     return value * (1 + 1e-12 * torch.rand_like(value))
 
@@ -369,6 +395,18 @@ ANYWHERE: Mapping[str, Callable[[Function], Function]] = {
     "detached": _varied(_first(lambda value: value.detach())),
     "saved": _saving_copies,
 }
+# What is done to the upstream gradient of a Function that works on each entry by itself, and saves its first input.
+LOCAL: Mapping[str, str] = {
+    "negative": "g = torch.where({x} < 0, 1.5*g, g)",
+    "positive": "g = torch.where({x} > 0, 1.5*g, g)",
+    "zero": "g = torch.where({x} == 0, 0*g, g)",
+    "zeros": "g = torch.where(g == 0, torch.ones_like(g), g)",
+    "single": "g = g*(1.01 if g.dtype == torch.float32 else 1)",
+    "strided": "g = g if g.is_contiguous() else 2*g",
+    "rows": "g = g*(2 if g.ndim and len(g) > 64 else 1)",
+}
+ENTRYWISE = frozenset({"Silu", "Softplus", "Gelu", "Swiglu", "Elu", "Cubic"})
+SWAPPED = _varied(_swapping)
 TRANSPOSED = _varied(_first(lambda value: value.mT))
 # The first gradient of these is symmetric, whatever the point.
 SYMMETRIC = frozenset({"Quadratic"})
@@ -385,6 +423,15 @@ CAUSES: Mapping[str, str] = {
     "dropped": r"the (term|factor) .* is missing",
     "axis": r"along the wrong axis",
     "broadcast": r"the sum over .* is missing",
+    "negative": r"wrong only where \w < 0",
+    "positive": r"wrong only where \w > 0",
+    "beyond": r"wrong only where (x|\|x\|) > (-0\.25|1\.5|0\.75)",
+    "zero": r"wrong only where \w = 0",
+    "zeros": r"grad_output (of|with) zeros",
+    "single": r"in float32, the gradient",
+    "strided": r"not contiguous|expanded",
+    "rows": r"for .* of shape 67",
+    "swapped": r"are swapped",
 }
 
 
@@ -394,7 +441,13 @@ def cases(spec: Spec) -> Iterator[tuple[str, Function]]:
         yield kind, plant(build(spec))
     for kind, replaced in spec.mutants.items():
         yield kind, build(spec, replaced)
-    shape = next(iter(spec.shapes.values()))
+    if spec.name in ENTRYWISE:
+        saved = spec.backward.split("; ", maxsplit=1)[0]
+        for kind, change in LOCAL.items():
+            yield kind, build(spec, (saved, f"{saved}; {change.format(x=next(iter(spec.shapes)))}"))
+    shape, *others = spec.shapes.values()
+    if others and others[0] == shape:
+        yield "swapped", SWAPPED(build(spec))
     square = len(shape) > 1 and shape[-1] == shape[-2]
     if square and "transposed" not in spec.mutants and spec.name not in SYMMETRIC:
         yield "transposed", TRANSPOSED(build(spec))

@@ -12,9 +12,7 @@ from torch.autograd.function import FunctionCtx
 from gradcli.errors import GradcliError
 from gradcli.execution.custom.function.subject import listed, refusals, same_random_numbers
 from gradcli.execution.custom.function.trial import Trial, leaves_of
-from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.parameters import has_setup
-from gradcli.tolerance import Tolerance
 
 
 class KeepingContext(FunctionCtx):
@@ -82,13 +80,7 @@ def _is_right(trial: Trial, returned: Sequence[Any]) -> bool:
     """Return whether gradients, one per argument of forward, are the right ones."""
     by_name = dict(zip((parameter.name for parameter in trial.subject.parameters), returned, strict=False))
     right = trial.right(trial.probe)
-    return all(_is_near(by_name.get(name), value, trial.tolerance) for name, value in right.items())
-
-
-def _is_near(gradient: Any, right: Tensor, tolerance: Tolerance) -> bool:
-    if not isinstance(gradient, Tensor) or gradient.shape != right.shape:
-        return False
-    return bool(tolerance.agrees(double(gradient), double(right)).all())
+    return all(trial.agrees(by_name.get(name), value) for name, value in right.items())
 
 
 def _is_same(tensor: Tensor, kept: Tensor | None) -> bool:

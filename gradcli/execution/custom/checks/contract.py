@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
+from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.function.trial import Applied, Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.phrases import show_shape
@@ -79,7 +80,7 @@ def _misshapen(trial: Trial, name: str, item: Tensor) -> Notes:
     shapes = show_shape(tuple(item.shape)), show_shape(tuple(trial.point[name].shape))
     words = f"the gradient of '{name}' has shape {shapes[0]} and '{name}' has shape {shapes[1]}"
     right = trial.right(trial.probe).get(name)
-    cause = None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))
+    cause = (None if right is None else cause_of_shape(item, right, Clues(WHO, SUBJECT))) or swapped(trial, name)
     said = _refusal(trial)
     engine = SUMMED if said is None else Note(NoteKind.ERROR, f"PyTorch says: {said}")
     return (Note(NoteKind.SHAPE, words, name), *noted(NoteKind.CAUSE, cause), engine)
@@ -120,7 +121,7 @@ def leaves_arguments_alone(trial: Trial) -> Check:
     watched = {**{f"'{name}'": tensor for name, tensor in applied.given.items()}, **outputs}
     before = {label: tensor.detach().clone() for label, tensor in watched.items()}
     upstream = trial.probe.clone()
-    applied.returned(upstream)
+    applied.called(upstream)
     watched, before = {**watched, "grad_output": upstream}, {**before, "grad_output": trial.probe}
     changed += [f"backward changes {label} in place" for label in watched if not same(watched[label], before[label])]
     return _check("arguments unmodified", [Note(NoteKind.CONTRACT, words) for words in changed])
@@ -190,6 +191,8 @@ def _near(one: Tensor, other: Tensor, trial: Trial, size: float) -> bool:
 def needs_input_grad(trial: Trial) -> Check:
     """Check that the gradient of each input is the same where no other input needs one."""
     name = "needs_input_grad"
+    if is_random(trial.apply(), trial.probe):
+        return Check(name, Verdict.UNDECIDED, RANDOM)
     whole = trial.apply().gradients(trial.probe)
     notes: list[Note] = []
     idle: list[str] = []

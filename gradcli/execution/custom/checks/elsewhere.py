@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
-from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.sampling import (
     draw_point,
     expanded,
@@ -45,7 +45,7 @@ def other_points(trial: Trial) -> Check:
         near = moved(trial.point, seed)
         findings.wrong += _at(judge, near, f"at a point near (seed {seed})")
     single = all(trial.point[name].numel() == 1 for name in trial.wanted)
-    for spot in spots(trial.point, constants_of(trial.subject, trial.point)):
+    for spot in spots(trial.point, trial.constants()):
         label = spot.label
         if spot.point is None:
             findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")
@@ -55,6 +55,9 @@ def other_points(trial: Trial) -> Check:
         others = spot.others if single or not together else ()
         if not any([together, *(judge.look(findings, label, other) for other in others)]):
             findings.miss(label, NOT_FINITE)
+    if findings.wrong:
+        regions = (region(trial, name) for name in trial.wanted)
+        findings.cause = next((words for words in regions if words), None)
     return findings.check("other points")
 
 

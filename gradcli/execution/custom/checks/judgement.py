@@ -42,6 +42,8 @@ class Findings:
 
     wrong: list[Notes] = field(default_factory=list)
     missed: dict[str, list[str]] = field(default_factory=dict)
+    cause: str | None = None
+    """What all that is wrong has in common."""
 
     def miss(self, label: str, reason: str) -> None:
         """Note that something was not looked at."""
@@ -51,7 +53,7 @@ class Findings:
         """Return the check that these findings make."""
         if self.wrong:
             notes = tuple(note for notes in self.wrong[:MOST_WRONG] for note in notes)
-            return Check(name, Verdict.MISMATCH, notes)
+            return Check(name, Verdict.MISMATCH, (*notes, *noted(NoteKind.CAUSE, self.cause)))
         parts = [f"{_listed(labels)} ({reason})" for reason, labels in self.missed.items()]
         words = f"not looked at: {'; '.join(parts)}" if parts else None
         return Check(name, Verdict.MATCH, noted(NoteKind.SCOPE, words))

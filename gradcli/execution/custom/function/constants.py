@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.function.subject import Subject
+from gradcli.execution.custom.function.subject import Values
 from gradcli.ops.table import find
 
 # Calls whose numbers are values and no dimensions; those of the first set are looked at before the others.
@@ -57,13 +57,13 @@ NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
 MOST = 8
 
 
-def constants_of(subject: Subject, point: Mapping[str, Tensor]) -> list[float]:
-    """Return the magnitudes of the numbers that forward compares with at a point, then those that it computes with."""
+def constants_of(body: Callable[[Values], Any], point: Values) -> list[float]:
+    """Return the magnitudes of the numbers that a body compares with at a point, then those that it computes with."""
     mode = _Numbers()
     copies = {name: value.detach().clone() for name, value in point.items()}
     try:
         with torch.no_grad(), mode:
-            subject.body(copies)
+            body(copies)
     except ExecutionError:
         return []
     known = dict.fromkeys(abs(number) for number in (*mode.compared, *mode.computed) if math.isfinite(number))

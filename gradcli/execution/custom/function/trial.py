@@ -11,7 +11,9 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
+from gradcli.execution.custom.function.constants import constants_of
 from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
@@ -55,7 +57,7 @@ class Applied:
             found = torch.autograd.grad(
                 self.output,
                 list(wanted.values()),
-                cotangent,
+                copied(cotangent),
                 retain_graph=True,
                 create_graph=create_graph,
                 allow_unused=True,
@@ -79,6 +81,10 @@ class Applied:
 
     def returned(self, cotangent: Tensor) -> list[Any]:
         """Return what backward itself returns when it is called by hand, one item per argument of forward."""
+        return self.called(copied(cotangent))
+
+    def called(self, cotangent: Tensor) -> list[Any]:
+        """Return what backward returns for an upstream gradient of which it is given the memory itself."""
         with refusals("backward"), torch.no_grad():
             found = self.node.apply(*self.upstream(cotangent))
         return list(found) if isinstance(found, tuple | list) else [found]
@@ -116,18 +122,31 @@ class Trial:
             return self.settings.tolerance
         return Tolerance.of(str(self.precision).removeprefix("torch."), self.settings.rtol, self.settings.atol)
 
+    def agrees(self, gradient: Any, right: Tensor) -> bool:
+        """Return whether what backward returns for an input is a gradient."""
+        if not isinstance(gradient, Tensor) or gradient.shape != right.shape:
+            return False
+        return bool(self.tolerance.agrees(double(gradient), double(right)).all())
+
     def scale(self, name: str) -> float:
         """Return the size of the right gradient of an input, for a random upstream gradient."""
         right = self.right(self.probe)[name].abs()
         finite = right[right.isfinite()]
         return float(finite.max()) if finite.numel() else 0.0
 
+    def constants(self) -> list[float]:
+        """Return the numbers at which the derivative may change: those of forward, and of a surrogate."""
+        found = constants_of(self.subject.body, self.point)
+        return found if self.settings.surrogate is None else [*found, *constants_of(self.function, self.point)]
+
     def apply(self, point: Values | None = None) -> Applied:
         """Apply the Function to fresh leaves."""
         return apply(self.subject, self.point if point is None else point)
 
     def function(self, point: Values) -> Tensor:
-        """Return what forward's body computes, without a derivative of any kind."""
+        """Return what forward's body computes, or a surrogate in place of it, without a derivative of any kind."""
+        if self.settings.surrogate is not None:
+            return self.reference(point, self.places).output.detach()
         copies = {name: tensor.clone() for name, tensor in point.items()}  # forward may change its input in place
         with torch.no_grad():
             return joined(self.subject.body(copies), self.places)
@@ -162,6 +181,11 @@ def apply(subject: Subject, point: Values) -> Applied:
 def leaves_of(point: Values) -> dict[str, Tensor]:
     """Return fresh leaves with the values, strides and flags of a point."""
     return {name: _copy(value).requires_grad_(value.requires_grad) for name, value in point.items()}
+
+
+def copied(cotangent: Tensor) -> Tensor:
+    """Return an upstream gradient that backward may write into: with the same strides, unless it is differentiated."""
+    return cotangent.clone() if cotangent.requires_grad else _copy(cotangent)
 
 
 def _copy(value: Tensor) -> Tensor:

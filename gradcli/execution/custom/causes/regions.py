@@ -1,0 +1,139 @@
+"""Where a gradient is wrong, if it is right elsewhere: below or beyond zero or a constant of forward, or at ties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.custom.function.sampling import spread
+from gradcli.execution.custom.function.subject import Values
+from gradcli.execution.custom.function.trial import NoReferenceError, Trial
+from gradcli.execution.forward.dtypes import double
+
+MOST_ENTRIES = 4096
+# How many entries a claim about a region rests on, wrong ones and right ones each.
+FEWEST = 2
+# How often every interval between two numbers is looked at.
+SAMPLES = 3
+# How far rounding may move a gradient that cancels.
+NOISE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Entries of an input, and what backward gives for each; `tells` is where the right gradient is not zero."""
+
+    values: Tensor
+    wrong: Tensor
+    tells: Tensor
+    ties: Tensor
+
+    @staticmethod
+    def joined(parts: Sequence[Seen]) -> Seen:
+        """Return the entries of several points."""
+        fields = ("values", "wrong", "tells", "ties")
+        return Seen(*(torch.cat([getattr(part, field) for part in parts]) for field in fields))
+
+    def where(self, mask: Tensor) -> Seen:
+        """Return some of the entries."""
+        return Seen(self.values[mask], self.wrong[mask], self.tells[mask], self.ties[mask])
+
+    def is_exactly(self, region: Tensor) -> bool:
+        """Return whether the wrong entries are those of a region, with enough of them and of right ones."""
+        right = self.tells & ~self.wrong
+        return torch.equal(self.wrong, region) and min(int(self.wrong.sum()), int(right.sum())) >= FEWEST
+
+
+def region(trial: Trial, name: str) -> str | None:
+    """Return in words the only entries of an input at which its gradient is wrong; None if they are no such region."""
+    value = trial.point[name]
+    if value.is_complex() or not 0 < value.numel() <= MOST_ENTRIES:
+        return None
+    numbers = sorted({0.0, *(sign * c for c in trial.constants() for sign in (1, -1))})
+    parts = [seen for point in _points(trial, name, numbers) if (seen := _seen(trial, name, point)) is not None]
+    if not parts:
+        return None
+    seen = Seen.joined(parts)
+    words = _beyond(name, seen, numbers) or _at(name, seen, numbers)
+    return f"it is wrong only where {words}" if words else None
+
+
+def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
+    """Return the region on one side of a number, or of it and its negative; at these there may be kinks."""
+    inside = seen.where(~_is_one_of(seen.values, numbers) & ~seen.ties)
+    for number in sorted(numbers, key=abs):
+        for sign, compares in SIDES.items():
+            if inside.is_exactly(compares(inside.values, number)):
+                return f"{name} {sign} {number:g}"
+    for number in (number for number in numbers if number > 0):
+        for sign, compares in SIDES.items():
+            if inside.is_exactly(compares(inside.values.abs(), number)):
+                return f"|{name}| {sign} {number:g}"
+    return None
+
+
+def _at(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
+    """Return the number at which entries are wrong, or that they are where they tie."""
+    for number in numbers:
+        if seen.is_exactly(seen.values == number):
+            return f"{name} = {number:g}"
+    inside = seen.where(~_is_one_of(seen.values, numbers))
+    tied = bool((inside.wrong <= inside.ties).all())
+    right = inside.tells & ~inside.wrong & ~inside.ties
+    if tied and min(int(inside.wrong.sum()), int(right.sum())) >= FEWEST:
+        return f"entries of {name} tie"
+    return None
+
+
+SIDES: dict[str, Callable[[Tensor, float], Tensor]] = {"<": torch.lt, ">": torch.gt}
+
+
+def _is_one_of(values: Tensor, numbers: Sequence[float]) -> Tensor:
+    return (values[:, None] == torch.tensor(numbers, dtype=values.dtype)).any(1)
+
+
+def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Values]:
+    """Yield the trial's point; entries between all numbers and beyond them, in turn; at each of them; and ties."""
+    own = trial.point[name].detach()
+    yield trial.point
+    generator = torch.Generator().manual_seed(trial.settings.seed)
+    ends = [numbers[0] - 1 - abs(numbers[0]), *numbers, numbers[-1] + 1 + abs(numbers[-1])]
+    low, high = torch.tensor(ends[:-1], dtype=torch.float64), torch.tensor(ends[1:], dtype=torch.float64)
+    entries = torch.arange(own.numel())
+    for shift in range(max(SAMPLES, math.ceil(SAMPLES * len(low) / own.numel()))):
+        which = (entries + shift) % len(low)
+        part = 0.1 + 0.8 * torch.rand(own.numel(), generator=generator, dtype=torch.float64)
+        between = low[which] + part * (high - low)[which]
+        yield _with(trial, name, between)
+        yield _with(trial, name, torch.where(entries % 2 == shift % 2, between[entries // 2 * 2], between))
+        at = torch.tensor(numbers, dtype=torch.float64)[(entries // 2 + shift) % len(numbers)]
+        yield _with(trial, name, torch.where((entries + shift) % 2 == 0, at, between))
+
+
+def _with(trial: Trial, name: str, entries: Tensor) -> Values:
+    own = trial.point[name]
+    return {**trial.point, name: entries.to(own.dtype).reshape(own.shape).requires_grad_()}
+
+
+def _seen(trial: Trial, name: str, point: Values) -> Seen | None:
+    """Return which entries are wrong at a point; None where it is not to be told."""
+    try:
+        applied = trial.apply(point)
+        cotangent = spread(applied.output, 0.5, 1.5)
+        given, right = applied.gradients(cotangent)[name], trial.right(cotangent, point)[name]
+    except (GradcliError, NoReferenceError):
+        return None
+    own = torch.zeros_like(right) if given is None else given.detach()
+    value, right = double(point[name]).reshape(-1), double(right).reshape(-1)
+    noise = NOISE * float(right[right.isfinite()].abs().sum())
+    wrong = ~trial.tolerance.agrees(double(own).reshape(-1), right, noise)
+    ties = (value[:, None] == value[None]).sum(1) > 1
+    for other in trial.point:
+        if other != name and point[other].shape == point[name].shape:
+            ties |= value == double(point[other]).reshape(-1)
+    return Seen(value, wrong, right != 0, ties).where(right.isfinite())
