@@ -150,3 +150,10 @@ def test_a_gradient_that_is_wrong_wherever_it_tells(function: type) -> None:
     report = gradcli.check_function(function, {"x": torch.tensor([-0.3, 0.2, 0.5])})
     assert str(report.verdict) == "mismatch"
     assert "only where" not in said(report)
+
+
+def test_a_slow_function_is_not_run_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcli.execution.custom.causes.regions.PATIENCE", 0.0)
+    report = gradcli.check_function(WrongBelowZero, {"x": [-0.3, 0.2, 0.5]})
+    assert str(report.verdict) == "mismatch"
+    assert "only where" not in said(report)
