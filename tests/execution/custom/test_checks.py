@@ -482,3 +482,23 @@ def test_the_upstream_gradient_is_the_users() -> None:
     report = gradcli.check_function(Square, {"x": torch.tensor([1.0, 2.0])}, grad_output=[10, 100])
     assert report["x"].gradient.tolist() == [20, 400]
     assert details(report).node.returned["x"].tolist() == [20, 400]
+
+
+class Random(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        a, b = ctx.saved_tensors
+        return g * b * torch.rand_like(b), g * a
+
+
+def test_a_random_backward_fails_nothing_but_what_names_it() -> None:
+    report = gradcli.check_function(Random, shapes={"a": (3,), "b": (3,)})
+    assert "backward is random" in str(report["a"].note)
+    assert str(check(report, "deterministic").verdict) == "mismatch"
+    for name in ("linear in grad_output", "needs_input_grad"):
+        assert str(check(report, name).verdict) == "undecided"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ MOST_ENTRIES = 4096
 FEWEST = 2
 # How often every interval between two numbers is looked at.
 SAMPLES = 3
+# The most seconds that are spent on a region: a slow Function is left its time for the verdict.
+PATIENCE = 5.0
 # How far rounding may move a gradient that cancels.
 NOISE = 1e-12
 
@@ -55,7 +58,11 @@ def region(trial: Trial, name: str) -> str | None:
     if value.is_complex() or not 0 < value.numel() <= MOST_ENTRIES:
         return None
     numbers = sorted({0.0, *(sign * c for c in trial.constants() for sign in (1, -1))})
-    parts = [seen for point in _points(trial, name, numbers) if (seen := _seen(trial, name, point)) is not None]
+    parts, started = list[Seen](), time.monotonic()
+    for point in _points(trial, name, numbers):
+        parts += [seen] if (seen := _seen(trial, name, point)) is not None else []
+        if time.monotonic() - started > PATIENCE:
+            return None  # a part of the points is no evidence
     if not parts:
         return None
     seen = Seen.joined(parts)

@@ -26,6 +26,8 @@ def swapped(trial: Trial, name: str) -> str | None:
         other = next(other for other in others if _is_of(trial, returned, right, other, name))
         first, second = sorted((name, other), key=trial.wanted.index)
         return f"the gradients of '{first}' and '{second}' are swapped"
+    if trial.agrees(-returned[name], right[name]):
+        return None  # a wrong sign is the simpler mistake
     return f"backward returns the gradient of '{others[0]}' in place of that of '{name}'"
 
 

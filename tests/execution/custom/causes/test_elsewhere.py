@@ -82,6 +82,10 @@ def test_a_grad_output_that_is_written_into_is_not_given_to_other_checks() -> No
     report = gradcli.check_function(Scaled, {"t": [1.0, 2.0, 3.0], "k": [2.0, 3.0, 5.0]}, constants="k")
     assert report["t"].gradient is not None
     assert report["t"].gradient.tolist() == [2.0, 3.0, 5.0]
+    assert isinstance(report.details, CustomDetails)
+    (upstream,) = report.details.node.grad_outputs
+    assert upstream is not None
+    assert upstream.tolist() == [1.0, 1.0, 1.0]
     wrong = {name for name, verdict in checks(report).items() if verdict == "mismatch"}
     # A write into what `sum()` expands is refused by PyTorch itself.
     assert wrong == {"arguments unmodified", "non-contiguous tensors"}

@@ -41,6 +41,20 @@ class WrongAtZero(Elementwise):
         return g * x.sign() ** 2 / (1 + x.abs()) ** 2
 
 
+class OtherChoiceAtZero(torch.autograd.Function):
+    """Leaky, with the slope from the right at the kink, which is right, and a wrong one on the left."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x > 0, x, 0.5 * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * torch.where(x >= 0, 1.0, 0.25)
+
+
 class Huber(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -115,6 +129,8 @@ def said(report: Report) -> str:
         (WrongAboveZero, [-0.3], "x > 0"),
         (WrongAtZero, [0.5, 0.0, -1.0], "x = 0"),
         (WrongAtZero, [0.5, 1.0], "x = 0"),
+        (OtherChoiceAtZero, [0.5, -1.0], "x < 0"),
+        (OtherChoiceAtZero, [0.5], "x < 0"),
         (Huber, [0.5, 1.0], "|x| > 1.5"),
         (Huber, [4.0], "|x| > 1.5"),
         (Clipped, [0.5, 4.0], "x > 2.5"),
@@ -132,5 +148,12 @@ def test_where_a_gradient_is_wrong(function: type, value: Any, words: str) -> No
 @pytest.mark.parametrize("function", [WrongEverywhere, Halved])
 def test_a_gradient_that_is_wrong_wherever_it_tells(function: type) -> None:
     report = gradcli.check_function(function, {"x": torch.tensor([-0.3, 0.2, 0.5])})
+    assert str(report.verdict) == "mismatch"
+    assert "only where" not in said(report)
+
+
+def test_a_slow_function_is_not_run_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcli.execution.custom.causes.regions.PATIENCE", 0.0)
+    report = gradcli.check_function(WrongBelowZero, {"x": [-0.3, 0.2, 0.5]})
     assert str(report.verdict) == "mismatch"
     assert "only where" not in said(report)
