@@ -12,15 +12,15 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
-from gradcli.execution.custom.function.inline import inline_function
-from gradcli.execution.custom.function.integers import hint_of_kind
-from gradcli.execution.custom.function.subject import Subject, Values, joined
-from gradcli.execution.custom.function.trial import ReferenceFunction, apply, leaves_of
 from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.recorder import Recording, record
 from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
+from gradcli.execution.targets.function.inline import inline_function
+from gradcli.execution.targets.function.integers import hint_of_kind
+from gradcli.execution.targets.function.subject import Subject, Values, joined
+from gradcli.execution.targets.function.trial import ReferenceFunction, apply, leaves_of
 from gradcli.execution.targets.loading import checked, load
 from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
 from gradcli.inputs.names import check_names

@@ -16,13 +16,13 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
-from gradcli.execution.custom.function.sampling import draw_point, is_finite, moved, spread
-from gradcli.execution.custom.function.subject import Subject
-from gradcli.execution.custom.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import report_with
+from gradcli.execution.targets.function.sampling import draw_point, is_finite, moved, spread
+from gradcli.execution.targets.function.subject import Subject
+from gradcli.execution.targets.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
 from gradcli.report.notes import NoteKind, Notes, led, noted

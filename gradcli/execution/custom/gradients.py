@@ -19,10 +19,10 @@ from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
-from gradcli.execution.custom.function.trial import Applied, Gradients, Trial
 from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
+from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.comparison import Comparison

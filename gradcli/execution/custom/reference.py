@@ -13,13 +13,13 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.custom.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.targets.function.trial import Gradients, NoReferenceError, Trial, pulled_back
 from gradcli.report.comparison import Comparison
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance

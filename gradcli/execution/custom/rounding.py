@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.function.subject import Values
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.subject import Values
 
 Results = Callable[[Values], Mapping[str, Tensor]]
 # Inputs are moved by half a unit in the last place so often, and what moves with them counts so many times.

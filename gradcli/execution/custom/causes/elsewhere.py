@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.sampling import is_finite, moved
-from gradcli.execution.custom.function.trial import NoReferenceError, Trial
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.sampling import is_finite, moved
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 
 PROBES = 3
 Pairs = tuple[tuple[Tensor, Tensor], ...]

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.targets.frames import is_own
+from gradcli.execution.targets.function.trial import Trial
 from gradcli.language.operator_table import METHODS
 from gradcli.ops.record import Op
 from gradcli.ops.signature import parse_signature

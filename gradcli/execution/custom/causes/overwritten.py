@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.subject import listed, refusals, same_random_numbers
-from gradcli.execution.custom.function.trial import Trial, leaves_of
+from gradcli.execution.targets.function.subject import listed, refusals, same_random_numbers
+from gradcli.execution.targets.function.trial import Trial, leaves_of
 from gradcli.execution.targets.parameters import has_setup
 
 

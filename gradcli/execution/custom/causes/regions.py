@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.sampling import spread
-from gradcli.execution.custom.function.subject import Values
-from gradcli.execution.custom.function.trial import NoReferenceError, Trial
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.sampling import spread
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 
 MOST_ENTRIES = 4096
 # How many entries a claim about a region rests on, wrong ones and right ones each.

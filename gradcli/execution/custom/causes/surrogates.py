@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.function.sampling import is_finite, moved
-from gradcli.execution.custom.function.subject import Values
-from gradcli.execution.custom.function.trial import Trial
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.sampling import is_finite, moved
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Trial
 
 NEARBY = 2
 # How far entries are moved, relative to them: far more than rounding, far less than most steps are wide.

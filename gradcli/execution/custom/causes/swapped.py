@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.trial import NoReferenceError, Trial
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 
 
 def swapped(trial: Trial, name: str) -> str | None:

@@ -12,8 +12,8 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues, cause_of_shape
 from gradcli.execution.custom.causes.swapped import swapped
-from gradcli.execution.custom.function.trial import Applied, Trial
 from gradcli.execution.custom.reference import SUBJECT, WHO
+from gradcli.execution.targets.function.trial import Applied, Trial
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted

@@ -11,10 +11,10 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.causes.overwritten import overwritten
-from gradcli.execution.custom.function.subject import Values, refusals
-from gradcli.execution.custom.function.trial import Applied, Trial, pulled_back
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.targets.function.subject import Values, refusals
+from gradcli.execution.targets.function.trial import Applied, Trial, pulled_back
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict

@@ -12,7 +12,8 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
-from gradcli.execution.custom.function.sampling import (
+from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.targets.function.sampling import (
     draw_point,
     expanded,
     is_finite,
@@ -22,10 +23,9 @@ from gradcli.execution.custom.function.sampling import (
     spread,
     strided,
 )
-from gradcli.execution.custom.function.subject import Values
-from gradcli.execution.custom.function.trial import Applied, NoReferenceError, Trial, apply
-from gradcli.execution.custom.function.wide import spots
-from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, apply
+from gradcli.execution.targets.function.wide import spots
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, noted

@@ -11,13 +11,13 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.function.sampling import is_finite, spread
-from gradcli.execution.custom.function.subject import Values
-from gradcli.execution.custom.function.trial import Applied, Trial, apply
-from gradcli.execution.custom.function.wide import ENTRIES
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.sampling import is_finite, spread
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Applied, Trial, apply
+from gradcli.execution.targets.function.wide import ENTRIES
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.custom import Check

@@ -11,8 +11,8 @@ from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.function.subject import joined, refusals
-from gradcli.execution.custom.function.trial import Trial, pulled_back
+from gradcli.execution.targets.function.subject import joined, refusals
+from gradcli.execution.targets.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict

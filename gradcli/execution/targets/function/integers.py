@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.custom.function.sampling import draw_point
-from gradcli.execution.custom.function.subject import Subject
+from gradcli.execution.targets.function.sampling import draw_point
+from gradcli.execution.targets.function.subject import Subject
 from gradcli.settings import Settings
 
 Fits = Callable[[dict[str, Tensor]], bool]

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.function.constants import constants_of
-from gradcli.execution.custom.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
+from gradcli.execution.targets.function.constants import constants_of
+from gradcli.execution.targets.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.custom.function.sampling import is_symmetric
+from gradcli.execution.targets.function.sampling import is_symmetric
 
 ENTRIES = "entries of "
 SIZES = (1e-8, 1e-3, 10.0, 1e3, 1e6)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.function.subject import Values
+from gradcli.execution.targets.function.subject import Values
 from gradcli.ops.table import find
 
 # Calls whose numbers are values and no dimensions; those of the first set are looked at before the others.
