@@ -35,6 +35,7 @@ def supervise() -> None:
     """
     if not hasattr(os, "fork") or not hasattr(signal, "sigwaitinfo"):
         return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # some daemons ignore it, and then no child is waited for
     watched = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)  # so that none is lost between fork and wait
     board, pipe = progress.share(), os.pipe()

@@ -76,6 +76,8 @@ def test_a_crash_is_an_internal_error_that_names_what_ran_last(name: str, script
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_to_the_parent_alone_reaches_the_child(name: str, script: Script) -> None:
+    if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        pytest.skip("this process ignores the signal, as under nohup, and so do those that it starts")
     process = script(WAITING)
     assert process.stdout is not None
     child = int(process.stdout.readline())
@@ -142,3 +144,12 @@ def test_a_crash_of_pytorch_ends_with_a_message() -> None:
     if done.returncode == 4:
         assert "SIGSEGV in the backward pass of 'F.pdist(t).sum()'" in done.stderr
     assert done.stderr.startswith("error: ") or done.returncode == 0
+
+
+def test_a_child_is_waited_for_where_its_end_is_ignored(script: Script) -> None:
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    process = script("print('done')", preexec_fn=ignore)
+    output, _ = process.communicate(timeout=20)
+    assert (process.returncode, output) == (0, "done\n")

@@ -71,7 +71,7 @@ def test_a_run_of_low_precision_is_one_of_double_precision() -> None:
 
 def test_where_the_program_does_not_run_it_is_refused() -> None:
     again = rerun("x[0:1] if x.sum() > 0 else x", values={"x": [1.0, 2.0]})
-    with pytest.raises(RefusedError, match="another shape"):
+    with pytest.raises(RefusedError, match="different shape"):
         at(again, x=[-1.0, -2.0])
 
 
