@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.derivation.connection import UNTRIED, Connection, Delivery, Failure, Outcome
-from gradcli.derivation.protocol import Kind, Query
+from gradcli.derivation.protocol import Query, QueryKind
 
 DEFAULT_MEMORY = 2 << 30
 
@@ -20,7 +20,7 @@ DEFAULT_MEMORY = 2 << 30
 class Posted:
     """A question that has been asked, and not answered yet."""
 
-    kind: Kind
+    kind: QueryKind
     """What is asked for."""
     data: dict[str, Any]
     """The request, as its `to_data` gives it."""
@@ -69,7 +69,7 @@ class Worker:
         if connection is not None:
             connection.close()
 
-    def ask(self, kind: Kind, requests: Sequence[dict[str, Any]], seconds: float) -> Iterator[Outcome]:
+    def ask(self, kind: QueryKind, requests: Sequence[dict[str, Any]], seconds: float) -> Iterator[Outcome]:
         """Yield the outcome of each request; those that nobody waits for any more are given up."""
         posted: list[Posted] = []
         try:
@@ -81,7 +81,7 @@ class Worker:
             for one in posted:
                 one.delivery.cancelled = True
 
-    def post(self, kind: Kind, data: dict[str, Any], seconds: float) -> Posted:
+    def post(self, kind: QueryKind, data: dict[str, Any], seconds: float) -> Posted:
         """Ask a question whose answer is collected later, or never."""
         return Posted(kind, data, seconds, *self._deliver(kind, data, seconds))
 
@@ -95,7 +95,7 @@ class Worker:
             asked_again = asked_again or outcome is not UNTRIED
             posted.connection, posted.delivery = self._deliver(posted.kind, posted.data, posted.seconds)
 
-    def _deliver(self, kind: Kind, data: dict[str, Any], seconds: float) -> tuple[Connection, Delivery]:
+    def _deliver(self, kind: QueryKind, data: dict[str, Any], seconds: float) -> tuple[Connection, Delivery]:
         connection = self._connected()
         return connection, connection.post(Query(next(self._numbers), kind, data), seconds)
 

@@ -60,7 +60,7 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class NodeDefinition:
     """A tensor whose entries are given by an op's definition."""
 
     request: DerivativeRequest
@@ -85,7 +85,7 @@ class FormulaNode:
     """Its name in the program, or its source text."""
     inputs: tuple[int, ...] = ()
     """The nodes that gradients go on to."""
-    definition: Definition | None = None
+    definition: NodeDefinition | None = None
     """Its definition, if it has one in index notation."""
     read: AffineRead | None = None
     """What it reads, if it is a tensor that was only moved."""
@@ -106,7 +106,7 @@ class CallNodes:
 
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
+class WantedContribution:
     """A formula that is wanted of a single call: what it contributes to the gradient of one input."""
 
     key: str
@@ -135,7 +135,7 @@ class FormulaRequest:
     """The tensors whose gradient is wanted: name and node."""
     seconds: float
     """The time for all formulas; what was not found by then is left out of the answer."""
-    contributions: tuple[Contribution, ...] = ()
+    contributions: tuple[WantedContribution, ...] = ()
     """The formulas of single calls that are wanted."""
 
     def to_data(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class FormulaRequest:
             data["upstream"],
             tuple((name, node) for name, node in data["wanted"]),
             data["seconds"],
-            tuple(Contribution(**contribution) for contribution in data["contributions"]),
+            tuple(WantedContribution(**contribution) for contribution in data["contributions"]),
         )
 
 
@@ -178,10 +178,10 @@ def _node(data: dict[str, Any]) -> FormulaNode:
     )
 
 
-def _definition(data: dict[str, Any]) -> Definition:
+def _definition(data: dict[str, Any]) -> NodeDefinition:
     request = DerivativeRequest.from_data(data["request"])
     operands = tuple(Operand(item["name"], item["node"], _axes(item["axes"])) for item in data["operands"])
-    return Definition(request, _axes(data["result"]), operands)
+    return NodeDefinition(request, _axes(data["result"]), operands)
 
 
 def _axes(data: Iterable[Iterable[int]]) -> Axes:

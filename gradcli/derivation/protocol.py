@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["derive", "formulas", "arbitrate"]
+QueryKind: TypeAlias = Literal["derive", "formulas", "arbitrate"]
 # The number of the line by which the process says that sympy is loaded.
 READY = 0
 
@@ -17,7 +17,7 @@ class Query:
 
     number: int
     """Its number, which no other question to the same process has."""
-    kind: Kind
+    kind: QueryKind
     """What is asked for."""
     data: dict[str, Any]
     """The request, as its `to_data` gives it."""

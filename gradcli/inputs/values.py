@@ -35,7 +35,7 @@ def parse_values(texts: Iterable[str], limits: Limits, name_of_option: str = "--
             raise option.error("a value needs the name of its leaf", hint=f"write `{name_of_option} w1=2`")
         if name in values:
             raise option.error(f"the value of '{name}' is given twice")
-        values[name] = _Reader(option, start, limits).read()
+        values[name] = _NumberReader(option, start, limits).read()
     return values
 
 
@@ -45,7 +45,7 @@ def parse_grad_output(text: str | None, limits: Limits) -> Literal["ones"] | Val
         return None
     if text.strip() == "ones":
         return "ones"
-    return _Reader(OptionText("--grad-output", text), 0, limits).read()
+    return _NumberReader(OptionText("--grad-output", text), 0, limits).read()
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class _OpenList:
     shape: Shape | None = None  # of the items; None before the first
 
 
-class _Reader:
+class _NumberReader:
     """Reads token by token on an explicit stack, so that no depth of brackets can exhaust Python's own."""
 
     def __init__(self, option: OptionText, start: int, limits: Limits) -> None:

@@ -9,7 +9,7 @@ from gradcli.language.source import Source
 
 def find_leaves(statements: tuple[Statement, ...], source: Source) -> tuple[Name, ...]:
     """Return the leaves in order of first appearance, each where it is first read."""
-    reader = _Reader(source)
+    reader = _LeafFinder(source)
     reader.block(statements, set())
     return tuple(reader.leaves.values())
 
@@ -51,7 +51,7 @@ def own_expressions(statement: Statement) -> tuple[Expression, ...]:
     return statement.bounds if isinstance(statement, For) else (statement.value,)
 
 
-class _Reader:
+class _LeafFinder:
     """Follows the flow: `assigned` holds the names that some way to this point has assigned."""
 
     def __init__(self, source: Source) -> None:

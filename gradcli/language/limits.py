@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.errors import LimitError, Span
-from gradcli.language.tokens import Kind, Token, ends_operand
+from gradcli.language.tokens import Token, TokenKind, ends_operand
 from gradcli.limits import Limits
 
 LONGEST_NUMBER = 400  # characters; more than the digits of any double
@@ -24,7 +24,7 @@ def check_size(source: str, limits: Limits) -> None:
 def check_numbers(tokens: Sequence[Token], source: str) -> None:
     """Refuse a number with so many digits that reading it would take long."""
     for token in tokens:
-        if token.kind is Kind.NUMBER and len(token.text) > LONGEST_NUMBER:
+        if token.kind is TokenKind.NUMBER and len(token.text) > LONGEST_NUMBER:
             message = f"the number has {len(token.text)} characters, more than the limit of {LONGEST_NUMBER}"
             raise LimitError(message, span=Span(token.start, token.start + 1), source=source)
 
@@ -62,7 +62,7 @@ class _Depth:
             self.total += 1
         elif token.text in (")", "]"):
             self._close()
-        elif token.kind in (Kind.OPERATOR, Kind.NAME, Kind.NEWLINE):
+        elif token.kind in (TokenKind.OPERATOR, TokenKind.NAME, TokenKind.NEWLINE):
             self._operator(previous, token)
         return self.total + len(self.indents) - 1 + self.branches
 
@@ -79,10 +79,10 @@ class _Depth:
                 self._count(0)
         elif token.text in ("**", "not") or (token.text in ("+", "-", "~") and not ends_operand(previous)):
             self._count(1)
-        elif token.kind is Kind.NEWLINE or token.text in (",", ";", ":", "="):
+        elif token.kind is TokenKind.NEWLINE or token.text in (",", ";", ":", "="):
             self._reset(0)
             self._reset(1)
-        elif (token.kind is Kind.OPERATOR and token.text != ".") or token.text in ("and", "or", "is", "in"):
+        elif (token.kind is TokenKind.OPERATOR and token.text != ".") or token.text in ("and", "or", "is", "in"):
             self._reset(1)
 
     def _line(self, token: Token) -> None:

@@ -13,7 +13,7 @@ from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
 from gradcli.language.statements import build_block, check_output
 from gradcli.language.syntax import parse_text, too_deep
-from gradcli.language.tokens import Kind, Token, tokenize
+from gradcli.language.tokens import Token, TokenKind, tokenize
 from gradcli.limits import Limits
 
 _DEFAULT = Limits()
@@ -49,4 +49,4 @@ def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
 
 def _is_indented(tokens: tuple[Token, ...]) -> bool:
     """Tell whether the first line that holds anything is indented, as in a pasted block."""
-    return next((bool(token.indent) for token in tokens if token.kind is not Kind.NEWLINE), False)
+    return next((bool(token.indent) for token in tokens if token.kind is not TokenKind.NEWLINE), False)

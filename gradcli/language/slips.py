@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gradcli.errors import ProgramError, Span
-from gradcli.language.tokens import Kind, Token, ends_operand, is_keyword
+from gradcli.language.tokens import Token, TokenKind, ends_operand, is_keyword
 from gradcli.language.words import shorten
 
 _KEYWORDS = frozenset({"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not"})
@@ -61,7 +61,7 @@ def check_slips(tokens: Sequence[Token], source: str, *, definition: bool = Fals
     for token, following in zip(tokens, (*tokens[1:], tokens[-1]), strict=True):
         _check_word(token, following, source)
         _check_operator(token, source, definition=definition)
-        if previous is None or token.kind is not Kind.END:
+        if previous is None or token.kind is not TokenKind.END:
             _check_pair(previous, token, following, source)
         if token.text == "for" and opened:
             _fail(token, source, "comprehensions are not accepted", "write a `for` loop over several lines")
@@ -71,7 +71,7 @@ def check_slips(tokens: Sequence[Token], source: str, *, definition: bool = Fals
 
 
 def _check_word(token: Token, following: Token, source: str) -> None:
-    if token.kind is Kind.NAME and following.kind is Kind.STRING and token.end == following.start:
+    if token.kind is TokenKind.NAME and following.kind is TokenKind.STRING and token.end == following.start:
         kind = "f-strings" if "f" in token.text.lower() else f"strings with the prefix {token.text!r}"
         if token.text.lower() in _STRING_PREFIXES:
             _fail(token, source, f"{kind} are not accepted")
@@ -81,7 +81,7 @@ def _check_word(token: Token, following: Token, source: str) -> None:
             (f"`{token.text}` is a Python keyword, and not part of gradcli's language", "choose a different name"),
         )
         _fail(token, source, message, hint)
-    if token.kind is Kind.NUMBER and _has_leading_zero(token.text):
+    if token.kind is TokenKind.NUMBER and _has_leading_zero(token.text):
         _fail(token, source, f"a number must not begin with 0: {token.text}", f"write `{token.text.lstrip('0_')}`")
 
 
@@ -90,7 +90,7 @@ def _has_leading_zero(text: str) -> bool:
 
 
 def _check_operator(token: Token, source: str, *, definition: bool) -> None:
-    if token.kind is not Kind.OPERATOR:
+    if token.kind is not TokenKind.OPERATOR:
         return
     if token.text in _REFUSED_OPERATORS:
         _fail(token, source, *_REFUSED_OPERATORS[token.text])
@@ -107,7 +107,7 @@ def _check_pair(previous: Token | None, token: Token, following: Token, source: 
     """Compare a token with the one before it."""
     if ends_operand(previous) and previous is not None:
         _check_after_operand(previous, token, source)
-    elif token.kind is Kind.NEWLINE or token.kind is Kind.END:
+    elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
         if previous is not None and previous.text in _BINARY:
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
     elif _needs_left(token):
@@ -121,12 +121,12 @@ def _needs_left(token: Token) -> bool:
 
 def _check_after_operand(previous: Token, token: Token, source: str) -> None:
     """Two values side by side: a product that is not written, most of the time."""
-    touching_number = previous.kind is Kind.NUMBER and previous.end == token.start
-    if touching_number and token.kind is Kind.NAME:
+    touching_number = previous.kind is TokenKind.NUMBER and previous.end == token.start
+    if touching_number and token.kind is TokenKind.NAME:
         _check_number_end(previous, token, source)
-    if token.kind in (Kind.NUMBER, Kind.STRING) or (token.kind is Kind.NAME and not is_keyword(token)):
+    if token.kind in (TokenKind.NUMBER, TokenKind.STRING) or (token.kind is TokenKind.NAME and not is_keyword(token)):
         _missing_operator(previous, token, source)
-    if token.text == "(" and previous.kind is Kind.NUMBER:
+    if token.text == "(" and previous.kind is TokenKind.NUMBER:
         hint = f"write the product as `{_short(previous)}*(...)`"
         _fail(previous, source, "a number is not a function", hint, token)
 
@@ -143,7 +143,7 @@ def _check_number_end(number: Token, name: Token, source: str) -> None:
 def _missing_operator(previous: Token, token: Token, source: str) -> NoReturn:
     left, right = _short(previous), _short(token)
     hint = f"write a product as `{left}*{right}`"
-    if previous.kind not in (Kind.NUMBER, Kind.NAME) or token.kind is Kind.STRING:
+    if previous.kind not in (TokenKind.NUMBER, TokenKind.NAME) or token.kind is TokenKind.STRING:
         hint = "separate statements by `;` or a new line, and arguments by a comma"
     elif previous.end != token.start:
         hint += "; separate statements by `;` or a new line"
@@ -156,10 +156,10 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
         if token.text == ";" or (previous is not None and previous.text in (",", "(", "[")):
             _missing_before_separator(previous, token, source)
     elif token.text in ("*", "**") and (
-        previous is None or previous.text in ("(", "[", ",", ";", "=") or previous.kind is Kind.NEWLINE
+        previous is None or previous.text in ("(", "[", ",", ";", "=") or previous.kind is TokenKind.NEWLINE
     ):
         kind = "starred values are" if token.text == "*" else "`**` before a value, as in `**options`, is"
-        _fail(token, source, f"{kind} not accepted", None, following if following.kind is Kind.NAME else None)
+        _fail(token, source, f"{kind} not accepted", None, following if following.kind is TokenKind.NAME else None)
     elif token.text == "=" and previous is not None and previous.text in ("=", "=="):
         _fail(token, source, "`==` compares and `=` assigns; this is neither", None)
     elif token.text != ":" and not _is_negation(previous, token):
@@ -180,7 +180,7 @@ def _missing_before_separator(previous: Token | None, token: Token, source: str)
 
 
 def _check_bracket(token: Token, opened: list[Token], source: str) -> None:
-    if token.kind is not Kind.OPERATOR:
+    if token.kind is not TokenKind.OPERATOR:
         return
     if token.text in _OPENING:
         opened.append(token)
@@ -196,9 +196,9 @@ def _check_end(tokens: Sequence[Token], opened: list[Token], source: str) -> Non
     if opened:
         _fail(opened[-1], source, f"`{opened[-1].text}` is never closed", f"add `{_OPENING[opened[-1].text]}`")
     last = tokens[-2] if len(tokens) > 1 else None
-    if last is not None and last.text in _BINARY | {"not"} and last.kind in (Kind.OPERATOR, Kind.NAME):
+    if last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME):
         _fail(last, source, f"`{last.text}` has nothing on its right")
-    if all(token.kind in (Kind.NEWLINE, Kind.END) for token in tokens):
+    if all(token.kind in (TokenKind.NEWLINE, TokenKind.END) for token in tokens):
         raise ProgramError("the program is empty", hint="write for example `x = w1 * w2; x + w1`")
 
 

@@ -12,7 +12,7 @@ from gradcli.errors import ProgramError, Span
 from gradcli.language.characters import check_comment, refuse_character
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     NUMBER = "number"
@@ -27,7 +27,7 @@ class Kind(Enum):
 class Token:
     """A piece of the text; `indent` is set on the first token of a line that is not inside brackets."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int
     end: int
@@ -49,20 +49,23 @@ _TOKEN = re.compile(
     r"|(?P<string>'[^'\\\r\n]*'|\"[^\"\\\r\n]*\")"
     r"|(?P<operator>\*\*=|//=|<<=|>>=|\.\.\.|\*\*|//|<<|>>|<=|>=|==|!=|:=|->|&&|\|\||[-+*/%@&|^]=|[-+*/%@&|^~<>=!.,:;()\[\]{}?$])"
 )
-_KIND = {kind.value: kind for kind in (Kind.NUMBER, Kind.NAME, Kind.STRING, Kind.OPERATOR, Kind.NEWLINE)}
+_KIND = {
+    kind.value: kind
+    for kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING, TokenKind.OPERATOR, TokenKind.NEWLINE)
+}
 _VALUES = frozenset({"True", "False", "None"})
 
 
 def is_keyword(token: Token) -> bool:
     """Tell whether the token is a word that Python reserves, other than True, False and None."""
-    return token.kind is Kind.NAME and keyword.iskeyword(token.text) and token.text not in _VALUES
+    return token.kind is TokenKind.NAME and keyword.iskeyword(token.text) and token.text not in _VALUES
 
 
 def ends_operand(token: Token | None) -> bool:
     """Tell whether a value may end with this token, so that a binary operator may follow."""
     if token is None or is_keyword(token):
         return False
-    return token.kind in (Kind.NUMBER, Kind.NAME, Kind.STRING) or token.text in (")", "]", "...")
+    return token.kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING) or token.text in (")", "]", "...")
 
 
 def tokenize(source: str) -> tuple[tuple[Token, ...], str]:
@@ -82,7 +85,7 @@ def tokenize(source: str) -> tuple[tuple[Token, ...], str]:
             indent = match.start() - line_start if fresh and kind != "newline" else None
             fresh = kind == "newline"
             tokens.append(Token(_KIND[kind], text, match.start(), position, indent))
-    return (*tokens, Token(Kind.END, "", len(source), len(source))), "".join(clean)
+    return (*tokens, Token(TokenKind.END, "", len(source), len(source))), "".join(clean)
 
 
 def _cleaned(kind: str, text: str, start: int, source: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.derivation.formulas import Definition, FormulaNode, FormulaRequest, Operand
+from gradcli.derivation.formulas import FormulaNode, FormulaRequest, NodeDefinition, Operand
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.symbolic.derive.derive import derive
 from gradcli.symbolic.write.formulas import formulas
@@ -36,5 +36,5 @@ def _node(formula: str, operands: tuple[Operand, ...], **numbers: float) -> Form
     out = "ij" if operands[0].axes == POINTWISE else ""
     names = tuple(operand.name for operand in operands)
     request = DerivativeRequest(formula, tuple((name, out) for name in names), tuple(numbers.items()), out, names)
-    definition = Definition(request, POINTWISE if out else (), operands)
+    definition = NodeDefinition(request, POINTWISE if out else (), operands)
     return FormulaNode((2,) * len(out), None, tuple(operand.node for operand in operands), definition)

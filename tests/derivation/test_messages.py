@@ -10,10 +10,10 @@ from gradcli.derivation.formulas import (
     AffineIndex,
     AffineRead,
     CallNodes,
-    Contribution,
     Formula,
     FormulaNode,
     FormulaRequest,
+    WantedContribution,
     formulas_from_data,
     formulas_to_data,
 )
@@ -31,7 +31,7 @@ REQUESTS = [
 READ = AffineRead(0, (AffineIndex(1, 2, 0), AffineIndex(3)))
 NODES = (FormulaNode((5, 4), "x"), FormulaNode((2,), None, (0,), None, READ), FormulaNode((), "m", is_shift=True))
 ASKED = FormulaRequest(
-    NODES, (CallNodes((1,), (0,), (1,)),), 1, None, (("x", 0),), 2.0, (Contribution("0", 0, 0, local=True),)
+    NODES, (CallNodes((1,), (0,), (1,)),), 1, None, (("x", 0),), 2.0, (WantedContribution("0", 0, 0, local=True),)
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.formulas import Contribution as WantedContribution
+from gradcli.derivation.formulas import WantedContribution
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall

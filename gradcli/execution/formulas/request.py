@@ -16,11 +16,11 @@ from gradcli.derivation.formulas import (
     AffineRead,
     Axes,
     CallNodes,
-    Contribution,
-    Definition,
     FormulaNode,
     FormulaRequest,
+    NodeDefinition,
     Operand,
+    WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.execution.formulas.affine import decode
@@ -57,7 +57,7 @@ def as_request(
     upstream: float | None,
     *,
     wanted: Sequence[tuple[str, int]] = (),
-    contributions: Sequence[Contribution] = (),
+    contributions: Sequence[WantedContribution] = (),
 ) -> FormulaRequest:
     """Return the tape of a real program as a request, however large the program is."""
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
@@ -119,7 +119,7 @@ class _Graph:
         shape = tuple(node.tensor.shape)
         return FormulaNode(shape, self.names.get(node), inputs, definition, read, self._is_shift(node))
 
-    def _primitive(self, node: Node) -> Definition | None:
+    def _primitive(self, node: Node) -> NodeDefinition | None:
         request = node.edges[0].request
         # A part of a complex value has no origin: formulas are written of real values.
         if node.origin is None or request.unknown is not None:
@@ -129,14 +129,14 @@ class _Graph:
 
     def _defined(
         self, shown: Layout, numbers: Mapping[str, Any], wrt: tuple[str, ...], operands: Mapping[str, Node]
-    ) -> Definition | None:
+    ) -> NodeDefinition | None:
         result, axes = _axes(shown.result), {name: _axes(shown.views[name]) for name in operands}
         seen = [Operand(name, self.numbers[operands[name]], own) for name, own in axes.items() if own is not None]
         if result is None or len(seen) < len(operands):
             return None
         labels = tuple(shown.axes.items())
         request = DerivativeRequest(shown.formula, labels, tuple(sorted(numbers.items())), shown.out, wrt)
-        return Definition(request, result, tuple(seen))
+        return NodeDefinition(request, result, tuple(seen))
 
     def _read(self, node: Node) -> AffineRead | None:
         _, arguments = node.origin
@@ -156,7 +156,7 @@ class _Graph:
         op, bound = node.origin
         return op.name == "amax" and _are_detached(bound)
 
-    def _constant(self, node: Node) -> Definition | None:
+    def _constant(self, node: Node) -> NodeDefinition | None:
         """Return the definition of a constant that is a pointwise formula of other values."""
         op, bound = node.origin or self._made_by(node)
         formula = None if op is None or self._is_shift(node) else _constant_formula(op)

@@ -50,7 +50,7 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StorageView:
     """The elements of a storage that a tensor has."""
 
     dtype: torch.dtype
@@ -59,9 +59,9 @@ class Layout:
     strides: tuple[int, ...]
 
     @staticmethod
-    def of(tensor: Tensor) -> Layout:
+    def of(tensor: Tensor) -> StorageView:
         """Return a tensor's layout."""
-        return Layout(tensor.dtype, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride())
+        return StorageView(tensor.dtype, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride())
 
     @property
     def addresses(self) -> Tensor:
@@ -86,7 +86,7 @@ class _Known:
 @dataclass(slots=True)
 class _Storage:
     known: list[_Known] = field(default_factory=list)
-    writes: list[tuple[Layout, TracedTensor]] = field(default_factory=list)
+    writes: list[tuple[StorageView, TracedTensor]] = field(default_factory=list)
 
 
 # What gives a value with some of its entries overwritten; without an old value all of them are.
@@ -110,7 +110,7 @@ class Aliases:
 
     def write(self, tensor: Tensor, value: TracedTensor) -> None:
         """Note what was written to a tensor, and so to all that share its memory."""
-        self._storage(tensor).writes.append((Layout.of(tensor), value))
+        self._storage(tensor).writes.append((StorageView.of(tensor), value))
         self.know(tensor, value)
 
     def read(self, tensor: Tensor) -> TracedTensor | None:
@@ -126,7 +126,7 @@ class Aliases:
     def _updated(self, known: _Known, storage: _Storage) -> TracedTensor:
         if known.seen == len(storage.writes):
             return known.value
-        pending, own, value = [], Layout.of(known.tensor), known.value
+        pending, own, value = [], StorageView.of(known.tensor), known.value
         for layout, new in reversed(storage.writes[known.seen :]):
             patch = _overlap(own, layout)
             if not patch.is_empty:
@@ -140,7 +140,11 @@ class Aliases:
     def _elsewhere(self, tensor: Tensor) -> TracedTensor | None:
         """Return what a tensor made out of sight holds, if a known one has all of its entries."""
         for known in self._storage(tensor).known:
-            patch = _overlap(Layout.of(tensor), Layout.of(known.tensor)) if known.tensor.dtype == tensor.dtype else None
+            patch = (
+                _overlap(StorageView.of(tensor), StorageView.of(known.tensor))
+                if known.tensor.dtype == tensor.dtype
+                else None
+            )
             if patch is not None and patch.is_whole:
                 whole = self.read(known.tensor)
                 assert whole is not None  # noqa: S101 (it is known)
@@ -159,7 +163,7 @@ def _storage_of(tensor: Tensor) -> int:
         return id(tensor)
 
 
-def _overlap(reader: Layout, writer: Layout) -> Patch:
+def _overlap(reader: StorageView, writer: StorageView) -> Patch:
     """Return which entries of a tensor another one of the storage has; AliasError where elements are cut up."""
     if reader.dtype != writer.dtype:
         raise AliasError(f"memory that is seen as {_kind(reader)} and as {_kind(writer)}")
@@ -190,5 +194,5 @@ def _largest(addresses: Tensor) -> int:
     return int(addresses.max()) if addresses.numel() else 0
 
 
-def _kind(layout: Layout) -> str:
+def _kind(layout: StorageView) -> str:
     return str(layout.dtype).removeprefix("torch.")

@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, Definition, FormulaNode
+from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, FormulaNode, NodeDefinition
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
@@ -82,9 +82,9 @@ class Composition:
             raise NoFormulaError
         return self.scope.tensor(place, "t", node.name, node.shape)
 
-    def _defined(self, node: FormulaNode, definition: Definition) -> Template:
+    def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:
         entry = _entry_of(definition)
-        reader = _Reader(self, node, definition, entry)
+        reader = _EntryReader(self, node, definition, entry)
         symbols = self.scope.fresh(node.shape)
         bound = reader.bind(definition.request.out, definition.result, symbols)
         return Template(symbols, reader.expand(entry.terms, bound))
@@ -116,7 +116,7 @@ class Composition:
         except NoFormulaError:
             self.blocked.add(place)
 
-    def _pull_back(self, place: int, node: FormulaNode, definition: Definition, name: str) -> None:
+    def _pull_back(self, place: int, node: FormulaNode, definition: NodeDefinition, name: str) -> None:
         """Add what a defined node contributes to the adjoint of one operand."""
         operand = definition.operand(name)
         try:
@@ -124,7 +124,7 @@ class Composition:
                 given = self.adjoints[place]
                 return self._add(operand.node, given.symbols, given.body * self.entry(place).at(given.symbols))
             product = _adjoint_of(definition, name)
-            reader = _Reader(self, node, definition, _entry_of(definition), place)
+            reader = _EntryReader(self, node, definition, _entry_of(definition), place)
             symbols = self.scope.fresh(self.shape(operand.node))
             bound = reader.bind(ADJOINT_LABELS[: len(operand.axes)], operand.axes, symbols)
             self._add(operand.node, symbols, reader.expand(product.terms, bound))
@@ -148,12 +148,12 @@ class Composition:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _EntryReader:
     """Puts operands' entries in the places where a definition, or its derivative, reads them."""
 
     composition: Composition
     node: FormulaNode
-    definition: Definition
+    definition: NodeDefinition
     entry: Entry
     upstream: int | None = None
 
@@ -258,12 +258,12 @@ def _sources(read: Sequence[AffineIndex], symbols: Indices) -> Indices:
     )
 
 
-def _entry_of(definition: Definition) -> Entry:
+def _entry_of(definition: NodeDefinition) -> Entry:
     entry = entry_of(definition.request)
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
 
 
-def _adjoint_of(definition: Definition, name: str) -> Entry:
+def _adjoint_of(definition: NodeDefinition, name: str) -> Entry:
     rank = len(definition.operand(name).axes)
     entry = vector_jacobian_product(entry_of(definition.request), name, rank)
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)

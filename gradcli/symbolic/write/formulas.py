@@ -20,7 +20,7 @@ from types import FrameType
 import sympy
 from sympy import Expr, Symbol
 
-from gradcli.derivation.formulas import CallNodes, Contribution, Formula, FormulaNode, FormulaRequest
+from gradcli.derivation.formulas import CallNodes, Formula, FormulaNode, FormulaRequest, WantedContribution
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
@@ -132,7 +132,7 @@ def _contributions(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
             yield contribution.key, formula
 
 
-def _contribution(request: FormulaRequest, wanted: Contribution, *, softmax: bool) -> Formula | None:
+def _contribution(request: FormulaRequest, wanted: WantedContribution, *, softmax: bool) -> Formula | None:
     scope, call = Scope(), request.calls[wanted.call]
     with suppress(NoFormulaError):
         part = _through_call(scope, request.nodes, call, wanted.input, local=wanted.local, softmax=softmax)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, Definition, FormulaNode, FormulaRequest, Operand
+from gradcli.derivation.formulas import AffineIndex, AffineRead, FormulaNode, FormulaRequest, NodeDefinition, Operand
 from gradcli.engine import evaluate_program, read
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.formulas.chain_rule import LONGEST_NAME, chain_rule
@@ -38,7 +38,7 @@ def nodes_of(source: str, **shapes: tuple[int, ...]) -> dict[str, FormulaNode]:
     return {node.name or str(number): node for number, node in enumerate(request.nodes)}
 
 
-def definition_of(node: FormulaNode) -> Definition:
+def definition_of(node: FormulaNode) -> NodeDefinition:
     assert node.definition is not None
     return node.definition
 

@@ -29,7 +29,7 @@ AXES = ("dim", "dims")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ObservedCall:
     """One call that backward makes: its number, name, arguments, the line of the user's code, and what it does."""
 
     number: int
@@ -57,7 +57,7 @@ class Watch(TorchFunctionMode):
     def __init__(self, repair: Repair | None = None) -> None:
         super().__init__()
         self.repair = repair
-        self.calls: list[Call] = []
+        self.calls: list[ObservedCall] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""
@@ -66,7 +66,7 @@ class Watch(TorchFunctionMode):
         number, keywords = len(self.calls), dict(kwargs or {})
         line = _line()
         result = self._run(func, number, args, keywords)
-        self.calls.append(Call(number, short, tuple(args), keywords, line, _is_transpose(args, result)))
+        self.calls.append(ObservedCall(number, short, tuple(args), keywords, line, _is_transpose(args, result)))
         return result
 
     def _run(self, func: Any, number: int, args: Any, keywords: dict[str, Any]) -> Any:
@@ -116,7 +116,7 @@ def _is_transpose(args: Any, result: Any) -> bool:
     return before != after and sorted(before) == sorted(after)
 
 
-def _repairs(call: Call) -> Iterator[Repair]:
+def _repairs(call: ObservedCall) -> Iterator[Repair]:
     """Yield a call in other words."""
     first = call.args[0] if call.args else None
     if not isinstance(first, Tensor):
@@ -134,7 +134,7 @@ def _records(name: str) -> tuple[Op, ...]:
     return () if op is None else (op, *op.overloads)
 
 
-def _along_other_axes(call: Call, first: Tensor) -> Iterator[Repair]:
+def _along_other_axes(call: ObservedCall, first: Tensor) -> Iterator[Repair]:
     """Yield a call that works along an axis with each other one."""
     signatures = [_parameters(record) for record in _records(call.name)]
     names, axis = next(((names, axis) for names in signatures for axis in AXES if axis in names), ((), ""))
@@ -152,7 +152,7 @@ def _along_other_axes(call: Call, first: Tensor) -> Iterator[Repair]:
             yield Repair(call.number, (first,), rest | {axis: other if axis == "dim" else (other,)}, words)
 
 
-def _other_products(call: Call) -> Iterator[Repair]:
+def _other_products(call: ObservedCall) -> Iterator[Repair]:
     """Yield a matrix product with its operands exchanged, and with each of them transposed."""
     record = next((record for record in _records(call.name) if record.product), None)
     positions = [_parameters(record).index(name) for name in record.product or ()] if record else []

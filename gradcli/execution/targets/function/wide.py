@@ -20,7 +20,7 @@ Values = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class FarPoint:
     """Somewhere to look: all inputs changed, and one alone each time."""
 
     label: str
@@ -29,14 +29,14 @@ class Spot:
     others: tuple[Values, ...] = ()
 
 
-def spots(point: Values, constants: Sequence[float]) -> Iterator[Spot]:
+def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
     """Yield where to look beside a point; inputs that need no gradient stay as they are."""
     moving = [name for name, value in point.items() if value.requires_grad]
     yield _spot(f"{ENTRIES}the other sign", point, moving, lambda value, _: -value)
     yield _spot("entries that tie", point, moving, _tied(point, moving))
     for number in numbers(constants):
         if not _fits(number, point, moving):
-            yield Spot(f"{ENTRIES}{number:g}", None)
+            yield FarPoint(f"{ENTRIES}{number:g}", None)
             continue
         yield _spot(f"{ENTRIES}{number:g}", point, moving, lambda value, place, n=number: _mixed(value, place, n))  # type: ignore[misc]
 
@@ -53,11 +53,11 @@ def numbers(constants: Sequence[float]) -> list[float]:
     return list(dict.fromkeys([0.0, *(sign * size for size in (*near, *SIZES) for sign in (1, -1))]))
 
 
-def _spot(label: str, point: Values, moving: Sequence[str], change: Callable[[Tensor, int], Tensor]) -> Spot:
+def _spot(label: str, point: Values, moving: Sequence[str], change: Callable[[Tensor, int], Tensor]) -> FarPoint:
     """Return a point with all inputs changed, and those with one alone."""
     changed = {name: _like(change(point[name].detach(), place), point[name]) for place, name in enumerate(moving)}
     alone = tuple({**point, name: value} for name, value in changed.items())
-    return Spot(label, {**point, **changed}, alone if len(moving) > 1 else ())
+    return FarPoint(label, {**point, **changed}, alone if len(moving) > 1 else ())
 
 
 def _like(changed: Tensor, value: Tensor) -> Tensor:
