@@ -75,9 +75,6 @@ for step in range(tau.shape[-1]):
     y = y - unsqueeze(unsqueeze(tau[..., i], -1), -1)*(w @ (mT(w) @ y))
 {3}"""
 
-SINGULAR_NORM = """x = movedim(A, dim, (-2, -1))
-y = _singular_values(x)
-y = amax(y, -1) if ord == 2 else amin(y, -1)"""
 
 FACTORISATIONS: tuple[Op, ...] = (
     # Triangular factors
