@@ -84,7 +84,7 @@ def with_derivative(shown: OpPage, op: Op) -> OpPage:
     settings = Settings(
         command="check",
         shapes={} if pointwise else parse_shapes(shapes, Limits()),
-        grad_output=None if pointwise else "randn",
+        grad_output=None if pointwise else "random",
         witnesses=("symbolic",),
     )
     try:
@@ -95,7 +95,6 @@ def with_derivative(shown: OpPage, op: Op) -> OpPage:
 
 def _derived(report: Report) -> DerivedGradient | None:
     leaves = [tensor for tensor in report.tensors if tensor.kind == "leaf" and tensor.symbolic is not None]
-    formulas = {leaf.name: leaf.symbolic.formula for leaf in leaves if leaf.symbolic and leaf.symbolic.formula}
-    # One that only names the op again (`vjp(f(x), grad)`) tells nothing.
-    formulas = {name: formula for name, formula in formulas.items() if "vjp(" not in formula}
+    telling = {leaf.name: leaf.symbolic.telling_formula for leaf in leaves if leaf.symbolic}
+    formulas = {name: formula for name, formula in telling.items() if formula}
     return DerivedGradient(report.program, formulas) if formulas else None

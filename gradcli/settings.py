@@ -47,12 +47,17 @@ class Settings:
     """Leaves with requires_grad=False."""
     reduce: Reduction = "none"
     """What makes the output a scalar."""
-    grad_output: Literal["ones", "randn"] | Value | None = None
-    """The vector of the vector-Jacobian product; of the output's shape, or a number for all of it."""
+    grad_output: Literal["ones", "random"] | Value | None = None
+    """The vector of the vector-Jacobian product; of the output's shape, or a number for all of it.
+
+    None is ones for a scalar output; for any other `check` draws one, as `random` does, and the rest refuse.
+    """
     retain_grad: tuple[str, ...] = ()
     """Non-leaves that keep their .grad; `all` stands for each of them."""
     detach: tuple[str, ...] = ()
     """Non-leaves that go on as constants."""
+    leaves: bool = False
+    """Whether the leaves alone are reported."""
     hooks: bool = False
     """Whether the hooks are shown in the order in which they fire."""
     wrt: tuple[str, ...] | None = None

@@ -254,7 +254,7 @@ class ProgramOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions(ProgramOptions):
-    """The same, with the vector that a gradient is multiplied by."""
+    """The same, with the vector that a gradient is multiplied by, and whose gradients are shown."""
 
     grad_output: Annotated[
         str | None,
@@ -263,6 +263,7 @@ class RunOptions(ProgramOptions):
             metavar="VECTOR",
             rich_help_panel=GRADIENT,
             show_default=False,
-            help="The v of the vector-Jacobian product: ones, a number or a list.",
+            help="The v of the vector-Jacobian product: ones, random, a number or a list.",
         ),
     ] = None
+    leaves: Annotated[bool, typer.Option("--leaves", rich_help_panel=OUTPUT, help="Report the leaves alone.")] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -66,9 +66,16 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any], deriva
 def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings))
+    settings = replace(settings, grad_output=_grad_output(settings, output))
+    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings), settings.seed)
     decomposition = _ask(trace, derivations) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
+
+
+def _grad_output(settings: Settings, output: TracedTensor) -> Any:
+    """Return what the settings say of the upstream gradient; `check` draws one that is needed and not given."""
+    is_drawn = settings.grad_output is None and settings.command == "check"
+    return "random" if is_drawn and not backward.is_implicit(output.tensor) else settings.grad_output
 
 
 def report(

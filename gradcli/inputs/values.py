@@ -39,12 +39,14 @@ def parse_values(texts: Iterable[str], limits: Limits, name_of_option: str = "--
     return values
 
 
-def parse_grad_output(text: str | None, limits: Limits) -> Literal["ones"] | Value | None:
-    """Return the vector of the vector-Jacobian product: `ones`, a number or a nested list."""
+def parse_grad_output(text: str | None, limits: Limits) -> Literal["ones", "random"] | Value | None:
+    """Return the vector of the vector-Jacobian product: `ones`, `random`, a number or a nested list."""
     if text is None:
         return None
     if text.strip() == "ones":
         return "ones"
+    if text.strip() == "random":
+        return "random"
     return _NumberReader(OptionText("--grad-output", text), 0, limits).read()
 
 

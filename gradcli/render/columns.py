@@ -86,7 +86,7 @@ def _all(section: Section) -> tuple[Column, ...]:
         (GRAD_FN, section.shows_grad_fn),
         (VALUE, True),
         (TANGENT, section.shows_tangent),
-        (GRAD, section.shows_gradient and not section.grad_is_gradient),
+        (GRAD, section.shows_grad and not section.grad_is_gradient),
         (GRADIENT, section.shows_gradient and not section.grad_is_gradient),
         (BOTH, section.shows_gradient and section.grad_is_gradient),
         (SYMBOLIC, section.shows_symbolic),

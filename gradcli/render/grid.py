@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gradcli.escaping import shortened
 from gradcli.report.verdict import Verdict
 
 Lines = tuple[str, ...]
+NARROWEST = 12
+MARKED = 2  # columns that a verdict's mark takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +26,52 @@ class Grid:
     below: Lines = ()
     series: tuple[float, ...] = ()
 
+    def fitted(self, width: int, gap: int) -> Grid:
+        """Return a grid with headings with its texts shortened until the rows fit; columns stand `gap` apart.
+
+        Only cells of one line are shortened, the widest column first, never below NARROWEST. A grid without headings
+        holds sentences, which its layout wraps.
+        """
+        grid = self
+        if not self.headings:
+            return grid
+        while (over := sum(grid.widths) + gap * (len(grid.widths) - 1) - width) > 0:
+            column = grid._widest_text()
+            if column is None:
+                return grid
+            limit = max(grid.widths[column] - over, NARROWEST)
+            grid = grid._shortened(column, limit)
+        return grid
+
+    @property
+    def widths(self) -> list[int]:
+        """Return the width of each column."""
+        head = [tuple((heading,) for heading in self.headings)] if self.headings else []
+        return [max(map(_width, cells)) for cells in zip(*head, *self.rows, strict=True)]
+
+    def _widest_text(self) -> int | None:
+        """Return the widest column that can be shortened; None if there is none."""
+        able = [
+            (max(map(_width, cells)), -column)
+            for column, cells in enumerate(zip(*self.rows, strict=True))
+            if all(isinstance(cell, tuple) and len(cell) <= 1 for cell in cells)
+        ]
+        width, column = max(able, default=(0, 0))
+        return -column if width > max(NARROWEST, len(self.headings[-column])) else None
+
+    def _shortened(self, column: int, limit: int) -> Grid:
+        limit = max(limit, len(self.headings[column]))
+        cells = [tuple(shortened(line, limit) for line in row[column]) for row in self.rows]
+        rows = ((*row[:column], cell, *row[column + 1 :]) for row, cell in zip(self.rows, cells, strict=True))
+        return replace(self, rows=tuple(rows))
+
     @property
     def is_tall(self) -> bool:
         """Tell whether rows need a line between them to be told apart."""
         return bool(self.headings) and any(
             len(cell) > 1 for row in self.rows for cell in row if isinstance(cell, tuple)
         )
+
+
+def _width(cell: Lines | Verdict) -> int:
+    return len(cell) + MARKED if isinstance(cell, Verdict) else max(map(len, cell), default=0)

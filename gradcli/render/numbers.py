@@ -6,7 +6,7 @@ Tensors are told by what they can do (`tolist`, `shape`), so that no tensor libr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradcli.phrases import show_shape
@@ -16,24 +16,27 @@ FULL_MATRIX = 64  # entries of a derivative that is shown as a matrix
 FULL_ROW = 8
 MATRIX_RANK = 2
 LARGEST_INTEGER = 1e9  # beyond, an integral float is shortened like any other
+DIGITS = 6
+FEWEST_DIGITS = 3
+WIDEST_ROW = 56  # so that a row, and what names it, fit in 80 columns
 
 
-def short(number: Any) -> str:
+def short(number: Any, digits: int = DIGITS) -> str:
     """Return a number with up to six significant digits; one that only rounds to an integer keeps its point."""
     if isinstance(number, complex):
-        return _short_complex(number)
+        return _short_complex(number, digits)
     if not isinstance(number, float):
         return str(number)
     if number.is_integer() and abs(number) < LARGEST_INTEGER:
         return f"{number:.0f}"
-    text = f"{number:.6g}"
-    return f"{number:#.6g}" if text.lstrip("-").isdigit() else text
+    text = f"{number:.{digits}g}"
+    return f"{number:#.{digits}g}" if text.lstrip("-").isdigit() else text
 
 
-def _short_complex(number: complex) -> str:
-    imaginary = short(number.imag)
+def _short_complex(number: complex, digits: int) -> str:
+    imaginary = short(number.imag, digits)
     sign = "" if imaginary.startswith("-") else "+"
-    return f"{short(number.real)}{sign}{imaginary}j"
+    return f"{short(number.real, digits)}{sign}{imaginary}j"
 
 
 def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
@@ -57,16 +60,35 @@ def matrix_lines(derivative: Any, columns: int) -> tuple[str, ...]:
 
 
 def _rows(nested: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return one line per innermost row, an empty one between matrices."""
-    texts = [short(number) for number in _flat(nested)]
-    width = max(map(len, texts))
-    columns = shape[-1]
-    rows = []
+    """Return the innermost rows, an empty line between matrices; wide rows have fewer digits, then more lines."""
+    numbers, columns = [*_flat(nested)], shape[-1]
+    for digits in range(DIGITS, FEWEST_DIGITS - 1, -1):
+        texts = _aligned([short(number, digits) for number in numbers])
+        if columns * (len(texts[0]) + 1) < WIDEST_ROW:
+            break
+    rows: list[str] = []
     for start in range(0, len(texts), columns):
         if len(shape) > MATRIX_RANK and start and start % (columns * shape[-2]) == 0:
             rows.append("")
-        rows.append("[" + " ".join(text.rjust(width) for text in texts[start : start + columns]) + "]")
+        rows += _lines(texts[start : start + columns])
     return tuple(rows)
+
+
+def _lines(row: Sequence[str]) -> list[str]:
+    """Return a row in brackets, on as many lines as it needs."""
+    count = max(WIDEST_ROW // (len(row[0]) + 1), 1)
+    lines = [" " + " ".join(row[start : start + count]) for start in range(0, len(row), count)]
+    return [f"[{lines[0][1:]}", *lines[1:-1], f"{lines[-1]}]"] if len(lines) > 1 else [f"[{lines[0][1:]}]"]
+
+
+def _aligned(texts: Sequence[str]) -> list[str]:
+    """Return numbers of one width: their decimal points below each other, or, with exponents, their ends."""
+    width = max(map(len, texts))
+    if any("e" in text for text in texts):
+        return [text.rjust(width) for text in texts]
+    parts = [(whole, point + decimals) for whole, point, decimals in (text.partition(".") for text in texts)]
+    before, after = (max(map(len, side)) for side in zip(*parts, strict=True))
+    return [whole.rjust(before) + decimals.ljust(after) for whole, decimals in parts]
 
 
 def _flat(nested: Any) -> Iterator[Any]:

@@ -45,6 +45,8 @@ class Presentation:
     """Whether a tensor's value and gradient are shown."""
     shows_gradient: bool = True
     """False for a command whose derivatives are not gradients: they have grids of their own."""
+    why_no_grad: str = ""
+    """Said below the non-leaves where one has no .grad; without it, each row says None."""
     words: Callable[[Any], Mapping[Verdict, str]] | None = None
     """From the details: what the overall verdict means, where that is not what `words_of` says."""
     judged: Callable[[Any], Sequence[Judged]] = lambda _: ()

@@ -19,6 +19,8 @@ FIRST_ROWS = 12
 LAST_ROWS = 4
 LONGEST_NAME = 28
 LONGEST_FORMULA = 600
+LONGEST_FORMULA_WITHIN = 160  # of a non-leaf: the leaves' are what a reader came for
+START = 60
 MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
@@ -58,8 +60,11 @@ class Section:
     shows_formula: bool
     shows_tangent: bool
     shows_gradient: bool
+    shows_grad: bool
     shows_verdict: bool
     grad_is_gradient: bool  # in every row, so that one column can show both
+    below: str
+    """What there is to say of all rows."""
 
     @property
     def left_out_text(self) -> str:
@@ -90,7 +95,7 @@ def view_of(report: Report) -> View:
     leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
     others = [tensor for tensor in shown if tensor.kind != "leaf"]
     titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
-    sections = [_section(title, own, shows_gradient=how.shows_gradient) for title, own in titled]
+    sections = [_section(title, own, how) for title, own in titled]
     return View(
         facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
         program=_program_lines(report.program),
@@ -105,7 +110,10 @@ def view_of(report: Report) -> View:
     )
 
 
-def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: bool) -> Section:
+def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> Section:
+    shows_gradient = how.shows_gradient
+    # PyTorch leaves .grad of a non-leaf None, which one sentence says for all of them.
+    without = bool(how.why_no_grad) and all(t.kind != "leaf" and t.grad is None for t in tensors)
     shown = [*tensors] if len(tensors) <= MOST_ROWS else [*tensors[:FIRST_ROWS], *tensors[-LAST_ROWS:]]
     rows = tuple(map(_row, shown))
     return Section(
@@ -119,8 +127,10 @@ def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: boo
         shows_formula=any(row.formula for row in rows),
         shows_tangent=any(tensor.tangent is not None for tensor in shown),
         shows_gradient=shows_gradient,
+        shows_grad=shows_gradient and not without,
         shows_verdict=shows_gradient or any(tensor.verdict is not None for tensor in shown),
         grad_is_gradient=all(row.grad == row.gradient for row in rows),
+        below=how.why_no_grad if any(t.kind != "leaf" and t.grad is None for t in shown) else "",
     )
 
 
@@ -152,12 +162,13 @@ def _disputed(tensor: TensorReport) -> Lines:
 
 
 def _formula(tensor: TensorReport) -> str:
-    if tensor.symbolic is None or not tensor.symbolic.formula:
+    text = tensor.symbolic.telling_formula if tensor.symbolic else None
+    if not text:
         return ""
-    text = tensor.symbolic.formula
-    if len(text) <= LONGEST_FORMULA:
+    longest, start = (LONGEST_FORMULA,) * 2 if tensor.kind == "leaf" else (LONGEST_FORMULA_WITHIN, START)
+    if len(text) <= longest:
         return escape(" ".join(text.split()))
-    return escape(" ".join(text[:LONGEST_FORMULA].split())) + f" ... ({len(text):,} characters; --json has all)"
+    return escape(" ".join(text[:start].split())) + f" ... ({len(text):,} characters; --json has all)"
 
 
 def _verdict_text(tensor: TensorReport) -> str:

@@ -1,8 +1,9 @@
-"""What only `check` reports: the points that it looked at."""
+"""What only `check` reports: the points that it looked at, and the upstream gradient that it drew."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gradcli.report.records import optional
 from gradcli.report.verdict import Verdict
@@ -24,3 +25,5 @@ class CheckDetails:
     """None if there was only one, which is the report's."""
     further_points: int | None = optional()
     """At how many more points only the symbolic derivative was compared; None if no leaf was drawn."""
+    grad_output: Any | None = optional()
+    """The upstream gradient, of the output's shape, if it was drawn at random; else None."""

@@ -70,6 +70,11 @@ class Symbolic(WithComparison):
     value: Any | None
     comparison: Comparison = shown_as("max_abs_error", "max_rel_error", "worst_index")
 
+    @property
+    def telling_formula(self) -> str | None:
+        """Return the formula; None of one that only names the ops again, such as `vjp(y, grad(y))`."""
+        return None if self.formula is None or "vjp(" in self.formula else self.formula
+
 
 @dataclass(frozen=True, slots=True)
 class Claim(WithComparison):

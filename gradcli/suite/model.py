@@ -24,6 +24,7 @@ PLAIN: Mapping[str, str | None] = {
     "init": "How the other leaves are filled.",
     "seed": None,
     "reduce": "What makes the output a scalar.",
+    "leaves": "Report the leaves alone.",
     "points": "How many random points.",
     "rtol": None,
     "atol": None,
@@ -52,7 +53,7 @@ class Written(BaseModel):
     grad_output: Tensor | None = Field(
         default=None,
         alias="grad-output",
-        description='The v of the vector-Jacobian product: "ones", a number or a list.',
+        description='The v of the vector-Jacobian product: "ones", "random", a number or a list.',
     )
     claim: dict[str, str | Number] | None = Field(default=None, description="Gradients derived by hand, by tensor.")
     witnesses: Annotated[list[WitnessName], Field(min_length=1)] | None = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradcli.render import FORMATS, view
-from gradcli.render.grid import Grid
+from gradcli.render.grid import NARROWEST, Grid
 from gradcli.render.presentation import Presentation
 from gradcli.render.style import Style
 from gradcli.report.report import Report
@@ -28,3 +28,35 @@ def test_every_layout_shows_titles_headings_cells_and_sentences(report: Report, 
     text = FORMATS[name].render(report, style).replace("\\", "")
     for part in ("Calls", "call", "w1", "[1 2]", "[3 4]", "mismatch", "a sentence [w1]", "Facts", "predicted", "error"):
         assert part in text
+
+
+LONG = "softmax(X @ W, dim=-1).log().mean(dim=0)"
+WIDE = Grid("Wide", ("name", "verdict", "value"), (((LONG,), Verdict.MATCH, ("[1.25 2.5]", "[3.75 5]")),))
+
+
+def test_a_name_is_shortened_until_the_rows_fit() -> None:
+    fitted = WIDE.fitted(44, 2)
+    assert sum(fitted.widths) + 2 * 2 <= 44
+    name, verdict, value = fitted.rows[0]
+    assert name[0].startswith("softmax(")
+    assert " ... " in name[0]
+    assert (verdict, value) == WIDE.rows[0][1:]
+
+
+def test_what_fits_and_what_is_a_sentence_stays_as_it_is() -> None:
+    assert WIDE.fitted(80, 2) == WIDE
+    sentence = Grid("Facts", (), ((("PyTorch says",), (LONG * 4,)),))
+    assert sentence.fitted(40, 2) == sentence
+
+
+def test_no_name_is_shortened_to_nothing() -> None:
+    assert WIDE.fitted(10, 2).widths[0] == NARROWEST
+
+
+@pytest.mark.parametrize("name", ["table", "plain"])
+def test_a_sentence_in_a_grid_is_wrapped_at_words(monkeypatch: pytest.MonkeyPatch, textbook: Report, name: str) -> None:
+    facts = Grid("Facts", (), ((("observed",), ("a sentence of many words " * 8,)),))
+    monkeypatch.setattr(view, "presentation_of", lambda _: Presentation(lambda _: (facts,)))
+    text = FORMATS[name].render(textbook, Style(width=50))
+    assert max(map(len, text.splitlines())) <= 50
+    assert text.count("sentence") == 8

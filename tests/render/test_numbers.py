@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gradcli.render.numbers import short, tensor_lines
+from gradcli.render.numbers import WIDEST_ROW, short, tensor_lines
 
 
 @dataclass
@@ -38,7 +38,24 @@ def test_numbers_are_short_and_honest(number: complex, text: str) -> None:
 
 
 def test_rows_of_a_matrix_are_aligned() -> None:
-    assert tensor_lines(torch.tensor([[1.0, -2.5], [10.0, 0.0]])) == ("[   1 -2.5]", "[  10    0]")
+    assert tensor_lines(torch.tensor([[1.0, -2.5], [10.0, 0.0]])) == ("[ 1   -2.5]", "[10    0  ]")
+
+
+def test_decimal_points_stand_below_each_other_unless_sizes_are_far_apart() -> None:
+    near = tensor_lines(torch.tensor([[0.5, 100.25], [12.125, -3.0]], dtype=torch.float64))
+    assert near == ("[  0.5   100.25 ]", "[ 12.125  -3    ]")
+    far = tensor_lines(torch.tensor([[123.5, 1.25e-7], [1.0, 0.5]], dtype=torch.float64))
+    assert far == ("[   123.5 1.25e-07]", "[       1      0.5]")
+
+
+def test_a_row_fits_beside_its_name_with_fewer_digits() -> None:
+    row = torch.tensor([[-0.123456789e-5, 0.123456, -123.456, 0.000123456, 1.23456, 12345.6, 0.1, 7.77777]]).double()
+    lines = tensor_lines(row)
+    assert [line[0] for line in lines] == ["[", " "]
+    assert max(map(len, lines)) <= WIDEST_ROW + 1
+    assert "-1.23e-06" in lines[0]
+    assert "0.123456" in tensor_lines(row[:, 1:3])[0]
+    assert len(tensor_lines(row[:, :4])) == 1
 
 
 def test_matrices_of_a_batch_stand_apart() -> None:

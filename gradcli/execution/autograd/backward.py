@@ -19,14 +19,16 @@ from gradcli.phrases import show_shape
 
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
+# From the seed of the leaves to that of a random upstream gradient.
+APART = 1 << 31
 REMEDIES = (
     "give the vector v of the product with `--grad-output ones` (or a number, or a list), "
     "or reduce the output with `--reduce sum` (or mean)"
 )
 
 
-def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES) -> Tensor:
-    """Return v of the vector-Jacobian product, in the output's shape and dtype.
+def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES, seed: int = 0) -> Tensor:
+    """Return v of the vector-Jacobian product, in the output's shape and dtype; `seed` is that of a random one.
 
     Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
     of the first.
@@ -46,7 +48,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             )
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):
-        return torch.ones_like(tensor) if grad_output == "ones" else torch.randn_like(tensor)
+        return torch.ones_like(tensor) if grad_output == "ones" else _drawn(tensor, seed)
     given = grad_output if isinstance(grad_output, Tensor) else _numbers(grad_output, tensor.dtype)
     if given.is_complex() and not tensor.is_complex():
         raise InputError(
@@ -65,6 +67,18 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             hint=f"give a number, or a list of shape {wanted}",
         )
     return given.expand(tensor.shape).clone()
+
+
+def is_implicit(output: Tensor) -> bool:
+    """Return whether PyTorch takes ones for the vector that such an output is not given."""
+    return output.numel() == 1 and not output.is_complex()
+
+
+def _drawn(like: Tensor, seed: int) -> Tensor:
+    """Return a random vector; leaves are drawn from the seed itself, and it is not to hold their numbers again."""
+    generator = torch.Generator().manual_seed(seed + APART)
+    dtype = torch.complex128 if like.is_complex() else torch.float64
+    return torch.randn(like.shape, generator=generator, dtype=dtype).to(like)
 
 
 def _numbers(given: Any, dtype: torch.dtype) -> Tensor:

@@ -40,7 +40,8 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     if wrong is not None:
         reports.append(_wrong_at(wrong))
     gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
-    return dataclasses.replace(gravest, details=CheckDetails(points, further or None))
+    drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
+    return dataclasses.replace(gravest, details=CheckDetails(points, further or None, drawn))
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -63,13 +64,14 @@ def _wrong_at(run: Run) -> Report:
 def _report(run: Run, settings: Settings) -> Report:
     """Return what every witness asked for says of a run."""
     evaluation = evaluate_run(run)
+    details = CheckDetails(grad_output=run.cotangent if run.settings.grad_output == "random" else None)
     if not settings.verify:
-        return report(run, list(evaluation.reports.values()), None, CheckDetails())
+        return report(run, list(evaluation.reports.values()), None, details)
     reports = _with_witnesses(run, evaluation)
     reports = _with_reasons(run, evaluation, reports)
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())), CheckDetails())
+    return report(run, list(reports.values()), overall(list(reports.values())), details)
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:

@@ -33,6 +33,9 @@ from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict, worst
 
 Gradients = Mapping[TracedTensor, Tensor | None]
+UNIFORM = noted(
+    NoteKind.SCOPE, "the gradient is 0 everywhere, at entries that are all equal: `--init randn` draws different ones"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,15 @@ def evaluate_run(run: Run) -> Evaluation:
     comparisons = compare_all(run, gradients)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
-    return Evaluation(gradients, comparisons, {t: _with_reason(run, t, report) for t, report in reports.items()})
+    reports = {traced: _with_reason(run, traced, report) for traced, report in reports.items()}
+    return Evaluation(gradients, comparisons, _with_hint(run, reports))
 
 
 def tensors_shown(run: Run) -> list[TracedTensor]:
-    """Return the tensors that a report is about: all, or those that `--wrt` names."""
-    return list(dict.fromkeys(run.trace.tensors)) if run.settings.wrt is None else run.named(run.settings.wrt, "--wrt")
+    """Return the tensors that a report is about: all, the leaves alone, or those that `--wrt` names."""
+    if run.settings.wrt is not None:
+        return run.named(run.settings.wrt, "--wrt")
+    return run.trace.leaves if run.settings.leaves else run.trace.of_interest
 
 
 def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
@@ -115,6 +121,20 @@ def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> Tensor
     """Return the report of a tensor; of a leaf that had to be a constant, with the reason."""
     reason = run.trace.constants.get(traced.text) if traced.is_leaf else None
     return report if reason is None else replace(report, notes=noted(NoteKind.CONSTANT, reason))
+
+
+def _with_hint(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Mapping[TracedTensor, TensorReport]:
+    """Return the reports; where every gradient is 0 because default values are all equal, with how to see more."""
+    leaves = [traced for traced in run.trace.leaves if traced in reports and traced.tensor.requires_grad]
+    gradients = [reports[traced].gradient for traced in leaves]
+    if run.settings.init is not None or any(g is None or bool(g.count_nonzero()) for g in gradients):
+        return reports
+    equal = [traced for traced in leaves if traced.name not in run.settings.values and _is_uniform(traced.tensor)]
+    return {**reports, **{t: replace(reports[t], notes=(*reports[t].notes, *UNIFORM)) for t in equal}}
+
+
+def _is_uniform(tensor: Tensor) -> bool:
+    return tensor.numel() > 1 and bool((tensor == tensor.reshape(-1)[0]).all())
 
 
 def overall(reports: Sequence[TensorReport]) -> Verdict:

@@ -110,7 +110,7 @@ def _trial(
     applied = apply(subject, point)
     ones = COMPLEX_ONE if applied.output.is_complex() else "ones"
     chosen = ones if settings.grad_output is None else settings.grad_output
-    cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen)
+    cotangent = cotangent_of(TracedTensor(applied.output, None, subject.text), chosen, seed=settings.seed)
     probe = spread(applied.output, -1.25, 1.75)
     recording = reference(point, applied.places)
     _check_shape(recording.output, applied.output, settings)

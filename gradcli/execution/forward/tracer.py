@@ -82,6 +82,14 @@ class Trace:
         made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
         return [*self.leaves, *made]
 
+    @property
+    def of_interest(self) -> list[TracedTensor]:
+        """Return those of `tensors`, each once, that a reader asks about: not what only a condition has read."""
+        behind = set(traced_in(self.output))
+        for call in reversed(self.calls):
+            behind.update(call.inputs if behind.intersection(call.outputs) else ())
+        return [traced for traced in dict.fromkeys(self.tensors) if traced.is_leaf or traced.name or traced in behind]
+
 
 class Tracer:
     """The machine that runs ops in PyTorch and records them."""

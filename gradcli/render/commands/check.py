@@ -16,18 +16,24 @@ from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
 MOST_ROWS = 24
-ELSEWHERE = "entries at zero and at ties, small and large, and on both sides of constants: symbolic derivative only"
+ELSEWHERE = "at zero and at ties, small and large, on both sides of constants: symbolic derivative only"
 
 
 def grids(details: CheckDetails) -> tuple[Grid, ...]:
-    """Return the grid of the points, if there are several, and how many were looked at beside them."""
+    """Return the upstream gradient if it was drawn, the points if there are several, and how many there were beside."""
+    upstream = () if details.grad_output is None else (_upstream(details.grad_output),)
     points = () if details.points is None else (_points(details.points),)
-    return (*points, *(() if details.further_points is None else (_further(details.further_points),)))
+    return (*upstream, *points, *(() if details.further_points is None else (_further(details.further_points),)))
 
 
 def _further(count: int) -> Grid:
     """Return how many further points there were; a grid of no rows."""
-    return Grid("Further points", (), ((("number",), (str(count),)),), (ELSEWHERE,))
+    return Grid("Further points", (), (), (f"{count} more, {ELSEWHERE}",))
+
+
+def _upstream(grad_output: object) -> Grid:
+    """Return the upstream gradient that was drawn."""
+    return Grid("Upstream gradient, drawn at random", (), ((("g",), tensor_lines(grad_output)),))
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:

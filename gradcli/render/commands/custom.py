@@ -28,10 +28,12 @@ def grids(details: CustomDetails) -> tuple[Grid, ...]:
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
-    """Return a grid with a row for each check, and what there is to say of any of them below."""
-    rows = tuple(((check.name,), check.verdict) for check in checks)
-    below = tuple(f"{check.name}: {escape(' '.join(check.note.split()))}" for check in checks if check.note)
-    return Grid("Checks", ("check", "verdict"), rows, below)
+    """Return a grid of the checks that did not pass, and what there is to say below; those that did are one line."""
+    passed = [check.name for check in checks if check.verdict is Verdict.MATCH]
+    rows = tuple(((check.name,), check.verdict) for check in checks if check.verdict is not Verdict.MATCH)
+    said = tuple(f"{check.name}: {escape(' '.join(check.note.split()))}" for check in checks if check.note)
+    summary = (f"{len(passed)} of {len(checks)} passed: {', '.join(passed)}",) if passed else ()
+    return Grid("Checks", ("check", "verdict") if rows else (), rows, (*summary, *said))
 
 
 def _node(node: FunctionNode) -> Grid:

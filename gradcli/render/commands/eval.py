@@ -30,4 +30,6 @@ def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
     return (str(number),), (call.hook,), (clip(call.of, LONGEST),), given
 
 
-PRESENTATION = Presentation(grids)
+WHY = "PyTorch keeps .grad of leaves only; `--retain-grad NAME` keeps that of a non-leaf."
+
+PRESENTATION = Presentation(grids, why_no_grad=WHY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_ELEMENTS, FULL_ROW, MATRIX_RANK, tensor_lines
 from gradcli.render.presentation import Presentation
+from gradcli.render.wrapping import wrap
 from gradcli.report.report import TensorReport
 from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
 
@@ -135,7 +135,7 @@ def _is_small(tensor: Any) -> bool:
 
 
 def _wrapped(text: str) -> Lines:
-    return tuple(textwrap.wrap(text, WIDEST_FORMULA)) or ("",)
+    return tuple(wrap(text, WIDEST_FORMULA)) or ("",)
 
 
 def _is_leaf(tensor: TensorReport) -> bool:

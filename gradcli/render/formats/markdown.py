@@ -25,6 +25,8 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         blocks += [f"**{section.title}**", _table(section)]
         if section.left_out:
             blocks.append(f"*{section.left_out_text}*")
+        if section.below:
+            blocks.append(prose(section.below))
     for grid in view.grids:
         blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
     if view.notes:

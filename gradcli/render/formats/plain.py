@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 
 from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import NARROWEST, Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
 from gradcli.render.view import Row, Section, View, view_of
+from gradcli.render.wrapping import wrap
 from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
 from gradcli.report.verdict import Verdict
@@ -23,7 +23,7 @@ def render(report: Report, style: Style) -> str:
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
     verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    blocks.append(textwrap.wrap(verdict + view.verdict_words, style.width))
+    blocks.append(wrap(verdict + view.verdict_words, style.width))
     return _ascii(blocks)
 
 
@@ -35,12 +35,12 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
     verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    return _ascii([*blocks, textwrap.wrap(verdict + view.summary, style.width)])
+    return _ascii([*blocks, wrap(verdict + view.summary, style.width)])
 
 
 def _failure(title: str, sentences: Lines, width: int) -> list[str]:
-    wrapped = [part for line in sentences for part in textwrap.wrap(line, width - 2 * INDENT)]
-    return [*_indented(textwrap.wrap(title, width - INDENT)), *_indented(_indented(wrapped))]
+    wrapped = [part for line in sentences for part in wrap(line, width - 2 * INDENT)]
+    return [*_indented(wrap(title, width - INDENT)), *_indented(_indented(wrapped))]
 
 
 def _ascii(blocks: list[list[str]]) -> str:
@@ -50,12 +50,12 @@ def _ascii(blocks: list[list[str]]) -> str:
 
 def _heading(view: View, command: str, width: int) -> list[str]:
     program = [part for line in view.program for part in _wrapped(line, width - INDENT)]
-    return [*textwrap.wrap(f"gradcli {command}  {view.facts}", width), *_indented(program)]
+    return [*wrap(f"gradcli {command}  {view.facts}", width), *_indented(program)]
 
 
 def _wrapped(line: str, width: int) -> list[str]:
     """Return a line of a program in pieces that fit; one that fits keeps its indentation."""
-    return [line] if len(line) <= width else textwrap.wrap(line, width)
+    return [line] if len(line) <= width else wrap(line, width)
 
 
 def _output(view: View) -> list[str]:
@@ -73,6 +73,8 @@ def _section(section: Section, width: int) -> list[str]:
     if columns is not None and has_formulas_below(section, columns):
         formulas = tuple((row.name, row.formula) for row in section.rows if row.formula)
         lines += ["", *_indented(("formula of the gradient",)), *_pairs(formulas, width)]
+    if section.below:
+        lines += ["", *_indented(wrap(section.below, width - INDENT))]
     return lines
 
 
@@ -103,15 +105,25 @@ def _joined(texts: list[str], widths: list[int]) -> str:
 
 
 def _extra(grid: Grid, width: int) -> list[str]:
+    grid = grid.fitted(width - INDENT, GAP)
     rows = [[_extra_cell(cell) for cell in row] for row in grid.rows]
+    if rows and not grid.headings:
+        rows = _wrapped_last(rows, width - INDENT)
     headings: list[list[Lines]] = [[(heading,) for heading in grid.headings]] if grid.headings else []
     columns = list(zip(*headings, *rows, strict=True))
     widths = [max((len(line) for cell in column for line in cell), default=0) for column in columns]
     head = [*_grid_row(headings[0], widths), _joined(["-" * size for size in widths], widths)] if headings else []
     lines = [line for row in rows for line in (*_grid_row(row, widths), *([""] if grid.is_tall else []))]
     lines = [*head, *(lines[:-1] if grid.is_tall else lines)]
-    below = [part for line in grid.below for part in textwrap.wrap(line, width - INDENT)]
+    below = [part for line in grid.below for part in wrap(line, width - INDENT)]
     return [grid.title, *_indented(lines), *([""] if lines and below else []), *_indented(below)]
+
+
+def _wrapped_last(rows: list[list[Lines]], width: int) -> list[list[Lines]]:
+    """Return rows with the last cell, which may be a sentence, in lines that fit."""
+    before = sum(max(len(line) for row in rows for line in row[column]) + GAP for column in range(len(rows[0]) - 1))
+    room = max(width - before, NARROWEST)
+    return [[*row[:-1], tuple(part for line in row[-1] for part in _wrapped(line, room))] for row in rows]
 
 
 def _extra_cell(cell: Lines | Verdict) -> Lines:
@@ -149,7 +161,7 @@ def _pairs(pairs: tuple[tuple[str, str], ...], width: int) -> list[str]:
     label = max(len(name) for name, _ in pairs) + GAP
     lines = []
     for name, text in pairs:
-        wrapped = textwrap.wrap(text, max(width - INDENT - label, 20)) or [""]
+        wrapped = wrap(text, max(width - INDENT - label, 20)) or [""]
         lines += _indented((name.ljust(label) + wrapped[0], *(" " * label + line for line in wrapped[1:])))
     return lines
 

@@ -42,11 +42,11 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     """Return several checks as a table: failures last, where a reader of a terminal looks first."""
     if not style.unicode:
         return plain.render_suite(suite, style)
-    return printed(_spaced(_suite_parts(suite_view(suite))), style)
+    return printed(_spaced(_suite_parts(suite_view(suite), style.width)), style)
 
 
-def _suite_parts(view: SuiteView) -> list[RenderableType]:
-    parts = [_extra(grid) for grid in view.grids if grid.rows]
+def _suite_parts(view: SuiteView, width: int) -> list[RenderableType]:
+    parts = [_extra(grid, width) for grid in view.grids if grid.rows]
     if view.failures:
         parts.append(Group(Text("Failures", style="bold"), *(_failure(*failure) for failure in view.failures)))
     parts += [Text(view.left_out, style="dim")] if view.left_out else []
@@ -63,7 +63,7 @@ def _parts(view: View, command: str, width: int) -> list[RenderableType]:
     """Return what stands below each other, with an empty line between."""
     parts: list[RenderableType] = [_heading(view, command), _output(view)]
     parts += [_section(section, width) for section in view.sections]
-    parts += [_extra(grid) for grid in view.grids]
+    parts += [_extra(grid, width) for grid in view.grids]
     if view.notes:
         parts.append(_notes(view))
     parts.append(
@@ -101,6 +101,8 @@ def _section(section: Section, width: int) -> RenderableType:
         parts.append(Padding(Text(section.left_out_text, style="dim"), (0, 0, 0, INDENT)))
     if columns is not None and has_formulas_below(section, columns):
         parts.append(_formulas(section))
+    if section.below:
+        parts += [Text(), Padding(Text(section.below, style="dim"), (0, 0, 0, INDENT))]
     return Group(*parts)
 
 
@@ -119,11 +121,11 @@ def _grid(section: Section, columns: tuple[Column, ...]) -> RenderableType:
     return Padding(table, (0, 0, 0, INDENT), expand=False)
 
 
-def _extra(grid: Grid) -> RenderableType:
+def _extra(grid: Grid, width: int) -> RenderableType:
     """Return a grid of what only this command reports, with its sentences below."""
     parts: list[RenderableType] = [Text(grid.title, style="bold")]
     if grid.rows:
-        parts.append(Padding(_extra_table(grid), (0, 0, 0, INDENT), expand=False))
+        parts.append(Padding(_extra_table(grid.fitted(width - INDENT, GAP)), (0, 0, 0, INDENT), expand=False))
     if grid.below:
         below = Text("\n".join(grid.below))
         below = Text.assemble((sparkline(grid.series), "cyan"), "  ", below) if grid.series else below

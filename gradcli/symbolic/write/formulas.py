@@ -74,7 +74,9 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     if missing and composition.softmaxes:
         plain = _composed(request, softmax=False)
         yield from _taken(missing, lambda place: _global(plain, place))
-    yield from _taken(missing, lambda place: _local(request, place))
+    leading = _leading_to_output(request)
+    calls = [call for call in request.calls if leading.intersection(call.outputs)]
+    yield from _taken(missing, lambda place: _local(request, calls, place))
 
 
 def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) -> Iterator[tuple[str, Formula]]:
@@ -109,12 +111,20 @@ def _global(composition: Composition, place: int) -> Formula | None:
     return write(composition.scope, adjoint)
 
 
-def _local(request: FormulaRequest, place: int) -> Formula | None:
+def _leading_to_output(request: FormulaRequest) -> set[int]:
+    """Return the nodes that the output depends on: a condition reads others too, whose gradient is 0."""
+    leading = {request.output}
+    for place in reversed(range(request.output + 1)):
+        leading.update(request.nodes[place].inputs if place in leading else ())
+    return leading
+
+
+def _local(request: FormulaRequest, calls: Sequence[CallNodes], place: int) -> Formula | None:
     """Return the last step of the chain rule for one tensor, summed over all calls that read it."""
     scope = Scope()
     symbols = scope.fresh(request.nodes[place].shape)
     body = sympy.S.Zero
-    for call in request.calls:
+    for call in calls:
         if place in call.inputs:
             part = _through_call(scope, request.nodes, call, place)
             if part is None:

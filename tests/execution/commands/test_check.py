@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,31 @@ def test_a_tensor_without_entries_has_nothing_to_be_wrong() -> None:
     assert check("x.sum() + y.sum()", (0, 3)).verdict is Verdict.MATCH
 
 
-def test_the_output_must_be_a_scalar_or_be_given_a_vector() -> None:
+def test_an_upstream_gradient_is_drawn_where_pytorch_needs_one() -> None:
+    report = gradcli.check("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
+    drawn = report.to_dict()["grad_output"]
+    assert report.verdict is Verdict.MATCH
+    assert len(set(drawn)) == 2
+    assert report["x"].gradient.tolist() == [3 * drawn[0], 4 * drawn[1]]
+    assert "grad_output" not in gradcli.check("(x*y).sum()", {"x": [1.0], "y": [3.0]}).to_dict()
+
+
+def test_the_upstream_gradient_is_that_of_the_seed_and_not_a_leaf_again() -> None:
+    settings = Settings(command="check", shapes={None: (3,)}, init="randn", formulas=False)
+    first, again = (evaluate_program("x*1.0", settings) for _ in range(2))
+    other = evaluate_program("x*1.0", dataclasses.replace(settings, seed=1))
+    drawn = [report.to_dict()["grad_output"] for report in (first, again, other)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert first["x"].value.tolist() != drawn[0]
+
+
+def test_a_claim_without_the_upstream_gradient_is_wrong() -> None:
+    report = gradcli.check("x**2", {"x": [1.0, 2.0]}, claims={"x": "2*x"})
+    assert report.verdict is Verdict.MISMATCH
+    assert "g, the upstream gradient, is missing" in (report["x"].note or "")
+    assert gradcli.check("x**2", {"x": [1.0, 2.0]}, claims={"x": "2*x*g"}).verdict is Verdict.MATCH
+
+
+def test_other_commands_refuse_an_output_that_is_not_a_scalar() -> None:
     with pytest.raises(gradcli.GradcliError, match="grad can be implicitly created only for scalar outputs"):
-        gradcli.check("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
+        gradcli.evaluate("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
