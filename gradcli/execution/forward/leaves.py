@@ -158,6 +158,11 @@ READERS: Mapping[str, Callable[[Path], Any]] = {
 }
 
 
+# Up to so many random entries are drawn again, so often, where two are equal.
+MOST_DISTINCT = 24
+REDRAWS = 16
+
+
 def first_primes(count: int) -> list[int]:
     """Return the first primes: 2, 3, 5 and so on."""
     primes: list[int] = []
@@ -182,12 +187,28 @@ def _arange(shape: Sequence[int], _: int, __: torch.Generator) -> Tensor:
 
 
 def _randn(shape: Sequence[int], _: int, generator: torch.Generator) -> Tensor:
-    # Multiples of 1/64 are exact in every dtype but bfloat16 beyond 4, so that all dtypes see the same point.
-    return (torch.randn(shape, generator=generator, dtype=torch.float64) * 64).round() / 64
+    return _apart(lambda: torch.randn(shape, generator=generator, dtype=torch.float64), 64)
 
 
 def _uniform(shape: Sequence[int], _: int, generator: torch.Generator) -> Tensor:
-    return (torch.rand(shape, generator=generator, dtype=torch.float64) * 64).round() / 64
+    return _apart(lambda: torch.rand(shape, generator=generator, dtype=torch.float64), 128)
+
+
+def _apart(draw: Callable[[], Tensor], parts: int) -> Tensor:
+    """Return random numbers as odd multiples of 1/parts, so that none is 0, nor an integer; few ones all differ.
+
+    Zeros, integers and ties are where ops have kinks. These multiples are exact in every dtype but bfloat16 beyond 4,
+    so that all dtypes see the same point.
+    """
+
+    def drawn() -> Tensor:
+        return ((draw() * parts / 2).floor() * 2 + 1) / parts
+
+    entries = drawn()
+    for _ in range(REDRAWS if entries.numel() <= MOST_DISTINCT else 0):
+        _, which, counts = entries.unique(return_inverse=True, return_counts=True)
+        entries = torch.where(counts[which] > 1, drawn(), entries)
+    return entries
 
 
 # What PyTorch fills with real numbers in a complex dtype too.

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from gradcli.errors import ExecutionError, GradcliError, first_line, out_of_memory
 from gradcli.progress import begin
 
+# What follows lists signatures, on lines of their own.
+LISTED = ", but expected one of:"
 # All that PyTorch has been seen to raise, its Python parts too (`F.softsign(2)`: an int has no `abs`).
 REFUSALS = (
     RuntimeError,
@@ -37,6 +39,7 @@ def refusals(what: str, where: str | None = None) -> Iterator[None]:
         raise refused(what, error) from None
 
 
-def refused(what: str, error: BaseException) -> GradcliError:
+def refused(what: str, error: BaseException, hint: str | None = None) -> GradcliError:
     """Return the error that PyTorch refuses something, with the first line of what it says."""
-    return out_of_memory(error) or ExecutionError(f"PyTorch refuses {what}: {first_line(error)}")
+    said = first_line(error).removesuffix(LISTED)
+    return out_of_memory(error) or ExecutionError(f"PyTorch refuses {what}: {said}", hint=hint)

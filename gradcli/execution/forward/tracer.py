@@ -23,6 +23,7 @@ from gradcli.execution.forward.refusals import REFUSALS, refused
 from gradcli.language.program import Call, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Op
+from gradcli.phrases import show_shape
 from gradcli.progress import begin
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
@@ -181,11 +182,21 @@ def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
     found = NO_DERIVATIVE.search(message)
     argument = call.bound.get(found[1]) if found else None
     if not isinstance(argument, TracedTensor):
-        return refused(op.name, error)
+        return refused(op.name, error, _shapes(call))
     name = argument.name or argument.text
     constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
     constant.leaf, constant.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
     return constant
+
+
+def _shapes(call: BoundCall) -> str | None:
+    """Return what shapes a call was given, by the names that the user gave: PyTorch says a and b, mat1 and vec."""
+    tensors = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
+    return ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors) or None
+
+
+def _shown(tensor: Tensor) -> str:
+    return show_shape(tuple(tensor.shape)) if tensor.ndim else "a scalar"
 
 
 def traced_in(value: Any) -> list[TracedTensor]:

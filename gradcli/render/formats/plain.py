@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
 from gradcli.render.grid import NARROWEST, Grid, Lines
 from gradcli.render.style import Style

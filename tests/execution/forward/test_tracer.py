@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from gradcli.errors import ExecutionError
 from gradcli.execution.autograd.functional import function_of
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward import tracer
@@ -45,3 +46,21 @@ def test_everything_that_runs_a_call_runs_what_is_planted(program: str, plant: C
     assert Rerun.of(parse(program), Settings(), trace).output({leaf: other}).tolist() == [30.0, 40.0]
     assert function_of(trace, [leaf])(other).tolist() == [30.0, 40.0]
     assert LocalCall(call, {leaf: other}, [torch.ones(2)]).autograd([leaf])[0].tolist() == [10.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("program", "hint"),
+    [
+        ("y = stack([x, x]); x[:2] + y", "'x[:2]' is 2, 'y' is 2x3"),
+        ("matmul(x.sum(), x)", "'x.sum()' is a scalar, 'x' is 3"),
+    ],
+)
+def test_an_error_about_shapes_has_the_users_names(program: str, hint: str) -> None:
+    with pytest.raises(ExecutionError) as caught:
+        trace_of(program, 1.0, 2.0, 3.0)
+    assert caught.value.hint == hint
+
+
+def test_a_list_of_signatures_is_not_begun() -> None:
+    with pytest.raises(ExecutionError, match=r"got \(Tensor, Tensor\)$"):
+        trace_of("mean(x, x)", 1.0)
