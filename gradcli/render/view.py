@@ -24,8 +24,6 @@ LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
 MOST_NAMES = 6
 
-NOT_VERIFIED = "not verified"
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -79,7 +77,7 @@ class View:
     sections: tuple[Section, ...]
     grids: tuple[Grid, ...]
     notes: tuple[tuple[str, str], ...]
-    verdict: Verdict | None
+    verdict: Verdict
     verdict_words: str
 
 
@@ -163,7 +161,7 @@ def _formula(tensor: TensorReport) -> str:
 def _verdict_text(tensor: TensorReport) -> str:
     if tensor.verdict is not None:
         return str(tensor.verdict)
-    return NOT_VERIFIED if tensor.requires_grad else "constant"
+    return str(Verdict.UNVERIFIED) if tensor.requires_grad else "constant"
 
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
@@ -179,8 +177,6 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
 
 
 def _verdict_words(report: Report, how: Presentation) -> str:
-    if report.verdict is None:
-        return f"{NOT_VERIFIED}: these are only autograd's gradients"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
     subjects = [subject for subject in judged if subject.verdict is report.verdict]
     tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
@@ -207,7 +203,8 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     where = "at each of the points" if several else "at this point"
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
-        return words_of(verdict, who="a claim")
+        symbolic = all(tensor.symbolic for tensor in tensors)
+        return words_of(verdict, who="a claim", reference=None if symbolic else "autograd's gradient")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses", where=where)
     return words_of(verdict, where=where)

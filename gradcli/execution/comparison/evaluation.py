@@ -30,7 +30,6 @@ from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport
-from gradcli.report.verdict import Verdict, worst
 
 Gradients = Mapping[TracedTensor, Tensor | None]
 
@@ -115,8 +114,3 @@ def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> Tensor
     """Return the report of a tensor; of a leaf that had to be a constant, with the reason."""
     reason = run.trace.constants.get(traced.text) if traced.is_leaf else None
     return report if reason is None else replace(report, notes=noted(NoteKind.CONSTANT, reason))
-
-
-def overall(reports: Sequence[TensorReport]) -> Verdict:
-    """Return the worst verdict of several tensors."""
-    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])

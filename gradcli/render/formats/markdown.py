@@ -14,7 +14,7 @@ from gradcli.report.suite import SuiteReport
 from gradcli.report.verdict import Verdict
 
 WIDEST = 10_000  # Markdown tables have no width
-MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
+MARKS = {"match": "✓", "subgradient": "≈", "unverified": "-", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
@@ -36,8 +36,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return several checks as Markdown: failures first, where a reader of a page looks first."""
     view = suite_view(suite)
-    verdict = f"{MARKS[view.verdict]} **{view.verdict}**: " if view.verdict else ""
-    blocks = [verdict + prose(view.summary)]
+    blocks = [f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.summary)}"]
     if view.failures:
         blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
     blocks.append(prose(view.left_out))
@@ -120,6 +119,4 @@ def _lines(lines: Lines) -> str:
 
 
 def _overall(view: View) -> str:
-    if view.verdict is None:
-        return prose(view.verdict_words)
     return f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.verdict_words)}"

@@ -22,8 +22,7 @@ def render(report: Report, style: Style) -> str:
     blocks += [_extra(grid, style.width) for grid in view.grids]
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    blocks.append(textwrap.wrap(verdict + view.verdict_words, style.width))
+    blocks.append(textwrap.wrap(f"{mark(view.verdict)} {view.verdict}: {view.verdict_words}", style.width))
     return _ascii(blocks)
 
 
@@ -34,8 +33,8 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if view.failures:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    return _ascii([*blocks, textwrap.wrap(verdict + view.summary, style.width)])
+    verdict = f"{mark(view.verdict)} {view.verdict}: {view.summary}"
+    return _ascii([*blocks, textwrap.wrap(verdict, style.width)])
 
 
 def _failure(title: str, sentences: Lines, width: int) -> list[str]:
