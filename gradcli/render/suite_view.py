@@ -34,7 +34,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     few = len(suite.checks) <= MOST_CHECKS
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
-        grids=(_rows("Checks", suite.checks) if few else _slowest(suite),),
+        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
         failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
         verdict=suite.verdict,
@@ -90,6 +90,14 @@ def reasons(check: CheckReport) -> Lines:
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:
     rows = tuple(((clip(check.name, LONGEST_NAME),), _verdict(check), (_time(check),)) for check in checks)
     return Grid(heading, ("check", "verdict", "time"), rows)
+
+
+def _tolerances(suite: SuiteReport) -> tuple[Grid, ...]:
+    """Return a grid of the checks whose tolerances are not those of their dtypes, if there are any."""
+    own = [(check.name, check.tolerance) for check in suite.checks if check.tolerance is not None]
+    rows = tuple(((clip(name, LONGEST_NAME),), (f"{r:g}",), (f"{a:g}",)) for name, (r, a) in own[:MOST_CHECKS])
+    more = (f"... {len(own) - MOST_CHECKS:,} more left out; --json has all",) if len(own) > MOST_CHECKS else ()
+    return (Grid("Tolerances that are not the defaults", ("check", "rtol", "atol"), rows, more),) if own else ()
 
 
 def _slowest(suite: SuiteReport) -> Grid:

@@ -13,6 +13,7 @@ from gradcli.render.presentation import Judged, Presentation, presentation_of, w
 from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
+from gradcli.tolerance import Tolerance
 
 MOST_ROWS = 24
 FIRST_ROWS = 12
@@ -70,6 +71,8 @@ class View:
     """A report as text."""
 
     facts: str
+    tolerance: str
+    """The tolerances, unless they are those of the dtype."""
     program: Lines
     output_name: str
     output_shape: str
@@ -91,6 +94,7 @@ def view_of(report: Report) -> View:
     sections = [_section(title, own, shows_gradient=how.shows_gradient) for title, own in titled]
     return View(
         facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
+        tolerance=_tolerance(report),
         program=_program_lines(report.program),
         output_name=clip(report.output.name, LONGEST_NAME * 2),
         output_shape=show_shape(report.output.shape),
@@ -101,6 +105,13 @@ def view_of(report: Report) -> View:
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
     )
+
+
+def _tolerance(report: Report) -> str:
+    used = report.tolerance
+    if used is None or Tolerance.is_usual(report.dtype, used.rtol, used.atol):
+        return ""
+    return f"compared with rtol {used.rtol:g}, atol {used.atol:g}"
 
 
 def _section(title: str, tensors: Sequence[TensorReport], *, shows_gradient: bool) -> Section:

@@ -11,6 +11,7 @@ from gradcli.report.notes import Noted, Notes
 from gradcli.report.records import jsonable
 from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
+from gradcli.tolerance import Tolerance
 
 # Counted beside the verdicts: a check that is wrong itself.
 ERROR = "error"
@@ -65,6 +66,14 @@ class CheckReport:
     def unverified(self) -> bool:
         """Tell whether nothing was compared, as `--no-verify` asks."""
         return self.passed and self.verdict is Verdict.UNVERIFIED
+
+    @property
+    def tolerance(self) -> tuple[float, float] | None:
+        """Return the relative and the absolute tolerance, unless they are those of the dtype."""
+        used = None if self.data is None else self.data.get("tolerance")
+        if used is None or Tolerance.is_usual(self.data["dtype"], used["rtol"], used["atol"]):  # type: ignore[index]
+            return None
+        return used["rtol"], used["atol"]
 
     @property
     def as_expected(self) -> bool:

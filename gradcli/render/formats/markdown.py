@@ -20,7 +20,7 @@ MARKS = {"match": "✓", "subgradient": "≈", "unverified": "-", "mismatch": "�
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as Markdown."""
     view = view_of(report)
-    blocks = [_program(view), f"{view.facts}  ", _output(view)]
+    blocks = [_program(view), f"{view.facts}  ", prose(view.tolerance), _output(view)]
     for section in view.sections:
         blocks += [f"**{section.title}**", _table(section)]
         if section.left_out:

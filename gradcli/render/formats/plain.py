@@ -49,7 +49,8 @@ def _ascii(blocks: list[list[str]]) -> str:
 
 def _heading(view: View, command: str, width: int) -> list[str]:
     program = [part for line in view.program for part in _wrapped(line, width - INDENT)]
-    return [*textwrap.wrap(f"gradcli {command}  {view.facts}", width), *_indented(program)]
+    head = [f"gradcli {command}  {view.facts}", view.tolerance]
+    return [*(line for part in head for line in textwrap.wrap(part, width)), *_indented(program)]
 
 
 def _wrapped(line: str, width: int) -> list[str]:

@@ -78,6 +78,7 @@ def _heading(view: View, command: str) -> RenderableType:
     program = Text("\n".join(view.program), style="bold")
     return Group(
         Text.assemble(("gradcli ", ""), (command, "bold"), (f"  {view.facts}", "dim")),
+        *([Text(view.tolerance, style="yellow")] if view.tolerance else []),
         Padding(program, (0, 0, 0, INDENT)),
     )
 
