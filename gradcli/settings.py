@@ -37,6 +37,8 @@ class Settings:
     """Leaf -> number or nested list."""
     values_file: Path | None = None
     """A file of values by leaf."""
+    elsewhere: tuple[str, ...] = ()
+    """Names that the file may hold too: tensors of the other programs that it is for."""
     init: Initialisation | None = None
     """How the other leaves are filled; None leaves it to the command."""
     seed: Annotated[int, Range()] = 0

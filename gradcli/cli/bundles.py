@@ -24,6 +24,7 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
+NO_VERIFY = "Run autograd only: the verdict is unverified, which is no match, and the exit code 0."
 
 if TYPE_CHECKING:
     FormatName: TypeAlias = str
@@ -191,9 +192,7 @@ class ProgramOptions:
             help="Make the output a scalar: none, sum, mean, prod or norm.",
         ),
     ] = "none"
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd only.")] = (
-        False
-    )
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help=NO_VERIFY)] = False
     rtol: Annotated[
         float | None,
         typer.Option(

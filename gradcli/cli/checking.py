@@ -112,6 +112,7 @@ def _concerning(settings: Settings, others: set[str]) -> Settings:
         values={name: value for name, value in settings.values.items() if name not in others},
         claims={name: claim for name, claim in settings.claims.items() if name not in others},
         constants=tuple(name for name in settings.constants if name not in others),
+        elsewhere=tuple(others),
     )
 
 

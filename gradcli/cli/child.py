@@ -39,11 +39,11 @@ def _apart(source: IO[bytes]) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    from gradcli.cli.app import _show_warning, show_traceback_to_developers
+    from gradcli.cli.app import show_traceback_to_developers, show_warning
     from gradcli.engine import check_function
     from gradcli.render import FORMATS
 
-    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         report = check_function(request["target"], request["settings"])
         return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}

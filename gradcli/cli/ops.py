@@ -99,7 +99,7 @@ def find_op(name: str) -> Op:
     from gradcli.phrases import did_you_mean
 
     op = find(without_prefix(tuple(name.split("."))) or name)
-    if op is not None:
+    if op is not None and not op.name.startswith("_"):  # one of definitions only
         return op
     listed = "`gradcli ops` lists all"
     hint = did_you_mean(name.rpartition(".")[2], names(), listed, then=listed)

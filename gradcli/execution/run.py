@@ -18,8 +18,8 @@ from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
-from gradcli.report.report import Details, Output, Report, TensorReport
-from gradcli.report.verdict import Verdict
+from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 
@@ -79,11 +79,11 @@ def _grad_output(settings: Settings, output: TracedTensor) -> Any:
 
 
 def report(
-    run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
+    run: Run, tensors: Sequence[TensorReport], details: Details | None, further: Sequence[Verdict | None] = ()
 ) -> Report:
-    """Return the report of a run; `details` are what only this command reports."""
+    """Return the report of a run; `details` and `further` as in `report_with`."""
     output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
-    return report_with(run.settings, run.program.source, output, tensors, verdict, details=details)
+    return report_with(run.settings, run.program.source, output, tensors, details=details, further=further)
 
 
 def report_with(
@@ -91,11 +91,14 @@ def report_with(
     program: str,
     output: Output,
     tensors: Sequence[TensorReport],
-    verdict: Verdict | None,
     *,
     details: Details | None,
+    further: Sequence[Verdict | None] = (),
 ) -> Report:
-    """Return the report of what was found; `details` are what only this command reports."""
+    """Return the report of what was found, with the worst verdict of all.
+
+    `details` are what only this command reports, `further` the verdicts on what it compared beside the tensors.
+    """
     return Report(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
@@ -106,8 +109,10 @@ def report_with(
         seed=settings.seed,
         output=output,
         tensors=tuple(tensors),
-        verdict=verdict,
+        verdict=worst([*(tensor.verdict for tensor in tensors), *further]),
         details=details,
+        tolerance=AppliedTolerance(settings.tolerance.relative, settings.tolerance.absolute),
+        verify=settings.verify,
     )
 
 

@@ -16,6 +16,7 @@ LONGEST_FORMULA_CELL = 48
 ASCII_MARKS = {
     Verdict.MATCH: "+",
     Verdict.SUBGRADIENT: "~",
+    Verdict.UNVERIFIED: "-",
     Verdict.MISMATCH: "x",
     Verdict.UNDEFINED: "!",
     Verdict.UNDECIDED: "?",

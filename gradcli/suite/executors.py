@@ -56,7 +56,7 @@ def count_jobs(text: str) -> int:
     """Return the number of worker processes that `-j` asks for: a number, or the cores that there are for `auto`."""
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_JOBS:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MOST_JOBS:
         hint = "`-j auto` starts one process per core"
         raise InputError(f"'{text}' is not a number from 1 to {MOST_JOBS}", option="-j", hint=hint)
     return int(text)
@@ -68,7 +68,7 @@ def _pool(width: int) -> Iterator[Executor]:
     # spawn: a process that is forked after torch has run a backward pass hangs.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    with _safe_path():
+    with _safely():
         pool = ProcessPoolExecutor(width, context, initializer=start_worker)
         try:
             yield pool
@@ -78,18 +78,24 @@ def _pool(width: int) -> Iterator[Executor]:
             pool.shutdown(cancel_futures=True)
 
 
+# What starts processes looks for no modules in the current folder, where an enum.py would be run; and the process that
+# clears up after a pool says nothing of what it cleared up, when SIGTERM ends the pool.
+ENVIRONMENT = {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore:resource_tracker"}
+
+
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """Keep what starts processes from looking for modules in the current folder: an enum.py there would be run."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+def _safely() -> Iterator[None]:
+    """Set the environment of what starts processes."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _client(scheduler: str) -> Any:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ PLANTED = "a planted, wrong: 100% [/x] \x1b ` | <&> \ufffe"
 PLACE = {"file": "suites/a suite.toml"}
 
 
-def report(program: str, verdict: Verdict | None, note: str | None = None) -> Report:
+def report(program: str, verdict: Verdict, note: str | None = None) -> Report:
     gradient, wrong = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])
     comparison = Comparison(Verdict.MISMATCH, 2.0, 0.5, (1,))
     symbolic = Symbolic("w/2", None, gradient if verdict is Verdict.MATCH else wrong, comparison)
@@ -180,9 +181,8 @@ def test_an_expected_verdict_passes_and_no_other(found: str, expect: str | None,
 
 
 def test_without_verification_there_is_no_failure() -> None:
-    suite = suite_of([report("w", None)])
-    assert (suite.exit_code, suite.counts) == (0, {"not verified": 1})
-    assert "not verified" in FORMATS["table"].render_suite(suite, STYLE)
+    suite = suite_of([replace(report("w", Verdict.UNVERIFIED), verify=False)])
+    assert (suite.exit_code, suite.counts, suite.verdict) == (0, {"unverified": 1}, "unverified")
 
 
 def test_the_numbers_of_a_finding_are_said_once() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import trace_of
@@ -71,7 +71,7 @@ def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], d
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
     accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
     details = AccumulateDetails(accumulation, _output_key(program))
-    return report(run, reports, overall(reports) if settings.verify else None, details)
+    return report(run, reports, details)
 
 
 def _after(leaf: Tensor, settings: Settings) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.claims import Claims
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
@@ -39,7 +39,7 @@ def check(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         reports.append(_wrong_at(wrong))
-    gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
+    gravest = max(reports, key=lambda found: found.verdict.rank)
     drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
     return dataclasses.replace(gravest, details=CheckDetails(points, further or None, drawn))
 
@@ -65,13 +65,13 @@ def _report(run: Run, settings: Settings) -> Report:
     """Return what every witness asked for says of a run."""
     evaluation = evaluate_run(run)
     details = CheckDetails(grad_output=run.cotangent if run.settings.grad_output == "random" else None)
-    if not settings.verify:
-        return report(run, list(evaluation.reports.values()), None, details)
-    reports = _with_witnesses(run, evaluation)
-    reports = _with_reasons(run, evaluation, reports)
+    reports = dict(evaluation.reports)
+    if settings.verify:
+        reports = _with_reasons(run, evaluation, _with_witnesses(run, evaluation))
     for traced, claim in Claims(run, evaluation).judge().items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())), details)
+    found = report(run, list(reports.values()), details)
+    return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
@@ -108,9 +108,10 @@ def _with_reasons(
 
 
 def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
-    """Return a tensor's report with what its claim comes to."""
-    verdict = worst([claim.verdict, *([] if found.verdict is None else [found.verdict])])
-    alone = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
-    dissenter = "claim" if alone else found.dissenter
+    """Return a tensor's report with what its claim comes to; that nothing but a claim agrees is no match."""
+    alone = found.verdict is None and claim.verdict.passes
+    verdict = None if alone else worst([claim.verdict, found.verdict])
+    dissents = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
+    dissenter = "claim" if dissents else found.dissenter
     notes = (*found.notes, *led(f"claim {claim.text}: ", claim.comparison.notes))
     return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, notes=notes)

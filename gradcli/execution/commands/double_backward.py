@@ -44,7 +44,7 @@ from gradcli.report.double_backward import (
 )
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import Report, TensorReport
-from gradcli.report.verdict import Verdict, worst
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 BACKWARD = "the backward pass"
@@ -59,11 +59,10 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     kept = _with_retain_graph(run, leaves)
     comparisons, tensors = _first_derivatives(run, leaves)
     second = _second_derivatives(run, leaves, comparisons)
-    found = [*(tensor.verdict for tensor in tensors), *(item.verdict for item in second.values())]
-    verdicts = [verdict for verdict in found if verdict is not None]
-    verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
+    further = [item.verdict for item in second.values()]
+    further += [Verdict.MISMATCH] if settings.verify and once.predicted != once.observed else []
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, worst(verdicts) if settings.verify else None, DoubleBackwardDetails(life))
+    return report(run, tensors, DoubleBackwardDetails(life), further)
 
 
 def _again(run: Run) -> Trace:

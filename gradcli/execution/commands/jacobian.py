@@ -17,7 +17,6 @@ from gradcli.execution.run import Run, report, start
 from gradcli.language.program import Program
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.report import Report
-from gradcli.report.verdict import worst
 from gradcli.settings import Settings
 
 
@@ -33,8 +32,7 @@ def jacobian(program: Program, settings: Settings, given: Mapping[str, Any], der
     expected = _expected_rows(run, leaves)
     weighted = {leaf: weighed(run, found[leaf], expected.get(leaf)) for leaf in leaves}
     tensors = [replace(leaf_report(run, leaf, weighted[leaf]), jacobian=found[leaf]) for leaf in leaves]
-    verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
-    return report(run, tensors, verdict, JacobianDetails("torch.func.jacrev"))
+    return report(run, tensors, JacobianDetails("torch.func.jacrev"))
 
 
 def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:

@@ -46,7 +46,7 @@ def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivati
         run, found, None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
     )
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
-    return report(run, tensors, product.verdict, JvpDetails(product, "torch.func.jvp"))
+    return report(run, tensors, JvpDetails(product, "torch.func.jvp"), [product.verdict])
 
 
 def _tangents(run: Run) -> dict[TracedTensor, Tensor]:

@@ -81,18 +81,17 @@ def examine(
         known = worst([check.verdict for check in compared.checks])
         checks += _unlooked_at(MISLED) if compared.misled else _again(trial, known)
     tensors = [*compared.tensors, _output(trial, applied, forward)]
-    verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
     return report_with(
         settings,
         subject.text,
         Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
         tensors,
-        worst(verdicts) if settings.verify else None,
         details=CustomDetails(
             checks=tuple(checks) if settings.verify else None,
             node=_node(trial, applied),
             surrogate=settings.surrogate,
         ),
+        further=[check.verdict for check in checks],
     )
 
 

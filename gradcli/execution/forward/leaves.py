@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from gradcli.errors import InputError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
+from gradcli.inputs.names import near_leaf
+from gradcli.inputs.values import LONGEST_QUOTE
 from gradcli.phrases import show_shape
 from gradcli.settings import Settings
 
@@ -22,7 +25,9 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
     Raises InputError for a value that contradicts a shape, or a file that cannot be read.
     """
     _check_device(settings.device)
-    values = {**read_values(settings.values_file), **settings.values, **given}
+    from_file = read_values(settings.values_file)
+    _check_names(from_file, names, settings)
+    values = {**from_file, **settings.values, **given}
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
     leaves = {}
@@ -34,6 +39,14 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
         leaves[name] = _finished(name, tensor, settings)
     return leaves
+
+
+def _check_names(values: Mapping[str, Any], names: Sequence[str], settings: Settings) -> None:
+    """Refuse a file that names what is no leaf: a misspelt value would be dropped, and another point checked."""
+    unknown = next((name for name in values if name not in names and name not in settings.elsewhere), None)
+    if unknown is not None:
+        file = settings.values_file.name if settings.values_file is not None else ""
+        raise InputError(f"{file}: '{unknown}' is not a leaf of the program", hint=near_leaf(unknown, names))
 
 
 def _check_device(name: str) -> None:
@@ -117,7 +130,8 @@ def read_values(path: Path | None) -> dict[str, Any]:
             f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
         ) from None
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
-        raise InputError(f"{path.name}: {first_line(error)}") from None
+        reason = first_line(error) or f"it cannot be read as {path.suffix}: it is empty, or ends too early"
+        raise InputError(f"{path.name}: {reason}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
         raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
@@ -130,7 +144,26 @@ def _read_json(path: Path) -> Any:
         msg = f"{constant} is not a number"
         raise ValueError(msg)
 
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    text = path.read_text(encoding="utf-8-sig")
+    return json.loads(text, parse_constant=refuse, parse_float=_finite, object_pairs_hook=_without_duplicates)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        msg = f"{text[:LONGEST_QUOTE]} is too large for a floating-point number"
+        raise ValueError(msg)
+    return number
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            msg = f"the value of '{name}' is given twice"
+            raise ValueError(msg)
+        found[name] = value
+    return found
 
 
 def _read_npz(path: Path) -> Any:

@@ -19,6 +19,7 @@ Key = TypeVar("Key")
 WORDS = {
     Verdict.MATCH: "backward is the derivative of forward, and passes every check",
     Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
+    Verdict.UNVERIFIED: "nothing was compared: this is only what backward gives",
     Verdict.MISMATCH: "backward fails",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from gradcli.escaping import break_commands
+
 if TYPE_CHECKING:  # the options of a command need only the names of the formats
     from gradcli.render.style import Style
     from gradcli.report.report import Report
@@ -22,6 +24,9 @@ class FormatModule(Protocol):
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
 
+    def render_rest(self, suite: SuiteReport, style: Style, written: int) -> str:
+        """Return what of the same text follows the first `written` checks; needed only in a format that streams."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -32,6 +37,8 @@ class Format:
     """One report is shown as the suite of one check: the module has no `render`."""
     streams: bool = False
     """The text of a suite is that of its checks, one after the other: each is written as soon as it is finished."""
+    escapes: tuple[str, str] = (r"\x3a", r"\x5b")
+    """What stands for a colon and a bracket that would make a command to a job's log: see `break_commands`."""
     summary: tuple[str, str] | None = None
     """An environment variable and a format: the file that it names gets the suite in that format too."""
 
@@ -41,26 +48,33 @@ class Format:
             from gradcli.report.suite import suite_of
 
             return self.render_suite(suite_of([report]), style)
-        return self._module().render(report, style)
+        return break_commands(self._module().render(report, style), *self.escapes)
 
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
-        return self._module().render_suite(suite, style)
+        return break_commands(self._module().render_suite(suite, style), *self.escapes)
+
+    def render_rest(self, suite: SuiteReport, style: Style, written: int) -> str:
+        """Return what of the text of several checks is left once the first `written` of them are out."""
+        return break_commands(self._module().render_rest(suite, style, written), *self.escapes)
 
     def _module(self) -> FormatModule:
         """Return the format's module, which is loaded only where it is used."""
         return cast("FormatModule", import_module(f"{__name__}.{self.name}"))
 
 
+_JSON = (r"\u003a", r"\u005b")
+_XML = ("&#58;", "&#91;")
 _ROWS = (
     Format("table"),
     Format("plain"),
-    Format("json"),
-    Format("jsonl", streams=True),
+    Format("json", escapes=_JSON),
+    Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown"),
-    Format("github", knows_only_suites=True, summary=("GITHUB_STEP_SUMMARY", "markdown")),
-    Format("junit", knows_only_suites=True),
-    Format("gitlab", knows_only_suites=True),
-    Format("sarif", knows_only_suites=True),
+    # Its own commands stay: what comes from a user stands behind them, on the same line.
+    Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),
+    Format("junit", knows_only_suites=True, escapes=_XML),
+    Format("gitlab", knows_only_suites=True, escapes=_JSON),
+    Format("sarif", knows_only_suites=True, escapes=_JSON),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}

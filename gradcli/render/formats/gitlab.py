@@ -14,11 +14,25 @@ from gradcli.render.suite_view import reasons, title
 from gradcli.report.suite import CheckReport, SuiteReport
 
 COMMAND_LINE = "command-line"  # the format demands a path
+SEVERITIES = {ExitCode.OK: "info", ExitCode.UNDECIDED: "minor"}
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return a finding for each failure, the gravest first."""
-    return json.dumps([_finding(check) for check in suite.failures], indent=1, ensure_ascii=True) + "\n"
+    """Return a finding for each failure, the gravest first, then for what was not verified."""
+    findings = [_finding(check) for check in (*suite.failures, *suite.unverified)]
+    if suite.interruption:
+        findings.insert(0, _interrupted(suite.interruption))
+    return json.dumps(findings, indent=1, ensure_ascii=True) + "\n"
+
+
+def _interrupted(words: str) -> dict[str, object]:
+    return {
+        "description": words,
+        "check_name": "gradcli/interrupted",
+        "fingerprint": _hashed("interrupted"),
+        "severity": "major",
+        "location": {"path": COMMAND_LINE, "lines": {"begin": 1}},
+    }
 
 
 def _finding(check: CheckReport) -> dict[str, object]:
@@ -26,12 +40,16 @@ def _finding(check: CheckReport) -> dict[str, object]:
         "description": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}",
         "check_name": f"gradcli/{check.outcome}",
         "fingerprint": fingerprint(check),
-        "severity": "minor" if check.code is ExitCode.UNDECIDED else "major",
+        "severity": SEVERITIES.get(check.code, "major"),
         "location": {"path": check.file or COMMAND_LINE, "lines": {"begin": check.line or 1}},
     }
 
 
 def fingerprint(check: CheckReport) -> str:
     """Return what tells a failure from others and stays the same when lines move."""
-    text = "\0".join((check.file or "", check.name, check.outcome))
+    return _hashed(check.file or "", check.name, check.outcome)
+
+
+def _hashed(*parts: str) -> str:
+    text = "\0".join(parts)
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -14,13 +14,13 @@ from gradcli.report.suite import SuiteReport
 from gradcli.report.verdict import Verdict
 
 WIDEST = 10_000  # Markdown tables have no width
-MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
+MARKS = {"match": "✓", "subgradient": "≈", "unverified": "-", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as Markdown."""
     view = view_of(report)
-    blocks = [_program(view), f"{view.facts}  ", _output(view)]
+    blocks = [_program(view), f"{view.facts}  ", prose(view.tolerance), _output(view)]
     for section in view.sections:
         blocks += [f"**{section.title}**", _table(section)]
         if section.left_out:
@@ -38,8 +38,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return several checks as Markdown: failures first, where a reader of a page looks first."""
     view = suite_view(suite)
-    verdict = f"{MARKS[view.verdict]} **{view.verdict}**: " if view.verdict else ""
-    blocks = [verdict + prose(view.summary)]
+    blocks = [f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.summary)}"]
     if view.failures:
         blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
     blocks.append(prose(view.left_out))
@@ -122,6 +121,4 @@ def _lines(lines: Lines) -> str:
 
 
 def _overall(view: View) -> str:
-    if view.verdict is None:
-        return prose(view.verdict_words)
     return f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.verdict_words)}"

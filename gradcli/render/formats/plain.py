@@ -21,8 +21,7 @@ def render(report: Report, style: Style) -> str:
     blocks += [_extra(grid, style.width) for grid in view.grids]
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    blocks.append(wrap(verdict + view.verdict_words, style.width))
+    blocks.append(wrap(f"{mark(view.verdict)} {view.verdict}: {view.verdict_words}", style.width))
     return _ascii(blocks)
 
 
@@ -33,8 +32,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if view.failures:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    return _ascii([*blocks, wrap(verdict + view.summary, style.width)])
+    return _ascii([*blocks, wrap(f"{mark(view.verdict)} {view.verdict}: {view.summary}", style.width)])
 
 
 def _failure(title: str, sentences: Lines, width: int) -> list[str]:
@@ -49,7 +47,8 @@ def _ascii(blocks: list[list[str]]) -> str:
 
 def _heading(view: View, command: str, width: int) -> list[str]:
     program = [part for line in view.program for part in _wrapped(line, width - INDENT)]
-    return [*wrap(f"gradcli {command}  {view.facts}", width), *_indented(program)]
+    head = [f"gradcli {command}  {view.facts}", view.tolerance]
+    return [*(line for part in head for line in wrap(part, width)), *_indented(program)]
 
 
 def _wrapped(line: str, width: int) -> list[str]:

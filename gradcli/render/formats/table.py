@@ -23,6 +23,7 @@ from gradcli.report.verdict import Verdict
 MARKS = {
     Verdict.MATCH: ("✓", "green"),
     Verdict.SUBGRADIENT: ("≈", "cyan"),
+    Verdict.UNVERIFIED: ("-", "dim"),
     Verdict.MISMATCH: ("✗", "bold red"),
     Verdict.UNDEFINED: ("∅", "red"),
     Verdict.UNDECIDED: ("?", "yellow"),
@@ -50,8 +51,7 @@ def _suite_parts(view: SuiteView, width: int) -> list[RenderableType]:
     if view.failures:
         parts.append(Group(Text("Failures", style="bold"), *(_failure(*failure) for failure in view.failures)))
     parts += [Text(view.left_out, style="dim")] if view.left_out else []
-    verdict = _verdict(view.verdict, str(view.verdict)) if view.verdict else Text()
-    return [*parts, Text.assemble(verdict, ": " if view.verdict else "", view.summary)]
+    return [*parts, Text.assemble(_verdict(view.verdict, str(view.verdict)), ": ", view.summary)]
 
 
 def _failure(title: str, sentences: Lines) -> RenderableType:
@@ -66,9 +66,7 @@ def _parts(view: View, command: str, width: int) -> list[RenderableType]:
     parts += [_extra(grid, width) for grid in view.grids]
     if view.notes:
         parts.append(_notes(view))
-    parts.append(
-        Text.assemble(_verdict(view.verdict, str(view.verdict or "")), ": " if view.verdict else "", view.verdict_words)
-    )
+    parts.append(Text.assemble(_verdict(view.verdict, str(view.verdict)), ": ", view.verdict_words))
     return _spaced(parts)
 
 
@@ -80,6 +78,7 @@ def _heading(view: View, command: str) -> RenderableType:
     program = Text("\n".join(view.program), style="bold")
     return Group(
         Text.assemble(("gradcli ", ""), (command, "bold"), (f"  {view.facts}", "dim")),
+        *([Text(view.tolerance, style="yellow")] if view.tolerance else []),
         Padding(program, (0, 0, 0, INDENT)),
     )
 
