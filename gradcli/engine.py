@@ -6,6 +6,7 @@ import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gradcli.report.report import Report
     from gradcli.settings import Settings
 
+OF_SECOND_ORDER = ("double-backward", "hessian")
 _SHARED = Derivations(Worker())
 
 
@@ -34,8 +36,10 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     program = detached(read(source, settings), settings.detach)
     if not isinstance(given or {}, Mapping):
         raise InputError("the inputs are a mapping from leaves to values", hint='such as `{"x": 2.0}`')
-    leaves = [leaf.name for leaf in program.leaves]
+    leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
+    check_reading(program, settings)
+    settings = replace(settings, retain_grad=(*settings.retain_grad, *program.retained))
     for name in given or {}:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
@@ -56,6 +60,18 @@ def _engine(settings: Settings) -> Iterator[Derivations]:
 
     with state_kept(), deadline(settings.timeout):
         yield derivations
+
+
+def check_reading(program: Program, settings: Settings) -> None:
+    """Refuse a program that a command would read in part: one that differentiates a gradient, with its shape given."""
+    for leaf in program.made:
+        if leaf.name in settings.shapes and leaf.name not in settings.values:
+            hint = f"leave out `--shape {leaf.name}=...`, or give another value: `--value {leaf.name}=...`"
+            raise InputError(f"--shape: the program itself makes '{leaf.name}'", hint=hint)
+    if program.further is not None and settings.command not in OF_SECOND_ORDER:
+        hint = "`gradcli double-backward` or `gradcli hessian` with the same program checks its second derivative"
+        message = "the program differentiates a gradient, of which this command knows only the first derivative"
+        raise ProgramError(message, span=program.further, source=program.source, hint=hint)
 
 
 def shared_derivations() -> Derivations:
@@ -89,11 +105,11 @@ def read(source: str, settings: Settings) -> Program:
     if not isinstance(source, str):
         raise InputError(f"the program is text, not {type(source).__name__}")
     program = parse_program(source, settings.limits)
-    if not program.leaves:
+    if not (program.leaves or program.made):
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`",
+            hint="a leaf is a name that is never assigned, such as w in `w*w`, or `torch.tensor(2., requires_grad=True)`",
         )
     return program
 

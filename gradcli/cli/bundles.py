@@ -260,9 +260,10 @@ class RunOptions(ProgramOptions):
         str | None,
         typer.Option(
             "--grad-output",
+            "--grad-outputs",
             metavar="VECTOR",
             rich_help_panel=GRADIENT,
             show_default=False,
-            help="The v of the vector-Jacobian product: ones, a number or a list.",
+            help="The v of the vector-Jacobian product: ones, random, a number or a list.",
         ),
     ] = None

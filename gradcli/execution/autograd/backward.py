@@ -17,6 +17,7 @@ from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
+DENOMINATOR = 64
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 REMEDIES = (
@@ -25,8 +26,8 @@ REMEDIES = (
 )
 
 
-def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES) -> Tensor:
-    """Return v of the vector-Jacobian product, in the output's shape and dtype.
+def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES, seed: int = 0) -> Tensor:
+    """Return v of the vector-Jacobian product, in the output's shape and dtype; a random one is drawn from a seed.
 
     Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
     of the first.
@@ -46,7 +47,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             )
         return torch.ones_like(tensor)
     if isinstance(grad_output, str):
-        return torch.ones_like(tensor) if grad_output == "ones" else torch.randn_like(tensor)
+        return torch.ones_like(tensor) if grad_output == "ones" else _drawn(tensor, seed)
     given = grad_output if isinstance(grad_output, Tensor) else _numbers(grad_output, tensor.dtype)
     if given.is_complex() and not tensor.is_complex():
         raise InputError(
@@ -65,6 +66,14 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             hint=f"give a number, or a list of shape {wanted}",
         )
     return given.expand(tensor.shape).clone()
+
+
+def _drawn(like: Tensor, seed: int) -> Tensor:
+    """Return random numbers that are exact in every dtype, so that all of them see the same."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.randn(like.shape, generator=generator, dtype=torch.float64) for _ in range(1 + like.is_complex())]
+    exact = [(part * DENOMINATOR).round() / DENOMINATOR for part in parts]
+    return (torch.complex(*exact) if like.is_complex() else exact[0]).to(like.dtype)
 
 
 def _numbers(given: Any, dtype: torch.dtype) -> Tensor:

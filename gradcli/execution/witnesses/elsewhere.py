@@ -66,7 +66,7 @@ def _run(
         run = start_from(program, settings, trace, derivations)
     except ExecutionError:
         return None
-    if not sparse or settings.grad_output != "randn":
+    if not sparse or run.settings.grad_output != "randn":
         return run
     place = torch.arange(run.cotangent.numel()).reshape(run.cotangent.shape)
     return dataclasses.replace(run, cotangent=torch.where(place % 2 == 0, 0, run.cotangent))
