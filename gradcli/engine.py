@@ -13,7 +13,7 @@ from gradcli.deadline import deadline
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError, boundary
-from gradcli.inputs import check_names
+from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gradcli.report.report import Report
     from gradcli.settings import Settings
 
-OF_SECOND_ORDER = ("double-backward", "hessian")
 _SHARED = Derivations(Worker())
 
 
@@ -46,7 +45,8 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {}, derivations)
+        report = carry_out(program, settings, given or {}, derivations)
+    return replace(report, notes=tuple(notes_on(program, settings, report.output.shape)) or None)
 
 
 @contextmanager
@@ -60,18 +60,6 @@ def _engine(settings: Settings) -> Iterator[Derivations]:
 
     with state_kept(), deadline(settings.timeout):
         yield derivations
-
-
-def check_reading(program: Program, settings: Settings) -> None:
-    """Refuse a program that a command would read in part: one that differentiates a gradient, with its shape given."""
-    for leaf in program.made:
-        if leaf.name in settings.shapes and leaf.name not in settings.values:
-            hint = f"leave out `--shape {leaf.name}=...`, or give another value: `--value {leaf.name}=...`"
-            raise InputError(f"--shape: the program itself makes '{leaf.name}'", hint=hint)
-    if program.further is not None and settings.command not in OF_SECOND_ORDER:
-        hint = "`gradcli double-backward` or `gradcli hessian` with the same program checks its second derivative"
-        message = "the program differentiates a gradient, of which this command knows only the first derivative"
-        raise ProgramError(message, span=program.further, source=program.source, hint=hint)
 
 
 def shared_derivations() -> Derivations:

@@ -25,7 +25,7 @@ from gradcli.execution.forward.refusals import REFUSALS, refusals, refused
 from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.progress import begin
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
@@ -155,10 +155,24 @@ class Tracer:
         ready = invocation(op, call, lambda traced: traced.tensor)
         self.memory.check(ready)
         begin(f"'{self._text(call.node)}'")
-        result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
+        result = self._wrap(self._run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
+
+    def _run(self, op: Op, call: BoundCall, ready: partial[Any]) -> Any:
+        """Return what PyTorch gives; what it refuses only because a leaf holds floats is asked for again by the caller."""
+        try:
+            return ready()
+        except REFUSALS as error:
+            found = integer_leaf(op, call, self.trace)
+            if found is not None and is_whole(found[1].tensor):
+                raise IntegerError(op, *found) from None
+            refusal = _refused(op, call, error)
+            if found is not None:
+                name = found[1].text
+                refusal.hint = f"'{name}' holds floats: labels and indices are integers, such as `--value {name}=[0,1]`"
+            raise refusal from None
 
     def _text(self, node: Call) -> str:
         """Return the source text of a call; one that an option put around it is written out."""
@@ -193,8 +207,9 @@ def run(
     interpreter = Interpreter(program, machine, dict(traced))
     trace.output = interpreter.run()
     trace.differentiated = interpreter.differentiated
-    places = {leaf.name: leaf.span.start for leaf in (*program.leaves, *program.made)}
-    trace.leaves.sort(key=lambda leaf: places.get(leaf.text, len(program.source)))
+    if program.made:
+        places = {leaf.name: leaf.span.start for leaf in (*program.leaves, *program.made)}
+        trace.leaves.sort(key=lambda leaf: places.get(leaf.text, len(program.source)))
     return trace
 
 
@@ -222,6 +237,33 @@ class ConstantError(ExecutionError):
     argument: str
 
 
+def is_whole(tensor: Tensor) -> bool:
+    """Return whether every entry is a whole number."""
+    return bool((tensor == tensor.round()).all())
+
+
+class IntegerError(ExecutionError):
+    """PyTorch takes an argument only as integers, and a leaf of whole numbers is one: as integers they would do."""
+
+    def __init__(self, op: Op, parameter: str, leaf: TracedTensor) -> None:
+        super().__init__(f"PyTorch takes '{parameter}' of {op.name} only as integers")
+        self.op = op
+        self.parameter = parameter
+        self.leaf = leaf.text
+
+
+def integer_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
+    """Return a parameter that takes integers, and the leaf of floats in its place; None if there is none."""
+    made = {output: known for known in trace.calls for output in known.outputs}
+    for parameter in op.integers:
+        for traced in traced_in(call.bound.get(parameter)):
+            while traced in made and made[traced].op.kind is Kind.MOVEMENT and len(made[traced].inputs) == 1:
+                traced = made[traced].inputs[0]  # noqa: PLW2901 (t.view(-1) holds the same numbers)
+            if traced.is_leaf and traced.tensor.is_floating_point():
+                return parameter, traced
+    return None
+
+
 def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor]) -> partial[Any]:
     """Return what PyTorch runs for a call, ready to run: every traced tensor among the arguments has its value.
 
@@ -229,13 +271,6 @@ def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor])
     """
     positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
     return partial(target_of(op, call), *positional, **keywords)
-
-
-def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
-    try:
-        return ready()
-    except REFUSALS as error:
-        raise _refused(op, call, error) from None
 
 
 def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
