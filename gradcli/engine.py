@@ -6,13 +6,14 @@ import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcli.deadline import deadline
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError, boundary
-from gradcli.inputs import check_names
+from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
@@ -34,15 +35,18 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     program = detached(read(source, settings), settings.detach)
     if not isinstance(given or {}, Mapping):
         raise InputError("the inputs are a mapping from leaves to values", hint='such as `{"x": 2.0}`')
-    leaves = [leaf.name for leaf in program.leaves]
+    leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
+    check_reading(program, settings)
+    settings = replace(settings, retain_grad=(*settings.retain_grad, *program.retained))
     for name in given or {}:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {}, derivations)
+        report = carry_out(program, settings, given or {}, derivations)
+    return replace(report, notes=tuple(notes_on(program, settings, report.output.shape)) or None)
 
 
 @contextmanager
@@ -89,11 +93,11 @@ def read(source: str, settings: Settings) -> Program:
     if not isinstance(source, str):
         raise InputError(f"the program is text, not {type(source).__name__}")
     program = parse_program(source, settings.limits)
-    if not program.leaves:
+    if not (program.leaves or program.made):
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`",
+            hint="a leaf is a name that is never assigned, such as w in `w*w`, or `torch.tensor(2., requires_grad=True)`",
         )
     return program
 

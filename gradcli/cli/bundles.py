@@ -105,6 +105,9 @@ class SuiteOptions:
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", rich_help_panel=SUITE, help="Stop at the first failure.")
     ] = False
+    each_line: Annotated[
+        bool, typer.Option("--each-line", rich_help_panel=SUITE, help="Let - stand for one program per line.")
+    ] = False
     last_failed: Annotated[
         bool,
         typer.Option(
@@ -259,6 +262,7 @@ class RunOptions(ProgramOptions):
         str | None,
         typer.Option(
             "--grad-output",
+            "--grad-outputs",
             metavar="VECTOR",
             rich_help_panel=GRADIENT,
             show_default=False,

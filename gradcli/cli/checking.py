@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcli.errors import GradcliError, InputError, LimitError
+from gradcli.cli.running import read_lines, read_program
+from gradcli.errors import GradcliError, InputError
 
 if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions, SuiteOptions
@@ -26,12 +26,12 @@ def run_checks(
     """Check every target with every dtype, write the report, and return the exit code that all of it asks for."""
     targets = [file for target in targets for file in _suites_in(target)]
     if not any(target.endswith(SUITE) for target in targets):
-        programs = _programs(targets, settings.limits.program_size)
+        programs = _programs(targets, settings.limits.program_size, each_line=suite.each_line)
         if len(programs) * len(dtypes) == 1:
             return _run_one(programs[0], replace(settings, dtype=dtypes[0]), output)
         checks = list(_checks(programs, settings, dtypes))
     else:
-        checks = [check for target in targets for check in _checks_of(target, settings, dtypes)]
+        checks = [check for target in targets for check in _checks_of(target, settings, dtypes, suite)]
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
@@ -60,34 +60,21 @@ def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
     return report.exit_code
 
 
-def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType]) -> list[SuiteCheck]:
+def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType], suite: SuiteOptions) -> list[SuiteCheck]:
     """Return the checks of a suite file, or of a program beside one."""
     if not target.endswith(SUITE):
-        return list(_checks(_programs([target], settings.limits.program_size), settings, dtypes))
+        programs = _programs([target], settings.limits.program_size, each_line=suite.each_line)
+        return list(_checks(programs, settings, dtypes))
     from gradcli.suite.read import read_suite
 
     return read_suite(target, settings, dtypes)
 
 
-def _programs(targets: Sequence[str], limit: int) -> list[str]:
-    """Return the programs that the targets are; `-` stands for the lines of standard input."""
+def _programs(targets: Sequence[str], limit: int, *, each_line: bool = False) -> list[str]:
+    """Return the programs that the targets are; `-` stands for the one on standard input, or for one in each line."""
     programs: list[str] = []
     for target in targets:
-        programs += _lines(limit) if target == "-" else [target]
-    return programs
-
-
-def _lines(limit: int) -> list[str]:
-    """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
-    if sys.stdin is None:
-        raise InputError("standard input is closed, so no program can be read from it")
-    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff").splitlines()
-    if any(len(line) > limit for line in lines):
-        message = f"a program on standard input is longer than {limit:,} bytes"
-        raise LimitError(message, hint="`--max-program-size` raises the limit")
-    programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not programs:
-        raise InputError("standard input holds no program", hint="`-` reads one program per line")
+        programs += read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
     return programs
 
 
@@ -125,4 +112,4 @@ def _names(source: str, settings: Settings) -> set[str]:
         program = read(source, settings)
     except GradcliError:
         return set()
-    return {leaf.name for leaf in program.leaves} | assigned_names(program.statements)
+    return {leaf.name for leaf in (*program.leaves, *program.made)} | assigned_names(program.statements)

@@ -24,12 +24,17 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
 def _add(group: typer.Typer, name: str) -> None:
     function = function_of(name, "gradcli.cli")
-    group.command(name, cls=command_class(function))(function)
+    group.command(name, cls=command_class(function), context_settings=HELP)(function)
 
 
-app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(
+    cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", context_settings=HELP
+)
 for _command in (*get_args(Command), *get_args(Information)):
     _add(app, _command)
 

@@ -17,15 +17,17 @@ LIMITS = "Limits"
 ProgramArgument = Annotated[
     str,
     typer.Argument(
-        metavar="PROGRAM", help='The program, such as "x*y + sin(x)"; - reads standard input.', show_default=False
+        metavar="PROGRAM",
+        help='The program, such as "x*y + sin(x)", or the name of a file with it; - reads standard input.',
+        show_default=False,
     ),
 ]
 TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)", suite files (.toml), or folders of them; '
-        "- reads standard input, one program per line.",
+        help='Programs, such as "x*y + sin(x)", files with one, suite files (.toml), or folders of suites; '
+        "- reads a program from standard input.",
         show_default=False,
     ),
 ]

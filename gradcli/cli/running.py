@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gradcli.errors import InputError, LimitError
 
@@ -23,16 +24,62 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
 
 
 def read_program(program: str, limit: int) -> str:
-    """Return the program; `-` reads it from standard input, up to a limit in bytes."""
-    if program != "-":
+    """Return the program; `-` reads it from standard input, and the name of a file from that, up to a limit in bytes."""
+    if program == "-":
+        return _decoded(_standard_input().read(limit + 1), limit, "standard input")
+    if not is_file(program):
         return program
+    _refuse_other_files(program)
+    try:
+        with open(program, "rb") as file:  # noqa: PTH123  # as `is_file`
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"{program}: {error.strerror or error}") from None
+    return _decoded(data, limit, f"'{program}'")
+
+
+def is_file(text: str) -> bool:
+    """Tell whether a text is the name of a file; Path's own test raises for what no path can be."""
+    return "\n" not in text and "\0" not in text and os.path.isfile(text)  # noqa: PTH113
+
+
+def _refuse_other_files(file: str) -> None:
+    if file.endswith(".py"):
+        hint = f"`gradcli run {file}` runs a script and checks its gradients; the part to differentiate may be pasted"
+        raise InputError(f"'{file}' is a Python script, and not a program", hint=hint)
+    if file.endswith(".toml"):
+        raise InputError(f"'{file}' is a suite, and not a program", hint=f"`gradcli check {file}` carries it out")
+
+
+def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         msg = "standard input is closed, so no program can be read from it"
         raise InputError(msg)
-    data = sys.stdin.buffer.read(limit + 1)
+    return sys.stdin.buffer
+
+
+def read_lines(limit: int) -> list[str]:
+    """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
+    lines = decoded(_standard_input().read()).splitlines()
+    if any(len(line) > limit for line in lines):
+        message = f"a program on standard input is longer than {limit:,} bytes"
+        raise LimitError(message, hint="`--max-program-size` raises the limit")
+    programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not programs:
+        raise InputError("standard input holds no program", hint="`--each-line` reads one program per line")
+    return programs
+
+
+def _decoded(data: bytes, limit: int, where: str) -> str:
     if len(data) > limit:
-        msg = f"the program on standard input is longer than {limit:,} bytes"
-        raise LimitError(msg, hint="`--max-program-size` raises the limit")
+        raise LimitError(
+            f"the program in {where} is longer than {limit:,} bytes", hint="`--max-program-size` raises the limit"
+        )
+    return decoded(data)
+
+
+def decoded(data: bytes) -> str:
+    """Return text as programs are read: UTF-8, without a mark at its start, lines ended as Unix ends them."""
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n")
 
 

@@ -13,7 +13,7 @@ from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.tracer import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
@@ -66,16 +66,26 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any], deriva
 def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    settings = replace(settings, grad_output=_grad_output(settings, output))
+    settings = _as_differentiated(settings, trace)
     cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings), settings.seed)
     decomposition = _ask(trace, derivations) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
-def _grad_output(settings: Settings, output: TracedTensor) -> Any:
-    """Return what the settings say of the upstream gradient; `check` draws one that is needed and not given."""
-    is_drawn = settings.grad_output is None and settings.command == "check"
-    return "random" if is_drawn and not backward.is_implicit(output.tensor) else settings.grad_output
+def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
+    """Return the settings with what the program itself says of its gradient, where no option says otherwise."""
+    said = trace.differentiated
+    if said is not None:
+        wrt = tuple(traced.name or traced.text for traced in traced_in(said.wrt)) or None
+        unused = settings.allow_unused or said.allow_unused
+        settings = replace(settings, wrt=settings.wrt or wrt, allow_unused=unused)
+    if settings.grad_output is not None:
+        return settings
+    if said is not None and said.upstream is not None:
+        given = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
+        return replace(settings, grad_output=given)
+    is_drawn = settings.command == "check" and not backward.is_implicit(trace.output.tensor)
+    return replace(settings, grad_output="random") if is_drawn else settings
 
 
 def report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
@@ -39,14 +39,15 @@ def parse_values(texts: Iterable[str], limits: Limits, name_of_option: str = "--
     return values
 
 
+WORDS: Mapping[str, Literal["ones", "random"]] = {"ones": "ones", "random": "random", "randn": "random"}
+
+
 def parse_grad_output(text: str | None, limits: Limits) -> Literal["ones", "random"] | Value | None:
     """Return the vector of the vector-Jacobian product: `ones`, `random`, a number or a nested list."""
     if text is None:
         return None
-    if text.strip() == "ones":
-        return "ones"
-    if text.strip() == "random":
-        return "random"
+    if text.strip() in WORDS:
+        return WORDS[text.strip()]
     return _NumberReader(OptionText("--grad-output", text), 0, limits).read()
 
 

@@ -41,7 +41,6 @@ ARITHMETIC = (
     Operator("/", "div", ast.Div, "truediv"),
     Operator("**", "pow", ast.Pow, "pow"),
 )
-# Only definitions of the op table hold these.
 INTEGER = (
     Operator("//", "floor_divide", ast.FloorDiv, "floordiv"),
     Operator("%", "remainder", ast.Mod, "mod"),
@@ -57,7 +56,9 @@ COMPARISONS = (
 
 COMPARISON_OF: Mapping[str, Operator] = {row.sign: row for row in COMPARISONS}
 # The operators of a program, by the function that each means.
-OPERATOR_OF: Mapping[str, Operator] = {row.function: row for row in (*ARITHMETIC, PRODUCT, NEGATION, *COMPARISONS)}
+OPERATOR_OF: Mapping[str, Operator] = {
+    row.function: row for row in (*ARITHMETIC, *INTEGER, PRODUCT, NEGATION, *COMPARISONS)
+}
 # Python's methods of arithmetic: the operator, and whether its operands change places.
 METHODS: Mapping[str, tuple[Operator, bool]] = {
     **{f"__{row.python}__": (row, False) for row in (*ARITHMETIC, PRODUCT, NEGATION)},

@@ -30,6 +30,11 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant("full_like(input, fill_value)", "one number everywhere"),
     FAMILY.constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
     FAMILY.constant(
+        "to(input, dtype)",
+        "the same values as integers, as truth values, or rounded to fewer digits",
+        torch=kernel("casts.to"),
+    ),
+    FAMILY.constant(
         "sign(input)",
         "-1, 0 or 1",
         "sign(x)*x | x=2x3",

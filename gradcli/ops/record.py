@@ -61,6 +61,9 @@ class Op:
     domain: dict[str, str] = field(default_factory=dict)
     """The interval, or the kind of matrix, that a parameter is drawn from: `(0, inf)`, `invertible`."""
 
+    integers: tuple[str, ...] = ()
+    """Parameters that PyTorch takes only as integers where it refuses floats: class labels, indices."""
+
     kinks: str | None = None
     """A condition over the parameters that holds where the derivative is one-sided."""
 

@@ -106,7 +106,7 @@ def view_of(report: Report) -> View:
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
         grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
-        notes=_notes(report.tensors),
+        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ())),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
     )

@@ -129,6 +129,8 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict
+    notes: tuple[str, ...] | None = optional()
+    """What there is to say of how the program is read."""
     details: Details | None = merged()
     """What only this command reports."""
     tolerance: AppliedTolerance | None = optional()

@@ -29,7 +29,7 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
     """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
     run = start(program, settings, given, derivations)
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
-    run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
+    run = dataclasses.replace(run, settings=dataclasses.replace(run.settings, wrt=run.settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
     reports = list(where_it_bends(run, evaluate_run(run)).values())
     return report(run, reports, GradDetails(product))

@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from gradcli.language.leaves import expressions
 from gradcli.language.order import postorder
 from gradcli.language.program import (
-    Assign,
     Call,
-    Evaluate,
     Expression,
-    For,
     Literal,
     Name,
     Program,
     Sequence,
-    Statement,
-    While,
 )
 from gradcli.ops.record import Op
 from gradcli.ops.signature import bind
@@ -157,7 +153,7 @@ def _names(argument: Expression) -> list[str]:
 
 def calls(program: Program) -> Iterator[Call]:
     """Yield every call of a program, the ones in branches and loops too."""
-    for expression in _expressions(program.statements):
+    for expression in expressions(program.statements):
         for node in postorder(expression):
             # An integer power needs no positive base.
             if isinstance(node, Call) and not _is_integer_power(node):
@@ -167,18 +163,3 @@ def calls(program: Program) -> Iterator[Call]:
 def _is_integer_power(call: Call) -> bool:
     exponent = call.arguments[-1] if call.arguments else None
     return call.operator == "**" and isinstance(exponent, Literal) and isinstance(exponent.value, int)
-
-
-def _expressions(statements: tuple[Statement, ...]) -> Iterator[Expression]:
-    for statement in statements:
-        match statement:
-            case Assign(value=value) | Evaluate(value=value):
-                yield value
-            case For(body=body):
-                yield from _expressions(body)
-            case While(test=test, body=body):
-                yield test
-                yield from _expressions(body)
-            case _:
-                yield statement.test
-                yield from _expressions((*statement.body, *statement.otherwise))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.errors import ExecutionError, GradcliError, NotSupportedError
-from gradcli.execution.forward import tree
+from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
+from gradcli.execution.forward import notebook, tree
 from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.notebook import Draws
 from gradcli.language.constants import fold
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.program import (
@@ -19,6 +21,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Index,
+    Leaf,
     Literal,
     Name,
     Program,
@@ -43,6 +46,13 @@ class Evaluator:
         self.program = program
         self.machine = machine
         self.variables = variables
+        self.draws = Draws(machine.seed)
+        self.given = dict(variables)
+        """The leaves whose values are known, by name."""
+        self.made = Counter(leaf.name for leaf in program.leaves)
+        """How many leaves of a name there are."""
+        self.records = True
+        """Whether gradients are recorded: not inside `no_grad`."""
 
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
@@ -82,6 +92,8 @@ class Evaluator:
                 return self.evaluate(node.then if self.truth(node.test) else node.otherwise)
             case Call():
                 return self._call(node, None)
+            case Leaf():
+                return self.leaf(node, self.program.text(node))
         raise self.error(f"{type(node).__name__} is not supported here", node)
 
     def _name(self, node: Name) -> Any:
@@ -89,28 +101,67 @@ class Evaluator:
             raise self.error(f"'{node.name}' is read before it is assigned", node)
         return self.variables[node.name]
 
+    def leaf(self, node: Leaf, name: str) -> Any:
+        """Return a new leaf of a name, or the one that is given for it; what is a leaf already stays as it is."""
+        value = self.evaluate(node.value)
+        tensor = self.machine.tensor(value)
+        if tensor is None:
+            raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
+        if tensor.requires_grad or value is self.given.get(name):
+            return value
+        self.made[name] += 1
+        name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
+        if name in self.given:
+            return self.given[name]
+        try:
+            return self.machine.leaf(value, name)
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
     def _call(self, node: Call, first: Any) -> Any:
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
-        keywords = {name: self.evaluate(value) for name, value in node.keywords}
+        return self.call(node, positional, {name: self.evaluate(value) for name, value in node.keywords})
+
+    def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call on these values."""
         if not keywords and all(isinstance(value, NUMBERS) for value in positional):
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
         if node.operator == "+" and all(isinstance(value, tuple | list) for value in positional):
             return (*positional[0], *positional[1])
+        found = notebook.called(self, node, positional, keywords)
+        if found is not notebook.UNKNOWN:
+            return found
         op = find(node.function)
         if op is None:
             raise self.error(f"unknown function '{node.function}'", node)
-        return self._apply(op, node, positional, keywords)
+        return self.apply(op, node, positional, keywords)
 
-    def _apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of an op of the table, a constant inside `no_grad`."""
         known = {id(part): value for part, value in zip(node.arguments, positional, strict=True)}
         known |= {id(part): keywords[name] for name, part in node.keywords}
         try:
             chosen, bound = choose(op, node, lambda part: _value(part, known))
-            return self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+            result = self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+            return result if self.records or op.name == "detach" else tree.map(self._constant(node), result)
         except GradcliError as error:
             raise self.located(error, node) from None
+
+    def _constant(self, node: Call) -> Callable[[Any], Any]:
+        """Return what makes a constant of a result."""
+        op = find("detach")
+        assert op is not None  # noqa: S101 (the table has it)
+
+        def constant(value: Any) -> Any:
+            tensor = self.machine.tensor(value)
+            if tensor is None or not (tensor.is_floating_point() or tensor.is_complex()):
+                return value
+            call = Call("detach", (node,), (), node.span, node.span)
+            return self.machine.apply(op, BoundCall(call, [value], {}, {"input": value}))
+
+        return constant
 
     def _arithmetic(self, node: Call, values: list[Any]) -> Any:
         """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
@@ -127,6 +178,10 @@ class Evaluator:
         tensor = self.machine.tensor(value)
         if tensor is not None and node.name in {"shape", "ndim"}:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
+        if tensor is not None and node.name in {"dtype", "device"}:
+            return str(getattr(tensor, node.name))
+        if tensor is not None and node.name == "data":
+            return self._view("detach", node, value)
         if tensor is not None and node.name in VIEWS:
             return self._view(VIEWS[node.name], node, value)
         if isinstance(value, tuple) and node.name in tree.field_names(value):
@@ -137,7 +192,8 @@ class Evaluator:
         op = find(name)
         if op is None:
             raise NotSupportedError(f"'.{node.name}' is not supported yet", span=node.span, source=self.program.source)
-        return self._apply(op, Call(name, (node.value,), (), node.span, node.span), [value], {})
+        place = Span(node.span.end - len(node.name), node.span.end)
+        return self.apply(op, Call(name, (node.value,), (), node.span, place), [value], {})
 
     def _index(self, node: Index, value: Any) -> Any:
         items = tuple(self._item(item) for item in node.items)
@@ -146,7 +202,7 @@ class Evaluator:
         op = find("getitem")
         assert op is not None  # noqa: S101 (the table has it)
         literal = Literal(None, node.span)
-        return self._apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
+        return self.apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
 
     def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
@@ -182,7 +238,7 @@ class Evaluator:
         op = find(comparison.function)
         assert op is not None  # noqa: S101 (the table has it)
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
-        return self._apply(op, call, [left, right], {})
+        return self.apply(op, call, [left, right], {})
 
     def _boolean(self, node: BooleanOperation) -> bool:
         if node.operator == "not":

@@ -37,7 +37,7 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
         else:
             shape = settings.shapes.get(name, settings.shapes.get(None, ()))
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
-        leaves[name] = _finished(name, tensor, settings)
+        leaves[name] = finished(name, tensor, settings)
     return leaves
 
 
@@ -67,7 +67,7 @@ def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Genera
     return torch.complex(real, FILLS[init](shape, primes[1], generator))
 
 
-def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
+def finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
     """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants.
 
     A complex value beside a real dtype makes only that leaf complex, of the same precision.

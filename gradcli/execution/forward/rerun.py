@@ -24,7 +24,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
-from gradcli.language.program import Program
+from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
 
@@ -129,6 +129,7 @@ class _Machine:
         self, settings: Settings, before: Mapping[Key, TracedCall], overridden: Mapping[tuple[Key, int], Tensor]
     ) -> None:
         self.most_rounds = settings.limits.operations
+        self.seed = settings.seed
         self.largest_exponent = settings.limits.exponent
         self.calls: dict[Key, TracedCall] = {}
         self._before = before
@@ -141,6 +142,16 @@ class _Machine:
 
     def named(self, value: Any, name: str) -> None:
         """Names do not matter here."""
+
+    def leaf(self, value: Any, name: str) -> Any:
+        """Return what is no leaf of the trace as it is."""
+        return value
+
+    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+        """The trace has refused what there is to refuse."""
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """As `overwrites`."""
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Run one op, unless it is known what it gives."""

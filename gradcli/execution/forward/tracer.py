@@ -5,28 +5,42 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, first_line
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.interpreter import Interpreter
+from gradcli.execution.forward.interpreter import Differentiated, Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory
-from gradcli.execution.forward.refusals import REFUSALS, refused
-from gradcli.language.program import Call, Program
+from gradcli.execution.forward.refusals import REFUSALS, refusals, refused
+from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
+from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.phrases import show_shape
 from gradcli.progress import begin
 
+LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+IN_PLACE: Mapping[str, Callable[..., Any]] = {
+    row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
+}
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
+
+
+FLOATS_ONLY = "only Tensors of floating point and complex dtype can require gradients"
+WITH_FLOATS = "write floats: `torch.tensor([1., 2.], requires_grad=True)`"
+
+# What gives the tensor of a leaf, by its name and the numbers that it holds.
+MakeLeaf = Callable[[str, Tensor], Tensor]
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +90,8 @@ class Trace:
     """A traced tensor, unless the program's last statement is something else."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Why a leaf had to be a constant, by the leaf's name."""
+    differentiated: Differentiated | None = None
+    """What the program itself differentiates, if it says so."""
 
     @property
     def tensors(self) -> list[TracedTensor]:
@@ -95,10 +111,12 @@ class Trace:
 class Tracer:
     """The machine that runs ops in PyTorch and records them."""
 
-    def __init__(self, program: Program, trace: Trace, limits: Limits) -> None:
+    def __init__(self, program: Program, trace: Trace, limits: Limits, make: MakeLeaf | None = None) -> None:
         self.program = program
         self.trace = trace
         self.limits = limits
+        self.make = make
+        self.seed = 0
         self.most_rounds = limits.operations
         self.largest_exponent = limits.exponent
         self.memory = Memory(limits, [leaf.tensor for leaf in trace.leaves])
@@ -112,6 +130,36 @@ class Tracer:
         if isinstance(value, TracedTensor) and value.name is None:
             value.name = name
 
+    def leaf(self, value: Any, name: str) -> Any:
+        """Return a leaf that the program makes, in the run's type."""
+        if self.make is None:
+            raise ExecutionError("no leaf is made here", hint="leave out `requires_grad`")
+        if not (value.tensor.is_floating_point() or value.tensor.is_complex()):
+            raise ExecutionError(f"'{name}' holds {value.tensor.dtype}; PyTorch says: {FLOATS_ONLY}", hint=WITH_FLOATS)
+        leaf = TracedTensor(self.make(name, value.tensor), name, name, is_leaf=True)
+        self.trace.leaves.append(leaf)
+        self.memory.add([leaf.tensor])
+        return leaf
+
+    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+        """Refuse a call in place that PyTorch would refuse, or that other names would see.
+
+        The tensor's version is raised, so that PyTorch refuses backward where an earlier op has saved it.
+        """
+        check_overwrite(value, call, traced_in(others))
+        with torch.no_grad():
+            value.tensor.detach().mul_(1)
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """Refuse a tensor of more entries than are allowed."""
+        if count > self.limits.elements:
+            message = (
+                f"'{self.program.text(node)}' has {count:,} elements, more than the limit of {self.limits.elements:,}"
+            )
+            raise LimitError(
+                message, span=node.span, source=self.program.source, hint="`--max-elements` raises the limit"
+            )
+
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Run one op and record it."""
         if len(self.trace.calls) >= self.limits.operations:
@@ -120,10 +168,24 @@ class Tracer:
         ready = invocation(op, call, lambda traced: traced.tensor)
         self.memory.check(ready)
         begin(f"'{self._text(call.node)}'")
-        result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
+        result = self._wrap(self._run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
+
+    def _run(self, op: Op, call: BoundCall, ready: partial[Any]) -> Any:
+        """Return what PyTorch gives; what it refuses only because a leaf holds floats is asked for again by the caller."""
+        try:
+            return ready()
+        except REFUSALS as error:
+            found = integer_leaf(op, call, self.trace)
+            if found is not None and is_whole(found[1].tensor):
+                raise IntegerError(op, *found) from None
+            refusal = _refused(op, call, error)
+            if found is not None:
+                name = found[1].text
+                refusal.hint = f"'{name}' holds floats: labels and indices are integers, such as `--value {name}=[0,1]`"
+            raise refusal from None
 
     def _text(self, node: Call) -> str:
         """Return the source text of a call; one that an option put around it is written out."""
@@ -144,13 +206,41 @@ class Tracer:
         return tree.map_with_path(traced, result)
 
 
-def run(program: Program, leaves: dict[str, Tensor], limits: Limits) -> Trace:
-    """Return the trace of a program; errors point at the node that PyTorch refused."""
+def run(
+    program: Program, leaves: dict[str, Tensor], limits: Limits, make: MakeLeaf | None = None, seed: int = 0
+) -> Trace:
+    """Return the trace of a program; errors point at the node that PyTorch refused.
+
+    `make` gives the tensor of a leaf that the program makes itself; without it none may be made.
+    """
     traced = {name: TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
     trace = Trace(list(traced.values()))
-    machine = Tracer(program, trace, limits)
-    trace.output = Interpreter(program, machine, dict(traced)).run()
+    machine = Tracer(program, trace, limits, make)
+    machine.seed = seed
+    interpreter = Interpreter(program, machine, dict(traced))
+    trace.output = interpreter.run()
+    trace.differentiated = interpreter.differentiated
+    if program.made:
+        places = {leaf.name: leaf.span.start for leaf in (*program.leaves, *program.made)}
+        trace.leaves.sort(key=lambda leaf: places.get(leaf.text, len(program.source)))
     return trace
+
+
+def check_overwrite(value: TracedTensor, call: BoundCall, others: Sequence[TracedTensor]) -> None:
+    """Raise what PyTorch raises for a call in place, and refuse one that other names of the program would see."""
+    name = value.name or value.text
+    instead = f"write a new name: `{name}_new = {name} {call.node.operator} ...`"
+    if value.tensor.is_leaf and value.tensor.requires_grad:
+        message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
+        raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
+    storage = value.tensor.untyped_storage().data_ptr()
+    shared = next((o for o in others if o.tensor.numel() and o.tensor.untyped_storage().data_ptr() == storage), None)
+    if shared is not None and value.tensor.numel():
+        seen = f"'{shared.name or shared.text}' is the same memory as '{name}', and would change with it"
+        raise ExecutionError(f"`{call.node.operator}=` changes '{name}' in place: {seen}", hint=instead)
+    operand = [item.tensor.detach() if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
+    with refusals(f"`{call.node.operator}=`"), torch.no_grad():
+        IN_PLACE[call.node.operator or ""](value.tensor.detach().clone(), *operand)
 
 
 class ConstantError(ExecutionError):
@@ -160,6 +250,33 @@ class ConstantError(ExecutionError):
     argument: str
 
 
+def is_whole(tensor: Tensor) -> bool:
+    """Return whether every entry is a whole number."""
+    return bool((tensor == tensor.round()).all())
+
+
+class IntegerError(ExecutionError):
+    """PyTorch takes an argument only as integers, and a leaf of whole numbers is one: as integers they would do."""
+
+    def __init__(self, op: Op, parameter: str, leaf: TracedTensor) -> None:
+        super().__init__(f"PyTorch takes '{parameter}' of {op.name} only as integers")
+        self.op = op
+        self.parameter = parameter
+        self.leaf = leaf.text
+
+
+def integer_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
+    """Return a parameter that takes integers, and the leaf of floats in its place; None if there is none."""
+    made = {output: known for known in trace.calls for output in known.outputs}
+    for parameter in op.integers:
+        for traced in traced_in(call.bound.get(parameter)):
+            while traced in made and made[traced].op.kind is Kind.MOVEMENT and len(made[traced].inputs) == 1:
+                traced = made[traced].inputs[0]  # noqa: PLW2901 (t.view(-1) holds the same numbers)
+            if traced.is_leaf and traced.tensor.is_floating_point():
+                return parameter, traced
+    return None
+
+
 def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor]) -> partial[Any]:
     """Return what PyTorch runs for a call, ready to run: every traced tensor among the arguments has its value.
 
@@ -167,13 +284,6 @@ def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor])
     """
     positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
     return partial(target_of(op, call), *positional, **keywords)
-
-
-def _run(op: Op, call: BoundCall, ready: partial[Any]) -> Any:
-    try:
-        return ready()
-    except REFUSALS as error:
-        raise _refused(op, call, error) from None
 
 
 def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:

@@ -34,7 +34,7 @@ from gradcli.execution.reference.nodes import (
 )
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
-from gradcli.language.program import Program
+from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature
 from gradcli.ops.table import find
@@ -60,6 +60,7 @@ class Tape:
     # Definitions are ours: their loops end, and their exponents are their arguments'.
     most_rounds = 1 << 20
     largest_exponent = 1 << 20
+    seed = 0
 
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
@@ -71,6 +72,18 @@ class Tape:
 
     def named(self, value: Any, name: str) -> None:
         """Names inside definitions mean nothing to anyone."""
+
+    def leaf(self, value: Any, name: str) -> Any:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
+    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+        """Definitions change nothing in place."""
+        raise NotImplementedError
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """Definitions draw nothing."""
+        raise NotImplementedError
 
     def enter(self, tensor: Tensor, *, differentiable: bool) -> Any:
         """Return a new leaf or constant: a node, or a pair of them for a complex tensor."""
