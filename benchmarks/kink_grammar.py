@@ -90,7 +90,22 @@ TO_VECTOR = {
     "softmax": "softmax({}, 0)",
 }
 USUAL = (0.0, 0.0, 0.0, 1.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -3.0, 6.0, 1.5, 2.5, 0.25)
-EXTREME = (1e-10, -1e-10, 1e-5, 1e8, 1e17, 1e-160, 1e160, 1e-300, 1e300, 40.0, -40.0, 710.0, float("inf"), -float("inf"))
+EXTREME = (
+    1e-10,
+    -1e-10,
+    1e-5,
+    1e8,
+    1e17,
+    1e-160,
+    1e160,
+    1e-300,
+    1e300,
+    40.0,
+    -40.0,
+    710.0,
+    float("inf"),
+    -float("inf"),
+)
 # How often an entry repeats the one before, is extreme, or is any other number.
 TIED, EXTREMES, ANY = 0.35, 0.04, 0.15
 # How often a binary op has the same operand twice but for what is done to it: kinks that cancel.
@@ -168,7 +183,9 @@ def _point(generator: random.Random, size: int) -> float | list[float]:
 def _value(generator: random.Random, leaves: Sequence[Node], depth: int) -> Node:
     if depth == 0:
         number = generator.choice((0.5, 1.0, 2.0, -1.0, 3.0))
-        return Node("number", (), repr(number), False, number) if generator.random() < 0.08 else generator.choice(leaves)
+        return (
+            Node("number", (), repr(number), False, number) if generator.random() < 0.08 else generator.choice(leaves)
+        )
     first = _value(generator, leaves, depth - 1)
     if generator.random() < 0.45:
         return _binary(generator, first, _second(generator, leaves, first, depth))
@@ -206,4 +223,6 @@ def _made(generator: random.Random, table: Mapping[str, str], operands: tuple[No
 def _scalar(generator: random.Random, node: Node) -> Node:
     if not node.is_vector:
         return node
-    return _made(generator, {"sum": TO_SCALAR["sum"]} if generator.random() < 0.7 else TO_SCALAR, (node,), is_vector=False)
+    return _made(
+        generator, {"sum": TO_SCALAR["sum"]} if generator.random() < 0.7 else TO_SCALAR, (node,), is_vector=False
+    )

@@ -18,7 +18,17 @@ from dataclasses import dataclass
 import torch
 from kink_grammar import Drawn, Node, draw
 from mpmath import mp, mpf
-from one_sided import Function, Shape, Truth, between, generalised, look, rounding_decides
+from one_sided import (
+    Function,
+    Shape,
+    Truth,
+    between,
+    generalised,
+    leaves_doubles,
+    look,
+    rounding_decides,
+    stays_undefined,
+)
 
 import gradcli
 from gradcli.errors import GradcliError
@@ -27,6 +37,8 @@ from gradcli.report.verdict import Verdict
 
 # A gradient is right within the first of these, relative to its largest entry, and wrong beyond the second.
 RIGHT, WRONG = mpf("1e-9"), mpf("1e-6")
+# Nor is anything decided within what cancellation may leave of the largest gradient, or below the smallest double.
+CANCELLED, UNDERFLOW = mpf("1e-10"), mpf("1e-300")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +52,16 @@ class Found:
 NOT_DECIDED = "not decided by quotients"
 
 
-def judge(drawn: Drawn, node: Node, report: TensorReport, *, overflows: bool) -> Found:
+def judge(drawn: Drawn, node: Node, report: TensorReport, *, largest: float, overflows: bool) -> Found:
     """Return whether the verdict on one tensor is the one that its quotients ask for.
 
-    What `overflows` in double precision may be undefined though it is not in more digits.
+    `largest` is the largest entry of any gradient of the program. What `overflows` in double precision may be undefined though it is not in more digits.
     """
     assert report.verdict is not None  # noqa: S101 (the caller looked)
     gradient = [float(entry) for entry in report.gradient.reshape(-1)]
     function = Function.of(drawn, node)
     truth = look(function)
-    wanted = _wanted(function, truth, gradient)
+    wanted = _wanted(function, truth, gradient, largest)
     if report.verdict is Verdict.UNDECIDED:
         return Found("undecided", f"{truth.shape}: {report.note}")
     if not wanted:
@@ -61,14 +73,17 @@ def judge(drawn: Drawn, node: Node, report: TensorReport, *, overflows: bool) ->
     return Found("WRONG", f"{report.verdict} must be {expected} ({truth.shape}): {report.note}")
 
 
-def _wanted(function: Function, truth: Truth, gradient: list[float]) -> set[Verdict]:
+def _wanted(function: Function, truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
     """Return the verdicts that are right; none where that is not decided."""
-    if any(entry != entry for entry in gradient) or truth.shape is Shape.NOT_A_NUMBER:
+    if any(entry != entry for entry in gradient):
         return {Verdict.UNDEFINED}
+    if truth.shape is Shape.NOT_A_NUMBER:
+        apart = not any(gradient) and stays_undefined(function)
+        return {Verdict.UNDEFINED, *({Verdict.MATCH} if apart else ())}
     if truth.shape is Shape.NO_DERIVATIVE:
         return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
     if truth.shape is Shape.SMOOTH:
-        return _where_smooth(truth, gradient)
+        return _where_smooth(truth, gradient, largest)
     if truth.shape is Shape.UNKNOWN or not all(mp.isfinite(entry) for entry in gradient):
         return set()
     is_generalised, is_between = generalised(function, gradient), between(truth, gradient)
@@ -85,13 +100,13 @@ def _is_infinite(truth: Truth, gradient: list[float]) -> bool:
     )
 
 
-def _where_smooth(truth: Truth, gradient: list[float]) -> set[Verdict]:
+def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
     right = truth.gradient
     error = max((abs(mpf(entry) - own) for entry, own in zip(gradient, right, strict=True)), default=mpf(0))
     size = max((abs(own) for own in right), default=mpf(0))
-    if error <= RIGHT * size:
+    if error <= RIGHT * size + UNDERFLOW:
         return {Verdict.MATCH}
-    return {Verdict.MISMATCH} if error > WRONG * size else set()
+    return {Verdict.MISMATCH} if error > WRONG * size + CANCELLED * largest else set()
 
 
 def looked_at(drawn: Drawn, report: gradcli.Report) -> Iterator[tuple[Node, TensorReport]]:
@@ -114,12 +129,14 @@ def examine(drawn: Drawn, command: str) -> Iterator[tuple[str, Found]]:
     except GradcliError as error:
         yield "", Found("refused", str(error).splitlines()[0])
         return
-    if rounding_decides(drawn):
+    if rounding_decides(drawn) or leaves_doubles(drawn):
         yield "", Found(NOT_DECIDED)
         return
     overflows = not all(bool(tensor.value.isfinite().all()) for tensor in report.tensors)
+    gradients = [tensor.gradient for tensor in report.tensors if tensor.gradient is not None]
+    largest = max(float(gradient.abs().nan_to_num(0.0, 0.0).max()) for gradient in gradients)
     for node, tensor in looked_at(drawn, report):
-        yield tensor.name, judge(drawn, node, tensor, overflows=overflows)
+        yield tensor.name, judge(drawn, node, tensor, largest=largest, overflows=overflows)
 
 
 def main() -> None:

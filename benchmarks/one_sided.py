@@ -29,6 +29,7 @@ NEARBY, SHORT = 18, 40
 POINTS = 60
 # A gradient is in the convex hull of others if it is this near, and outside if it is this far from it.
 INSIDE, OUTSIDE = 1e-6, 1e-3
+LEAST, LARGEST = mpf("1e-300"), mpf("1.7e308")
 
 
 class Shape(StrEnum):
@@ -52,9 +53,11 @@ class Function:
     @staticmethod
     def of(drawn: Drawn, node: Node) -> Function:
         """Return the program as a function of a node, in digits enough for its numbers."""
-        mp.dps = _digits(drawn)
+        mp.dps = _digits(_numbers(drawn))
         value = evaluate(drawn, node, {})
-        return Function(drawn, node, tuple(value if isinstance(value, list) else [value]))
+        start = tuple(value if isinstance(value, list) else [value])
+        mp.dps = _digits([*_numbers(drawn), *start])
+        return Function(drawn, node, start)
 
     def __call__(self, entries: Vector) -> mpf:
         """Return the output with other entries of the node."""
@@ -77,9 +80,17 @@ def _numbers(drawn: Drawn) -> list[float]:
     return [entry for value in drawn.point.values() for entry in (value if isinstance(value, list) else [value])]
 
 
-def _digits(drawn: Drawn) -> int:
-    sizes = [abs(math.log10(abs(entry))) for entry in _numbers(drawn) if entry and math.isfinite(entry)]
+def _digits(numbers: Sequence[mpf]) -> int:
+    sizes = [abs(float(mp.log10(abs(mpf(entry))))) for entry in numbers if entry and mp.isfinite(entry)]
     return 120 + int(4 * max(sizes, default=0.0))
+
+
+def leaves_doubles(drawn: Drawn) -> bool:
+    """Return whether a value of a program is beyond the largest double, or below the smallest."""
+    mp.dps = _digits(_numbers(drawn))
+    values = [evaluate(drawn, node, {}) for node in drawn.output.walk()]
+    entries = [abs(entry) for value in values for entry in (value if isinstance(value, list) else [value])]
+    return any(mp.isfinite(entry) and entry != 0 and not LEAST < entry < LARGEST for entry in entries)
 
 
 def evaluate(drawn: Drawn, wanted: Node, given: Mapping[int, exact.Value]) -> exact.Value:
@@ -107,7 +118,7 @@ def rounding_decides(drawn: Drawn) -> bool:
     """Return whether a program decides otherwise when it is computed in double precision."""
     found = []
     for bits in (None, 53):
-        mp.dps = _digits(drawn)
+        mp.dps = _digits(_numbers(drawn))
         with mp.workprec(bits or mp.prec):
             exact.decisions.clear()
             evaluate(drawn, drawn.output, {})
@@ -135,7 +146,7 @@ def side(function: Function, direction: Vector) -> Side:
         return Side(Shape.NO_DERIVATIVE)
     apart = [abs(b - a) for a, b in zip(quotients, quotients[1:], strict=False)]
     size = abs(quotients[-1])
-    noise = mpf(10) ** (-mp.dps + 10) * (abs(base) + 1) / steps[-1]
+    noise = mpf(10) ** (-mp.dps // 2) * (abs(base) + 1) / steps[-1]
     if apart[-1] <= CLOSE * size + noise or (apart[-1] * 100 <= apart[-2] and apart[-2] * 100 <= apart[-3]):
         # What is left of a slope that shrinks with the step is none.
         return Side(Shape.SMOOTH, mpf(0) if size <= noise + 2 * apart[-1] else quotients[-1])
@@ -190,6 +201,12 @@ def _directions(entries: int) -> tuple[Vector, ...]:
         return tuple(axes)
     some = [[mpf(generator.randint(-64, 64)) / 32 for _ in range(entries)] for _ in range(RANDOM_DIRECTIONS)]
     return (*axes, [mpf(1)] * entries, *some)
+
+
+def stays_undefined(function: Function) -> bool:
+    """Return whether the output is NaN whatever the entries of the node are."""
+    others = [function([mpf(number)] * len(function.start)) for number in ("0.3", "-1.7", "2.6")]
+    return all(other != other for other in others)
 
 
 def _alike(one: Sequence[mpf], other: Sequence[mpf]) -> bool:
