@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.execution.witnesses.bends import contradicted_by, where_it_bends
-from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.bends import where_it_bends, witnessed
+from gradcli.execution.witnesses.claims_at_kinks import judged_claims
 from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
@@ -68,7 +67,7 @@ def _report(run: Run, settings: Settings) -> Report:
     reports = dict(evaluation.reports)
     if settings.verify:
         reports = _with_reasons(run, evaluation, _with_witnesses(run, evaluation))
-    for traced, claim in Claims(run, evaluation).judge().items():
+    for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     found = report(run, list(reports.values()), details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
@@ -80,12 +79,8 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
     if {*run.settings.witnesses} <= {SYMBOLIC}:
         return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
-    for traced, compared in list(reports.items()):
-        gradient = evaluation.gradients.get(traced)
-        verdict = None if gradient is None else witnesses.check(traced, gradient, contradicted_by(compared))
-        if verdict is not None:
-            reports[traced] = consensus(compared, verdict)
-    return reports
+    found = {traced: witnessed(witnesses, evaluation, traced) for traced in reports}
+    return {t: one if one.witnesses is not None else reports[t] for t, one in found.items()}
 
 
 def _with_reasons(

@@ -27,6 +27,7 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
+from gradcli.execution.witnesses.rows import product_where_it_bends
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.jvp import JvpDetails
@@ -42,9 +43,10 @@ def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivati
     run = start(program, replace(settings, grad_output="ones"), given, derivations)
     tangents = _tangents(run)
     found = functional.jacobian_vector_product(run.trace, tangents)
-    product = weighed(
-        run, found, None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
-    )
+    expected = None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
+    product = weighed(run, found, expected)
+    if expected is not None:
+        product = product_where_it_bends(run, tangents, product, kinked=expected.kinked is not None)
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
     return report(run, tensors, JvpDetails(product, "torch.func.jvp"), [product.verdict])
 

@@ -84,10 +84,15 @@ class Rerun:
         """
         return self.run(changed)[0]
 
-    def run(self, changed: Mapping[TracedTensor, Tensor]) -> tuple[Tensor, Mapping[Key, TracedCall]]:
-        """Return the output and the calls, with other values of some tensors; as `output` otherwise."""
+    def run(
+        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Mapping[Key, TracedCall]]:
+        """Return the output and the calls, with other values of some tensors; as `output` otherwise.
+
+        `perturb` changes the numbers that a call results in.
+        """
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
-        machine = _Machine(self.settings, self.before, overridden)
+        machine = _Machine(self.settings, self.before, overridden, perturb)
         variables = {
             leaf.text: TracedTensor(changed[leaf], leaf.name, leaf.text) if leaf in changed else own
             for leaf, own in self.leaves.items()
@@ -126,7 +131,11 @@ class _Machine:
     """Runs ops in PyTorch on values, and keeps the calls; a call whose arguments are as before is not run again."""
 
     def __init__(
-        self, settings: Settings, before: Mapping[Key, TracedCall], overridden: Mapping[tuple[Key, int], Tensor]
+        self,
+        settings: Settings,
+        before: Mapping[Key, TracedCall],
+        overridden: Mapping[tuple[Key, int], Tensor],
+        perturb: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.most_rounds = settings.limits.operations
         self.seed = settings.seed
@@ -134,6 +143,7 @@ class _Machine:
         self.calls: dict[Key, TracedCall] = {}
         self._before = before
         self._overridden = overridden
+        self._perturb = perturb
         self._counts: Counter[tuple[str, Span]] = Counter()
 
     def tensor(self, value: Any) -> Tensor | None:
@@ -164,9 +174,14 @@ class _Machine:
         elif before is not None and op.name == "detach":
             result = _detached(call, before)
         else:
-            result = _run(op, call, before)
+            result = self._perturbed(_run(op, call, before))
         self.calls[key] = TracedCall(op, call, self._override(key, result))
         return self.calls[key].result
+
+    def _perturbed(self, result: Any) -> Any:
+        """Return a result with other numbers in it, if any are asked for."""
+        perturb = self._perturb
+        return result if perturb is None else replaced(result, lambda traced: _with(traced, perturb(traced.tensor)))
 
     def _override(self, key: Key, result: Any) -> Any:
         """Return a result with the tensors in it that are given other values."""
@@ -178,6 +193,13 @@ class _Machine:
     def _overriding(self, key: Key, place: int, traced: TracedTensor) -> TracedTensor:
         value = self._overridden.get((key, place))
         return traced if value is None else TracedTensor(value, traced.name, traced.text)
+
+
+def _with(traced: TracedTensor, value: Tensor) -> TracedTensor:
+    """Return a traced tensor with another value."""
+    if isinstance(traced, Detached):
+        return Detached(value, traced.name, traced.text, actual=traced.actual)
+    return TracedTensor(value, traced.name, traced.text)
 
 
 def _key(op: Op, call: BoundCall, counts: Counter[tuple[str, Span]]) -> Key:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.deadline import DeadlineError
-from gradcli.tolerance import CLOSENESS
+from gradcli.tolerance import CLOSENESS, SMALLEST
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
 Values = Mapping[str, Tensor]
@@ -36,14 +36,18 @@ class Line:
     cotangent: Tensor
     start: Tensor
     base: Tensor
+    noise: float = 0.0
+    """How far rounding on the way may move L, beside that of the output itself."""
 
     @staticmethod
-    def of(function: ScalarFunction, point: Values, names: Sequence[str], cotangent: Tensor) -> Line:
+    def of(
+        function: ScalarFunction, point: Values, names: Sequence[str], cotangent: Tensor, noise: float = 0.0
+    ) -> Line:
         """Return L as a function of the tensors called `names`."""
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base)
+        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, noise)
 
     @property
     def work(self) -> int:
@@ -59,6 +63,26 @@ class Line:
     def magnitude(self) -> float:
         """Return the size of the terms that L is a sum of."""
         return float((self.base.abs() * self.cotangent.abs()).sum())
+
+    @property
+    def rounding(self) -> float:
+        """Return how far rounding may move L; what underflows on the way is lost, however small L is."""
+        return max(EPSILON * self.magnitude, self.noise, SMALLEST)
+
+    def local(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return the size of the smallest entry that is not 0 along each direction or entry; at most a step's scale.
+
+        A function such as 1/x bends over lengths of the size of its entries, however small they are.
+        """
+        sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
+        if directions is None:
+            return sizes[rows].minimum(self.scale(None, rows))
+        moved = torch.where(directions[rows] != 0, sizes, torch.inf)
+        return moved.amin(1).minimum(self.scale(directions, rows))
+
+    def scale(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return what a step of 1 along each direction or entry stands for: the size of what it moves, if above 1."""
+        return self.start.abs().clamp_min(1.0)[rows] if directions is None else self.size.expand(len(rows))
 
     def change(self, vector: Tensor) -> Tensor:
         """Return L at a vector less L at the start; the differences are taken entry by entry, before they are added."""
@@ -83,7 +107,7 @@ class Line:
 
     def moved(self, shifts: Tensor) -> Tensor:
         """Return L's change for each row of shifts."""
-        count, rounding = max(1, BATCH // self.work), 4 * EPSILON * self.magnitude
+        count, rounding = max(1, BATCH // self.work), 4 * self.rounding
         return torch.cat([_each(self.change, self.start + some, rounding) for some in shifts.split(count)])
 
 
