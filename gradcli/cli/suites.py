@@ -128,7 +128,7 @@ def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
 
-    style = style_for(None if output.output else sys.stdout)
+    style = style_for(None if output.output else sys.stdout, output.color)
     write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 

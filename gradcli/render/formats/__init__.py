@@ -58,9 +58,12 @@ _ROWS = (
     Format("json"),
     Format("jsonl", streams=True),
     Format("markdown"),
+    Format("concise", knows_only_suites=True),
     Format("github", knows_only_suites=True, summary=("GITHUB_STEP_SUMMARY", "markdown")),
     Format("junit", knows_only_suites=True),
     Format("gitlab", knows_only_suites=True),
     Format("sarif", knows_only_suites=True),
+    Format("rdjson", knows_only_suites=True),
+    Format("azure", knows_only_suites=True),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}
