@@ -15,6 +15,7 @@ from gradcli.cli.options import (
     LIMITS,
     OUTPUT,
     SUITE,
+    ColourOption,
     JsonOption,
     OutputOption,
 )
@@ -47,6 +48,7 @@ class OutputOptions:
     ] = "table"
     json: JsonOption = False
     output: OutputOption = None
+    color: ColourOption = "auto"
 
     @property
     def chosen_format(self) -> str:

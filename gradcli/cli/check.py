@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
-from gradcli.cli.options import COMPARISON, LEAVES, TargetsArgument
+from gradcli.cli.exit_zero import exit_code
+from gradcli.cli.options import COMPARISON, LEAVES, ExitZeroOption, TargetsArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.phrases import either
@@ -66,6 +67,7 @@ def check(
             help='A gradient derived by hand, such as "W=X.T @ g"; g is the upstream gradient. Repeatable.',
         ),
     ] = (),  # type: ignore[assignment]
+    exit_zero: ExitZeroOption = False,
 ) -> int:
     """Verify every gradient of one or several programs, or of suite files.
 
@@ -87,4 +89,4 @@ def check(
     more = {"points": points, "claims": parse_claims(claim)}
     more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
-    return run_checks(targets, settings, dtypes, suite, output)
+    return exit_code(lambda: run_checks(targets, settings, dtypes, suite, output), exit_zero=exit_zero)

@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.exit_zero import exit_code
+from gradcli.cli.options import ExitZeroOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError
+from gradcli.settings import Settings
 
 FUNCTION = "Function"
 
@@ -79,6 +82,7 @@ def custom(
     argument: ArgumentOption = (),  # type: ignore[assignment]  # a default must not be mutable
     forward: ForwardOption = None,
     backward: BackwardOption = (),  # type: ignore[assignment]
+    exit_zero: ExitZeroOption = False,
 ) -> int:
     """Check a custom torch.autograd.Function: its backward, and all that PyTorch asks of one.
 
@@ -100,18 +104,22 @@ def custom(
     more = {"arguments": parse_arguments(argument), "backwards": parse_backwards(backward)}
     settings = settings_from("custom", run, reference=reference, surrogate=surrogate, **more)
     if forward is not None:
-        from gradcli.cli.running import write_report
-        from gradcli.engine import check_inline
-
         if target or reference is not None:
             raise InputError("--forward stands instead of a file and a reference", hint="leave one of them out")
-        report = check_inline(forward, settings)
-        write_report(report, output)
-        return report.exit_code
+        return exit_code(lambda: _run_inline(forward, settings, output), exit_zero=exit_zero)
     if not target:
         raise InputError("custom needs a Function", hint="write FILE.py:Class, or --forward and --backward")
     if backward:
         raise InputError("--backward goes with --forward", hint="the backward of a file is its own")
     from gradcli.cli.isolated import run_isolated
 
-    return run_isolated(target, settings, output)
+    return exit_code(lambda: run_isolated(target, settings, output), exit_zero=exit_zero)
+
+
+def _run_inline(forward: str, settings: Settings, output: OutputOptions) -> int:
+    from gradcli.cli.running import write_report
+    from gradcli.engine import check_inline
+
+    report = check_inline(forward, settings)
+    write_report(report, output)
+    return report.exit_code

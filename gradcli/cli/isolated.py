@@ -33,7 +33,7 @@ def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
 
-    style = style_for(None if options.output else sys.stdout)
+    style = style_for(None if options.output else sys.stdout, options.color)
     answer = _ask({"target": target, "settings": settings, "format": options.chosen_format, "style": style})
     write(answer["text"], options.output)
     return int(answer["code"])

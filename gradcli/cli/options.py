@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gradcli.render.style import Colour
+
 LEAVES = "Leaves: shapes and values"
 GRADIENT = "Gradient"
 COMPARISON = "Comparison with the symbolic derivative"
@@ -45,6 +47,16 @@ TimesOption = Annotated[
     int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="How often backward() is called.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
+ColourOption = Annotated[
+    Colour,
+    typer.Option("--color", metavar="WHEN", rich_help_panel=OUTPUT, help="Colour of tables: auto, always or never."),
+]
+ExitZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero", rich_help_panel=OUTPUT, help="Exit with 0 whatever the verdicts; errors keep their codes."
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option(

@@ -89,5 +89,5 @@ def write_report(report: Report, options: OutputOptions) -> None:
     from gradcli.render import FORMATS
     from gradcli.render.style import style_for
 
-    style = style_for(None if options.output else sys.stdout)
+    style = style_for(None if options.output else sys.stdout, options.color)
     write(FORMATS[options.chosen_format].render(report, style), options.output)

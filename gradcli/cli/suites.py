@@ -121,7 +121,7 @@ def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False, w
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
 
-    style = style_for(None if output.output else sys.stdout)
+    style = style_for(None if output.output else sys.stdout, output.color)
     chosen = FORMATS[output.chosen_format]
     text = chosen.render_suite(suite, style) if written is None else chosen.render_rest(suite, style, written)
     write(text, output.output, append=append)

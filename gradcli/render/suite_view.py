@@ -73,6 +73,11 @@ def place(check: CheckReport) -> str:
     return "" if check.file is None else escape(f"{check.file}:{check.line}")
 
 
+def sentence(check: CheckReport) -> str:
+    """Return a check that failed, and all that is wrong with it, as one sentence."""
+    return f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"
+
+
 def sentences(check: CheckReport) -> Lines:
     """Return what is wrong with a check that failed."""
     program = "" if check.name == " ".join(check.program.split()) else clip(check.program, 100)

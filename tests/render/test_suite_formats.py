@@ -209,3 +209,145 @@ def test_the_summary_goes_to_the_step_of_github(tmp_path: Path, monkeypatch: pyt
     assert text.startswith("before\n✗ **mismatch**: 5 checks, 1 failed")
     assert "::error" in capsys.readouterr().out
     assert os.environ["GITHUB_STEP_SUMMARY"] == str(summary)
+
+
+HOSTILE = (
+    "a\n::error::x",
+    "::error::planted",
+    "  ::warning file=x::y",
+    "a]b;c=d%0Ae%AZP25",
+    "##vso[task.complete result=Succeeded;]done",
+    "##[error]x",
+    "##VSO[task.setvariable variable=a]b",
+    "right\u202eleft\u2066\u200b",
+    "tab\tbell\x07\x1b[31m\r\udcff\x85\u2028",
+)
+
+
+def hostile_suite(text: str) -> SuiteReport:
+    """Return a suite in which a text stands wherever a user may write one, with and without a file."""
+    found = report("w*w", Verdict.MISMATCH, text)
+    place = {"file": f"{text}.toml", "line": 7}
+    errors = [error_report(InputError(text, hint=text), text, text, **more) for more in ({}, place)]
+    checks = [check_report(found, text), check_report(found, text, **place), *errors]
+    return SuiteReport(tuple(checks), len(checks))
+
+
+def undone(text: str) -> str:
+    """Return a text of a logging command as the agent of Azure Pipelines reads it."""
+    for escaped, character in (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%")):
+        text = text.replace(escaped, character)
+    return text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_line_of_concise_is_a_failure_whatever_its_text(text: str) -> None:
+    lines = FORMATS["concise"].render_suite(hostile_suite(text), STYLE).splitlines()
+    assert lines[-1] == "gradcli: 4 checks, 4 failed: 2 mismatch, 2 error"
+    assert len(lines) == 5
+    for line in lines:
+        assert line.isprintable()
+        assert not line.lstrip().startswith("::")  # GitHub's agent, and below Azure's
+        assert not re.search(r"##\[|##vso\[", line, re.IGNORECASE)
+    assert sum(".toml:7: " in line for line in lines) == 2
+
+
+def test_a_line_of_concise_names_file_line_verdict_and_words() -> None:
+    suite = SuiteReport((*suite_with(3).checks, broken(), check_report(report("w * w", Verdict.UNDECIDED), "w * w")), 5)
+    assert FORMATS["concise"].render_suite(suite, STYLE).splitlines() == [
+        "suites/a suite.toml:3: error: broken: no such thing",
+        r"suites/a suite.toml:2: mismatch: a planted, wrong: 100% [/x] \x1b ` | <&> "
+        "\ufffe: w: mismatch: off by a factor of 2",
+        "w * w: undecided: w: undecided at [1]: autograd 2, symbolic 4",
+        "gradcli: 5 checks, 3 failed: 2 match, 1 undecided, 1 mismatch, 1 error",
+    ]
+    assert FORMATS["concise"].render(report("w", Verdict.MATCH), STYLE) == "gradcli: 1 check passed: 1 match\n"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_azure_reads_one_issue_for_each_failure(text: str) -> None:
+    lines = FORMATS["azure"].render_suite(hostile_suite(text), STYLE).splitlines()
+    assert lines.pop() == "gradcli: 4 checks, 4 failed: 2 mismatch, 2 error"
+    assert len(lines) == 4
+    places = []
+    for line in lines:
+        # As the agent reads it: the command up to the first `]`, its properties between `;`.
+        command = re.fullmatch(r"##vso\[task\.logissue ([^\]]*)\](.*)", line)
+        assert command
+        properties = dict(part.split("=", 1) for part in command[1].rstrip(";").split(";"))
+        assert properties["type"] == "error"
+        assert properties["code"] in {"mismatch", "error"}
+        assert set(properties) <= {"type", "code", "sourcepath", "linenumber"}
+        assert undone(command[2])
+        places.append((undone(properties.get("sourcepath", "")), properties.get("linenumber")))
+    assert places.count(("", None)) == 2
+    assert all(file.endswith(".toml") and number == "7" for file, number in places if file)
+
+
+def test_azure_escapes_what_would_end_a_command() -> None:
+    found = check_report(report("w", Verdict.UNDECIDED, "100% [x]; y"), "n", file="a]b;c%d.toml", line=3)
+    text = FORMATS["azure"].render_suite(SuiteReport((found,), 1), STYLE)
+    assert text.startswith(
+        "##vso[task.logissue type=warning;sourcepath=a%5Db%3Bc%AZP25d.toml;linenumber=3;code=undecided;]"
+        "n: w: undecided: 100%AZP25 [x]; y\n"
+    )
+
+
+# What reviewdog's definition of the format asks for, field by field, and no field that it does not know.
+RDFORMAT = {
+    "type": "object",
+    "required": ["source", "diagnostics"],
+    "additionalProperties": False,
+    "properties": {
+        "source": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+        "diagnostics": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["message", "location", "severity"],
+                "additionalProperties": False,
+                "properties": {
+                    "message": {"type": "string", "minLength": 1},
+                    "location": {
+                        "type": "object",
+                        "required": ["path", "range"],
+                        "properties": {
+                            "path": {"type": "string", "minLength": 1},
+                            "range": {
+                                "type": "object",
+                                "required": ["start"],
+                                "properties": {
+                                    "start": {
+                                        "type": "object",
+                                        "required": ["line"],
+                                        "properties": {"line": {"type": "integer", "minimum": 1}},
+                                    }
+                                },
+                            },
+                        },
+                    },
+                    "severity": {"enum": ["UNKNOWN_SEVERITY", "ERROR", "WARNING", "INFO"]},
+                    "code": {"type": "object", "required": ["value"], "properties": {"value": {"type": "string"}}},
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("text", ["plain", *HOSTILE])
+def test_rdjson_is_what_reviewdog_reads(text: str) -> None:
+    written = FORMATS["rdjson"].render_suite(hostile_suite(text), STYLE)
+    assert written.isascii()
+    data = json.loads(written)
+    jsonschema.validate(data, RDFORMAT)
+    assert len(data["diagnostics"]) == 4
+    assert {found["code"]["value"] for found in data["diagnostics"]} == {"mismatch", "error"}
+    placed = [found["location"] for found in data["diagnostics"] if found["location"]["path"] == f"{text}.toml"]
+    assert [location["range"]["start"]["line"] for location in placed] == [7, 7]
+
+
+def test_what_is_undecided_is_a_warning_in_rdjson() -> None:
+    found = json.loads(FORMATS["rdjson"].render(report("w", Verdict.UNDECIDED), STYLE))
+    assert [one["severity"] for one in found["diagnostics"]] == ["WARNING"]
+    assert json.loads(FORMATS["rdjson"].render(report("w", Verdict.MATCH), STYLE))["diagnostics"] == []

@@ -71,10 +71,13 @@ _ROWS = (
     Format("json", escapes=_JSON),
     Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown"),
+    Format("concise", knows_only_suites=True),
     # Its own commands stay: what comes from a user stands behind them, on the same line.
     Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),
     Format("junit", knows_only_suites=True, escapes=_XML),
     Format("gitlab", knows_only_suites=True, escapes=_JSON),
     Format("sarif", knows_only_suites=True, escapes=_JSON),
+    Format("rdjson", knows_only_suites=True, escapes=_JSON),
+    Format("azure", knows_only_suites=True, escapes=(r"\x3a", "[")),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from gradcli.errors import ExitCode
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, title
+from gradcli.render.suite_view import sentence
 from gradcli.report.suite import CheckReport, SuiteReport
 
 COMMAND_LINE = "command-line"  # the format demands a path
@@ -37,7 +37,7 @@ def _interrupted(words: str) -> dict[str, object]:
 
 def _finding(check: CheckReport) -> dict[str, object]:
     return {
-        "description": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}",
+        "description": sentence(check),
         "check_name": f"gradcli/{check.outcome}",
         "fingerprint": fingerprint(check),
         "severity": SEVERITIES.get(check.code, "major"),

@@ -15,7 +15,7 @@ from gradcli.errors import ExitCode
 from gradcli.render.formats.gitlab import fingerprint
 from gradcli.render.presentation import WORDS, words_of
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, title
+from gradcli.render.suite_view import sentence
 from gradcli.report.suite import ERROR, CheckReport, SuiteReport
 
 LEVELS = {ExitCode.OK: "note", ExitCode.UNDECIDED: "warning"}
@@ -48,7 +48,7 @@ def _result(check: CheckReport) -> dict[str, Any]:
     return {
         "ruleId": check.outcome,
         "level": LEVELS.get(check.code, "error"),
-        "message": {"text": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"},
+        "message": {"text": sentence(check)},
         "partialFingerprints": {"check/v1": fingerprint(check)},
         **({} if check.file is None else {"locations": [{"physicalLocation": location}]}),
     }
