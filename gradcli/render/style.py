@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TextIO
 
-NARROWEST = 40
+NARROWEST, WIDEST = 40, 10_000  # columns, whatever COLUMNS says
 SYMBOLS = "✓✗≈∅…∂·—│─"
 
 
@@ -22,7 +22,7 @@ class Style:
 
 def style_for(stream: TextIO | None) -> Style:
     """Return the style that suits a stream; None stands for a file, which is UTF-8 without colour."""
-    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     if stream is None:
         return Style(width)
     colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -76,9 +76,7 @@ class Claims:
         name, shapes = self.run.names[traced], (show_shape(tuple(value.shape)), show_shape(tuple(reference.shape)))
         if cause is None:
             message = f"--claim: the gradient claimed for '{name}' has shape {shapes[0]}, and '{name}' has {shapes[1]}"
-            raise InputError(
-                message, hint="a gradient has its tensor's shape; only a number stands for every entry"
-            )
+            raise InputError(message, hint="a gradient has its tensor's shape; only a number stands for every entry")
         words = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
         return Claim(text, value, Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, words)))
 

@@ -96,7 +96,7 @@ def test_values_from_python_are_copied() -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
 def test_values_are_read_from_a_file(tmp_path: Path, suffix: str) -> None:
-    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT, "unused": torch.ones(1)})
+    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT})
     leaves = make_leaves(["w", "x"], Settings(values_file=path), {})
     assert leaves["w"].tolist() == WEIGHT.tolist()
     assert leaves["w"].requires_grad
