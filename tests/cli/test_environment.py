@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -146,7 +145,7 @@ def test_no_locale_changes_a_verdict(environment: dict[str, str]) -> None:
 def test_no_width_breaks_a_table(columns: str) -> None:
     done = run("ops", "sigmoid", env={"COLUMNS": columns, "LINES": columns})
     assert (done.returncode, done.stderr) == (0, b"")
-    assert "1/(1 + exp(-input))" in done.stdout.decode()
+    assert "1/(1+exp(-input))" in "".join(done.stdout.decode().split())  # however it is wrapped
 
 
 NAMES = (
@@ -163,14 +162,6 @@ def test_no_module_of_the_current_folder_is_run(tmp_path: Path) -> None:
     done = run("eval", "x*y", "--json", cwd=tmp_path)
     assert not (tmp_path / "ran").exists()
     assert json.loads(done.stdout)["verdict"] == "match"
-
-
-def test_a_folder_that_is_gone_costs_no_report(tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    done = run(*EVAL, cwd=gone, preexec_fn=lambda: shutil.rmtree(gone))
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode().splitlines()[-1] == LAST
 
 
 @pytest.mark.parametrize(
