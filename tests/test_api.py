@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 import gradcli
+from gradcli.engine import evaluate_program
+from gradcli.render import FORMATS
+from gradcli.render.style import Style
 from gradcli.report.report import Output, Report
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 
 class Cube(torch.autograd.Function):
@@ -57,3 +63,44 @@ def test_one_name_stands_for_itself() -> None:
     assert report["ab"].gradient == 5.0
     assert gradcli.check("ab*cd", inputs, witnesses="taylor")["ab"].witnesses.keys() == {"taylor"}
     assert gradcli.check_function(Cube, shapes={"x": [2, 2]})["x"].shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"witnesses": []}, "nothing was compared"),
+        ({"witnesses": [], "claims": {"x": "3*x**2"}}, "the claim for 'x' is right"),
+    ],
+)
+def test_where_nothing_was_compared_there_is_no_pass(options: dict[str, Any], words: str) -> None:
+    report = gradcli.check("x**3", {"x": 2.0}, **options)
+    assert (report.verdict, report.exit_code, bool(report)) == ("unverified", 3, False)
+    assert report.to_dict()["verdict"] == "unverified"
+    assert words in FORMATS["plain"].render(report, Style(200))
+
+
+def test_a_wrong_claim_is_wrong_without_a_witness() -> None:
+    report = gradcli.check("x**3", {"x": 2.0}, witnesses=[], claims={"x": "x**2"})
+    assert (report.verdict, report["x"].dissenter) == ("mismatch", "claim")
+    assert "a claim disagrees with autograd's gradient" in FORMATS["plain"].render(report, Style(200))
+
+
+def test_what_was_asked_not_to_be_compared_is_unverified_and_no_error() -> None:
+    for command in ("eval", "grad", "trace", "jacobian", "hessian", "accumulate", "double-backward", "check"):
+        report = evaluate_program("x*x*x", Settings(command=command, verify=False))
+        assert (report.verdict, report.exit_code, bool(report)) == ("unverified", 0, False)
+        assert "match" not in FORMATS["plain"].render(report, Style(80))
+    jvp = evaluate_program("x*x", Settings(command="jvp", verify=False, tangents={"x": 1.0}))
+    assert (jvp.verdict, jvp.exit_code) == ("unverified", 0)
+
+
+def test_no_gradient_is_no_match() -> None:
+    settings = Settings(command="grad", wrt=("x",), allow_unused=True)
+    report = evaluate_program("y*y + 0*(x > 1)", settings, {"x": 1.0, "y": 2.0})
+    assert (report.verdict, report.exit_code, report["x"].gradient) == ("unverified", 3, None)
+
+
+def test_a_report_names_its_tolerances() -> None:
+    assert gradcli.check("x*x", {"x": 2.0}).to_dict()["tolerance"] == {"rtol": 1e-9, "atol": 1e-13}
+    loose = gradcli.evaluate("x*x", {"x": 2.0}, dtype="float32", rtol=0.5).to_dict()
+    assert loose["tolerance"] == {"rtol": 0.5, "atol": 1.2e-7}

@@ -238,6 +238,10 @@ def test_a_value_that_contradicts_its_shape_is_refused() -> None:
     with pytest.raises(InputError, match="2x2"):
         check_names(["w"], Settings(shapes={"w": (2, 2)}, values={"w": [1, 2]}))
     check_names(["w"], Settings(shapes={"w": (2, 2), None: (3,)}, values={"w": 1}))
+    with pytest.raises(InputError) as refused:  # the shape of all leaves is its shape too
+        check_names(["w"], Settings(shapes={None: (3,)}, values={"w": [2]}))
+    assert "`--shape w=1`" in (refused.value.hint or "")
+    check_names(["w"], Settings(shapes={"w": (1,), None: (3,)}, values={"w": [2]}))
 
 
 def test_shape_of() -> None:

@@ -33,7 +33,7 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     except KeyboardInterrupt:
         interrupted = True
     suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen), interrupted)
-    write_suite(suite, output, None if stream is None else stream.written)
+    write_suite(suite, output, 0 if stream is None else stream.written)
     _remember(suite)
     if interrupted:
         raise KeyboardInterrupt
@@ -102,10 +102,10 @@ def _tell(report: CheckReport) -> None:
         write_error(report.stderr)
 
 
-def write_suite(suite: SuiteReport, output: OutputOptions, written: int | None = None) -> None:
+def write_suite(suite: SuiteReport, output: OutputOptions, written: int = 0) -> None:
     """Write the report in the format asked for, to the file or to standard output; of a stream, what is left of it."""
     chosen = FORMATS[output.chosen_format]
-    _write(suite, output, written=written)
+    _write(suite.after(written), output)
     if chosen.summary is not None:
         _append_summary(suite, output, *chosen.summary)
 
@@ -117,7 +117,7 @@ def _append_summary(suite: SuiteReport, output: OutputOptions, variable: str, na
         _write(suite, replace(output, format=name, json=False, output=Path(path)), append=True)
 
 
-def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False, written: int | None = None) -> None:
+def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -> None:
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
 

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-NARROWEST = 40
+NARROWEST, WIDEST = 40, 10_000  # columns, whatever COLUMNS says
 SYMBOLS = "✓✗≈∅…∂·—│─"
 
 Colour = Literal["auto", "always", "never"]
@@ -27,7 +27,7 @@ def style_for(stream: TextIO | None, colour: Colour = "auto") -> Style:
 
     With `auto`, a file has no colour, and a stream has it if the environment asks for it or a terminal can show it.
     """
-    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     coloured = colour == "always" or (colour == "auto" and stream is not None and _is_coloured(stream))
     return Style(width, coloured, stream is None or _can_encode(stream))
 

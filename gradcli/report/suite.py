@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
@@ -95,18 +95,19 @@ class CheckReport:
 class SuiteReport:
     """What several checks came to, in their order; `asked` is how many there were, of which some may not have run.
 
-    `interrupted` says that Ctrl-C is why.
+    `interrupted` says that Ctrl-C is why. Those in `before` are written already.
     """
 
     checks: tuple[CheckReport, ...]
     asked: int
     interrupted: bool = False
+    before: tuple[CheckReport, ...] = ()
     schema: str = field(default=SUITE_SCHEMA)
 
     @property
     def counts(self) -> dict[str, int]:
         """Return how many checks came to each verdict, or to an error."""
-        outcomes = [check.outcome for check in self.checks]
+        outcomes = [check.outcome for check in (*self.before, *self.checks)]
         return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR] if name in outcomes}
 
     @property
@@ -114,10 +115,14 @@ class SuiteReport:
         """Return the checks that pass because nothing was to be compared."""
         return [check for check in self.checks if check.unverified]
 
+    def after(self, written: int) -> SuiteReport:
+        """Return what is left of the report once that many of its checks are written."""
+        return replace(self, checks=self.checks[written:], before=self.checks[:written])
+
     @property
     def left(self) -> int:
         """Return how many checks did not run."""
-        return self.asked - len(self.checks)
+        return self.asked - len(self.before) - len(self.checks)
 
     @property
     def interruption(self) -> str | None:
@@ -136,7 +141,7 @@ class SuiteReport:
 
         A check that was not run is unverified.
         """
-        return worst([*map(_judged, self.checks), Verdict.UNVERIFIED if self.left else None])
+        return worst([*map(_judged, (*self.before, *self.checks)), Verdict.UNVERIFIED if self.left else None])
 
     @property
     def exit_code(self) -> ExitCode:

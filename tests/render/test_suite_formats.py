@@ -19,7 +19,7 @@ from gradcli.render import FORMATS
 from gradcli.render.style import Style
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.report import AppliedTolerance, Output, Report, TensorReport
 from gradcli.report.schema import suite_report_schema
 from gradcli.report.suite import CheckReport, SuiteReport, check_report, error_report, suite_of
 from gradcli.report.verdict import Verdict
@@ -351,3 +351,135 @@ def test_what_is_undecided_is_a_warning_in_rdjson() -> None:
     found = json.loads(FORMATS["rdjson"].render(report("w", Verdict.UNDECIDED), STYLE))
     assert [one["severity"] for one in found["diagnostics"]] == ["WARNING"]
     assert json.loads(FORMATS["rdjson"].render(report("w", Verdict.MATCH), STYLE))["diagnostics"] == []
+
+
+def unverified(verify: bool = False) -> CheckReport:
+    return check_report(replace(report("w", Verdict.UNVERIFIED), verify=verify), "w", line=2, **PLACE)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("verify", [False, True])
+def test_what_was_not_compared_is_called_so_and_no_match(name: str, verify: bool) -> None:
+    suite = SuiteReport((unverified(verify), unverified(verify)), 2)
+    text = FORMATS[name].render_suite(suite, STYLE)
+    text = text.partition('"results"')[2] if name == "sarif" else text  # what comes before lists every verdict
+    assert "unverified" in text
+    assert not re.search(r"passed(?!\")|[^s]match", text)
+    assert suite.exit_code == (3 if verify else 0)
+
+
+@pytest.mark.parametrize("expect", ["match", "mismatch", "undecided"])
+@pytest.mark.parametrize("verify", [False, True])
+def test_what_was_not_compared_is_not_told_from_what_is_expected(expect: str, verify: bool) -> None:
+    found = check_report(replace(report("w", Verdict.UNVERIFIED), verify=verify), "w", Verdict(expect))
+    suite = SuiteReport((found,), 1)
+    assert (suite.exit_code, suite.verdict, suite.counts) == (3 if verify else 0, "unverified", {"unverified": 1})
+
+
+def test_junit_skips_what_was_not_to_be_compared_and_nothing_else() -> None:
+    suite = SuiteReport((unverified(), unverified(verify=True)), 2)
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(suite, STYLE).encode())
+    assert (document.tests, document.skipped, document.errors, document.failures) == (2, 1, 1, 0)
+
+
+def test_a_suite_of_match_and_unverified_is_unverified() -> None:
+    suite = SuiteReport((check_report(report("w", Verdict.MATCH), "v"), unverified()), 2)
+    assert (suite.verdict, suite.exit_code) == ("unverified", 0)
+    assert "none failed: 1 match, 1 unverified" in FORMATS["plain"].render_suite(suite, STYLE)
+
+
+def interrupted(done: int) -> SuiteReport:
+    checks = tuple(check_report(report("w", Verdict.MATCH), f"check {n}", line=n + 1, **PLACE) for n in range(done))
+    return SuiteReport(checks, 60, interrupted=True)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("done", [0, 2])
+def test_an_interrupted_suite_says_so(name: str, done: int) -> None:
+    text = FORMATS[name].render_suite(interrupted(done), STYLE)
+    assert "interrupted" in text
+    assert "60" in text
+    assert interrupted(done).verdict is Verdict.UNVERIFIED
+    whole = FORMATS[name].render_suite(replace(interrupted(done), interrupted=False, asked=done), STYLE)
+    assert not re.search(r"interrupted(?!\": false)", whole)
+
+
+def test_an_interrupted_suite_is_valid_in_every_format_of_others(tmp_path: Path) -> None:
+    data = json.loads(FORMATS["json"].render_suite(interrupted(2), STYLE))
+    jsonschema.validate(data, suite_report_schema())
+    assert (data["interrupted"], data["asked"], len(data["checks"])) == (True, 60, 2)
+    *checks, last = map(json.loads, FORMATS["jsonl"].render_suite(interrupted(2), STYLE).splitlines())
+    assert [check["name"] for check in checks] == ["check 0", "check 1"]
+    assert (last["interrupted"], last["asked"], last["counts"]) == (True, 60, {"match": 2})
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(interrupted(2), STYLE).encode())
+    assert (document.tests, document.errors) == (3, 1)
+    path = tmp_path / "report.sarif"
+    path.write_text(FORMATS["sarif"].render_suite(interrupted(2), STYLE), encoding="utf-8")
+    load_sarif_file(str(path))
+    (invocation,) = json.loads(path.read_text(encoding="utf-8"))["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+
+
+def test_what_is_left_of_a_stream_ends_as_the_whole_does() -> None:
+    suite, whole = interrupted(3), FORMATS["jsonl"].render_suite(interrupted(3), STYLE).splitlines()
+    for written in range(4):
+        assert FORMATS["jsonl"].render_suite(suite.after(written), STYLE).splitlines() == whole[written:]
+
+
+def test_a_mismatch_before_an_interrupt_is_the_verdict() -> None:
+    suite = replace(suite_with(5), asked=9, interrupted=True)
+    assert suite.verdict is suite.after(5).verdict is Verdict.MISMATCH
+
+
+def test_a_verdict_that_passes_because_it_is_expected_is_told_as_that() -> None:
+    expected = check_report(report("w", Verdict.MISMATCH), "w", Verdict.MISMATCH)
+    late = replace(error_report(_undecided(), "late", "w", expect=Verdict.UNDECIDED), code=ExitCode.OK)
+    failed = check_report(report("w", Verdict.MISMATCH), "v")
+    suite = SuiteReport((expected, late), 2)
+    assert (suite.verdict, suite.exit_code) == ("match", 0)
+    assert [check["passed"] for check in suite.to_dict()["checks"]] == [True, True]
+    text = FORMATS["plain"].render_suite(suite, STYLE)
+    assert "2 checks passed: 1 undecided as expected, 1 mismatch as expected" in text
+    mixed = FORMATS["plain"].render_suite(SuiteReport((expected, failed), 2), STYLE)
+    assert "2 checks, 1 failed: 2 mismatch (1 as expected)" in mixed
+    assert SuiteReport((failed,), 1).to_dict()["checks"][0]["passed"] is False
+
+
+COMMANDS = ["::add-mask::true", "  ::stop-commands::x", "a ##[group]b", "##vso[task.setvariable]x", "##teamcity[x]"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_text_of_a_user_is_a_command_of_a_log(name: str, command: str) -> None:
+    program = f"w\n{command}\n  {command}"
+    failed = check_report(report(program, Verdict.MISMATCH, f"{command}\n{command}"), command, file=command, line=1)
+    passed = check_report(report(program, Verdict.MATCH, command), command)
+    texts = [FORMATS[name].render(report(program, Verdict.MISMATCH, f"a\n{command}"), STYLE)]
+    texts += [FORMATS[name].render_suite(SuiteReport((failed, passed), 2), Style(width)) for width in (40, 80)]
+    for line in "\n".join(texts).splitlines():
+        own = re.match(r"::(error|warning|notice) [^:]*::", line) if name == "github" else None
+        rest = line[own.end() :] if own else line
+        assert not rest.lstrip().startswith("::") or own
+        assert not re.search(r"##\w*\[", line)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_no_command_any_more_is_still_the_same_data(command: str) -> None:
+    suite = SuiteReport((check_report(report(command, Verdict.MISMATCH), command),), 1)
+    assert json.loads(FORMATS["json"].render_suite(suite, STYLE))["checks"][0]["name"] == command
+    assert json.loads(FORMATS["jsonl"].render_suite(suite, STYLE))["program"] == command
+    assert command.strip() in json.loads(FORMATS["gitlab"].render_suite(suite, STYLE))[0]["description"]
+    (cases,) = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(suite, STYLE).encode())
+    assert [case.name for case in cases] == [command]
+
+
+def test_tolerances_that_are_not_the_defaults_are_listed() -> None:
+    loose = replace(report("w", Verdict.MATCH), tolerance=AppliedTolerance(1e300, 1e-13))
+    usual = replace(report("w", Verdict.MATCH), tolerance=AppliedTolerance(1e-9, 1e-13))
+    for name in ("table", "plain", "markdown"):
+        text = FORMATS[name].render_suite(SuiteReport((check_report(loose, "v"), check_report(usual, "u")), 2), STYLE)
+        assert "1e+300" in text
+        assert "1e-09" not in text
+        assert "rtol" not in FORMATS[name].render_suite(suite_of([usual]), STYLE)
+        assert "compared with rtol 1e+300, atol 1e-13" in FORMATS[name].render(loose, STYLE)
+        assert "rtol" not in FORMATS[name].render(usual, STYLE)

@@ -10,6 +10,7 @@ from gradcli.errors import InputError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
+from gradcli.suite.executors import count_jobs
 from gradcli.suite.places import tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema
@@ -188,3 +189,9 @@ def test_keys_are_found_where_toml_has_them() -> None:
         "two": ["program", "quoted"],
         "four": ["last"],
     }
+
+
+@pytest.mark.parametrize("text", ["٣", "²", "0", "1025", "-1", "+2", "1_0", "", "two", "1" * 30])
+def test_what_is_no_number_of_processes_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not a number from 1 to 1024"):
+        count_jobs(text)

@@ -24,9 +24,6 @@ class FormatModule(Protocol):
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
 
-    def render_rest(self, suite: SuiteReport, style: Style, written: int) -> str:
-        """Return what of the same text follows the first `written` checks; needed only in a format that streams."""
-
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -53,10 +50,6 @@ class Format:
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
         return break_commands(self._module().render_suite(suite, style), *self.escapes)
-
-    def render_rest(self, suite: SuiteReport, style: Style, written: int) -> str:
-        """Return what of the text of several checks is left once the first `written` of them are out."""
-        return break_commands(self._module().render_rest(suite, style, written), *self.escapes)
 
     def _module(self) -> FormatModule:
         """Return the format's module, which is loaded only where it is used."""

@@ -15,14 +15,9 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
     return dumps(report.to_dict()) + "\n"
 
 
-def render_suite(suite: SuiteReport, style: Style) -> str:
+def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return a line for each report, and one more if the suite was interrupted."""
-    return render_rest(suite, style, 0)
-
-
-def render_rest(suite: SuiteReport, style: Style, written: int) -> str:  # noqa: ARG001
-    """Return the lines that are left once the first `written` reports are out."""
-    lines = [check.to_dict() for check in suite.checks[written:]]
+    lines = [check.to_dict() for check in suite.checks]
     if suite.interrupted:
         said = {"interrupted": True, "asked": suite.asked, "counts": suite.counts, "verdict": str(suite.verdict)}
         lines.append({"schema": INTERRUPTED, **said})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_values_from_python_are_copied() -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
 def test_values_are_read_from_a_file(tmp_path: Path, suffix: str) -> None:
-    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT, "unused": torch.ones(1)})
+    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT})
     leaves = make_leaves(["w", "x"], Settings(values_file=path), {})
     assert leaves["w"].tolist() == WEIGHT.tolist()
     assert leaves["w"].requires_grad
@@ -127,6 +128,15 @@ class Trap:
         ("values.json", b'{"w": [[1], [1, 2]]}'),
         ("values.json", b'{"w": "text"}'),
         ("values.json", b"\xff\xfe"),
+        ("values.json", b""),
+        ("values.pt", b""),
+        ("values.npz", b""),
+        ("values.safetensors", b""),
+        ("values.json", b'{"w": 1, "w": 2}'),
+        ("values.json", b'{"w": 1e999}'),
+        ("values.json", b'{"w": [1, [-1e999]]}'),
+        ("values.json", b'{"W": 1}'),
+        ("values.json", b'{"w": 1, "": 2}'),
         ("values.json", b"[" * 100_000),
         ("values.npz", b"nothing"),
         ("values.pt", b"nothing"),
@@ -139,6 +149,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str, conte
     with pytest.raises(InputError) as refused:
         make_leaves(["w"], Settings(values_file=path), {})
     assert "\n" not in refused.value.message
+    assert re.fullmatch(rf"({name}|the value of 'w' is not a tensor): \S.*", refused.value.message)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
@@ -171,3 +182,19 @@ def test_random_entries_stay_off_kinks(init: str, seed: int) -> None:
     assert not (entries == entries.round()).any()
     assert entries.unique().numel() == entries.numel()
     assert entries.to(torch.bfloat16).double().equal(entries)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
+def test_a_name_in_a_file_that_is_no_leaf_is_an_error(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"values{suffix}", {"weigth": torch.tensor(5.0)})
+    with pytest.raises(InputError, match="'weigth' is not a leaf") as refused:
+        make_leaves(["weight"], Settings(values_file=path), {})
+    assert "did you mean 'weight'" in (refused.value.hint or "")
+    elsewhere = Settings(values_file=path, elsewhere=("weigth",))
+    assert make_leaves(["weight"], elsewhere, {})["weight"].item() == 2.0
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "values.json"
+    path.write_bytes(b'\xef\xbb\xbf{"w": 5}')
+    assert make_leaves(["w"], Settings(values_file=path), {})["w"].item() == 5.0
