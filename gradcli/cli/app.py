@@ -41,7 +41,9 @@ def _add(group: typer.Typer, name: str) -> None:
     group.command(name, cls=command_class(function), context_settings=HELP)(function)
 
 
-app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", context_settings=HELP)
+app = typer.Typer(
+    cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", context_settings=HELP
+)
 for _command in (*get_args(Command), *get_args(Information)):
     _add(app, _command)
 

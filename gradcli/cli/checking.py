@@ -60,9 +60,7 @@ def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
     return report.exit_code
 
 
-def _checks_of(
-    target: str, settings: Settings, dtypes: Sequence[DataType], suite: SuiteOptions
-) -> list[SuiteCheck]:
+def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType], suite: SuiteOptions) -> list[SuiteCheck]:
     """Return the checks of a suite file, or of a program beside one."""
     if not target.endswith(SUITE):
         programs = _programs([target], settings.limits.program_size, each_line=suite.each_line)

@@ -24,7 +24,7 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
 
 
 def read_program(program: str, limit: int) -> str:
-    """Return the program; `-` reads it from standard input, and the name of a file from that, up to a limit in bytes."""
+    """Return the program; `-` stands for standard input, and the name of a file for that, up to a limit in bytes."""
     if program == "-":
         return _decoded(_standard_input().read(limit + 1), limit, "standard input")
     if not is_file(program):

@@ -82,7 +82,7 @@ def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
     if settings.grad_output is not None:
         return settings
     if said is not None and said.upstream is not None:
-        given = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
+        given: Any = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
         return replace(settings, grad_output=given)
     is_vector = trace.output.tensor.numel() != 1
     return replace(settings, grad_output="randn") if settings.command == "check" and is_vector else settings

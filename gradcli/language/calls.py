@@ -13,11 +13,20 @@ from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
 
 
-def call_children(node: ast.Call) -> list[ast.expr]:
-    """Return what is translated before a call: a method's own value, and the arguments."""
-    is_plain = isinstance(node.func, ast.Name) or is_namespaced_function(node.func) or is_module(node.func)
-    own = [] if is_plain else [_receiver(node.func)]
-    return [*own, *node.args, *(keyword.value for keyword in node.keywords)]
+def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
+    """Return what is translated before a call: a method's own value or a module's arguments, and the arguments."""
+    module = _module(node, source)
+    if module is not None:
+        own = _arguments(module)
+    elif isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
+        own = []
+    else:
+        own = [_receiver(node.func)]
+    return [*own, *_arguments(node)]
+
+
+def _arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
 
 
 def is_module(node: ast.expr) -> bool:
@@ -58,14 +67,12 @@ def _module(node: ast.Call, source: Source) -> ast.Call | None:
 
 def _applied(module: ast.Call, node: ast.Call, arguments: tuple[Expression, ...], built: Built) -> Expression:
     """Return a module's function, called with the module's own arguments too."""
-    from gradcli.language.expressions import translate  # the rules of expressions are built from this one
-
     source = built.source
     function, names = MODULES[(dotted(module.func) or ("",))[-1]]
     if len(module.args) > len(names):
         raise source.error("too many arguments without a name", module.args[len(names)], "give them by name")
     given = [*zip(names, module.args, strict=False), *((word.arg or "", word.value) for word in module.keywords)]
-    own = tuple((name, translate(value, source)) for name, value in given if name not in IGNORED_BY_MODULES)
+    own = tuple((name, built.argument(value)) for name, value in given if name not in IGNORED_BY_MODULES)
     keywords = (*own, *_keywords(node, built))
     return read_call(Call(function, arguments, keywords, source.span(node), source.span(node.func)), source)
 

@@ -18,7 +18,9 @@ _OF_GRAD = ("outputs", "inputs", "grad_outputs", "retain_graph", "create_graph",
 
 def find_call(node: ast.AST) -> ast.Call | None:
     """Return the first call in a statement that differentiates, in the order in which they would run."""
-    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and (is_backward(inner) or is_grad(inner))]
+    calls = [
+        inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and (is_backward(inner) or is_grad(inner))
+    ]
     return calls[-1] if calls else None  # the innermost of those inside each other comes last
 
 
@@ -124,15 +126,15 @@ def _note_again(call: ast.Call, source: Source) -> None:
 
 
 def _differentiating(node: ast.AST) -> Iterator[ast.Call]:
-    return (
-        inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and (is_backward(inner) or is_grad(inner))
-    )
+    return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and (is_backward(inner) or is_grad(inner)))
 
 
 def _keeps_graph(call: ast.Call) -> bool:
     """Tell whether a gradient has a graph of its own: `create_graph=True`."""
     place = _OF_GRAD.index("create_graph") if is_grad(call) else _BACKWARD.index("create_graph")
-    given = [keyword.value for keyword in call.keywords if keyword.arg == "create_graph"] or call.args[place : place + 1]
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "create_graph"] or call.args[
+        place : place + 1
+    ]
     return any(not (isinstance(value, ast.Constant) and not value.value) for value in given)
 
 

@@ -18,7 +18,8 @@ def read_call(call: Call, source: Source) -> Expression:
     if call.function in LEAVES and not call.method:
         return _leaf_of(call, source)
     if call.function == "requires_grad_":
-        return _required(call, call.arguments[0], _truth(call, 1, default=True, source=source))
+        value, required = call.arguments[0], _truth(call, 1, default=True, source=source)
+        return Leaf(value, call.span) if required else _detached(value, call.span)
     if call.method and name in CASTS:
         return _typed(call, call.arguments[0], Literal(name, call.function_span, name))
     return _with_options(call, source)
@@ -26,7 +27,7 @@ def read_call(call: Call, source: Source) -> Expression:
 
 def _refuse_layer(call: Call, source: Source) -> None:
     space, _, layer = call.function.rpartition(".")
-    if space == "nn" and layer not in ("Parameter",):
+    if space == "nn" and layer != "Parameter":
         written = f"write `{LAYERS[layer]}`, with its parameters as leaves; " if layer in LAYERS else ""
         message = f"`nn.{layer}` is a module with parameters or a class of its own, which a program cannot make"
         raise source.error(message, call.function_span, written + _SCRIPT)
@@ -71,10 +72,6 @@ def _truth(call: Call, place: int, *, default: bool, source: Source) -> bool:
     raise source.error("`requires_grad` is True or False", given[0].span)
 
 
-def _required(call: Call, value: Expression, required: bool) -> Expression:
-    return Leaf(value, call.span) if required else _detached(value, call.span)
-
-
 def _detached(value: Expression, span: Span) -> Expression:
     return Call("detach", (value,), (), span, Span(span.start, span.start))
 
@@ -106,5 +103,3 @@ def _with_options(call: Call, source: Source) -> Expression:
 
 def _is_none(node: Expression | None) -> bool:
     return node is None or (isinstance(node, Literal) and node.value is None)
-
-

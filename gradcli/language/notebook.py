@@ -34,7 +34,20 @@ TENSORS: Mapping[str, str] = {
 }
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
-METHODS = CASTS | {"to", "type", "type_as", "cpu", "cuda", "item", "tolist", "append", "size", "numel", "dim", "ndimension"}
+METHODS = CASTS | {
+    "to",
+    "type",
+    "type_as",
+    "cpu",
+    "cuda",
+    "item",
+    "tolist",
+    "append",
+    "size",
+    "numel",
+    "dim",
+    "ndimension",
+}
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod

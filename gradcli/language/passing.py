@@ -13,7 +13,9 @@ from gradcli.language.source import Source
 PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete)
 
 # Contexts in which a block runs as it would without them, by the last part of their name.
-_TRANSPARENT = frozenset({"set_detect_anomaly", "detect_anomaly", "record_function", "profile", "fork_rng", "enable_grad"})
+_TRANSPARENT = frozenset(
+    {"set_detect_anomaly", "detect_anomaly", "record_function", "profile", "fork_rng", "enable_grad"}
+)
 _OFF = frozenset({"no_grad", "inference_mode"})
 
 
@@ -28,7 +30,9 @@ def is_passed_over(node: ast.stmt, source: Source) -> bool:
 
 def _is_idle(node: ast.expr, source: Source) -> bool:
     """Tell whether an expression as a statement only shows or looks at something, or tends an optimizer."""
-    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, type(None)))):
+    if isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, (str, type(None)))
+    ):
         return True
     if _looks_at_gradient(node):
         return True

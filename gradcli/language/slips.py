@@ -65,7 +65,7 @@ def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str
     previous: Token | None = None
     for token, following in zip(tokens, (*tokens[1:], tokens[-1]), strict=True):
         _check_word(token, following, source)
-        _check_operator(previous, token, source)
+        _check_operator(token, source)
         if previous is None or token.kind is not TokenKind.END:
             _check_pair(previous, token, following, source, is_function)
         if token.text == "for" and opened:
@@ -92,7 +92,7 @@ def _has_leading_zero(text: str) -> bool:
     return text[0] == "0" and text.replace("_", "").isdigit() and bool(text.strip("0_"))
 
 
-def _check_operator(previous: Token | None, token: Token, source: str) -> None:
+def _check_operator(token: Token, source: str) -> None:
     if token.kind is not TokenKind.OPERATOR:
         return
     if token.text in _REFUSED_OPERATORS:
@@ -129,9 +129,7 @@ def _needs_left(token: Token) -> bool:
     return (token.text in _BINARY and token.text not in _UNARY and token.text != "in") or token.text in (",", ";")
 
 
-def _check_after_operand(
-    previous: Token, token: Token, source: str, is_function: Callable[[str], object]
-) -> None:
+def _check_after_operand(previous: Token, token: Token, source: str, is_function: Callable[[str], object]) -> None:
     """Two values side by side: a product that is not written, most of the time."""
     touching_number = previous.kind is TokenKind.NUMBER and previous.end == token.start
     if touching_number and token.kind is TokenKind.NAME:
@@ -152,9 +150,7 @@ def _check_number_end(number: Token, name: Token, source: str) -> None:
         _fail(number, source, message, f"complete the exponent: `{_short(number)}e3`", name)
 
 
-def _missing_operator(
-    previous: Token, token: Token, source: str, is_function: Callable[[str], object]
-) -> NoReturn:
+def _missing_operator(previous: Token, token: Token, source: str, is_function: Callable[[str], object]) -> NoReturn:
     left, right = _short(previous), _short(token)
     hint = f"write a product as `{left}*{right}`"
     if previous.kind is TokenKind.NAME and token.kind is not TokenKind.STRING and is_function(previous.text):

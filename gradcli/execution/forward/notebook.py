@@ -10,23 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
-from gradcli.execution.forward.machine import BoundCall
+from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
 from gradcli.language.notebook import DTYPES, METHODS, NUMBERS
-from gradcli.language.program import Call, Literal
+from gradcli.language.program import Call, Expression, Literal, Program
+from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
-if TYPE_CHECKING:
-    from gradcli.execution.forward.expressions import Evaluator
+
+class Evaluator(Protocol):
+    """What evaluates the program, as far as a word of a notebook asks it."""
+
+    machine: Machine
+    program: Program
+    draws: Draws
+
+    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of an op of the table."""
+
+    def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
+        """Return an error that points at a node."""
+
+    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+        """Return an error with the place of a node."""
+
 
 PLAIN = bool | int | float
+NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 UNKNOWN = object()
 """What a word that means nothing for these arguments gives: the op of the same name is called."""
 
@@ -96,7 +114,11 @@ def _of_tensor(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
         if not tensor.ndim:
             raise evaluator.error("PyTorch says: len() of a 0-d tensor", node)
         return tensor.shape[0]
-    return _NUMBERS[node.function](_item(evaluator, node, tensor)) if node.function in ("int", "float", "bool") else UNKNOWN
+    return (
+        _NUMBERS[node.function](_item(evaluator, node, tensor))
+        if node.function in ("int", "float", "bool")
+        else UNKNOWN
+    )
 
 
 def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], values: list[Any]) -> Any:
@@ -139,7 +161,7 @@ _WHOLE = ("randint", "randperm", "randint_like")
 def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     function = DRAWN[node.function][1]
     dtype = _dtype(evaluator, node, keywords.pop("dtype", None))
-    given = {"generator": evaluator.draws.generator}
+    given: dict[str, Any] = {"generator": evaluator.draws.generator}
     if dtype is not None or node.function not in _WHOLE:
         given["dtype"] = dtype or evaluator.draws.dtype
     if node.function.endswith("_like"):
@@ -157,12 +179,10 @@ def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
 
 
 def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
-    """Refuse to draw more numbers than a tensor may have."""
-    sizes = keywords.get("size", positional)
-    flat = [size for item in sizes for size in (item if isinstance(item, tuple | list) else (item,))]
-    count = math.prod(size for size in flat if isinstance(size, int))
-    if node.function not in ("randint", "normal") or "size" in keywords or len(positional) == 3:
-        evaluator.machine.check_elements(abs(count), node)
+    """Refuse to draw more numbers than a tensor may have: the size is all positions, or the last tuple among them."""
+    given = [*positional, *keywords.values()]
+    sizes = next((value for value in reversed(given) if isinstance(value, tuple | list)), positional)
+    evaluator.machine.check_elements(math.prod(abs(size) for size in sizes if isinstance(size, int)), node)
 
 
 def handed_on(evaluator: Evaluator, node: Call, made: Tensor) -> Any:
@@ -212,19 +232,19 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         value.append(rest[0])
         return None
     if tensor is None:
-        return _cast_number(evaluator, node, value, rest, keywords)
+        return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
         return value
     if node.function in ("item", "tolist"):
-        return tensor.tolist() if node.function == "tolist" and not tensor.requires_grad else _item(evaluator, node, tensor)
+        return (
+            tensor.tolist()
+            if node.function == "tolist" and not tensor.requires_grad
+            else _item(evaluator, node, tensor)
+        )
     if node.function in ("to", "type", "type_as"):
-        return _to(evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)])
-    return UNKNOWN
-
-
-def _cast_number(evaluator: Evaluator, node: Call, value: Any, rest: list[Any], keywords: dict[str, Any]) -> Any:
-    if node.function in ("item", "tolist", "cpu", "cuda", "to") and isinstance(value, PLAIN):
-        return value
+        return _to(
+            evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
+        )
     return UNKNOWN
 
 
@@ -238,7 +258,9 @@ def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
         if known is not None:
             return _cast(evaluator, node, value, known)
         if other is not None or "complex" in word or item is None:
-            raise evaluator.error("a cast to complex numbers is not accepted", node, "`--dtype complex128` runs in them")
+            raise evaluator.error(
+                "a cast to complex numbers is not accepted", node, "`--dtype complex128` runs in them"
+            )
     return value
 
 

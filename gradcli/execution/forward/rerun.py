@@ -143,7 +143,7 @@ class _Machine:
     def named(self, value: Any, name: str) -> None:
         """Names do not matter here."""
 
-    def leaf(self, value: Any, name: str) -> Any:
+    def leaf(self, value: Any, name: str) -> Any:  # noqa: ARG002
         """Return what is no leaf of the trace as it is."""
         return value
 

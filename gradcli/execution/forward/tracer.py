@@ -144,8 +144,12 @@ class Tracer:
     def check_elements(self, count: int, node: Expression) -> None:
         """Refuse a tensor of more entries than are allowed."""
         if count > self.limits.elements:
-            message = f"'{self.program.text(node)}' has {count:,} elements, more than the limit of {self.limits.elements:,}"
-            raise LimitError(message, span=node.span, source=self.program.source, hint="`--max-elements` raises the limit")
+            message = (
+                f"'{self.program.text(node)}' has {count:,} elements, more than the limit of {self.limits.elements:,}"
+            )
+            raise LimitError(
+                message, span=node.span, source=self.program.source, hint="`--max-elements` raises the limit"
+            )
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Run one op and record it."""
@@ -161,7 +165,7 @@ class Tracer:
         return result
 
     def _run(self, op: Op, call: BoundCall, ready: partial[Any]) -> Any:
-        """Return what PyTorch gives; what it refuses only because a leaf holds floats is asked for again by the caller."""
+        """Return what PyTorch gives; IntegerError where it refuses floats in place of integers."""
         try:
             return ready()
         except REFUSALS as error:
