@@ -8,9 +8,14 @@ from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.makers import read_call
 from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
-from gradcli.language.notebook import IGNORED_BY_MODULES, MODULES
+from gradcli.language.notebook import DRAWN_IN_PLACE, IGNORED_BY_MODULES, MODULES
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
+
+
+_DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
+# Methods in place that a program may call: on a tensor that no other name has.
+NEW = DRAWN_IN_PLACE | {"requires_grad_"}
 
 
 def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
@@ -49,6 +54,8 @@ def build_call(node: ast.Call, built: Built) -> Expression:
     if isinstance(node.func, ast.Attribute) and not is_namespaced_function(node.func):
         place = _checked(node.func, node.func.attr, source)
         receiver = built.operand(node.func.value)
+        if node.func.attr in DRAWN_IN_PLACE and not isinstance(node.func.value, ast.Call):
+            raise source.error(f"`{node.func.attr}` changes its tensor in place, which is not accepted", place, _DRAW)
         call = Call(node.func.attr, (receiver, *arguments), keywords, source.span(node), place, method=True)
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
@@ -97,7 +104,7 @@ def _checked(function: ast.Name | ast.Attribute, name: str, source: Source) -> S
     place = source.span(function if isinstance(function, ast.Name) else attribute_place(function))
     if name.startswith("_") and not source.definition:
         raise source.error(f"the name '{name}' begins with `_`", place, "`gradcli ops` lists the functions")
-    if name.endswith("_") and name != "requires_grad_" and not source.definition:
+    if name.endswith("_") and name not in NEW and not source.definition:
         plain = name.rstrip("_")
         what = f"`{name}` changes its tensor in place, which is not accepted"
         raise source.error(what, place, f"write `x = x.{plain}(...)`" if plain else None)

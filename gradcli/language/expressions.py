@@ -48,7 +48,10 @@ def translate(root: ast.expr, source: Source) -> Expression:
 def _children(node: ast.expr, source: Source) -> list[ast.expr]:
     """Return the nodes to translate before this one; refuse a node that has no rule."""
     if type(node) not in _RULES:
-        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", node)
+        span = source.span(node)
+        is_braced = isinstance(node, (ast.Dict, ast.Set))
+        where = Span(span.start, span.start + 1) if is_braced else span
+        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", where)
     return call_children(node, source) if isinstance(node, ast.Call) else _RULES[type(node)][0](node)
 
 
@@ -62,6 +65,9 @@ def _name(node: ast.Name, built: Built) -> Expression:
     if symbol is not None:
         return Literal(VALUES[symbol], span, symbol)
     check_name(node, built.source)
+    if node.id in built.source.session.records:
+        message = f"'{node.id}' holds numbers that were taken out of tensors, so that no gradient comes through it"
+        raise built.source.error(message, node, "append the tensors themselves")
     return Name(node.id, span)
 
 

@@ -39,11 +39,9 @@ def _refuse_layer(call: Call, source: Source) -> None:
 def _renamed(call: Call, source: Source) -> Call:
     """Return a call under the name that the table has; a tensor by its type's name is cast to it."""
     if call.function in TENSORS and not call.method:
-        if not call.arguments or all(_is_number(argument) for argument in call.arguments):
-            message = f"`{call.function}` of sizes has no values"
-            raise source.error(message, call.span, "write `torch.zeros(2, 3)` or `torch.randn(2, 3)`")
+        made = "zeros" if all(_is_number(argument) for argument in call.arguments) else "tensor"
         word = Literal(TENSORS[call.function], call.function_span, call.function)
-        return Call("tensor", call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
+        return Call(made, call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
     new = ALIASES.get(call.function)
     if new is None:
         return call

@@ -20,16 +20,13 @@ _CLOSING = {closing: opening for opening, closing in _OPENING.items()}
 _IN_PLACE = frozenset({"&=", "|=", "^=", "<<=", ">>="})
 _IN_WORDS = {"&": "logical_and(x, ...)", "|": "logical_or(x, ...)", "<<": "x * 2**...", ">>": "x / 2**..."}
 _BINARY = frozenset(
-    {"+", "-", "*", "/", "//", "%", "@", "**", "<", ">", "<=", ">=", "==", "!=", "=", ".", "and", "or", "is", "in"}
+    {"+", "-", "*", "/", "//", "%", "@", "&", "**", "|", "<", ">", "<=", ">=", "==", "!=", "=", ".", "and", "or", "is", "in"}
 )
 
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
     "&&": ("`&&` is not an operator", "write `logical_and(a, b)`"),
     "||": ("`||` is not an operator", "write `logical_or(a, b)`; a norm is `norm(x)`"),
-    "&": ("`&` is not accepted", "write `logical_and(a, b)`"),
-    "|": ("`|` is not accepted", "write `logical_or(a, b)`; an absolute value is `abs(x)`"),
-    "~": ("`~` is not accepted", "write `logical_not(a)`"),
     "<<": ("shifts are not accepted", "write `x * 2**n`"),
     ">>": ("shifts are not accepted", "write `x / 2**n`"),
     ":=": (
@@ -37,8 +34,6 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
         "write `name = value` as a statement of its own",
     ),
     "->": ("`->` is not accepted", None),
-    "{": ("sets and dictionaries are not accepted", None),
-    "}": ("sets and dictionaries are not accepted", None),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
@@ -176,9 +171,16 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
         _fail(token, source, f"{kind} not accepted", None, following if following.kind is TokenKind.NAME else None)
     elif token.text == "=" and previous is not None and previous.text in ("=", "=="):
         _fail(token, source, "`==` compares and `=` assigns; this is neither", None)
-    elif token.text != ":" and not _is_negation(previous, token):
+    elif token.text == "|":
+        _fail(token, source, "`|` has no value before it", "an absolute value is `abs(x)`, a norm `norm(x)`")
+    elif token.text != ":" and not _is_negation(previous, token) and not _is_unpacking(previous, token):
         after = f" after `{previous.text}`" if previous is not None and previous.text.strip() else ""
         _fail(token, source, f"unexpected `{token.text}`{after}: a value is missing before it")
+
+
+def _is_unpacking(previous: Token | None, token: Token) -> bool:
+    """`dx, = torch.autograd.grad(y, x)` takes the only value."""
+    return previous is not None and (previous.text, token.text) == (",", "=")
 
 
 def _is_negation(previous: Token | None, token: Token) -> bool:

@@ -83,6 +83,9 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant("logical_or(input, other)", "one is true"),
     FAMILY.constant("logical_xor(input, other)", "exactly one is true"),
     FAMILY.constant("logical_not(input)", "it is false"),
+    FAMILY.constant("bitwise_and(input, other)", "both are true; of integers, bit by bit"),
+    FAMILY.constant("bitwise_or(input, other)", "one is true; of integers, bit by bit"),
+    FAMILY.constant("bitwise_not(input)", "it is false; of integers, bit by bit"),
     FAMILY.constant("signbit(input)", "it is negative, or -0"),
     FAMILY.constant(
         "angle(input)",

@@ -18,6 +18,7 @@ from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
 DENOMINATOR = 64
+CHANGED = "has been modified by an inplace operation"
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 REMEDIES = (
@@ -101,8 +102,13 @@ def check_differentiable(program: Program, trace: Trace) -> TracedTensor:
 def _refusals(output: TracedTensor) -> Iterator[None]:
     """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
     what = "the backward pass"
-    with refusals(what, f"{what} of '{output.text}'"):
-        yield
+    try:
+        with refusals(what, f"{what} of '{output.text}'"):
+            yield
+    except ExecutionError as error:
+        if CHANGED in error.message:
+            error.hint = "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
+        raise
 
 
 def backward(

@@ -19,7 +19,7 @@ from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DTYPES, METHODS, NUMBERS
+from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, METHODS, NUMBERS
 from gradcli.language.program import Call, Expression, Literal, Program
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
@@ -235,6 +235,8 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
         return value
+    if node.function in DRAWN_IN_PLACE:
+        return _filled(evaluator, node, tensor, rest, keywords)
     if node.function in ("item", "tolist"):
         return (
             tensor.tolist()
@@ -246,6 +248,18 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
     return UNKNOWN
+
+
+def _filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
+    dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
+    made = torch.empty(tensor.shape, dtype=dtype)
+    try:
+        with refusals(node.function):
+            getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    return handed_on(evaluator, node, made)
 
 
 def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
