@@ -12,7 +12,6 @@ from gradcli.language.notebook import DRAWN_IN_PLACE, IGNORED_BY_MODULES, MODULE
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
 
-
 _DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
 # Methods in place that a program may call: on a tensor that no other name has.
 NEW = DRAWN_IN_PLACE | {"requires_grad_"}

@@ -36,20 +36,24 @@ TENSORS: Mapping[str, str] = {
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
 DRAWN_IN_PLACE = frozenset({"random_", "uniform_", "normal_"})
-METHODS = CASTS | DRAWN_IN_PLACE | {
-    "to",
-    "type",
-    "type_as",
-    "cpu",
-    "cuda",
-    "item",
-    "tolist",
-    "append",
-    "size",
-    "numel",
-    "dim",
-    "ndimension",
-}
+METHODS = (
+    CASTS
+    | DRAWN_IN_PLACE
+    | {
+        "to",
+        "type",
+        "type_as",
+        "cpu",
+        "cuda",
+        "item",
+        "tolist",
+        "append",
+        "size",
+        "numel",
+        "dim",
+        "ndimension",
+    }
+)
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod

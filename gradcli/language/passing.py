@@ -70,7 +70,11 @@ def _note_hook(node: ast.Call, source: Source) -> None:
 
 def _takes_numbers(node: ast.Call) -> bool:
     """Tell whether a call is given a number out of a tensor: `losses.append(loss.item())`."""
-    names = [inner.func.attr for inner in ast.walk(node) if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)]
+    names = [
+        inner.func.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)
+    ]
     return "item" in names
 
 
@@ -87,7 +91,8 @@ def _only_prints(hook: ast.expr) -> bool:
 
 def _looks_at_gradient(node: ast.expr) -> bool:
     """Tell whether an expression reads `.grad` or the like, and so nothing before backward ran."""
-    return any(isinstance(inner, ast.Attribute) and inner.attr in PEEKING for inner in ast.walk(node))
+    looked_at = [inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and inner.attr in PEEKING]
+    return any((dotted(inner) or ("",))[0] not in ("torch", "func") for inner in looked_at)
 
 
 def _is_tended(target: ast.expr) -> bool:

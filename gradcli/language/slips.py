@@ -20,9 +20,33 @@ _CLOSING = {closing: opening for opening, closing in _OPENING.items()}
 _IN_PLACE = frozenset({"&=", "|=", "^=", "<<=", ">>="})
 _IN_WORDS = {"&": "logical_and(x, ...)", "|": "logical_or(x, ...)", "<<": "x * 2**...", ">>": "x / 2**..."}
 _BINARY = frozenset(
-    {"+", "-", "*", "/", "//", "%", "@", "&", "**", "|", "<", ">", "<=", ">=", "==", "!=", "=", ".", "and", "or", "is", "in"}
+    {
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "@",
+        "&",
+        "**",
+        "|",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "=",
+        ".",
+        "and",
+        "or",
+        "is",
+        "in",
+    }
 )
 
+_STAR_IMPORT = re.compile(r"\bimport[ \t]*\*\Z")
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
     "&&": ("`&&` is not an operator", "write `logical_and(a, b)`"),
@@ -113,7 +137,7 @@ def _check_pair(
     elif previous is not None and previous.text == "import":
         return
     elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
-        if previous is not None and previous.text in _BINARY:
+        if previous is not None and previous.text in _BINARY and not _STAR_IMPORT.search(source[: previous.end]):
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
     elif _needs_left(token):
         _missing_left(previous, token, following, source)
@@ -212,7 +236,8 @@ def _check_end(tokens: Sequence[Token], opened: list[Token], source: str) -> Non
     if opened:
         _fail(opened[-1], source, f"`{opened[-1].text}` is never closed", f"add `{_OPENING[opened[-1].text]}`")
     last = tokens[-2] if len(tokens) > 1 else None
-    if last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME):
+    is_open = last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME)
+    if is_open and last is not None and not _STAR_IMPORT.search(source[: last.end]):
         _fail(last, source, f"`{last.text}` has nothing on its right")
     if all(token.kind in (TokenKind.NEWLINE, TokenKind.END) for token in tokens):
         raise ProgramError("the program is empty", hint="write for example `x = w1 * w2; x + w1`")

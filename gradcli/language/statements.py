@@ -196,7 +196,7 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
 }
 
 
-_COMPUTES = "what is printed or looked at is shown anyway: write for example `x = w1 * w2; x + w1`"
+_COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
 
 
 def check_output(statements: tuple[Statement, ...], source: Source) -> None:

@@ -65,6 +65,7 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant(
         "round(input)", "the nearest integer", "round(x)*x | x=2x3", discontinuities="input - floor(input) == 0.5"
     ),
+    FAMILY.constant("floor_divide(input, other)", "the largest integer that is not larger than the quotient"),
     FAMILY.constant(
         "trunc(input)",
         "the integer part",

@@ -15,7 +15,9 @@ from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
 from gradcli.settings import Settings
 
-SNIPPETS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "pasted").glob("*.txt"))}
+SNIPPETS = {
+    path.stem: path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "pasted").glob("*.txt"))
+}
 OF_A_GRADIENT = ("gradient_penalty", "newton_second_derivative", "pinn_derivative")
 # What is refused: by gradcli, and by PyTorch itself. A part of the message, and of the hint.
 REFUSED = {
@@ -28,7 +30,7 @@ READ = [name for name in SNIPPETS if name not in REFUSED]
 CLOSE = 2e-4
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 (it is not an error)
     """The snippet has differentiated."""
 
 
@@ -40,7 +42,9 @@ def gradients_of(text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.
     }  # fmt: skip
     grad = torch.autograd.grad
 
-    def stop(output: Any, _: Any = None, upstream: Any = None, *args: Any, grad_outputs: Any = None, **more: Any) -> Any:
+    def stop(
+        output: Any, _: Any = None, upstream: Any = None, *args: Any, grad_outputs: Any = None, **more: Any
+    ) -> Any:
         del args
         output, upstream = more.get("outputs", output), upstream if upstream is not None else grad_outputs
         named = {name: value for name, value in space.items() if isinstance(value, torch.Tensor) and name != "_"}

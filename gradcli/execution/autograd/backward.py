@@ -27,11 +27,10 @@ REMEDIES = (
 )
 
 
-def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES, seed: int = 0) -> Tensor:
+def cotangent_of(output: TracedTensor, grad_output: Any, seed: int = 0) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype; a random one is drawn from a seed.
 
-    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
-    of the first.
+    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape.
     """
     tensor = output.tensor
     if grad_output is None:
@@ -39,7 +38,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             raise InputError(
                 f"the output '{output.name or output.text}' has shape {show_shape(tuple(tensor.shape))}, "
                 f"and PyTorch says: {SCALAR_ONLY}",
-                hint=remedies,
+                hint=REMEDIES,
             )
         if tensor.is_complex():
             raise InputError(
@@ -107,7 +106,9 @@ def _refusals(output: TracedTensor) -> Iterator[None]:
             yield
     except ExecutionError as error:
         if CHANGED in error.message:
-            error.hint = "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
+            error.hint = (
+                "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
+            )
         raise
 
 

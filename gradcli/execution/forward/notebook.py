@@ -267,14 +267,13 @@ def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
     for item in given:
         other = evaluator.machine.tensor(item)
         word = str(other.dtype if other is not None else item).removeprefix("torch.")
-        word = word.removeprefix("cuda.")
-        known = DTYPES.get(word)
-        if known is not None:
-            return _cast(evaluator, node, value, known)
-        if other is not None or "complex" in word or item is None:
-            raise evaluator.error(
-                "a cast to complex numbers is not accepted", node, "`--dtype complex128` runs in them"
-            )
+        if word in DTYPES:
+            return _cast(evaluator, node, value, DTYPES[word])
+        if word.startswith(("complex", "cfloat", "cdouble")):
+            hint = "`--dtype complex128` runs the program in them"
+            raise evaluator.error("a cast to complex numbers is not accepted", node, hint)
+        if not isinstance(item, bool) and word.partition(":")[0] not in DEVICES:
+            raise evaluator.error(f"'{item}' is neither a type nor a device", node, f"types are {', '.join(DTYPES)}")
     return value
 
 

@@ -147,7 +147,7 @@ class _Machine:
         """Return what is no leaf of the trace as it is."""
         return value
 
-    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """The trace has refused what there is to refuse."""
 
     def check_elements(self, count: int, node: Expression) -> None:
