@@ -143,6 +143,7 @@ def test_what_is_differentiated_is_the_output(line: str, upstream: bool, wrt: bo
 def test_a_loop_ends_with_its_first_backward() -> None:
     program = parse("for i in range(9):\n  y = x*x\n  y.backward()\n  x = x - x.grad\nfinish(x)")
     assert len(program.statements) == 1
+    assert "first round" in program.notes[0]
 
 
 @pytest.mark.parametrize(
