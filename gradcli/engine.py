@@ -97,7 +97,7 @@ def read(source: str, settings: Settings) -> Program:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`, or `torch.tensor(2., requires_grad=True)`",
+            hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
         )
     return program
 

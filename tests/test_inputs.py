@@ -15,7 +15,6 @@ from gradcli.inputs import (
     parse_values,
     shape_of,
 )
-from gradcli.inputs.names import spread_numbers
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
@@ -214,13 +213,6 @@ def test_an_argument_is_what_python_would_read_or_text(text: str, value: object)
     parsed = parse_arguments([f"n={text}"])["n"]
     assert parsed == value
     assert type(parsed) is type(value)
-
-
-def test_a_number_has_the_shape_of_all_leaves_unless_its_own_is_given() -> None:
-    values = {"T": 4.0, "n": 2, "x": [1.0]}
-    assert spread_numbers(Settings(shapes={None: (4, 3), "n": ()}, values=values)) == ["T"]
-    assert spread_numbers(Settings(shapes={"x": (1,)}, values=values)) == []
-    assert spread_numbers(Settings(shapes={None: ()}, values=values)) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
     from gradcli.report.report import Report
     from gradcli.settings import Settings
+
+
+# What is meant as a file's name: no program, for no tensor has such an attribute.
+FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml)")
 
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
@@ -24,10 +29,14 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
 
 
 def read_program(program: str, limit: int) -> str:
-    """Return the program; `-` reads it from standard input, and the name of a file from that, up to a limit in bytes."""
+    """Return the program; `-` stands for standard input, and the name of a file for that, up to a limit in bytes."""
     if program == "-":
         return _decoded(_standard_input().read(limit + 1), limit, "standard input")
     if not is_file(program):
+        if FILE.fullmatch(program):
+            raise InputError(
+                f"there is no file '{program}'", hint='a program may stand here itself: `gradcli eval "x*y"`'
+            )
         return program
     _refuse_other_files(program)
     try:

@@ -122,9 +122,7 @@ def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -
     from gradcli.render.style import style_for
 
     style = style_for(None if output.output else sys.stdout, output.color)
-    chosen = FORMATS[output.chosen_format]
-    text = chosen.render_suite(suite, style) if written is None else chosen.render_rest(suite, style, written)
-    write(text, output.output, append=append)
+    write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 
 def _remember(suite: SuiteReport) -> None:

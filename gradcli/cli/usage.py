@@ -47,7 +47,7 @@ def usage_error(error: TyperException) -> InputError:
 def _unquoted(rest: str, path: str) -> InputError:
     """Return the error for words after the program: values of leaves, or the rest of a program without quotes."""
     words = rest.split()
-    if all(VALUE.fullmatch(word) for word in words):
+    if words and all(VALUE.fullmatch(word) for word in words):
         values = " ".join(f"--value {word}" for word in words)
         return InputError(f"'{rest}' stands after the program", hint=f"write `{values}` to give a leaf its value")
     hint = f'put the program in quotes, so that the shell takes it for one word: `{path} "x**2 + y"`'

@@ -15,9 +15,7 @@ from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
-from gradcli.phrases import show_shape
 from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
@@ -67,7 +65,7 @@ def start_from(program: Program, settings: Settings, trace: Trace, derivations: 
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
     settings = _as_differentiated(settings, trace)
-    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings), settings.seed)
+    cotangent = backward.cotangent_of(output, settings.grad_output, seed=settings.seed)
     decomposition = _ask(trace, derivations) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
@@ -82,7 +80,7 @@ def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
     if settings.grad_output is not None:
         return settings
     if said is not None and said.upstream is not None:
-        given = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
+        given: Any = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
         return replace(settings, grad_output=given)
     is_drawn = settings.command == "check" and not backward.is_implicit(trace.output.tensor)
     return replace(settings, grad_output="random") if is_drawn else settings
@@ -124,14 +122,6 @@ def report_with(
         tolerance=AppliedTolerance(settings.tolerance.relative, settings.tolerance.absolute),
         verify=settings.verify,
     )
-
-
-def _remedies(settings: Settings) -> str:
-    """Return what to do about an output that is not a scalar; a number that `--shape` spread may be the reason."""
-    spread = [f"`--shape {name}=scalar`" for name in spread_numbers(settings)]
-    whole = show_shape(settings.shapes.get(None, ()))
-    note = f"; `--shape {whole}` holds for numbers too: {', '.join(spread)} keeps one a scalar" if spread else ""
-    return backward.REMEDIES + note
 
 
 def _ask(trace: Trace, derivations: Derivations) -> Decomposition:

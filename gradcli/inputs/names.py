@@ -47,15 +47,6 @@ def check_names(leaves: Sequence[str], settings: Settings) -> None:
     _check_agreement(settings)
 
 
-def spread_numbers(settings: Settings) -> list[str]:
-    """Return the leaves whose value is one number, and whose shape is that which `--shape` gives to all leaves."""
-    if not settings.shapes.get(None):
-        return []
-    return [
-        name for name, value in settings.values.items() if not isinstance(value, list) and name not in settings.shapes
-    ]
-
-
 def _check_agreement(settings: Settings) -> None:
     for name, value in settings.values.items():
         own = settings.shapes.get(name)

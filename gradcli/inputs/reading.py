@@ -22,7 +22,7 @@ def check_reading(program: Program, settings: Settings) -> None:
             hint = f"leave out `--shape {leaf.name}=...`, or give another value: `--value {leaf.name}=...`"
             raise InputError(f"--shape: the program itself makes '{leaf.name}'", hint=hint)
     if program.further is not None and settings.command not in OF_SECOND_ORDER:
-        hint = "`gradcli double-backward` or `gradcli hessian` with the same program checks its second derivative"
+        hint = "`gradcli double-backward` with the same program checks the second derivative; or leave out what follows"
         message = "the program differentiates a gradient, of which this command knows only the first derivative"
         raise ProgramError(message, span=program.further, source=program.source, hint=hint)
     for leaf in functions_as_leaves(program, is_function_of_numbers):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.calls import build_call, call_children
-from gradcli.language.constants import fits_double, is_number
 from gradcli.language.characters import refuse_character
+from gradcli.language.constants import fits_double, is_number
 from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, is_qualified
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
 from gradcli.language.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
@@ -48,8 +48,11 @@ def translate(root: ast.expr, source: Source) -> Expression:
 def _children(node: ast.expr, source: Source) -> list[ast.expr]:
     """Return the nodes to translate before this one; refuse a node that has no rule."""
     if type(node) not in _RULES:
-        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", node)
-    return _RULES[type(node)][0](node)
+        span = source.span(node)
+        is_braced = isinstance(node, (ast.Dict, ast.Set))
+        where = Span(span.start, span.start + 1) if is_braced else span
+        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", where)
+    return call_children(node, source) if isinstance(node, ast.Call) else _RULES[type(node)][0](node)
 
 
 def _no_children(_: ast.expr) -> list[ast.expr]:
@@ -62,6 +65,9 @@ def _name(node: ast.Name, built: Built) -> Expression:
     if symbol is not None:
         return Literal(VALUES[symbol], span, symbol)
     check_name(node, built.source)
+    if node.id in built.source.session.records:
+        message = f"'{node.id}' holds numbers that were taken out of tensors, so that no gradient comes through it"
+        raise built.source.error(message, node, "append the tensors themselves")
     return Name(node.id, span)
 
 
@@ -180,7 +186,7 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.UnaryOp: (lambda node: [node.operand], build_unary),
     ast.Compare: (lambda node: [node.left, *node.comparators], build_comparison),
     ast.BoolOp: (lambda node: node.values, build_boolean),
-    ast.Call: (call_children, build_call),
+    ast.Call: (_no_children, build_call),  # `_children` asks for its own
     ast.Starred: (_no_children, _starred),
     ast.Lambda: (_no_children, _lambda),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.errors import Span
-from gradcli.language.notebook import ALIASES, CASTS, DRAWS, LAYERS, LEAVES, MAKERS, PLACES, TENSORS
+from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LAYERS, LEAVES, MAKERS, PLACES, TENSORS
 from gradcli.language.program import Call, Expression, Leaf, Literal
 from gradcli.language.source import Source
 
@@ -14,11 +14,12 @@ def read_call(call: Call, source: Source) -> Expression:
     """Return what a call of a notebook means: its options are told by the nodes around it."""
     _refuse_layer(call, source)
     name = call.function.removeprefix("nn.init.")
-    call = _renamed(call, source)
+    call = _renamed(call)
     if call.function in LEAVES and not call.method:
         return _leaf_of(call, source)
     if call.function == "requires_grad_":
-        return _required(call, call.arguments[0], _truth(call, 1, default=True, source=source))
+        value, required = call.arguments[0], _truth(call, 1, default=True, source=source)
+        return Leaf(value, call.span) if required else _detached(value, call.span)
     if call.method and name in CASTS:
         return _typed(call, call.arguments[0], Literal(name, call.function_span, name))
     return _with_options(call, source)
@@ -26,23 +27,23 @@ def read_call(call: Call, source: Source) -> Expression:
 
 def _refuse_layer(call: Call, source: Source) -> None:
     space, _, layer = call.function.rpartition(".")
-    if space == "nn" and layer not in ("Parameter",):
+    if space == "nn" and layer != "Parameter":
         written = f"write `{LAYERS[layer]}`, with its parameters as leaves; " if layer in LAYERS else ""
         message = f"`nn.{layer}` is a module with parameters or a class of its own, which a program cannot make"
         raise source.error(message, call.function_span, written + _SCRIPT)
+    if space in ("func", "autograd.functional") and call.function in HABITS:
+        raise source.error(f"unknown function '{call.function}'", call.function_span, HABITS[call.function])
     if space in ("optim", "nn.utils"):
         message = f"`{call.function}` belongs to training, not to a gradient"
         raise source.error(message, call.span, f"leave the line out; {_SCRIPT}")
 
 
-def _renamed(call: Call, source: Source) -> Call:
+def _renamed(call: Call) -> Call:
     """Return a call under the name that the table has; a tensor by its type's name is cast to it."""
     if call.function in TENSORS and not call.method:
-        if not call.arguments or all(_is_number(argument) for argument in call.arguments):
-            message = f"`{call.function}` of sizes has no values"
-            raise source.error(message, call.span, "write `torch.zeros(2, 3)` or `torch.randn(2, 3)`")
+        made = "zeros" if all(_is_number(argument) for argument in call.arguments) else "tensor"
         word = Literal(TENSORS[call.function], call.function_span, call.function)
-        return Call("tensor", call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
+        return Call(made, call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
     new = ALIASES.get(call.function)
     if new is None:
         return call
@@ -71,10 +72,6 @@ def _truth(call: Call, place: int, *, default: bool, source: Source) -> bool:
     raise source.error("`requires_grad` is True or False", given[0].span)
 
 
-def _required(call: Call, value: Expression, required: bool) -> Expression:
-    return Leaf(value, call.span) if required else _detached(value, call.span)
-
-
 def _detached(value: Expression, span: Span) -> Expression:
     return Call("detach", (value,), (), span, Span(span.start, span.start))
 
@@ -97,11 +94,18 @@ def _with_options(call: Call, source: Source) -> Expression:
         call.function, call.arguments, kept, call.span, call.function_span, call.operator, call.method
     )
     if "dtype" in taken and not _is_none(given.get("dtype")):
-        made = _typed(call, made, given["dtype"])
+        made = _typed(call, made, _type(given["dtype"], source))
     if "requires_grad" in given and "requires_grad" in taken:
         required = _truth(call, len(call.arguments), default=False, source=source)
         return Leaf(made, call.span) if required else made
     return made
+
+
+def _type(node: Expression, source: Source) -> Expression:
+    """Return a type; ProgramError for a number or a text in its place."""
+    if isinstance(node, Literal) and node.symbol is None:
+        raise source.error("`dtype` is one of PyTorch's types", node.span, "such as `torch.float64` or `torch.long`")
+    return node
 
 
 def _is_none(node: Expression | None) -> bool:

@@ -34,20 +34,26 @@ TENSORS: Mapping[str, str] = {
 }
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
-METHODS = CASTS | {
-    "to",
-    "type",
-    "type_as",
-    "cpu",
-    "cuda",
-    "item",
-    "tolist",
-    "append",
-    "size",
-    "numel",
-    "dim",
-    "ndimension",
-}
+# Methods that fill a new tensor with random numbers.
+DRAWN_IN_PLACE = frozenset({"random_", "uniform_", "normal_"})
+METHODS = (
+    CASTS
+    | DRAWN_IN_PLACE
+    | {
+        "to",
+        "type",
+        "type_as",
+        "cpu",
+        "cuda",
+        "item",
+        "tolist",
+        "append",
+        "size",
+        "numel",
+        "dim",
+        "ndimension",
+    }
+)
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod
@@ -57,12 +63,13 @@ SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_ava
 FUNCTIONS = DRAWS | NUMBERS | MATH | SETTINGS
 # Functions that make a tensor, and so take `requires_grad`, `dtype` and `device`.
 MAKERS = frozenset(
-    {*DRAWS, *TENSORS, "tensor", "as_tensor", "ones", "zeros", "full", "arange", "linspace", "eye"}
+    {*DRAWS, *TENSORS, "empty", "tensor", "as_tensor", "ones", "zeros", "full", "arange", "linspace", "eye"}
     | {"ones_like", "zeros_like", "full_like"}
 )
 # The same function under a different name.
 ALIASES: Mapping[str, str] = {
     "as_tensor": "tensor",
+    "empty": "zeros",
     "new_zeros": "zeros",
     "new_ones": "ones",
     "new_full": "full",
@@ -121,9 +128,12 @@ LAYERS: Mapping[str, str] = {
 }
 
 # Statements that compute nothing: these calls, and lines that only look at such attributes.
-SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id"})
+SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id", "make_dot"})
 PEEKING = frozenset({"grad", "grad_fn", "requires_grad", "is_leaf", "next_functions", "retains_grad", "is_cuda"})
-TENDING = frozenset({"zero_grad", "step", "train", "eval", "share_memory_", "set_printoptions", "show", "seed"})
+TENDING = frozenset(
+    {"zero_grad", "step", "train", "eval", "share_memory_", "set_printoptions", "show", "seed", "remove"}
+    | {"set_default_device", "use_deterministic_algorithms", "set_float32_matmul_precision", "set_num_threads"}
+)
 PLOTTING = frozenset({"plt", "sns", "writer", "wandb", "logging", "logger", "warnings", "pbar", "tqdm"})
 
 # What other libraries and other hands call it.
@@ -153,7 +163,6 @@ HABITS: Mapping[str, str] = {
     "parameters": "name the parameters as leaves; a whole script is run by `gradcli run FILE.py`",
     "save_for_backward": "`gradcli custom FILE.py:Class` checks a torch.autograd.Function",
     "apply": "`gradcli custom FILE.py:Class` checks a torch.autograd.Function",
-    "empty": "its values are not set: write `zeros(...)`",
     "autograd.functional.jacobian": "write what the function computes as the program, and run `gradcli jacobian`",
     "autograd.functional.hessian": "write what the function computes as the program, and run `gradcli hessian`",
     "autograd.functional.jvp": "write what the function computes as the program, and run `gradcli jvp`",

@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built, after
 from gradcli.language.constants import is_number
-from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, INTEGER, NEGATION, PRODUCT, Operator
+from gradcli.language.operator_table import (
+    ARITHMETIC,
+    BITS,
+    COMPARISONS,
+    INTEGER,
+    INVERSION,
+    NEGATION,
+    PRODUCT,
+    Operator,
+)
 from gradcli.language.program import BooleanOperation, Call, Compare, Expression, Literal
 from gradcli.language.source import Source
 
-_BINARY: Mapping[type[ast.AST], Operator] = {row.node: row for row in (*ARITHMETIC, *INTEGER, PRODUCT)}
+_BINARY: Mapping[type[ast.AST], Operator] = {row.node: row for row in (*ARITHMETIC, *INTEGER, *BITS, PRODUCT)}
 _COMPARISONS: Mapping[type[ast.AST], str] = {
     **{row.node: row.sign for row in COMPARISONS},
     ast.Is: "is",
@@ -32,7 +41,7 @@ def build_binary(node: ast.BinOp, built: Built) -> Expression:
 
 
 def operator_of(kind: ast.operator, node: ast.expr | ast.stmt, source: Source) -> Operator:
-    """Return an operator of Python's; ProgramError for those on bits."""
+    """Return an operator of Python's; ProgramError for the shifts and `^`."""
     if type(kind) not in _BINARY:
         raise source.error("this operator is not accepted", node, "operators are + - * / // % ** @")
     return _BINARY[type(kind)]
@@ -47,8 +56,8 @@ def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
     if isinstance(node.op, ast.Not):
         _check_truth(node, "not", built)
         return BooleanOperation("not", (operand,), span)
-    if not isinstance(node.op, ast.USub):
-        raise built.source.error("this operator is not accepted", node, "operators are + - * / // % ** @")
+    if isinstance(node.op, ast.Invert):
+        return Call(INVERSION.function, (operand,), (), span, Span(span.start, span.start + 1), INVERSION.sign)
     if isinstance(node.operand, ast.Constant) and isinstance(operand, Literal) and is_number(operand.value):
         return Literal(-operand.value, span)  # type: ignore[operator]
     return Call(NEGATION.function, (operand,), (), span, Span(span.start, span.start + 1), NEGATION.sign)

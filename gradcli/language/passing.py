@@ -24,7 +24,7 @@ def is_passed_over(node: ast.stmt, source: Source) -> bool:
     if isinstance(node, PASSED_OVER):
         return True
     if isinstance(node, ast.Assign):
-        return _is_tended(node.targets[0]) or _makes_optimizer(node.value)
+        return _is_tended(node.targets[0]) or _makes_optimizer(node.value) or _is_shown(node.value, source)
     return isinstance(node, ast.Expr) and _is_idle(node.value, source)
 
 
@@ -46,9 +46,36 @@ def _is_idle_call(node: ast.Call, source: Source) -> bool:
     if parts[-1] == "retain_grad" and isinstance(node.func, ast.Attribute):
         source.session.retained.append(source.quoted(source.span(node.func.value)))
         return True
-    if parts[-1] == "register_hook" and node.args and _only_prints(node.args[0]):
+    if parts[-1] == "register_hook":
+        _note_hook(node, source)
+        return True
+    if parts[-1] == "append" and isinstance(node.func, ast.Attribute) and _takes_numbers(node):
+        source.session.records.add(parts[0])
         return True
     return parts[:1] in [(name,) for name in SHOWING] or parts[0] in PLOTTING or parts[-1] in TENDING
+
+
+def _is_shown(value: ast.expr, source: Source) -> bool:
+    """Tell whether what is assigned is only a handle of a hook, or a picture."""
+    called = (dotted(value.func) or ("",)) if isinstance(value, ast.Call) else ("",)
+    return (called[-1] == "register_hook" or called == ("make_dot",)) and _is_idle(value, source)
+
+
+def _note_hook(node: ast.Call, source: Source) -> None:
+    if node.args and not _only_prints(node.args[0]):
+        written = source.quoted(source.span(node.func))
+        note = f"`{written}` is passed over: these are the gradients without the hook; `--hooks` shows when hooks fire"
+        source.session.notes.append(note)
+
+
+def _takes_numbers(node: ast.Call) -> bool:
+    """Tell whether a call is given a number out of a tensor: `losses.append(loss.item())`."""
+    names = [
+        inner.func.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)
+    ]
+    return "item" in names
 
 
 def _is_false(node: ast.Call) -> bool:
@@ -64,12 +91,14 @@ def _only_prints(hook: ast.expr) -> bool:
 
 def _looks_at_gradient(node: ast.expr) -> bool:
     """Tell whether an expression reads `.grad` or the like, and so nothing before backward ran."""
-    return any(isinstance(inner, ast.Attribute) and inner.attr in PEEKING for inner in ast.walk(node))
+    looked_at = [inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and inner.attr in PEEKING]
+    return any((dotted(inner) or ("",))[0] not in ("torch", "func") for inner in looked_at)
 
 
 def _is_tended(target: ast.expr) -> bool:
     """Tell whether an assignment only clears a gradient: `x.grad = None`."""
-    return isinstance(target, ast.Attribute) and target.attr == "grad"
+    parts = dotted(target) or ()
+    return isinstance(target, ast.Attribute) and (target.attr == "grad" or "backends" in parts)
 
 
 def _makes_optimizer(value: ast.expr) -> bool:

@@ -35,6 +35,8 @@ def _end_of_printed(lines: list[str], start: int) -> int | None:
     """Return the line after a printed tensor; None where something follows its last bracket."""
     depth = 0
     for place in range(start, len(lines)):
+        if place > start and lines[place][:1] not in (" ", ""):
+            return None  # a printed tensor goes on with rows that are indented
         for position, character in enumerate(lines[place]):
             depth += (character in "([") - (character in ")]")
             if depth == 0 and character == ")":

@@ -21,5 +21,7 @@ class Session:
     """The tensors on which it calls `retain_grad()`."""
     modules: dict[str, ast.Call] = field(default_factory=dict)
     """What a name was assigned that is a module without parameters: `nn.MSELoss()`."""
+    records: set[str] = field(default_factory=set)
+    """The lists to which it only appends numbers, for a plot."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

@@ -20,16 +20,37 @@ _CLOSING = {closing: opening for opening, closing in _OPENING.items()}
 _IN_PLACE = frozenset({"&=", "|=", "^=", "<<=", ">>="})
 _IN_WORDS = {"&": "logical_and(x, ...)", "|": "logical_or(x, ...)", "<<": "x * 2**...", ">>": "x / 2**..."}
 _BINARY = frozenset(
-    {"+", "-", "*", "/", "//", "%", "@", "**", "<", ">", "<=", ">=", "==", "!=", "=", ".", "and", "or", "is", "in"}
+    {
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "@",
+        "&",
+        "**",
+        "|",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "=",
+        ".",
+        "and",
+        "or",
+        "is",
+        "in",
+    }
 )
 
+_STAR_IMPORT = re.compile(r"\bimport[ \t]*\*\Z")
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
     "&&": ("`&&` is not an operator", "write `logical_and(a, b)`"),
     "||": ("`||` is not an operator", "write `logical_or(a, b)`; a norm is `norm(x)`"),
-    "&": ("`&` is not accepted", "write `logical_and(a, b)`"),
-    "|": ("`|` is not accepted", "write `logical_or(a, b)`; an absolute value is `abs(x)`"),
-    "~": ("`~` is not accepted", "write `logical_not(a)`"),
     "<<": ("shifts are not accepted", "write `x * 2**n`"),
     ">>": ("shifts are not accepted", "write `x / 2**n`"),
     ":=": (
@@ -37,8 +58,6 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
         "write `name = value` as a statement of its own",
     ),
     "->": ("`->` is not accepted", None),
-    "{": ("sets and dictionaries are not accepted", None),
-    "}": ("sets and dictionaries are not accepted", None),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
@@ -65,7 +84,7 @@ def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str
     previous: Token | None = None
     for token, following in zip(tokens, (*tokens[1:], tokens[-1]), strict=True):
         _check_word(token, following, source)
-        _check_operator(previous, token, source)
+        _check_operator(token, source)
         if previous is None or token.kind is not TokenKind.END:
             _check_pair(previous, token, following, source, is_function)
         if token.text == "for" and opened:
@@ -92,7 +111,7 @@ def _has_leading_zero(text: str) -> bool:
     return text[0] == "0" and text.replace("_", "").isdigit() and bool(text.strip("0_"))
 
 
-def _check_operator(previous: Token | None, token: Token, source: str) -> None:
+def _check_operator(token: Token, source: str) -> None:
     if token.kind is not TokenKind.OPERATOR:
         return
     if token.text in _REFUSED_OPERATORS:
@@ -118,7 +137,7 @@ def _check_pair(
     elif previous is not None and previous.text == "import":
         return
     elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
-        if previous is not None and previous.text in _BINARY:
+        if previous is not None and previous.text in _BINARY and not _STAR_IMPORT.search(source[: previous.end]):
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
     elif _needs_left(token):
         _missing_left(previous, token, following, source)
@@ -176,9 +195,16 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
         _fail(token, source, f"{kind} not accepted", None, following if following.kind is TokenKind.NAME else None)
     elif token.text == "=" and previous is not None and previous.text in ("=", "=="):
         _fail(token, source, "`==` compares and `=` assigns; this is neither", None)
-    elif token.text != ":" and not _is_negation(previous, token):
+    elif token.text == "|":
+        _fail(token, source, "`|` has no value before it", "an absolute value is `abs(x)`, a norm `norm(x)`")
+    elif token.text != ":" and not _is_negation(previous, token) and not _is_unpacking(previous, token):
         after = f" after `{previous.text}`" if previous is not None and previous.text.strip() else ""
         _fail(token, source, f"unexpected `{token.text}`{after}: a value is missing before it")
+
+
+def _is_unpacking(previous: Token | None, token: Token) -> bool:
+    """`dx, = torch.autograd.grad(y, x)` takes the only value."""
+    return previous is not None and (previous.text, token.text) == (",", "=")
 
 
 def _is_negation(previous: Token | None, token: Token) -> bool:
@@ -210,7 +236,8 @@ def _check_end(tokens: Sequence[Token], opened: list[Token], source: str) -> Non
     if opened:
         _fail(opened[-1], source, f"`{opened[-1].text}` is never closed", f"add `{_OPENING[opened[-1].text]}`")
     last = tokens[-2] if len(tokens) > 1 else None
-    if last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME):
+    is_open = last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME)
+    if is_open and last is not None and not _STAR_IMPORT.search(source[: last.end]):
         _fail(last, source, f"`{last.text}` has nothing on its right")
     if all(token.kind in (TokenKind.NEWLINE, TokenKind.END) for token in tokens):
         raise ProgramError("the program is empty", hint="write for example `x = w1 * w2; x + w1`")

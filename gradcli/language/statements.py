@@ -41,9 +41,14 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
         built = build_statement(node, source)
         statements += [] if built is None else [built]
         if built is not None and _ends(built):
+            if isinstance(built, (For, While)) and _FIRST_ROUND not in source.session.notes:
+                source.session.notes.append(_FIRST_ROUND)
             note_what_follows(node, body[place + 1 :], source)
             break
     return tuple(statements)
+
+
+_FIRST_ROUND = "the loop differentiates: these are the gradients of its first round, with which the run ends"
 
 
 def _ends(statement: Statement) -> bool:
@@ -196,7 +201,7 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
 }
 
 
-_COMPUTES = "what is printed or looked at is shown anyway: write for example `x = w1 * w2; x + w1`"
+_COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
 
 
 def check_output(statements: tuple[Statement, ...], source: Source) -> None:

@@ -67,7 +67,7 @@ def ends_operand(token: Token | None) -> bool:
     """Tell whether a value may end with this token, so that a binary operator may follow."""
     if token is None or is_keyword(token):
         return False
-    return token.kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING) or token.text in (")", "]", "...")
+    return token.kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING) or token.text in (")", "]", "}", "...")
 
 
 def tokenize(source: str) -> tuple[tuple[Token, ...], str]:

@@ -106,7 +106,7 @@ def view_of(report: Report) -> View:
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
         grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
-        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ())),
+        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ()), *_on_none(report)),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
     )
@@ -196,6 +196,18 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
+
+
+def _on_none(report: Report) -> tuple[tuple[str, str], ...]:
+    """Return why a named non-leaf has no .grad, where the command has the option that keeps it."""
+    without = [tensor.name for tensor in report.tensors if tensor.kind != "leaf" and tensor.grad is None]
+    named = [name for name in without if name.isidentifier()]
+    if report.command != "eval" or not named:
+        return ()
+    name = clip(named[0], LONGEST_NAME)
+    return (
+        (".grad", f"None where PyTorch does not keep it: for all but leaves; `--retain-grad {name}` keeps {name}'s"),
+    )
 
 
 def _verdict_words(report: Report, how: Presentation) -> str:

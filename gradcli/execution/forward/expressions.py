@@ -262,7 +262,7 @@ class Evaluator:
         """Return an error that points at a node."""
         return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
 
-    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+    def located(self, error: GradcliError, node: Expression | Statement) -> GradcliError:
         """Return an error with the place of a node, unless it has one."""
         if error.span is None:
             error.span, error.source = node.span, self.program.source

@@ -98,7 +98,7 @@ class Interpreter(Evaluator):
         target, call = statement.target, statement.value
         value, operand = self.evaluate(target), self.evaluate(call.arguments[1])
         if self.machine.tensor(value) is not None:
-            others = [other for name, other in self.variables.items() if name != target.name]
+            others = {name: other for name, other in self.variables.items() if name != target.name}
             try:
                 self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), others)
             except GradcliError as error:

@@ -30,10 +30,11 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
     values = {**from_file, **settings.values, **given}
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
+    whole = _shape_of_numbers(names, values, settings)
     leaves = {}
     for position, name in enumerate(names):
         if name in values:
-            tensor = _valued(name, values[name], settings)
+            tensor = _valued(name, values[name], settings, whole)
         else:
             shape = settings.shapes.get(name, settings.shapes.get(None, ()))
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
@@ -80,9 +81,18 @@ def finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
     return leaf.requires_grad_(name not in settings.constants)
 
 
-def _valued(name: str, value: Any, settings: Settings) -> Tensor:
+def _shape_of_numbers(names: Sequence[str], values: Mapping[str, Any], settings: Settings) -> tuple[int, ...] | None:
+    """Return the shape that a number fills without one of its own: none, unless all leaves are given numbers.
+
+    A number beside tensors is a scalar, such as a temperature, whatever shape `--shape` gives to the tensors.
+    """
+    numbers = all(name in settings.shapes or isinstance(values.get(name), int | float | complex) for name in names)
+    return settings.shapes.get(None) if numbers else None
+
+
+def _valued(name: str, value: Any, settings: Settings, whole: tuple[int, ...] | None) -> Tensor:
     tensor = _dense(name, value) if isinstance(value, Tensor) else _from_python(name, value, settings)
-    shape = settings.shapes.get(name, None if tensor.ndim else settings.shapes.get(None))
+    shape = settings.shapes.get(name, None if tensor.ndim else whole)
     if shape is None or tuple(tensor.shape) == shape:
         return tensor
     if tensor.ndim:

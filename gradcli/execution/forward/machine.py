@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gradcli.language.program import Call, Expression
@@ -28,7 +29,7 @@ class Machine(Protocol):
     def leaf(self, value: Any, name: str) -> Any:
         """Return a leaf with a value's numbers, which the program makes and calls by a name."""
 
-    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse; `others` are the values of the program's other names."""
 
     def check_elements(self, count: int, node: Expression) -> None:

@@ -10,23 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
-from gradcli.execution.forward.machine import BoundCall
+from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DTYPES, METHODS, NUMBERS
-from gradcli.language.program import Call, Literal
+from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, METHODS, NUMBERS
+from gradcli.language.program import Call, Expression, Literal, Program
+from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
-if TYPE_CHECKING:
-    from gradcli.execution.forward.expressions import Evaluator
+
+class Evaluator(Protocol):
+    """What evaluates the program, as far as a word of a notebook asks it."""
+
+    machine: Machine
+    program: Program
+    draws: Draws
+
+    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of an op of the table."""
+
+    def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
+        """Return an error that points at a node."""
+
+    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+        """Return an error with the place of a node."""
+
 
 PLAIN = bool | int | float
+NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 UNKNOWN = object()
 """What a word that means nothing for these arguments gives: the op of the same name is called."""
 
@@ -143,7 +161,7 @@ _WHOLE = ("randint", "randperm", "randint_like")
 def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     function = DRAWN[node.function][1]
     dtype = _dtype(evaluator, node, keywords.pop("dtype", None))
-    given = {"generator": evaluator.draws.generator}
+    given: dict[str, Any] = {"generator": evaluator.draws.generator}
     if dtype is not None or node.function not in _WHOLE:
         given["dtype"] = dtype or evaluator.draws.dtype
     if node.function.endswith("_like"):
@@ -161,12 +179,10 @@ def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
 
 
 def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
-    """Refuse to draw more numbers than a tensor may have."""
-    sizes = keywords.get("size", positional)
-    flat = [size for item in sizes for size in (item if isinstance(item, tuple | list) else (item,))]
-    count = math.prod(size for size in flat if isinstance(size, int))
-    if node.function not in ("randint", "normal") or "size" in keywords or len(positional) == 3:
-        evaluator.machine.check_elements(abs(count), node)
+    """Refuse to draw more numbers than a tensor may have: the size is all positions, or the last tuple among them."""
+    given = [*positional, *keywords.values()]
+    sizes = next((value for value in reversed(given) if isinstance(value, tuple | list)), positional)
+    evaluator.machine.check_elements(math.prod(abs(size) for size in sizes if isinstance(size, int)), node)
 
 
 def handed_on(evaluator: Evaluator, node: Call, made: Tensor) -> Any:
@@ -216,9 +232,11 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         value.append(rest[0])
         return None
     if tensor is None:
-        return _cast_number(evaluator, node, value, rest, keywords)
+        return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
         return value
+    if node.function in DRAWN_IN_PLACE:
+        return _filled(evaluator, node, tensor, rest, keywords)
     if node.function in ("item", "tolist"):
         return (
             tensor.tolist()
@@ -232,10 +250,16 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     return UNKNOWN
 
 
-def _cast_number(evaluator: Evaluator, node: Call, value: Any, rest: list[Any], keywords: dict[str, Any]) -> Any:
-    if node.function in ("item", "tolist", "cpu", "cuda", "to") and isinstance(value, PLAIN):
-        return value
-    return UNKNOWN
+def _filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
+    dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
+    made = torch.empty(tensor.shape, dtype=dtype)
+    try:
+        with refusals(node.function):
+            getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    return handed_on(evaluator, node, made)
 
 
 def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
@@ -243,14 +267,13 @@ def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
     for item in given:
         other = evaluator.machine.tensor(item)
         word = str(other.dtype if other is not None else item).removeprefix("torch.")
-        word = word.removeprefix("cuda.")
-        known = DTYPES.get(word)
-        if known is not None:
-            return _cast(evaluator, node, value, known)
-        if other is not None or "complex" in word or item is None:
-            raise evaluator.error(
-                "a cast to complex numbers is not accepted", node, "`--dtype complex128` runs in them"
-            )
+        if word in DTYPES:
+            return _cast(evaluator, node, value, DTYPES[word])
+        if word.startswith(("complex", "cfloat", "cdouble")):
+            hint = "`--dtype complex128` runs the program in them"
+            raise evaluator.error("a cast to complex numbers is not accepted", node, hint)
+        if not isinstance(item, bool) and word.partition(":")[0] not in DEVICES:
+            raise evaluator.error(f"'{item}' is neither a type nor a device", node, f"types are {', '.join(DTYPES)}")
     return value
 
 

@@ -153,11 +153,11 @@ class _Machine:
     def named(self, value: Any, name: str) -> None:
         """Names do not matter here."""
 
-    def leaf(self, value: Any, name: str) -> Any:
+    def leaf(self, value: Any, name: str) -> Any:  # noqa: ARG002
         """Return what is no leaf of the trace as it is."""
         return value
 
-    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """The trace has refused what there is to refuse."""
 
     def check_elements(self, count: int, node: Expression) -> None:

@@ -52,9 +52,7 @@ def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Tra
             constants[error.leaf] = f"a constant here: PyTorch has no derivative of {error.argument}"
         except IntegerError as error:
             leaves = {**leaves, error.leaf: _whole(error, leaves, settings)}
-            constants[error.leaf] = (
-                f"read as integers, and so a constant: PyTorch takes '{error.parameter}' of {error.op.name} only as such"
-            )
+            constants[error.leaf] = f"read as integers, and so a constant: {error.message}"
         else:
             trace.constants = constants
             return trace

@@ -30,6 +30,7 @@ from gradcli.phrases import show_shape
 from gradcli.progress import begin
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+SIGNATURES = ", but expected one of:"
 IN_PLACE: Mapping[str, Callable[..., Any]] = {
     row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
 }
@@ -141,12 +142,12 @@ class Tracer:
         self.memory.add([leaf.tensor])
         return leaf
 
-    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse, or that other names would see.
 
         The tensor's version is raised, so that PyTorch refuses backward where an earlier op has saved it.
         """
-        check_overwrite(value, call, traced_in(others))
+        check_overwrite(value, call, {name: other for name, other in others.items() if isinstance(other, TracedTensor)})
         with torch.no_grad():
             value.tensor.detach().mul_(1)
 
@@ -174,7 +175,7 @@ class Tracer:
         return result
 
     def _run(self, op: Op, call: BoundCall, ready: partial[Any]) -> Any:
-        """Return what PyTorch gives; what it refuses only because a leaf holds floats is asked for again by the caller."""
+        """Return what PyTorch gives; IntegerError where it refuses floats in place of integers."""
         try:
             return ready()
         except REFUSALS as error:
@@ -226,17 +227,16 @@ def run(
     return trace
 
 
-def check_overwrite(value: TracedTensor, call: BoundCall, others: Sequence[TracedTensor]) -> None:
+def check_overwrite(value: TracedTensor, call: BoundCall, others: Mapping[str, TracedTensor]) -> None:
     """Raise what PyTorch raises for a call in place, and refuse one that other names of the program would see."""
     name = value.name or value.text
     instead = f"write a new name: `{name}_new = {name} {call.node.operator} ...`"
     if value.tensor.is_leaf and value.tensor.requires_grad:
         message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
         raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
-    storage = value.tensor.untyped_storage().data_ptr()
-    shared = next((o for o in others if o.tensor.numel() and o.tensor.untyped_storage().data_ptr() == storage), None)
-    if shared is not None and value.tensor.numel():
-        seen = f"'{shared.name or shared.text}' is the same memory as '{name}', and would change with it"
+    shared = [other for other, traced in others.items() if traced.tensor.numel() and _memory(traced) == _memory(value)]
+    if shared:
+        seen = f"'{shared[0]}' is the same memory as '{name}', and would change with it"
         raise ExecutionError(f"`{call.node.operator}=` changes '{name}' in place: {seen}", hint=instead)
     operand = [item.tensor.detach() if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
     with refusals(f"`{call.node.operator}=`"), torch.no_grad():
@@ -248,6 +248,10 @@ class ConstantError(ExecutionError):
 
     leaf: str
     argument: str
+
+
+def _memory(traced: TracedTensor) -> int:
+    return int(traced.tensor.untyped_storage().data_ptr())
 
 
 def is_whole(tensor: Tensor) -> bool:
@@ -292,7 +296,8 @@ def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
     found = NO_DERIVATIVE.search(message)
     argument = call.bound.get(found[1]) if found else None
     if not isinstance(argument, TracedTensor):
-        return refused(op.name, error, _shapes(call))
+        hint = f"it is called as {op.signature}" if SIGNATURES in message else _shapes(call)
+        return refused(op.name, error, hint)
     name = argument.name or argument.text
     constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
     constant.leaf, constant.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"

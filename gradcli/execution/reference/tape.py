@@ -77,7 +77,7 @@ class Tape:
         """Definitions make no leaves."""
         raise NotImplementedError
 
-    def overwrites(self, value: Any, call: BoundCall, others: list[Any]) -> None:
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Definitions change nothing in place."""
         raise NotImplementedError
 

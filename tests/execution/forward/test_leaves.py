@@ -66,6 +66,25 @@ def test_a_number_fills_the_shape_and_a_list_sets_it() -> None:
     assert leaves["y"].requires_grad
 
 
+@pytest.mark.parametrize(
+    ("shapes", "values", "expected"),
+    [
+        ({None: (4, 3)}, {"T": 4}, ()),  # a temperature beside a matrix
+        ({None: (4, 3), "T": (4, 3)}, {"T": 4}, (4, 3)),
+        ({None: (4, 3), "x": (2,)}, {"T": 4}, (4, 3)),  # else the shape of all is nobody's
+        ({None: (4, 3)}, {"T": 4, "x": 2}, (4, 3)),
+        ({None: (4, 3)}, {"T": 4, "x": [1, 2]}, ()),
+    ],
+)
+def test_a_number_beside_tensors_is_a_scalar(shapes: Any, values: Any, expected: tuple[int, ...]) -> None:
+    assert make_leaves(["x", "T"], Settings(shapes=shapes, values=values), {})["T"].shape == expected
+
+
+def test_a_number_beside_drawn_tensors_is_a_scalar() -> None:
+    drawn = {"x": torch.ones(4, 3)}
+    assert make_leaves(["x", "T"], Settings(shapes={None: (4, 3)}, values={"T": 4}), drawn)["T"].shape == ()
+
+
 def test_a_value_that_contradicts_a_shape_is_an_error() -> None:
     with pytest.raises(InputError, match=r"'x' is given the shape 3 and a value of shape 2"):
         make_leaves(["x"], Settings(shapes={"x": (3,)}, values={"x": [1.0, 2.0]}), {})
