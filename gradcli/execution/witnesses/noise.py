@@ -15,14 +15,14 @@ from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.witnesses.line import EPSILON
 
 RUNS = 3
-# A change that is as large for last bits that are this many times coarser is that of a jump, and no rounding.
+# A change that is as large for last bits that are this many times coarser is that of a jump, of which nothing is known.
 COARSER, ALIKE = 2.0**20, 4.0
 
 
 def noise_of(rerun: Rerun, cotangent: Tensor) -> float:
     """Return how far rounding on the way may move L = Re sum conj(cotangent) * output; 0 if nothing is known."""
     fine, coarse = _scatter(rerun, cotangent, EPSILON), _scatter(rerun, cotangent, COARSER * EPSILON)
-    return max(fine if coarse > ALIKE * fine else 0.0, coarse / COARSER)
+    return max(fine, coarse / COARSER) if coarse > ALIKE * fine else 0.0
 
 
 def _scatter(rerun: Rerun, cotangent: Tensor, size: float) -> float:

@@ -86,6 +86,11 @@ class NumericalWitnesses:
         """Return how far rounding on the way may move the output."""
         return noise_of(self.rerun, self.run.cotangent)
 
+    @cached_property
+    def has_steps(self) -> bool:
+        """Return whether an op of the program jumps at some points."""
+        return any(call.op.discontinuities is not None for call in self.run.trace.calls)
+
     def check(
         self,
         traced: TracedTensor,
@@ -135,7 +140,7 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent, self.noise)
+        return Question(function, {name: value}, name, self.run.cotangent, self.noise, self.has_steps)
 
 
 def checked(
