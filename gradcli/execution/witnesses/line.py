@@ -85,17 +85,16 @@ class Line:
         return max(EPSILON * self.magnitude, self.noise, SMALLEST)
 
     def local(self, directions: Tensor | None, rows: Tensor) -> Tensor:
-        """Return the size of the smallest entry that is not 0 along each direction or entry; at most a step's scale.
+        """Return the size of the smallest entry that is not 0 along each direction or entry; at most 1.
 
-        A function such as 1/x bends over lengths of the size of its entries, however small they are.
+        A function such as 1/x bends over lengths of the size of its entries, however small they are, and sin(x) over
+        lengths of 1, however large they are.
         """
         sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
         if directions is None:
-            return sizes[rows].minimum(self.scale(None, rows))
+            return sizes[rows].clamp_max(1.0)
         moved = torch.where(directions[rows] != 0, sizes, torch.inf)
-        if not moved.numel():
-            return self.scale(directions, rows)
-        return moved.amin(1).minimum(self.scale(directions, rows))
+        return moved.amin(1).clamp_max(1.0) if moved.numel() else torch.ones(len(rows), dtype=torch.float64)
 
     def entries(self, directions: Tensor | None, rows: Tensor) -> Tensor:
         """Return the size of what is moved along each direction or entry."""

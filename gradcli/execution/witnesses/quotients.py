@@ -133,8 +133,10 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
     rounding = 4 * (line.rounding + moved) / (step / 4)
     rounding = rounding.masked_fill(_lost(line, changes), math.inf)
-    error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
-    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
+    error = (correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
+    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
+        nan=math.inf, posinf=math.inf
+    )
     return torch.stack([value, error, low, high, sided_error])
 
 
