@@ -226,11 +226,12 @@ def _bent(line: Line, compared: _Compared, directions: Tensor) -> bool:
     if not len(directions):
         return False
     quotients = along(line, directions)
-    across = _closer(line, _Compared(quotients.value, quotients, 0.0, compared.size))
+    size = max(compared.size, _largest(quotients.above), _largest(quotients.below))
+    across = _closer(line, _Compared(quotients.value, quotients, 0.0, size))
     if bool((across.kinked & ~across.erratic).any()):
         return True
     _, one, other, both = across.quotients.value
-    allowed = SAFETY * across.quotients.error.sum() + SIDED * compared.size
+    allowed = SAFETY * across.quotients.error.sum() + SIDED * size
     return bool((both - one - other).abs() > allowed)
 
 
