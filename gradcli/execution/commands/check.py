@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall, with_scope
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
@@ -68,7 +68,8 @@ def _report(run: Run, settings: Settings) -> Report:
     reports = _with_reasons(run, evaluation, reports)
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())), CheckDetails())
+    shown = with_scope(list(reports.values()))
+    return report(run, shown, overall(shown), CheckDetails())
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.hooks import watch
-from gradcli.execution.comparison.evaluation import evaluate_run, overall
+from gradcli.execution.comparison.evaluation import evaluate_run, overall, with_scope
 from gradcli.execution.run import report, start
 from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
@@ -24,7 +24,8 @@ def eval(  # noqa: A001  # the command's name
     """Return the report of `eval`."""
     run = start(program, settings, given, derivations)
     fired = watch(run.trace, run.names) if settings.hooks else None
-    reports = [_marked(found, settings.detach) for found in where_it_bends(run, evaluate_run(run)).values()]
+    found = with_scope(list(where_it_bends(run, evaluate_run(run)).values()))
+    reports = [_marked(tensor, settings.detach) for tensor in found]
     details = EvalDetails(None if fired is None else tuple(fired))
     return report(run, reports, overall(reports) if settings.verify else None, details)
 

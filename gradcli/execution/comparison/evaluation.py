@@ -25,12 +25,17 @@ from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.formulas.formulas import Formulas
+from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict, worst
+
+REACHES_NO_LEAF = noted(
+    NoteKind.SCOPE, "this NaN reaches no leaf, whose gradients are right, and does not count for them"
+)
 
 Gradients = Mapping[TracedTensor, Tensor | None]
 
@@ -118,5 +123,28 @@ def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> Tensor
 
 
 def overall(reports: Sequence[TensorReport]) -> Verdict:
-    """Return the worst verdict of several tensors."""
-    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])
+    """Return the worst verdict of several tensors, but for a NaN that ends on its way to the leaves."""
+    ends = ending(reports)
+    counted = [tensor for place, tensor in enumerate(reports) if place not in ends]
+    return worst([tensor.verdict for tensor in counted if tensor.verdict is not None])
+
+
+def with_scope(reports: Sequence[TensorReport]) -> list[TensorReport]:
+    """Return the reports with a note on each NaN that the verdict on all of them leaves out."""
+    ends = ending(reports)
+    return [
+        replace(tensor, notes=(*tensor.notes, *REACHES_NO_LEAF)) if place in ends else tensor
+        for place, tensor in enumerate(reports)
+    ]
+
+
+def ending(reports: Sequence[TensorReport]) -> frozenset[int]:
+    """Return the places of non-leaves whose gradients are NaN though every leaf's is right: it reaches none."""
+    leaves = [tensor.verdict for tensor in reports if tensor.kind == "leaf" and tensor.verdict is not None]
+    if not leaves or not all(verdict.passes for verdict in leaves):
+        return frozenset()
+    return frozenset(place for place, tensor in enumerate(reports) if tensor.kind != "leaf" and _is_nan(tensor))
+
+
+def _is_nan(tensor: TensorReport) -> bool:
+    return tensor.verdict is Verdict.UNDEFINED and tensor.gradient is not None and has_nan(tensor.gradient)

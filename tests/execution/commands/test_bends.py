@@ -180,3 +180,14 @@ def test_the_derivative_that_exists_beside_a_nan_is_named(
     report = gradcli.evaluate(program, {"t": values}) if command == "eval" else gradcli.check(program, {"t": values})
     assert report["t"].verdict == "undefined"
     assert f"the derivative exists at [0, 0], and is {slope} by difference quotients" in (report["t"].note or "")
+
+
+@pytest.mark.parametrize("command", ["eval", "check"])
+def test_a_nan_that_reaches_no_leaf_does_not_count_for_leaves(command: str) -> None:
+    program, values = "a = where(m == 0, 1, t); q = a/m; where(m == 0, 0, q)", {"t": 3.0, "m": 0.0}
+    run = gradcli.evaluate if command == "eval" else gradcli.check
+    report = run(program, values, constants="m")
+    assert (report.verdict, report["t"].verdict, report["a"].verdict) == ("match", "match", "undefined")
+    assert "this NaN reaches no leaf" in (report["a"].note or "")
+    reaching = run("q = t/m; where(m == 0, 0, q)", values, constants="m")
+    assert (reaching.verdict, reaching["t"].verdict) == ("undefined", "undefined")
