@@ -1,7 +1,7 @@
 """Piecewise programs in mpmath: what each op computes, written out for numbers and lists of numbers.
 
 Nothing here knows PyTorch or gradcli. Values are real numbers of any precision, or lists of them for vectors; what is
-not a real number is NaN. Every comparison is noted, so that two runs of a program can be told apart by what they decide.
+not a real number is NaN. Every comparison is noted: two runs of a program are told apart by what they decide.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def guarded(function: Callable[..., Number]) -> Callable[..., Number]:
     """Return a function of numbers that is NaN outside the real numbers."""
 
     def inside(*numbers: Number) -> Number:
-        if any(number != number for number in numbers):
+        if any(map(mp.isnan, numbers)):
             return NAN
         with suppress(ValueError, ZeroDivisionError, OverflowError, TypeError):
             found = function(*numbers)
@@ -212,7 +212,7 @@ def _scan(function: Callable[[Sequence[Number]], Number]) -> Callable[[Sequence[
 
 def ordered(values: Sequence[Number]) -> list[Number]:
     """Return numbers in ascending order, by insertion; all NaN if one is."""
-    if any(value != value for value in values):
+    if any(map(mp.isnan, values)):
         return [NAN] * len(values)
     found: list[Number] = []
     for value in values:
@@ -237,7 +237,7 @@ def _variance(values: Sequence[Number]) -> Number:
 
 
 def _logsumexp(values: Sequence[Number]) -> Number:
-    if any(value != value for value in values):
+    if any(map(mp.isnan, values)):
         return NAN
     top = max(values)
     return top if mp.isinf(top) else top + mp.log(_total([mp.exp(value - top) for value in values]))

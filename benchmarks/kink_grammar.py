@@ -110,6 +110,9 @@ EXTREME = (
 TIED, EXTREMES, ANY = 0.35, 0.04, 0.15
 # How often a binary op has the same operand twice but for what is done to it: kinks that cancel.
 CANCELLING = 0.3
+# How often there is a second leaf, a number for a leaf, a binary op, a negated twin, a Python `if`, and a plain sum.
+SECOND, NUMBER, TWO, TWIN, BRANCH, SUM = 0.5, 0.08, 0.45, 0.6, 0.2, 0.7
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +159,8 @@ def draw(generator: random.Random) -> Drawn:
     """Return a random program at a random point."""
     size = generator.choice((1, 2, 3, 3))
     leaves = [Node("leaf", (), "x", size > 1)]
-    if generator.random() < 0.5:
-        leaves.append(Node("leaf", (), "y", size > 1 and generator.random() < 0.5))
+    if generator.random() < SECOND:
+        leaves.append(Node("leaf", (), "y", size > 1 and generator.random() < HALF))
     output = _scalar(generator, _value(generator, leaves, generator.randint(1, 3)))
     used = {node.text: node for node in output.walk() if node.op == "leaf"}
     if not used:
@@ -183,22 +186,24 @@ def _point(generator: random.Random, size: int) -> float | list[float]:
 def _value(generator: random.Random, leaves: Sequence[Node], depth: int) -> Node:
     if depth == 0:
         number = generator.choice((0.5, 1.0, 2.0, -1.0, 3.0))
-        return (
-            Node("number", (), repr(number), False, number) if generator.random() < 0.08 else generator.choice(leaves)
-        )
+        return _number(number) if generator.random() < NUMBER else generator.choice(leaves)
     first = _value(generator, leaves, depth - 1)
-    if generator.random() < 0.45:
+    if generator.random() < TWO:
         return _binary(generator, first, _second(generator, leaves, first, depth))
-    if first.is_vector and generator.random() < 0.5:
-        table, is_vector = (TO_VECTOR, True) if generator.random() < 0.5 else (TO_SCALAR, False)
+    if first.is_vector and generator.random() < HALF:
+        table, is_vector = (TO_VECTOR, True) if generator.random() < HALF else (TO_SCALAR, False)
         return _made(generator, table, (first,), is_vector=is_vector)
     return _made(generator, UNARY, (first,), is_vector=first.is_vector)
+
+
+def _number(number: float) -> Node:
+    return Node("number", (), repr(number), is_vector=False, number=number)
 
 
 def _second(generator: random.Random, leaves: Sequence[Node], first: Node, depth: int) -> Node:
     if generator.random() > CANCELLING or first.op == "number":
         return _value(generator, leaves, generator.randint(0, depth - 1))
-    if len(first.operands) == 1 and first.op in UNARY and generator.random() < 0.6:
+    if len(first.operands) == 1 and first.op in UNARY and generator.random() < TWIN:
         (inner,) = first.operands
         negated = Node("neg", (inner,), UNARY["neg"].format(inner.text), inner.is_vector)
         return Node(first.op, (negated,), UNARY[first.op].format(negated.text), first.is_vector)
@@ -207,7 +212,7 @@ def _second(generator: random.Random, leaves: Sequence[Node], first: Node, depth
 
 def _binary(generator: random.Random, first: Node, second: Node) -> Node:
     is_vector = first.is_vector or second.is_vector
-    if not is_vector and not {first.op, second.op} & {"number"} and generator.random() < 0.2:
+    if not is_vector and not {first.op, second.op} & {"number"} and generator.random() < BRANCH:
         return _made(generator, SCALAR_BINARY, (first, second), is_vector=False)
     table = BINARY
     if first.op == "number" or second.op == "number" or first.is_vector != second.is_vector:
@@ -224,5 +229,5 @@ def _scalar(generator: random.Random, node: Node) -> Node:
     if not node.is_vector:
         return node
     return _made(
-        generator, {"sum": TO_SCALAR["sum"]} if generator.random() < 0.7 else TO_SCALAR, (node,), is_vector=False
+        generator, {"sum": TO_SCALAR["sum"]} if generator.random() < SUM else TO_SCALAR, (node,), is_vector=False
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 import warnings
 from collections import Counter
@@ -55,7 +56,8 @@ NOT_DECIDED = "not decided by quotients"
 def judge(drawn: Drawn, node: Node, report: TensorReport, *, largest: float, overflows: bool) -> Found:
     """Return whether the verdict on one tensor is the one that its quotients ask for.
 
-    `largest` is the largest entry of any gradient of the program. What `overflows` in double precision may be undefined though it is not in more digits.
+    `largest` is the largest entry of any gradient of the program. What `overflows` in double precision may be undefined
+    though it is not in more digits.
     """
     assert report.verdict is not None  # noqa: S101 (the caller looked)
     gradient = [float(entry) for entry in report.gradient.reshape(-1)]
@@ -75,7 +77,7 @@ def judge(drawn: Drawn, node: Node, report: TensorReport, *, largest: float, ove
 
 def _wanted(function: Function, truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
     """Return the verdicts that are right; none where that is not decided."""
-    if any(entry != entry for entry in gradient):
+    if any(map(mp.isnan, gradient)):
         return {Verdict.UNDEFINED}
     if truth.shape is Shape.NOT_A_NUMBER:
         apart = not any(gradient) and stays_undefined(function)
@@ -160,6 +162,8 @@ def main() -> None:
                 counts[f"agreed: {found.words}"] += 1
             if found.outcome in options.show:
                 print(f"{found.outcome}: {drawn.command(command)}\n    {name}: {found.words}", flush=True)
+        if place % 100 == 99:  # noqa: PLR2004 (how far it is)
+            print(f"{place + 1} programs: {dict(counts)}", file=sys.stderr, flush=True)
     for outcome, count in sorted(counts.items()):
         print(f"{outcome}: {count}")
     print(f"{options.programs} programs, {time.perf_counter() - started:.0f} s")

@@ -1,8 +1,8 @@
 """What one-sided difference quotients say of a program at a point: its derivative, its kinks, that there is none.
 
-The program is computed by `exact` in as many digits as its numbers take, and nothing else is known of it. Quotients along
-the axes, all ones and random directions are taken to both sides with steps that shrink by 10^5; they count where they
-converge. At a kink the gradients at points around it say what Clarke's generalised gradient is.
+The program is computed by `exact` in as many digits as its numbers take, and nothing else is known of it. Quotients
+along the axes, all ones and random directions are taken to both sides with steps that shrink by 10^5; they count where
+they converge. At a kink the gradients at points around it say what Clarke's generalised gradient is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 
 import exact
-from kink_grammar import Drawn, Node
+from kink_grammar import Drawn, Node  # noqa: TC002 (dataclasses hold them)
 from mpmath import mp, mpf
 
 Vector = Sequence[mpf]
@@ -139,18 +140,18 @@ def side(function: Function, direction: Vector) -> Side:
     base = function(function.start)
     steps = [function.scale * mpf(10) ** -k for k in EXPONENTS]
     changes = [function.moved(direction, step) - base for step in steps]
-    if any(change != change for change in changes):
+    if any(map(mp.isnan, changes)):
         return Side(Shape.NOT_A_NUMBER)
     quotients = [change / step for change, step in zip(changes, steps, strict=True)]
     if not all(mp.isfinite(quotient) for quotient in quotients):
         return Side(Shape.NO_DERIVATIVE)
-    apart = [abs(b - a) for a, b in zip(quotients, quotients[1:], strict=False)]
+    apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
     noise = mpf(10) ** (-mp.dps // 2) * (abs(base) + 1) / steps[-1]
     if apart[-1] <= CLOSE * size + noise or (apart[-1] * 100 <= apart[-2] and apart[-2] * 100 <= apart[-3]):
         # What is left of a slope that shrinks with the step is none.
         return Side(Shape.SMOOTH, mpf(0) if size <= noise + 2 * apart[-1] else quotients[-1])
-    growing = all(abs(b) > abs(a) for a, b in zip(quotients, quotients[1:], strict=False))
+    growing = all(abs(b) > abs(a) for a, b in pairwise(quotients))
     return Side(Shape.NO_DERIVATIVE, INFINITE * mp.sign(quotients[-1])) if growing else Side(Shape.UNKNOWN)
 
 
@@ -178,7 +179,7 @@ def look(function: Function) -> Truth:
         return Truth(Shape.UNKNOWN)
     base = function(function.start)
     if not mp.isfinite(base):
-        return Truth(Shape.NOT_A_NUMBER if base != base else Shape.NO_DERIVATIVE)
+        return Truth(Shape.NOT_A_NUMBER if mp.isnan(base) else Shape.NO_DERIVATIVE)
     directions = _directions(len(function.start))
     ahead = [side(function, direction) for direction in directions]
     behind = [side(function, [-part for part in direction]) for direction in directions]
@@ -206,7 +207,7 @@ def _directions(entries: int) -> tuple[Vector, ...]:
 def stays_undefined(function: Function) -> bool:
     """Return whether the output is NaN whatever the entries of the node are."""
     others = [function([mpf(number)] * len(function.start)) for number in ("0.3", "-1.7", "2.6")]
-    return all(other != other for other in others)
+    return all(map(mp.isnan, others))
 
 
 def _alike(one: Sequence[mpf], other: Sequence[mpf]) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
+from gradcli.execution.autograd.unreached import counted, with_scope
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.tracer import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
@@ -116,8 +117,8 @@ def report_with(
         device=settings.device,
         seed=settings.seed,
         output=output,
-        tensors=tuple(tensors),
-        verdict=worst([*(tensor.verdict for tensor in tensors), *further]),
+        tensors=tuple(with_scope(tensors)),
+        verdict=worst([*(tensor.verdict for tensor in counted(tensors)), *further]),
         details=details,
         tolerance=AppliedTolerance(settings.tolerance.relative, settings.tolerance.absolute),
         verify=settings.verify,

@@ -122,7 +122,7 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
         return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
-    sides = sides_by_pairs(run, run.decomposition, leaves)
+    sides = sides_by_pairs(run, run.decomposition, leaves, wanted=bool(blocks.undecided))
     exists = all(block.agree for block in sides.values())
 
     def expected(row: TracedTensor, column: TracedTensor) -> Expected:

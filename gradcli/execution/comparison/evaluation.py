@@ -10,7 +10,7 @@ The steps, in their order:
    derivatives; contributions add up to adjoints. (`execution.reference.pullback` is this step from top to bottom.)
 4. `compare_all`: the two beside each other, entry by entry. What differs is explained, if it can be, by rounding, by a
    kink or by a value that is not finite.
-5. `tensor_report`, `overall`: the verdict on a tensor, and on all of them.
+5. `tensor_report`: the verdict on a tensor; `execution.run.report` takes the worst of all.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
 from gradcli.execution.witnesses.line import Line, random_directions, unit
-from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.execution.witnesses.quotients import STEPS, Quotients, along
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -165,13 +165,15 @@ def _closer(line: Line, compared: _Compared) -> _Compared:
     """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
 
     A kink within the steps taken so far is none at the point if both sides agree at much shorter ones; one-sided
-    quotients that do not converge at longer steps may at these.
+    quotients that do not converge at longer steps may at these. Of a kink that may be as far away as the size of an
+    entry, and is hidden in rounding nearer to it, nothing is known.
     """
     rows = (compared.kinked | compared.erratic).nonzero()[:, 0]
     if not len(rows):
         return compared
     found = compared.quotients
-    step = (TINY * line.scale(found.directions, rows)).minimum(PART * line.local(found.directions, rows))
+    scale, local = line.scale(found.directions, rows), line.local(found.directions, rows)
+    step = (TINY * scale).minimum(PART * local)
     step = step.clamp_min(min(8 * line.rounding / (SIDED * compared.size), TINY)) if compared.size else step
     steps = step[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
     above, below, far_above, far_below = (line.changes(found.directions, rows, steps) / steps).T
@@ -180,10 +182,13 @@ def _closer(line: Line, compared: _Compared) -> _Compared:
     sided_error = (moving + rounding).nan_to_num(nan=math.inf)
     apart, before = (above - below).abs(), (found.above - found.below).abs()[rows]
     smooth = compared.kinked[rows] & (apart <= before / 10) & (rounding <= before / 10)
+    hidden = compared.kinked[rows] & (rounding > before / 10) & (local < STEPS[-1] * scale)
     sided = smooth | (compared.erratic[rows] & (sided_error < found.sided_error[rows]))
     value, error = _put(found.value, rows, smooth, (above + below) / 2), _put(found.error, rows, smooth, rounding)
     below, above = _put(found.below, rows, sided, below), _put(found.above, rows, sided, above)
     sides = _put(found.sided_error, rows, sided, sided_error)
+    everything = torch.full_like(rounding, math.inf)
+    error, sides = _put(error, rows, hidden, everything), _put(sides, rows, hidden, everything)
     return dataclasses.replace(
         compared,
         quotients=dataclasses.replace(found, value=value, error=error, below=below, above=above, sided_error=sides),
@@ -221,11 +226,12 @@ def _bent(line: Line, compared: _Compared, directions: Tensor) -> bool:
     if not len(directions):
         return False
     quotients = along(line, directions)
-    across = _closer(line, _Compared(quotients.value, quotients, 0.0, compared.size))
+    size = max(compared.size, _largest(quotients.above), _largest(quotients.below))
+    across = _closer(line, _Compared(quotients.value, quotients, 0.0, size))
     if bool((across.kinked & ~across.erratic).any()):
         return True
     _, one, other, both = across.quotients.value
-    allowed = SAFETY * across.quotients.error.sum() + SIDED * compared.size
+    allowed = SAFETY * across.quotients.error.sum() + SIDED * size
     return bool((both - one - other).abs() > allowed)
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import ROUNDING, GradientComparison
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.consensus import consensus
-from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
+from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES
@@ -30,7 +30,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     comparisons = evaluation.comparisons
     if comparisons is None:
         return reports
-    known = comparisons.reference.kinked or comparisons.steps or _decides(run.trace)
+    known = comparisons.reference.kinked or comparisons.steps or decides(run.trace)
     open_to = [t for t, report in reports.items() if known and (report.verdict in OPEN or t in comparisons.jumping)]
     unknown = [traced for traced, report in reports.items() if _lacks(report)]
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
@@ -86,9 +86,3 @@ def contradicted_by(report: TensorReport) -> Tensor | None:
         return None
     value: Tensor | None = report.symbolic.value
     return value
-
-
-def _decides(trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers, or might branch by them."""
-    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
-    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)

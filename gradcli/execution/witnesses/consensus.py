@@ -16,7 +16,7 @@ ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the defin
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
-ROUNDED = "rounding decides what the gradient is here, as at a kink that the point is on but for rounding"
+ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
 
@@ -30,18 +30,26 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: boo
     report = dataclasses.replace(compared, witnesses=numerical.witnesses)
     if jumps and report.verdict is Verdict.UNDEFINED:
         return _where_an_op_jumps(report, numerical)
-    if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
-        verdict = combined(numerical.witnesses.values())
-        dissenter = "autograd" if verdict is Verdict.MISMATCH else None
-        notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
-        return _explained(report, verdict, dissenter, notes)
-    if report.verdict is Verdict.UNDECIDED and report.symbolic is None:
-        return _without_symbolic(report, numerical)
+    if report.symbolic is None:
+        return (_without_symbolic if report.verdict is Verdict.UNDECIDED else _alone)(report, numerical)
     if report.verdict is Verdict.UNDECIDED:
         return _within_rounding(report, numerical)
-    if report.verdict is Verdict.UNDEFINED:
-        existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
-        return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
+    if report.verdict is not Verdict.UNDEFINED:
+        return _beside_symbolic(report, numerical)
+    existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
+    return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
+
+
+def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where nothing symbolic was asked for."""
+    verdict = combined(numerical.witnesses.values())
+    dissenter = "autograd" if verdict is Verdict.MISMATCH else None
+    notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
+    return _explained(report, verdict, dissenter, notes)
+
+
+def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED):
         return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
@@ -138,7 +146,7 @@ def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
         if names:
             rows = [row for name, row in WITNESSES.items() if name in names]
             sides = " and ".join(row.phrase for row in rows)
-            agree = "agree" if len(rows) > 1 or rows[0].is_plural else "agrees"
+            agree = rows[0].agrees if len(rows) == 1 else "agree"
             who = "autograd dissents" if dissenter == "autograd" else "the symbolic derivative dissents"
             notes = noted(NoteKind.WITNESS, f"{who}: {sides} {agree} with {with_it}")
             return _explained(report, Verdict.MISMATCH, dissenter, notes)

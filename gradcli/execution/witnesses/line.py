@@ -38,16 +38,24 @@ class Line:
     base: Tensor
     noise: float = 0.0
     """How far rounding on the way may move L, beside that of the output itself."""
+    has_steps: bool = False
+    """Whether L may be a staircase."""
 
     @staticmethod
     def of(
-        function: ScalarFunction, point: Values, names: Sequence[str], cotangent: Tensor, noise: float = 0.0
+        function: ScalarFunction,
+        point: Values,
+        names: Sequence[str],
+        cotangent: Tensor,
+        noise: float = 0.0,
+        *,
+        has_steps: bool = False,
     ) -> Line:
         """Return L as a function of the tensors called `names`."""
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, noise)
+        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, noise, has_steps)
 
     @property
     def work(self) -> int:
@@ -57,7 +65,14 @@ class Line:
     @property
     def size(self) -> Tensor:
         """Return the length of a step along a random direction: the entries' root mean square, if above 1."""
-        return self.start.square().mean().nan_to_num(1.0).sqrt().clamp_min(1.0)
+        return self._root_mean_square.clamp_min(1.0)
+
+    @property
+    def _root_mean_square(self) -> Tensor:
+        """Return that of the entries that are finite, of any size."""
+        finite = self.start[self.start.isfinite()]
+        largest = finite.abs().amax() if finite.numel() else torch.tensor(0.0, dtype=torch.float64)
+        return largest * (finite / largest).square().mean().sqrt() if bool(largest > 0) else largest
 
     @property
     def magnitude(self) -> float:
@@ -70,15 +85,22 @@ class Line:
         return max(EPSILON * self.magnitude, self.noise, SMALLEST)
 
     def local(self, directions: Tensor | None, rows: Tensor) -> Tensor:
-        """Return the size of the smallest entry that is not 0 along each direction or entry; at most a step's scale.
+        """Return the size of the smallest entry that is not 0 along each direction or entry; at most 1.
 
-        A function such as 1/x bends over lengths of the size of its entries, however small they are.
+        A function such as 1/x bends over lengths of the size of its entries, however small they are, and sin(x) over
+        lengths of 1, however large they are.
         """
         sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
         if directions is None:
-            return sizes[rows].minimum(self.scale(None, rows))
+            return sizes[rows].clamp_max(1.0)
         moved = torch.where(directions[rows] != 0, sizes, torch.inf)
-        return moved.amin(1).minimum(self.scale(directions, rows))
+        return moved.amin(1).clamp_max(1.0) if moved.numel() else torch.ones(len(rows), dtype=torch.float64)
+
+    def entries(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return the size of what is moved along each direction or entry."""
+        if directions is None:
+            return self.start.abs()[rows]
+        return self._root_mean_square.expand(len(rows))
 
     def scale(self, directions: Tensor | None, rows: Tensor) -> Tensor:
         """Return what a step of 1 along each direction or entry stands for: the size of what it moves, if above 1."""

@@ -15,14 +15,19 @@ from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.witnesses.line import EPSILON
 
 RUNS = 3
-# A change that is as large for last bits that are this many times coarser is that of a jump, and no rounding.
+# Values change by up to so large a part, so that most do.
+FINE = 4 * EPSILON
+# A change that is as large for last bits that are this many times coarser is that of a jump, of which nothing is known.
 COARSER, ALIKE = 2.0**20, 4.0
 
 
-def noise_of(rerun: Rerun, cotangent: Tensor) -> float:
-    """Return how far rounding on the way may move L = Re sum conj(cotangent) * output; 0 if nothing is known."""
-    fine, coarse = _scatter(rerun, cotangent, EPSILON), _scatter(rerun, cotangent, COARSER * EPSILON)
-    return max(fine if coarse > ALIKE * fine else 0.0, coarse / COARSER)
+def noise_of(rerun: Rerun, cotangent: Tensor, *, may_jump: bool) -> float:
+    """Return how far rounding on the way may move L = Re sum conj(cotangent) * output; 0 if nothing is known.
+
+    `may_jump` says whether the program has steps, or decides anything.
+    """
+    fine, coarse = _scatter(rerun, cotangent, FINE), _scatter(rerun, cotangent, COARSER * FINE)
+    return 0.0 if may_jump and coarse <= ALIKE * fine else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
 def _scatter(rerun: Rerun, cotangent: Tensor, size: float) -> float:

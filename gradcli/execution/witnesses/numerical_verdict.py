@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
@@ -84,7 +84,12 @@ class NumericalWitnesses:
     @cached_property
     def noise(self) -> float:
         """Return how far rounding on the way may move the output."""
-        return noise_of(self.rerun, self.run.cotangent)
+        return noise_of(self.rerun, self.run.cotangent, may_jump=self.has_steps or decides(self.run.trace))
+
+    @cached_property
+    def has_steps(self) -> bool:
+        """Return whether an op of the program jumps at some points."""
+        return any(call.op.discontinuities is not None for call in self.run.trace.calls)
 
     def check(
         self,
@@ -135,7 +140,13 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent, self.noise)
+        return Question(function, {name: value}, name, self.run.cotangent, self.noise, self.has_steps)
+
+
+def decides(trace: Trace) -> bool:
+    """Return whether the program computes truth values or integers, or might branch by them."""
+    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
+    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)
 
 
 def checked(

@@ -27,6 +27,8 @@ class Question:
     cotangent: Tensor
     noise: float = 0.0
     """How far rounding on the way may move the function."""
+    has_steps: bool = False
+    """Whether the function may be a staircase: an op on the way jumps at some points."""
     bends: bool = False
     """Whether the function is known to have a kink on the way, or to decide something, at this point."""
     jumps: bool = False
@@ -37,7 +39,7 @@ class Question:
     @cached_property
     def line(self) -> Line:
         """Return the function along the entries of the tensor."""
-        return Line.of(self.function, self.point, [self.name], self.cotangent, self.noise)
+        return Line.of(self.function, self.point, [self.name], self.cotangent, self.noise, has_steps=self.has_steps)
 
     @cached_property
     def quotients(self) -> Quotients:

@@ -15,6 +15,11 @@ STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
 # Where an entry is smaller than this, relative to the scale of these steps, they are also taken relative to the entry:
 # they show a function that bends within them, whatever longer ones seem to be good for.
 SMALL = 2.0**-6
+# A staircase looks like its slope to steps that are longer than its own: where there may be one, these are shorter.
+FINE = 2.0**-18
+# Nothing is seen of a function whose changes are no larger than this many times their rounding, where that is no longer
+# small beside the function: it may do anything in between.
+LOST, COARSE = 8.0, 2.0**-32
 # Estimates are of two different slopes where they are this many times further apart than their errors.
 APART = 10.0
 GOOD = 1e-8
@@ -70,6 +75,7 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     best = _nowhere(count)
     _refine(line, directions, every, line.scale(directions, every), best)
     local = line.local(directions, every)
+    local = local.minimum(FINE * line.scale(directions, every)) if line.has_steps else local
     small = every[local < SMALL * line.scale(directions, every)]
     if len(small):
         near = _nowhere(count)
@@ -119,15 +125,26 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     """
     fractions = torch.tensor([1.0, 0.5, 0.25, -1.0, -0.5, -0.25], dtype=torch.float64)
     steps = step[:, None] * fractions
-    quotients = line.changes(directions, rows, steps) / steps
+    changes = line.changes(directions, rows, steps)
+    quotients = changes / steps
     above, below = quotients[:, :3].T, quotients[:, 3:].T
     value, correction = _limit((above + below) / 2, 4.0)
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
-    moved = EPSILON * line.scale(directions, rows) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
+    moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
     rounding = 4 * (line.rounding + moved) / (step / 4)
-    error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
-    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
+    rounding = rounding.masked_fill(_lost(line, changes), math.inf)
+    error = (correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
+    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
+        nan=math.inf, posinf=math.inf
+    )
     return torch.stack([value, error, low, high, sided_error])
+
+
+def _lost(line: Line, changes: Tensor) -> Tensor:
+    """Return where nothing of a function is seen beside its rounding."""
+    if line.noise <= COARSE * line.magnitude:
+        return torch.zeros(len(changes), dtype=torch.bool)
+    return changes.abs().amax(1) <= LOST * line.rounding
 
 
 def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
