@@ -86,6 +86,8 @@ class View:
     notes: tuple[tuple[str, str], ...]
     verdict: Verdict | None
     verdict_words: str
+    reproduce: str
+    """The command that gives the verdict again, on one line; empty of a pass."""
 
 
 def view_of(report: Report) -> View:
@@ -107,6 +109,7 @@ def view_of(report: Report) -> View:
         notes=_notes(report.tensors),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
+        reproduce=report.reproduce or "",
     )
 
 

@@ -123,6 +123,8 @@ class Report:
     verdict: Verdict | None
     details: Details | None = merged()
     """What only this command reports."""
+    reproduce: str | None = optional()
+    """The command that gives the verdict again, as one line of a shell; None of a pass, and of a call from Python."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
