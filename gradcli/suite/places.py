@@ -16,8 +16,8 @@ TOKEN = re.compile(
     |"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''',
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
-# Keys that may be spelt as the command line's options are.
-OTHER_SPELLINGS = {"values": "value", "witnesses": "witness"}
+# Keys that may be spelt as the command line's options are, and one of pyproject.toml.
+OTHER_SPELLINGS = {"values": "value", "witnesses": "witness", "targets": "paths"}
 
 
 @dataclass(slots=True)
