@@ -14,6 +14,7 @@ from gradcli.cli.app import main
 from gradcli.errors import InputError, LimitError
 from gradcli.limits import Limits
 from gradcli.settings import Settings
+from gradcli.suite.given import Given
 from gradcli.suite.read import read_suite
 
 NEGATIVE = "it must be a finite number of at least 0, not "
@@ -122,7 +123,7 @@ def test_a_suite_points_at_the_key(tmp_path: Path, table: str, option: str, valu
     path = tmp_path / "suite.toml"
     path.write_text(table.format(f"{option} = {value}"), encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        read_suite(str(path), Settings(command="check"))
+        read_suite(str(path), Given(Settings(command="check")))
     error = caught.value
     line = 3 if table.startswith("[[check]]") else 2
     assert error.message.startswith(f"{path}:{line}: {option}: {words}")
@@ -135,7 +136,7 @@ def test_a_suite_points_at_a_key_with_a_hyphen(tmp_path: Path) -> None:
     path = tmp_path / "suite.toml"
     path.write_text("[defaults]\ngrad-output = 1\n[[check]]\nprogram = 'x'\ngrad-output = 'two'\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"suite\.toml:5: grad-output: 'two' is not a number"):
-        read_suite(str(path), Settings(command="check"))
+        read_suite(str(path), Given(Settings(command="check")))
 
 
 @pytest.mark.parametrize("shape", [(-1,), (2.0,), ("2",), 3])

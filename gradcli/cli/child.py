@@ -42,10 +42,12 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gradcli.cli.app import show_traceback_to_developers, show_warning
     from gradcli.engine import check_function
     from gradcli.render import FORMATS
+    from gradcli.suite.reproduce import reproducible
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         report = check_function(request["target"], request["settings"])
+        report = reproducible(report, request["target"], request["settings"])
         return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
     except GradcliError as error:
         if error.__cause__ is not None:

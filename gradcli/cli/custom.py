@@ -119,7 +119,8 @@ def custom(
 def _run_inline(forward: str, settings: Settings, output: OutputOptions) -> int:
     from gradcli.cli.running import write_report
     from gradcli.engine import check_inline
+    from gradcli.suite.reproduce import reproducible
 
     report = check_inline(forward, settings)
-    write_report(report, output)
+    write_report(reproducible(report, forward, settings), output)
     return report.exit_code

@@ -11,6 +11,7 @@ from gradcli.report.verdict import Verdict
 
 GAP = 2
 INDENT = 2
+REPRODUCE = "reproduce: "  # before a command, on a line of its own that is never wrapped
 LONGEST_FORMULA_CELL = 48
 
 ASCII_MARKS = {

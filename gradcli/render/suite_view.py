@@ -20,10 +20,10 @@ NOTHING = "nothing was compared"
 
 @dataclass(frozen=True, slots=True)
 class SuiteView:
-    """Several checks as text: `failures` are titles and sentences, the gravest first."""
+    """Several checks as text: `failures` are titles, sentences and the command for each, the gravest first."""
 
     grids: tuple[Grid, ...]
-    failures: tuple[tuple[str, Lines], ...]
+    failures: tuple[tuple[str, Lines, str], ...]
     left_out: str
     verdict: Verdict
     summary: str
@@ -35,7 +35,9 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
-        failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
+        failures=tuple(
+            (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
+        ),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
         verdict=suite.verdict,
         summary=summary(suite),

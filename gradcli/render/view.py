@@ -87,6 +87,8 @@ class View:
     notes: tuple[tuple[str, str], ...]
     verdict: Verdict
     verdict_words: str
+    reproduce: str
+    """The command that gives the verdict again, on one line; empty of a pass."""
 
 
 def view_of(report: Report) -> View:
@@ -109,6 +111,7 @@ def view_of(report: Report) -> View:
         notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ()), *_on_none(report)),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
+        reproduce=report.reproduce or "",
     )
 
 

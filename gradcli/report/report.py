@@ -136,6 +136,8 @@ class Report:
     tolerance: AppliedTolerance | None = optional()
     verify: bool = shown_as(default=True)
     """False: `--no-verify` asked that nothing be compared."""
+    reproduce: str | None = optional()
+    """The command that gives the verdict again, as one line of a shell; None of a pass, and of a call from Python."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

@@ -86,7 +86,7 @@ def _failed(named: JsonSchema) -> JsonSchema:
     reason = {"message": message, "hint": {"anyOf": [message, {"type": "null"}]}, "exit": {"type": "integer"}}
     error = {"type": "object", "properties": reason, "required": list(reason)}
     verdict = {"anyOf": [{"$ref": "#/$defs/Verdict"}, {"type": "null"}]}
-    properties = {**named, "program": {"type": "string"}, "error": error, "verdict": verdict}
+    properties = {**named, "program": message, "error": error, "reproduce": message, "verdict": verdict}
     return {"type": "object", "properties": properties, "required": [*REQUIRED, "program", "error", "verdict"]}
 
 

@@ -50,6 +50,7 @@ class CheckReport:
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0
+    reproduce: str | None = None  # the command that carries out this check alone; None of one that passes
     stderr: str | None = None  # what standard error says of a check that is wrong itself
 
     @property
@@ -87,7 +88,8 @@ class CheckReport:
         head |= {"seconds": round(self.seconds, 6), "passed": self.passed}
         if self.data is None:
             reason = {"message": self.reason, "hint": self.hint, "exit": int(self.code)}
-            return {**head, "program": self.program, ERROR: reason, "verdict": jsonable(self.verdict)}
+            again = {} if self.reproduce is None else {"reproduce": self.reproduce}
+            return {**head, "program": self.program, ERROR: reason, **again, "verdict": jsonable(self.verdict)}
         return {"schema": self.data["schema"], **head, **self.data}
 
 
@@ -167,7 +169,8 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     found = tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
     code = report.exit_code if expect is None else _expected(report, expect)
     data = report.to_dict()
-    return CheckReport(name, report.program, report.verdict, code, data, found, expect=expect, **place)
+    place = {"expect": expect, "reproduce": report.reproduce, **place}
+    return CheckReport(name, report.program, report.verdict, code, data, found, **place)
 
 
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:

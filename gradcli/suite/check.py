@@ -12,7 +12,8 @@ from gradcli.settings import Settings
 class SuiteCheck:
     """One check; `expect` is the verdict that it passes with, None stands for any that is a pass.
 
-    `file` and `line` say where a suite has it; both are None for a program of the command line.
+    `file` and `line` say where a suite has it; both are None for a program of the command line. `options` are words of
+    the command line that it depends on beside its file or its program.
     """
 
     name: str
@@ -22,3 +23,4 @@ class SuiteCheck:
     tags: tuple[str, ...] = ()
     file: str | None = None
     line: int | None = None
+    options: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -19,31 +19,31 @@ from gradcli.suite.model import PLAIN
 LONGEST_NAME = 80
 
 
-def expand(
-    defaults: Any, entry: Any, base: Settings, dtypes: Sequence[str], *, file: str, line: int | None
-) -> list[SuiteCheck]:
-    """Return the checks of an entry (pydantic models); raises GradcliError whose option is the key that is wrong."""
-    given = {"dtype": list(dtypes)} if len(dtypes) > 1 else {}
-    said = {**given, **_said(defaults), **_said(entry)}
+def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) -> list[SuiteCheck]:
+    """Return the checks of an entry (a pydantic model), of which `said` is all that is said by keys.
+
+    `place` are the fields of a check that say where it comes from.
+    Raises GradcliError whose option is the key that is wrong.
+    """
     name = entry.name or " ".join(entry.program.split())[:LONGEST_NAME]
-    settings = _settings(said, replace(base, formulas=False), Path(file).parent)
     expect = None if said.get("expect") is None else Verdict(said["expect"])
+    tags = tuple(_listed(said.get("tags", [])))
     return [
-        SuiteCheck(name + suffix, entry.program, one, expect, tuple(_listed(said.get("tags", []))), file, line)
-        for suffix, one in _variants(said, settings)
+        SuiteCheck(name + suffix, entry.program, one, expect, tags, **place)
+        for suffix, one in variants(said, replace(base, formulas=False), Path(place["file"]).parent)
     ]
-
-
-def _said(model: Any) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in model.model_fields_set}
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _variants(said: Mapping[str, Any], settings: Settings) -> Iterator[tuple[str, Settings]]:
-    """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`."""
+def variants(said: Mapping[str, Any], base: Settings, folder: Path) -> Iterator[tuple[str, Settings]]:
+    """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`.
+
+    Files of values lie in the folder. Raises GradcliError whose option is the key that is wrong.
+    """
+    settings = _settings(said, base, folder)
     shapes, dtypes = said.get("shape"), said.get("dtype")
     for shape, dtype in product(_listed(shapes), _listed(dtypes)):
         varied = [_shown(shape)] if isinstance(shapes, list) else []

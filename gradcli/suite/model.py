@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
+from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Settings
 from gradcli.witnesses import WitnessName
 
@@ -67,7 +68,9 @@ class Written(BaseModel):
 
 if TYPE_CHECKING:
     Options = Written
+    FormatName = str
 else:
+    FormatName = Literal[*FORMATS]
     _TYPES = get_type_hints(Settings, include_extras=True)
     Options = create_model(
         "Options",
@@ -78,6 +81,25 @@ else:
 
 class Defaults(Options):
     """What holds for every check that does not say otherwise."""
+
+
+class ProjectDefaults(Defaults):
+    """What holds for every check that no suite and no option says otherwise of: `[tool.gradcli]` of pyproject.toml."""
+
+    targets: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("targets", "paths"),
+        description="Suites and folders of them, from the folder of pyproject.toml: for `gradcli check` alone.",
+    )
+    format: FormatName | None = Field(default=None, description="The output format.")
+
+
+class ProjectModel(BaseModel):
+    """The defaults of a project, in the place that a suite has its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    defaults: ProjectDefaults
 
 
 class CheckModel(Options):

@@ -16,8 +16,8 @@ TOKEN = re.compile(
     |"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''',
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
-# Keys that may be spelt as the command line's options are.
-OTHER_SPELLINGS = {"values": "value", "witnesses": "witness"}
+# Keys that may be spelt as the command line's options are, and one of pyproject.toml.
+OTHER_SPELLINGS = {"values": "value", "witnesses": "witness", "targets": "paths"}
 
 
 @dataclass(slots=True)
@@ -68,6 +68,11 @@ def _outside_brackets(text: str) -> Iterator[tuple[re.Match[str], int]]:
         end = match.end()
 
 
+def _plain(name: str) -> str:
+    """Return the name of a table as it is written without need: `tool.gradcli` for `"tool" . gradcli`."""
+    return ".".join(part.strip("\"' ") for part in name.split("."))
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteText:
     """The text of a suite file, and what makes errors that point into it."""
@@ -75,6 +80,8 @@ class SuiteText:
     file: str
     text: str
     tables: Sequence[Table]
+    defaults: str = "defaults"
+    """The table of the defaults."""
 
     def error(self, message: str, span: Span | None, hint: str | None = None) -> InputError:
         """Return an error about a place of the text; without one, about the file."""
@@ -83,9 +90,12 @@ class SuiteText:
 
     def span(self, place: int, key: str | None = None) -> Span | None:
         """Return where the check with a number (from 0; -1 stands for the defaults) has a key, or itself is."""
-        name = "defaults" if place < 0 else "check"
-        found = [table for table in self.tables if table.name.strip("\"' ") == name][max(place, 0) :]
-        if not found:  # written as `check = [{...}, {...}]`
-            return self.tables[0].keys.get(name)
-        nested = [table for table in self.tables if table.name == f"{name}.{key}" and table.header is not None]
+        name = self.defaults if place < 0 else "check"
+        found = [table for table in self.tables if _plain(table.name) == name][max(place, 0) :]
+        nested = [table for table in self.tables if _plain(table.name) == f"{name}.{key}" and table.header is not None]
+        if not found and nested:
+            return nested[0].header
+        if not found:  # written as `check = [{...}, {...}]`, or as `gradcli.key = ...` in the table `tool`
+            owner, _, last = name.rpartition(".")
+            return next((table.keys.get(last) for table in self.tables if _plain(table.name) == owner), None)
         return found[0].span(key or "") or (nested[0].header if nested else found[0].header)

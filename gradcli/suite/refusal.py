@@ -20,8 +20,8 @@ EMPTY = "a suite needs at least one check"
 EXAMPLE = 'write [[check]], and below it program = "x*y"'
 
 
-def refusal(error: ValidationError, suite: SuiteText) -> InputError:
-    """Return the first complaint as an error that points into the suite."""
+def refusal(error: ValidationError, suite: SuiteText, defaults: type[BaseModel] = Defaults) -> InputError:
+    """Return the first complaint as an error that points into the suite, whose defaults are of that model."""
     complaints = error.errors(include_url=False)
     first = complaints[0]["loc"][: _depth(complaints[0]["loc"])]
     alike = [complaint for complaint in complaints if complaint["loc"][: len(first)] == first]
@@ -32,7 +32,7 @@ def refusal(error: ValidationError, suite: SuiteText) -> InputError:
     place, key = _place(location)
     if key is None:
         return suite.error(f"this is not a table of a suite: {location[0]}", suite.span(place), EXAMPLE)
-    return _about_key(complaint, suite, place, key)
+    return _about_key(complaint, suite, defaults if place < 0 else CheckModel, (place, key))
 
 
 def _depth(location: tuple[int | str, ...]) -> int:
@@ -47,12 +47,15 @@ def _place(location: tuple[int | str, ...]) -> tuple[int, str | None]:
     return -1, str(location[1]) if len(location) > 1 else None
 
 
-def _about_key(complaint: Mapping[str, Any], suite: SuiteText, place: int, key: str) -> InputError:
-    owner: type[BaseModel] = Defaults if place < 0 else CheckModel
+def _about_key(
+    complaint: Mapping[str, Any], suite: SuiteText, owner: type[BaseModel], where: tuple[int, str]
+) -> InputError:
+    place, key = where
     names = [field.alias or name for name, field in owner.model_fields.items()]
     span = suite.span(place, key)
     if complaint["type"] == "extra_forbidden" and key not in names:
-        what = "the defaults" if place < 0 else "a check"
+        defaults = "the defaults" if suite.defaults == "defaults" else f"[{suite.defaults}]"
+        what = defaults if place < 0 else "a check"
         hint = did_you_mean(key, names, f"the keys are {', '.join(names)}")
         return suite.error(f"'{key}' is not a key of {what}", span, hint)
     if complaint["type"] == "missing":

@@ -14,5 +14,6 @@ def suite_schema() -> dict[str, Any]:
     schema = SuiteModel.model_json_schema(by_alias=True, mode="validation")
     for table in schema["$defs"].values():
         for key, spelling in OTHER_SPELLINGS.items():  # which pydantic leaves out
-            table["properties"][spelling] = table["properties"][key]
+            if key in table["properties"]:
+                table["properties"][spelling] = table["properties"][key]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -9,13 +9,15 @@ import threading
 import time
 import warnings
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO
 
 from gradcli.engine import evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
 from gradcli.report.suite import CheckReport, check_report, error_report
+from gradcli.report.verdict import fails
 from gradcli.suite.check import SuiteCheck
+from gradcli.suite.reproduce import command_of
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 20.0
@@ -62,6 +64,8 @@ def undecided(check: SuiteCheck, reason: str) -> CheckReport:
 def _attempted(check: SuiteCheck) -> CheckReport:
     try:
         report = evaluate_program(check.program, check.settings)
+        if fails(report.verdict) or check.expect not in {None, report.verdict}:
+            report = replace(report, reproduce=command_of(check, report.seed))
         return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
     except GradcliError as error:
         return _without_report(check, error)
@@ -70,8 +74,8 @@ def _attempted(check: SuiteCheck) -> CheckReport:
 
 
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
-    place = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
-    found = error_report(error, check.name, check.program, **place)
+    place: dict[str, Any] = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
+    found = error_report(error, check.name, check.program, reproduce=command_of(check), **place)
     if found.verdict is None:
         return replace(found, stderr=_stderr(check, error))
     return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found

@@ -11,6 +11,7 @@ from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import count_jobs
+from gradcli.suite.given import Given
 from gradcli.suite.places import tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema
@@ -51,7 +52,7 @@ program = "a*b"
 def read(folder: Path, text: str | bytes) -> list[SuiteCheck]:
     path = folder / "suite.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_suite(str(path), Settings(command="check"))
+    return read_suite(str(path), Given(Settings(command="check")))
 
 
 def test_every_key_reaches_its_setting(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str | bytes, 
 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(InputError, match=r"^none\.toml: No such file"):
-        read_suite("none.toml", Settings())
+        read_suite("none.toml", Given(Settings()))
 
 
 def test_the_caret_stands_under_the_key(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
     if view.notes:
         blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
-    blocks.append(_overall(view))
+    blocks += [_overall(view), _shell(view.reproduce)]
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
@@ -47,8 +47,15 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
-def _failure(title: str, sentences: Lines) -> str:
-    return "\n".join([f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)])
+def _failure(title: str, sentences: Lines, command: str) -> str:
+    lines = [f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)]
+    shell = _shell(command).splitlines()
+    return "\n".join([*lines, *(["", *(f"  {line}" for line in shell), ""] if shell else [])])
+
+
+def _shell(command: str) -> str:
+    """Return a command, which is one line, as a block that a shell may be given; no backtick in it ends the block."""
+    return f"```sh\n{command}\n```" if command else ""
 
 
 def code(text: str) -> str:

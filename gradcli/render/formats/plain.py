@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
+from gradcli.render.columns import GAP, INDENT, REPRODUCE, Column, choose, fields, has_formulas_below, mark
 from gradcli.render.grid import NARROWEST, Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
@@ -22,6 +22,7 @@ def render(report: Report, style: Style) -> str:
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
     blocks.append(wrap(f"{mark(view.verdict)} {view.verdict}: {view.verdict_words}", style.width))
+    blocks += [[REPRODUCE + view.reproduce]] if view.reproduce else []
     return _ascii(blocks)
 
 
@@ -35,8 +36,9 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return _ascii([*blocks, wrap(f"{mark(view.verdict)} {view.verdict}: {view.summary}", style.width)])
 
 
-def _failure(title: str, sentences: Lines, width: int) -> list[str]:
+def _failure(title: str, sentences: Lines, command: str, width: int) -> list[str]:
     wrapped = [part for line in sentences for part in wrap(line, width - 2 * INDENT)]
+    wrapped += [REPRODUCE + command] if command else []
     return [*_indented(wrap(title, width - INDENT)), *_indented(_indented(wrapped))]
 
 
