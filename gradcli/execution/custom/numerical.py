@@ -18,6 +18,9 @@ from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES, WITNESSES
 
+# What all inputs together are called.
+ALL = "all inputs"
+
 
 def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
     """Return what finite differences and the Taylor test say, by input; they need double precision."""
@@ -42,6 +45,36 @@ def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gr
     except (ExecutionError, RuntimeError):
         return Verdict.UNDECIDED
     return reports[DIFFERENCES].verdict
+
+
+def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients) -> Verdict:
+    """Return what finite differences of forward say of all gradients as one: at a kink each may be right, and not all.
+
+    Where `x = y`, 1 is a choice for either gradient of `maximum(x, y)`; along the two its slope is 1, and not 2.
+    """
+    exact = {label: double(value.detach()) for label, value in point.items()}
+    names = trial.wanted
+    sizes, shapes = [exact[name].numel() for name in names], [exact[name].shape for name in names]
+    if len({exact[name].dtype for name in names}) > 1:
+        return Verdict.UNDECIDED
+
+    def function(values: Values) -> Tensor:
+        parts = zip(values[ALL].split(sizes), shapes, names, strict=True)
+        return trial.function({**exact, **{name: part.reshape(shape) for part, shape, name in parts}})
+
+    whole = torch.cat([exact[name].reshape(-1) for name in names])
+    given = [(name, gradients.get(name)) for name in names]
+    gradient = torch.cat(
+        [
+            torch.zeros_like(exact[name]).reshape(-1) if g is None else double(g.detach()).reshape(-1)
+            for name, g in given
+        ]
+    )
+    question = Question(function, {ALL: whole}, ALL, double(cotangent))
+    try:
+        return checked(witnesses([DIFFERENCES]), question, gradient, trial.tolerance)[DIFFERENCES].verdict
+    except (ExecutionError, RuntimeError):
+        return Verdict.UNDECIDED
 
 
 def misled(

@@ -13,6 +13,9 @@ from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, r
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
 STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
 GOOD = 1e-8
+# Where only the first derivative is continuous the error is of first order in the step, and 14 times the last
+# correction: `SAFETY` times this many, by which an error is allowed to be off, cover it.
+FIRST_ORDER = 2.0
 # A gradient with more entries, or one that takes more work in all, is looked at along random directions.
 MOST_ENTRIES = 4096
 MOST_WORK = 1 << 24
@@ -90,7 +93,7 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     value, correction = _limit((above + below) / 2, 4.0)
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
     rounding = 4 * EPSILON * line.magnitude / (step / 4)
-    error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
+    error = (FIRST_ORDER * correction.abs() + rounding).nan_to_num(nan=math.inf)
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
     return torch.stack([value, error, low, high, sided_error])
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.custom.numerical import by_differences
+from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.targets.function.sampling import is_finite, spread
@@ -28,6 +28,7 @@ DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
+TOGETHER = "each may be a choice at a kink, and together they are none"
 MOST_WRONG = 2
 # The most of what was not looked at that is listed for one reason.
 LISTED = 8
@@ -136,7 +137,8 @@ class Judge:
         except ExecutionError as error:
             findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
             return
-        for name, gradient, value, notes in self._differing(given, point, v):
+        differing = self._differing(given, point, v)
+        for name, gradient, value, notes in differing:
             verdict = self._by_differences(point, name, v, gradient)
             if verdict.passes:
                 continue
@@ -144,7 +146,17 @@ class Judge:
                 findings.wrong.append(_wrong(where, name, notes))
             else:
                 findings.miss(label, NOT_TOLD)
-                return
+            return
+        if differing and len(self.trial.wanted) > 1 and self._are_none_together(point, v, given):
+            names = " and ".join(f"'{name}'" for name, *_ in differing)
+            words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
+            findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+
+    def _are_none_together(self, point: Values, v: Tensor, given: Mapping[str, Tensor | None]) -> bool:
+        """Return whether finite differences deny backward's gradients together, and not autograd's."""
+        if by_all(self.trial, point, v, given) not in DENIED:
+            return False
+        return by_all(self.trial, point, v, self.trial.right(v, point)).passes
 
     def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
         return by_differences(self.trial, point, name, cotangent, gradient)
