@@ -526,3 +526,46 @@ def test_a_random_backward_fails_nothing_but_what_names_it() -> None:
     assert str(check(report, "deterministic").verdict) == "mismatch"
     for name in ("linear in grad_output", "needs_input_grad"):
         assert str(check(report, name).verdict) == "undecided"
+
+
+class OnMeta(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # noqa: ARG004 (PyTorch's signature)
+        return torch.empty(g.shape, dtype=g.dtype, device="meta")
+
+
+class MadeOnMeta(Square):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.empty(x.shape, dtype=x.dtype, device="meta")
+
+
+class SparseRows(torch.autograd.Function):
+    """Twice the first row, with a sparse gradient, as embeddings have."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor) -> Tensor:
+        ctx.rows = len(table)
+        return table[:1] * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return torch.sparse_coo_tensor(torch.tensor([[0]]), 2 * g, (ctx.rows, g.shape[1]))
+
+
+def test_a_gradient_without_numbers_is_a_mismatch() -> None:
+    report = gradcli.check_function(OnMeta, shapes={"x": (3,)})
+    assert report.verdict == "mismatch"
+    assert "meta" in said(report)
+
+
+def test_an_output_without_numbers_is_refused() -> None:
+    with pytest.raises(gradcli.GradcliError, match="forward returns a tensor on the meta device"):
+        gradcli.check_function(MadeOnMeta, shapes={"x": (3,)})
+
+
+def test_a_sparse_gradient_is_a_gradient() -> None:
+    report = gradcli.check_function(SparseRows, shapes={"table": (3, 2)})
+    assert report.verdict == "match", said(report)
+    assert report["table"].gradient.tolist() == [[2, 2], [0, 0], [0, 0]]

@@ -62,7 +62,7 @@ class Applied:
                 create_graph=create_graph,
                 allow_unused=True,
             )
-        return dict(zip(wanted, found, strict=True))
+        return {name: _held(g, f"the gradient of '{name}'") for name, g in zip(wanted, found, strict=True)}
 
     def upstream(self, cotangent: Tensor) -> list[Any]:
         """Return what backward is called with: a gradient per output, zeros for one that is not differentiated."""
@@ -87,7 +87,8 @@ class Applied:
         """Return what backward returns for an upstream gradient of which it is given the memory itself."""
         with refusals("backward"), torch.no_grad():
             found = self.node.apply(*self.upstream(cotangent))
-        return list(found) if isinstance(found, tuple | list) else [found]
+        items = list(found) if isinstance(found, tuple | list) else [found]
+        return [_held(item, "a gradient") for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,15 @@ def apply(subject: Subject, point: Values) -> Applied:
         outputs = subject.apply(given)
     places = check_outputs(outputs)
     return Applied(leaves, given, outputs, places, joined(outputs, places))
+
+
+def _held(gradient: Any, what: str) -> Any:
+    """Return what backward gives with all of its entries; ExecutionError if it has none that can be read."""
+    if not isinstance(gradient, Tensor):
+        return gradient
+    if gradient.is_meta:
+        raise ExecutionError(f"backward returns {what} on the meta device, which holds no numbers")
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
 def leaves_of(point: Values) -> dict[str, Tensor]:
