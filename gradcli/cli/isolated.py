@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
 GRACE = 15.0
+# The most bytes of one line of what the file prints that are held at once: what is longer is shown in pieces.
+LONGEST = 1 << 16
 
 
 def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int:
@@ -42,7 +44,7 @@ def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
     seconds = request["settings"].timeout
-    reading, writing = os.pipe()
+    reading, writing = _pipe()
     command = [sys.executable, "-P", "-m", "gradcli.cli.child", str(writing)]
     child = subprocess.Popen(  # noqa: S603 (our own module)
         command,
@@ -64,6 +66,17 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
         reason = f"no verdict within {seconds:g} s, and the file's code did not let go"
         raise DeadlineError(reason, hint="`--timeout` raises the limit")
     return _read(line, child.returncode)
+
+
+def _pipe() -> tuple[int, int]:
+    """Return the two ends of a pipe, neither of which is a standard stream: where these are closed, it would be one."""
+    import fcntl
+
+    ends = os.pipe()
+    reading, writing = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    for end in ends:
+        os.close(end)
+    return reading, writing
 
 
 def _answer(child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float) -> bytes | None:
@@ -101,7 +114,7 @@ def _show(stream: IO[bytes]) -> None:
     from gradcli.escaping import escape
 
     with suppress(ValueError, OSError), stream:
-        for line in stream:
+        for line in iter(lambda: stream.readline(LONGEST), b""):
             write_error(escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs()))
 
 

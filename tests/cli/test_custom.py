@@ -125,3 +125,32 @@ def test_a_surrogate_is_named_in_the_last_line(tmp_path: Path) -> None:
     assert run(tmp_path, *inline).returncode == 1
     report = run(tmp_path, *inline, "--surrogate", "x", "--json")
     assert (report.returncode, json.loads(report.stdout)["surrogate"]) == (0, "x")
+
+
+@pytest.mark.parametrize("closed", [(0, 1), (1, 2), (0, 1, 2)])
+def test_standard_streams_may_be_closed(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    (tmp_path / "ops.py").write_text(SQUARE)
+    closing = " ".join(f"{stream}>&-" for stream in closed)
+    command = f"{GRADCLI} custom ops.py:Square -o out.txt {closing}"
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=False, timeout=120)
+    assert done.returncode == 0
+    assert "match: backward is the derivative of forward" in (tmp_path / "out.txt").read_text()
+
+
+def test_a_default_that_the_file_sets_is_its_own(tmp_path: Path) -> None:
+    lines = "import torch\ntorch.set_default_device('meta')\ntorch.set_default_dtype(torch.float16)\n"
+    (tmp_path / "ops.py").write_text(lines + "torch.set_grad_enabled(False)\n" + SQUARE)
+    done = run(tmp_path, "ops.py:Square", "--shape", "3")
+    assert done.returncode == 0, done.stderr
+    assert "match: backward is the derivative of forward" in done.stdout
+
+
+def test_a_line_without_an_end_is_shown_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from gradcli.cli import isolated, output
+
+    shown: list[str] = []
+    monkeypatch.setattr(output, "write_error", shown.append)
+    isolated._show(io.BytesIO(b"x" * (3 * isolated.LONGEST) + b"\nend\n"))
+    assert [len(line) for line in shown] == [isolated.LONGEST] * 3 + [0, 3]

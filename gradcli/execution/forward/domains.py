@@ -29,7 +29,8 @@ DENOMINATOR = 64
 SMALLEST, LARGEST = 0.15, 2.2
 # The part of a bounded interval that is left out at each end.
 MARGIN = 0.08
-MATRICES = ("invertible", "positive definite")
+SYMMETRIC = "positive definite"
+MATRICES = ("invertible", SYMMETRIC)
 # A random matrix is drawn again until its condition number is below this.
 WORST_CONDITION = 30.0
 ATTEMPTS = 1000
@@ -95,7 +96,7 @@ def _odd(low: float, high: float, denominator: int) -> Tensor:
 def _matrices(domain: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     for _ in range(ATTEMPTS):
         found = draw("real", shape, generator)
-        if domain == "positive definite":
+        if domain == SYMMETRIC:
             product = (found @ found.mT / shape[-1] * DENOMINATOR).round() / DENOMINATOR
             found = product + torch.eye(shape[-1], dtype=torch.float64)
         if not found.numel() or bool((torch.linalg.cond(found) < WORST_CONDITION).all()):

@@ -16,6 +16,7 @@ import torch
 
 from gradcli.deadline import DeadlineError
 from gradcli.errors import GradcliError, InputError
+from gradcli.execution.process import state_kept
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
 from gradcli.phrases import did_you_mean
 
@@ -42,13 +43,13 @@ def _file(path: Path) -> ModuleType:
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with _importable(path.resolve().parent), _refusals(path.name):
+    with _importable(path.resolve().parent), _refusals(path.name), state_kept():
         spec.loader.exec_module(module)
     return module
 
 
 def _module(name: str) -> ModuleType:
-    with _importable(Path.cwd()), _refusals(name):
+    with _importable(Path.cwd()), _refusals(name), state_kept():
         return importlib.import_module(name)
 
 

@@ -23,6 +23,9 @@ LOST, COARSE = 8.0, 2.0**-32
 # Estimates are of two different slopes where they are this many times further apart than their errors.
 APART = 10.0
 GOOD = 1e-8
+# Where only the first derivative is continuous the error is of first order in the step, and 14 times the last
+# correction: `SAFETY` times this many, by which an error is allowed to be off, cover it.
+FIRST_ORDER = 2.0
 # A gradient with more entries, or one that takes more work in all, is looked at along random directions.
 MOST_ENTRIES = 4096
 MOST_WORK = 1 << 24
@@ -133,7 +136,7 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
     rounding = 4 * (line.rounding + moved) / (step / 4)
     rounding = rounding.masked_fill(_lost(line, changes), math.inf)
-    error = (correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
+    error = (FIRST_ORDER * correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
     )

@@ -108,6 +108,8 @@ def check_outputs(outputs: Sequence[Any]) -> list[int]:
             f"no gradient reaches what forward returns ({kinds}): no output requires grad",
             hint="forward must return a floating-point tensor, made with an input that requires grad",
         )
+    if any(outputs[place].is_meta for place in places):
+        raise ExecutionError("forward returns a tensor on the meta device, which holds no numbers")
     return places
 
 
