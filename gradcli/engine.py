@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gradcli.deadline import deadline
+from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError, boundary
@@ -23,6 +26,21 @@ if TYPE_CHECKING:
     from gradcli.settings import Settings
 
 _SHARED = Derivations(Worker())
+
+
+class _Turn:
+    """Whose turn it is: PyTorch's default dtype, its random numbers and Python's warnings are the whole process's."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Forget who had the turn: in a child that was forked off, only this thread is there."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
 
 
 @boundary()
@@ -51,11 +69,23 @@ def _engine(settings: Settings) -> Iterator[Derivations]:
     derivations = shared_derivations().for_check(settings.limits.derivation_time)
     if settings.verify:
         derivations.worker.start()
-    _import_torch()
+    import_torch()
     from gradcli.execution.process import state_kept
 
-    with state_kept(), deadline(settings.timeout):
+    with _turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
         yield derivations
+
+
+@contextmanager
+def _turn(seconds: float) -> Iterator[float]:
+    """Wait until no other thread checks, and tell how long that took; DeadlineError if it is all the time there is."""
+    started, lock = time.monotonic(), _Turn.lock
+    if not lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+        raise out_of_time(seconds, ": another thread has been checking all that time")
+    try:
+        yield time.monotonic() - started
+    finally:
+        lock.release()
 
 
 def shared_derivations() -> Derivations:
@@ -71,13 +101,14 @@ def stop_worker() -> None:
 def prepare() -> None:
     """Load what checks need, and make their numbers depend on nothing but themselves."""
     shared_derivations().worker.start()
-    _import_torch()
+    import_torch()
     from gradcli.execution.process import use_one_thread
 
     use_one_thread()
 
 
-def _import_torch() -> None:
+def import_torch() -> None:
+    """Load torch, and what runs programs in it."""
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")

@@ -24,17 +24,26 @@ def run_checks(
     output: OutputOptions,
 ) -> int:
     """Check every target with every dtype, write the report, and return the exit code that all of it asks for."""
-    targets = [file for target in targets for file in _suites_in(target)]
-    if not any(target.endswith(SUITE) for target in targets):
-        programs = _programs(targets, settings.limits.program_size)
-        if len(programs) * len(dtypes) == 1:
-            return _run_one(programs[0], replace(settings, dtype=dtypes[0]), output)
-        checks = list(_checks(programs, settings, dtypes))
-    else:
-        checks = [check for target in targets for check in _checks_of(target, settings, dtypes)]
+    from gradcli.deadline import deadline
+
+    with deadline(settings.timeout):
+        checks = _read(targets, settings, dtypes)
+    if isinstance(checks, str):
+        return _run_one(checks, replace(settings, dtype=dtypes[0]), output)
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
+
+
+def _read(targets: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> list[SuiteCheck] | str:
+    """Return what the targets hold: checks, or the program where there is but one."""
+    targets = [file for target in targets for file in _suites_in(target)]
+    if any(target.endswith(SUITE) for target in targets):
+        return [check for target in targets for check in _checks_of(target, settings, dtypes)]
+    programs = _programs(targets, settings.limits.program_size)
+    if len(programs) * len(dtypes) == 1:
+        return programs[0]
+    return list(_checks(programs, settings, dtypes))
 
 
 SUITE = ".toml"

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
+    from gradcli.deadline import deadline
     from gradcli.engine import evaluate_program
 
-    report = evaluate_program(read_program(program, settings.limits.program_size), settings)
+    with deadline(settings.timeout):
+        program = read_program(program, settings.limits.program_size)
+    report = evaluate_program(program, settings)
     write_report(report, options)
     return report.exit_code
 

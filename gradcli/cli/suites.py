@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     stream = _Stream(output) if FORMATS[output.chosen_format].streams else None
     interrupted = False
     try:
-        _carry_out(chosen, options, stream, done)
+        with _orderly_end():
+            _carry_out(chosen, options, stream, done)
     except KeyboardInterrupt:
         interrupted = True
     if stream is not None:
@@ -40,6 +42,33 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     if interrupted:
         raise KeyboardInterrupt
     return suite.exit_code
+
+
+class _EndedError(BaseException):
+    """A signal has ended the run."""
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
+    received = []
+
+    def end(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            raise _EndedError
+
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
+        signal.signal(number, end)
+    try:
+        with suppress(_EndedError):
+            yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
+    for number in received:
+        os.kill(os.getpid(), number)
 
 
 def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCheck]:

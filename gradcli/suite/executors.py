@@ -20,15 +20,19 @@ MOST_JOBS = 1024
 
 @dataclass(frozen=True, slots=True)
 class ExecutorFactory:
-    """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time."""
+    """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time.
+
+    `own` processes do nothing else, and are ended with their executor.
+    """
 
     width: int
     open: Callable[[int], AbstractContextManager[Executor]]
+    own: bool = False
 
 
 def local_place(jobs: int) -> ExecutorFactory:
     """Return this machine, with so many worker processes."""
-    return ExecutorFactory(jobs, _pool)
+    return ExecutorFactory(jobs, _pool, own=True)
 
 
 def dask_place(address: str) -> ExecutorFactory:
@@ -74,7 +78,7 @@ def _pool(width: int) -> Iterator[Executor]:
             yield pool
         finally:
             for process in set(multiprocessing.active_children()) - before:
-                process.terminate()
+                process.kill()  # one that was stopped hears nothing else
             pool.shutdown(cancel_futures=True)
 
 

@@ -18,7 +18,7 @@ from gradcli.report.suite import CheckReport, check_report, error_report
 from gradcli.suite.check import SuiteCheck
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
-GRACE = 20.0
+GRACE = 5.0
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="there is nothing to wait for signals with")
+pytestmark = pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="there is nothing to wait for signals with")
 
 # Stands for the command line: the body runs in the supervised process.
 SCRIPT = """

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def place_where(place: ExecutorFactory, how: str, folder: Path) -> ExecutorFacto
         with place.open(width) as executor:
             yield Wrapped(executor, how, folder)
 
-    return ExecutorFactory(place.width, opened)
+    return replace(place, open=opened)
 
 
 def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
@@ -52,5 +53,5 @@ def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
 def _hang(*_: Any) -> None:
     """Wait where no exception of a signal's handler gets through."""
     while True:
-        with suppress(Exception):
+        with suppress(BaseException):
             time.sleep(60)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.deadline import DeadlineError
 from gradcli.tolerance import CLOSENESS
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
@@ -100,8 +99,6 @@ def _each(change: Callable[[Tensor], Tensor], batch: Tensor, rounding: float) ->
                 first = _one(change, batch[0])
                 if bool((values[0] - first).abs() <= CLOSENESS * first.abs() + rounding):
                     return values
-            except DeadlineError:
-                raise
             except Exception:  # noqa: BLE001, S110 (vmap refuses in many ways; one by one everything goes)
                 pass
         return torch.stack([_one(change, vector) for vector in batch])
