@@ -146,7 +146,12 @@ def boundary() -> Iterator[None]:
 def internal(error: BaseException) -> InternalError:
     """Return the error that gradcli has a defect, which raised another error."""
     text = " ".join(str(error).split())[:300]
-    message = f"internal error: {type(error).__name__}: {text}" if text else f"internal error: {type(error).__name__}"
+    return defect(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def defect(raised: str) -> InternalError:
+    """Return the error that gradcli has a defect, by the name and the text of what it raised."""
     return InternalError(
-        message, hint="this is a defect of gradcli: please report it, with the output of `gradcli info`"
+        f"internal error: {raised}",
+        hint="this is a defect of gradcli: please report it, with the output of `gradcli info`",
     )
