@@ -50,17 +50,25 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
     program = detached(read(source, settings), settings.detach)
-    if not isinstance(given or {}, Mapping):
-        raise InputError("the inputs are a mapping from leaves to values", hint='such as `{"x": 2.0}`')
+    given = _inputs(given)
     leaves = [leaf.name for leaf in program.leaves]
     check_names(leaves, settings)
-    for name in given or {}:
+    for name in given:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {}, derivations)
+        return carry_out(program, settings, given, derivations)
+
+
+def _inputs(given: Any) -> Mapping[str, Any]:
+    """Return the values that Python gives, by name; None stands for none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InputError("the inputs are a mapping from names to values", hint='such as `{"x": 2.0}`')
+    return given
 
 
 @contextmanager
@@ -132,11 +140,11 @@ def read(source: str, settings: Settings) -> Program:
 @boundary()
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
-    program = _derived(settings)
+    program, given = _derived(settings), _inputs(given)
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, program, settings, given or {}, derivations)
+        return entry.check_function(function, program, settings, given, derivations)
 
 
 def _derived(settings: Settings) -> Program | None:

@@ -73,7 +73,16 @@ def run_and_leave() -> NoReturn:
 
     What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
     """
-    supervise()
+    try:
+        supervise()
+        code = _run_and_tidy()
+    except KeyboardInterrupt:  # before there was anything to interrupt, or after the last of it
+        code = ExitCode.INTERRUPTED
+    os._exit(code)
+
+
+def _run_and_tidy() -> int:
+    """Run the command line, end what it has started, and return its exit code."""
     code = main()
     engine = sys.modules.get("gradcli.engine")
     if engine is not None:
@@ -81,7 +90,7 @@ def run_and_leave() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

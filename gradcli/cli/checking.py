@@ -24,26 +24,17 @@ def run_checks(
     output: OutputOptions,
 ) -> int:
     """Check every target with every dtype, write the report, and return the exit code that all of it asks for."""
-    from gradcli.deadline import deadline
-
-    with deadline(settings.timeout):
-        checks = _read(targets, settings, dtypes)
-    if isinstance(checks, str):
-        return _run_one(checks, replace(settings, dtype=dtypes[0]), output)
+    targets = [file for target in targets for file in _suites_in(target)]
+    if not any(target.endswith(SUITE) for target in targets):
+        programs = _programs(targets, settings)
+        if len(programs) * len(dtypes) == 1:
+            return _run_one(programs[0], replace(settings, dtype=dtypes[0]), output)
+        checks = list(_checks(programs, settings, dtypes))
+    else:
+        checks = [check for target in targets for check in _checks_of(target, settings, dtypes)]
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
-
-
-def _read(targets: Sequence[str], settings: Settings, dtypes: Sequence[DataType]) -> list[SuiteCheck] | str:
-    """Return what the targets hold: checks, or the program where there is but one."""
-    targets = [file for target in targets for file in _suites_in(target)]
-    if any(target.endswith(SUITE) for target in targets):
-        return [check for target in targets for check in _checks_of(target, settings, dtypes)]
-    programs = _programs(targets, settings.limits.program_size)
-    if len(programs) * len(dtypes) == 1:
-        return programs[0]
-    return list(_checks(programs, settings, dtypes))
 
 
 SUITE = ".toml"
@@ -72,25 +63,30 @@ def _run_one(program: str, settings: Settings, output: OutputOptions) -> int:
 def _checks_of(target: str, settings: Settings, dtypes: Sequence[DataType]) -> list[SuiteCheck]:
     """Return the checks of a suite file, or of a program beside one."""
     if not target.endswith(SUITE):
-        return list(_checks(_programs([target], settings.limits.program_size), settings, dtypes))
+        return list(_checks(_programs([target], settings), settings, dtypes))
     from gradcli.suite.read import read_suite
 
     return read_suite(target, settings, dtypes)
 
 
-def _programs(targets: Sequence[str], limit: int) -> list[str]:
+def _programs(targets: Sequence[str], settings: Settings) -> list[str]:
     """Return the programs that the targets are; `-` stands for the lines of standard input."""
     programs: list[str] = []
     for target in targets:
-        programs += _lines(limit) if target == "-" else [target]
+        programs += _lines(settings) if target == "-" else [target]
     return programs
 
 
-def _lines(limit: int) -> list[str]:
+def _lines(settings: Settings) -> list[str]:
     """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
+    from gradcli.deadline import deadline
+
+    limit = settings.limits.program_size
     if sys.stdin is None:
         raise InputError("standard input is closed, so no program can be read from it")
-    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff").splitlines()
+    with deadline(settings.timeout):
+        data = sys.stdin.buffer.read()
+    lines = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").splitlines()
     if any(len(line) > limit for line in lines):
         message = f"a program on standard input is longer than {limit:,} bytes"
         raise LimitError(message, hint="`--max-program-size` raises the limit")

@@ -51,7 +51,7 @@ class _EndedError(BaseException):
 @contextmanager
 def _orderly_end() -> Iterator[None]:
     """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
-    received = []
+    received: list[int] = []
 
     def end(number: int, _: object) -> None:
         if not received:
@@ -67,8 +67,8 @@ def _orderly_end() -> Iterator[None]:
     finally:
         for number in usual:
             signal.signal(number, signal.SIG_DFL)
-    for number in received:
-        os.kill(os.getpid(), number)
+    if received:
+        os.kill(os.getpid(), received[0])
 
 
 def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCheck]:

@@ -37,6 +37,7 @@ def supervise() -> None:
     Where there is no fork, or no way to wait for signals, the process stays alone.
     """
     if not hasattr(os, "fork") or not hasattr(signal, "sigtimedwait"):
+        _count_interrupts_once()
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # some daemons ignore it, and then no child is waited for
     watched = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD}
@@ -132,7 +133,7 @@ def _end_with_parent(pipe: int) -> None:
 
 def _count_interrupts_once() -> None:
     """Take a Ctrl-C that comes right after another for the same: one may reach this process along two ways."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     latest = -TOGETHER
 

@@ -89,7 +89,7 @@ class Patience:
     """The seconds for which it has been stopped."""
 
     def wait(self, stream: int, event: int) -> None:
-        """Wait until a pipe can be read or written; TimeoutError if it cannot in time, StoppedError if it never will."""
+        """Wait until a pipe can be read or written; TimeoutError, or StoppedError, if it cannot."""
         poll = select.poll()
         poll.register(stream, event)
         while not poll.poll(1000 * min(max(0.0, self.deadline - time.monotonic()), SECONDS_BETWEEN_LOOKS)):

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gradcli.errors import GradcliError, InputError, Span
+from gradcli.deadline import deadline
+from gradcli.errors import GradcliError, InputError, Span, first_line
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
-from gradcli.suite.places import SuiteText, line_of, tables
+from gradcli.suite.places import SuiteText
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LARGEST = 16 * 2**20  # bytes
@@ -22,11 +23,14 @@ MOST_CHECKS = 100_000
 def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[SuiteCheck]:
     """Return the checks of a suite file; what it does not say, the settings `base` do, with several dtypes for each.
 
-    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check.
+    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check; and
+    DeadlineError for one that nobody writes, or whose text takes longer than one check may.
     """
-    text = _read(Path(file), file)
-    suite = SuiteText(file, text, tables(text))
-    model = _validated(_parsed(suite), suite)
+    with deadline(base.timeout):
+        text = _read(Path(file), file)
+        data = _parsed(SuiteText(file, text))
+        suite = SuiteText.of(file, text)
+    model = _validated(data, suite)
     checks: list[SuiteCheck] = []
     for place, check in enumerate(model.check):
         checks += _expanded(suite, place, (model.defaults, check), (base, dtypes))
@@ -36,7 +40,8 @@ def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> li
 
 def _read(path: Path, file: str) -> str:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > LARGEST:
@@ -58,6 +63,8 @@ def _parsed(suite: SuiteText) -> dict[str, Any]:
         raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
     except RecursionError:
         raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{suite.file}: this is not TOML that can be read: {first_line(error)}") from None
 
 
 def _place(error: tomllib.TOMLDecodeError, text: str) -> Span:
@@ -85,9 +92,8 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
 def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[Any, Any]) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
     span = suite.span(place)
-    line = line_of(suite.text, span.start) if span else None
     try:
-        return expand(*said, *given, file=suite.file, line=line)
+        return expand(*said, *given, file=suite.file, line=suite.line(place))
     except GradcliError as error:
         key = (error.option or "").removeprefix("--")
         in_check = key.replace("-", "_") in said[1].model_fields_set

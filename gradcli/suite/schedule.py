@@ -64,7 +64,10 @@ def _round(waiting: deque[Item], place: ExecutorFactory, width: int, most: int) 
                     yield number, future.result()
                 else:
                     lost.append((number, check))
-    return [(number, check, monotonic() - begun[number]) for number, check in sorted([*lost, *running.values()], key=_number)]
+    return [
+        (number, check, monotonic() - begun[number])
+        for number, check in sorted([*lost, *running.values()], key=_number)
+    ]
 
 
 def _number(item: Item) -> int:

@@ -46,8 +46,8 @@ class Line:
 
     @property
     def work(self) -> int:
-        """Return how many entries one evaluation reads and writes, as far as can be seen from outside."""
-        return sum(tensor.numel() for tensor in self.point.values()) + self.base.numel()
+        """Return how many entries one evaluation reads and writes, as far as can be seen from outside; 1 at least."""
+        return max(1, sum(tensor.numel() for tensor in self.point.values()) + self.base.numel())
 
     @property
     def size(self) -> Tensor:
