@@ -18,7 +18,7 @@ from gradcli.suite.read import read_suite
 
 NEGATIVE = "it must be a finite number of at least 0, not "
 POSITIVE = "it must be a whole number from 1 to 2**63 - 1, not "
-SECONDS = "it must be a finite number from 0 to 1,000,000,000, not "
+SECONDS = "it must be a finite number from 0.001 to 1,000,000,000, not "
 SEED = "it must be a whole number from 0 to 2**63 - 1, not "
 
 # Option, value and what is said of it; PYTHON holds what only Python can give.
