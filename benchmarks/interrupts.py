@@ -76,6 +76,11 @@ class Ended:
     """The processes that it left behind."""
 
 
+def parts(mark: str) -> list[psutil.Process]:
+    """Return the processes of a command, but for Python's own that tidies up after others."""
+    return [one for one in marked(mark) if "resource_tracker" not in " ".join(one.cmdline())]
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """Return the processes that a command has started and that run."""
     found = []
@@ -156,13 +161,12 @@ class Disturbance:
         elif kind == "group":
             os.killpg(process.pid, getattr(signal, number))
         else:
-            self._meet_part(marked(mark), kind)
+            self._meet_part(mark, kind)
 
-    def _meet_part(self, parts: Sequence[psutil.Process], kind: str) -> None:
-        if not parts:
-            return
-        part = parts[int(self.part * len(parts))]
-        with suppress(psutil.Error):
+    def _meet_part(self, mark: str, kind: str) -> None:
+        with suppress(psutil.Error, IndexError):
+            found = parts(mark)
+            part = found[int(self.part * len(found))]
             if kind == "kill":
                 part.kill()
                 return
@@ -193,7 +197,7 @@ def faults(ended: Ended, kind: str, right: Ended) -> list[str]:
         found.append(f"exit 0 with another report: {json.dumps(ended.report)[:300]}")
     if kind == "stop" and ended.code != 0:
         found.append(f"exit {ended.code} after a stop: {ended.errors}")
-    if kind == "kill" and ended.code not in {0, 3, 4, -signal.SIGKILL, -signal.SIGTERM}:
+    if kind == "kill" and ended.code not in {0, 2, 3, 4, -signal.SIGKILL, -signal.SIGTERM}:  # 2: a file did it
         found.append(f"exit {ended.code} after a kill: {ended.errors}")
     return found
 

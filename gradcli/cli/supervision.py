@@ -58,7 +58,7 @@ def _wait(child: int, watched: Iterable[signal.Signals], board: mmap) -> NoRetur
     late = 0.0
     while True:
         received = signal.sigtimedwait(watched, LOOK)
-        if received is None:
+        if received is None or received.si_signo not in watched:  # what it returns after a stop has no meaning
             end, seconds = progress.limit_of(board)
             late = late + LOOK if time.monotonic() > end else 0.0  # not the time by a clock: both may have been stopped
             if late > GRACE:

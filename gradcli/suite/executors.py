@@ -72,7 +72,7 @@ def _pool(width: int) -> Iterator[Executor]:
     # spawn: a process that is forked after torch has run a backward pass hangs.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    with _safe_path():
+    with _quiet():
         pool = ProcessPoolExecutor(width, context, initializer=start_worker)
         try:
             yield pool
@@ -82,18 +82,22 @@ def _pool(width: int) -> Iterator[Executor]:
             pool.shutdown(cancel_futures=True)
 
 
+# For processes that Python starts beside ours: they look for no module in the current folder, where an enum.py would be
+# run, and say nothing of the semaphores that they tidy up where this process was killed.
+QUIET = {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
+
+
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """Keep what starts processes from looking for modules in the current folder: an enum.py there would be run."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+def _quiet() -> Iterator[None]:
+    """Change the environment of processes that are started in the block."""
+    before = {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 def _client(scheduler: str) -> Any:

@@ -201,3 +201,18 @@ def test_a_call_into_pytorch_that_takes_too_long_is_ended() -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("error: undecided: no verdict within 4 s: 'linalg.svdvals(x)' did not end\n")
     assert time.monotonic() - started < 60
+
+
+def test_a_parent_that_was_stopped_goes_on(script: Script) -> None:
+    """Python's sigtimedwait returns what has no meaning when it was stopped for longer than it was to wait."""
+    process = script("print(os.getpid(), flush=True); time.sleep(3); print('done')")
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.1)
+    for _ in range(3):
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.4)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (0, "done\n", "")
