@@ -18,7 +18,6 @@ from gradcli import progress
 from gradcli.errors import ExitCode, GradcliError, InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from mmap import mmap
 
 # What a user or a system ends a process with: it is passed on, and the parent ends the same way.
@@ -53,7 +52,7 @@ def supervise() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(child: int, watched: Iterable[signal.Signals], board: mmap) -> NoReturn:
+def _wait(child: int, watched: set[signal.Signals], board: mmap) -> NoReturn:
     """Wait until the child has ended, pass signals on to it, and end the same way."""
     late = 0.0
     while True:
