@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,18 @@ def count_jobs(text: str) -> int:
     return int(text)
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool that starts its processes with Ctrl-C blocked, until they have loaded what lets them ignore it."""
+
+    def submit(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a process if one is needed, and hand the call out."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(*call, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def _pool(width: int) -> Iterator[Executor]:
     """Give a pool of processes; they are ended with it, whatever they are doing."""
@@ -73,7 +86,7 @@ def _pool(width: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     with _quiet():
-        pool = ProcessPoolExecutor(width, context, initializer=start_worker)
+        pool = _Pool(width, context, initializer=start_worker)
         try:
             yield pool
         finally:

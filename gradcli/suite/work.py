@@ -25,6 +25,7 @@ ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the 
 def start_worker() -> None:
     """Prepare a process of the local pool: Ctrl-C is its parent's business, and it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # our pool has blocked it
     warnings.simplefilter("ignore")  # PyTorch's: a run of that check alone shows them
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -232,3 +232,21 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
     assert "dask://HOST:PORT" in done.stderr
+
+
+def mask(process: int, name: str) -> bool:
+    """Return whether a process blocks (`SigBlk`) or ignores (`SigIgn`) Ctrl-C."""
+    (line,) = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith(name)]
+    return bool(int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no way to see the signals of others")
+def test_a_worker_hears_no_ctrl_c_from_its_first_moment_on() -> None:
+    with local_place(1).open(1) as executor:
+        executor.submit(os.getpid)
+        (starting,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        assert mask(starting.pid, "SigBlk") or mask(starting.pid, "SigIgn")
+        assert executor.submit(os.getpid).result() == starting.pid
+        assert mask(starting.pid, "SigIgn")
+        assert not mask(starting.pid, "SigBlk")
+    assert not mask(os.getpid(), "SigBlk")
