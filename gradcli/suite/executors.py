@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcli.errors import InputError, first_line
-from gradcli.suite.work import start_worker
+from gradcli.suite.work import HELD, start_worker
 
 DASK = "dask://"
 SECONDS_TO_CONNECT = 20
@@ -68,11 +68,11 @@ def count_jobs(text: str) -> int:
 
 
 class _Pool(ProcessPoolExecutor):
-    """A pool that starts its processes with Ctrl-C blocked, until they have loaded what lets them ignore it."""
+    """A pool that starts a process with signals blocked: none ends it, or this process, before it is complete."""
 
     def submit(self, *call: Any, **options: Any) -> Future[Any]:
         """Start a process if one is needed, and hand the call out."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
         try:
             return super().submit(*call, **options)
         finally:

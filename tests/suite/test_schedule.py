@@ -246,6 +246,7 @@ def test_a_worker_hears_no_ctrl_c_from_its_first_moment_on() -> None:
         executor.submit(os.getpid)
         (starting,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
         assert mask(starting.pid, "SigBlk") or mask(starting.pid, "SigIgn")
+        assert not mask(os.getpid(), "SigBlk")
         assert executor.submit(os.getpid).result() == starting.pid
         assert mask(starting.pid, "SigIgn")
         assert not mask(starting.pid, "SigBlk")
