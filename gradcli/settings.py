@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from gradcli.commands import Command
 from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
-from gradcli.limits import Limits, Seconds
+from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
@@ -98,7 +98,7 @@ class Settings:
     """Relative tolerance; None stands for that of the dtype."""
     atol: Annotated[float, Range(0, math.inf)] | None = None
     """Absolute tolerance; None stands for that of the dtype."""
-    timeout: Seconds = 60.0
+    timeout: Annotated[float, Range(1e-3, 1e9)] = 60.0
     """Seconds for the whole run."""
     limits: Limits = field(default_factory=Limits)
 

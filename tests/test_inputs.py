@@ -1,4 +1,6 @@
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from gradcli.inputs import (
     shape_of,
 )
 from gradcli.limits import Limits
-from gradcli.settings import Settings
+from gradcli.settings import Number, Settings
 
 LIMITS = Limits()
 
@@ -240,3 +242,39 @@ def test_shape_of() -> None:
     assert shape_of([[1, 2, 3], [4, 5, 6]]) == (2, 3)
     assert shape_of(1.5) == ()
     assert shape_of([[], []]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 50_000, "9" * 50_000 + "z", "1." + "9" * 50_000, "1" * 50_000 + "e", "." + "1" * 50_000 + "e+"]
+)
+def test_a_long_number_is_read_in_linear_time(text: str) -> None:
+    """Each digit is looked at a few times, which takes milliseconds; with squares it takes minutes."""
+    started = time.process_time()
+    with suppress(GradcliError):
+        parse_values([f"x={text}"], LIMITS)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0" * 5000, 0),
+        ("-" + "0" * 5000 + "12345678901234567890123", -12345678901234567890123),
+        ("+007", 7),
+        ("00", 0),
+        ("1e", None),
+        ("1.5.2", None),
+        ("1+2j", 1 + 2j),
+        ("-1.5e-1-.5e1j", -0.15 - 5j),
+        ("3j", 3j),
+        (".5", 0.5),
+        ("5.", 5.0),
+    ],
+)
+def test_numbers_of_every_form(text: str, value: Number | None) -> None:
+    if value is None:
+        with pytest.raises(InputError):
+            parse_values([f"x={text}"], LIMITS)
+    else:
+        found = parse_values([f"x={text}"], LIMITS)["x"]
+        assert (found, type(found)) == (value, type(value))

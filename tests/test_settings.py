@@ -19,7 +19,7 @@ from gradcli.suite.read import read_suite
 
 NEGATIVE = "it must be a finite number of at least 0, not "
 POSITIVE = "it must be a whole number from 1 to 2**63 - 1, not "
-SECONDS = "it must be a finite number from 0 to 1,000,000,000, not "
+SECONDS = "it must be a finite number from 0.001 to 1,000,000,000, not "
 SEED = "it must be a whole number from 0 to 2**63 - 1, not "
 
 # Option, value and what is said of it; PYTHON holds what only Python can give.
@@ -102,7 +102,10 @@ def test_the_command_line_is_told_the_option(
     [
         (["eval", "x", "--rtol", "nan"], f"--rtol: {NEGATIVE}nan"),
         (["eval", "x", "--max-rank", "-1"], f"--max-rank: {SEED}-1"),
-        (["eval", "x", "--max-derivation-time", "1e18"], f"--max-derivation-time: {SECONDS}"),
+        (
+            ["eval", "x", "--max-derivation-time", "1e18"],
+            "--max-derivation-time: it must be a finite number from 0 to 1,000,000,000, not ",
+        ),
         (["eval", "x", "--max-derivation-time", "nan"], "--max-derivation-time: it must be a finite number"),
         (["eval", "x", "--max-memory", "2XB"], "--max-memory: this is not a size"),
         (["accumulate", "x", "--times", "0"], f"--times: {POSITIVE}0"),

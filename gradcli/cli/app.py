@@ -25,10 +25,10 @@ def run_and_leave() -> NoReturn:
     """
     try:
         code = _supervised()
-    except KeyboardInterrupt:  # before there is anything that would say so
+    except KeyboardInterrupt:  # before there is anything that would say so, or after the last of it
         _say_interrupted()
         code = INTERRUPTED
-    _leave(code)
+    os._exit(code)
 
 
 def _say_interrupted() -> None:
@@ -39,18 +39,16 @@ def _say_interrupted() -> None:
 
 
 def _supervised() -> int:
+    """Run the command line in a supervised process, end what it has started, and return its exit code."""
+    import signal
+    from contextlib import suppress
+
     from gradcli.cli.streams import prepare_streams
     from gradcli.cli.supervision import supervise
 
     prepare_streams()
     supervise()
-    return main()
-
-
-def _leave(code: int) -> NoReturn:
-    import signal
-    from contextlib import suppress
-
+    code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     engine = sys.modules.get("gradcli.engine")
     if engine is not None:
@@ -58,7 +56,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,7 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
     """
     targets = [file for target in targets or _targets_of(given) for file in _suites_in(target)]
     if not any(target.endswith(SUITE) for target in targets):
-        limit = given.settings.limits.program_size
-        programs, variants = _programs(targets, limit, each_line=suite.each_line), _variants(given)
+        programs, variants = _programs(targets, given.settings, each_line=suite.each_line), _variants(given)
         if len(programs) * len(variants) == 1:
             return _run_one(programs[0], variants[0][1], given, output)
         checks = list(_checks(programs, given))
@@ -100,18 +99,21 @@ def _variants(given: Given) -> list[tuple[str, Settings]]:
 def _checks_of(target: str, given: Given, suite: SuiteOptions) -> list[SuiteCheck]:
     """Return the checks of a suite file, or of a program beside one."""
     if not target.endswith(SUITE):
-        limit = given.settings.limits.program_size
-        return list(_checks(_programs([target], limit, each_line=suite.each_line), given))
+        return list(_checks(_programs([target], given.settings, each_line=suite.each_line), given))
     from gradcli.suite.read import read_suite
 
     return read_suite(target, given)
 
 
-def _programs(targets: Sequence[str], limit: int, *, each_line: bool = False) -> list[str]:
+def _programs(targets: Sequence[str], settings: Settings, *, each_line: bool = False) -> list[str]:
     """Return the programs that the targets are; `-` stands for the one on standard input, or for one in each line."""
+    from gradcli.deadline import deadline
+
+    limit = settings.limits.program_size
     programs: list[str] = []
-    for target in targets:
-        programs += read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
+    with deadline(settings.timeout):
+        for target in targets:
+            programs += read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
     return programs
 
 

@@ -19,7 +19,7 @@ def main() -> None:
     source = os.fdopen(os.dup(0), "rb")
     request = pickle.load(source)  # noqa: S301 (our own parent wrote it)
     _apart(source)
-    answer = _answer(request)
+    answer = _answer(request, pipe)
     pipe.write(json.dumps(answer) + "\n")
     pipe.close()
     _leave()
@@ -38,14 +38,18 @@ def _apart(source: IO[bytes]) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
+    """Return what the check came to; an empty line says that its time begins."""
     from gradcli.cli.app import show_traceback_to_developers, show_warning
-    from gradcli.engine import check_function
+    from gradcli.engine import check_function, import_torch
     from gradcli.render import FORMATS
     from gradcli.suite.reproduce import reproducible
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
+        import_torch()
+        pipe.write("\n")
+        pipe.flush()
         report = check_function(request["target"], request["settings"])
         report = reproducible(report, request["target"], request["settings"])
         return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}

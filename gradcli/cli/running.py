@@ -21,10 +21,12 @@ FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml)")
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
+    from gradcli.deadline import deadline
     from gradcli.engine import evaluate_program
     from gradcli.suite.reproduce import reproducible
 
-    text = read_program(program, settings.limits.program_size)
+    with deadline(settings.timeout):
+        text = read_program(program, settings.limits.program_size)
     report = evaluate_program(text, settings)
     write_report(reproducible(report, text, settings), options)
     return report.exit_code

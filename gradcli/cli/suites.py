@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     stream = _Stream(output) if _streams(output) else None
     interrupted = False
     try:
-        _carry_out(chosen, options, stream, done)
+        with _orderly_end():
+            _carry_out(chosen, options, stream, done)
     except KeyboardInterrupt:
         interrupted = True
     suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen), interrupted)
@@ -43,6 +45,33 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
 def _streams(output: OutputOptions) -> bool:
     """Tell whether each report is written as its check finishes; a file is written whole, at the end."""
     return FORMATS[output.chosen_format].streams and output.output is None
+
+
+class _EndedError(BaseException):
+    """A signal has ended the run."""
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
+    received: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            raise _EndedError
+
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
+        signal.signal(number, end)
+    try:
+        with suppress(_EndedError):
+            yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
+    if received:
+        os.kill(os.getpid(), received[0])
 
 
 def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCheck]:

@@ -13,7 +13,8 @@ from gradcli.limits import Limits
 from gradcli.phrases import show_shape
 from gradcli.settings import Number, Shape, Value
 
-REAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# Quantifiers are possessive, so that a long number that is none is looked at once.
+REAL = r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+"
 TOKEN = re.compile(
     rf"""(?P<space>\s+)|(?P<open>\[)|(?P<close>\])|(?P<comma>,)
     |(?P<complex>(?:[+-]?{REAL}(?=[+-]))?[+-]?{REAL}j)
@@ -22,6 +23,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 LONGEST_QUOTE = 40
+ZEROS = re.compile(r"^([+-]?)0+(?=[0-9])")  # Python reads no number of thousands of digits
 HINT = "write a number, true, false or a nested list such as [[1, 2], [3, 4]]"
 
 
@@ -145,7 +147,7 @@ class _NumberReader:
         number = complex(text) if match.lastgroup == "complex" else float(text)
         if not math.isfinite(abs(number)):
             raise self.option.error("the number is too large for a floating-point number", match.start(), match.end())
-        return number if re.search(r"[.eEj]", text) else int(text)
+        return number if re.search(r"[.eEj]", text) else int(ZEROS.sub(r"\1", text))
 
     def _refuse_token(self) -> NoReturn:
         rest = self.option.text[self.position :]

@@ -57,7 +57,7 @@ def find_project(base: Settings) -> Project | None:
     path = _nearest()
     if path is None:
         return None
-    source, data = read_source(os.path.relpath(path), TABLE)
+    source, data = read_source(os.path.relpath(path), base.timeout, TABLE)
     tools = data.get("tool")
     if not isinstance(tools, Mapping) or "gradcli" not in tools:
         return None

@@ -9,7 +9,7 @@ from gradcli.errors import GradcliError, Span
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
 from gradcli.suite.given import Given
-from gradcli.suite.places import SuiteText, line_of
+from gradcli.suite.places import SuiteText
 from gradcli.suite.source import read_source
 
 MOST_CHECKS = 100_000
@@ -18,9 +18,10 @@ MOST_CHECKS = 100_000
 def read_suite(file: str, given: Given) -> list[SuiteCheck]:
     """Return the checks of a suite file, which wins over pyproject.toml, as the command line does over both.
 
-    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check.
+    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check; and
+    DeadlineError for one that nobody writes, or whose text takes longer than one check may.
     """
-    suite, data = read_source(file)
+    suite, data = read_source(file, given.settings.timeout)
     model = _validated(data, suite)
     checks: list[SuiteCheck] = []
     for place, check in enumerate(model.check):
@@ -46,10 +47,9 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
 def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: Given) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
     span = suite.span(place)
-    line = line_of(suite.text, span.start) if span else None
     try:
         keys, options = given.keys(*said), given.options
-        return expand(said[1], keys, given.settings, file=suite.file, line=line, options=options)
+        return expand(said[1], keys, given.settings, file=suite.file, line=suite.line(place), options=options)
     except GradcliError as error:
         key = (error.option or "").removeprefix("--")
         in_check = key.replace("-", "_") in said[1].model_fields_set

@@ -54,7 +54,7 @@ def _about_key(
     names = [field.alias or name for name, field in owner.model_fields.items()]
     span = suite.span(place, key)
     if complaint["type"] == "extra_forbidden" and key not in names:
-        defaults = "the defaults" if suite.defaults == "defaults" else f"[{suite.defaults}]"
+        defaults = "the defaults" if suite.defaults.name == "defaults" else f"[{suite.defaults.name}]"
         what = defaults if place < 0 else "a check"
         hint = did_you_mean(key, names, f"the keys are {', '.join(names)}")
         return suite.error(f"'{key}' is not a key of {what}", span, hint)

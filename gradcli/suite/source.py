@@ -7,26 +7,30 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from gradcli.errors import InputError, Span
-from gradcli.suite.places import SuiteText, tables
+from gradcli.deadline import deadline
+from gradcli.errors import InputError, Span, first_line
+from gradcli.suite.places import SuiteText
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LARGEST = 16 * 2**20  # bytes
 
 
-def read_source(file: str, defaults: str = "defaults") -> tuple[SuiteText, dict[str, Any]]:
+def read_source(file: str, seconds: float, defaults: str = "defaults") -> tuple[SuiteText, dict[str, Any]]:
     """Return the text of a TOML file, which has its defaults in the table of that name, and its data.
 
-    Raises InputError for a file that cannot be read, or is not TOML in UTF-8.
+    Raises InputError for a file that cannot be read, or is not TOML in UTF-8; DeadlineError for one that nobody writes,
+    or whose text takes longer than so many seconds.
     """
-    text = _read(Path(file), file)
-    source = SuiteText(file, text, tables(text), defaults)
-    return source, _parsed(source)
+    with deadline(seconds):
+        text = _read(Path(file), file)
+        data = _parsed(SuiteText(file, text))
+        return SuiteText.of(file, text, defaults), data
 
 
 def _read(path: Path, file: str) -> str:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > LARGEST:
@@ -48,6 +52,8 @@ def _parsed(suite: SuiteText) -> dict[str, Any]:
         raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
     except RecursionError:
         raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{suite.file}: this is not TOML that can be read: {first_line(error)}") from None
 
 
 def _place(error: tomllib.TOMLDecodeError, text: str) -> Span:

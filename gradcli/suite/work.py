@@ -20,13 +20,16 @@ from gradcli.suite.check import SuiteCheck
 from gradcli.suite.reproduce import command_of
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
-GRACE = 20.0
+GRACE = 5.0
+# Signals that a process of the local pool does not hear before it is prepared.
+HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
 
 
 def start_worker() -> None:
     """Prepare a process of the local pool: Ctrl-C is its parent's business, and it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     warnings.simplefilter("ignore")  # PyTorch's: a run of that check alone shows them
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

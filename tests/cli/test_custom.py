@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import sysconfig
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from gradcli.cli import isolated
 from gradcli.cli.app import main
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
@@ -75,9 +80,36 @@ def test_a_file_that_never_ends_is_undecided(
     lines = ["while True:", "    try:", "        while True: pass", "    except BaseException: pass"]
     (tmp_path / "ops.py").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gradcli.cli.isolated.GRACE", 4.0)
     assert main(["custom", "ops.py:Square", "--timeout", "1"]) == 3
-    assert "no verdict within 1 s" in capfd.readouterr().err
+    assert "no verdict within 1 s" in capfd.readouterr().err  # by whom depends on which line is reached
+
+
+@pytest.mark.parametrize(("said", "waits"), [(b"\n", 0.5 + 0.3), (b"", 5.0)])
+def test_a_file_s_time_begins_when_pytorch_is_there(said: bytes, waits: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "SECONDS_TO_START", 5.0)
+    monkeypatch.setattr(isolated, "GRACE", 0.3)
+    reading, writing = os.pipe()
+    os.write(writing, said)
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert isolated._answer(child, reading, {}, 0.5) is None
+        assert waits <= time.monotonic() - started < waits + 3
+        child.kill()
+    os.close(writing)
+
+
+@pytest.mark.parametrize("answer", [b'\n{"code": 0}\n', b'{"code": 0}\n', b"\n" + b"x" * 200_000 + b"\n", b"", b"\n"])
+def test_an_answer_is_the_line_after_the_empty_one(answer: bytes) -> None:
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(answer)
+
+    threading.Thread(target=write).start()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert isolated._answer(child, reading, {}, 20.0) == answer.removeprefix(b"\n")
+        child.kill()
 
 
 def test_an_argument_that_is_false_is_false(tmp_path: Path) -> None:

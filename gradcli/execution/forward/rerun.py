@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.deadline import DeadlineError
 from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
@@ -100,8 +99,6 @@ class Rerun:
         try:
             with double_precision():
                 output = self._finished(machine, Interpreter(self.program, machine, variables).run())
-        except DeadlineError:
-            raise
         except (*REFUSALS, GradcliError) as error:
             raise RefusedError(str(error)) from error
         return output, machine.calls

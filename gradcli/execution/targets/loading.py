@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from gradcli.deadline import DeadlineError
-from gradcli.errors import GradcliError, InputError
+from gradcli.deadline import TimeIsUpError
+from gradcli.errors import GradcliError, InputError, InterruptionError
 from gradcli.execution.process import state_kept
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
 from gradcli.phrases import did_you_mean
@@ -69,10 +69,10 @@ def _refusals(name: str) -> Iterator[None]:
     """Turn whatever loading raises into an error in the user's terms; `raise SystemExit(0)` is not a success."""
     try:
         yield
-    except DeadlineError as error:
-        error.say(still_in(name, error))
+    except TimeIsUpError as error:
+        error.where = error.where or still_in(name, error)
         raise
-    except (GradcliError, KeyboardInterrupt):
+    except (GradcliError, KeyboardInterrupt, InterruptionError):
         raise
     except SyntaxError as error:
         raise syntax_refusal(error) from None
@@ -81,7 +81,7 @@ def _refusals(name: str) -> Iterator[None]:
             raise InputError(f"there is no module '{name}'", hint=USAGE) from None
         raise refusal(f"loading {name}", error) from None
     except BaseException as error:  # noqa: BLE001 (the user's code raises anything, SystemExit too)
-        if isinstance(error.__context__, DeadlineError):
+        if isinstance(error.__context__, InterruptionError):
             raise error.__context__ from None
         ended = refusal(f"loading {name}", error)
         ended.hint = "nothing was checked: the file ends the program" if isinstance(error, SystemExit) else None

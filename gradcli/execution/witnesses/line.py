@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.deadline import DeadlineError
 from gradcli.tolerance import CLOSENESS, SMALLEST
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
@@ -59,8 +58,8 @@ class Line:
 
     @property
     def work(self) -> int:
-        """Return how many entries one evaluation reads and writes, as far as can be seen from outside."""
-        return sum(tensor.numel() for tensor in self.point.values()) + self.base.numel()
+        """Return how many entries one evaluation reads and writes, as far as can be seen from outside; 1 at least."""
+        return max(1, sum(tensor.numel() for tensor in self.point.values()) + self.base.numel())
 
     @property
     def size(self) -> Tensor:
@@ -146,8 +145,6 @@ def _each(change: Callable[[Tensor], Tensor], batch: Tensor, rounding: float) ->
                 first = _one(change, batch[0])
                 if bool((values[0] - first).abs() <= CLOSENESS * first.abs() + rounding):
                     return values
-            except DeadlineError:
-                raise
             except Exception:  # noqa: BLE001, S110 (vmap refuses in many ways; one by one everything goes)
                 pass
         return torch.stack([_one(change, vector) for vector in batch])

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from gradcli.deadline import DeadlineError
-from gradcli.errors import ExecutionError, GradcliError
+from gradcli.deadline import TimeIsUpError
+from gradcli.errors import ExecutionError, GradcliError, InterruptionError
 from gradcli.execution.targets.frames import refusal, still_in
 from gradcli.execution.targets.parameters import ForwardParameter, has_setup
 
@@ -90,10 +90,10 @@ def refusals(what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except DeadlineError as error:
-        error.say(still_in(what, error))
+    except TimeIsUpError as error:
+        error.where = error.where or still_in(what, error)
         raise
-    except (GradcliError, KeyboardInterrupt):
+    except (GradcliError, KeyboardInterrupt, InterruptionError):
         raise
     except BaseException as error:
         raise refusal(what, error) from error
