@@ -38,6 +38,7 @@ def run_checks(
 
 
 SUITE = ".toml"
+LARGEST = 16 * 2**20  # bytes of standard input
 
 
 def _suites_in(target: str) -> list[str]:
@@ -81,10 +82,15 @@ def _lines(limit: int) -> list[str]:
     """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
     if sys.stdin is None:
         raise InputError("standard input is closed, so no program can be read from it")
-    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff").splitlines()
+    data = sys.stdin.buffer.read(LARGEST + 1)
+    lines = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").splitlines()
     if any(len(line) > limit for line in lines):
         message = f"a program on standard input is longer than {limit:,} bytes"
         raise LimitError(message, hint="`--max-program-size` raises the limit")
+    if len(data) > LARGEST:
+        raise InputError(
+            f"standard input holds more than {LARGEST // 2**20} MiB of programs", hint="check them in parts"
+        )
     programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not programs:
         raise InputError("standard input holds no program", hint="`-` reads one program per line")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
 GRACE = 15.0
+LONGEST_LINE = 1 << 16  # bytes of what the file prints that are shown as one line
 
 
 def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int:
@@ -101,7 +102,8 @@ def _show(stream: IO[bytes]) -> None:
     from gradcli.escaping import escape
 
     with suppress(ValueError, OSError), stream:
-        for line in stream:
+        # A row that does not end is shown in pieces: the file may print without limit, and this process waits for it.
+        while line := stream.readline(LONGEST_LINE):
             write_error(escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs()))
 
 

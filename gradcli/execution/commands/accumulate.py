@@ -19,6 +19,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.leaves import make_leaves
+from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
@@ -59,6 +60,7 @@ class Ledger:
 def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
     leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    check_calls(settings, leaves.values())
     ledger = Ledger(settings)
     for number in range(settings.times):
         is_last = number + 1 == settings.times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import InputError, first_line
+from gradcli.errors import GradcliError, InputError, LimitError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
+from gradcli.execution.forward.file_sizes import check_archive, check_sizes, read_json_text
+from gradcli.execution.forward.memory import ENTRY, check_bytes
 from gradcli.phrases import show_shape
 from gradcli.settings import Settings
 
@@ -23,6 +26,7 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
     """
     _check_device(settings.device)
     values = {**read_values(settings.values_file), **settings.values, **given}
+    _check_sizes([name for name in names if name not in values], settings)
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
     leaves = {}
@@ -30,10 +34,21 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
         if name in values:
             tensor = _valued(name, values[name], settings)
         else:
-            shape = settings.shapes.get(name, settings.shapes.get(None, ()))
+            shape = _shape_of(name, settings)
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
         leaves[name] = _finished(name, tensor, settings)
     return leaves
+
+
+def _shape_of(name: str, settings: Settings) -> Sequence[int]:
+    """Return the shape of a leaf that is given no value."""
+    return settings.shapes.get(name, settings.shapes.get(None, ()))
+
+
+def _check_sizes(names: Sequence[str], settings: Settings) -> None:
+    """Refuse leaves that are to be filled if all of them are too large together."""
+    entries = sum(math.prod(_shape_of(name, settings)) for name in names)
+    check_bytes(entries * ENTRY, "the leaves", settings.limits)
 
 
 def _check_device(name: str) -> None:
@@ -70,12 +85,21 @@ def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
 def _valued(name: str, value: Any, settings: Settings) -> Tensor:
     tensor = _dense(name, value) if isinstance(value, Tensor) else _from_python(name, value, settings)
     shape = settings.shapes.get(name, None if tensor.ndim else settings.shapes.get(None))
+    _check_value(name, tensor.shape, settings)
     if shape is None or tuple(tensor.shape) == shape:
         return tensor
     if tensor.ndim:
         wanted, found = show_shape(shape), show_shape(tuple(tensor.shape))
         raise InputError(f"'{name}' is given the shape {wanted} and a value of shape {found}")
     return tensor.expand(shape)
+
+
+def _check_value(name: str, shape: Sequence[int], settings: Settings) -> None:
+    """Refuse a value that is too large: one that is expanded takes its memory only when it is copied."""
+    try:
+        settings.limits.check_shape(shape)
+    except LimitError as error:
+        raise LimitError(f"the value of '{name}': {error.text}", hint=error.hint) from None
 
 
 def _dense(name: str, tensor: Tensor) -> Tensor:
@@ -116,8 +140,11 @@ def read_values(path: Path | None) -> dict[str, Any]:
         raise InputError(
             f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
         ) from None
+    except GradcliError:
+        raise
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
-        raise InputError(f"{path.name}: {first_line(error)}") from None
+        reason = first_line(error) or f"it cannot be read as {path.suffix}: {type(error).__name__}"
+        raise InputError(f"{path.name}: {reason}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
         raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
@@ -130,24 +157,29 @@ def _read_json(path: Path) -> Any:
         msg = f"{constant} is not a number"
         raise ValueError(msg)
 
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    return json.loads(read_json_text(path), parse_constant=refuse)
 
 
 def _read_npz(path: Path) -> Any:
     import numpy  # noqa: ICN001 (optional: only this format needs it)
 
+    check_archive(path)
     with numpy.load(path, allow_pickle=False) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
 def _read_pt(path: Path) -> Any:
+    check_archive(path)
     return torch.load(path, weights_only=True, map_location="cpu")
 
 
 def _read_safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file  # optional: only this format needs it
+    from safetensors import safe_open  # optional: only this format needs it
 
-    return load_file(path)
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+        check_sizes(path, [math.prod(file.get_slice(name).get_shape()) * ENTRY for name in names])
+        return {name: file.get_tensor(name) for name in names}
 
 
 READERS: Mapping[str, Callable[[Path], Any]] = {

@@ -18,11 +18,11 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.memory import Memory
+from gradcli.execution.forward.memory import Memory, check_items
 from gradcli.execution.forward.refusals import REFUSALS, refused
 from gradcli.language.program import Call, Program
 from gradcli.limits import Limits
-from gradcli.ops.record import Op
+from gradcli.ops.record import Kind, Op
 from gradcli.progress import begin
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
@@ -98,6 +98,10 @@ class Tracer:
         """Return the tensor behind a traced value."""
         return value.tensor if isinstance(value, TracedTensor) else None
 
+    def check_items(self, count: int) -> None:
+        """Refuse a list of so many items."""
+        check_items(count, self.limits)
+
     def named(self, value: Any, name: str) -> None:
         """Give a tensor the first name that the program assigns it to; a leaf keeps its own."""
         if isinstance(value, TracedTensor) and value.name is None:
@@ -109,7 +113,7 @@ class Tracer:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
         ready = invocation(op, call, lambda traced: traced.tensor)
-        self.memory.check(ready)
+        self.memory.check(ready, pointwise=op.kind is Kind.POINTWISE)
         begin(f"'{self._text(call.node)}'")
         result = self._wrap(_run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])

@@ -19,6 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
@@ -68,6 +69,9 @@ class Tape:
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
         return value.tensor if isinstance(value, Node | ComplexNode) else None
+
+    def check_items(self, count: int) -> None:
+        """Definitions are ours, and make no long lists."""
 
     def named(self, value: Any, name: str) -> None:
         """Names inside definitions mean nothing to anyone."""
@@ -119,6 +123,7 @@ class Tape:
         if known is not None:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
+        check_call(function(op.torch), positional, keywords)
         return function(op.torch)(*positional, **keywords)
 
     def _constant(self, result: Any) -> Any:
