@@ -13,6 +13,8 @@ from gradcli.fields import Range, check_fields
 Count = Annotated[int, Range()]
 Seconds = Annotated[float, Range(0, 1e9)]  # 31 years: what a timer of the operating system takes
 
+LARGEST_RANK = 64  # PyTorch's own limit
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -24,7 +26,7 @@ class Limits:
     """Depth of brackets and blocks."""
     operations: Count = 2_000
     """Operations of a program's text, and of a run."""
-    rank: Count = 8
+    rank: Annotated[int, Range(0, LARGEST_RANK)] = 8
     """Dimensions of a tensor."""
     elements: Count = 10_000_000
     """Elements of a tensor."""

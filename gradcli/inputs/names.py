@@ -58,12 +58,15 @@ def spread_numbers(settings: Settings) -> list[str]:
 
 def _check_agreement(settings: Settings) -> None:
     for name, value in settings.values.items():
-        shape = settings.shapes.get(name)
+        shape = settings.shapes.get(name, settings.shapes.get(None))
         if shape is not None and isinstance(value, list) and shape_of(value) != shape:
             message = (
                 f"'{name}' is given the shape {show_shape(shape)} and a value of shape {show_shape(shape_of(value))}"
             )
-            raise InputError(message, hint=f"leave out `--shape {name}=...`: a nested list sets the shape too")
+            hint = f"leave out `--shape {name}=...`: a nested list sets the shape too"
+            if name not in settings.shapes:
+                hint = f"give that shape only to the leaves that have it: `--shape NAME={show_shape(shape)}`"
+            raise InputError(message, hint=hint)
 
 
 def _near(name: str, leaves: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gradcli.errors import GradcliError, InputError, Span
+from gradcli.errors import GradcliError, InputError, Span, first_line
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
@@ -36,7 +36,8 @@ def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> li
 
 def _read(path: Path, file: str) -> str:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > LARGEST:
@@ -58,6 +59,8 @@ def _parsed(suite: SuiteText) -> dict[str, Any]:
         raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
     except RecursionError:
         raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{suite.file}: this is not TOML that can be read: {first_line(error)}") from None
 
 
 def _place(error: tomllib.TOMLDecodeError, text: str) -> Span:

@@ -48,7 +48,7 @@ def _shape_of(name: str, settings: Settings) -> Sequence[int]:
 def _check_sizes(names: Sequence[str], settings: Settings) -> None:
     """Refuse leaves that are to be filled if all of them are too large together."""
     entries = sum(math.prod(_shape_of(name, settings)) for name in names)
-    check_bytes(entries * ENTRY, "the leaves", settings.limits)
+    check_bytes(entries * ENTRY, "what the leaves hold", settings.limits)
 
 
 def _check_device(name: str) -> None:
@@ -105,7 +105,8 @@ def _check_value(name: str, shape: Sequence[int], settings: Settings) -> None:
 def _dense(name: str, tensor: Tensor) -> Tensor:
     """Return a tensor without its history; InputError for one without numbers, or that does not hold all of them."""
     if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
-        kind = "quantized" if tensor.is_quantized else "on the meta device" if tensor.is_meta else f"{tensor.layout}"
+        words = {"quantized": tensor.is_quantized, "on the meta device": tensor.is_meta, "nested": tensor.is_nested}
+        kind = next((word for word, is_so in words.items() if is_so), f"{tensor.layout}")
         raise InputError(f"the value of '{name}' is a tensor that is {kind}", hint="give a dense one: `.to_dense()`")
     return tensor.detach()
 
@@ -115,12 +116,20 @@ def _from_python(name: str, value: Any, settings: Settings) -> Tensor:
     try:
         tensor = torch.as_tensor(value if hasattr(value, "__array__") else _listed(value))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"the value of '{name}' is not a tensor: {error}") from None
+        tensor = _as_doubles(name, value, error)
     if tensor.dtype == torch.bool or tensor.is_complex() or hasattr(value, "__array__"):
         return tensor
     if not tensor.is_floating_point() and name in settings.constants:
         return tensor
     return torch.tensor(_listed(value), dtype=torch.float64)
+
+
+def _as_doubles(name: str, value: Any, error: BaseException) -> Tensor:
+    """Return numbers that PyTorch does not take as they are, such as integers of more than 64 bits; else InputError."""
+    try:
+        return torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"the value of '{name}' is not a tensor: {first_line(error)}") from None
 
 
 def _listed(value: Any) -> Any:
@@ -134,6 +143,8 @@ def read_values(path: Path | None) -> dict[str, Any]:
     reader = READERS.get(path.suffix)
     if reader is None:
         raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path.name}: the file is empty")
     try:
         found = reader(path)
     except ImportError as error:

@@ -20,9 +20,11 @@ from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
 from gradcli.execution.forward.refusals import REFUSALS, refused
+from gradcli.language.parser import parse
 from gradcli.language.program import Call, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import defaults
 from gradcli.progress import begin
 
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
@@ -112,6 +114,7 @@ class Tracer:
         if len(self.trace.calls) >= self.limits.operations:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
+        self._refuse_crash(op, call)
         ready = invocation(op, call, lambda traced: traced.tensor)
         self.memory.check(ready, pointwise=op.kind is Kind.POINTWISE)
         begin(f"'{self._text(call.node)}'")
@@ -119,6 +122,18 @@ class Tracer:
         self.memory.add([traced.tensor for traced in traced_in(result)])
         self.trace.calls.append(TracedCall(op, call, result))
         return result
+
+    def _refuse_crash(self, op: Op, call: BoundCall) -> None:
+        """Refuse a call that would end the process, by the op's own record."""
+        if op.crashes is None:
+            return
+        bound = {**defaults(op.signature), **call.bound}
+        try:
+            crashes = Interpreter(parse(op.crashes, definition=True), self, bound).run()
+        except GradcliError:  # such as an axis that is not there: PyTorch has words for it
+            return
+        if crashes:
+            raise ExecutionError(f"{op.name} of tensors of these shapes makes PyTorch itself crash, so it is not run")
 
     def _text(self, node: Call) -> str:
         """Return the source text of a call; one that an option put around it is written out."""

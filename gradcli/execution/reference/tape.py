@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
 from gradcli.language.program import Program
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import parse_signature
+from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
 
 STATIC = bool | int | float | str
@@ -47,12 +47,6 @@ STATIC = bool | int | float | str
 def definition(text: str) -> Program:
     """Return a composite op's definition, parsed."""
     return parse(text, definition=True)
-
-
-@cache
-def defaults(signature: str) -> Mapping[str, Any]:
-    """Return the values of a signature's optional parameters."""
-    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
 
 
 class Tape:
