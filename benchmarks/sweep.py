@@ -54,6 +54,7 @@ class Run:
             grad_output=None if self.command in {"jvp", "jacobian", "hessian"} else "ones",
             wrt=names,
             allow_unused=self.command == "grad",
+            tangents=dict.fromkeys(tuple(shapes)[:1], 1.0) if self.command == "jvp" else {},
             times=2 if self.command in {"accumulate", "double-backward"} else 1,
             timeout=SECONDS,
         )

@@ -26,7 +26,7 @@ class Limits:
     """Depth of brackets and blocks."""
     operations: Count = 2_000
     """Operations of a program's text, and of a run."""
-    rank: Annotated[int, Range(0, LARGEST_RANK)] = 8
+    rank: Count = 8
     """Dimensions of a tensor."""
     elements: Count = 10_000_000
     """Elements of a tensor."""
@@ -43,9 +43,10 @@ class Limits:
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Refuse the shape of a tensor that has too many dimensions or elements: LimitError."""
-        if len(shape) > self.rank:
-            message = f"{len(shape)} dimensions are more than {self.rank}"
-            raise LimitError(message, hint="`--max-rank` raises the limit")
+        most = min(self.rank, LARGEST_RANK)
+        if len(shape) > most:
+            hint = "`--max-rank` raises the limit" if most < LARGEST_RANK else "PyTorch has no tensors of more"
+            raise LimitError(f"{len(shape)} dimensions are more than {most}", hint=hint)
         # A size of 0 must not hide a dimension that PyTorch would refuse.
         if math.prod(max(size, 1) for size in shape) > self.elements:
             message = f"the tensor has more than {self.elements:,} elements"

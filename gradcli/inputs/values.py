@@ -22,7 +22,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 LONGEST_QUOTE = 40
-LARGEST_INTEGER, EXACT = 2.0**63, 2.0**53
+LARGEST_INTEGER = 2.0**63
 HINT = "write a number, true, false or a nested list such as [[1, 2], [3, 4]]"
 
 
@@ -145,7 +145,7 @@ class _NumberReader:
             raise self.option.error("the number is too large for a floating-point number", match.start(), match.end())
         # PyTorch's integers have 64 bits; and Python reads no text of more than 4,300 digits, zeros included.
         is_whole = re.search(r"[.eEj]", text) is None and abs(number) < LARGEST_INTEGER
-        return int(number if abs(number) <= EXACT else re.sub("^([+-]?)0+", r"\1", text)) if is_whole else number
+        return int(re.sub("^([+-]?)0+(?=[0-9])", r"\1", text)) if is_whole else number
 
     def _refuse_token(self) -> NoReturn:
         rest = self.option.text[self.position :]

@@ -12,8 +12,8 @@ from gradcli.errors import LimitError, ProgramError, Span
 from gradcli.language.source import Source
 from gradcli.limits import Limits
 
-# Python frames; its parser counts a third of one for a level of the tree, and has room for more than so many.
-DEEPEST = 5_000
+# Levels of the tree that Python counts as one frame; frames of who calls it; and frames that a thread has room for.
+LEVELS, CALLERS, DEEPEST = 3, 200, 5_000
 _WRAPPER = "if 1:\n"  # lets a pasted block that is indented as a whole be read
 
 # What CPython's message holds, what the user is told, and how to fix it.
@@ -56,7 +56,7 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
 def _room_for(limits: Limits) -> Iterator[None]:
     """Let Python's parser nest as deep as the limits allow: a sum of so many terms is a tree of that depth."""
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, min(limits.operations + limits.nesting, DEEPEST)))
+    sys.setrecursionlimit(max(before, min((limits.operations + limits.nesting) // LEVELS + CALLERS, DEEPEST)))
     try:
         yield
     finally:

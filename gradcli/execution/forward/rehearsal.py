@@ -36,10 +36,11 @@ def rehearse(call: partial[Any], audience: Audience) -> list[torch.Size]:
     Raises what the audience raises.
     """
     for change in (_without_numbers, _without_entries):  # some calls do not take tensors of both kinds
+        positional, keywords = tree.map(change, call.args), tree.map(change, call.keywords)
         try:
             with torch.no_grad(), warnings.catch_warnings(), torch.device("meta"), _Rehearsal(audience):
                 warnings.simplefilter("ignore")
-                result = call.func(*tree.map(change, call.args), **tree.map(change, call.keywords))
+                result = call.func(*positional, **keywords)
         except LimitError:
             raise
         except Exception:  # noqa: BLE001, S112 (the real call says what is wrong, in better words)
