@@ -4,6 +4,7 @@ python benchmarks/sweep.py                        every seventh run in each dtyp
 python benchmarks/sweep.py --every 1              all of them: an hour
 python benchmarks/sweep.py --dtype float32        in one dtype
 python benchmarks/sweep.py --start 3              other ones of every seventh
+python benchmarks/sweep.py --seconds 60           no longer than that
 
 Prints how many runs ended in what, and each that is a defect of gradcli's own. Exits 1 if there is one.
 """
@@ -80,6 +81,7 @@ def main() -> int:
     """Run the sweep."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--dtype", action="append", choices=get_args(DataType))
     options = parser.parse_args()
@@ -88,6 +90,9 @@ def main() -> int:
     outcomes: Counter[str] = Counter()
     started = time.monotonic()
     for run in runs(options.dtype or list(get_args(DataType)), options.start, options.every):
+        if time.monotonic() - started > options.seconds:
+            print("the time is up")
+            break
         found = run.outcome()
         outcomes[found.partition(" ")[0]] += 1
         if found.startswith("DEFECT"):

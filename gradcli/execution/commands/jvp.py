@@ -113,10 +113,13 @@ def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
 
 
 def _by_rows(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
-    """Return the product from the rows of the Jacobian, whose kinks are settled; None if there are too many."""
+    """Return the product from the rows of the Jacobian, whose kinks are settled.
+
+    None if there are too many, or if a row would be of complex numbers: it says nothing about both their parts.
+    """
     decomposition = gradients.decomposition
     output = decomposition.nodes[decomposition.trace.output].tensor
-    if output.numel() > MOST_ROWS:
+    if output.numel() > MOST_ROWS or decomposition.is_complex:
         return None
     rows = Rows.of(decomposition, list(tangents), gradients.derivations.known)
     if not tangents.keys() <= rows.values.keys():

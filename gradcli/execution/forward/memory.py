@@ -78,7 +78,7 @@ def check_entries(count: int, what: str) -> None:
     """Refuse a tensor of so many entries that has not been made yet, by the limits in force; LimitError."""
     limit = limits_in_force().elements
     if count > limit:
-        message = f"{what} needs a tensor of {count:,} elements, more than the limit of {limit:,}"
+        message = f"{what} needs a tensor of {count:,} elements, more than the limit of {limit:,} (`--max-elements`)"
         raise LimitError(message, hint="`--max-elements` raises the limit")
 
 
