@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # What is meant as a file's name: no program, for no tensor has such an attribute.
 FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml)")
+LARGEST = 16 * 2**20  # bytes of standard input that holds many programs
 
 
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
@@ -73,10 +74,13 @@ def _standard_input() -> BinaryIO:
 
 def read_lines(limit: int) -> list[str]:
     """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
-    lines = decoded(_standard_input().read()).splitlines()
+    data = _standard_input().read(LARGEST + 1)
+    lines = decoded(data).splitlines()
     if any(len(line) > limit for line in lines):
         message = f"a program on standard input is longer than {limit:,} bytes"
         raise LimitError(message, hint="`--max-program-size` raises the limit")
+    if len(data) > LARGEST:
+        raise InputError(f"standard input holds more than {LARGEST // 2**20} MiB of programs", hint="check them in parts")
     programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not programs:
         raise InputError("standard input holds no program", hint="`--each-line` reads one program per line")

@@ -24,6 +24,7 @@ TOKEN = re.compile(
 )
 LONGEST_QUOTE = 40
 ZEROS = re.compile(r"^([+-]?)0+(?=[0-9])")  # Python reads no number of thousands of digits
+LARGEST_INTEGER = 2.0**63
 HINT = "write a number, true, false or a nested list such as [[1, 2], [3, 4]]"
 
 
@@ -147,7 +148,9 @@ class _NumberReader:
         number = complex(text) if match.lastgroup == "complex" else float(text)
         if not math.isfinite(abs(number)):
             raise self.option.error("the number is too large for a floating-point number", match.start(), match.end())
-        return number if re.search(r"[.eEj]", text) else int(ZEROS.sub(r"\1", text))
+        # PyTorch's integers have 64 bits.
+        is_whole = re.search(r"[.eEj]", text) is None and abs(number) < LARGEST_INTEGER
+        return int(ZEROS.sub(r"\1", text)) if is_whole else number
 
     def _refuse_token(self) -> NoReturn:
         rest = self.option.text[self.position :]

@@ -70,6 +70,9 @@ class Op:
     discontinuities: str | None = None
     """A condition over the parameters that holds where the value jumps, so that there is no derivative."""
 
+    crashes: str | None = None
+    """A condition over the parameters at which PyTorch's own code ends the process: the call is refused."""
+
     symmetric: tuple[str, ...] = ()
     """Parameters that are symmetric matrices, of which PyTorch may read only one triangle: the gradient is that of the
     symmetric part."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, InputError
+from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.refusals import refusals
@@ -86,7 +86,7 @@ def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     try:
         found = torch.tensor(given)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"--grad-output is not a tensor: {error}") from None
+        raise InputError(f"--grad-output is not a tensor: {first_line(error)}") from None
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 

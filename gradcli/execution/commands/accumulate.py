@@ -18,6 +18,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.run import leaves_of, trace_of
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
@@ -58,6 +59,7 @@ class Ledger:
 def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
     leaves = leaves_of(program, settings, given)
+    check_calls(settings, leaves.values())
     ledger = Ledger(settings)
     for number in range(settings.times):
         is_last = number + 1 == settings.times

@@ -31,16 +31,25 @@ FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the val
 
 def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
-    seeds = [settings.seed + place for place in range(settings.points)]
-    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
-    points = tuple(Point(found.seed, found.verdict) for found in reports) if len(reports) > 1 else None
-    known = any(found.verdict is Verdict.MISMATCH for found in reports)
+    points: list[Point] = []
+    gravest: Report | None = None
+    for seed in range(settings.seed, settings.seed + settings.points):
+        found = _check_at(program, dataclasses.replace(settings, seed=seed), given, derivations)
+        points.append(Point(found.seed, found.verdict))
+        gravest = _graver(gravest, found)
+    assert gravest is not None  # noqa: S101 (there is a first point)
+    known = any(point.verdict is Verdict.MISMATCH for point in points)
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
-        reports.append(_wrong_at(wrong))
-    gravest = max(reports, key=lambda found: found.verdict.rank)
+        gravest = _graver(gravest, _wrong_at(wrong))
     drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
-    return dataclasses.replace(gravest, details=CheckDetails(points, further or None, drawn))
+    several = tuple(points) if len(points) > 1 else None
+    return dataclasses.replace(gravest, details=CheckDetails(several, further or None, drawn))
+
+
+def _graver(first: Report | None, other: Report) -> Report:
+    """Return the report with the worse verdict, the first of two that have the same."""
+    return other if first is None or other.verdict.rank > first.verdict.rank else first
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:

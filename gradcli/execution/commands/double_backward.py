@@ -25,6 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
@@ -55,6 +56,7 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     """Return the report of `double-backward`."""
     run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
+    check_calls(settings, [leaf.tensor for leaf in leaves])
     once = _without_retain_graph(run)
     kept = _with_retain_graph(run, leaves)
     comparisons, tensors = _first_derivatives(run, leaves)

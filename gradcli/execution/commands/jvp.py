@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
@@ -66,7 +66,13 @@ def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
 
 
 def _tangent(leaf: TracedTensor, value: Any) -> Tensor:
-    tangent = torch.tensor(value).to(leaf.tensor.dtype)
+    try:
+        tangent = torch.tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"--tangent: that of '{leaf.text}' is not a tensor: {first_line(error)}") from None
+    if tangent.is_complex() and not leaf.tensor.is_complex():
+        raise InputError(f"--tangent: '{leaf.text}' is real, and its tangent is complex")
+    tangent = tangent.to(leaf.tensor.dtype)
     shape = tuple(leaf.tensor.shape)
     if tangent.ndim and tuple(tangent.shape) != shape:
         message = f"--tangent: '{leaf.text}' has shape {show_shape(shape)}, and its tangent {show_shape(tangent.shape)}"
@@ -109,10 +115,13 @@ def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
 
 
 def _by_rows(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
-    """Return the product from the rows of the Jacobian, whose kinks are settled; None if there are too many."""
+    """Return the product from the rows of the Jacobian, whose kinks are settled.
+
+    None if there are too many, or if a row would be of complex numbers: it says nothing about both their parts.
+    """
     decomposition = gradients.decomposition
     output = decomposition.nodes[decomposition.trace.output].tensor
-    if output.numel() > MOST_ROWS:
+    if output.numel() > MOST_ROWS or decomposition.is_complex:
         return None
     rows = Rows.of(decomposition, list(tangents), gradients.derivations.known)
     if not tangents.keys() <= rows.values.keys():

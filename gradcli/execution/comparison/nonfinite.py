@@ -18,8 +18,9 @@ from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.layout import broadcast
-from gradcli.execution.reference.tape import Tape, condition, defaults
+from gradcli.execution.reference.tape import Tape, condition
 from gradcli.ops.record import Kind
+from gradcli.ops.signature import defaults
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,6 +35,10 @@ from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 NUMBERS = int | float | complex
+
+SEQUENCES = (tuple, list, str)
+# Operators that Python has for lists, tuples and texts.
+SEQUENCE_OPERATORS: Mapping[str, Callable[..., Any]] = {"+": operator.add, "*": operator.mul}
 
 # Attributes that are ops, and attributes that are plain data of a tensor.
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
@@ -83,7 +88,7 @@ class Evaluator:
                 return node.value
             case Sequence():
                 items = [self.evaluate(item) for item in node.items]
-                return items if node.is_list else tuple(items)
+                return self._sized(node, items if node.is_list else tuple(items))
             case Compare():
                 return self._compare(node)
             case BooleanOperation():
@@ -128,8 +133,8 @@ class Evaluator:
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
-        if node.operator == "+" and all(isinstance(value, tuple | list) for value in positional):
-            return (*positional[0], *positional[1])
+        if node.operator in SEQUENCE_OPERATORS and self._are_sequences(positional):
+            return self._sequence(node, positional)
         found = notebook.called(self, node, positional, keywords)
         if found is not notebook.UNKNOWN:
             return found
@@ -137,6 +142,30 @@ class Evaluator:
         if op is None:
             raise self.error(f"unknown function '{node.function}'", node)
         return self.apply(op, node, positional, keywords)
+
+    def _are_sequences(self, operands: list[Any]) -> bool:
+        """Return whether an operator is Python's: it has a list, a tuple or a text as an operand, and no tensor."""
+        has_sequence = any(isinstance(value, SEQUENCES) for value in operands)
+        return has_sequence and all(self.machine.tensor(value) is None for value in operands)
+
+    def _sequence(self, node: Call, operands: list[Any]) -> Any:
+        """Return what Python's operator makes of a list, a tuple or a text, unless that is too long."""
+        sizes = [count_items(value) if isinstance(value, SEQUENCES) else value for value in operands]
+        compute = SEQUENCE_OPERATORS[node.operator or ""]
+        if all(isinstance(size, int) for size in sizes):
+            self._check_items(node, compute(*(max(size, 0) for size in sizes)))
+        return self._computed(node, lambda: compute(*operands))
+
+    def _sized(self, node: Expression, value: Any) -> Any:
+        self._check_items(node, count_items(value))
+        return value
+
+    def _check_items(self, node: Expression, count: int) -> None:
+        """Refuse a list of so many items, those of lists in it included."""
+        try:
+            self.machine.check_items(count)
+        except GradcliError as error:
+            raise self.located(error, node) from None
 
     def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of an op of the table, a constant inside `no_grad`."""
@@ -267,6 +296,13 @@ class Evaluator:
         if error.span is None:
             error.span, error.source = node.span, self.program.source
         return error
+
+
+def count_items(value: Any) -> int:
+    """Return how many items a list or tuple holds, those of lists in it included; of a text, its characters."""
+    if isinstance(value, str):
+        return len(value)
+    return len(value) + sum(count_items(item) for item in value if isinstance(item, tuple | list))
 
 
 def _first(node: Expression) -> Expression | None:

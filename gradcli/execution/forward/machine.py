@@ -23,6 +23,9 @@ class Machine(Protocol):
     def tensor(self, value: Any) -> Any:
         """Return the torch tensor behind a machine's value, or None if it is not one."""
 
+    def check_items(self, count: int) -> None:
+        """Refuse a list or tuple of so many items: LimitError."""
+
     def named(self, value: Any, name: str) -> None:
         """Take note that the program calls a value by a name."""
 

@@ -20,6 +20,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_items
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
@@ -134,6 +135,7 @@ class _Machine:
         overridden: Mapping[tuple[Key, int], Tensor],
         perturb: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        self._limits = settings.limits
         self.most_rounds = settings.limits.operations
         self.seed = settings.seed
         self.largest_exponent = settings.limits.exponent
@@ -146,6 +148,10 @@ class _Machine:
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor that decisions are made by."""
         return _actual(value) if isinstance(value, TracedTensor) else None
+
+    def check_items(self, count: int) -> None:
+        """Refuse a list of so many items: this program has made other ones before."""
+        check_items(count, self._limits)
 
     def named(self, value: Any, name: str) -> None:
         """Names do not matter here."""

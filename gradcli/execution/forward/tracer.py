@@ -20,12 +20,14 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
 from gradcli.execution.forward.interpreter import Differentiated, Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.memory import Memory
+from gradcli.execution.forward.memory import Memory, check_items
 from gradcli.execution.forward.refusals import REFUSALS, refusals, refused
 from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
+from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import defaults
 from gradcli.phrases import show_shape
 from gradcli.progress import begin
 
@@ -126,6 +128,10 @@ class Tracer:
         """Return the tensor behind a traced value."""
         return value.tensor if isinstance(value, TracedTensor) else None
 
+    def check_items(self, count: int) -> None:
+        """Refuse a list of so many items."""
+        check_items(count, self.limits)
+
     def named(self, value: Any, name: str) -> None:
         """Give a tensor the first name that the program assigns it to; a leaf keeps its own."""
         if isinstance(value, TracedTensor) and value.name is None:
@@ -166,8 +172,9 @@ class Tracer:
         if len(self.trace.calls) >= self.limits.operations:
             msg = f"the program runs more than {self.limits.operations} operations"
             raise LimitError(msg, hint="`--max-operations` raises the limit")
+        self._refuse_crash(op, call)
         ready = invocation(op, call, lambda traced: traced.tensor)
-        self.memory.check(ready)
+        self.memory.check(ready, pointwise=op.kind is Kind.POINTWISE)
         begin(f"'{self._text(call.node)}'")
         result = self._wrap(self._run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])
@@ -187,6 +194,18 @@ class Tracer:
                 name = found[1].text
                 refusal.hint = f"'{name}' holds floats: labels and indices are integers, such as `--value {name}=[0,1]`"
             raise refusal from None
+
+    def _refuse_crash(self, op: Op, call: BoundCall) -> None:
+        """Refuse a call that would end the process, by the op's own record."""
+        if op.crashes is None:
+            return
+        bound = {**defaults(op.signature), **call.bound}
+        try:
+            crashes = Interpreter(parse(op.crashes, definition=True), self, bound).run()
+        except GradcliError:  # such as an axis that is not there: PyTorch has words for it
+            return
+        if crashes:
+            raise ExecutionError(f"{op.name} of tensors of these shapes makes PyTorch itself crash, so it is not run")
 
     def _text(self, node: Call) -> str:
         """Return the source text of a call; one that an option put around it is written out."""

@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
@@ -36,7 +37,7 @@ from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
 from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import parse_signature
+from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
 
 STATIC = bool | int | float | str
@@ -46,12 +47,6 @@ STATIC = bool | int | float | str
 def definition(text: str) -> Program:
     """Return a composite op's definition, parsed."""
     return parse(text, definition=True)
-
-
-@cache
-def defaults(signature: str) -> Mapping[str, Any]:
-    """Return the values of a signature's optional parameters."""
-    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
 
 
 class Tape:
@@ -69,6 +64,9 @@ class Tape:
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
         return value.tensor if isinstance(value, Node | ComplexNode) else None
+
+    def check_items(self, count: int) -> None:
+        """Definitions are ours, and make no long lists."""
 
     def named(self, value: Any, name: str) -> None:
         """Names inside definitions mean nothing to anyone."""
@@ -132,6 +130,7 @@ class Tape:
         if known is not None:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
+        check_call(function(op.torch), positional, keywords)
         return function(op.torch)(*positional, **keywords)
 
     def _constant(self, result: Any) -> Any:
