@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-from gradcli.render.style import Colour
 
 LEAVES = "Leaves: shapes and values"
 GRADIENT = "Gradient"
@@ -48,7 +46,7 @@ TimesOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
 ColourOption = Annotated[
-    Colour,
+    Literal["auto", "always", "never"],
     typer.Option("--color", metavar="WHEN", rich_help_panel=OUTPUT, help="Colour of tables: auto, always or never."),
 ]
 ExitZeroOption = Annotated[

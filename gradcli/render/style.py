@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import TextIO
 
 NARROWEST, WIDEST = 40, 10_000  # columns, whatever COLUMNS says
 SYMBOLS = "✓✗≈∅…∂·—│─"
-
-Colour = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +20,11 @@ class Style:
     unicode: bool = True
 
 
-def style_for(stream: TextIO | None, colour: Colour = "auto") -> Style:
+def style_for(stream: TextIO | None, colour: str = "auto") -> Style:
     """Return the style that suits a stream; None stands for a file, which is UTF-8.
 
-    With `auto`, a file has no colour, and a stream has it if the environment asks for it or a terminal can show it.
+    `colour` is what `--color` says: always, never or auto. With `auto`, a file has no colour, and a stream has it if
+    the environment asks for it or a terminal can show it.
     """
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     coloured = colour == "always" or (colour == "auto" and stream is not None and _is_coloured(stream))
