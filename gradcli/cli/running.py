@@ -80,7 +80,8 @@ def read_lines(limit: int) -> list[str]:
         message = f"a program on standard input is longer than {limit:,} bytes"
         raise LimitError(message, hint="`--max-program-size` raises the limit")
     if len(data) > LARGEST:
-        raise InputError(f"standard input holds more than {LARGEST // 2**20} MiB of programs", hint="check them in parts")
+        message = f"standard input holds more than {LARGEST // 2**20} MiB of programs"
+        raise InputError(message, hint="check them in parts")
     programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not programs:
         raise InputError("standard input holds no program", hint="`--each-line` reads one program per line")
