@@ -121,10 +121,10 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict | None
-    notes: tuple[str, ...] | None = optional()
-    """What there is to say of how the program is read."""
     details: Details | None = merged()
     """What only this command reports."""
+    notes: tuple[str, ...] | None = optional()
+    """What there is to say of how the program is read."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:

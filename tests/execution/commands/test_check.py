@@ -104,6 +104,11 @@ def test_a_tensor_without_entries_has_nothing_to_be_wrong() -> None:
     assert check("x.sum() + y.sum()", (0, 3)).verdict is Verdict.MATCH
 
 
-def test_the_output_must_be_a_scalar_or_be_given_a_vector() -> None:
+def test_an_output_that_is_no_scalar_is_checked_with_a_random_vector() -> None:
+    report = gradcli.check("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
+    vector = report["x*y"].gradient
+    assert report.verdict is Verdict.MATCH
+    assert len(set(vector.tolist())) == 2
+    assert report["x"].gradient.equal(vector * torch.tensor([3.0, 4.0], dtype=torch.float64))
     with pytest.raises(gradcli.GradcliError, match="grad can be implicitly created only for scalar outputs"):
-        gradcli.check("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
+        gradcli.evaluate("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
