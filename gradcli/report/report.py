@@ -129,10 +129,10 @@ class Report:
     output: Output
     tensors: tuple[TensorReport, ...]
     verdict: Verdict
-    notes: tuple[str, ...] | None = optional()
-    """What there is to say of how the program is read."""
     details: Details | None = merged()
     """What only this command reports."""
+    notes: tuple[str, ...] | None = optional()
+    """What there is to say of how the program is read."""
     tolerance: AppliedTolerance | None = optional()
     verify: bool = shown_as(default=True)
     """False: `--no-verify` asked that nothing be compared."""
