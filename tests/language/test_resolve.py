@@ -71,3 +71,18 @@ def test_suggestions_are_quick_for_long_names() -> None:
     with pytest.raises(ProgramError) as caught:
         check("s" * 16000 + "(x)")
     assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("print", "pinv", None),
+        ("float", "flatten", None),
+        ("int", "sin", None),
+        ("item", "getitem", None),
+        ("nrom", "norm", "norm"),
+        ("sofmax", "softmax", "softmax"),
+    ],
+)
+def test_only_what_is_close_is_suggested(typed: str, known: str, meant: str | None) -> None:
+    assert nearest(typed, [known]) == meant

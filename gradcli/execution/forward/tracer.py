@@ -5,7 +5,6 @@ The trace is the straight line that define-by-run leaves: conditions are decided
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,11 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, GradcliError, LimitError, first_line
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.in_place import check_overwrite
 from gradcli.execution.forward.interpreter import Differentiated, Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
-from gradcli.execution.forward.refusals import REFUSALS, refusals, refused
-from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
+from gradcli.execution.forward.refusals import REFUSALS, refused
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
@@ -31,11 +30,7 @@ from gradcli.ops.signature import defaults
 from gradcli.phrases import show_shape
 from gradcli.progress import begin
 
-LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
 SIGNATURES = ", but expected one of:"
-IN_PLACE: Mapping[str, Callable[..., Any]] = {
-    row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
-}
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 
 
@@ -153,7 +148,9 @@ class Tracer:
 
         The tensor's version is raised, so that PyTorch refuses backward where an earlier op has saved it.
         """
-        check_overwrite(value, call, {name: other for name, other in others.items() if isinstance(other, TracedTensor)})
+        seen = {name: other.tensor for name, other in others.items() if isinstance(other, TracedTensor)}
+        operands = [item.tensor if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
+        check_overwrite(value.name or value.text, value.tensor, call.node.operator or "", operands, seen)
         with torch.no_grad():
             value.tensor.detach().mul_(1)
 
@@ -246,31 +243,11 @@ def run(
     return trace
 
 
-def check_overwrite(value: TracedTensor, call: BoundCall, others: Mapping[str, TracedTensor]) -> None:
-    """Raise what PyTorch raises for a call in place, and refuse one that other names of the program would see."""
-    name = value.name or value.text
-    instead = f"write a new name: `{name}_new = {name} {call.node.operator} ...`"
-    if value.tensor.is_leaf and value.tensor.requires_grad:
-        message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
-        raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
-    shared = [other for other, traced in others.items() if traced.tensor.numel() and _memory(traced) == _memory(value)]
-    if shared:
-        seen = f"'{shared[0]}' is the same memory as '{name}', and would change with it"
-        raise ExecutionError(f"`{call.node.operator}=` changes '{name}' in place: {seen}", hint=instead)
-    operand = [item.tensor.detach() if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
-    with refusals(f"`{call.node.operator}=`"), torch.no_grad():
-        IN_PLACE[call.node.operator or ""](value.tensor.detach().clone(), *operand)
-
-
 class ConstantError(ExecutionError):
     """PyTorch has no derivative by an argument, which is a leaf: as a constant it would do."""
 
     leaf: str
     argument: str
-
-
-def _memory(traced: TracedTensor) -> int:
-    return int(traced.tensor.untyped_storage().data_ptr())
 
 
 def is_whole(tensor: Tensor) -> bool:
