@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from gradcli.settings import Settings
 
 _SHARED = Derivations(Worker())
+CODE = (
+    "code cannot be a program yet: write what it computes, as in `gradcli.check(\"x**2\")`; "
+    "`gradcli.check_function` takes a torch.autograd.Function"
+)
 
 
 @boundary()
@@ -32,17 +36,25 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
     program = detached(read(source, settings), settings.detach)
-    if not isinstance(given or {}, Mapping):
-        raise InputError("the inputs are a mapping from leaves to values", hint='such as `{"x": 2.0}`')
+    given = _inputs(given)
     leaves = [leaf.name for leaf in program.leaves]
     check_names(leaves, settings)
-    for name in given or {}:
+    for name in given:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given or {}, derivations)
+        return carry_out(program, settings, given, derivations)
+
+
+def _inputs(given: Any) -> Mapping[str, Any]:
+    """Return what Python gives as inputs; InputError if that is not a mapping from names."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        what = f"not {type(given).__name__}" if not isinstance(given, Mapping) else "and a name is text"
+        raise InputError(f"the inputs are a mapping from names to values, {what}", hint='such as `{"x": 2.0}`')
+    return given
 
 
 @contextmanager
@@ -87,7 +99,7 @@ def _import_torch() -> None:
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is not one, or has no leaf."""
     if not isinstance(source, str):
-        raise InputError(f"the program is text, not {type(source).__name__}")
+        raise InputError(f"the program is text, not {type(source).__name__}", hint=CODE if callable(source) else None)
     program = parse_program(source, settings.limits)
     if not program.leaves:
         raise ProgramError(
@@ -105,7 +117,7 @@ def check_function(function: Any, settings: Settings, given: Mapping[str, Any] |
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, program, settings, given or {}, derivations)
+        return entry.check_function(function, program, settings, _inputs(given), derivations)
 
 
 def _derived(settings: Settings) -> Program | None:
@@ -130,4 +142,4 @@ def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | No
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_inline(program, backwards, settings, given or {}, derivations, program=derived)
+        return entry.check_inline(program, backwards, settings, _inputs(given), derivations, program=derived)

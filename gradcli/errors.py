@@ -59,6 +59,10 @@ class GradcliError(Exception):
         self.hint = hint
         self.option = option
 
+    def __str__(self) -> str:
+        """Return the message and the hint: all that a traceback shows."""
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
     @property
     def reason(self) -> str:
         """Return the message without the verdict that it may begin with."""

@@ -110,6 +110,12 @@ def view_of(report: Report) -> View:
     )
 
 
+def summary(report: Report) -> str:
+    """Return the verdict and what it means: the last line of a report."""
+    words = _verdict_words(report, presentation_of(report))
+    return f"{report.verdict}: {words}" if report.verdict else words
+
+
 def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> Section:
     shows_gradient = how.shows_gradient
     # PyTorch leaves .grad of a non-leaf None, which one sentence says for all of them.

@@ -98,7 +98,7 @@ class Rerun:
         except DeadlineError:
             raise
         except (*REFUSALS, GradcliError) as error:
-            raise RefusedError(str(error)) from error
+            raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
         return output, machine.calls
 
     def _finished(self, machine: _Machine, output: Any) -> Tensor:
