@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SHARED = Derivations(Worker())
 CODE = (
-    "code cannot be a program yet: write what it computes, as in `gradcli.check(\"x**2\")`; "
+    'code cannot be a program yet: write what it computes, as in `gradcli.check("x**2")`; '
     "`gradcli.check_function` takes a torch.autograd.Function"
 )
 

@@ -61,10 +61,10 @@ BackwardOption = Annotated[
     list[str],
     typer.Option(
         "--backward",
-        metavar='"NAME: PROGRAM"',
+        metavar="NAME=PROGRAM",
         rich_help_panel=FUNCTION,
         show_default=False,
-        help="The gradient of one input; g is the upstream gradient. Repeatable.",
+        help='The gradient of one input, such as "x=2*x*g" or "x: 2*x*g"; g is the upstream gradient. Repeatable.',
     ),
 ]
 
