@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -83,6 +83,14 @@ class LimitError(GradcliError):
 
 class InputError(GradcliError):
     """An option, a shape, a value or a file is wrong."""
+
+
+class SeveralFunctionsError(InputError):
+    """A file has several Functions, and none is named; `functions` maps each to the names of its arguments."""
+
+    def __init__(self, text: str, *, functions: Mapping[str, Sequence[str]], **details: Any) -> None:
+        super().__init__(text, **details)
+        self.functions = functions
 
 
 class ExecutionError(GradcliError):

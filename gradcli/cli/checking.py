@@ -98,20 +98,21 @@ def _checks(programs: Sequence[str], settings: Settings, dtypes: Sequence[DataTy
     known = [_names(program, settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
     for place, program in enumerate(programs):
-        chosen = _concerning(settings, anywhere - known[place]) if known else settings
+        chosen = concerning(settings, anywhere - known[place]) if known else settings
         for dtype in dtypes:
             suffix = f"[{dtype}]" if len(dtypes) > 1 else ""
             yield SuiteCheck(" ".join(program.split()) + suffix, program, replace(chosen, dtype=dtype))
 
 
-def _concerning(settings: Settings, others: set[str]) -> Settings:
-    """Return the settings without what concerns only tensors of other programs."""
+def concerning(settings: Settings, others: set[str]) -> Settings:
+    """Return the settings without what concerns only tensors, or arguments, of other programs."""
     return replace(
         settings,
         shapes={name: shape for name, shape in settings.shapes.items() if name not in others},
         values={name: value for name, value in settings.values.items() if name not in others},
         claims={name: claim for name, claim in settings.claims.items() if name not in others},
         constants=tuple(name for name in settings.constants if name not in others),
+        arguments={name: value for name, value in settings.arguments.items() if name not in others},
     )
 
 

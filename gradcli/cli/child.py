@@ -1,4 +1,4 @@
-"""The process in which a user's file is checked: see `gradcli.cli.isolated`."""
+"""The process in which a user's file is checked: see `gradcli.suite.isolated`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import pickle
 import sys
 import threading
 import warnings
-from typing import IO, Any
+from base64 import b64encode
+from typing import IO, TYPE_CHECKING, Any
 
-from gradcli.errors import ExitCode, GradcliError, internal
+from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
+
+if TYPE_CHECKING:
+    from gradcli.suite.check import SuiteCheck
 
 
 def main() -> None:
@@ -40,13 +44,10 @@ def _apart(source: IO[bytes]) -> None:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gradcli.cli.app import _show_warning, show_traceback_to_developers
-    from gradcli.engine import check_function
-    from gradcli.render import FORMATS
 
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
-        report = check_function(request["target"], request["settings"])
-        return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
+        return _of_check(request["check"]) if "check" in request else _text(request)
     except GradcliError as error:
         if error.__cause__ is not None:
             show_traceback_to_developers(error.__cause__)
@@ -60,10 +61,28 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": _plain(internal(error))}
 
 
+def _text(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a Function's report as text."""
+    from gradcli.engine import check_function
+    from gradcli.render import FORMATS
+
+    report = check_function(request["target"], request["settings"])
+    return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
+
+
+def _of_check(check: SuiteCheck) -> dict[str, Any]:
+    """Return what a check of a suite came to."""
+    from gradcli.suite.work import attempted
+
+    return {"report": b64encode(pickle.dumps(attempted(check))).decode("ascii")}
+
+
 def _plain(error: GradcliError) -> dict[str, Any]:
     span = None if error.span is None else [error.span.start, error.span.end]
     code = int(error.exit_code)
-    return {"reason": error.reason, "source": error.source, "span": span, "hint": error.hint, "code": code}
+    functions = dict(error.functions) if isinstance(error, SeveralFunctionsError) else None
+    place = {"source": error.source, "span": span}
+    return {"reason": error.reason, **place, "hint": error.hint, "code": code, "functions": functions}
 
 
 def _leave() -> None:

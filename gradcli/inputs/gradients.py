@@ -13,14 +13,14 @@ NAMED = re.compile(
 )
 
 
-def parse_claims(texts: Iterable[str], option: str = "--claim") -> dict[str, str]:
+def parse_claims(texts: Iterable[str]) -> dict[str, str]:
     """Return gradients derived by hand, as programs by the tensor's name."""
-    return _parse(option, texts, '"w2=(w3+1)/4"')
+    return _parse("--claim", texts, '"w2=(w3+1)/4"')
 
 
-def parse_backwards(texts: Iterable[str], option: str = "--backward") -> dict[str, str]:
+def parse_backwards(texts: Iterable[str]) -> dict[str, str]:
     """Return the program of each input's gradient."""
-    return _parse(option, texts, '"x: 2*x*g"')
+    return _parse("--backward", texts, '"x: 2*x*g"')
 
 
 def _parse(option: str, texts: Iterable[str], example: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.report.suite import UNVERIFIED, CheckReport, Finding, SuiteReport
+from gradcli.report.suite import ERROR, UNVERIFIED, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
 MOST_CHECKS = 24  # beyond these, a row each would bury the failures
@@ -25,18 +25,23 @@ class SuiteView:
     failures: tuple[tuple[str, Lines], ...]
     left_out: str
     verdict: Verdict | None
+    outcome: str
+    """The verdict in a word, or that a check is wrong itself."""
     summary: str
 
 
 def suite_view(suite: SuiteReport) -> SuiteView:
     """Return what a reader is shown of several checks."""
     few = len(suite.checks) <= MOST_CHECKS
+    verdict = None if not suite.counts.keys() - {UNVERIFIED} and suite.checks else suite.verdict
+    wrong = suite.exit_code in {ExitCode.USAGE, ExitCode.INTERNAL}
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite),),
         failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
-        verdict=None if not suite.counts.keys() - {UNVERIFIED} and suite.checks else suite.verdict,
+        verdict=Verdict.MISMATCH if wrong else verdict,
+        outcome=ERROR if wrong else str(verdict or ""),
         summary=summary(suite),
     )
 
@@ -57,14 +62,16 @@ def title(check: CheckReport) -> str:
 
 
 def place(check: CheckReport) -> str:
-    """Return where a check is written; nothing for a program of the command line."""
-    return "" if check.file is None else escape(f"{check.file}:{check.line}")
+    """Return where a check, or the Function that it is about, is written; nothing for a program of the command line."""
+    file, line = check.place
+    return "" if file is None else escape(f"{file}:{line}")
 
 
 def sentences(check: CheckReport) -> Lines:
     """Return what is wrong with a check that failed."""
     program = "" if check.name == " ".join(check.program.split()) else clip(check.program, 100)
-    return tuple(part for part in (program, *reasons(check)) if part)
+    hint = () if check.hint is None else (f"hint: {escape(' '.join(check.hint.split()))}",)
+    return tuple(part for part in (program, *reasons(check), *hint) if part)
 
 
 def reasons(check: CheckReport) -> Lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.errors import InputError, Span
@@ -16,8 +16,19 @@ TOKEN = re.compile(
     |"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''',
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
-# Keys that may be spelt as the command line's options are.
-OTHER_SPELLINGS = {"values": "value", "witnesses": "witness"}
+# Other spellings of keys: as the command line's options are called, one for several, and the reverse.
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "shape": ("shapes",),
+    "values": ("value",),
+    "dtype": ("dtypes",),
+    "constants": ("constant",),
+    "grad-output": ("grad_output",),
+    "claim": ("claims",),
+    "witnesses": ("witness",),
+    "arguments": ("argument",),
+    "backwards": ("backward",),
+    "tags": ("tag",),
+}
 
 
 @dataclass(slots=True)
@@ -30,7 +41,13 @@ class Table:
 
     def span(self, key: str) -> Span | None:
         """Return where a key is, however it is spelt."""
-        return self.keys.get(key) or self.keys.get(OTHER_SPELLINGS.get(key, ""))
+        return next((self.keys[name] for name in spellings(key) if name in self.keys), None)
+
+
+def spellings(key: str) -> tuple[str, ...]:
+    """Return all ways to write a key, the usual one first."""
+    usual = next((name for name, others in SPELLINGS.items() if key in others), key)
+    return (usual, *SPELLINGS.get(usual, ()))
 
 
 def tables(text: str) -> list[Table]:
@@ -81,11 +98,21 @@ class SuiteText:
         where = self.file if span is None else f"{self.file}:{line_of(self.text, span.start)}"
         return InputError(f"{where}: {message}", span=span, source=self.text, hint=hint)
 
+    def keys(self, place: int) -> Collection[str]:
+        """Return the keys of the check with a number, as it spells them."""
+        found = self._tables(place)
+        return found[0].keys if found else ()
+
+    def _tables(self, place: int) -> list[Table]:
+        """Return the table of the check with a number, or of the defaults, and those of its kind below."""
+        name = "defaults" if place < 0 else "check"
+        return [table for table in self.tables if table.name.strip("\"' ") == name][max(place, 0) :]
+
     def span(self, place: int, key: str | None = None) -> Span | None:
         """Return where the check with a number (from 0; -1 stands for the defaults) has a key, or itself is."""
-        name = "defaults" if place < 0 else "check"
-        found = [table for table in self.tables if table.name.strip("\"' ") == name][max(place, 0) :]
+        name, found = "defaults" if place < 0 else "check", self._tables(place)
         if not found:  # written as `check = [{...}, {...}]`
             return self.tables[0].keys.get(name)
-        nested = [table for table in self.tables if table.name == f"{name}.{key}" and table.header is not None]
+        named = {f"{name}.{spelt}" for spelt in spellings(key or "")}
+        nested = [table for table in self.tables if table.name in named and table.header is not None]
         return found[0].span(key or "") or (nested[0].header if nested else found[0].header)

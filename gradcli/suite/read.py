@@ -12,7 +12,7 @@ from gradcli.errors import GradcliError, InputError, Span
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
-from gradcli.suite.places import SuiteText, line_of, tables
+from gradcli.suite.places import SuiteText, line_of, spellings, tables
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 LARGEST = 16 * 2**20  # bytes
@@ -84,15 +84,18 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
 
 def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[Any, Any]) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
+    from gradcli.suite.wording import in_toml
+
     span = suite.span(place)
     line = line_of(suite.text, span.start) if span else None
     try:
         return expand(*said, *given, file=suite.file, line=line)
     except GradcliError as error:
-        key = (error.option or "").removeprefix("--")
+        key = spellings((error.option or "").removeprefix("--"))[0]
         in_check = key.replace("-", "_") in said[1].model_fields_set
         at = suite.span(place if in_check else -1, key) or span if key else span
-        raise suite.error(f"{key}: {error.text}" if key else error.text, at, error.hint) from None
+        hint = None if error.hint is None else in_toml(error.hint)
+        raise suite.error(f"{key}: {error.text}" if key else error.text, at, hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

@@ -11,11 +11,13 @@ import warnings
 from dataclasses import replace
 from typing import TextIO
 
-from gradcli.engine import evaluate_program, prepare
+from gradcli.engine import check_function, check_inline, evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
-from gradcli.report.suite import CheckReport, check_report, error_report
-from gradcli.suite.check import SuiteCheck
+from gradcli.report.report import Report
+from gradcli.report.suite import CheckReport, Finding, check_report, error_report
+from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.suite.isolated import checked_report
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 20.0
@@ -37,17 +39,20 @@ def started() -> bool:
 def carry_out(check: SuiteCheck) -> CheckReport:
     """Return what a check came to; whatever goes wrong in it is its own.
 
-    A process that hangs where no signal reaches it ends itself, so that its pool sees it die.
+    A process that hangs where no signal reaches it ends itself, so that its pool sees it die. A file of the user's is
+    loaded in one more process, which loads what it needs itself.
     """
     with ONE_AT_A_TIME, _watchdog_log() as log:
         try:
-            prepare()
+            if check.kind is not Kind.FUNCTION:
+                prepare()
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
         faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
         started = time.perf_counter()
         try:
-            return replace(_attempted(check), seconds=time.perf_counter() - started)
+            found = _isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
+            return replace(found, seconds=time.perf_counter() - started)
         finally:
             faulthandler.cancel_dump_traceback_later()
 
@@ -59,10 +64,29 @@ def undecided(check: SuiteCheck, reason: str) -> CheckReport:
     return _without_report(check, error)
 
 
-def _attempted(check: SuiteCheck) -> CheckReport:
+def _isolated(check: SuiteCheck) -> CheckReport:
     try:
-        report = evaluate_program(check.program, check.settings)
-        return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+        return checked_report(check)
+    except GradcliError as error:
+        return _without_report(check, error)
+    except Exception as error:  # noqa: BLE001  # as below
+        return _without_report(check, internal(error))
+
+
+def report_of(check: SuiteCheck) -> Report:
+    """Return the report of a check, of a Function that is loaded here too."""
+    if check.kind is Kind.FUNCTION:
+        return check_function(check.program, check.settings)
+    run = check_inline if check.kind is Kind.FORWARD else evaluate_program
+    return run(check.program, check.settings)
+
+
+def attempted(check: SuiteCheck) -> CheckReport:
+    """Return what a check came to in this process."""
+    try:
+        report = report_of(check)
+        found = check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+        return found if check.file is None else replace(found, findings=tuple(map(_in_toml, found.findings)))
     except GradcliError as error:
         return _without_report(check, error)
     except Exception as error:  # noqa: BLE001  # a defect costs only this check, and is told as what it is
@@ -70,11 +94,35 @@ def _attempted(check: SuiteCheck) -> CheckReport:
 
 
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
+    if check.file is not None:
+        error = _as_in_toml(error)
     place = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
     found = error_report(error, check.name, check.program, **place)
     if found.verdict is None:
         return replace(found, stderr=_stderr(check, error))
     return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found
+
+
+def _as_in_toml(error: GradcliError) -> GradcliError:
+    """Return an error as one that speaks of a suite's keys, with the exit code that it has."""
+    hint = None if error.hint is None else _said(error.hint)
+    said = GradcliError(_said(error.reason), span=error.span, source=error.source, hint=hint)
+    said.exit_code = error.exit_code
+    return said
+
+
+def _in_toml(finding: Finding) -> Finding:
+    """Return a finding whose notes speak of a suite's keys."""
+    return replace(finding, notes=tuple(replace(note, words=_said(note.words)) for note in finding.notes))
+
+
+def _said(text: str) -> str:
+    """Return a message as one about a suite's keys; pydantic, which knows them, is loaded only where it is needed."""
+    if "--" not in text:
+        return text
+    from gradcli.suite.wording import in_toml
+
+    return in_toml(text)
 
 
 def _stderr(check: SuiteCheck, error: GradcliError) -> str:

@@ -32,6 +32,8 @@ class Format:
     """One report is shown as the suite of one check: the module has no `render`."""
     streams: bool = False
     """The text of a suite is that of its checks, one after the other: each is written as soon as it is finished."""
+    is_read: bool = False
+    """People read it: what is wrong with a check is said in it, and not once more on standard error."""
     summary: tuple[str, str] | None = None
     """An environment variable and a format: the file that it names gets the suite in that format too."""
 
@@ -53,11 +55,11 @@ class Format:
 
 
 _ROWS = (
-    Format("table"),
-    Format("plain"),
+    Format("table", is_read=True),
+    Format("plain", is_read=True),
     Format("json"),
     Format("jsonl", streams=True),
-    Format("markdown"),
+    Format("markdown", is_read=True),
     Format("github", knows_only_suites=True, summary=("GITHUB_STEP_SUMMARY", "markdown")),
     Format("junit", knows_only_suites=True),
     Format("gitlab", knows_only_suites=True),

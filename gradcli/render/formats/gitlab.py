@@ -22,16 +22,17 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 
 def _finding(check: CheckReport) -> dict[str, object]:
+    file, line = check.place
     return {
         "description": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}",
         "check_name": f"gradcli/{check.outcome}",
         "fingerprint": fingerprint(check),
         "severity": "minor" if check.code is ExitCode.UNDECIDED else "major",
-        "location": {"path": check.file or COMMAND_LINE, "lines": {"begin": check.line or 1}},
+        "location": {"path": file or COMMAND_LINE, "lines": {"begin": line or 1}},
     }
 
 
 def fingerprint(check: CheckReport) -> str:
     """Return what tells a failure from others and stays the same when lines move."""
-    text = "\0".join((check.file or "", check.name, check.outcome))
+    text = "\0".join((check.place[0] or "", check.name, check.outcome))
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -38,7 +38,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return several checks as Markdown: failures first, where a reader of a page looks first."""
     view = suite_view(suite)
-    verdict = f"{MARKS[view.verdict]} **{view.verdict}**: " if view.verdict else ""
+    verdict = f"{MARKS[view.verdict]} **{view.outcome}**: " if view.verdict else ""
     blocks = [verdict + prose(view.summary)]
     if view.failures:
         blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]

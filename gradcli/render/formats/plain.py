@@ -33,7 +33,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if view.failures:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
+    verdict = f"{mark(view.verdict)} {view.outcome}: " if view.verdict else ""
     return _ascii([*blocks, wrap(verdict + view.summary, style.width)])
 
 

@@ -31,16 +31,17 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 
 def _result(check: CheckReport) -> dict[str, Any]:
+    file, line = check.place
     location = {
-        "artifactLocation": {"uri": _uri(check.file or "")},
-        "region": {"startLine": check.line or 1},
+        "artifactLocation": {"uri": _uri(file or "")},
+        "region": {"startLine": line or 1},
     }
     return {
         "ruleId": check.outcome,
         "level": "warning" if check.code is ExitCode.UNDECIDED else "error",
         "message": {"text": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"},
         "partialFingerprints": {"check/v1": fingerprint(check)},
-        **({} if check.file is None else {"locations": [{"physicalLocation": location}]}),
+        **({} if file is None else {"locations": [{"physicalLocation": location}]}),
     }
 
 

@@ -50,7 +50,7 @@ def _suite_parts(view: SuiteView, width: int) -> list[RenderableType]:
     if view.failures:
         parts.append(Group(Text("Failures", style="bold"), *(_failure(*failure) for failure in view.failures)))
     parts += [Text(view.left_out, style="dim")] if view.left_out else []
-    verdict = _verdict(view.verdict, str(view.verdict)) if view.verdict else Text()
+    verdict = _verdict(view.verdict, view.outcome) if view.verdict else Text()
     return [*parts, Text.assemble(verdict, ": " if view.verdict else "", view.summary)]
 
 
