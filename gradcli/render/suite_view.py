@@ -8,6 +8,7 @@ from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
+from gradcli.report.notes import NoteKind
 from gradcli.report.suite import ERROR, UNVERIFIED, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
@@ -72,6 +73,23 @@ def sentences(check: CheckReport) -> Lines:
     program = "" if check.name == " ".join(check.program.split()) else clip(check.program, 100)
     hint = () if check.hint is None else (f"hint: {escape(' '.join(check.hint.split()))}",)
     return tuple(part for part in (program, *reasons(check), *hint) if part)
+
+
+def headline(check: CheckReport) -> str:
+    """Return on one line why a check failed: the cause, if it is known."""
+    if check.reason is not None:
+        return f"{check.outcome}: {escape(' '.join(check.reason.split()))}"
+    if check.expect is not None:
+        return f"expected {check.expect}, found {check.outcome}"
+    worst = [finding for finding in check.findings if finding.verdict is check.verdict]
+    return ": ".join([check.outcome, *map(_cause, worst[:1])])
+
+
+def _cause(finding: Finding) -> str:
+    """Return what is most worth knowing of a finding: the likely cause, the last of several, or the first note."""
+    causes = [note for note in finding.notes if note.kind is NoteKind.CAUSE]
+    words = [escape(" ".join(note.words.split())) for note in (causes[-1:] or finding.notes[:1])]
+    return ": ".join([clip(finding.tensor, LONGEST_NAME), *words])
 
 
 def reasons(check: CheckReport) -> Lines:

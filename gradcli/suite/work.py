@@ -51,7 +51,7 @@ def carry_out(check: SuiteCheck) -> CheckReport:
         faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
         started = time.perf_counter()
         try:
-            found = _isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
+            found = isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
             return replace(found, seconds=time.perf_counter() - started)
         finally:
             faulthandler.cancel_dump_traceback_later()
@@ -64,7 +64,8 @@ def undecided(check: SuiteCheck, reason: str) -> CheckReport:
     return _without_report(check, error)
 
 
-def _isolated(check: SuiteCheck) -> CheckReport:
+def isolated(check: SuiteCheck) -> CheckReport:
+    """Return what a check of a Function came to, whose file is loaded in a process of its own."""
     try:
         return checked_report(check)
     except GradcliError as error:
@@ -83,14 +84,25 @@ def report_of(check: SuiteCheck) -> Report:
 
 def attempted(check: SuiteCheck) -> CheckReport:
     """Return what a check came to in this process."""
+    return settled(check)[0]
+
+
+def settled(check: SuiteCheck) -> tuple[CheckReport, Report | None]:
+    """Return what a check came to in this process, and its report if there is one."""
     try:
         report = report_of(check)
-        found = check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
-        return found if check.file is None else replace(found, findings=tuple(map(_in_toml, found.findings)))
+        found = _found(check, report)
     except GradcliError as error:
-        return _without_report(check, error)
+        return _without_report(check, error), None
     except Exception as error:  # noqa: BLE001  # a defect costs only this check, and is told as what it is
-        return _without_report(check, internal(error))
+        return _without_report(check, internal(error)), None
+    else:
+        return found, report
+
+
+def _found(check: SuiteCheck, report: Report) -> CheckReport:
+    found = check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+    return found if check.file is None else replace(found, findings=tuple(map(_in_toml, found.findings)))
 
 
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
