@@ -75,7 +75,7 @@ def test_a_file_that_never_ends_is_undecided(
     lines = ["while True:", "    try:", "        while True: pass", "    except BaseException: pass"]
     (tmp_path / "ops.py").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gradcli.cli.isolated.GRACE", 4.0)
+    monkeypatch.setattr("gradcli.suite.isolated.GRACE", 4.0)
     assert main(["custom", "ops.py:Square", "--timeout", "1"]) == 3
     assert "no verdict within 1 s" in capfd.readouterr().err
 
