@@ -17,6 +17,8 @@ from gradcli.phrases import did_you_mean
 
 # An annotation that names one of these, and no tensor, is that of an argument which is none.
 PLAIN = re.compile(r"\b(int|float|bool|str|complex|tuple|list|dict|Tuple|List|Sequence|Callable|Literal|dtype|Size)\b")
+# Annotations that say nothing, as none does.
+UNTELLING = (inspect.Parameter.empty, Any, "Any", "typing.Any", object, "object")
 # Types of arguments that text can only be by mistake: any text is true.
 NEVER_TEXT = {"bool": "True or False", "int": "a number", "float": "a number"}
 
@@ -62,7 +64,7 @@ def parameters_of(function: type[torch.autograd.Function]) -> tuple[ForwardParam
 
 
 def _parameter(parameter: inspect.Parameter, use: Use | None) -> ForwardParameter:
-    if parameter.default is parameter.annotation is inspect.Parameter.empty:
+    if parameter.default is inspect.Parameter.empty and parameter.annotation in UNTELLING:
         return ForwardParameter(parameter.name, use is None, required=True, untold=use is None, use=use)
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
