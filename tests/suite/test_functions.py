@@ -191,7 +191,8 @@ def test_what_holds_for_programs_alone_is_left_out(tmp_path: Path) -> None:
             'grad_output = [1, 1]\nwitness = ["taylor"]\ntag = "t"'
         ),
         (
-            'program = "x*c"\nshape = "2"\nvalues = {c = 2}\ndtype = "float32"\nconstants = "c"\nclaim = {"dL/dx" = "c"}\n'
+            'program = "x*c"\nshape = "2"\nvalues = {c = 2}\ndtype = "float32"\nconstants = "c"\n'
+            'claim = {"dL/dx" = "c"}\n'
             'grad-output = [1, 1]\nwitnesses = ["taylor"]\ntags = "t"'
         ),
     ],

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def numbers(ctx: Any, x: Any, flag: Any, n: Any, dim: Any, mode: Any, kind: Any) -> Any:
-    for _ in range(2, n):
+def numbers(_: Any, x: Any, flag: Any, n: Any, dim: Any, mode: Any, kind: Any) -> Any:  # noqa: PLR0917  # as forward
+    for _i in range(2, n):
         x = x + 1
     if not flag:
         x = x * 2
@@ -22,7 +22,7 @@ def numbers(ctx: Any, x: Any, flag: Any, n: Any, dim: Any, mode: Any, kind: Any)
     return torch.softmax(x, dim).sum(-1)
 
 
-def tensors(ctx: Any, x: Any, weight: Any, bias: Any, k: Any, other: Any) -> Any:
+def tensors(_: Any, x: Any, weight: Any, bias: Any, k: Any, other: Any) -> Any:  # noqa: PLR0917
     if bias is not None and other.any():
         x = x + bias
     if isinstance(weight, torch.Tensor) and (x > k).all():
@@ -47,12 +47,12 @@ def test_code_without_a_source_says_nothing() -> None:
 
 class Repeated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Any, n: Any, m: torch.Tensor, k: Any = 2) -> Any:
+    def forward(_: Any, x: Any, n: Any, m: torch.Tensor, k: Any = 2) -> Any:
         return x * sum(range(n)) * m * k
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Any) -> Any:
+    def backward(_: Any, g: Any) -> Any:
         return g, None, None, None
 
 
@@ -62,9 +62,9 @@ def test_an_annotation_or_a_default_goes_before_a_use() -> None:
     assert [p.untold for p in (x, n, m, k)] == [True, False, False, False]
 
 
-def test_a_backward_is_where_its_def_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_a_backward_is_where_its_def_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     place = defined_at(Repeated.backward)
     assert place is not None
-    with open(place.file, encoding="utf-8") as file:
-        assert file.readlines()[place.line - 1] == "    def backward(ctx: Any, g: Any) -> Any:\n"
+    lines = Path(place.file).read_text(encoding="utf-8").splitlines()
+    assert lines[place.line - 1] == "    def backward(_: Any, g: Any) -> Any:"
