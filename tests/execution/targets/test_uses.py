@@ -22,7 +22,7 @@ def numbers(_: Any, x: Any, flag: Any, n: Any, dim: Any, mode: Any, kind: Any) -
     return torch.softmax(x, dim).sum(-1)
 
 
-def tensors(_: Any, x: Any, weight: Any, bias: Any, k: Any, other: Any) -> Any:  # noqa: PLR0917
+def tensors(_: Any, x: Any, weight: Any, bias: Any, k: Any, other: Any) -> Any:
     if bias is not None and other.any():
         x = x + bias
     if isinstance(weight, torch.Tensor) and (x > k).all():
