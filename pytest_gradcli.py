@@ -45,10 +45,11 @@ class SuiteFile(pytest.File):
         """Yield the checks; a file that is not a suite is an error of the collection."""
         from gradcli import GradcliError
         from gradcli.settings import Settings
+        from gradcli.suite.given import Given
         from gradcli.suite.read import read_suite
 
         try:
-            checks = read_suite(str(self.path), Settings(command="check"))
+            checks = read_suite(str(self.path), Given(Settings(command="check")))
         except GradcliError as error:
             raise self.CollectError(_told(error)) from None
         for check in checks:

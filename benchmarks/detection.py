@@ -20,7 +20,8 @@ import gradcli
 from gradcli.report.custom import CustomDetails
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "execution" / "custom"))
-from functions import CAUSES, SPECS, Function, Spec, build, cases
+from functions import SPECS, Function, Spec
+from planted import CAUSES, build, cases
 
 
 def said(function: Function, spec: Spec) -> tuple[str, str]:

@@ -4,11 +4,13 @@ python benchmarks/soak.py                 300 checks in one thread, then 300 in 
 python benchmarks/soak.py --checks 5000   more of them
 python benchmarks/soak.py --seed 7        other ones
 
-Each check may meet a time limit of a few milliseconds, a Ctrl-C at a random moment, or the sudden death of the sympy
-process. One that is cut short like this has no verdict, or is undecided; every other one must be a match, and after the
-faults all programs must match. Ctrl-C and time limits meet only the main thread: with two, the other one's checks only
-meet the deaths. Prints what the checks came to, wrong verdicts, the longest check, and how much memory this process and
-the sympy process have gained since a fifth of the checks were done. Exits 1 where a verdict was wrong or a check hung.
+Each check may meet a time limit of a few milliseconds, a Ctrl-C at a random moment, the sudden death of the sympy
+process, or that it is stopped for up to three seconds. One that is cut short by the first two has no verdict, or is
+undecided; every other one must be a match, and after the faults all programs must match. Ctrl-C meets only the main
+thread: with two, the other one's checks meet time limits and deaths, and a death may come twice to one question, which
+is then undecided. Prints what the checks came to, wrong verdicts, the longest check, and how much memory this process
+and the sympy process have gained since a fifth of the checks were done. Exits 1 where a verdict was wrong, a check
+hung, or more than 200 MB were gained.
 """
 
 from __future__ import annotations
@@ -37,9 +39,13 @@ INNER = ("sin", "cos", "tanh", "exp", "erf", "atan", "sinh", "asinh", "sigmoid",
 OUTER = ("log1p", "sqrt", "exp", "tanh", "atan", "cosh")
 POINT = {"x": 0.7, "y": 1.3}
 # How often each fault comes, of a hundred checks.
-FAULTS = {"none": 50, "time limit": 20, "interrupt": 20, "death": 10}
+FAULTS = {"none": 48, "time limit": 20, "interrupt": 20, "death": 10, "stop": 2}
 SHORTEST, LONGEST = 0.001, 0.2  # seconds until a fault
+LONGEST_STOP = 3.0  # seconds
 HANG = 120.0  # seconds
+MOST_GAINED = 200.0  # MB
+# Faults after which a check may have no verdict.
+CUT_SHORT = {"time limit", "interrupt"}
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Soak:
     """What the checks came to."""
 
     random: random.Random
+    excused: frozenset[str] = frozenset(CUT_SHORT)
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     slowest: float = 0.0
@@ -67,7 +74,7 @@ class Soak:
         started = time.monotonic()
         verdict = _verdict(program, limit)
         self.slowest = max(self.slowest, time.monotonic() - started)
-        excused = fault != "none" and verdict in {"undecided", "interrupted"}
+        excused = fault in self.excused and verdict in {"undecided", "interrupted"}
         self.outcomes[f"{verdict} ({fault})"] += 1
         if verdict != "match" and not excused:
             self.wrong.append(f"{program}: {verdict} ({fault})")
@@ -77,11 +84,20 @@ class Soak:
         if fault == "interrupt":
             with suppress(KeyboardInterrupt), _later(self.delay(), lambda: os.kill(os.getpid(), signal.SIGINT)):
                 self.check(self.program(), fault)
-        elif fault == "death":
-            with _later(self.delay(), _kill):
+        elif fault in {"death", "stop"}:
+            with _later(self.delay(), _kill if fault == "death" else self._stop):
                 self.check(self.program(), fault)
         else:
             self.check(self.program(), fault, self.delay() if fault == "time limit" else 60.0)
+
+    def _stop(self) -> None:
+        """Stop the sympy process for a while."""
+        worker = _worker()
+        if worker is not None:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGSTOP)
+                time.sleep(self.random.uniform(0.0, LONGEST_STOP))
+                os.kill(worker, signal.SIGCONT)
 
 
 def _verdict(program: str, limit: float) -> str:
@@ -147,13 +163,15 @@ def memory() -> dict[str, float]:
 
 def soak(checks: int, seed: int, *, threads: int) -> bool:
     """Make the checks in one thread or in two, and return whether all went well."""
-    run, faults = Soak(random.Random(seed)), random.Random(seed + 1)  # noqa: S311 (not for secrets)
-    other = Soak(random.Random(seed + 2))  # noqa: S311
+    excused = frozenset(CUT_SHORT if threads == 1 else FAULTS)  # with two, faults of one meet the other
+    run, faults = Soak(random.Random(seed), excused), random.Random(seed + 1)  # noqa: S311 (not for secrets)
+    other = Soak(random.Random(seed + 2), excused)  # noqa: S311
     over = threading.Event()
 
     def beside() -> None:
         while not over.is_set():
-            other.check(other.program(), "death")
+            fault = other.random.choice(["death", "time limit"])
+            other.check(other.program(), fault, other.delay() if fault == "time limit" else 60.0)
 
     helper = threading.Thread(target=beside, daemon=True)
     if threads > 1:
@@ -170,12 +188,12 @@ def soak(checks: int, seed: int, *, threads: int) -> bool:
         faulthandler.dump_traceback_later(HANG, exit=True)
         run.meet("none")
     faulthandler.cancel_dump_traceback_later()
-    told(run, other, begun, threads)
-    return not run.wrong and not other.wrong and not helper.is_alive()
+    gained = told(run, other, begun, threads)
+    return not run.wrong and not other.wrong and not helper.is_alive() and gained < MOST_GAINED
 
 
-def told(run: Soak, other: Soak, begun: dict[str, float], threads: int) -> None:
-    """Print what the checks came to."""
+def told(run: Soak, other: Soak, begun: dict[str, float], threads: int) -> float:
+    """Print what the checks came to, and return how many MB were gained at most."""
     print(f"{threads} thread{'s' if threads > 1 else ''}: {sum(run.outcomes.values())} checks", end="")
     print(f", {sum(other.outcomes.values())} beside them" if threads > 1 else "")
     for outcome, count in sorted((run.outcomes + other.outcomes).items()):
@@ -185,8 +203,9 @@ def told(run: Soak, other: Soak, begun: dict[str, float], threads: int) -> None:
     for line in wrong[:20]:
         print(f"    {line}")
     now = memory()
-    growth = ", ".join(f"{name} {now[name] - begun[name]:+.1f} MB" for name in now if name in begun)
-    print(f"  memory: {growth}", flush=True)
+    gained = {name: now[name] - begun[name] for name in now if name in begun}
+    print("  memory: " + ", ".join(f"{name} {size:+.1f} MB" for name, size in gained.items()), flush=True)
+    return max(gained.values(), default=0.0)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import torch
 from sides import point
 
 from gradcli.settings import Settings
+from gradcli.suite.given import Given
 from gradcli.suite.read import read_suite
 
 BOUND = 3.0
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("-j", type=int, default=2, help="processes of each side")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # PyTorch's, of what is deprecated
-    checks = read_suite(options.suite, Settings(command="check"))
+    checks = read_suite(options.suite, Given(Settings(command="check")))
     with tempfile.TemporaryDirectory() as folder:
         tests = write_tests(Path(folder), {check.name: (check.program, check.settings) for check in checks})
         ours = [sys.executable, "-m", "gradcli", "check", options.suite, "-j", str(options.j), "--format", "jsonl"]

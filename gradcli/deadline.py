@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from gradcli.errors import ExitCode, GradcliError
+from gradcli import progress
+from gradcli.errors import ExitCode, GradcliError, InterruptionError
 
 # Seconds until the error is raised again, and until a caller's timer goes off that has run out meanwhile.
 AGAIN, SOON = 1.0, 1e-3
@@ -23,44 +28,185 @@ class DeadlineError(GradcliError):
 
     def __init__(self, text: str, **details: Any) -> None:
         super().__init__(text, **details)
-        self.say("")
+        self.message = f"undecided: {text}"
+        self.args = (self.message,)
 
     @property
     def reason(self) -> str:
         """Return the message without the verdict."""
         return self.text
 
-    def say(self, more: str) -> None:
-        """Add to the reason."""
-        self.text += more
-        self.message = f"undecided: {self.text}"
-        self.args = (self.message,)
+
+class TimeIsUpError(InterruptionError):
+    """What is raised inside of a run whose time is up; outside of it, it is a DeadlineError."""
+
+    where = ""
+    """In whose code it was raised, as the end of a sentence."""
+
+
+def out_of_time(seconds: float, where: str = "") -> DeadlineError:
+    """Return the error that a run has had so many seconds."""
+    return DeadlineError(f"no verdict within {seconds:g} s{where}", hint="`--timeout` raises the limit")
+
+
+@dataclass(slots=True)
+class _Limit:
+    """When the time is up, by the monotonic clock: for the first time, and then again."""
+
+    end: float
+    struck: bool = False
+
+    def is_up(self) -> bool:
+        """Return whether the time is up once more, and set the next one."""
+        now = time.monotonic()
+        if now < self.end:
+            return False
+        self.end, self.struck = now + AGAIN, True
+        return True
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Raise DeadlineError in the block after a number of seconds, and again until it is heard.
+def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
+    """Raise DeadlineError out of the block after a number of seconds, of which some are `spent` already.
 
-    Needs the main thread of a POSIX system: elsewhere there is no limit. A call into PyTorch ends before it is noticed.
-    A timer of the caller's goes on afterwards.
+    Inside it is a TimeIsUpError, which no `except Exception` takes, raised again each second until it is heard: by the
+    alarm of the system in the main thread, and by a thread beside any other. A call into PyTorch ends before either is
+    noticed; the alarm also ends waiting for a file, and the thread does not. A timer of the caller's goes off in time.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+    limit = _Limit(time.monotonic() + max(seconds - spent, 0.0))
+    progress.limit(limit.end, seconds)
+    try:
+        with _unheard_ones_ignored(), _by_alarm(limit) if _has_alarm() else _by_thread(limit):
+            yield
+    except TimeIsUpError as error:
+        raise out_of_time(seconds, error.where) from None
+    except BaseException as error:
+        if limit.struck and not isinstance(error, KeyboardInterrupt | InterruptionError):
+            raise out_of_time(seconds) from error  # what the run made of the first one
+        raise
+    finally:
+        progress.limit(math.inf, 0.0)
+    if limit.struck:
+        raise out_of_time(seconds)
+
+
+@contextmanager
+def _unheard_ones_ignored() -> Iterator[None]:
+    """Keep Python from printing an error that was raised where it cannot leave, as in a `__del__`: another follows."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, InterruptionError):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
         yield
-        return
+    finally:
+        sys.unraisablehook = before
 
-    def stop(_: int, __: FrameType | None) -> None:
-        raise DeadlineError(f"no verdict within {seconds:g} s", hint="`--timeout` raises the limit")
 
-    before, started = signal.signal(signal.SIGALRM, stop), time.monotonic()
-    # An error may be raised where it cannot leave: in a `__del__`, or inside of somebody's `except Exception`.
-    delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+def _has_alarm() -> bool:
+    """Return whether this thread can be reached by an alarm, whose handler can be put back."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        return False
+    return signal.getsignal(signal.SIGALRM) is not None
+
+
+class _CallersTimer:
+    """The timer that the caller had set, which goes off as it would without ours."""
+
+    def __init__(self) -> None:
+        self.handler: Any = signal.getsignal(signal.SIGALRM)
+        delay, self.interval = signal.getitimer(signal.ITIMER_REAL)
+        self.due = time.monotonic() + delay if delay else math.inf
+
+    def ring(self, number: int, frame: FrameType | None) -> None:
+        """Do what the caller wants done, if it is time; what that raises is nobody's but the caller's."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due = now + self.interval if self.interval else math.inf
+        if self.handler is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif callable(self.handler):
+            try:
+                self.handler(number, frame)
+            except BaseException as error:  # noqa: BLE001 (the handler is the caller's)
+                raise InterruptionError(error) from None
+
+    def restore(self) -> None:
+        """Set the caller's timer again."""
+        signal.signal(signal.SIGALRM, self.handler)
+        if self.due < math.inf:
+            signal.setitimer(signal.ITIMER_REAL, max(self.due - time.monotonic(), SOON), self.interval)
+
+
+@contextmanager
+def _by_alarm(limit: _Limit) -> Iterator[None]:
+    """Raise TimeIsUpError in the main thread whenever the time is up."""
+    callers, over = _CallersTimer(), False
+
+    def arm() -> None:
+        delay = min(limit.end, callers.due) - time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, max(delay, SOON))
+
+    def strike(number: int, frame: FrameType | None) -> None:
+        if over:
+            return
+        up = limit.is_up()
+        try:
+            callers.ring(number, frame)
+        finally:
+            arm()
+        if up:
+            raise TimeIsUpError
+
+    signal.signal(signal.SIGALRM, strike)
     try:
         try:
+            arm()
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            over = True
     finally:  # twice, because the time may be up in the first of them
+        over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if delay:
-            signal.setitimer(signal.ITIMER_REAL, max(delay - (time.monotonic() - started), SOON), interval)
+        callers.restore()
+
+
+@contextmanager
+def _by_thread(limit: _Limit) -> Iterator[None]:
+    """Raise TimeIsUpError in this thread, from another one, whenever the time is up: before its next step in Python."""
+    raise_here = _raiser(threading.get_ident())
+    raising, over = threading.Lock(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(max(limit.end - time.monotonic(), 0.0)):
+            with raising:
+                if not over.is_set() and limit.is_up():
+                    raise_here(TimeIsUpError)
+
+    try:
+        try:
+            threading.Thread(target=watch, name="gradcli-deadline", daemon=True).start()
+            yield
+        finally:
+            over.set()
+    finally:  # twice, because the time may be up in the first of them
+        over.set()
+        with raising:
+            raise_here(None)
+
+
+def _raiser(thread: int) -> Callable[[type[BaseException] | None], None]:
+    """Return what raises an error in a thread; None takes back one that is not raised yet."""
+    import ctypes
+
+    set_error = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def raise_there(error: type[BaseException] | None) -> None:
+        set_error(ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error))
+
+    return raise_there

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcli.deadline import deadline
+from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError, boundary
-from gradcli.inputs import check_names
+from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
@@ -29,6 +33,21 @@ CODE = (
 )
 
 
+class _Turn:
+    """Whose turn it is: PyTorch's default dtype, its random numbers and Python's warnings are the whole process's."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Forget who had the turn: in a child that was forked off, only this thread is there."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
+
+
 @boundary()
 def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of the command that the settings name.
@@ -37,19 +56,22 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
     """
     program = detached(read(source, settings), settings.detach)
     given = _inputs(given)
-    leaves = [leaf.name for leaf in program.leaves]
+    leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
     check_names(leaves, settings)
+    check_reading(program, settings)
+    settings = replace(settings, retain_grad=(*settings.retain_grad, *program.retained))
     for name in given:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(program, settings, given, derivations)
+        report = carry_out(program, settings, given, derivations)
+    return replace(report, notes=tuple(notes_on(program, settings, report.output.shape)) or None)
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:
-    """Return what Python gives as inputs; InputError if that is not a mapping from names."""
+    """Return the values that Python gives, by name, where None stands for none; InputError if that is no mapping."""
     given = {} if given is None else given
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         what = f"not {type(given).__name__}" if not isinstance(given, Mapping) else "and a name is text"
@@ -63,11 +85,23 @@ def _engine(settings: Settings) -> Iterator[Derivations]:
     derivations = shared_derivations().for_check(settings.limits.derivation_time)
     if settings.verify:
         derivations.worker.start()
-    _import_torch()
+    import_torch()
     from gradcli.execution.process import state_kept
 
-    with state_kept(), deadline(settings.timeout):
+    with _turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
         yield derivations
+
+
+@contextmanager
+def _turn(seconds: float) -> Iterator[float]:
+    """Wait until no other thread checks, and tell how long that took; DeadlineError if it is all the time there is."""
+    started, lock = time.monotonic(), _Turn.lock
+    if not lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+        raise out_of_time(seconds, ": another thread has been checking all that time")
+    try:
+        yield time.monotonic() - started
+    finally:
+        lock.release()
 
 
 def shared_derivations() -> Derivations:
@@ -83,13 +117,14 @@ def stop_worker() -> None:
 def prepare() -> None:
     """Load what checks need, and make their numbers depend on nothing but themselves."""
     shared_derivations().worker.start()
-    _import_torch()
+    import_torch()
     from gradcli.execution.process import use_one_thread
 
     use_one_thread()
 
 
-def _import_torch() -> None:
+def import_torch() -> None:
+    """Load torch, and what runs programs in it."""
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
@@ -101,11 +136,11 @@ def read(source: str, settings: Settings) -> Program:
     if not isinstance(source, str):
         raise InputError(f"the program is text, not {type(source).__name__}", hint=CODE if callable(source) else None)
     program = parse_program(source, settings.limits)
-    if not program.leaves:
+    if not (program.leaves or program.made):
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`",
+            hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
         )
     return program
 
@@ -113,11 +148,11 @@ def read(source: str, settings: Settings) -> Program:
 @boundary()
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
-    program = _derived(settings)
+    program, given = _derived(settings), _inputs(given)
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_function(function, program, settings, _inputs(given), derivations)
+        return entry.check_function(function, program, settings, given, derivations)
 
 
 def _derived(settings: Settings) -> Program | None:

@@ -111,6 +111,13 @@ class InternalError(GradcliError):
     exit_code = ExitCode.INTERNAL
 
 
+class InterruptionError(BaseException):
+    """What ends a run from outside of it; no `except Exception` takes it for a failure of what was running.
+
+    Its argument, if it has one, is the error that it stands for, which the caller gets.
+    """
+
+
 def first_line(error: BaseException | str) -> str:
     """Return the first line of a message: PyTorch's often go on with what only its developers can use."""
     return str(error).strip().partition("\n")[0]
@@ -132,11 +139,18 @@ def out_of_memory(error: BaseException) -> LimitError | None:
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """Let nothing out but errors of ours: of memory that there is not, and of defects of gradcli."""
+    """Let nothing out but errors of ours: of memory that there is not, and of defects of gradcli.
+
+    What a timer of the caller's raises goes to the caller as it is.
+    """
     try:
         yield
     except GradcliError:
         raise
+    except InterruptionError as error:
+        if not error.args:
+            raise
+        raise error.args[0] from None
     except Exception as error:
         raise out_of_memory(error) or internal(error) from error
 
@@ -144,7 +158,12 @@ def boundary() -> Iterator[None]:
 def internal(error: BaseException) -> InternalError:
     """Return the error that gradcli has a defect, which raised another error."""
     text = " ".join(str(error).split())[:300]
-    message = f"internal error: {type(error).__name__}: {text}" if text else f"internal error: {type(error).__name__}"
+    return defect(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def defect(raised: str) -> InternalError:
+    """Return the error that gradcli has a defect, by the name and the text of what it raised."""
     return InternalError(
-        message, hint="this is a defect of gradcli: please report it, with the output of `gradcli info`"
+        f"internal error: {raised}",
+        hint="this is a defect of gradcli: please report it, with the output of `gradcli info`",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 GAP = " ... "
@@ -26,6 +27,21 @@ def escape_character(character: str, *, keep_newlines: bool = False) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return ascii(character)[1:-1]
+
+
+# What a log takes for a command: GitHub `::set-env::` after spaces, and `##[group]` anywhere in a line; Azure `##vso[`.
+_AT_START = re.compile(r"^(\s*)::", re.MULTILINE)
+_ANYWHERE = re.compile(r"##(\w*)\[")
+
+
+def break_commands(text: str, colon: str = r"\x3a", bracket: str = r"\x5b") -> str:
+    """Return text in which no line is a command to the service that reads it as the log of a job.
+
+    `colon` and `bracket` are what stands for these characters then: an escape of the format that the text is in.
+    """
+    if "##" in text:
+        text = _ANYWHERE.sub(lambda match: f"##{match[1]}{bracket}", text)
+    return _AT_START.sub(lambda match: f"{match[1]}{colon}:", text) if "::" in text else text
 
 
 def clip(text: str, length: int) -> str:

@@ -13,6 +13,8 @@ from gradcli.fields import Range, check_fields
 Count = Annotated[int, Range()]
 Seconds = Annotated[float, Range(0, 1e9)]  # 31 years: what a timer of the operating system takes
 
+LARGEST_RANK = 64  # PyTorch's own limit
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -41,9 +43,10 @@ class Limits:
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Refuse the shape of a tensor that has too many dimensions or elements: LimitError."""
-        if len(shape) > self.rank:
-            message = f"{len(shape)} dimensions are more than {self.rank}"
-            raise LimitError(message, hint="`--max-rank` raises the limit")
+        most = min(self.rank, LARGEST_RANK)
+        if len(shape) > most:
+            hint = "`--max-rank` raises the limit" if most < LARGEST_RANK else "PyTorch has no tensors of more"
+            raise LimitError(f"{len(shape)} dimensions are more than {most}", hint=hint)
         # A size of 0 must not hide a dimension that PyTorch would refuse.
         if math.prod(max(size, 1) for size in shape) > self.elements:
             message = f"the tensor has more than {self.elements:,} elements"

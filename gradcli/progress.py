@@ -1,13 +1,17 @@
-"""What the process has begun last, where the process that waits for it can read it even after a crash."""
+"""What the process has begun last, and when its time is up, where the process that waits for it can read both."""
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmap import mmap
 
 SIZE = 256
+# After the text: the end of the time by the monotonic clock, which is that of all processes, and the seconds there are.
+LIMIT = struct.Struct("dd")
 
 _board: mmap | None = None
 
@@ -17,16 +21,29 @@ def share() -> mmap:
     from mmap import mmap
 
     global _board  # noqa: PLW0603 (one process does one thing at a time)
-    _board = mmap(-1, SIZE)
+    _board = mmap(-1, SIZE + LIMIT.size)
+    limit(math.inf, 0.0)
     return _board
 
 
 def begin(what: str) -> None:
     """Note what begins, for the message that it was the last; costs nothing where no process watches this one."""
     if _board is not None:
-        _board[:] = what.encode("utf-8", "backslashreplace")[:SIZE].ljust(SIZE, b"\0")
+        _board[:SIZE] = what.encode("utf-8", "backslashreplace")[:SIZE].ljust(SIZE, b"\0")
 
 
 def last(board: mmap) -> str:
     """Return what began last; empty if nothing did."""
-    return board[:].rstrip(b"\0").decode("utf-8", "ignore")
+    return board[:SIZE].rstrip(b"\0").decode("utf-8", "ignore")
+
+
+def limit(end: float, seconds: float) -> None:
+    """Note when the time is up, and how much of it there was; an infinite end stands for no limit."""
+    if _board is not None:
+        LIMIT.pack_into(_board, SIZE, end, seconds)
+
+
+def limit_of(board: mmap) -> tuple[float, float]:
+    """Return when the time is up, and how much of it there was."""
+    end, seconds = LIMIT.unpack_from(board, SIZE)
+    return end, seconds

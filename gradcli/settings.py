@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from gradcli.commands import Command
 from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
-from gradcli.limits import Limits, Seconds
+from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
 
@@ -37,6 +37,8 @@ class Settings:
     """Leaf -> number or nested list."""
     values_file: Path | None = None
     """A file of values by leaf."""
+    elsewhere: tuple[str, ...] = ()
+    """Names that the file may hold too: tensors of the other programs that it is for."""
     init: Initialisation | None = None
     """How the other leaves are filled; None leaves it to the command."""
     seed: Annotated[int, Range()] = 0
@@ -96,7 +98,7 @@ class Settings:
     """Relative tolerance; None stands for that of the dtype."""
     atol: Annotated[float, Range(0, math.inf)] | None = None
     """Absolute tolerance; None stands for that of the dtype."""
-    timeout: Seconds = 60.0
+    timeout: Annotated[float, Range(1e-3, 1e9)] = 60.0
     """Seconds for the whole run."""
     limits: Limits = field(default_factory=Limits)
 

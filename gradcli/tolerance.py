@@ -38,6 +38,11 @@ class Tolerance:
         chosen = (relative if rtol is None else rtol, absolute if atol is None else atol)
         return Tolerance(*chosen, normwise=dtype in NORMWISE)
 
+    @staticmethod
+    def is_usual(dtype: str, rtol: float, atol: float) -> bool:
+        """Tell whether the numbers are those of a dtype."""
+        return (rtol, atol) == NORMWISE.get(dtype, ELEMENTWISE)
+
     def least(self, scale: float) -> float:
         """Return what is allowed for any entry of a gradient whose largest entry is `scale`."""
         return self.relative * scale + self.absolute if self.normwise else self.absolute * scale

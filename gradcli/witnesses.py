@@ -25,6 +25,8 @@ class WitnessRow:
     phrase: str
     """What it is called in sentences. A witness with a `max_abs_error` has a plural ("... are off by 2"), one with an
     `order` a singular ("... is of order 1")."""
+    agrees: str
+    """The verb that goes with that phrase."""
     title: str
     """What it is called as a row of a table: without an article."""
     implementation: str
@@ -36,6 +38,7 @@ _ROWS = (
         DIFFERENCES,
         "differences",
         "finite differences",
+        "agree",
         "finite differences",
         "gradcli.execution.witnesses.finite_differences.FiniteDifferences",
     ),
@@ -43,6 +46,7 @@ _ROWS = (
         "taylor",
         "Taylor order",
         "the Taylor remainder",
+        "agrees",
         "Taylor remainder",
         "gradcli.execution.witnesses.taylor.Taylor",
     ),

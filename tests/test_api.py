@@ -15,8 +15,12 @@ import torch
 
 import gradcli
 from gradcli import api
+from gradcli.engine import evaluate_program
+from gradcli.render import FORMATS
+from gradcli.render.style import Style
 from gradcli.report.report import Output, Report
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 
 class Cube(torch.autograd.Function):
@@ -35,13 +39,13 @@ class Cube(torch.autograd.Function):
         return Cube.factor * x * x * g
 
 
-def report_of(verdict: Verdict | None) -> Report:
+def report_of(verdict: Verdict) -> Report:
     output = Output("x", (), torch.tensor(1.0))
     return Report("0", "2", "check", "x", "float64", "cpu", 0, output, (), verdict)
 
 
-@pytest.mark.parametrize("verdict", [None, *Verdict])
-def test_a_report_is_true_if_it_passed(verdict: Verdict | None) -> None:
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_report_is_true_if_it_passed(verdict: Verdict) -> None:
     assert bool(report_of(verdict)) is (verdict in {Verdict.MATCH, Verdict.SUBGRADIENT})
 
 
@@ -81,8 +85,8 @@ def test_a_report_shows_itself() -> None:
         report["nope"]
 
 
-def test_a_report_without_a_verdict_says_so() -> None:
-    assert repr(report_of(None)) == "<Report check 'x': not verified, 0 tensors>"
+def test_a_report_of_nothing_compared_says_so() -> None:
+    assert repr(report_of(Verdict.UNVERIFIED)) == "<Report check 'x': unverified, 0 tensors>"
 
 
 def test_an_error_carries_its_hint() -> None:
@@ -131,3 +135,44 @@ def test_nothing_warns_where_there_is_no_numpy(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": f"{tmp_path}:{Path(gradcli.__file__).parents[1]}", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (done.stdout, done.stderr) == ("match\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"witnesses": []}, "nothing was compared"),
+        ({"witnesses": [], "claims": {"x": "3*x**2"}}, "the claim for 'x' is right"),
+    ],
+)
+def test_where_nothing_was_compared_there_is_no_pass(options: dict[str, Any], words: str) -> None:
+    report = gradcli.check("x**3", {"x": 2.0}, **options)
+    assert (report.verdict, report.exit_code, bool(report)) == ("unverified", 3, False)
+    assert report.to_dict()["verdict"] == "unverified"
+    assert words in FORMATS["plain"].render(report, Style(200))
+
+
+def test_a_wrong_claim_is_wrong_without_a_witness() -> None:
+    report = gradcli.check("x**3", {"x": 2.0}, witnesses=[], claims={"x": "x**2"})
+    assert (report.verdict, report["x"].dissenter) == ("mismatch", "claim")
+    assert "a claim disagrees with autograd's gradient" in FORMATS["plain"].render(report, Style(200))
+
+
+def test_what_was_asked_not_to_be_compared_is_unverified_and_no_error() -> None:
+    for command in ("eval", "grad", "trace", "jacobian", "hessian", "accumulate", "double-backward", "check"):
+        report = evaluate_program("x*x*x", Settings(command=command, verify=False))
+        assert (report.verdict, report.exit_code, bool(report)) == ("unverified", 0, False)
+        assert "match" not in FORMATS["plain"].render(report, Style(80))
+    jvp = evaluate_program("x*x", Settings(command="jvp", verify=False, tangents={"x": 1.0}))
+    assert (jvp.verdict, jvp.exit_code) == ("unverified", 0)
+
+
+def test_no_gradient_is_no_match() -> None:
+    settings = Settings(command="grad", wrt=("x",), allow_unused=True)
+    report = evaluate_program("y*y + 0*(x > 1)", settings, {"x": 1.0, "y": 2.0})
+    assert (report.verdict, report.exit_code, report["x"].gradient) == ("unverified", 3, None)
+
+
+def test_a_report_names_its_tolerances() -> None:
+    assert gradcli.check("x*x", {"x": 2.0}).to_dict()["tolerance"] == {"rtol": 1e-9, "atol": 1e-13}
+    loose = gradcli.evaluate("x*x", {"x": 2.0}, dtype="float32", rtol=0.5).to_dict()
+    assert loose["tolerance"] == {"rtol": 0.5, "atol": 1.2e-7}

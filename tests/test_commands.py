@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import typer
 
-from gradcli.cli.app import app
+from gradcli.cli.group import app
 from gradcli.commands import Command, Information, function_of
 
 

@@ -1,16 +1,22 @@
-"""The time limit of a run: kept to although its error is swallowed once, and a caller's own timer goes on."""
+"""The time limit of a run: kept to whatever becomes of its error, in any thread, beside a caller's own timer."""
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 import gradcli
-from gradcli.deadline import DeadlineError, deadline
+from gradcli.deadline import DeadlineError, deadline, out_of_time
+from gradcli.errors import boundary
 
 
 @pytest.fixture
@@ -23,21 +29,142 @@ def rung() -> Iterator[list[float]]:
     signal.signal(signal.SIGALRM, before)
 
 
-def test_a_block_that_takes_too_long_is_ended() -> None:
+def in_main_thread(block: Callable[[], None]) -> None:
+    block()
+
+
+def in_another_thread(block: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(block).result()
+
+
+# A thread cannot be woken, so that blocks pause for moments only.
+ANYWHERE = pytest.mark.parametrize("run", [in_main_thread, in_another_thread])
+
+
+def pause(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.01)
+
+
+@ANYWHERE
+def test_a_block_that_takes_too_long_is_ended(run: Callable[[Callable[[], None]], None]) -> None:
+    def block() -> None:
+        with pytest.raises(DeadlineError, match=r"no verdict within 0\.05 s"), deadline(0.05):
+            pause(20)
+
     started = time.monotonic()
-    with pytest.raises(DeadlineError, match=r"no verdict within 0\.05 s"), deadline(0.05):
-        time.sleep(5)
-    assert time.monotonic() - started < 4
+    run(block)
+    assert time.monotonic() - started < 15
 
 
-def test_an_error_that_is_swallowed_is_raised_again() -> None:
+@ANYWHERE
+def test_no_handler_of_exceptions_takes_the_error(run: Callable[[Callable[[], None]], None]) -> None:
+    taken = []
+
     def swallow() -> None:
         with suppress(Exception):
-            time.sleep(5)
-        time.sleep(5)
+            pause(20)
+        taken.append(True)
 
+    def block() -> None:
+        with pytest.raises(DeadlineError), deadline(0.05):
+            swallow()
+        assert not taken
+
+    run(block)
+
+
+@ANYWHERE
+def test_an_error_that_is_swallowed_is_raised_again(run: Callable[[Callable[[], None]], None]) -> None:
+    def swallow() -> None:
+        for _ in range(3):
+            with suppress(BaseException):
+                pause(20)
+        pause(20)
+
+    def block() -> None:
+        with pytest.raises(DeadlineError), deadline(0.05):
+            swallow()
+
+    started = time.monotonic()
+    run(block)
+    assert time.monotonic() - started < 15
+
+
+def replace(made: type[BaseException] | None) -> None:
+    """Raise an error in place of that of the limit, or none."""
+    try:
+        pause(20)
+    except BaseException:  # noqa: BLE001 (it is what the test is about)
+        if made is not None:
+            raise made from None
+
+
+@ANYWHERE
+@pytest.mark.parametrize("made", [ValueError, None, SystemExit])
+def test_whatever_the_block_makes_of_the_error_it_is_out_of_time(
+    made: type[BaseException] | None, run: Callable[[Callable[[], None]], None]
+) -> None:
+    def block() -> None:
+        with pytest.raises(DeadlineError), deadline(0.05):
+            replace(made)
+
+    run(block)
+
+
+def test_an_error_in_a_finaliser_is_not_printed_and_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
+    class Slow:
+        def __del__(self) -> None:
+            pause(0.5)
+
+    def block() -> None:
+        slow = Slow()
+        del slow
+        pause(20)
+
+    started = time.monotonic()
     with pytest.raises(DeadlineError), deadline(0.05):
-        swallow()
+        block()
+    assert time.monotonic() - started < 15
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(DeadlineError), deadline(0.1):
+        (tmp_path / "fifo").read_bytes()
+
+
+def test_what_is_spent_already_counts() -> None:
+    started = time.monotonic()
+    with pytest.raises(DeadlineError, match="within 30 s"), deadline(30.0, spent=29.9):
+        pause(20)
+    assert time.monotonic() - started < 15
+
+
+def test_a_block_inside_of_another_one_ends_with_the_outer_one() -> None:
+    started = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"within 0\.1 s"), deadline(0.1), boundary(), deadline(20.0):
+        pause(20)
+    assert time.monotonic() - started < 15
+
+
+def test_an_interrupt_is_not_taken_for_the_limit() -> None:
+    with pytest.raises(KeyboardInterrupt), deadline(0.05):
+        replace(KeyboardInterrupt)
+
+
+@ANYWHERE
+def test_nothing_is_raised_after_the_block_anywhere(run: Callable[[Callable[[], None]], None]) -> None:
+    def block() -> None:
+        for _ in range(100):
+            with suppress(DeadlineError), deadline(0.0005):
+                sum(range(2000))
+        pause(1.2)
+
+    run(block)
 
 
 def test_nothing_is_raised_after_the_block() -> None:
@@ -59,13 +186,47 @@ def test_a_timer_of_the_callers_goes_on(rung: list[float]) -> None:
     assert rung[0] - started >= 0.4
 
 
-def test_a_timer_of_the_callers_that_ran_out_meanwhile_goes_off_after_the_block(rung: list[float]) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+def test_a_timer_of_the_callers_goes_off_in_the_block_as_often_as_it_is_due(rung: list[float]) -> None:
+    started = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.2)
     with deadline(20.0):
-        time.sleep(0.2)
-        assert rung == []
-    time.sleep(0.1)
+        pause(0.6)
+        assert 2 <= len(rung) <= 3
+    assert 0.1 <= rung[0] - started < 0.3
+    pause(0.5)
+    assert len(rung) >= 4
+
+
+def test_a_timer_of_the_callers_and_the_limit_are_both_kept(rung: list[float]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(DeadlineError), deadline(0.4):
+        pause(20)
     assert len(rung) == 1
+    signal.setitimer(signal.ITIMER_REAL, 0.6)
+    with pytest.raises(DeadlineError), deadline(0.2):
+        pause(20)
+    pause(0.8)
+    assert len(rung) == 2
+
+
+def test_what_the_callers_handler_raises_is_let_through() -> None:
+    def ring(*_: object) -> None:
+        raise LookupError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(LookupError), boundary(), deadline(20.0), suppress(Exception):
+            pause(20)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_an_alarm_that_ends_the_process_still_does() -> None:
+    loaded = "import signal, time; from gradcli.deadline import deadline"
+    body = f"{loaded}; signal.alarm(1)\nwith deadline(20.0): time.sleep(10)"
+    assert subprocess.run([sys.executable, "-c", body], check=False, timeout=60).returncode == -signal.SIGALRM
 
 
 def test_a_check_leaves_a_timer_of_the_callers(rung: list[float]) -> None:
@@ -76,8 +237,7 @@ def test_a_check_leaves_a_timer_of_the_callers(rung: list[float]) -> None:
     assert rung == []
 
 
-def test_what_is_added_to_the_reason_stands_in_the_message_too() -> None:
-    error = DeadlineError("no verdict within 1 s")
-    error.say("; it was still in forward")
+def test_the_reason_is_the_message_without_the_verdict() -> None:
+    error = out_of_time(1.0, "; it was still in forward")
     assert error.reason == "no verdict within 1 s; it was still in forward"
     assert str(error) == error.message == "undecided: no verdict within 1 s; it was still in forward"

@@ -1,4 +1,6 @@
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -17,9 +19,8 @@ from gradcli.inputs import (
     parse_values,
     shape_of,
 )
-from gradcli.inputs.names import spread_numbers
 from gradcli.limits import Limits
-from gradcli.settings import Settings
+from gradcli.settings import Number, Settings
 
 LIMITS = Limits()
 
@@ -218,13 +219,6 @@ def test_an_argument_is_what_python_would_read_or_text(text: str, value: object)
     assert type(parsed) is type(value)
 
 
-def test_a_number_has_the_shape_of_all_leaves_unless_its_own_is_given() -> None:
-    values = {"T": 4.0, "n": 2, "x": [1.0]}
-    assert spread_numbers(Settings(shapes={None: (4, 3), "n": ()}, values=values)) == ["T"]
-    assert spread_numbers(Settings(shapes={"x": (1,)}, values=values)) == []
-    assert spread_numbers(Settings(shapes={None: ()}, values=values)) == []
-
-
 @pytest.mark.parametrize(
     "settings",
     [Settings(shapes={"w11": (2,)}), Settings(values={"w11": 1}), Settings(constants=("w11",))],
@@ -240,6 +234,10 @@ def test_a_value_that_contradicts_its_shape_is_refused() -> None:
     with pytest.raises(InputError, match="2x2"):
         check_names(["w"], Settings(shapes={"w": (2, 2)}, values={"w": [1, 2]}))
     check_names(["w"], Settings(shapes={"w": (2, 2), None: (3,)}, values={"w": 1}))
+    with pytest.raises(InputError) as refused:  # the shape of all leaves is its shape too
+        check_names(["w"], Settings(shapes={None: (3,)}, values={"w": [2]}))
+    assert "`--shape w=1`" in (refused.value.hint or "")
+    check_names(["w"], Settings(shapes={"w": (1,), None: (3,)}, values={"w": [2]}))
 
 
 def test_shape_of() -> None:
@@ -269,3 +267,39 @@ def test_what_is_no_gradient_is_pointed_at(texts: list[str], message: str, where
     with pytest.raises(InputError, match=message) as caught:
         parse_claims(texts)
     assert pointed_at(caught.value) == where
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 50_000, "9" * 50_000 + "z", "1." + "9" * 50_000, "1" * 50_000 + "e", "." + "1" * 50_000 + "e+"]
+)
+def test_a_long_number_is_read_in_linear_time(text: str) -> None:
+    """Each digit is looked at a few times, which takes milliseconds; with squares it takes minutes."""
+    started = time.process_time()
+    with suppress(GradcliError):
+        parse_values([f"x={text}"], LIMITS)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0" * 5000, 0),
+        ("-" + "0" * 5000 + "12345678901234567890123", -12345678901234567890123),
+        ("+007", 7),
+        ("00", 0),
+        ("1e", None),
+        ("1.5.2", None),
+        ("1+2j", 1 + 2j),
+        ("-1.5e-1-.5e1j", -0.15 - 5j),
+        ("3j", 3j),
+        (".5", 0.5),
+        ("5.", 5.0),
+    ],
+)
+def test_numbers_of_every_form(text: str, value: Number | None) -> None:
+    if value is None:
+        with pytest.raises(InputError):
+            parse_values([f"x={text}"], LIMITS)
+    else:
+        found = parse_values([f"x={text}"], LIMITS)["x"]
+        assert (found, type(found)) == (value, type(value))

@@ -1,71 +1,21 @@
-"""The application: its commands, and the one place where an error becomes a message and an exit code."""
+"""The command line as a process, and the one place where an error becomes a message and an exit code.
+
+What it needs is imported inside of functions: Ctrl-C may come while modules are loaded.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import warnings
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
-import typer
-from typer.core import TyperGroup
-from typer.exceptions import TyperException
-
-from gradcli._version import __version__
-from gradcli.cli.arguments import command_class
-from gradcli.cli.supervision import supervise
-from gradcli.commands import Command, Information, function_of
-from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, first_line, internal, out_of_memory
-from gradcli.phrases import did_you_mean
-
+TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
+    from gradcli.errors import GradcliError
 
-class Commands(TyperGroup):
-    """The group of all commands; it knows what was meant by a misspelt one."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that the arguments name, or say which one is near."""
-        if args[0] not in self.commands and not args[0].startswith("-"):
-            raise _unknown_command(args[0], list(self.commands))
-        return super().resolve_command(ctx, args)
-
-
-def _add(group: typer.Typer, name: str) -> None:
-    function = function_of(name, "gradcli.cli")
-    group.command(name, cls=command_class(function))(function)
-
-
-app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-for _command in (*get_args(Command), *get_args(Information)):
-    _add(app, _command)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        _write_line(f"gradcli {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[  # noqa: ARG001  # typer calls its callback
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Explore PyTorch's gradients, each checked against the symbolic derivative.
-
-    A program is what a notebook would hold; names that it never assigns are leaves.
-
-    Examples:
-      gradcli eval "w1 + w2 + w2*w3"
-      gradcli eval "x=w1+w2; y=w2*w3; z=x+y" --shape 2x2 --reduce mean
-    """
-    if context.invoked_subcommand is None:
-        context.get_help()
+INTERRUPTED = 130
 
 
 def run_and_leave() -> NoReturn:
@@ -73,25 +23,62 @@ def run_and_leave() -> NoReturn:
 
     What Python does on its way out (it frees all of torch, module by module) takes 0.6 s and is of use to nobody.
     """
+    try:
+        code = _supervised()
+    except KeyboardInterrupt:  # before there is anything that would say so, or after the last of it
+        _say_interrupted()
+        code = INTERRUPTED
+    os._exit(code)
+
+
+def _say_interrupted() -> None:
+    from contextlib import suppress
+
+    with suppress(OSError):  # nobody is left to tell
+        os.write(2, b"error: interrupted\n")
+
+
+def _supervised() -> int:
+    """Run the command line in a supervised process, end what it has started, and return its exit code."""
+    import signal
+    from contextlib import suppress
+
+    from gradcli.cli.streams import prepare_streams
+    from gradcli.cli.supervision import supervise
+
+    prepare_streams()
     supervise()
     code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     engine = sys.modules.get("gradcli.engine")
     if engine is not None:
         engine.stop_worker()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no exception leaves it."""
-    _never_fail_to_encode()
-    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
-        return _report(GradcliError("interrupted"), ExitCode.INTERRUPTED)
+        from gradcli.errors import GradcliError
+
+        return _report(GradcliError("interrupted"), INTERRUPTED)
+
+
+def _run(arguments: list[str]) -> int:
+    import warnings
+
+    from gradcli.cli.streams import never_fail_to_encode
+    from gradcli.errors import ExitCode, InternalError, internal
+
+    never_fail_to_encode()
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    try:
+        return _carry_out(arguments)
     except BrokenPipeError:
         return ExitCode.OK
     except OSError as error:
@@ -101,7 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(internal(error), ExitCode.INTERNAL)
 
 
-def _run(arguments: list[str]) -> int:
+def _carry_out(arguments: list[str]) -> int:
+    import typer
+    from typer.exceptions import TyperException
+
+    from gradcli.cli.group import app
+    from gradcli.errors import ExitCode, GradcliError, internal, out_of_memory
+
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="gradcli", standalone_mode=False)
         if code == ExitCode.INTERRUPTED:  # typer returns it for the exception
@@ -140,9 +133,10 @@ def _report(error: GradcliError, code: int) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
+def show_warning(message: Warning | str, *_: object) -> None:
     """Show the first line of a warning of PyTorch's, without the place in its source that it came from."""
     from gradcli.cli.output import write_error
+    from gradcli.errors import first_line
     from gradcli.escaping import escape
 
     text = first_line(str(message)).partition(" (Triggered internally")[0]
@@ -155,20 +149,3 @@ def show_traceback_to_developers(error: BaseException) -> None:
         import traceback
 
         traceback.print_exception(error)
-
-
-def _unknown_command(name: str, known: list[str]) -> InputError:
-    otherwise = "`gradcli --help` lists the commands; a program needs one: `gradcli eval PROGRAM`"
-    return InputError(f"unknown command '{name}'", hint=did_you_mean(name, known, otherwise))
-
-
-def _never_fail_to_encode() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _write_line(text: str) -> None:
-    from gradcli.cli.output import write
-
-    write(text + "\n", None)

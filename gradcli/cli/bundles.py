@@ -15,6 +15,7 @@ from gradcli.cli.options import (
     LIMITS,
     OUTPUT,
     SUITE,
+    ColourOption,
     JsonOption,
     OutputOption,
 )
@@ -24,6 +25,7 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
+NO_VERIFY = "Run autograd only: the verdict is unverified, which is no match, and the exit code 0."
 
 if TYPE_CHECKING:
     FormatName: TypeAlias = str
@@ -46,6 +48,7 @@ class OutputOptions:
     ] = "table"
     json: JsonOption = False
     output: OutputOption = None
+    color: ColourOption = "auto"
 
     @property
     def chosen_format(self) -> str:
@@ -103,6 +106,9 @@ class SuiteOptions:
     ] = ()  # type: ignore[assignment]
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", rich_help_panel=SUITE, help="Stop at the first failure.")
+    ] = False
+    each_line: Annotated[
+        bool, typer.Option("--each-line", rich_help_panel=SUITE, help="Let - stand for one program per line.")
     ] = False
     last_failed: Annotated[
         bool,
@@ -191,9 +197,7 @@ class ProgramOptions:
             help="Make the output a scalar: none, sum, mean, prod or norm.",
         ),
     ] = "none"
-    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help="Run autograd only.")] = (
-        False
-    )
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help=NO_VERIFY)] = False
     rtol: Annotated[
         float | None,
         typer.Option(
@@ -260,6 +264,7 @@ class RunOptions(ProgramOptions):
         str | None,
         typer.Option(
             "--grad-output",
+            "--grad-outputs",
             metavar="VECTOR",
             rich_help_panel=GRADIENT,
             show_default=False,

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
-from gradcli.cli.options import COMPARISON, LEAVES, TargetsArgument
+from gradcli.cli.exit_zero import exit_code
+from gradcli.cli.options import COMPARISON, LEAVES, SUITE, ExitZeroOption, TargetsArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.phrases import either
@@ -33,10 +34,11 @@ class CheckOptions(RunOptions):
 
 @spread
 def check(
-    targets: TargetsArgument,
+    context: typer.Context,
     run: CheckOptions,
     suite: SuiteOptions,
     output: OutputOptions,
+    targets: TargetsArgument = (),  # type: ignore[assignment]  # a default must not be mutable
     points: Annotated[
         int,
         typer.Option(
@@ -66,12 +68,15 @@ def check(
             help='A gradient derived by hand, such as "W=X.T @ g"; g is the upstream gradient. Repeatable.',
         ),
     ] = (),  # type: ignore[assignment]
+    exit_zero: ExitZeroOption = False,
+    isolated: Annotated[bool, typer.Option("--isolated", rich_help_panel=SUITE, help="Ignore pyproject.toml.")] = False,
 ) -> int:
     """Verify every gradient of one or several programs, or of suite files.
 
     Autograd's gradients are compared with the symbolic derivative, with finite
     differences and by the order of the Taylor remainder, at a random point
     inside the domain of each op. Several targets give one report for all.
+    Defaults, and the targets if none are given, may stand in pyproject.toml.
 
     Examples:
       gradcli check "softmax(X @ W, dim=-1).log().mean()" --shape 3x3
@@ -80,11 +85,15 @@ def check(
       gradcli check "tanh(x).sum()" --shape 8 --dtype float32,bfloat16
       gradcli check suite.toml -j auto --format junit
     """
-    from gradcli.cli.checking import run_checks
+    from gradcli.cli.checking import given_for, options_said, run_checks
     from gradcli.inputs import parse_choices, parse_claims
 
     dtypes = parse_choices("--dtype", [run.dtype], DataType)
     more = {"points": points, "claims": parse_claims(claim)}
     more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
-    return run_checks(targets, settings, dtypes, suite, output)
+    said = options_said(context)
+    given = given_for(settings, said, dtypes, isolated=isolated)
+    if given.project and given.project.format and not said & {"format", "json"}:
+        output = replace(output, format=given.project.format)
+    return exit_code(lambda: run_checks(targets, given, suite, output), exit_zero=exit_zero)

@@ -9,12 +9,9 @@ import sys
 import threading
 import warnings
 from base64 import b64encode
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
-
-if TYPE_CHECKING:
-    from gradcli.suite.check import SuiteCheck
 
 
 def main() -> None:
@@ -23,7 +20,7 @@ def main() -> None:
     source = os.fdopen(os.dup(0), "rb")
     request = pickle.load(source)  # noqa: S301 (our own parent wrote it)
     _apart(source)
-    answer = _answer(request)
+    answer = _answer(request, pipe)
     pipe.write(json.dumps(answer) + "\n")
     pipe.close()
     _leave()
@@ -42,12 +39,18 @@ def _apart(source: IO[bytes]) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    from gradcli.cli.app import _show_warning, show_traceback_to_developers
+def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
+    """Return what the check came to; an empty line says that its time begins."""
+    from gradcli.cli.app import show_traceback_to_developers, show_warning
+    from gradcli.engine import import_torch, prepare
 
-    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
-        return _of_check(request["check"]) if "check" in request else _text(request)
+        begin, answer = (prepare, _of_check) if "check" in request else (import_torch, _text)
+        begin()
+        pipe.write("\n")
+        pipe.flush()
+        return answer(request)
     except GradcliError as error:
         if error.__cause__ is not None:
             show_traceback_to_developers(error.__cause__)
@@ -65,16 +68,18 @@ def _text(request: dict[str, Any]) -> dict[str, Any]:
     """Return a Function's report as text."""
     from gradcli.engine import check_function
     from gradcli.render import FORMATS
+    from gradcli.suite.reproduce import reproducible
 
     report = check_function(request["target"], request["settings"])
+    report = reproducible(report, request["target"], request["settings"])
     return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
 
 
-def _of_check(check: SuiteCheck) -> dict[str, Any]:
+def _of_check(request: dict[str, Any]) -> dict[str, Any]:
     """Return what a check of a suite came to."""
     from gradcli.suite.work import attempted
 
-    return {"report": b64encode(pickle.dumps(attempted(check))).decode("ascii")}
+    return {"report": b64encode(pickle.dumps(attempted(request["check"]))).decode("ascii")}
 
 
 def _plain(error: GradcliError) -> dict[str, Any]:

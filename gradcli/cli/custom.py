@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
+from gradcli.cli.exit_zero import exit_code
+from gradcli.cli.options import ExitZeroOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError, SeveralFunctionsError
@@ -83,6 +85,7 @@ def custom(
     argument: ArgumentOption = (),  # type: ignore[assignment]  # a default must not be mutable
     forward: ForwardOption = None,
     backward: BackwardOption = (),  # type: ignore[assignment]
+    exit_zero: ExitZeroOption = False,
 ) -> int:
     """Check a custom torch.autograd.Function: its backward, and all that PyTorch asks of one.
 
@@ -106,31 +109,41 @@ def custom(
     more = {"arguments": parse_arguments(argument), "backwards": parse_backwards(backward)}
     settings = settings_from("custom", run, reference=reference, surrogate=surrogate, **more)
     if forward is not None:
-        from gradcli.cli.running import write_report
-        from gradcli.engine import check_inline
-
         if target or reference is not None:
             raise InputError("--forward stands instead of a file and a reference", hint="leave one of them out")
-        report = check_inline(forward, settings)
-        write_report(report, output)
-        return report.exit_code
+        return exit_code(lambda: _run_inline(forward, settings, output), exit_zero=exit_zero)
     if not target:
         raise InputError("custom needs a Function", hint="write FILE.py:Class, or --forward and --backward")
     if backward:
         raise InputError("--backward goes with --forward", hint="the backward of a file is its own")
+    return exit_code(lambda: _run_file(target, settings, suite, output), exit_zero=exit_zero)
+
+
+def _run_inline(forward: str, settings: Settings, output: OutputOptions) -> int:
+    from gradcli.cli.running import write_report
+    from gradcli.engine import check_inline
+    from gradcli.suite.reproduce import reproducible
+
+    report = check_inline(forward, settings)
+    write_report(reproducible(report, forward, settings), output)
+    return report.exit_code
+
+
+def _run_file(target: str, settings: Settings, suite: SuiteOptions, output: OutputOptions) -> int:
+    """Check the Function that is named, or all of a file that names none."""
     try:
-        return _run(target, settings, output)
+        return _run_isolated(target, settings, output)
     except SeveralFunctionsError as error:
         return _run_all(error.functions, settings, suite, output)
 
 
-def _run(target: str, settings: Settings, output: OutputOptions) -> int:
+def _run_isolated(target: str, settings: Settings, output: OutputOptions) -> int:
     """Check one Function in a process of its own."""
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
     from gradcli.suite.isolated import checked_text
 
-    style = style_for(None if output.output else sys.stdout)
+    style = style_for(None if output.output else sys.stdout, output.color)
     text, code = checked_text(target, settings, output.chosen_format, style)
     write(text, output.output)
     return code

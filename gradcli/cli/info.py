@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from gradcli.cli.options import ColourOption
+
 PACKAGES = ("torch", "sympy", "typer", "rich", "pydantic")
 
 
-def info() -> int:
+def info(color: ColourOption = "auto") -> int:  # noqa: ARG001  # every command takes it; this has no colour
     """Print the versions that a bug report needs.
 
     Please add its output to the report of a defect.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gradcli.cli.options import OUTPUT, JsonOption
+from gradcli.cli.options import OUTPUT, ColourOption, JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ def ops(
     format: OpsFormatOption = "table",  # noqa: A002  # the option's name
     json: JsonOption = False,
     output: OpsOutputOption = None,
+    color: ColourOption = "auto",
 ) -> int:
     """List the supported ops, or show how one is defined.
 
@@ -65,7 +66,7 @@ def ops(
     if name is None and chosen == "markdown" and output is not None and _is_folder(output):
         _write_pages(pages(derivatives=True), Path(output))
         return 0
-    style = style_for(None if output else sys.stdout)
+    style = style_for(None if output else sys.stdout, color)
     if name is not None:
         op = find_op(name)
         text = PAGE_FORMATS[chosen](with_derivative(page(op), op), style)
@@ -99,7 +100,7 @@ def find_op(name: str) -> Op:
     from gradcli.phrases import did_you_mean
 
     op = find(without_prefix(tuple(name.split("."))) or name)
-    if op is not None:
+    if op is not None and not op.name.startswith("_"):  # one of definitions only
         return op
     listed = "`gradcli ops` lists all"
     hint = did_you_mean(name.rpartition(".")[2], names(), listed, then=listed)

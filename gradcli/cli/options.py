@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,15 +17,17 @@ LIMITS = "Limits"
 ProgramArgument = Annotated[
     str,
     typer.Argument(
-        metavar="PROGRAM", help='The program, such as "x*y + sin(x)"; - reads standard input.', show_default=False
+        metavar="PROGRAM",
+        help='The program, such as "x*y + sin(x)", or the name of a file with it; - reads standard input.',
+        show_default=False,
     ),
 ]
 TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)", suite files (.toml), or folders of them; '
-        "- reads standard input, one program per line.",
+        help='Programs, such as "x*y + sin(x)", files with one, suite files (.toml), or folders of suites; '
+        "- reads a program from standard input.",
         show_default=False,
     ),
 ]
@@ -43,6 +45,16 @@ TimesOption = Annotated[
     int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="How often backward() is called.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
+ColourOption = Annotated[
+    Literal["auto", "always", "never"],
+    typer.Option("--color", metavar="WHEN", rich_help_panel=OUTPUT, help="Colour of tables: auto, always or never."),
+]
+ExitZeroOption = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero", rich_help_panel=OUTPUT, help="Exit with 0 whatever the verdicts; errors keep their codes."
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option(

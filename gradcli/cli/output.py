@@ -1,12 +1,18 @@
-"""Writing text to a file or to standard output: a closed pipe ends quietly, another failure names what failed."""
+"""Writing text to a file or to standard output: whole or not at all, and a failure names what failed.
+
+A closed pipe ends quietly: its reader has seen enough. A stream that was closed from the start is an error.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from gradcli.cli import files
 from gradcli.errors import InternalError
+from gradcli.escaping import break_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
 
 def write(text: str, path: Path | None, *, append: bool = False) -> None:
     """Write the text to the file, or to standard output where there is none; `append` keeps what the file holds."""
-    if path is None:
+    if path is None or files.descriptor(path) == 1:
         _write_standard_output(text)
     else:
         _write_file(text, path, append=append)
@@ -28,16 +34,16 @@ def flush() -> None:
 def write_error(text: str) -> None:
     """Write a message to standard error; where that fails there is nobody left to tell."""
     try:
-        sys.stderr.write(text.rstrip("\n") + "\n")
+        sys.stderr.write(break_commands(text).rstrip("\n") + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         _discard(sys.stderr)
 
 
 def _write_file(text: str, path: Path, *, append: bool) -> None:
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
+        files.append(path, data) if append else files.replace(path, data)
     except (OSError, ValueError) as error:
         raise _cannot_write(f"'{path}'", error) from error
 
@@ -51,8 +57,6 @@ def make_folder(path: Path) -> None:
 
 
 def _write_standard_output(text: str) -> None:
-    if sys.stdout is None:
-        return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -64,7 +68,8 @@ def _write_standard_output(text: str) -> None:
 
 
 def _cannot_write(what: str, error: Exception) -> InternalError:
-    reason = getattr(error, "strerror", None) or str(error)
+    closed = isinstance(error, OSError) and error.errno == errno.EBADF
+    reason = "it is closed" if closed else getattr(error, "strerror", None) or str(error)
     return InternalError(f"cannot write to {what}: {reason}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gradcli.errors import InputError, LimitError
 
@@ -13,26 +15,89 @@ if TYPE_CHECKING:
     from gradcli.settings import Settings
 
 
+# What is meant as a file's name: no program, for no tensor has such an attribute.
+FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml)")
+LARGEST = 16 * 2**20  # bytes of standard input that holds many programs
+
+
 def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
+    from gradcli.deadline import deadline
     from gradcli.engine import evaluate_program
+    from gradcli.suite.reproduce import reproducible
 
-    report = evaluate_program(read_program(program, settings.limits.program_size), settings)
-    write_report(report, options)
+    with deadline(settings.timeout):
+        text = read_program(program, settings.limits.program_size)
+    report = evaluate_program(text, settings)
+    write_report(reproducible(report, text, settings), options)
     return report.exit_code
 
 
 def read_program(program: str, limit: int) -> str:
-    """Return the program; `-` reads it from standard input, up to a limit in bytes."""
-    if program != "-":
+    """Return the program; `-` stands for standard input, and the name of a file for that, up to a limit in bytes."""
+    if program == "-":
+        return _decoded(_standard_input().read(limit + 1), limit, "standard input")
+    if not is_file(program):
+        if FILE.fullmatch(program):
+            raise InputError(
+                f"there is no file '{program}'", hint='a program may stand here itself: `gradcli eval "x*y"`'
+            )
         return program
+    _refuse_other_files(program)
+    try:
+        with open(program, "rb") as file:  # noqa: PTH123  # as `is_file`
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"{program}: {error.strerror or error}") from None
+    return _decoded(data, limit, f"'{program}'")
+
+
+def is_file(text: str) -> bool:
+    """Tell whether a text is the name of a file; Path's own test raises for what no path can be."""
+    return "\n" not in text and "\0" not in text and os.path.isfile(text)  # noqa: PTH113
+
+
+def _refuse_other_files(file: str) -> None:
+    if file.endswith(".py"):
+        hint = f"`gradcli run {file}` runs a script and checks its gradients; the part to differentiate may be pasted"
+        raise InputError(f"'{file}' is a Python script, and not a program", hint=hint)
+    if file.endswith(".toml"):
+        raise InputError(f"'{file}' is a suite, and not a program", hint=f"`gradcli check {file}` carries it out")
+
+
+def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         msg = "standard input is closed, so no program can be read from it"
         raise InputError(msg)
-    data = sys.stdin.buffer.read(limit + 1)
+    return sys.stdin.buffer
+
+
+def read_lines(limit: int) -> list[str]:
+    """Return the programs on standard input: a line each, but for empty lines and those that are comments."""
+    data = _standard_input().read(LARGEST + 1)
+    lines = decoded(data).splitlines()
+    if any(len(line) > limit for line in lines):
+        message = f"a program on standard input is longer than {limit:,} bytes"
+        raise LimitError(message, hint="`--max-program-size` raises the limit")
+    if len(data) > LARGEST:
+        message = f"standard input holds more than {LARGEST // 2**20} MiB of programs"
+        raise InputError(message, hint="check them in parts")
+    programs = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not programs:
+        raise InputError("standard input holds no program", hint="`--each-line` reads one program per line")
+    return programs
+
+
+def _decoded(data: bytes, limit: int, where: str) -> str:
     if len(data) > limit:
-        msg = f"the program on standard input is longer than {limit:,} bytes"
-        raise LimitError(msg, hint="`--max-program-size` raises the limit")
+        raise LimitError(
+            f"the program in {where} is longer than {limit:,} bytes", hint="`--max-program-size` raises the limit"
+        )
+    return decoded(data)
+
+
+def decoded(data: bytes) -> str:
+    """Return text as programs are read: UTF-8, without a mark at its start, lines ended as Unix ends them."""
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n")
 
 
@@ -42,5 +107,5 @@ def write_report(report: Report, options: OutputOptions) -> None:
     from gradcli.render import FORMATS
     from gradcli.render.style import style_for
 
-    style = style_for(None if options.output else sys.stdout)
+    style = style_for(None if options.output else sys.stdout, options.color)
     write(FORMATS[options.chosen_format].render(report, style), options.output)

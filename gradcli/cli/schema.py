@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from gradcli.cli.options import ColourOption
+
 Subject = Literal["report", "suite", "suite-report"]
 
 
@@ -15,6 +17,7 @@ def schema(
         Subject,
         typer.Argument(metavar="[SUBJECT]", help="report, suite (the file), or suite-report (of several checks)."),
     ] = "report",
+    color: ColourOption = "auto",  # noqa: ARG001  # every command takes it; a schema has no colour
 ) -> int:
     """Print the JSON Schema of the report, of suite files, or of the report of several checks.
 

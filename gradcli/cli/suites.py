@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,24 +23,55 @@ if TYPE_CHECKING:
 def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: OutputOptions) -> int:
     """Carry out those of the checks that are asked for, write their report, and return its exit code.
 
-    Ctrl-C ends it with a report of what is finished.
+    Ctrl-C ends it with a report of what is finished. What `--last-failed` needs is kept only after the report is out.
     """
     chosen = _chosen(checks, options)
     done: dict[int, CheckReport] = {}
-    stream = _Stream(output) if FORMATS[output.chosen_format].streams else None
+    stream = _Stream(output) if _streams(output) else None
     interrupted = False
     try:
-        _carry_out(chosen, options, output, stream, done)
+        with _orderly_end():
+            _carry_out(chosen, options, output, stream, done)
     except KeyboardInterrupt:
         interrupted = True
-    if stream is not None:
-        stream.write_rest(done)
-    suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen))
+    suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen), interrupted)
+    write_suite(suite, output, 0 if stream is None else stream.written)
     _remember(suite)
-    write_suite(suite, output)
     if interrupted:
         raise KeyboardInterrupt
     return suite.exit_code
+
+
+def _streams(output: OutputOptions) -> bool:
+    """Tell whether each report is written as its check finishes; a file is written whole, at the end."""
+    return FORMATS[output.chosen_format].streams and output.output is None
+
+
+class _EndedError(BaseException):
+    """A signal has ended the run."""
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """End the worker processes before a signal ends this one, which then dies of it as it would have at once."""
+    received: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            raise _EndedError
+
+    usual = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
+        signal.signal(number, end)
+    try:
+        with suppress(_EndedError):
+            yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
+    if received:
+        os.kill(os.getpid(), received[0])
 
 
 def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCheck]:
@@ -88,22 +120,13 @@ class _Stream:
     """Writes reports in the order of their checks, each as soon as those before it are written."""
 
     def __init__(self, output: OutputOptions) -> None:
-        self.output, self.next, self.written = output, 0, False
+        self.output, self.written = output, 0
 
     def write_ready(self, done: dict[int, CheckReport]) -> None:
         """Write what is next in order."""
-        while self.next in done:
-            self._write(done[self.next])
-            self.next += 1
-
-    def write_rest(self, done: dict[int, CheckReport]) -> None:
-        """Write what a run that was cut short left: some of the checks before them may be missing."""
-        for number in sorted(number for number in done if number >= self.next):
-            self._write(done[number])
-
-    def _write(self, report: CheckReport) -> None:
-        _write(SuiteReport((report,), 1), self.output, append=self.written)
-        self.written = True
+        while self.written in done:
+            _write(SuiteReport((done[self.written],), 1), self.output)
+            self.written += 1
 
 
 def _tell(report: CheckReport) -> None:
@@ -114,11 +137,10 @@ def _tell(report: CheckReport) -> None:
         write_error(report.stderr)
 
 
-def write_suite(suite: SuiteReport, output: OutputOptions) -> None:
-    """Write the report in the format asked for, to the file or to standard output."""
+def write_suite(suite: SuiteReport, output: OutputOptions, written: int = 0) -> None:
+    """Write the report in the format asked for, to the file or to standard output; of a stream, what is left of it."""
     chosen = FORMATS[output.chosen_format]
-    if not chosen.streams:  # a stream is written already
-        _write(suite, output)
+    _write(suite.after(written), output)
     if chosen.summary is not None:
         _append_summary(suite, output, *chosen.summary)
 
@@ -134,7 +156,7 @@ def _write(suite: SuiteReport, output: OutputOptions, *, append: bool = False) -
     from gradcli.cli.output import write
     from gradcli.render.style import style_for
 
-    style = style_for(None if output.output else sys.stdout)
+    style = style_for(None if output.output else sys.stdout, output.color)
     write(FORMATS[output.chosen_format].render_suite(suite, style), output.output, append=append)
 
 

@@ -1,7 +1,8 @@
 """A process that waits for the one that works, so that a crash of PyTorch's ends with a message and an exit code.
 
 The process forks before torch is there: the parent, of a few MB, waits, and the child does the work. A signal that
-somebody sends only to the parent is passed on. A child that a signal ended which nobody passed on has crashed.
+somebody sends only to the parent is passed on. A child that a signal ended which nobody passed on has crashed. One that
+is still there some seconds after its time is up is in a call of PyTorch's that nothing ends but a kill.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gradcli import progress
-from gradcli.errors import ExitCode, InternalError
+from gradcli.errors import ExitCode, GradcliError, InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from mmap import mmap
 
 # What a user or a system ends a process with: it is passed on, and the parent ends the same way.
@@ -26,6 +26,8 @@ PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 CRASHES = {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSYS", "SIGXCPU"}
 # Seconds within which a second Ctrl-C is the first one: a terminal and a parent both send it.
 TOGETHER = 0.3
+# Seconds between two looks at the time, and those that a child has after its time is up to say so itself.
+LOOK, GRACE = 0.25, 2.0
 
 
 def supervise() -> None:
@@ -33,7 +35,8 @@ def supervise() -> None:
 
     Where there is no fork, or no way to wait for signals, the process stays alone.
     """
-    if not hasattr(os, "fork") or not hasattr(signal, "sigwaitinfo"):
+    if not hasattr(os, "fork") or not hasattr(signal, "sigtimedwait"):
+        _count_interrupts_once()
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # some daemons ignore it, and then no child is waited for
     watched = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD}
@@ -49,18 +52,34 @@ def supervise() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(child: int, watched: Iterable[signal.Signals], board: mmap) -> NoReturn:
+def _wait(child: int, watched: set[signal.Signals], board: mmap) -> NoReturn:
     """Wait until the child has ended, pass signals on to it, and end the same way."""
+    late = 0.0
     while True:
-        received = signal.sigwaitinfo(watched)
-        if received.si_signo != signal.SIGCHLD:
+        received = signal.sigtimedwait(watched, LOOK)
+        if received is None or received.si_signo not in watched:  # what it returns after a stop has no meaning
+            end, seconds = progress.limit_of(board)
+            late = late + LOOK if time.monotonic() > end else 0.0  # not the time by a clock: both may have been stopped
+            if late > GRACE:
+                _give_up(child, seconds, progress.last(board))
+        elif received.si_signo != signal.SIGCHLD:
             if received.si_pid:  # a terminal, which has no process number, has sent it to the child as well
                 with suppress(ProcessLookupError):
                     os.kill(child, received.si_signo)
-            continue
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            _end(os.waitstatus_to_exitcode(status), board)
+        else:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                _end(os.waitstatus_to_exitcode(status), board)
+
+
+def _give_up(child: int, seconds: float, last: str) -> NoReturn:
+    """End a child whose time is up, and say so in its place."""
+    from gradcli.deadline import out_of_time
+
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    _write(out_of_time(seconds, f": {last} did not end" if last else ""))
+    os._exit(ExitCode.UNDECIDED)
 
 
 def _end(code: int, board: mmap) -> NoReturn:
@@ -84,15 +103,19 @@ def _end_by(number: int) -> None:
 
 def _say(name: str, last: str) -> None:
     """Write what the child died of."""
-    from gradcli.cli.output import write_error
-    from gradcli.render.errors import format_error
-
     during = f" in {last}" if last else ""
     if name == "SIGKILL":
         hint = "the system ends a process that takes too much memory: smaller shapes, or `--max-memory`"
     else:
         hint = "the crash is in PyTorch's own code: nothing was checked; `gradcli info` has what a report of it needs"
-    write_error(format_error(InternalError(f"the process was ended by {name}{during}", hint=hint)))
+    _write(InternalError(f"the process was ended by {name}{during}", hint=hint))
+
+
+def _write(error: GradcliError) -> None:
+    from gradcli.cli.output import write_error
+    from gradcli.render.errors import format_error
+
+    write_error(format_error(error))
     with suppress(OSError, ValueError):
         sys.stderr.flush()
 
@@ -109,7 +132,7 @@ def _end_with_parent(pipe: int) -> None:
 
 def _count_interrupts_once() -> None:
     """Take a Ctrl-C that comes right after another for the same: one may reach this process along two ways."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     latest = -TOGETHER
 

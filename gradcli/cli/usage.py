@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -13,6 +14,23 @@ if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
 
+EXTRA = re.compile(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
+VALUE = re.compile(r"[A-Za-z_]\w*=[-+.\d\[].*")
+SECOND = "`gradcli double-backward` shows what a second backward does, with retain_graph and with create_graph"
+# Options by PyTorch's own words, and what there is in their place.
+HABITS = {
+    "--retain-graph": SECOND,
+    "--create-graph": f"{SECOND}; `gradcli grad --create-graph` records the graph of a gradient",
+    "--requires-grad": "every leaf requires grad; `--constant NAME` makes one that does not",
+    "--no-grad": "`--constant NAME` makes a leaf that needs no gradient, `--detach NAME` a non-leaf",
+    "--grad-fn": "each non-leaf is shown with its grad_fn",
+    "--inputs": "`--value x=2` gives values, and `--wrt x` (of `gradcli grad`) what to differentiate with respect to",
+    "--file": "name the file in place of the program: `gradcli eval FILE`",
+    "-f": "name the file in place of the program: `gradcli eval FILE`",
+    "--latex": "`--json` has the formula of every gradient as LaTeX",
+}
+
+
 def usage_error(error: TyperException) -> InputError:
     """Return what the user did wrong on the command line, with the nearest option where one is near."""
     context = getattr(error, "ctx", None)
@@ -20,12 +38,26 @@ def usage_error(error: TyperException) -> InputError:
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and option is not None:
         return _unknown_option(option, path, context)
+    if (extra := EXTRA.search(error.format_message())) is not None:
+        return _unquoted(extra[1], path)
     message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
     return InputError(message[:1].lower() + message[1:], hint=_near_choice(error) or f"`{path} --help` shows the usage")
 
 
+def _unquoted(rest: str, path: str) -> InputError:
+    """Return the error for words after the program: values of leaves, or the rest of a program without quotes."""
+    words = rest.split()
+    if words and all(VALUE.fullmatch(word) for word in words):
+        values = " ".join(f"--value {word}" for word in words)
+        return InputError(f"'{rest}' stands after the program", hint=f"write `{values}` to give a leaf its value")
+    hint = f'put the program in quotes, so that the shell takes it for one word: `{path} "x**2 + y"`'
+    return InputError(f"the program ends before '{rest}'", hint=hint)
+
+
 def _unknown_option(option: str, path: str, context: object) -> InputError:
     otherwise = f"`{path} --help` lists the options; a program that starts with `-` may stand behind `--`"
+    if option in HABITS:
+        return InputError(f"unknown option '{option}'", hint=HABITS[option])
     hint = did_you_mean(option, _options(context), otherwise, then=f"`{path} --help` lists all")
     return InputError(f"unknown option '{option}'", hint=hint)
 

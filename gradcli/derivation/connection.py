@@ -8,6 +8,7 @@ answer that is late, missing or malformed.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import subprocess
@@ -25,9 +26,15 @@ from gradcli.derivation.protocol import READY, Answer, Query
 SECONDS_TO_START = 60.0
 # Between two looks at whether an answer is still to come, and still wanted.
 SECONDS_BETWEEN_LOOKS = 0.2
+# For a process that was stopped to go on, as one does that was stopped together with this one.
+SECONDS_STOPPED = 2.0
+# Share of the time that a process must have computed for its lack of an answer to be the question's fault.
+BUSY = 0.5
 # For the answer to a question that nobody waits for any more: most are sooner there than another process.
 SECONDS_UNWANTED = 1.0
 CHUNK = 1 << 16
+# Variables for the streams and warnings of the program that uses gradcli.
+OTHERS_SETTINGS = {"PYTHONIOENCODING", "PYTHONWARNINGS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,11 @@ class Failure:
     reason: str
     """Why, for the user."""
     again: bool = False
-    """The process broke down, and not for lack of time: another attempt is due."""
+    """The process broke down, or had no chance to compute: another attempt is due."""
 
 
-UNTRIED = Failure("the symbolic worker was stopped", again=True)
+UNTRIED = Failure("the symbolic worker was ended", again=True)
+STOPPED = Failure("the symbolic worker was stopped", again=True)
 DIED = Failure("the symbolic worker died", again=True)
 EXHAUSTED = Failure("the derivation needs more memory than the limit", again=True)
 
@@ -63,6 +71,10 @@ class Delivery:
     """Nobody waits any more: it is left out, or ended if it takes long."""
 
 
+class StoppedError(Exception):
+    """The process was stopped by a signal, and does not go on."""
+
+
 @dataclass(slots=True)
 class Patience:
     """How long the process is waited for."""
@@ -71,9 +83,13 @@ class Patience:
     """The end, by the monotonic clock."""
     delivery: Delivery | None
     """The question that is waited for; if it is given up, the end is near."""
+    process: int
+    """The number of the process."""
+    stopped: float = 0.0
+    """The seconds for which it has been stopped."""
 
     def wait(self, stream: int, event: int) -> None:
-        """Wait until a pipe can be read or written; TimeoutError if it cannot in time."""
+        """Wait until a pipe can be read or written; TimeoutError, or StoppedError, if it cannot."""
         poll = select.poll()
         poll.register(stream, event)
         while not poll.poll(1000 * min(max(0.0, self.deadline - time.monotonic()), SECONDS_BETWEEN_LOOKS)):
@@ -81,6 +97,23 @@ class Patience:
                 self.deadline = min(self.deadline, time.monotonic() + SECONDS_UNWANTED)
             if time.monotonic() >= self.deadline:
                 raise TimeoutError
+            self.stopped = self.stopped + SECONDS_BETWEEN_LOOKS if _is_stopped(self.process) else 0.0
+            if self.stopped >= SECONDS_STOPPED:
+                raise StoppedError
+
+
+def _is_stopped(process: int) -> bool:
+    """Return whether a child is stopped by a signal."""
+    with suppress(ChildProcessError):
+        return os.waitid(os.P_PID, process, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    return False
+
+
+def _seconds_computed(process: int) -> float:
+    """Return for how long a process has computed so far; infinite where that is not known."""
+    with suppress(OSError):
+        return time.clock_gettime(~process << 3 | 2)  # Linux: the number of the clock of another process
+    return math.inf
 
 
 class Connection:
@@ -88,7 +121,12 @@ class Connection:
 
     def __init__(self, command: Sequence[str]) -> None:
         self.process = subprocess.Popen(  # noqa: S603 (our own module)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env={name: value for name, value in os.environ.items() if name not in OTHERS_SETTINGS},
         )
         os.set_blocking(_stream(self.process.stdin).fileno(), False)
         self.usable = True
@@ -149,11 +187,12 @@ class Connection:
     def _start(self) -> bool:
         """Wait until sympy is loaded; where it is not, that is the outcome of the question that waits for it."""
         outcome = self._attempt(None, SECONDS_TO_START)
-        if isinstance(outcome, Failure):
+        healthy = not isinstance(outcome, Failure) and outcome.defect is None
+        if not healthy:
             with suppress(Empty):
                 if (delivery := self._inbox.get_nowait()) is not None:
-                    delivery.outcomes.put(DIED)
-        return not isinstance(outcome, Failure)
+                    delivery.outcomes.put(DIED if isinstance(outcome, Failure) else outcome)
+        return healthy
 
     def _attend(self, delivery: Delivery) -> bool:
         """Answer one question; return whether the process is of any more use."""
@@ -174,13 +213,17 @@ class Connection:
 
     def _attempt(self, delivery: Delivery | None, seconds: float) -> Outcome:
         """Return the answer to a question (None: the line that says that the process is ready)."""
-        patience = Patience(time.monotonic() + seconds, delivery)
+        patience = Patience(time.monotonic() + seconds, delivery, self.process.pid)
+        computed = _seconds_computed(self.process.pid)
         try:
             if delivery is not None:
                 self._send(delivery.line, patience)
             answer = self._receive(READY if delivery is None else delivery.question.number, patience)
+        except StoppedError:
+            return STOPPED
         except TimeoutError:
-            return Failure(f"no derivative within {seconds:g} s")
+            idle = _seconds_computed(self.process.pid) - computed < BUSY * seconds
+            return Failure(f"no derivative within {seconds:g} s", again=idle)
         except Exception:  # noqa: BLE001 (the pipe broke, or this is not a line of ours: either way it is of no use)
             return DIED
         return EXHAUSTED if answer.exhausted else answer

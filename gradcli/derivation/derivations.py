@@ -9,6 +9,7 @@ from gradcli.derivation.client import Posted, Worker
 from gradcli.derivation.connection import Failure, Outcome
 from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
 from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
+from gradcli.errors import defect
 
 DEFAULT_SECONDS = 10.0
 # Seconds after the time for formulas until a process that does not answer is killed.
@@ -83,6 +84,7 @@ class Derivations:
             self._note(request, outcome)
 
     def _note(self, request: DerivativeRequest, outcome: Outcome) -> None:
+        _require_sound(outcome)
         if isinstance(outcome, Failure):
             self.known[request] = Derived(None, {}, error=outcome.reason)
             return
@@ -102,6 +104,7 @@ class Derivations:
         if known is not None or posted.posted is None:
             return known or {}
         outcome = self.worker.collect(posted.posted)
+        _require_sound(outcome)
         if isinstance(outcome, Failure):
             return {}
         formulas = {} if outcome.error is not None else formulas_from_data(outcome.data)
@@ -111,4 +114,11 @@ class Derivations:
     def arbitrate(self, request: Arbitration) -> str | None:
         """Return a derivative to many digits, as text; None if sympy has none."""
         (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds)
+        _require_sound(outcome)
         return None if isinstance(outcome, Failure) or outcome.error is not None else str(outcome.data)
+
+
+def _require_sound(outcome: Outcome) -> None:
+    """Raise InternalError where the sympy process ran into a defect of ours: that is not a missing derivative."""
+    if not isinstance(outcome, Failure) and outcome.defect is not None:
+        raise defect(outcome.defect)

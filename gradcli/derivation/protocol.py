@@ -42,6 +42,8 @@ class Answer:
     """The answer, as its `to_data` gives it."""
     error: str | None = None
     """Why sympy has no answer; asked again, it would say the same."""
+    defect: str | None = None
+    """What gradcli itself raised, if it has a defect: an error's name and text."""
     exhausted: bool = False
     """The process has no memory left, and ends."""
 

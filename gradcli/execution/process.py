@@ -1,8 +1,11 @@
-"""The state of this process that a run changes: PyTorch's threads, modes and defaults, and Python's collector."""
+"""The state of this process that a run changes: PyTorch's threads, modes and defaults, random numbers, warnings."""
 
 from __future__ import annotations
 
 import gc
+import random
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -32,7 +35,7 @@ def collector_paused() -> Iterator[None]:
 
 @contextmanager
 def state_kept() -> Iterator[None]:
-    """Leave PyTorch's modes and defaults as they were, wherever the run is interrupted.
+    """Leave the state of the process as it was, wherever the run is interrupted.
 
     An error that comes from a signal may be raised inside a context manager that is just being entered (`no_grad`, a
     device, `vmap`): the state is then changed already, and its own way back is not taken.
@@ -40,7 +43,8 @@ def state_kept() -> Iterator[None]:
     enabled, dtype, device = torch.is_grad_enabled(), torch.get_default_dtype(), _device.CURRENT_DEVICE
     modes, depth = _get_current_function_mode_stack(), _functorch.get_dynamic_layer_stack_depth()
     try:
-        yield
+        with warnings.catch_warnings(), _python_kept():
+            yield
     finally:
         _restore_modes(modes)  # first: a mode would see what follows
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
@@ -56,3 +60,17 @@ def _restore_modes(modes: Sequence[object]) -> None:
             _pop_mode()
         for mode in modes:
             _push_mode(mode)
+
+
+@contextmanager
+def _python_kept() -> Iterator[None]:
+    """Leave the random numbers, where modules are looked for, and the collector as they were."""
+    drawn, chosen, path, collected = torch.get_rng_state(), random.getstate(), [*sys.path], gc.isenabled()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(drawn)
+        random.setstate(chosen)
+        sys.path[:] = path
+        if collected:
+            gc.enable()

@@ -12,14 +12,13 @@ from torch import Tensor
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
+from gradcli.execution.autograd.unreached import counted, with_scope
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.tracer import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.inputs.names import spread_numbers
 from gradcli.language.program import Program
-from gradcli.phrases import show_shape
-from gradcli.report.report import Details, Output, Report, TensorReport
-from gradcli.report.verdict import Verdict
+from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport
+from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 
 
@@ -66,24 +65,34 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any], deriva
 def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    settings = replace(settings, grad_output=_grad_output(settings, output))
-    cotangent = backward.cotangent_of(output, settings.grad_output, _remedies(settings), settings.seed)
+    settings = _as_differentiated(settings, trace)
+    cotangent = backward.cotangent_of(output, settings.grad_output, seed=settings.seed)
     decomposition = _ask(trace, derivations) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
-def _grad_output(settings: Settings, output: TracedTensor) -> Any:
-    """Return what the settings say of the upstream gradient; `check` draws one that is needed and not given."""
-    is_drawn = settings.grad_output is None and settings.command == "check"
-    return "random" if is_drawn and not backward.is_implicit(output.tensor) else settings.grad_output
+def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
+    """Return the settings with what the program itself says of its gradient, where no option says otherwise."""
+    said = trace.differentiated
+    if said is not None:
+        wrt = tuple(traced.name or traced.text for traced in traced_in(said.wrt)) or None
+        unused = settings.allow_unused or said.allow_unused
+        settings = replace(settings, wrt=settings.wrt or wrt, allow_unused=unused)
+    if settings.grad_output is not None:
+        return settings
+    if said is not None and said.upstream is not None:
+        given: Any = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
+        return replace(settings, grad_output=given)
+    is_drawn = settings.command == "check" and not backward.is_implicit(trace.output.tensor)
+    return replace(settings, grad_output="random") if is_drawn else settings
 
 
 def report(
-    run: Run, tensors: Sequence[TensorReport], verdict: Verdict | None, details: Details | None = None
+    run: Run, tensors: Sequence[TensorReport], details: Details | None, further: Sequence[Verdict | None] = ()
 ) -> Report:
-    """Return the report of a run; `details` are what only this command reports."""
+    """Return the report of a run; `details` and `further` as in `report_with`."""
     output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
-    return report_with(run.settings, run.program.source, output, tensors, verdict, details=details)
+    return report_with(run.settings, run.program.source, output, tensors, details=details, further=further)
 
 
 def report_with(
@@ -91,11 +100,14 @@ def report_with(
     program: str,
     output: Output,
     tensors: Sequence[TensorReport],
-    verdict: Verdict | None,
     *,
     details: Details | None,
+    further: Sequence[Verdict | None] = (),
 ) -> Report:
-    """Return the report of what was found; `details` are what only this command reports."""
+    """Return the report of what was found, with the worst verdict of all.
+
+    `details` are what only this command reports, `further` the verdicts on what it compared beside the tensors.
+    """
     return Report(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
@@ -105,18 +117,12 @@ def report_with(
         device=settings.device,
         seed=settings.seed,
         output=output,
-        tensors=tuple(tensors),
-        verdict=verdict,
+        tensors=tuple(with_scope(tensors)),
+        verdict=worst([*(tensor.verdict for tensor in counted(tensors)), *further]),
         details=details,
+        tolerance=AppliedTolerance(settings.tolerance.relative, settings.tolerance.absolute),
+        verify=settings.verify,
     )
-
-
-def _remedies(settings: Settings) -> str:
-    """Return what to do about an output that is not a scalar; a number that `--shape` spread may be the reason."""
-    spread = [f"`--shape {name}=scalar`" for name in spread_numbers(settings)]
-    whole = show_shape(settings.shapes.get(None, ()))
-    note = f"; `--shape {whole}` holds for numbers too: {', '.join(spread)} keeps one a scalar" if spread else ""
-    return backward.REMEDIES + note
 
 
 def _ask(trace: Trace, derivations: Derivations) -> Decomposition:

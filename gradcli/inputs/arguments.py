@@ -31,5 +31,5 @@ def _literal(text: str) -> Any:
         return TRUTH[text]
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: `{[]: 1}`
         return text

@@ -43,30 +43,26 @@ def check_names(leaves: Sequence[str], settings: Settings) -> None:
     given += [("--constant", name) for name in settings.constants]
     for option, name in given:
         if name not in leaves:
-            raise OptionText(option, name).error(f"'{name}' is not a leaf of the program", hint=_near(name, leaves))
+            raise OptionText(option, name).error(f"'{name}' is not a leaf of the program", hint=near_leaf(name, leaves))
     _check_agreement(settings)
-
-
-def spread_numbers(settings: Settings) -> list[str]:
-    """Return the leaves whose value is one number, and whose shape is that which `--shape` gives to all leaves."""
-    if not settings.shapes.get(None):
-        return []
-    return [
-        name for name, value in settings.values.items() if not isinstance(value, list) and name not in settings.shapes
-    ]
 
 
 def _check_agreement(settings: Settings) -> None:
     for name, value in settings.values.items():
-        shape = settings.shapes.get(name)
-        if shape is not None and isinstance(value, list) and shape_of(value) != shape:
-            message = (
-                f"'{name}' is given the shape {show_shape(shape)} and a value of shape {show_shape(shape_of(value))}"
-            )
-            raise InputError(message, hint=f"leave out `--shape {name}=...`: a nested list sets the shape too")
+        own = settings.shapes.get(name)
+        shape = settings.shapes.get(None) if own is None else own
+        if shape is None or not isinstance(value, list) or shape_of(value) == shape:
+            continue
+        found = show_shape(shape_of(value))
+        hint = f"leave out `--shape {name}=...`: a nested list sets the shape too"
+        raise InputError(
+            f"'{name}' is given the shape {show_shape(shape)} and a value of shape {found}",
+            hint=f"`--shape {name}={found}` beside it gives '{name}' a shape of its own" if own is None else hint,
+        )
 
 
-def _near(name: str, leaves: Sequence[str]) -> str | None:
+def near_leaf(name: str, leaves: Sequence[str]) -> str | None:
+    """Return a hint for a name that is no leaf: the leaf that was meant, or all of them."""
     more = ", ..." if len(leaves) > MOST_LISTED else ""
     listed = f"the leaves are {', '.join(leaves[:MOST_LISTED])}{more}" if leaves else "the program has no leaf"
     return did_you_mean(name, leaves, listed)

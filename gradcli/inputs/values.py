@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
@@ -13,7 +13,8 @@ from gradcli.limits import Limits
 from gradcli.phrases import show_shape
 from gradcli.settings import Number, Shape, Value
 
-REAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# Quantifiers are possessive, so that a long number that is none is looked at once.
+REAL = r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+"
 TOKEN = re.compile(
     rf"""(?P<space>\s+)|(?P<open>\[)|(?P<close>\])|(?P<comma>,)
     |(?P<complex>(?:[+-]?{REAL}(?=[+-]))?[+-]?{REAL}j)
@@ -22,6 +23,8 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 LONGEST_QUOTE = 40
+ZEROS = re.compile(r"^([+-]?)0+(?=[0-9])")  # Python reads no number of thousands of digits
+LARGEST_INTEGER = 2.0**63
 HINT = "write a number, true, false or a nested list such as [[1, 2], [3, 4]]"
 
 
@@ -39,14 +42,15 @@ def parse_values(texts: Iterable[str], limits: Limits, name_of_option: str = "--
     return values
 
 
+WORDS: Mapping[str, Literal["ones", "random"]] = {"ones": "ones", "random": "random", "randn": "random"}
+
+
 def parse_grad_output(text: str | None, limits: Limits) -> Literal["ones", "random"] | Value | None:
     """Return the vector of the vector-Jacobian product: `ones`, `random`, a number or a nested list."""
     if text is None:
         return None
-    if text.strip() == "ones":
-        return "ones"
-    if text.strip() == "random":
-        return "random"
+    if text.strip() in WORDS:
+        return WORDS[text.strip()]
     return _NumberReader(OptionText("--grad-output", text), 0, limits).read()
 
 
@@ -144,7 +148,9 @@ class _NumberReader:
         number = complex(text) if match.lastgroup == "complex" else float(text)
         if not math.isfinite(abs(number)):
             raise self.option.error("the number is too large for a floating-point number", match.start(), match.end())
-        return number if re.search(r"[.eEj]", text) else int(text)
+        # PyTorch's integers have 64 bits.
+        is_whole = re.search(r"[.eEj]", text) is None and abs(number) < LARGEST_INTEGER
+        return int(ZEROS.sub(r"\1", text)) if is_whole else number
 
     def _refuse_token(self) -> NoReturn:
         rest = self.option.text[self.position :]

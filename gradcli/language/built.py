@@ -35,7 +35,7 @@ class Built:
     def operand(self, node: ast.expr) -> Expression:
         """Return a node's expression where a string has no meaning."""
         expression = self._places[node]
-        if isinstance(expression, Literal) and isinstance(expression.value, str):
+        if isinstance(expression, Literal) and isinstance(expression.value, str) and expression.symbol is None:
             raise self.source.error("a string is accepted only as a function's argument", node)
         return expression
 

@@ -6,15 +6,36 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.built import Built
-from gradcli.language.names import attribute_place, function_name, is_namespaced_function
+from gradcli.language.makers import read_call
+from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
+from gradcli.language.notebook import DRAWN_IN_PLACE, IGNORED_BY_MODULES, MODULES
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
 
+_DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
+# Methods in place that a program may call: on a tensor that no other name has.
+NEW = DRAWN_IN_PLACE | {"requires_grad_"}
 
-def call_children(node: ast.Call) -> list[ast.expr]:
-    """Return what is translated before a call: a method's own value, and the arguments."""
-    own = [] if isinstance(node.func, ast.Name) or is_namespaced_function(node.func) else [_receiver(node.func)]
-    return [*own, *node.args, *(keyword.value for keyword in node.keywords)]
+
+def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
+    """Return what is translated before a call: a method's own value or a module's arguments, and the arguments."""
+    module = _module(node, source)
+    if module is not None:
+        own = _arguments(module)
+    elif isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
+        own = []
+    else:
+        own = [_receiver(node.func)]
+    return [*own, *_arguments(node)]
+
+
+def _arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def is_module(node: ast.expr) -> bool:
+    """Tell whether a node makes a module of `torch.nn` that has no parameters: `nn.MSELoss()`."""
+    return isinstance(node, ast.Call) and ((dotted(node.func) or ("",))[-1] in MODULES)
 
 
 def _receiver(function: ast.expr) -> ast.expr:
@@ -26,13 +47,40 @@ def build_call(node: ast.Call, built: Built) -> Expression:
     source = built.source
     keywords = _keywords(node, built)
     arguments = tuple(built.argument(argument) for argument in node.args)
+    module = _module(node, source)
+    if module is not None:
+        return _applied(module, node, arguments, built)
     if isinstance(node.func, ast.Attribute) and not is_namespaced_function(node.func):
         place = _checked(node.func, node.func.attr, source)
         receiver = built.operand(node.func.value)
-        return Call(node.func.attr, (receiver, *arguments), keywords, source.span(node), place, method=True)
+        if node.func.attr in DRAWN_IN_PLACE and not isinstance(node.func.value, ast.Call):
+            raise source.error(f"`{node.func.attr}` changes its tensor in place, which is not accepted", place, _DRAW)
+        call = Call(node.func.attr, (receiver, *arguments), keywords, source.span(node), place, method=True)
+        return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
     infinity = _infinity(function, arguments, source.span(node))
-    return infinity or Call(function, arguments, keywords, source.span(node), place)
+    call = Call(function, arguments, keywords, source.span(node), place)
+    return infinity or (call if source.definition else read_call(call, source))
+
+
+def _module(node: ast.Call, source: Source) -> ast.Call | None:
+    """Return the call that made the module that a call applies; None if it applies none."""
+    if is_module(node.func):
+        assert isinstance(node.func, ast.Call)  # noqa: S101 (it is one)
+        return node.func
+    return source.session.modules.get(node.func.id) if isinstance(node.func, ast.Name) else None
+
+
+def _applied(module: ast.Call, node: ast.Call, arguments: tuple[Expression, ...], built: Built) -> Expression:
+    """Return a module's function, called with the module's own arguments too."""
+    source = built.source
+    function, names = MODULES[(dotted(module.func) or ("",))[-1]]
+    if len(module.args) > len(names):
+        raise source.error("too many arguments without a name", module.args[len(names)], "give them by name")
+    given = [*zip(names, module.args, strict=False), *((word.arg or "", word.value) for word in module.keywords)]
+    own = tuple((name, built.argument(value)) for name, value in given if name not in IGNORED_BY_MODULES)
+    keywords = (*own, *_keywords(node, built))
+    return read_call(Call(function, arguments, keywords, source.span(node), source.span(node.func)), source)
 
 
 def _function(node: ast.Call, source: Source) -> tuple[str, Span]:
@@ -55,7 +103,7 @@ def _checked(function: ast.Name | ast.Attribute, name: str, source: Source) -> S
     place = source.span(function if isinstance(function, ast.Name) else attribute_place(function))
     if name.startswith("_") and not source.definition:
         raise source.error(f"the name '{name}' begins with `_`", place, "`gradcli ops` lists the functions")
-    if name.endswith("_") and not source.definition:
+    if name.endswith("_") and name not in NEW and not source.definition:
         plain = name.rstrip("_")
         what = f"`{name}` changes its tensor in place, which is not accepted"
         raise source.error(what, place, f"write `x = x.{plain}(...)`" if plain else None)

@@ -63,6 +63,8 @@ def _named(character: str) -> str:
 
 def _hint(source: str, position: int) -> str | None:
     character = source[position]
+    if source.startswith("\\n", position):
+        return "a shell passes `\\n` on as two characters: write `;` between statements, or quote them as $'...\\n...'"
     if character == "\\":
         return "a line goes on while a bracket is open: use brackets instead of a backslash"
     if character in _SUPERSCRIPTS:

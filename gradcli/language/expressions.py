@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.calls import build_call, call_children
+from gradcli.language.characters import refuse_character
 from gradcli.language.constants import fits_double, is_number
-from gradcli.language.names import CONSTANTS, check_attribute, check_name, constant_symbol, is_qualified
+from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, is_qualified
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
 from gradcli.language.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
 from gradcli.language.source import Source
 
 _REFUSED: Mapping[type[ast.expr], str] = {
-    ast.Lambda: "functions (`lambda`)",
     ast.Dict: "dictionaries",
     ast.Set: "sets",
     ast.ListComp: "comprehensions",
@@ -48,8 +48,11 @@ def translate(root: ast.expr, source: Source) -> Expression:
 def _children(node: ast.expr, source: Source) -> list[ast.expr]:
     """Return the nodes to translate before this one; refuse a node that has no rule."""
     if type(node) not in _RULES:
-        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", node)
-    return _RULES[type(node)][0](node)
+        span = source.span(node)
+        is_braced = isinstance(node, (ast.Dict, ast.Set))
+        where = Span(span.start, span.start + 1) if is_braced else span
+        raise source.error(f"{_REFUSED.get(type(node), 'this kind of expression')} are not accepted", where)
+    return call_children(node, source) if isinstance(node, ast.Call) else _RULES[type(node)][0](node)
 
 
 def _no_children(_: ast.expr) -> list[ast.expr]:
@@ -60,16 +63,23 @@ def _name(node: ast.Name, built: Built) -> Expression:
     span = built.source.span(node)
     symbol = constant_symbol(node)
     if symbol is not None:
-        return Literal(CONSTANTS[symbol], span, symbol)
+        return Literal(VALUES[symbol], span, symbol)
     check_name(node, built.source)
+    if node.id in built.source.session.records:
+        message = f"'{node.id}' holds numbers that were taken out of tensors, so that no gradient comes through it"
+        raise built.source.error(message, node, "append the tensors themselves")
     return Name(node.id, span)
 
 
 def _constant(node: ast.Constant, built: Built) -> Expression:
     span = built.source.span(node)
     value = node.value
+    if isinstance(value, str):
+        _check_string(span, built.source)
     if isinstance(value, (bool, str)) or value is None:
         return Literal(value, span)
+    if isinstance(value, bytes):
+        raise built.source.error("strings with the prefix 'b' are not accepted", node)
     if not isinstance(value, (int, float, complex)):
         raise built.source.error("`...` is accepted only inside an index", node)
     if is_number(value) and not fits_double(value):
@@ -78,15 +88,31 @@ def _constant(node: ast.Constant, built: Built) -> Expression:
     return Literal(value, span)
 
 
+def _check_string(span: Span, source: Source) -> None:
+    """Refuse a string that Python was not shown as it is: one with a prefix, a backslash or other than ASCII."""
+    text = source.text[span.start : span.end]
+    if text == source.clean[span.start : span.end] and "\n" not in text and text[0] in "'\"":
+        return
+    if "\\" in text:
+        place = span.start + text.index("\\")
+        raise source.error("a string must not hold a backslash", Span(place, place + 1))
+    for position, character in enumerate(text, span.start):
+        if not (character.isascii() and character.isprintable()):
+            refuse_character(source.text, position)
+    raise source.error(f"strings with the prefix {text[0]!r} are not accepted", span)
+
+
 def _attribute_children(node: ast.Attribute) -> list[ast.expr]:
     return [] if is_qualified(node) else [node.value]
 
 
 def _attribute(node: ast.Attribute, built: Built) -> Expression:
     span = built.source.span(node)
-    symbol = constant_symbol(node)
+    symbol, word = constant_symbol(node), dtype_word(node)
     if symbol is not None and is_qualified(node):
-        return Literal(CONSTANTS[symbol], span, symbol)
+        return Literal(VALUES[symbol], span, symbol)
+    if word is not None:
+        return Literal(word, span, f"torch.{word}")
     check_attribute(node, built.source)
     return Attribute(built.operand(node.value), node.attr, span)
 
@@ -132,8 +158,14 @@ def _sequence(node: ast.Tuple | ast.List, built: Built) -> Expression:
 
 
 def _conditional(node: ast.IfExp, built: Built) -> Expression:
-    test, then, otherwise = map(built.operand, (node.test, node.body, node.orelse))
-    return Conditional(test, then, otherwise, built.source.span(node))
+    then, otherwise = built.argument(node.body), built.argument(node.orelse)
+    return Conditional(built.operand(node.test), then, otherwise, built.source.span(node))
+
+
+def _lambda(node: ast.Lambda, built: Built) -> Expression:
+    message = "functions (`lambda`) are not accepted"
+    hint = "write what it computes as the program: `x**2`, not `lambda x: x**2`; their variables are leaves"
+    raise built.source.error(message, Span(built.source.span(node).start, built.source.span(node).start + 6), hint)
 
 
 def _starred(node: ast.Starred, built: Built) -> Expression:
@@ -154,6 +186,7 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.UnaryOp: (lambda node: [node.operand], build_unary),
     ast.Compare: (lambda node: [node.left, *node.comparators], build_comparison),
     ast.BoolOp: (lambda node: node.values, build_boolean),
-    ast.Call: (call_children, build_call),
+    ast.Call: (_no_children, build_call),  # `_children` asks for its own
     ast.Starred: (_no_children, _starred),
+    ast.Lambda: (_no_children, _lambda),
 }

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from gradcli.language.order import postorder
-from gradcli.language.program import Assign, Call, Expression, For, If, Name, Statement, While
+from gradcli.language.program import (
+    Assign,
+    Call,
+    Differentiate,
+    Expression,
+    For,
+    GradMode,
+    If,
+    InPlace,
+    Leaf,
+    Name,
+    Statement,
+    While,
+)
 from gradcli.language.source import Source
 
 
@@ -18,9 +31,8 @@ def assigned_names(statements: tuple[Statement, ...]) -> set[str]:
     """Return the names that the statements assign, those in branches and loops included."""
     found: set[str] = set()
     for statement in statements:
-        if isinstance(statement, Assign):
-            found.update(target.name for target in statement.targets)
-        if isinstance(statement, (If, While, For)):
+        found.update(target.name for target in targets(statement))
+        if isinstance(statement, (If, While, For, GradMode)):
             found |= assigned_names(statement.body)
         if isinstance(statement, If):
             found |= assigned_names(statement.otherwise)
@@ -37,7 +49,7 @@ def expressions(statements: tuple[Statement, ...]) -> list[Expression]:
     found: list[Expression] = []
     for statement in statements:
         found += own_expressions(statement)
-        if isinstance(statement, (If, While, For)):
+        if isinstance(statement, (If, While, For, GradMode)):
             found += expressions(statement.body)
         if isinstance(statement, If):
             found += expressions(statement.otherwise)
@@ -46,9 +58,55 @@ def expressions(statements: tuple[Statement, ...]) -> list[Expression]:
 
 def own_expressions(statement: Statement) -> tuple[Expression, ...]:
     """Return a statement's expressions without those of its blocks."""
-    if isinstance(statement, (If, While)):
-        return (statement.test,)
-    return statement.bounds if isinstance(statement, For) else (statement.value,)
+    match statement:
+        case If() | While():
+            return (statement.test,)
+        case For():
+            return statement.bounds
+        case GradMode():
+            return ()
+        case Differentiate():
+            given = (statement.output, statement.upstream, statement.wrt)
+            return tuple(expression for expression in given if expression is not None)
+        case _:
+            return (statement.value,)
+
+
+def targets(statement: Statement) -> tuple[Name, ...]:
+    """Return the names that a statement itself assigns."""
+    if isinstance(statement, InPlace):
+        return (statement.target,)
+    return statement.targets if isinstance(statement, Assign) else ()
+
+
+def find_made(statements: tuple[Statement, ...], leaves: tuple[Name, ...], source: Source) -> tuple[Name, ...]:
+    """Return the leaves that statements make, each by the name that it is assigned to, else by its text."""
+    found = {leaf.name: leaf for leaf in leaves}
+    for statement in _all(statements):
+        for expression in own_expressions(statement):
+            for node in postorder(expression):
+                if isinstance(node, Leaf):
+                    name = _name_of(node, statement, source)
+                    found.setdefault(name.name, name)
+    return tuple(name for name in found.values() if name not in leaves)
+
+
+def _name_of(leaf: Leaf, statement: Statement, source: Source) -> Name:
+    if isinstance(statement, Assign) and statement.value is leaf and len(statement.targets) == 1:
+        return statement.targets[0]
+    return Name(" ".join(source.text[leaf.span.start : leaf.span.end].split()), leaf.span)
+
+
+def _all(statements: tuple[Statement, ...]) -> list[Statement]:
+    """Return the statements and those inside their blocks, in the order in which they are written."""
+    found: list[Statement] = []
+    for statement in statements:
+        found.append(statement)
+        if isinstance(statement, (If, While, For, GradMode)):
+            found += _all(statement.body)
+        if isinstance(statement, If):
+            found += _all(statement.otherwise)
+    return found
 
 
 class _LeafFinder:
@@ -63,10 +121,11 @@ class _LeafFinder:
         for statement in statements:
             for expression in own_expressions(statement):
                 self._read(expression, assigned)
-            if isinstance(statement, Assign):
-                assigned.update(target.name for target in statement.targets)
-            elif isinstance(statement, If):
+            assigned.update(target.name for target in targets(statement))
+            if isinstance(statement, If):
                 self._branches(statement, assigned)
+            elif isinstance(statement, GradMode):
+                self.block(statement.body, assigned)
             elif isinstance(statement, (While, For)):
                 self._loop(statement, assigned)
 

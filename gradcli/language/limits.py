@@ -57,10 +57,10 @@ class _Depth:
 
     def after(self, previous: Token | None, token: Token) -> int:
         """Take one more token and return the depth."""
-        if token.text in ("(", "["):
+        if token.text in ("(", "[", "{"):
             self.open.append([0, 0])
             self.total += 1
-        elif token.text in (")", "]"):
+        elif token.text in (")", "]", "}"):
             self._close()
         elif token.kind in (TokenKind.OPERATOR, TokenKind.NAME, TokenKind.NEWLINE):
             self._operator(previous, token)

@@ -7,20 +7,35 @@ import math
 from collections.abc import Mapping
 
 from gradcli.errors import ProgramError
+from gradcli.language.notebook import DTYPES, FOREIGN, HABITS, TENSORS
 from gradcli.language.source import Source
 
-VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim")
+VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim", "data", "dtype", "device")
 SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
 
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
-_CONSTANT_PREFIXES = ((), ("torch",), ("math",))
-_ROOTS = ("torch", "F", "math")
+VALUES = {**CONSTANTS, "e": math.e}
+_CONSTANT_PREFIXES = ((), ("torch",), ("math",), ("np",), ("numpy",))
+_MODULES = ("nn", "autograd", "optim")
+_ROOTS = ("torch", "F", "math", *_MODULES, *FOREIGN)
 _NAMESPACES = ("linalg", "special", "fft")  # an op's own name may be `linalg.norm`
+# Modules whose functions are no ops.
+NAMESPACES = frozenset(
+    {"math", "nn", "nn.init", "nn.utils", "autograd", "autograd.functional", "optim", "func", "cuda", "random"}
+)
 _PREFIXES: Mapping[tuple[str, ...], str] = {
     ("torch",): "",
     ("F",): "",
     ("torch", "nn", "functional"): "",
+    ("nn", "functional"): "",
     ("torch", "masked"): "masked.",
+    ("math",): "math.",
+    **{
+        (*before, *space.split(".")): f"{space}."
+        for space in NAMESPACES
+        if space != "math"
+        for before in ((), ("torch",))
+    },
     **{("torch", space): f"{space}." for space in _NAMESPACES},
     **{(space,): f"{space}." for space in _NAMESPACES},
 }
@@ -62,10 +77,16 @@ def function_name(node: ast.expr, source: Source) -> str:
     name = without_prefix(parts)
     if name is not None:
         return name
-    if parts[0] == "math":
-        raise source.error(f"`{'.'.join(parts)}` works on plain numbers only", node, f"write `{parts[-1]}(...)`")
+    if parts[0] in FOREIGN:
+        message = f"`{'.'.join(parts)}` is {FOREIGN[parts[0]]}'s; a program calls PyTorch's functions"
+        raise source.error(message, node, _own_name(parts))
     hint = "prefixes are torch. (.linalg., .special., .fft., .masked., .nn.functional.), linalg., special., fft. and F."
     raise source.error(f"unknown function '{source.quoted(source.span(node))}'", node, hint)
+
+
+def _own_name(parts: tuple[str, ...]) -> str:
+    """Return what to write for a function of a different library."""
+    return HABITS.get(parts[-1]) or f"without the prefix: `{parts[-1]}(x)`; `gradcli ops` lists all"
 
 
 def without_prefix(parts: tuple[str, ...]) -> str | None:
@@ -76,9 +97,19 @@ def without_prefix(parts: tuple[str, ...]) -> str | None:
     return None if prefix is None else f"{prefix}{parts[-1]}"
 
 
-def constant_symbol(node: ast.expr) -> str | None:
-    """Return `pi` or `inf` where the node is that constant, with or without a prefix."""
+def dtype_word(node: ast.expr) -> str | None:
+    """Return `long` where the node is `torch.long` or another of PyTorch's types."""
     parts = dotted(node) or ("",)
+    if parts[:-1] not in (("torch",), ("torch", "cuda")):
+        return None
+    return TENSORS.get(parts[-1]) or (parts[-1] if parts[-1] in DTYPES else None)
+
+
+def constant_symbol(node: ast.expr) -> str | None:
+    """Return `pi` or `inf` where the node is that constant, with or without a prefix; `e` only with one."""
+    parts = dotted(node) or ("",)
+    if parts[-1] == "e" and len(parts) > 1 and parts[:-1] in _CONSTANT_PREFIXES:
+        return "e"
     if parts[-1] not in CONSTANTS:
         return None
     return parts[-1] if parts[:-1] in _CONSTANT_PREFIXES else None
@@ -95,17 +126,7 @@ def check_attribute(node: ast.Attribute, source: Source) -> None:
 
 def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:
     name = source.quoted(source.span(node))
-    if node.attr.rstrip("0123456789") in (
-        "float",
-        "int",
-        "complex",
-        "bfloat",
-        "uint",
-        "double",
-        "half",
-        "bool",
-        "long",
-    ):
+    if node.attr in ("complex64", "complex128", "cfloat", "cdouble"):
         return source.error(f"`{name}` is not accepted", node, "the option `--dtype` sets the type of the leaves")
     return source.error(
         f"`{name}` is not a value", node, "a function needs brackets and arguments; constants are `pi` and `inf`"

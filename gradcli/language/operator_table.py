@@ -41,11 +41,16 @@ ARITHMETIC = (
     Operator("/", "div", ast.Div, "truediv"),
     Operator("**", "pow", ast.Pow, "pow"),
 )
-# Only definitions of the op table hold these.
 INTEGER = (
     Operator("//", "floor_divide", ast.FloorDiv, "floordiv"),
     Operator("%", "remainder", ast.Mod, "mod"),
 )
+# Of truth values, and of the bits of integers.
+BITS = (
+    Operator("&", "bitwise_and", ast.BitAnd, "and_"),
+    Operator("|", "bitwise_or", ast.BitOr, "or_"),
+)
+INVERSION = Operator("~", "bitwise_not", ast.Invert, "invert")
 COMPARISONS = (
     Operator("<", "lt", ast.Lt, "lt"),
     Operator("<=", "le", ast.LtE, "le"),
@@ -57,7 +62,9 @@ COMPARISONS = (
 
 COMPARISON_OF: Mapping[str, Operator] = {row.sign: row for row in COMPARISONS}
 # The operators of a program, by the function that each means.
-OPERATOR_OF: Mapping[str, Operator] = {row.function: row for row in (*ARITHMETIC, PRODUCT, NEGATION, *COMPARISONS)}
+OPERATOR_OF: Mapping[str, Operator] = {
+    row.function: row for row in (*ARITHMETIC, *INTEGER, *BITS, PRODUCT, NEGATION, INVERSION, *COMPARISONS)
+}
 # Python's methods of arithmetic: the operator, and whether its operands change places.
 METHODS: Mapping[str, tuple[Operator, bool]] = {
     **{f"__{row.python}__": (row, False) for row in (*ARITHMETIC, PRODUCT, NEGATION)},

@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from gradcli.errors import Span
 from gradcli.language.built import Built, after
 from gradcli.language.constants import is_number
-from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, INTEGER, NEGATION, PRODUCT, Operator
+from gradcli.language.operator_table import (
+    ARITHMETIC,
+    BITS,
+    COMPARISONS,
+    INTEGER,
+    INVERSION,
+    NEGATION,
+    PRODUCT,
+    Operator,
+)
 from gradcli.language.program import BooleanOperation, Call, Compare, Expression, Literal
+from gradcli.language.source import Source
 
-_BINARY: Mapping[type[ast.AST], Operator] = {row.node: row for row in (*ARITHMETIC, PRODUCT)}
-_INTEGER: Mapping[type[ast.AST], Operator] = {row.node: row for row in INTEGER}
+_BINARY: Mapping[type[ast.AST], Operator] = {row.node: row for row in (*ARITHMETIC, *INTEGER, *BITS, PRODUCT)}
 _COMPARISONS: Mapping[type[ast.AST], str] = {
     **{row.node: row.sign for row in COMPARISONS},
     ast.Is: "is",
@@ -25,13 +34,17 @@ _COMPARISONS: Mapping[type[ast.AST], str] = {
 def build_binary(node: ast.BinOp, built: Built) -> Expression:
     """Return `a + b` as a call of `add`, and so on."""
     source = built.source
-    kind = type(node.op)
-    if kind not in _BINARY and not (source.definition and kind in _INTEGER):
-        raise source.error("this operator is not accepted", node, "operators are + - * / ** @")
-    operator = _BINARY.get(kind) or _INTEGER[kind]
+    operator = operator_of(node.op, node, source)
     place = after(source, source.span(node.left).end, source.span(node.right).start, operator.sign)
     operands = (built.operand(node.left), built.operand(node.right))
     return Call(operator.function, operands, (), source.span(node), place, operator.sign)
+
+
+def operator_of(kind: ast.operator, node: ast.expr | ast.stmt, source: Source) -> Operator:
+    """Return an operator of Python's; ProgramError for the shifts and `^`."""
+    if type(kind) not in _BINARY:
+        raise source.error("this operator is not accepted", node, "operators are + - * / // % ** @")
+    return _BINARY[type(kind)]
 
 
 def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
@@ -43,8 +56,8 @@ def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
     if isinstance(node.op, ast.Not):
         _check_truth(node, "not", built)
         return BooleanOperation("not", (operand,), span)
-    if not isinstance(node.op, ast.USub):
-        raise built.source.error("this operator is not accepted", node, "operators are + - * / ** @")
+    if isinstance(node.op, ast.Invert):
+        return Call(INVERSION.function, (operand,), (), span, Span(span.start, span.start + 1), INVERSION.sign)
     if isinstance(node.operand, ast.Constant) and isinstance(operand, Literal) and is_number(operand.value):
         return Literal(-operand.value, span)  # type: ignore[operator]
     return Call(NEGATION.function, (operand,), (), span, Span(span.start, span.start + 1), NEGATION.sign)

@@ -14,6 +14,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Index,
+    Leaf,
     Sequence,
     Slice,
 )
@@ -26,7 +27,7 @@ def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
     match node:
         case Call(arguments=arguments, keywords=keywords):
             return (*arguments, *(value for _, value in keywords))
-        case Attribute(value=value):
+        case Attribute(value=value) | Leaf(value=value):
             return (value,)
         case Index(value=value, items=items):
             return (value, *items)

@@ -5,9 +5,12 @@ Nothing here runs, evaluates or imports what the text says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradcli.errors import Span
-from gradcli.language.leaves import count_calls, find_leaves
+from gradcli.language.leaves import count_calls, find_leaves, find_made
 from gradcli.language.limits import check_nesting, check_numbers, check_size
+from gradcli.language.pasted import without_surroundings
 from gradcli.language.program import Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
@@ -19,16 +22,24 @@ from gradcli.limits import Limits
 _DEFAULT = Limits()
 
 
-def parse(source: str, limits: Limits = _DEFAULT, *, definition: bool = False) -> Program:
-    """Return the program that a text stands for; a definition of the op table may also use `and`, `is`, `//` and so on.
+def parse(
+    source: str,
+    limits: Limits = _DEFAULT,
+    *,
+    definition: bool = False,
+    is_function: Callable[[str], object] = lambda _: False,
+) -> Program:
+    """Return the program that a text stands for; a definition of the op table may also use `and`, `is` and so on.
 
-    Raises ProgramError or LimitError, and nothing else, whatever the text.
+    `is_function` tells whether a name is that of a function, for what a message suggests. Raises ProgramError or
+    LimitError, and nothing else, whatever the text.
     """
     check_size(source, limits)
+    source = source if definition else without_surroundings(source)
     tokens, clean = tokenize(source)
     check_numbers(tokens, source)
     check_nesting(tokens, source, limits)
-    check_slips(tokens, source, definition=definition)
+    check_slips(tokens, source, is_function)
     try:
         return _program(make_source(source, clean, limits, definition=definition), tokens)
     except (RecursionError, MemoryError):
@@ -44,7 +55,9 @@ def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
     if calls > source.limits.operations:
         message = f"the program has {calls} operations, more than the limit of {source.limits.operations}"
         raise source.limit(message, Span(0, 1), f"`--max-operations {calls}` raises the limit")
-    return Program(source.text, statements, find_leaves(statements, source))
+    leaves, session = find_leaves(statements, source), source.session
+    made, retained = find_made(statements, leaves, source), tuple(dict.fromkeys(session.retained))
+    return Program(source.text, statements, leaves, made, retained, tuple(session.notes), session.further)
 
 
 def _is_indented(tokens: tuple[Token, ...]) -> bool:

@@ -114,8 +114,16 @@ class Conditional:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A tensor that is made a leaf: `torch.ones(2, requires_grad=True)`, `x.requires_grad_()`, `nn.Parameter(x)`."""
+
+    value: Expression
+    span: Span
+
+
 Expression: TypeAlias = (
-    "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional"
+    "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
 )
 
 
@@ -165,7 +173,36 @@ class For:
     span: Span
 
 
-Statement: TypeAlias = "Assign | Evaluate | If | While | For"
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """`target += value`: `value` is the call that the two sides come to, such as `add(target, value)`."""
+
+    target: Name
+    value: Call
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class GradMode:
+    """`with torch.no_grad():` or `with torch.enable_grad():`."""
+
+    enabled: bool
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Differentiate:
+    """`output.backward(upstream)`, or `torch.autograd.grad(output, wrt, upstream)`: where a program's run ends."""
+
+    output: Expression
+    upstream: Expression | None
+    wrt: Expression | None
+    span: Span
+    allow_unused: bool = False
+
+
+Statement: TypeAlias = "Assign | Evaluate | If | While | For | InPlace | GradMode | Differentiate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +212,14 @@ class Program:
     source: str
     statements: tuple[Statement, ...]
     leaves: tuple[Name, ...]
+    made: tuple[Name, ...] = ()
+    """The leaves that the program makes itself, in the order in which they are written."""
+    retained: tuple[str, ...] = ()
+    """The tensors on which it calls `retain_grad()`."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of how it is read."""
+    further: Span | None = None
+    """Where it differentiates a gradient."""
 
     def text(self, node: Expression | Statement) -> str:
         """Return a node's source text with white space folded."""

@@ -7,14 +7,15 @@ from collections.abc import Callable, Collection, Iterable
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.leaves import expressions
-from gradcli.language.names import SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
+from gradcli.language.names import NAMESPACES, SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
+from gradcli.language.notebook import FUNCTIONS, HABITS, METHODS, PEEKING
 from gradcli.language.order import postorder
 from gradcli.language.program import Attribute, Call, Name, Program
 from gradcli.language.words import shorten
 from gradcli.phrases import did_you_mean
 
-# Questions about a tensor's shape, answered with plain integers: no op of the table.
-SHAPE_METHODS = frozenset({"size", "numel", "dim", "ndimension"})
+NEAR = 0.75  # difflib's own 0.6 takes `print` for `pinv` and `float` for `flatten`
+HIDDEN = frozenset({"getitem"})  # is written `x[i]`
 
 
 def resolve(
@@ -45,13 +46,17 @@ def _place(node: Call | Attribute) -> Span:
 
 
 def _is_known(call: Call, find: Callable[[str], object | None]) -> bool:
-    is_question = call.method and call.function in SHAPE_METHODS
-    return call.operator is not None or is_question or find(call.function) is not None
+    if call.operator is not None or call.function in (METHODS if call.method else FUNCTIONS):
+        return True
+    space = call.function.rpartition(".")[0]
+    return space not in NAMESPACES and find(call.function) is not None
 
 
 def _refused(node: Attribute, program: Program) -> ProgramError:
     name = shorten(node.name)
     hint = f"attributes are {SHOWN_ATTRIBUTES}; a method needs brackets: `.{name}()`"
+    if name in PEEKING:
+        hint = "leave it out: each tensor is shown with its .grad, its gradient and its grad_fn"
     message = f"the attribute '.{name}' is not accepted"
     return ProgramError(message, span=_place(node), source=program.source, hint=hint)
 
@@ -59,7 +64,8 @@ def _refused(node: Attribute, program: Program) -> ProgramError:
 def _unknown(call: Call, program: Program, variables: set[str], names: Callable[[], Iterable[str]]) -> ProgramError:
     kind = "method" if call.method else "function"
     listed = "`gradcli ops` lists all"
-    hint = did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
+    habit = HABITS.get(call.function) or HABITS.get(call.function.rpartition(".")[2])
+    hint = habit or did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
     if not call.method and call.function in variables:
         hint = f"'{call.function}' is a variable: write a product as `{call.function}*(...)`"
     return ProgramError(
@@ -69,10 +75,10 @@ def _unknown(call: Call, program: Program, variables: set[str], names: Callable[
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is closest, or None if none is near; a missing prefix is no distance."""
-    candidates = list(dict.fromkeys(known))
+    candidates = [candidate for candidate in dict.fromkeys(known) if candidate not in HIDDEN]
     name = shorten(name)  # the comparison is quadratic
     short = name.rpartition(".")[2].lower()
     by_last_name = {candidate.rpartition(".")[2].lower(): candidate for candidate in reversed(candidates)}
-    exact = difflib.get_close_matches(name, candidates, 1, 0.6)
-    last = difflib.get_close_matches(short, by_last_name, 1, 0.6)
+    exact = difflib.get_close_matches(name, candidates, 1, NEAR)
+    last = difflib.get_close_matches(short, by_last_name, 1, NEAR)
     return exact[0] if exact else by_last_name[last[0]] if last else None

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.tokens import Token, TokenKind, ends_operand, is_keyword
 from gradcli.language.words import shorten
 
-_KEYWORDS = frozenset({"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not"})
+_KEYWORDS = frozenset(
+    {"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not"}
+    | {"import", "from", "as", "with", "assert", "pass", "del", "lambda"}
+)
 _UNARY = frozenset({"+", "-", "~"})
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _CLOSING = {closing: opening for opening, closing in _OPENING.items()}
-_IN_PLACE = frozenset({"+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "&=", "|=", "^=", "<<=", ">>="})
+_IN_PLACE = frozenset({"&=", "|=", "^=", "<<=", ">>="})
+_IN_WORDS = {"&": "logical_and(x, ...)", "|": "logical_or(x, ...)", "<<": "x * 2**...", ">>": "x / 2**..."}
 _BINARY = frozenset(
-    {"+", "-", "*", "/", "//", "%", "@", "**", "<", ">", "<=", ">=", "==", "!=", "=", ".", "and", "or", "is", "in"}
+    {
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "@",
+        "&",
+        "**",
+        "|",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "=",
+        ".",
+        "and",
+        "or",
+        "is",
+        "in",
+    }
 )
 
+_STAR_IMPORT = re.compile(r"\bimport[ \t]*\*\Z")
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
     "&&": ("`&&` is not an operator", "write `logical_and(a, b)`"),
     "||": ("`||` is not an operator", "write `logical_or(a, b)`; a norm is `norm(x)`"),
-    "&": ("`&` is not accepted", "write `logical_and(a, b)`"),
-    "|": ("`|` is not accepted", "write `logical_or(a, b)`; an absolute value is `abs(x)`"),
-    "~": ("`~` is not accepted", "write `logical_not(a)`"),
     "<<": ("shifts are not accepted", "write `x * 2**n`"),
     ">>": ("shifts are not accepted", "write `x / 2**n`"),
     ":=": (
@@ -32,37 +58,35 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
         "write `name = value` as a statement of its own",
     ),
     "->": ("`->` is not accepted", None),
-    "{": ("sets and dictionaries are not accepted", None),
-    "}": ("sets and dictionaries are not accepted", None),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
 }
+_SCRIPT = "a whole script is run by `gradcli run FILE.py`"
 _REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
-    "import": ("imports are not accepted", "leave them out: torch's functions, `F` and `pi` are known"),
-    "from": ("imports are not accepted", "leave them out: torch's functions, `F` and `pi` are known"),
-    "def": ("function definitions are not accepted", "write the body as a program, one `name = expression` per line"),
+    "def": (
+        "function definitions are not accepted",
+        f"write the body as a program, one `name = expression` per line; {_SCRIPT}",
+    ),
+    "class": ("classes are not accepted", f"write what `forward` computes as a program; {_SCRIPT}"),
     "return": ("`return` is not accepted", "the last statement is the output: write only the expression"),
-    "with": ("`with` blocks are not accepted", "`--constant NAME` makes a leaf that needs no gradient"),
     "break": ("`break` is not accepted", "put the condition into `while`"),
     "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),
-    "lambda": (
-        "`lambda` is a Python keyword, not a name",
-        "choose a different name, such as `lam`; functions are not accepted",
-    ),
 }
-_STRING_PREFIXES = frozenset({"f", "r", "b", "u", "fr", "rf", "br", "rb"})
 
 
-def check_slips(tokens: Sequence[Token], source: str, *, definition: bool = False) -> None:
-    """Raise the error for the first slip in reading order; brackets that are never closed come last."""
+def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str], object]) -> None:
+    """Raise the error for the first slip in reading order; brackets that are never closed come last.
+
+    `is_function` tells whether a name is that of a function.
+    """
     opened: list[Token] = []
     previous: Token | None = None
     for token, following in zip(tokens, (*tokens[1:], tokens[-1]), strict=True):
         _check_word(token, following, source)
-        _check_operator(token, source, definition=definition)
+        _check_operator(token, source)
         if previous is None or token.kind is not TokenKind.END:
-            _check_pair(previous, token, following, source)
+            _check_pair(previous, token, following, source, is_function)
         if token.text == "for" and opened:
             _fail(token, source, "comprehensions are not accepted", "write a `for` loop over several lines")
         _check_bracket(token, opened, source)
@@ -71,10 +95,8 @@ def check_slips(tokens: Sequence[Token], source: str, *, definition: bool = Fals
 
 
 def _check_word(token: Token, following: Token, source: str) -> None:
-    if token.kind is TokenKind.NAME and following.kind is TokenKind.STRING and token.end == following.start:
-        kind = "f-strings" if "f" in token.text.lower() else f"strings with the prefix {token.text!r}"
-        if token.text.lower() in _STRING_PREFIXES:
-            _fail(token, source, f"{kind} are not accepted")
+    if token.text == "lambda" and following.text != ":" and following.kind is not TokenKind.NAME:
+        _fail(token, source, "`lambda` is a Python keyword, not a name", "choose a different name, such as `lam`")
     if is_keyword(token) and token.text not in _KEYWORDS:
         message, hint = _REFUSED_KEYWORDS.get(
             token.text,
@@ -89,26 +111,33 @@ def _has_leading_zero(text: str) -> bool:
     return text[0] == "0" and text.replace("_", "").isdigit() and bool(text.strip("0_"))
 
 
-def _check_operator(token: Token, source: str, *, definition: bool) -> None:
+def _check_operator(token: Token, source: str) -> None:
     if token.kind is not TokenKind.OPERATOR:
         return
     if token.text in _REFUSED_OPERATORS:
-        _fail(token, source, *_REFUSED_OPERATORS[token.text])
+        message, hint = _REFUSED_OPERATORS[token.text]
+        _fail(token, source, message, _transpose(token, source) or hint)
     if token.text in _IN_PLACE:
-        operator = token.text[:-1]
-        hint = "write a power as `**`" if operator == "^" else f"write `x = x {operator} ...`"
-        _fail(token, source, f"`{token.text}` changes its variable in place, which is not accepted", hint)
-    if token.text in ("//", "%") and not definition:
-        hint = "write `floor(a / b)`" if token.text == "//" else "write `remainder(a, b)`"
+        hint = "write a power as `**`" if token.text == "^=" else f"write `x = {_IN_WORDS[token.text[:-1]]}`"
         _fail(token, source, f"`{token.text}` is not accepted", hint)
 
 
-def _check_pair(previous: Token | None, token: Token, following: Token, source: str) -> None:
+def _transpose(token: Token, source: str) -> str | None:
+    """Return what to write for `X^T`."""
+    power = token.text == "^" and re.match(r"\^\s*[({]?\s*(?:T|top|\\top)\b", source[token.start :])
+    return "a transpose is written `X.T`" if power else None
+
+
+def _check_pair(
+    previous: Token | None, token: Token, following: Token, source: str, is_function: Callable[[str], object]
+) -> None:
     """Compare a token with the one before it."""
     if ends_operand(previous) and previous is not None:
-        _check_after_operand(previous, token, source)
+        _check_after_operand(previous, token, source, is_function)
+    elif previous is not None and previous.text == "import":
+        return
     elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
-        if previous is not None and previous.text in _BINARY:
+        if previous is not None and previous.text in _BINARY and not _STAR_IMPORT.search(source[: previous.end]):
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
     elif _needs_left(token):
         _missing_left(previous, token, following, source)
@@ -119,13 +148,13 @@ def _needs_left(token: Token) -> bool:
     return (token.text in _BINARY and token.text not in _UNARY and token.text != "in") or token.text in (",", ";")
 
 
-def _check_after_operand(previous: Token, token: Token, source: str) -> None:
+def _check_after_operand(previous: Token, token: Token, source: str, is_function: Callable[[str], object]) -> None:
     """Two values side by side: a product that is not written, most of the time."""
     touching_number = previous.kind is TokenKind.NUMBER and previous.end == token.start
     if touching_number and token.kind is TokenKind.NAME:
         _check_number_end(previous, token, source)
     if token.kind in (TokenKind.NUMBER, TokenKind.STRING) or (token.kind is TokenKind.NAME and not is_keyword(token)):
-        _missing_operator(previous, token, source)
+        _missing_operator(previous, token, source, is_function)
     if token.text == "(" and previous.kind is TokenKind.NUMBER:
         hint = f"write the product as `{_short(previous)}*(...)`"
         _fail(previous, source, "a number is not a function", hint, token)
@@ -140,10 +169,14 @@ def _check_number_end(number: Token, name: Token, source: str) -> None:
         _fail(number, source, message, f"complete the exponent: `{_short(number)}e3`", name)
 
 
-def _missing_operator(previous: Token, token: Token, source: str) -> NoReturn:
+def _missing_operator(previous: Token, token: Token, source: str, is_function: Callable[[str], object]) -> NoReturn:
     left, right = _short(previous), _short(token)
     hint = f"write a product as `{left}*{right}`"
-    if previous.kind not in (TokenKind.NUMBER, TokenKind.NAME) or token.kind is TokenKind.STRING:
+    if previous.kind is TokenKind.NAME and token.kind is not TokenKind.STRING and is_function(previous.text):
+        hint = f"a function needs brackets: `{left}({right})`"
+    elif token.kind is TokenKind.NAME and is_function(token.text) and source[token.end : token.end + 1] == "(":
+        hint = f"write a product as `{left}*{right}(...)`; separate statements by `;` or a new line"
+    elif previous.kind not in (TokenKind.NUMBER, TokenKind.NAME) or token.kind is TokenKind.STRING:
         hint = "separate statements by `;` or a new line, and arguments by a comma"
     elif previous.end != token.start:
         hint += "; separate statements by `;` or a new line"
@@ -162,9 +195,16 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
         _fail(token, source, f"{kind} not accepted", None, following if following.kind is TokenKind.NAME else None)
     elif token.text == "=" and previous is not None and previous.text in ("=", "=="):
         _fail(token, source, "`==` compares and `=` assigns; this is neither", None)
-    elif token.text != ":" and not _is_negation(previous, token):
+    elif token.text == "|":
+        _fail(token, source, "`|` has no value before it", "an absolute value is `abs(x)`, a norm `norm(x)`")
+    elif token.text != ":" and not _is_negation(previous, token) and not _is_unpacking(previous, token):
         after = f" after `{previous.text}`" if previous is not None and previous.text.strip() else ""
         _fail(token, source, f"unexpected `{token.text}`{after}: a value is missing before it")
+
+
+def _is_unpacking(previous: Token | None, token: Token) -> bool:
+    """`dx, = torch.autograd.grad(y, x)` takes the only value."""
+    return previous is not None and (previous.text, token.text) == (",", "=")
 
 
 def _is_negation(previous: Token | None, token: Token) -> bool:
@@ -196,7 +236,8 @@ def _check_end(tokens: Sequence[Token], opened: list[Token], source: str) -> Non
     if opened:
         _fail(opened[-1], source, f"`{opened[-1].text}` is never closed", f"add `{_OPENING[opened[-1].text]}`")
     last = tokens[-2] if len(tokens) > 1 else None
-    if last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME):
+    is_open = last is not None and last.text in _BINARY | {"not"} and last.kind in (TokenKind.OPERATOR, TokenKind.NAME)
+    if is_open and last is not None and not _STAR_IMPORT.search(source[: last.end]):
         _fail(last, source, f"`{last.text}` has nothing on its right")
     if all(token.kind in (TokenKind.NEWLINE, TokenKind.END) for token in tokens):
         raise ProgramError("the program is empty", hint="write for example `x = w1 * w2; x + w1`")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradcli.errors import LimitError, ProgramError, Span
+from gradcli.language.session import Session
 from gradcli.language.words import shorten
 from gradcli.limits import Limits
 
@@ -20,6 +21,7 @@ class Source:
     limits: Limits
     definition: bool
     first_line: int = 1  # 2 where a line was put before the text
+    session: Session = field(default_factory=Session)
 
     def offset(self, line: int, column: int) -> int:
         """Return the character at Python's line and column, kept inside the text."""

@@ -5,16 +5,26 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
-from gradcli.errors import Span
+from gradcli.errors import ProgramError, Span
+from gradcli.language.built import after
+from gradcli.language.calls import is_module
+from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.names import check_target
+from gradcli.language.operators import operator_of
+from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over
 from gradcli.language.program import (
     Assign,
+    Call,
     Compare,
+    Differentiate,
     Evaluate,
     Expression,
     For,
+    GradMode,
     If,
+    InPlace,
+    Leaf,
     Literal,
     Name,
     Sequence,
@@ -25,29 +35,73 @@ from gradcli.language.source import Source
 
 
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
-    """Return the statements of a block."""
-    return tuple(build_statement(node, source) for node in body)
+    """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
+    statements: list[Statement] = []
+    for place, node in enumerate(body):
+        built = build_statement(node, source)
+        statements += [] if built is None else [built]
+        if built is not None and _ends(built):
+            if isinstance(built, (For, While)) and _FIRST_ROUND not in source.session.notes:
+                source.session.notes.append(_FIRST_ROUND)
+            note_what_follows(node, body[place + 1 :], source)
+            break
+    return tuple(statements)
 
 
-def build_statement(node: ast.stmt, source: Source) -> Statement:
-    """Return one statement, or raise the error that says why it is none."""
+_FIRST_ROUND = "the loop differentiates: these are the gradients of its first round, with which the run ends"
+
+
+def _ends(statement: Statement) -> bool:
+    """Tell whether a statement differentiates, a loop in its first round."""
+    if isinstance(statement, (For, While, GradMode)):
+        return bool(statement.body) and _ends(statement.body[-1])
+    return isinstance(statement, Differentiate)
+
+
+def build_statement(node: ast.stmt, source: Source) -> Statement | None:
+    """Return one statement, None for one that computes nothing, or raise the error that says why it is none."""
     rule = _RULES.get(type(node))
     if rule is None:
         span = source.span(node)
         raise source.error("this kind of statement is not accepted", Span(span.start, span.start + 1), _STATEMENTS)
-    return rule(node, source)
+    if source.definition:
+        return rule(node, source)
+    if isinstance(node, (ast.Expr, ast.Assign)) and (call := find_call(node)) is not None:
+        return build_differentiate(call, source)
+    return None if is_passed_over(node, source) else rule(node, source)
 
 
-_STATEMENTS = "statements are `name = expression`, expressions, `if`, `while` and `for _ in range(n)`"
+_STATEMENTS = "statements are `name = expression`, expressions, `if`, `while`, `with` and `for _ in range(n)`"
 
 
-def _assign(node: ast.Assign, source: Source) -> Statement:
+def _assign(node: ast.Assign, source: Source) -> Statement | None:
     if len(node.targets) > 1:
         raise source.error(
             "several `=` in one statement are not accepted", node.targets[1], "write one assignment per statement"
         )
+    if isinstance(node.targets[0], ast.Attribute):
+        return build_flag(node.targets[0], node.value, source.span(node), source)
     targets = _targets(node.targets[0], source)
+    source.session.modules.pop(targets[0].name, None)
+    if is_module(node.value):
+        assert isinstance(node.value, ast.Call)  # noqa: S101 (it is one)
+        source.session.modules[targets[0].name] = node.value
+        return None
     return Assign(targets, translate(node.value, source), source.span(node))
+
+
+def _annotated(node: ast.AnnAssign, source: Source) -> Statement:
+    if node.value is None:
+        raise source.error("a value is missing", node, "write `name = expression`")
+    return Assign(_targets(node.target, source), translate(node.value, source), source.span(node))
+
+
+def _in_place(node: ast.AugAssign, source: Source) -> Statement:
+    """Return `x += y`, which changes x itself."""
+    target, span = _target(node.target, source), source.span(node)
+    operand, operator = translate(node.value, source), operator_of(node.op, node, source)
+    place = after(source, target.span.end, operand.span.start, f"{operator.sign}=")
+    return InPlace(target, Call(operator.function, (target, operand), (), span, place, operator.sign), span)
 
 
 def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
@@ -69,12 +123,33 @@ def _target(node: ast.expr, source: Source) -> Name:
 
 
 def _evaluate(node: ast.Expr, source: Source) -> Statement:
-    return Evaluate(translate(node.value, source), source.span(node))
+    value, span = translate(node.value, source), source.span(node)
+    if _is_flag(node.value):  # x.requires_grad_() changes x itself
+        name = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
+        return Assign((name,), value, span)  # type: ignore[arg-type]  # it is a name
+    return Evaluate(value, span)
 
 
-def _if(node: ast.If, source: Source) -> Statement:
+def _is_flag(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "requires_grad_"
+        and isinstance(node.func.value, ast.Name)
+    )
+
+
+def _if(node: ast.If, source: Source) -> Statement | None:
     test = translate(node.test, source)
-    return If(test, build_block(node.body, source), build_block(node.orelse, source), source.span(node))
+    body, otherwise = build_block(node.body, source), build_block(node.orelse, source)
+    return If(test, body, otherwise, source.span(node)) if body or otherwise else None
+
+
+def _with(node: ast.With, source: Source) -> Statement:
+    enabled = True
+    for item in node.items:
+        enabled = grad_mode(item.context_expr, source, enabled=enabled)
+    return GradMode(enabled, build_block(node.body, source), source.span(node))
 
 
 def _while(node: ast.While, source: Source) -> Statement:
@@ -88,7 +163,8 @@ def _for(node: ast.For, source: Source) -> Statement:
     if not isinstance(node.target, ast.Name):
         raise source.error("a `for` loop has one variable", node.target, "write `for i in range(n):`")
     target = _target(node.target, source)
-    return For(target, _bounds(node.iter, source), build_block(node.body, source), source.span(node))
+    bounds = _bounds(node.iter, source)
+    return For(target, bounds, build_block(node.body, source), source.span(node))
 
 
 def _bounds(node: ast.expr, source: Source) -> tuple[Expression, ...]:
@@ -112,13 +188,20 @@ def _check_no_else(node: ast.While | ast.For, keyword: str, source: Source) -> N
         )
 
 
-_RULES: Mapping[type[ast.stmt], Callable[..., Statement]] = {
+_RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _in_place,
     ast.Expr: _evaluate,
+    ast.With: _with,
+    **dict.fromkeys(PASSED_OVER, _evaluate),  # none of them is built
     ast.If: _if,
     ast.While: _while,
     ast.For: _for,
 }
+
+
+_COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
 
 
 def check_output(statements: tuple[Statement, ...], source: Source) -> None:
@@ -127,8 +210,10 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
         if isinstance(statement, Evaluate) and isinstance(statement.value, Compare):
             hint = "`=` assigns" if statement.value.operator == "==" else None
             raise source.error("a comparison by itself does nothing", statement.span, hint)
+    if not statements:
+        raise ProgramError("the program computes nothing", source=source.text, hint=_COMPUTES)
     last = statements[-1]
-    if isinstance(last, (If, While, For)):
+    if isinstance(last, (If, While, For, GradMode)) and not _ends(last):
         span = Span(last.span.start, last.span.start + 1)
         raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
     if isinstance(last, Assign) and len(last.targets) > 1:

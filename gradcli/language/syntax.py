@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from gradcli.errors import LimitError, ProgramError, Span
 from gradcli.language.source import Source
+from gradcli.limits import Limits
 
+# Levels of the tree that Python counts as one frame; frames of who calls it; and frames that a thread has room for.
+LEVELS, CALLERS, DEEPEST = 3, 200, 5_000
 _WRAPPER = "if 1:\n"  # lets a pasted block that is indented as a whole be read
 
 # What CPython's message holds, what the user is told, and how to fix it.
@@ -34,7 +40,8 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
     if indented:
         source = replace(source, first_line=2)
     try:
-        module = ast.parse(_WRAPPER + source.clean if indented else source.clean)
+        with _room_for(source.limits):
+            module = ast.parse(_WRAPPER + source.clean if indented else source.clean)
     except SyntaxError as error:
         if (error.msg or "").startswith("too many"):  # nested parentheses, levels of indentation
             raise too_deep() from None
@@ -45,11 +52,22 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
     return source, body
 
 
+@contextmanager
+def _room_for(limits: Limits) -> Iterator[None]:
+    """Let Python's parser nest as deep as the limits allow: a sum of so many terms is a tree of that depth."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, min((limits.operations + limits.nesting) // LEVELS + CALLERS, DEEPEST)))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def too_deep() -> LimitError:
     """Return the error for a tree that Python cannot hold."""
     return LimitError(
         "an expression of the program is too long or nests too deep",
-        hint="give parts of it a name: `y = ...`",
+        hint="give parts of it a name: `y = ...`; no option raises this limit, which is that of Python's own parser",
     )
 
 

@@ -45,9 +45,11 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t]+)|(?P<comment>\#[^\r\n]*)|(?P<newline>\r\n|\r|\n)"
     rf"|(?P<number>0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+"
     rf"|{_DIGITS}(?:\.(?:{_DIGITS})?)?{_EXPONENT}|\.{_DIGITS}{_EXPONENT})"
+    r"|(?P<string>[fFrRbBuU]{0,2}(?:'{3}(?:[^\\]|\\.)*?'{3}|\"{3}(?:[^\\]|\\.)*?\"{3}"
+    r"|'(?:[^'\\\r\n]|\\[^\r\n])*'|\"(?:[^\"\\\r\n]|\\[^\r\n])*\"))"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<string>'[^'\\\r\n]*'|\"[^\"\\\r\n]*\")"
-    r"|(?P<operator>\*\*=|//=|<<=|>>=|\.\.\.|\*\*|//|<<|>>|<=|>=|==|!=|:=|->|&&|\|\||[-+*/%@&|^]=|[-+*/%@&|^~<>=!.,:;()\[\]{}?$])"
+    r"|(?P<operator>\*\*=|//=|<<=|>>=|\.\.\.|\*\*|//|<<|>>|<=|>=|==|!=|:=|->|&&|\|\||[-+*/%@&|^]=|[-+*/%@&|^~<>=!.,:;()\[\]{}?$])",
+    re.DOTALL,
 )
 _KIND = {
     kind.value: kind
@@ -65,7 +67,7 @@ def ends_operand(token: Token | None) -> bool:
     """Tell whether a value may end with this token, so that a binary operator may follow."""
     if token is None or is_keyword(token):
         return False
-    return token.kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING) or token.text in (")", "]", "...")
+    return token.kind in (TokenKind.NUMBER, TokenKind.NAME, TokenKind.STRING) or token.text in (")", "]", "}", "...")
 
 
 def tokenize(source: str) -> tuple[tuple[Token, ...], str]:
@@ -94,20 +96,28 @@ def _cleaned(kind: str, text: str, start: int, source: str) -> str:
         return " " * len(text)
     if kind == "newline":
         return text.replace("\r\n", " \n").replace("\r", "\n")
-    if kind == "string" and not (text.isascii() and text.isprintable()):
-        position = next(
-            at for at, character in enumerate(text) if not (character.isascii() and character.isprintable())
-        )
-        refuse_character(source, start + position)
+    if kind == "string" and not is_plain_string(text):
+        check_comment(text.replace("\r", " ").replace("\n", " "), start, source)
+        return _blank_string(text)
     return text
+
+
+def is_plain_string(text: str) -> bool:
+    """Tell whether a string is one that a program may hold: ASCII, on one line, without a prefix and a backslash."""
+    return text[0] in "'\"" and text[1:3] != text[0] * 2 and text.isascii() and text.isprintable() and "\\" not in text
+
+
+def _blank_string(text: str) -> str:
+    """Return a string with nothing in it, as long as another: what is passed over or refused unread."""
+    start = re.match(r"[A-Za-z]*('{3}|\"{3}|'|\")", text)
+    assert start is not None  # noqa: S101 (it is a string)
+    inside = text[start.end() : len(text) - len(start[1])]
+    return start[0] + re.sub(r"[^\n]", " ", inside.replace("\r\n", " \n").replace("\r", "\n")) + start[1]
 
 
 def _refuse(source: str, position: int) -> NoReturn:
     """Explain a character that starts no token."""
     if source[position] in "'\"":
-        rest = source[position + 1 :].splitlines()[:1]
-        if rest and source[position] in rest[0]:
-            raise _error(source, source.index("\\", position), "a string must not hold a backslash")
         raise _error(source, position, "the string that starts here is never closed", f"end it with {source[position]}")
     refuse_character(source, position)
 

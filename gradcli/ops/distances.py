@@ -31,6 +31,7 @@ DISTANCES: tuple[Op, ...] = (
         "F.pdist(x) | x=4x3",
         "F.pdist(x, 1.0) | x=3x2",
         kinks="i, j = unbind(_upper_pairs(input.shape[0])); linalg.vector_norm(input[i] - input[j], p, -1) == 0",
+        crashes="input.shape[0] == 0",
     ),
     FAMILY.constant("_upper_pairs(count)", "all pairs of rows", torch=kernel("layers.upper_pairs")),
     FAMILY.movement(

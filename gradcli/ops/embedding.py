@@ -43,6 +43,7 @@ EMBEDDING: tuple[Op, ...] = (
         "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
         "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
         convention="the row padding_idx is given no gradient",
+        integers=("input",),
     ),
     FAMILY.composite(
         "embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)",
@@ -52,9 +53,16 @@ EMBEDDING: tuple[Op, ...] = (
         "F.embedding_bag(tensor([[0, 1], [2, 1]]), w, mode='max') | w=3x2",
         kinks="_tied(_bagged(reshape(weight[input], (-1, weight.shape[-1])), _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])), -1, 1) if mode == 'max' else False",
         convention="the row padding_idx is given no gradient",
+        integers=(
+            "input",
+            "offsets",
+        ),
     ),
     FAMILY.constant(
-        "one_hot(tensor, num_classes=-1)", "1 at the index, else 0", "F.one_hot(tensor([2, 0]), 3)*x | x=2x3"
+        "one_hot(tensor, num_classes=-1)",
+        "1 at the index, else 0",
+        "F.one_hot(tensor([2, 0]), 3)*x | x=2x3",
+        integers=("tensor",),
     ),
     FAMILY.helper("_is_floating(value)", "whether a value is a tensor of real numbers"),
     FAMILY.helper("_row_mask(rows, index)", "true at one row"),

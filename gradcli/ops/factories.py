@@ -30,6 +30,11 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant("full_like(input, fill_value)", "one number everywhere"),
     FAMILY.constant("detach(input)", "the same values, as a constant", torch="torch.Tensor.detach"),
     FAMILY.constant(
+        "to(input, dtype)",
+        "the same values as integers, as truth values, or rounded to fewer digits",
+        torch=kernel("casts.to"),
+    ),
+    FAMILY.constant(
         "sign(input)",
         "-1, 0 or 1",
         "sign(x)*x | x=2x3",
@@ -60,6 +65,7 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant(
         "round(input)", "the nearest integer", "round(x)*x | x=2x3", discontinuities="input - floor(input) == 0.5"
     ),
+    FAMILY.constant("floor_divide(input, other)", "the largest integer that is not larger than the quotient"),
     FAMILY.constant(
         "trunc(input)",
         "the integer part",
@@ -78,6 +84,9 @@ FACTORIES: tuple[Op, ...] = (
     FAMILY.constant("logical_or(input, other)", "one is true"),
     FAMILY.constant("logical_xor(input, other)", "exactly one is true"),
     FAMILY.constant("logical_not(input)", "it is false"),
+    FAMILY.constant("bitwise_and(input, other)", "both are true; of integers, bit by bit"),
+    FAMILY.constant("bitwise_or(input, other)", "one is true; of integers, bit by bit"),
+    FAMILY.constant("bitwise_not(input)", "it is false; of integers, bit by bit"),
     FAMILY.constant("signbit(input)", "it is negative, or -0"),
     FAMILY.constant(
         "angle(input)",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gradcli.ops.family import MOVES, Family, kernel
 from gradcli.ops.record import Kind, Op
 
 FAMILY = Family("losses", "torch.nn.functional", kernels="layers")
 
 
-def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | None = None) -> Op:
+def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | None = None, **more: Any) -> Op:
     """Return a loss that is reduced over all entries; `each` is a program for the unreduced loss."""
     name = signature.partition("(")[0]
     *setup, value = each.split("; ")
@@ -18,7 +20,7 @@ def _loss(signature: str, each: str, *examples: str, domain: dict[str, str] | No
         "mean(loss) if reduction == 'mean' else sum(loss) if reduction == 'sum' else loss",
     ]
     examples = examples or (f"F.{name}(x, t) | x=2x3 t=2x3", f"F.{name}(x, t, reduction='sum') | x=2x3 t=2x3")
-    return FAMILY.composite(signature, "\n".join(lines), *examples, domain=domain or {})
+    return FAMILY.composite(signature, "\n".join(lines), *examples, domain=domain or {}, **more)
 
 
 # The entry of each row's own class; an ignored row's weight is 0.
@@ -144,11 +146,13 @@ LOSSES: tuple[Op, ...] = (
         "index = reshape(target, (-1, 1)); x = reshape(input, (-1, 1 if input.ndim == 0 else input.shape[-1])); y = relu(margin - gather(x, 1, index) + x); y = y*y if p == 2 else y; y = y if weight is None else y*weight[index]; y = masked_fill(y, _at_label(index, x.shape[1]), 0); reshape(sum(y, 1)/x.shape[1], target.shape if input.ndim > 1 else ())",
         "F.multi_margin_loss(x, tensor([2, 0])) | x=2x3",
         "F.multi_margin_loss(x, tensor([2, 0]), 2, 0.5, detach(w), reduction='none') | x=2x3 w=3",
+        integers=("target",),
     ),
     _loss(
         "multilabel_margin_loss(input, target, *, reduction='mean')",
         "x = reshape(input, (1,)) if input.ndim == 0 else input; n = x.shape[-1]; y = relu(1 - unsqueeze(x, -1) + unsqueeze(x, -2)); sum(_label_pairs(reshape(target, x.shape), n)*y, (-2, -1))/n",
         "F.multilabel_margin_loss(x, tensor([[2, 0, -1], [1, -1, 2]])) | x=2x3",
+        integers=("target",),
     ),
     FAMILY.pointwise(
         "_smooth_l1(difference, beta)",
@@ -173,6 +177,7 @@ logs = input
         "F.nll_loss(x, tensor([2, -100]), detach(w)) | x=2x3 w=3",
         "F.nll_loss(x, tensor([[0, 1], [1, 1]]), ignore_index=0, reduction='sum') | x=2x3x2",
         "F.nll_loss(x, tensor(1), reduction='none') | x=3",
+        integers=("target",),
     ),
     FAMILY.composite(
         "cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction='mean', label_smoothing=0.0)",
@@ -182,6 +187,7 @@ logs = input
         "F.cross_entropy(x, tensor([2, -100]), detach(w), label_smoothing=0.1) | x=2x3 w=3",
         "F.cross_entropy(x, softmax(t, dim=1), detach(w), label_smoothing=0.2) | x=2x3x2 t=2x3x2 w=3",
         "F.cross_entropy(x, tensor([[0, 1], [1, 1]]), reduction='sum') | x=2x3x2",
+        integers=("target",),
     ),
     FAMILY.composite(
         "linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction='mean', ignore_index=None, label_smoothing=0.0, options=None)",
@@ -193,12 +199,18 @@ y = reshape(y, _class_axes(input.shape, linear_weight.shape))
 cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=label_smoothing)""",
         "F.linear_cross_entropy(x, w, tensor([2, 0]), linear_bias=b) | x=2x3 w=4x3 b=4",
         "F.linear_cross_entropy(x, w, tensor([[1, 0], [1, 1]])) | x=2x3 w=3x2x3",
+        integers=("target",),
     ),
     FAMILY.composite(
         "ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False)",
         CTC,
         "F.ctc_loss(log_softmax(x, dim=-1), tensor([[1, 2], [2, 2]]), (4, 4), (2, 2)) | x=4x2x3",
         "F.ctc_loss(log_softmax(x, dim=-1), tensor([1, 2, 1]), (3, 4), (2, 1), 0, 'sum') | x=4x2x3",
+        integers=(
+            "targets",
+            "input_lengths",
+            "target_lengths",
+        ),
     ),
     FAMILY.helper("_at_label(index, classes)", "true at each row's own class"),
     FAMILY.helper("_label_pairs(target, classes)", "how often each pair of a target and another class counts"),

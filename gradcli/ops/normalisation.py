@@ -83,6 +83,10 @@ y = y if bias is None else y + reshape(bias, _over_channels(input.ndim))
         "torch.native_batch_norm(x, w, b, detach(m), detach(v*v), False, 0.1, 1e-5)[0] | x=4x2 w=2 b=2 m=2 v=2",
         "torch.native_batch_norm(x, w, b, None, None, True, 0.1, 1e-5)[0] | x=4x2x3 w=2 b=2",
         torch=kernel("layers.native_batch_norm"),
+        crashes="""c = input.shape[1]
+(input.shape[0] == 0 or c == 0
+ or (weight is not None and weight.shape != (c,)) or (bias is not None and bias.shape != (c,))
+ or (running_mean is not None and running_mean.shape != (c,)) or (running_var is not None and running_var.shape != (c,)))""",
     ),
     FAMILY.composite(
         "instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05)",

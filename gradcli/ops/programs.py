@@ -18,6 +18,6 @@ def parse_program(source: str, limits: Limits) -> Program:
     Raises ProgramError for a text that is not a program or calls a function that the op table does not have, and
     LimitError for one that is larger than the limits.
     """
-    program = parse(source, limits)
+    program = parse(source, limits, is_function=find)
     resolve(program, find, names, fields)
     return program

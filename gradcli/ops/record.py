@@ -61,11 +61,17 @@ class Op:
     domain: dict[str, str] = field(default_factory=dict)
     """The interval, or the kind of matrix, that a parameter is drawn from: `(0, inf)`, `invertible`."""
 
+    integers: tuple[str, ...] = ()
+    """Parameters that PyTorch takes only as integers where it refuses floats: class labels, indices."""
+
     kinks: str | None = None
     """A condition over the parameters that holds where the derivative is one-sided."""
 
     discontinuities: str | None = None
     """A condition over the parameters that holds where the value jumps, so that there is no derivative."""
+
+    crashes: str | None = None
+    """A condition over the parameters at which PyTorch's own code ends the process: the call is refused."""
 
     symmetric: tuple[str, ...] = ()
     """Parameters that are symmetric matrices, of which PyTorch may read only one triangle: the gradient is that of the

@@ -46,15 +46,21 @@ SCATTER: tuple[Op, ...] = (
         "scatter(x, 0, tensor([[1, 0, 1]]), y) | x=2x3 y=1x3",
         "x.scatter(1, tensor([[0], [2]]), 0.5)*x | x=2x3",
         "torch.scatter(x, 1, tensor([[0], [2]]), value=2) | x=2x3",
-        overloads=(_write("scatter(input, dim, index, value)"),),
+        overloads=(_write("scatter(input, dim, index, value)", integers=("index",)),),
+        integers=("index",),
     ),
-    _write("index_copy(input, dim, index, source)", "index_copy(x, 1, tensor([2, 0]), y) | x=2x3 y=2x2"),
+    _write(
+        "index_copy(input, dim, index, source)",
+        "index_copy(x, 1, tensor([2, 0]), y) | x=2x3 y=2x2",
+        integers=("index",),
+    ),
     FAMILY.composite(
         "scatter_add(input, dim, index, src)",
         """t = _positions(input, dim, index)
 input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(input),)), input.shape)""",
         "scatter_add(x, 0, tensor([[1, 0, 1], [1, 1, 0]]), y) | x=2x3 y=2x3",
         "x.scatter_add(1, tensor([[0, 0], [2, 0]]), y) | x=2x3 y=2x2",
+        integers=("index",),
     ),
     FAMILY.composite(
         "scatter_reduce(input, dim, index, src, reduce, *, include_self=True)",
@@ -64,6 +70,7 @@ input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(inpu
         'scatter_reduce(x, 0, tensor([1, 1, 3]), y, "mean", include_self=False) | x=4 y=3',
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amax") | x=4 y=3',
         'x.scatter_reduce(0, tensor([1, 1, 3]), y, reduce="amin", include_self=False) | x=4 y=3',
+        integers=("index",),
     ),
     FAMILY.composite(
         "index_add(input, dim, index, source, *, alpha=1)",
@@ -71,6 +78,7 @@ input + reshape(_summed_into(reshape(_within(src, index), (-1,)), t, (numel(inpu
 input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), input.shape)""",
         "index_add(x, 0, tensor([1, 1]), y) | x=2x3 y=2x3",
         "x.index_add(1, tensor([2, 0]), y, alpha=2) | x=2x3 y=2x2",
+        integers=("index",),
     ),
     FAMILY.composite(
         "index_reduce(input, dim, index, source, reduce, *, include_self=True)",
@@ -78,6 +86,7 @@ input + alpha*reshape(_summed_into(reshape(source, (-1,)), t, (numel(input),)), 
         'index_reduce(x, 0, tensor([1, 1]), y, "prod") | x=2x3 y=2x3',
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "mean") | x=2x3 y=2x3',
         'index_reduce(x, 1, tensor([2, 0, 2]), y, "amin", include_self=False) | x=2x3 y=2x3',
+        integers=("index",),
     ),
     FAMILY.composite(
         "index_put(input, indices, values, accumulate=False)",
@@ -90,6 +99,7 @@ else:
 y""",
         "index_put(x, (tensor([1, 0]),), y) | x=2x3 y=3",
         "x.index_put((tensor([1, 1]), tensor([0, 0])), y, accumulate=True) | x=2x3 y=2",
+        integers=("indices",),
     ),
     FAMILY.composite(
         "put(input, index, source, accumulate=False)",
@@ -101,6 +111,7 @@ else:
 y""",
         "put(x, tensor([1, -1]), y) | x=2x3 y=2",
         "put(x, tensor([1, 1]), y, True) | x=2x3 y=2",
+        integers=("index",),
     ),
     _write("_index_put(input, indices, values)", torch="torch.index_put"),
     _write("_put(input, index, source)", torch="torch.Tensor.put"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.program import Call, Expression, Sequence
@@ -53,6 +54,12 @@ def parse_signature(text: str) -> tuple[Parameter, ...]:
     variadic = [_variadic(arguments.vararg)] if arguments.vararg else []
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return (*positional, *variadic, *(_parameter(argument, default, keyword_only=True) for argument, default in named))
+
+
+@cache
+def defaults(signature: str) -> Mapping[str, Any]:
+    """Return the values of a signature's optional parameters."""
+    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None, *, keyword_only: bool = False) -> Parameter:

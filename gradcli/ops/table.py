@@ -75,3 +75,24 @@ def names() -> Iterator[str]:
 def fields() -> frozenset[str]:
     """Return the fields of all named tuples that ops return."""
     return frozenset(field for op in OPS for record in (op, *op.overloads) for field in record.fields)
+
+
+# Families of functions of numbers, which nobody means for a tensor.
+OF_NUMBERS = frozenset({"pointwise", "activations", "special functions"})
+# Names of functions of numbers that are names of quantities too.
+QUANTITIES = frozenset(
+    {"beta", "gamma", "zeta", "i0", "i1", "threshold", "angle", "square", "positive", "sub", "scale", "lerp", "real"}
+    | {"imag", "sinc", "prelu", "glu", "erf", "where", "logit", "neg", "negative", "clip", "complex", "psi", "conj"}
+    | {"maximum", "minimum", "add", "mul", "div", "entr", "absolute", "reciprocal", "polar"}
+)
+
+
+def is_function(name: str) -> bool:
+    """Tell whether a user may call something by this name; one of a letter or two is nobody's first thought."""
+    return not name.startswith("_") and len(name) > 2 and find(name) is not None  # noqa: PLR2004
+
+
+def is_function_of_numbers(name: str) -> bool:
+    """Tell whether a name is that of a function such as `sin`, and of nothing that a tensor would be called by."""
+    op = find(name)
+    return op is not None and op.family in OF_NUMBERS and name not in QUANTITIES

@@ -11,11 +11,13 @@ from gradcli.report.verdict import Verdict
 
 GAP = 2
 INDENT = 2
+REPRODUCE = "reproduce: "  # before a command, on a line of its own that is never wrapped
 LONGEST_FORMULA_CELL = 48
 
 ASCII_MARKS = {
     Verdict.MATCH: "+",
     Verdict.SUBGRADIENT: "~",
+    Verdict.UNVERIFIED: "-",
     Verdict.MISMATCH: "x",
     Verdict.UNDEFINED: "!",
     Verdict.UNDECIDED: "?",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.errors import GradcliError, Span
-from gradcli.escaping import display_width, escape, escape_character
+from gradcli.escaping import break_commands, display_width, escape, escape_character
 
 _MAX_COLUMNS = 100
 _MAX_MESSAGE = 4000
@@ -17,7 +17,7 @@ def format_error(error: GradcliError) -> str:
         lines += source_lines(error.source, error.span)
     if error.hint:
         lines.append(f"hint: {_shown(error.hint)}")
-    return "\n".join(lines)
+    return break_commands("\n".join(lines))
 
 
 def source_lines(source: str, span: Span) -> list[str]:

@@ -14,6 +14,7 @@ from gradcli.report.verdict import Verdict
 WORDS: Mapping[Verdict, str] = {
     Verdict.MATCH: "{who} agrees with {reference} in every entry, {where}",
     Verdict.SUBGRADIENT: "at a kink, {who}'s choice lies between the one-sided derivatives",
+    Verdict.UNVERIFIED: "nothing was compared: these are only autograd's gradients",
     Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: no symbolic derivative within the limits, so this is not a pass",

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TextIO
 
-NARROWEST = 40
+NARROWEST, WIDEST = 40, 10_000  # columns, whatever COLUMNS says
 SYMBOLS = "✓✗≈∅…∂·—│─"
 
 
@@ -20,13 +20,27 @@ class Style:
     unicode: bool = True
 
 
-def style_for(stream: TextIO | None) -> Style:
-    """Return the style that suits a stream; None stands for a file, which is UTF-8 without colour."""
-    width = max(shutil.get_terminal_size().columns, NARROWEST)
-    if stream is None:
-        return Style(width)
-    colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(width, colour, _can_encode(stream))
+def style_for(stream: TextIO | None, colour: str = "auto") -> Style:
+    """Return the style that suits a stream; None stands for a file, which is UTF-8.
+
+    `colour` is what `--color` says: always, never or auto. With `auto`, a file has no colour, and a stream has it if
+    the environment asks for it or a terminal can show it.
+    """
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+    coloured = colour == "always" or (colour == "auto" and stream is not None and _is_coloured(stream))
+    return Style(width, coloured, stream is None or _can_encode(stream))
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    """Return what the environment says (https://no-color.org, https://force-color.org, CLICOLOR_FORCE), or a terminal.
+
+    What forbids colour wins. Empty variables say nothing, and CLICOLOR_FORCE says nothing as 0 either.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _can_encode(stream: TextIO) -> bool:

@@ -9,23 +9,24 @@ from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
 from gradcli.report.notes import NoteKind
-from gradcli.report.suite import ERROR, UNVERIFIED, CheckReport, Finding, SuiteReport
+from gradcli.report.suite import ERROR, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
 MOST_CHECKS = 24  # beyond these, a row each would bury the failures
 MOST_SLOWEST = 5
 MOST_FAILURES = 24
 LONGEST_NAME = 44
+NOTHING = "nothing was compared"
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteView:
-    """Several checks as text: `failures` are titles and sentences, the gravest first."""
+    """Several checks as text: `failures` are titles, sentences and the command for each, the gravest first."""
 
     grids: tuple[Grid, ...]
-    failures: tuple[tuple[str, Lines], ...]
+    failures: tuple[tuple[str, Lines, str], ...]
     left_out: str
-    verdict: Verdict | None
+    verdict: Verdict
     outcome: str
     """The verdict in a word, or that a check is wrong itself."""
     summary: str
@@ -34,27 +35,39 @@ class SuiteView:
 def suite_view(suite: SuiteReport) -> SuiteView:
     """Return what a reader is shown of several checks."""
     few = len(suite.checks) <= MOST_CHECKS
-    verdict = None if not suite.counts.keys() - {UNVERIFIED} and suite.checks else suite.verdict
     wrong = suite.exit_code in {ExitCode.USAGE, ExitCode.INTERNAL}
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
-        grids=(_rows("Checks", suite.checks) if few else _slowest(suite),),
-        failures=tuple((f"{title(check)}  {place(check)}".strip(), sentences(check)) for check in failures),
+        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
+        failures=tuple(
+            (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
+        ),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
-        verdict=Verdict.MISMATCH if wrong else verdict,
-        outcome=ERROR if wrong else str(verdict or ""),
+        verdict=Verdict.MISMATCH if wrong else suite.verdict,
+        outcome=ERROR if wrong else str(suite.verdict),
         summary=summary(suite),
     )
 
 
 def summary(suite: SuiteReport) -> str:
     """Return how many checks there were, and how many came to each verdict."""
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in suite.counts.items())
+    counts = ", ".join(f"{count:,} {verdict}{_expected(suite, verdict)}" for verdict, count in suite.counts.items())
+    left = suite.interruption or (f"{suite.left:,} not run" if suite.left else "")
+    return _outcome(suite) + (f": {counts}" if counts else "") + (f"; {left}" if left else "")
+
+
+def _outcome(suite: SuiteReport) -> str:
     failed = len(suite.failures)
     total = "1 check" if len(suite.checks) == 1 else f"{len(suite.checks):,} checks"
-    text = f"{total}, {failed:,} failed" if failed else f"{total} passed" if suite.checks else "no check was run"
-    left = suite.asked - len(suite.checks)
-    return text + (f": {counts}" if counts else "") + (f"; {left:,} not run" if left else "")
+    if failed or any(check.unverified for check in suite.checks):
+        return f"{total}, {failed:,} failed" if failed else f"{total}, none failed"
+    return f"{total} passed" if suite.checks else "no check was run"
+
+
+def _expected(suite: SuiteReport, verdict: str) -> str:
+    """Return how many of the checks with a verdict passed because it is the one that they expect."""
+    count = sum(check.as_expected for check in suite.checks if check.outcome == verdict)
+    return "" if not count else " as expected" if count == suite.counts[verdict] else f" ({count:,} as expected)"
 
 
 def title(check: CheckReport) -> str:
@@ -66,6 +79,11 @@ def place(check: CheckReport) -> str:
     """Return where a check, or the Function that it is about, is written; nothing for a program of the command line."""
     file, line = check.place
     return "" if file is None else escape(f"{file}:{line}")
+
+
+def sentence(check: CheckReport) -> str:
+    """Return a check that failed, and all that is wrong with it, as one sentence."""
+    return f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"
 
 
 def sentences(check: CheckReport) -> Lines:
@@ -81,6 +99,8 @@ def headline(check: CheckReport) -> str:
         return f"{check.outcome}: {escape(' '.join(check.reason.split()))}"
     if check.expect is not None:
         return f"expected {check.expect}, found {check.outcome}"
+    if check.verdict is Verdict.UNVERIFIED:
+        return f"{check.outcome}: {NOTHING}"
     worst = [finding for finding in check.findings if finding.verdict is check.verdict]
     return ": ".join([check.outcome, *map(_cause, worst[:1])])
 
@@ -95,13 +115,22 @@ def _cause(finding: Finding) -> str:
 def reasons(check: CheckReport) -> Lines:
     """Return why a check failed: an error, an unexpected verdict, or what is wrong with each tensor."""
     reason = () if check.reason is None else (f"{check.outcome}: {escape(' '.join(check.reason.split()))}",)
+    nothing = (NOTHING,) if check.verdict is Verdict.UNVERIFIED else ()
     unexpected = () if check.expect is None else (f"expected {check.expect}, found {check.outcome}",)
-    return (*reason, *unexpected, *map(_finding, check.findings))
+    return (*reason, *nothing, *unexpected, *map(_finding, check.findings))
 
 
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:
     rows = tuple(((clip(check.name, LONGEST_NAME),), _verdict(check), (_time(check),)) for check in checks)
     return Grid(heading, ("check", "verdict", "time"), rows)
+
+
+def _tolerances(suite: SuiteReport) -> tuple[Grid, ...]:
+    """Return a grid of the checks whose tolerances are not those of their dtypes, if there are any."""
+    own = [(check.name, check.tolerance) for check in suite.checks if check.tolerance is not None]
+    rows = tuple(((clip(name, LONGEST_NAME),), (f"{r:g}",), (f"{a:g}",)) for name, (r, a) in own[:MOST_CHECKS])
+    more = (f"... {len(own) - MOST_CHECKS:,} more left out; --json has all",) if len(own) > MOST_CHECKS else ()
+    return (Grid("Tolerances that are not the defaults", ("check", "rtol", "atol"), rows, more),) if own else ()
 
 
 def _slowest(suite: SuiteReport) -> Grid:
@@ -111,6 +140,8 @@ def _slowest(suite: SuiteReport) -> Grid:
 def _verdict(check: CheckReport) -> Lines | Verdict:
     if check.verdict is None:
         return (check.outcome,)
+    if check.verdict is Verdict.UNVERIFIED:
+        return check.verdict
     # An expected verdict is as good as a match, an unexpected one as bad as a mismatch: the words say what was found.
     expected = check.expect is not None and check.verdict is not Verdict.MATCH
     return (

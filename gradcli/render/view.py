@@ -13,6 +13,7 @@ from gradcli.render.presentation import Judged, Presentation, presentation_of, w
 from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
+from gradcli.tolerance import Tolerance
 
 MOST_ROWS = 24
 FIRST_ROWS = 12
@@ -25,8 +26,6 @@ MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
 MOST_NAMES = 6
-
-NOT_VERIFIED = "not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,8 @@ class View:
     """A report as text."""
 
     facts: str
+    tolerance: str
+    """The tolerances, unless they are those of the dtype."""
     program: Lines
     output_name: str
     output_shape: str
@@ -84,8 +85,10 @@ class View:
     sections: tuple[Section, ...]
     grids: tuple[Grid, ...]
     notes: tuple[tuple[str, str], ...]
-    verdict: Verdict | None
+    verdict: Verdict
     verdict_words: str
+    reproduce: str
+    """The command that gives the verdict again, on one line; empty of a pass."""
 
 
 def view_of(report: Report) -> View:
@@ -98,22 +101,30 @@ def view_of(report: Report) -> View:
     sections = [_section(title, own, how) for title, own in titled]
     return View(
         facts=escape(f"{report.dtype}, seed {report.seed}, {report.device}, torch {report.torch}"),
+        tolerance=_tolerance(report),
         program=_program_lines(report.program),
         output_name=clip(report.output.name, LONGEST_NAME * 2),
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
         grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
-        notes=_notes(report.tensors),
+        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ()), *_on_none(report)),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
+        reproduce=report.reproduce or "",
     )
 
 
 def summary(report: Report) -> str:
     """Return the verdict and what it means: the last line of a report."""
-    words = _verdict_words(report, presentation_of(report))
-    return f"{report.verdict}: {words}" if report.verdict else words
+    return f"{report.verdict}: {_verdict_words(report, presentation_of(report))}"
+
+
+def _tolerance(report: Report) -> str:
+    used = report.tolerance
+    if used is None or Tolerance.is_usual(report.dtype, used.rtol, used.atol):
+        return ""
+    return f"compared with rtol {used.rtol:g}, atol {used.atol:g}"
 
 
 def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> Section:
@@ -180,7 +191,7 @@ def _formula(tensor: TensorReport) -> str:
 def _verdict_text(tensor: TensorReport) -> str:
     if tensor.verdict is not None:
         return str(tensor.verdict)
-    return NOT_VERIFIED if tensor.requires_grad else "constant"
+    return str(Verdict.UNVERIFIED) if tensor.requires_grad else "constant"
 
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
@@ -195,9 +206,19 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
 
 
+def _on_none(report: Report) -> tuple[tuple[str, str], ...]:
+    """Return why a named non-leaf has no .grad, where the command has the option that keeps it."""
+    without = [tensor.name for tensor in report.tensors if tensor.kind != "leaf" and tensor.grad is None]
+    named = [name for name in without if name.isidentifier()]
+    if report.command != "eval" or not named:
+        return ()
+    name = clip(named[0], LONGEST_NAME)
+    return (
+        (".grad", f"None where PyTorch does not keep it: for all but leaves; `--retain-grad {name}` keeps {name}'s"),
+    )
+
+
 def _verdict_words(report: Report, how: Presentation) -> str:
-    if report.verdict is None:
-        return f"{NOT_VERIFIED}: these are only autograd's gradients"
     judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
     subjects = [subject for subject in judged if subject.verdict is report.verdict]
     tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
@@ -224,7 +245,8 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     where = "at each of the points" if several else "at this point"
     tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
-        return words_of(verdict, who="a claim")
+        symbolic = all(tensor.symbolic for tensor in tensors)
+        return words_of(verdict, who="a claim", reference=None if symbolic else "autograd's gradient")
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses", where=where)
     return words_of(verdict, where=where)

@@ -14,7 +14,7 @@ class Point:
     """One of several points that a program was checked at: `--seed` draws it again."""
 
     seed: int
-    verdict: Verdict | None
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class TensorReport(Noted):
     grad: Any | None
     gradient: Any | None
     symbolic: Symbolic | None
-    verdict: Verdict | None  # None: nothing to verify (a constant leaf) or --no-verify
+    verdict: Verdict | None  # None: its gradient was not compared, or it has none
     notes: Notes = shown_as("note", default=())
     witnesses: dict[str, WitnessReport] | None = optional()
     dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
@@ -111,6 +111,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedTolerance:
+    """How far apart gradients could be and still agree: `--rtol` and `--atol`, or what the dtype stands for."""
+
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that one command found out about one program."""
 
@@ -123,9 +131,16 @@ class Report:
     seed: int
     output: Output
     tensors: tuple[TensorReport, ...]
-    verdict: Verdict | None
+    verdict: Verdict
     details: Details | None = merged()
     """What only this command reports."""
+    notes: tuple[str, ...] | None = optional()
+    """What there is to say of how the program is read."""
+    tolerance: AppliedTolerance | None = optional()
+    verify: bool = shown_as(default=True)
+    """False: `--no-verify` asked that nothing be compared."""
+    reproduce: str | None = optional()
+    """The command that gives the verdict again, as one line of a shell; None of a pass, and of a call from Python."""
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
@@ -154,11 +169,11 @@ class Report:
         program = " ".join(self.program.split())
         shown = program if len(program) <= LONGEST_PROGRAM else f"{program[: LONGEST_PROGRAM - 3]}..."
         tensors = "1 tensor" if len(self) == 1 else f"{len(self)} tensors"
-        return f"<Report {self.command} {shown!r}: {self.verdict or 'not verified'}, {tensors}>"
+        return f"<Report {self.command} {shown!r}: {self.verdict}, {tensors}>"
 
     def __bool__(self) -> bool:
-        """Return whether every gradient passed, for `assert gradcli.check(...)`; False without a verdict."""
-        return self.verdict is not None and self.exit_code is ExitCode.OK
+        """Return whether every gradient passed, for `assert gradcli.check(...)`; False where nothing was compared."""
+        return self.verdict.passes
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
@@ -173,4 +188,5 @@ class Report:
     @property
     def exit_code(self) -> ExitCode:
         """Return the exit code that this report asks for."""
-        return ExitCode.OK if self.verdict is None else self.verdict.exit_code
+        asked = self.verdict is Verdict.UNVERIFIED and not self.verify
+        return ExitCode.OK if asked else self.verdict.exit_code

@@ -46,7 +46,8 @@ NUMBERS: dict[str, JsonSchema] = {
 
 # What a suite says of a check, beside its report.
 NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "tags": list[str], "seconds": float}
-REQUIRED = ["name", "seconds"]
+NAMED |= {"passed": bool}
+REQUIRED = ["name", "seconds", "passed"]
 
 
 def report_schema() -> JsonSchema:
@@ -71,6 +72,8 @@ def suite_report_schema() -> JsonSchema:
         "failures": {"type": "array", "items": {"type": "string"}},
         "checks": {"type": "array", "items": {"anyOf": [check, {"$ref": "#/$defs/Failed"}]}},
         "counts": counts,
+        "asked": {"type": "integer"},
+        "interrupted": {"type": "boolean"},
         "verdict": {"$ref": "#/$defs/Verdict"},
     }
     schema = {"type": "object", "properties": properties, "required": list(properties)}
@@ -83,7 +86,7 @@ def _failed(named: JsonSchema) -> JsonSchema:
     reason = {"message": message, "hint": {"anyOf": [message, {"type": "null"}]}, "exit": {"type": "integer"}}
     error = {"type": "object", "properties": reason, "required": list(reason)}
     verdict = {"anyOf": [{"$ref": "#/$defs/Verdict"}, {"type": "null"}]}
-    properties = {**named, "program": {"type": "string"}, "error": error, "verdict": verdict}
+    properties = {**named, "program": message, "error": error, "reproduce": message, "verdict": verdict}
     return {"type": "object", "properties": properties, "required": [*REQUIRED, "program", "error", "verdict"]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
@@ -11,10 +11,11 @@ from gradcli.report.custom import CustomDetails, SourcePlace
 from gradcli.report.notes import Noted, NoteKind, Notes
 from gradcli.report.records import jsonable
 from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
-from gradcli.report.verdict import Verdict, worst
+from gradcli.report.verdict import Verdict, fails, worst
+from gradcli.tolerance import Tolerance
 
-# Counted beside the verdicts: a check that is wrong itself, and one that was not to be verified.
-ERROR, UNVERIFIED = "error", "not verified"
+# Counted beside the verdicts: a check that is wrong itself.
+ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class CheckReport:
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0
+    reproduce: str | None = None  # the command that carries out this check alone; None of one that passes
     stderr: str | None = None  # what standard error says of a check that is wrong itself
     source: SourcePlace | None = None
     """Where the Function that it checks is written."""
@@ -67,32 +69,75 @@ class CheckReport:
     @property
     def outcome(self) -> str:
         """Return the verdict in a word, or that there is an error."""
-        return ERROR if self.verdict is None and self.reason is not None else str(self.verdict or UNVERIFIED)
+        return ERROR if self.verdict is None else str(self.verdict)
+
+    @property
+    def unverified(self) -> bool:
+        """Tell whether nothing was compared, as `--no-verify` asks."""
+        return self.passed and self.verdict is Verdict.UNVERIFIED
+
+    @property
+    def tolerance(self) -> tuple[float, float] | None:
+        """Return the relative and the absolute tolerance, unless they are those of the dtype."""
+        used = None if self.data is None else self.data.get("tolerance")
+        if used is None or Tolerance.is_usual(self.data["dtype"], used["rtol"], used["atol"]):  # type: ignore[index]
+            return None
+        return used["rtol"], used["atol"]
+
+    @property
+    def as_expected(self) -> bool:
+        """Tell whether the check passed with a verdict that would fail if it were not expected."""
+        return self.passed and self.expect is self.verdict and fails(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data, with what the suite says of the check."""
         said = {"name": self.name, "file": self.file, "line": self.line, "expect": self.expect, "tags": self.tags}
         head = {key: jsonable(value) for key, value in said.items() if value not in {None, ()}}
-        head["seconds"] = round(self.seconds, 6)
+        head |= {"seconds": round(self.seconds, 6), "passed": self.passed}
         if self.data is None:
             reason = {"message": self.reason, "hint": self.hint, "exit": int(self.code)}
-            return {**head, "program": self.program, ERROR: reason, "verdict": jsonable(self.verdict)}
+            again = {} if self.reproduce is None else {"reproduce": self.reproduce}
+            return {**head, "program": self.program, ERROR: reason, **again, "verdict": jsonable(self.verdict)}
         return {"schema": self.data["schema"], **head, **self.data}
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """What several checks came to, in their order; `asked` is how many there were, of which some may not have run."""
+    """What several checks came to, in their order; `asked` is how many there were, of which some may not have run.
+
+    `interrupted` says that Ctrl-C is why. Those in `before` are written already.
+    """
 
     checks: tuple[CheckReport, ...]
     asked: int
+    interrupted: bool = False
+    before: tuple[CheckReport, ...] = ()
     schema: str = field(default=SUITE_SCHEMA)
 
     @property
     def counts(self) -> dict[str, int]:
         """Return how many checks came to each verdict, or to an error."""
-        outcomes = [check.outcome for check in self.checks]
-        return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR, UNVERIFIED] if name in outcomes}
+        outcomes = [check.outcome for check in (*self.before, *self.checks)]
+        return {name: outcomes.count(name) for name in [*map(str, Verdict), ERROR] if name in outcomes}
+
+    @property
+    def unverified(self) -> list[CheckReport]:
+        """Return the checks that pass because nothing was to be compared."""
+        return [check for check in self.checks if check.unverified]
+
+    def after(self, written: int) -> SuiteReport:
+        """Return what is left of the report once that many of its checks are written."""
+        return replace(self, checks=self.checks[written:], before=self.checks[:written])
+
+    @property
+    def left(self) -> int:
+        """Return how many checks did not run."""
+        return self.asked - len(self.before) - len(self.checks)
+
+    @property
+    def interruption(self) -> str | None:
+        """Return that the suite was interrupted, and how much of it ran; None if it was not."""
+        return f"interrupted: {self.left:,} of {self.asked:,} checks were not run" if self.interrupted else None
 
     @property
     def failures(self) -> list[CheckReport]:
@@ -102,8 +147,11 @@ class SuiteReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Return the worst verdict: one that is expected counts as a match, one that is not as a mismatch."""
-        return worst([_judged(check) for check in self.checks])
+        """Return the worst verdict: one that is expected counts as a match, one that is not as a mismatch.
+
+        A check that was not run is unverified.
+        """
+        return worst([*map(_judged, (*self.before, *self.checks)), Verdict.UNVERIFIED if self.left else None])
 
     @property
     def exit_code(self) -> ExitCode:
@@ -118,6 +166,8 @@ class SuiteReport:
             "failures": [check.name for check in self.failures],
             "checks": [check.to_dict() for check in self.checks],
             "counts": self.counts,
+            "asked": self.asked,
+            "interrupted": self.interrupted,
             "verdict": str(self.verdict),
         }
 
@@ -128,7 +178,8 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     code = report.exit_code if expect is None else _expected(report, expect)
     data = report.to_dict()
     source = report.details.source if isinstance(report.details, CustomDetails) else None
-    return CheckReport(name, report.program, report.verdict, code, data, found, expect=expect, source=source, **place)
+    place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
+    return CheckReport(name, report.program, report.verdict, code, data, found, **place)
 
 
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:
@@ -145,16 +196,18 @@ def suite_of(reports: Sequence[Report]) -> SuiteReport:
 
 def _expected(report: Report, expect: Verdict) -> ExitCode:
     """Return the exit code of a check that expects a verdict: what passes unexpectedly fails too."""
+    if report.verdict is Verdict.UNVERIFIED:  # there is nothing to tell from what is expected
+        return report.exit_code
     return ExitCode.OK if report.verdict is expect else report.exit_code or ExitCode.MISMATCH
 
 
 def _judged(check: CheckReport) -> Verdict:
-    if check.expect is not None and check.verdict is not None and check.data is not None:
-        failed = Verdict.UNDECIDED if check.code is ExitCode.UNDECIDED else Verdict.MISMATCH
-        return Verdict.MATCH if check.passed else failed
-    if check.verdict is None and check.reason is None:
-        return Verdict.MATCH  # --no-verify: nothing was to be found out
-    return check.verdict or Verdict.UNDECIDED
+    if check.verdict is None:
+        return Verdict.UNDECIDED
+    if check.expect is None or check.verdict is Verdict.UNVERIFIED:
+        return check.verdict
+    failed = Verdict.UNDECIDED if check.code is ExitCode.UNDECIDED else Verdict.MISMATCH
+    return Verdict.MATCH if check.passed else failed
 
 
 def _findings(report: Report) -> tuple[Finding, ...]:

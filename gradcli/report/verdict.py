@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from gradcli.errors import ExitCode
 
 
 class Verdict(StrEnum):
-    """What the comparison of autograd with the symbolic derivative says; ordered from best to worst by `rank`."""
+    """What the comparison of autograd with the symbolic derivative says; ordered from best to worst by `rank`.
+
+    `unverified` says that nothing was compared: worse than every pass, because it is none, and better than all that was
+    found by comparing, `undecided` included, which says that a comparison was tried and failed.
+    """
 
     MATCH = "match"
     SUBGRADIENT = "subgradient"
+    UNVERIFIED = "unverified"
     UNDECIDED = "undecided"
     UNDEFINED = "undefined"
     MISMATCH = "mismatch"
@@ -28,10 +34,10 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return the exit code that a run with this overall verdict ends with."""
+        """Return the exit code that a run with this overall verdict ends with, if a comparison was asked for."""
         if self.passes:
             return ExitCode.OK
-        return ExitCode.UNDECIDED if self is Verdict.UNDECIDED else ExitCode.MISMATCH
+        return ExitCode.UNDECIDED if self in {Verdict.UNDECIDED, Verdict.UNVERIFIED} else ExitCode.MISMATCH
 
 
 def fails(verdict: Verdict | None) -> bool:
@@ -39,6 +45,7 @@ def fails(verdict: Verdict | None) -> bool:
     return verdict is not None and not verdict.passes
 
 
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst of several verdicts; of none, `match`."""
-    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.MATCH)
+def worst(verdicts: Iterable[Verdict | None]) -> Verdict:
+    """Return the worst of several verdicts; where there is none, nothing was compared: `unverified`."""
+    found = [verdict for verdict in verdicts if verdict is not None]
+    return max(found, key=lambda verdict: verdict.rank, default=Verdict.UNVERIFIED)

@@ -24,7 +24,8 @@ class SuiteCheck:
     """One check: `program` is the text of what it checks.
 
     `expect` is the verdict that it passes with, None stands for any that is a pass. `file` and `line` say where a suite
-    has it; both are None for one of the command line.
+    has it; both are None for one of the command line. `options` are words of the command line that it depends on beside
+    its file or its program.
     """
 
     name: str
@@ -35,3 +36,4 @@ class SuiteCheck:
     file: str | None = None
     line: int | None = None
     kind: Kind = Kind.PROGRAM
+    options: tuple[str, ...] = ()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gradcli.errors import InputError, first_line
-from gradcli.suite.work import start_worker
+from gradcli.suite.work import HELD, start_worker
 
 DASK = "dask://"
 SECONDS_TO_CONNECT = 20
@@ -20,15 +21,19 @@ MOST_JOBS = 1024
 
 @dataclass(frozen=True, slots=True)
 class ExecutorFactory:
-    """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time."""
+    """Where checks run: `open(width)` gives a fresh executor that carries out so many at a time.
+
+    `own` processes do nothing else, and are ended with their executor.
+    """
 
     width: int
     open: Callable[[int], AbstractContextManager[Executor]]
+    own: bool = False
 
 
 def local_place(jobs: int) -> ExecutorFactory:
     """Return this machine, with so many worker processes."""
-    return ExecutorFactory(jobs, _pool)
+    return ExecutorFactory(jobs, _pool, own=True)
 
 
 def dask_place(address: str) -> ExecutorFactory:
@@ -56,10 +61,22 @@ def count_jobs(text: str) -> int:
     """Return the number of worker processes that `-j` asks for: a number, or the cores that there are for `auto`."""
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_JOBS:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MOST_JOBS:
         hint = "`-j auto` starts one process per core"
         raise InputError(f"'{text}' is not a number from 1 to {MOST_JOBS}", option="-j", hint=hint)
     return int(text)
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool that starts a process with signals blocked: none ends it, or this process, before it is complete."""
+
+    def submit(self, *call: Any, **options: Any) -> Future[Any]:
+        """Start a process if one is needed, and hand the call out."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+        try:
+            return super().submit(*call, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -68,28 +85,32 @@ def _pool(width: int) -> Iterator[Executor]:
     # spawn: a process that is forked after torch has run a backward pass hangs.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    with _safe_path():
+    with _quiet():
         pool = ProcessPoolExecutor(width, context, initializer=start_worker)
         try:
             yield pool
         finally:
             for process in set(multiprocessing.active_children()) - before:
-                process.terminate()
+                process.kill()  # one that was stopped hears nothing else
             pool.shutdown(cancel_futures=True)
 
 
+# For processes that Python starts beside ours: they look for no module in the current folder, where an enum.py would be
+# run, and say nothing of the semaphores that they tidy up where this process was killed.
+QUIET = {"PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
+
+
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """Keep what starts processes from looking for modules in the current folder: an enum.py there would be run."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+def _quiet() -> Iterator[None]:
+    """Change the environment of processes that are started in the block."""
+    before = {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 def _client(scheduler: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -22,25 +22,21 @@ LONGEST_NAME = 80
 AS_THEY_ARE = ("arguments", "reference", "surrogate")
 
 
-def expand(
-    defaults: Any, entry: Any, base: Settings, dtypes: Sequence[str], *, file: str, line: int | None
-) -> list[SuiteCheck]:
-    """Return the checks of an entry (pydantic models); raises GradcliError whose option is the key that is wrong."""
-    kind, folder = entry.kind, Path(file).parent
-    given = {"dtype": list(dtypes)} if len(dtypes) > 1 else {}
-    said = {
-        **given,
-        **{key: value for key, value in _said(defaults).items() if key not in LEFT_OUT[kind]},
-        **_said(entry),
-    }
+def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) -> list[SuiteCheck]:
+    """Return the checks of an entry (a pydantic model), of which `said` is all that is said by keys.
+
+    `place` are the fields of a check that say where it comes from.
+    Raises GradcliError whose option is the key that is wrong.
+    """
+    kind, folder = entry.kind, Path(place["file"]).parent
+    said = {key: value for key, value in said.items() if key not in LEFT_OUT[kind]}
     text = getattr(entry, kind)
     name = entry.name or " ".join(text.split())[:LONGEST_NAME]
-    settings = _settings(said, _base(base, kind), folder)
     expect = None if said.get("expect") is None else Verdict(said["expect"])
     about, tags = _beside(text, folder) if kind is Kind.FUNCTION else text, tuple(_listed(said.get("tags", [])))
     return [
-        SuiteCheck(name + suffix, about, one, expect, tags, file, line, kind)
-        for suffix, one in _variants(said, settings)
+        SuiteCheck(name + suffix, about, one, expect, tags, kind=kind, **place)
+        for suffix, one in variants(said, _base(base, kind), folder)
     ]
 
 
@@ -57,16 +53,16 @@ def _beside(target: str, folder: Path) -> str:
     return str(folder / target) if re.search(r"\.py(:|$)", target) else target
 
 
-def _said(model: Any) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in model.model_fields_set}
-
-
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _variants(said: Mapping[str, Any], settings: Settings) -> Iterator[tuple[str, Settings]]:
-    """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`."""
+def variants(said: Mapping[str, Any], base: Settings, folder: Path) -> Iterator[tuple[str, Settings]]:
+    """Yield the settings for each shape and dtype, and what it adds to the name: `[2x2]`, `[2x2-float32]`.
+
+    Files of values lie in the folder. Raises GradcliError whose option is the key that is wrong.
+    """
+    settings = _settings(said, base, folder)
     shapes, dtypes = said.get("shape"), said.get("dtype")
     for shape, dtype in product(_listed(shapes), _listed(dtypes)):
         varied = [_shown(shape)] if isinstance(shapes, list) else []

@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64decode
 from contextlib import suppress
+from io import FileIO
 from typing import IO, TYPE_CHECKING, Any
 
-from gradcli.deadline import DeadlineError
+from gradcli.deadline import DeadlineError, out_of_time
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, SeveralFunctionsError, Span
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 
 CHILD = "gradcli.cli.child"
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
-GRACE = 15.0
+SECONDS_TO_START, GRACE = 120.0, 2.0
+# The most bytes of one line of what the file prints that are held at once: what is longer is shown in pieces.
+LONGEST = 1 << 16
 
 
 def checked_text(target: str, settings: Settings, form: str, style: Style) -> tuple[str, int]:
@@ -50,7 +55,7 @@ def checked_report(check: SuiteCheck) -> CheckReport:
 
 def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
-    reading, writing = os.pipe()
+    reading, writing = _pipe()
     command = [sys.executable, "-P", "-m", CHILD, str(writing)]
     child = subprocess.Popen(  # noqa: S603 (our own module)
         command,
@@ -69,27 +74,46 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         _end(child)
         shown.join(1.0)
     if line is None:
-        reason = f"no verdict within {seconds:g} s, and the file's code did not let go"
-        raise DeadlineError(reason, hint="`--timeout` raises the limit")
+        raise out_of_time(seconds, ", and the file's code did not let go")
     return _read(line, child.returncode)
 
 
+def _pipe() -> tuple[int, int]:
+    """Return the two ends of a pipe, neither of which is a standard stream: where these are closed, it would be one."""
+    import fcntl
+
+    ends = os.pipe()
+    reading, writing = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    for end in ends:
+        os.close(end)
+    return reading, writing
+
+
 def _answer(child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float) -> bytes | None:
-    """Return what the child writes to the pipe until it closes it; None if it does not in time."""
+    """Return what the child writes to the pipe until it closes it; None if it does not in time.
+
+    An empty line is the first, when the file's time begins.
+    """
     with suppress(BrokenPipeError):
         assert child.stdin is not None  # noqa: S101 (it is a pipe)
         child.stdin.write(pickle.dumps(request))
         child.stdin.flush()
-    found: list[bytes] = []
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        begun = _line(pipe, time.monotonic() + SECONDS_TO_START)
+        return begun if begun != b"\n" else _line(pipe, time.monotonic() + seconds + GRACE)
 
-    def collect() -> None:
-        with os.fdopen(reading, "rb") as pipe:
-            found.append(pipe.readline())
 
-    reader = threading.Thread(target=collect, daemon=True)
-    reader.start()
-    reader.join(seconds + GRACE)
-    return found[0] if found else None
+def _line(pipe: FileIO, end: float) -> bytes | None:
+    """Return a line, or what there is of it when the pipe is closed; None if it does not come in time."""
+    found = b""
+    while not found.endswith(b"\n"):
+        if not select.select([pipe], [], [], max(end - time.monotonic(), 0.0))[0]:
+            return None
+        chunk = pipe.read(1 if not found else LONGEST)
+        if not chunk:
+            break
+        found += chunk
+    return found
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -105,13 +129,13 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _show(stream: IO[bytes]) -> None:
     """Pass on what the child prints, escaped."""
-    from gradcli.escaping import escape
+    from gradcli.escaping import break_commands, escape
 
     with suppress(ValueError, OSError), stream:
-        for line in stream:
+        for line in iter(lambda: stream.readline(LONGEST), b""):
             text = escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs())
             with suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
-                sys.stderr.write(text + "\n")
+                sys.stderr.write(break_commands(text) + "\n")
                 sys.stderr.flush()
 
 

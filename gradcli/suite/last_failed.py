@@ -24,7 +24,7 @@ def remember(file: str, ran: Iterable[str], failed: Iterable[str]) -> None:
 
 def recall(file: str) -> set[str]:
     """Return the names of the checks of a suite that failed last."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):  # whatever is there that is no list of names
         names = json.loads(_path(file).read_text(encoding="utf-8"))
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
     return set()

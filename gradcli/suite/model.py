@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import Kind
 from gradcli.suite.places import spellings
@@ -85,7 +86,9 @@ class Written(BaseModel):
 
 if TYPE_CHECKING:
     Options = Written
+    FormatName = str
 else:
+    FormatName = Literal[*FORMATS]
     _TYPES = get_type_hints(Settings, include_extras=True)
     Options = create_model(
         "Options",
@@ -99,6 +102,25 @@ class Defaults(Options):
 
 
 Text = Annotated[str, Field(min_length=1)]
+
+
+class ProjectDefaults(Defaults):
+    """What holds for every check that no suite and no option says otherwise of: `[tool.gradcli]` of pyproject.toml."""
+
+    targets: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        validation_alias=spelt("targets"),
+        description="Suites and folders of them, from the folder of pyproject.toml: for `gradcli check` alone.",
+    )
+    format: FormatName | None = Field(default=None, description="The output format.")
+
+
+class ProjectModel(BaseModel):
+    """The defaults of a project, in the place that a suite has its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    defaults: ProjectDefaults
 
 
 class CheckModel(Options):

@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from gradcli.errors import GradcliError, InputError, Span
-from gradcli.settings import DataType, Settings
+from gradcli.errors import GradcliError, Span
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.expand import expand
-from gradcli.suite.places import SuiteText, line_of, spellings, tables
+from gradcli.suite.given import Given
+from gradcli.suite.places import SuiteText
+from gradcli.suite.source import read_source
 
-TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-LARGEST = 16 * 2**20  # bytes
 MOST_CHECKS = 100_000
 
 
-def read_suite(file: str, base: Settings, dtypes: Sequence[DataType] = ()) -> list[SuiteCheck]:
-    """Return the checks of a suite file; what it does not say, the settings `base` do, with several dtypes for each.
+def read_suite(file: str, given: Given) -> list[SuiteCheck]:
+    """Return the checks of a suite file, which wins over pyproject.toml, as the command line does over both.
 
-    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check.
+    Raises InputError for a file that cannot be read or is not a suite: unknown keys, duplicate names, no check; and
+    DeadlineError for one that nobody writes, or whose text takes longer than one check may.
     """
-    text = _read(Path(file), file)
-    suite = SuiteText(file, text, tables(text))
-    model = _validated(_parsed(suite), suite)
+    suite, data = read_source(file, given.settings.timeout)
+    model = _validated(data, suite)
     checks: list[SuiteCheck] = []
     for place, check in enumerate(model.check):
-        checks += _expanded(suite, place, (model.defaults, check), (base, dtypes))
+        checks += _expanded(suite, place, (model.defaults, check), given)
     _refuse_duplicates(checks, suite)
     return checks
-
-
-def _read(path: Path, file: str) -> str:
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
-    if len(data) > LARGEST:
-        raise InputError(f"{file}: a suite of more than {LARGEST // 2**20} MiB is not read")
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{file}:{line}: byte {data[error.start]:#04x} is not UTF-8", hint="save it as UTF-8"
-        ) from None
-
-
-def _parsed(suite: SuiteText) -> dict[str, Any]:
-    try:
-        return tomllib.loads(suite.text)
-    except tomllib.TOMLDecodeError as error:
-        message = TOML_PLACE.sub("", str(error))
-        raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
-    except RecursionError:
-        raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
-
-
-def _place(error: tomllib.TOMLDecodeError, text: str) -> Span:
-    match = TOML_PLACE.search(str(error))
-    if match is None or match[1] is None:
-        return Span(len(text), len(text))
-    start = sum(len(line) + 1 for line in text.split("\n")[: int(match[1]) - 1]) + int(match[2]) - 1
-    return Span(start, start + 1)
 
 
 def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
@@ -82,20 +44,19 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
         raise refusal(error, suite) from None
 
 
-def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: tuple[Any, Any]) -> list[SuiteCheck]:
+def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: Given) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
-    from gradcli.suite.wording import in_toml
+    from gradcli.suite.wording import about_key
 
     span = suite.span(place)
-    line = line_of(suite.text, span.start) if span else None
     try:
-        return expand(*said, *given, file=suite.file, line=line)
+        keys, options = given.keys(*said), given.options
+        return expand(said[1], keys, given.settings, file=suite.file, line=suite.line(place), options=options)
     except GradcliError as error:
-        key = spellings((error.option or "").removeprefix("--"))[0]
+        key, message, hint = about_key(error)
         in_check = key.replace("-", "_") in said[1].model_fields_set
         at = suite.span(place if in_check else -1, key) or span if key else span
-        hint = None if error.hint is None else in_toml(error.hint)
-        raise suite.error(f"{key}: {error.text}" if key else error.text, at, hint) from None
+        raise suite.error(message, at, hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

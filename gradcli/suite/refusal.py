@@ -21,8 +21,8 @@ EMPTY = "a suite needs at least one check"
 EXAMPLE = 'write [[check]], and below it program = "x*y"'
 
 
-def refusal(error: ValidationError, suite: SuiteText) -> InputError:
-    """Return the first complaint as an error that points into the suite."""
+def refusal(error: ValidationError, suite: SuiteText, defaults: type[BaseModel] = Defaults) -> InputError:
+    """Return the first complaint as an error that points into the suite, whose defaults are of that model."""
     complaints = error.errors(include_url=False)
     first = complaints[0]["loc"][: _depth(complaints[0]["loc"])]
     alike = [complaint for complaint in complaints if complaint["loc"][: len(first)] == first]
@@ -37,7 +37,7 @@ def refusal(error: ValidationError, suite: SuiteText) -> InputError:
         return suite.error(complaint["msg"], suite.span(place), EXAMPLE)
     if key is None:
         return suite.error(f"this is not a table of a suite: {location[0]}", suite.span(place), EXAMPLE)
-    return _about_key(complaint, suite, place, key)
+    return _about_key(complaint, suite, defaults if place < 0 else CheckModel, (place, key))
 
 
 def _depth(location: tuple[int | str, ...]) -> int:
@@ -52,15 +52,19 @@ def _place(location: tuple[int | str, ...]) -> tuple[int, str | None]:
     return -1, str(location[1]) if len(location) > 1 else None
 
 
-def _about_key(complaint: Mapping[str, Any], suite: SuiteText, place: int, key: str) -> InputError:
-    owner: type[BaseModel] = Defaults if place < 0 else CheckModel
+def _about_key(
+    complaint: Mapping[str, Any], suite: SuiteText, owner: type[BaseModel], where: tuple[int, str]
+) -> InputError:
+    place, key = where
     names = [spellings(name)[0] for name in owner.model_fields]
     span = suite.span(place, key)
     if complaint["type"] == "extra_forbidden" and spellings(key)[0] in names:
-        others = " and ".join(f"'{name}'" for name in spellings(key) if name in suite.keys(place))
+        written = [name for name in spellings(key) if name in suite.keys(place)]
+        others = " and ".join(f"'{name}'" for name in written or spellings(key))
         return suite.error(f"{others} are the same key", span, "leave one of them out")
     if complaint["type"] == "extra_forbidden":
-        what = "the defaults" if place < 0 else "a check"
+        defaults = "the defaults" if suite.defaults.name == "defaults" else f"[{suite.defaults.name}]"
+        what = defaults if place < 0 else "a check"
         hint = did_you_mean(key, names, f"the keys are {', '.join(names)}")
         return suite.error(f"'{key}' is not a key of {what}", span, hint)
     return suite.error(f"'{key}': {_words(complaint, 'it must not be empty')}", span, _hint(complaint))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from gradcli.errors import GradcliError
 from gradcli.suite.model import CheckModel
 from gradcli.suite.places import spellings
 
@@ -23,6 +24,13 @@ PLAIN = re.compile(r"[+-]?(\d[\d_]*)?\.?\d+(e[+-]?\d+)?|true|false|\[.*\]", re.D
 def in_toml(text: str) -> str:
     """Return a message that speaks of keys in place of options; one that no key stands for, such as `-j`, stays."""
     return OPTION.sub(_bare, EXAMPLE.sub(_example, text))
+
+
+def about_key(error: GradcliError) -> tuple[str, str, str | None]:
+    """Return the key that an error is about (none is empty), what it says of it, and its hint."""
+    key = spellings((error.option or "").removeprefix("--"))[0]
+    hint = None if error.hint is None else in_toml(error.hint)
+    return key, f"{key}: {error.text}" if key else error.text, hint
 
 
 def _bare(match: re.Match[str]) -> str:

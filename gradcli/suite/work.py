@@ -9,24 +9,29 @@ import threading
 import time
 import warnings
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO
 
 from gradcli.engine import check_function, check_inline, evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
 from gradcli.report.report import Report
 from gradcli.report.suite import CheckReport, Finding, check_report, error_report
+from gradcli.report.verdict import fails
 from gradcli.suite.check import Kind, SuiteCheck
-from gradcli.suite.isolated import checked_report
+from gradcli.suite.isolated import SECONDS_TO_START, checked_report
+from gradcli.suite.reproduce import command_of
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
-GRACE = 20.0
+GRACE = 5.0
+# Signals that a process of the local pool does not hear before it is prepared.
+HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads; the symbolic worker is one
 
 
 def start_worker() -> None:
     """Prepare a process of the local pool: Ctrl-C is its parent's business, and it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     warnings.simplefilter("ignore")  # PyTorch's: a run of that check alone shows them
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -48,13 +53,22 @@ def carry_out(check: SuiteCheck) -> CheckReport:
                 prepare()
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
-        faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
+        faulthandler.dump_traceback_later(longest(check), exit=True, file=log)
         started = time.perf_counter()
         try:
             found = isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
             return replace(found, seconds=time.perf_counter() - started)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+
+def longest(check: SuiteCheck) -> float:
+    """Return the seconds after which a process that still carries out a check is ended.
+
+    A file's own time begins when its process has started.
+    """
+    start = SECONDS_TO_START if check.kind is Kind.FUNCTION else 0.0
+    return start + check.settings.timeout + GRACE
 
 
 def undecided(check: SuiteCheck, reason: str) -> CheckReport:
@@ -91,6 +105,8 @@ def settled(check: SuiteCheck) -> tuple[CheckReport, Report | None]:
     """Return what a check came to in this process, and its report if there is one."""
     try:
         report = report_of(check)
+        if fails(report.verdict) or check.expect not in {None, report.verdict}:
+            report = replace(report, reproduce=command_of(check, report.seed))
         found = _found(check, report)
     except GradcliError as error:
         return _without_report(check, error), None
@@ -108,8 +124,8 @@ def _found(check: SuiteCheck, report: Report) -> CheckReport:
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
     if check.file is not None:
         error = _as_in_toml(error)
-    place = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
-    found = error_report(error, check.name, check.program, **place)
+    place: dict[str, Any] = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
+    found = error_report(error, check.name, check.program, reproduce=command_of(check), **place)
     if found.verdict is None:
         return replace(found, stderr=_stderr(check, error))
     return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found

@@ -26,22 +26,40 @@ def main() -> None:
     pipe = _answer_pipe()
     lines: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
-    from gradcli.symbolic import warm  # sympy's import counts against the limit
-
-    warm.warm()
-    _reply(pipe, Answer(READY))
-    while True:
+    ready = _warmed()
+    _reply(pipe, ready)
+    while ready.defect is None:
         _reply(pipe, answer(Query.from_line(lines.get())))
 
 
 def answer(question: Query) -> Answer:
     """Return the answer to one question; a failure of sympy's is an answer too."""
+    from gradcli.symbolic.failures import failure
+
     try:
         return Answer(question.number, _data(question))
     except MemoryError:
         return Answer(question.number, exhausted=True)
-    except Exception as error:  # noqa: BLE001 (sympy raises anything; the verdict is then undecided, with this reason)
-        return Answer(question.number, error=f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 (sympy raises anything)
+        return Answer(question.number, **failure(error))
+
+
+def _warmed() -> Answer:
+    """Load sympy, whose import counts against the limit, and say whether that went well."""
+    from gradcli.symbolic.failures import failure
+
+    try:
+        from gradcli.symbolic import warm
+
+        warm.warm()
+    except MemoryError:
+        return Answer(READY, exhausted=True)
+    except Exception as error:
+        found = failure(error)
+        if "defect" not in found:
+            raise
+        return Answer(READY, **found)
+    return Answer(READY)
 
 
 def _data(question: Query) -> Any:

@@ -17,7 +17,7 @@ class FakeSession(ModuleType):
     def __init__(self) -> None:
         super().__init__("gradcli.engine")
         self.calls: list[tuple[str, Settings]] = []
-        self.verdict: Verdict | None = Verdict.MATCH
+        self.verdict = Verdict.MATCH
         self.error: BaseException | None = None
 
     def evaluate_program(self, source: str, settings: Settings) -> Report:

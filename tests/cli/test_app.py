@@ -136,7 +136,7 @@ def test_a_developer_can_see_the_traceback(
         (["eval", "-w", "--shpae", "2"], "did you mean '--shape'"),
         (["eval", "w*w", "-x"], "unknown option '-x'"),
         (["eval", "--nope", "w*w"], "unknown option '--nope'"),
-        (["eval", "w", "v"], "unexpected"),
+        (["eval", "w", "v"], "put the program in quotes"),
         (["eval", "w", "--shape"], "--shape"),
         (["eval", "w", "--dtype", "float13"], "did you mean 'float"),
         (["eval", "w", "--init=prime"], "did you mean 'primes'"),

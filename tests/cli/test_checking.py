@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,15 @@ def test_a_program_is_no_path(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", " + ".join(["x"] * 400)]) == 0  # longer than a name of a file may be
     assert main(["check", "x\0"]) == 2
     assert "match" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check", "eval"])
+def test_programs_that_nobody_writes_are_not_waited_for(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert main([command, "-", "--timeout", "0.3"]) == 3
+    os.close(writing)
+    assert capsys.readouterr().err.startswith("error: undecided: no verdict within 0.3 s\n")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
+import sys
 import sysconfig
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from gradcli.cli.app import main
+from gradcli.suite import isolated
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
 SQUARE = """
@@ -75,9 +81,36 @@ def test_a_file_that_never_ends_is_undecided(
     lines = ["while True:", "    try:", "        while True: pass", "    except BaseException: pass"]
     (tmp_path / "ops.py").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gradcli.suite.isolated.GRACE", 4.0)
     assert main(["custom", "ops.py:Square", "--timeout", "1"]) == 3
-    assert "no verdict within 1 s" in capfd.readouterr().err
+    assert "no verdict within 1 s" in capfd.readouterr().err  # by whom depends on which line is reached
+
+
+@pytest.mark.parametrize(("said", "waits"), [(b"\n", 0.5 + 0.3), (b"", 5.0)])
+def test_a_file_s_time_begins_when_pytorch_is_there(said: bytes, waits: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "SECONDS_TO_START", 5.0)
+    monkeypatch.setattr(isolated, "GRACE", 0.3)
+    reading, writing = os.pipe()
+    os.write(writing, said)
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert isolated._answer(child, reading, {}, 0.5) is None
+        assert waits <= time.monotonic() - started < waits + 3
+        child.kill()
+    os.close(writing)
+
+
+@pytest.mark.parametrize("answer", [b'\n{"code": 0}\n', b'{"code": 0}\n', b"\n" + b"x" * 200_000 + b"\n", b"", b"\n"])
+def test_an_answer_is_the_line_after_the_empty_one(answer: bytes) -> None:
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(answer)
+
+    threading.Thread(target=write).start()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert isolated._answer(child, reading, {}, 20.0) == answer.removeprefix(b"\n")
+        child.kill()
 
 
 def test_an_argument_that_is_false_is_false(tmp_path: Path) -> None:
@@ -125,3 +158,26 @@ def test_a_surrogate_is_named_in_the_last_line(tmp_path: Path) -> None:
     assert run(tmp_path, *inline).returncode == 1
     report = run(tmp_path, *inline, "--surrogate", "x", "--json")
     assert (report.returncode, json.loads(report.stdout)["surrogate"]) == (0, "x")
+
+
+@pytest.mark.parametrize("closed", [(0, 1), (1, 2), (0, 1, 2)])
+def test_standard_streams_may_be_closed(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    (tmp_path / "ops.py").write_text(SQUARE)
+    closing = " ".join(f"{stream}>&-" for stream in closed)
+    command = f"{GRADCLI} custom ops.py:Square -o out.txt {closing}"
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=False, timeout=120)
+    assert done.returncode == 0
+    assert "match: backward is the derivative of forward" in (tmp_path / "out.txt").read_text()
+
+
+def test_a_default_that_the_file_sets_is_its_own(tmp_path: Path) -> None:
+    lines = "import torch\ntorch.set_default_device('meta')\ntorch.set_default_dtype(torch.float16)\n"
+    (tmp_path / "ops.py").write_text(lines + "torch.set_grad_enabled(False)\n" + SQUARE)
+    done = run(tmp_path, "ops.py:Square", "--shape", "3")
+    assert done.returncode == 0, done.stderr
+    assert "match: backward is the derivative of forward" in done.stdout
+
+
+def test_a_line_without_an_end_is_shown_in_pieces(capsys: pytest.CaptureFixture[str]) -> None:
+    isolated._show(io.BytesIO(b"x" * (3 * isolated.LONGEST) + b"\nend\n"))
+    assert [len(line) for line in capsys.readouterr().err.split("\n")[:-1]] == [isolated.LONGEST] * 3 + [0, 3]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from gradcli.cli.app import app
+from gradcli.cli.group import app
 
 OPS = Path(__file__).parents[2] / "docs" / "custom" / "ops.py"
 POWER = """

@@ -88,3 +88,9 @@ def test_the_table_is_data(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_op_is_an_error_that_names_a_near_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ops", "sigmod"]) == 2
     assert "did you mean 'sigmoid'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["_root", "_root_of_gram", "_roots", "_fitted"])
+def test_a_helper_of_definitions_is_no_op(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ops", name]) == 2
+    assert f"unknown op '{name}'" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="there is nothing to wait for signals with")
+pytestmark = pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="there is nothing to wait for signals with")
 
 # Stands for the command line: the body runs in the supervised process.
 SCRIPT = """
@@ -153,3 +153,66 @@ def test_a_child_is_waited_for_where_its_end_is_ignored(script: Script) -> None:
     process = script("print('done')", preexec_fn=ignore)
     output, _ = process.communicate(timeout=20)
     assert (process.returncode, output) == (0, "done\n")
+
+
+def test_an_interrupt_while_the_command_line_is_loaded_is_no_traceback(tmp_path: Path) -> None:
+    """The import of typer, which the command line makes, tells the test that it may interrupt, and waits."""
+    (tmp_path / "typer.py").write_text("import time; print('loading', flush=True); time.sleep(60)", encoding="utf-8")
+    command = [sys.executable, "-c", "from gradcli.__main__ import main; main()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, "")
+
+
+LATE = "import time; progress.limit(time.monotonic() + 0.3, 0.3); progress.begin(\"'svd(x)'\")\n"
+DEAF = "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); time.sleep(60)"
+
+
+def test_a_child_that_nothing_reaches_after_its_time_is_ended(script: Script) -> None:
+    process = script(LATE + DEAF)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (3, "")
+    assert errors.startswith("error: undecided: no verdict within 0.3 s: 'svd(x)' did not end\nhint: ")
+
+
+def test_a_child_that_is_stopped_beyond_its_time_is_ended(script: Script) -> None:
+    process = script(LATE + "os.kill(os.getpid(), signal.SIGSTOP)")
+    assert process.wait(timeout=30) == 3
+
+
+def test_a_child_that_is_late_for_a_moment_or_has_no_limit_any_more_is_left(script: Script) -> None:
+    body = LATE + "import math; time.sleep(1.0); progress.limit(math.inf, 0.0); time.sleep(3.0); print('done')"
+    process = script(body)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (0, "done\n", "")
+
+
+def test_a_call_into_pytorch_that_takes_too_long_is_ended() -> None:
+    program = ["eval", "linalg.svdvals(x).sum()", "--shape", "5000x5000", "--init", "uniform"]
+    limits = ["--max-elements", "100000000", "--timeout", "4", "--no-verify"]
+    started = time.monotonic()
+    command = [sys.executable, "-m", "gradcli", *program, *limits]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: undecided: no verdict within 4 s: 'linalg.svdvals(x)' did not end\n")
+    assert time.monotonic() - started < 60
+
+
+def test_a_parent_that_was_stopped_goes_on(script: Script) -> None:
+    """Python's sigtimedwait returns what has no meaning when it was stopped for longer than it was to wait."""
+    process = script("print(os.getpid(), flush=True); time.sleep(3); print('done')")
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.1)
+    for _ in range(3):
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.4)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (0, "done\n", "")

@@ -264,10 +264,13 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_process(derivations: Derivati
     assert process_of(derivations) is process
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "ascii", "latin-1"])
-def test_the_encoding_of_the_environment_does_not_matter(
-    encoding: str, derivations: Derivations, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [*(("PYTHONIOENCODING", name) for name in ("utf-16", "ascii", "latin-1", "nonsense")), ("PYTHONWARNINGS", "error")],
+)
+def test_the_streams_and_warnings_of_the_environment_do_not_matter(
+    variable: str, value: str, derivations: Derivations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv(variable, value)
     derivations.request(REQUESTS[:3])
     assert [derivations.known[request] for request in REQUESTS[:3]] == [RIGHT[request] for request in REQUESTS[:3]]

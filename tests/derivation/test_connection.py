@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from gradcli.derivation.connection import DIED, EXHAUSTED, UNTRIED, Connection, Delivery, Failure, Outcome
+from gradcli.derivation.connection import DIED, EXHAUSTED, STOPPED, UNTRIED, Connection, Delivery, Failure, Outcome
 from gradcli.derivation.protocol import Answer, Query
 
 Opened = Callable[[str], Connection]
@@ -99,16 +100,49 @@ def test_the_time_for_an_answer_begins_with_its_question(opened: Opened) -> None
 
 
 def test_an_answer_that_is_late_ends_the_process(opened: Opened) -> None:
-    connection = opened(f"{READY}\nhear(); time.sleep(60)")
-    late, after = post(connection, 1, 0.2), post(connection, 2)
-    assert connection.outcome(late) == Failure("no derivative within 0.2 s")
+    connection = opened(f"{READY}\nhear()\nwhile True: pass")
+    late, after = post(connection, 1, 0.5), post(connection, 2)
+    assert connection.outcome(late) == Failure("no derivative within 0.5 s")
     assert connection.outcome(after) is UNTRIED
     assert connection.process.wait(5.0) is not None
 
 
 def test_a_question_that_is_not_read_is_late_too(opened: Opened) -> None:
     connection = opened(f"{READY}\ntime.sleep(60)")
-    assert ask(connection, 1, 0.2, text="x" * (1 << 20)) == Failure("no derivative within 0.2 s")
+    assert ask(connection, 1, 0.2, text="x" * (1 << 20)) == Failure("no derivative within 0.2 s", again=True)
+
+
+def test_a_process_that_did_not_compute_in_its_time_gets_another_chance(opened: Opened) -> None:
+    connection = opened(f"{READY}\nhear(); time.sleep(60)")
+    assert ask(connection, 1, 0.2) == Failure("no derivative within 0.2 s", again=True)
+
+
+@pytest.mark.parametrize("moment", ["", READY])
+def test_a_process_that_is_stopped_is_soon_given_up(moment: str, opened: Opened) -> None:
+    connection = opened(f"{moment}\nimport signal; os.kill(os.getpid(), signal.SIGSTOP)\n{READY}\n{ECHO}")
+    started = time.monotonic()
+    assert ask(connection, 1, 60.0) == (STOPPED if moment else DIED)
+    assert time.monotonic() - started < 20.0
+    assert connection.process.wait(5.0) is not None
+
+
+def test_a_process_that_is_stopped_for_a_moment_answers(opened: Opened) -> None:
+    connection = opened(f"{READY}\n{ECHO}")
+    assert ask(connection, 1) == Answer(1, {})
+    connection.process.send_signal(signal.SIGSTOP)
+    posted = post(connection, 2, 60.0)
+    time.sleep(0.5)
+    connection.process.send_signal(signal.SIGCONT)
+    assert connection.outcome(posted) == Answer(2, {})
+
+
+def test_a_defect_that_shows_at_the_start_is_the_answer(opened: Opened) -> None:
+    connection = opened("time.sleep(0.3); say(0, defect='ImportError: no sympy')")
+    found = ask(connection, 1)
+    assert isinstance(found, Answer)
+    assert found.defect == "ImportError: no sympy"
+    assert connection.process.wait(5.0) is not None
+    assert not connection.usable
 
 
 def test_a_long_question_and_a_long_answer_arrive(opened: Opened) -> None:

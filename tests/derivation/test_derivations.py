@@ -15,6 +15,8 @@ from gradcli.derivation.client import Worker
 from gradcli.derivation.connection import Connection
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
+from gradcli.derivation.protocol import Answer
+from gradcli.errors import InternalError
 from gradcli.symbolic.warm import small_request
 
 SINE = DerivativeRequest("sin(x)", (("x", "i"),), (), "i", ("x",))
@@ -96,11 +98,27 @@ def test_a_derivation_that_takes_too_long_is_given_up_for_this_check_alone(deriv
     assert answer(derivations.for_check(60.0), SINE).error is None
 
 
-def test_a_worker_that_stands_still_costs_one_check(derivations: Derivations) -> None:
+def test_a_worker_that_stands_still_costs_nothing(derivations: Derivations) -> None:
     answer(derivations, EXPONENTIAL)
     os.kill(connection_of(derivations).process.pid, signal.SIGSTOP)
-    assert answer(derivations.for_check(0.2), SINE).error == "no derivative within 0.2 s"
     assert answer(derivations.for_check(60.0), SINE).error is None
+    assert answer(derivations.for_check(60.0), EXPONENTIAL).error is None
+
+
+@pytest.mark.parametrize("ask", ["request", "formulas", "arbitrate"])
+def test_a_defect_is_no_missing_derivative(ask: str, derivations: Derivations, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = Answer(1, defect="NameError: name 'x' is not defined")
+    monkeypatch.setattr(Worker, "collect", lambda *_: answered)
+    arbitration = Arbitration("x**2", (), "x", ((("x", "3/2"),),), ("1/2",))
+    asked = {
+        "request": lambda: derivations.request([SINE]),
+        "formulas": lambda: derivations.collect_formulas(derivations.post_formulas(small_request(10.0))),
+        "arbitrate": lambda: derivations.arbitrate(arbitration),
+    }
+    with pytest.raises(InternalError, match="internal error: NameError: name 'x' is not defined"):
+        asked[ask]()
+    assert not derivations.answers.derived
+    assert not derivations.answers.written
 
 
 def test_too_little_memory_is_no_derivative_and_no_crash(derivations: Derivations) -> None:

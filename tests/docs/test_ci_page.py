@@ -27,7 +27,8 @@ program = "x+y"
 def test_there_is_one_for_every_service() -> None:
     assert {*EXAMPLES[0]["jobs"]["gradients"]} == {"runs-on", "strategy", "steps"}
     assert EXAMPLES[1]["gradients"]["artifacts"]["reports"] == {"junit": "gradients.xml"}
-    assert EXAMPLES[2]["repos"][0]["hooks"][0]["language"] == "system"
+    assert EXAMPLES[3]["repos"][0]["hooks"][0]["language"] == "system"
+    assert EXAMPLES[2]["steps"][0]["task"] == "UsePythonVersion@0"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

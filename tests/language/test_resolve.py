@@ -32,6 +32,9 @@ def test_known_functions_pass(source: str) -> None:
         ("open(x)", "open", "unknown function 'open'", "`gradcli ops` lists all"),
         ("y*x(3) + x", "x", "unknown function 'x'", "'x' is a variable: write a product as `x*(...)`"),
         ("if sin(x) > 0:\n  y = cosh(x)\nsin(x)", "cosh", "unknown function 'cosh'", "`gradcli ops` lists all"),
+        ("ln(x)", "ln", "unknown function 'ln'", "the natural logarithm is `log(x)`"),
+        ("math.sort(x)", "sort", "unknown function 'math.sort'", "did you mean 'sort'? `gradcli ops` lists all"),
+        ("pront(x)", "pront", "unknown function 'pront'", "`gradcli ops` lists all"),
         ("bbb(aaa(x))", "bbb", "unknown function 'bbb'", "`gradcli ops` lists all"),
     ],
 )
@@ -47,10 +50,10 @@ def test_the_first_unknown_function_is_named(source: str, marked: str, message: 
 @pytest.mark.parametrize(
     ("source", "marked", "message", "hint"),
     [
-        ("w.data", "data", "the attribute '.data' is not accepted", "shape"),
+        ("w.date", "date", "the attribute '.date' is not accepted", "shape"),
         ("x.sum", "sum", "the attribute '.sum' is not accepted", "`.sum()`"),
         ("sort(x) .valves*sinn(x)", "valves", "the attribute '.valves' is not accepted", "values"),
-        ("sinn(x.data)", "sinn", "unknown function 'sinn'", "sin"),
+        ("sinn(x.date)", "sinn", "unknown function 'sinn'", "sin"),
     ],
 )
 def test_the_first_unknown_name_is_refused(source: str, marked: str, message: str, hint: str) -> None:
@@ -68,3 +71,18 @@ def test_suggestions_are_quick_for_long_names() -> None:
     with pytest.raises(ProgramError) as caught:
         check("s" * 16000 + "(x)")
     assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("print", "pinv", None),
+        ("float", "flatten", None),
+        ("int", "sin", None),
+        ("item", "getitem", None),
+        ("nrom", "norm", "norm"),
+        ("sofmax", "softmax", "softmax"),
+    ],
+)
+def test_only_what_is_close_is_suggested(typed: str, known: str, meant: str | None) -> None:
+    assert nearest(typed, [known]) == meant

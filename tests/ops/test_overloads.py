@@ -59,5 +59,5 @@ def test_an_error_shows_every_signature() -> None:
 
 @pytest.mark.parametrize("program", ["sum(x, dtype=3)", "cumsum(x, 0, out=x)", "softmax(x, 0, dtype=1)"])
 def test_an_argument_that_is_not_supported_is_an_error(program: str) -> None:
-    with pytest.raises(GradcliError, match="has no argument"):
+    with pytest.raises(GradcliError, match=r"has no argument|one of PyTorch's types"):
         run(program)

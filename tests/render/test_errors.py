@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -75,3 +76,11 @@ def test_whatever_the_text_the_output_is_safe_and_encodable(text: str, start: in
         for character in output
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character != "\n"
     ]
+
+
+@pytest.mark.parametrize("source", ["::add-mask::true", "  ::add-mask::true", "x ##[group]y", "##vso[task.x]y"])
+def test_no_source_line_is_a_command_of_a_log(source: str) -> None:
+    text = format_error(GradcliError(f"{source}\n{source}", span=Span(0, 2), source=source, hint=source))
+    for line in text.splitlines():
+        assert not line.lstrip().startswith("::")
+        assert not re.search(r"##\w*\[", line)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gradcli.render import FORMATS
 from gradcli.render.style import Style
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
-from gradcli.report.report import Output, Report, TensorReport
+from gradcli.report.report import AppliedTolerance, Output, Report, TensorReport
 from gradcli.report.schema import suite_report_schema
 from gradcli.report.suite import CheckReport, SuiteReport, check_report, error_report, suite_of
 from gradcli.report.verdict import Verdict
@@ -28,7 +29,7 @@ PLANTED = "a planted, wrong: 100% [/x] \x1b ` | <&> \ufffe"
 PLACE = {"file": "suites/a suite.toml"}
 
 
-def report(program: str, verdict: Verdict | None, note: str | None = None) -> Report:
+def report(program: str, verdict: Verdict, note: str | None = None) -> Report:
     gradient, wrong = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])
     comparison = Comparison(Verdict.MISMATCH, 2.0, 0.5, (1,))
     symbolic = Symbolic("w/2", None, gradient if verdict is Verdict.MATCH else wrong, comparison)
@@ -180,9 +181,8 @@ def test_an_expected_verdict_passes_and_no_other(found: str, expect: str | None,
 
 
 def test_without_verification_there_is_no_failure() -> None:
-    suite = suite_of([report("w", None)])
-    assert (suite.exit_code, suite.counts) == (0, {"not verified": 1})
-    assert "not verified" in FORMATS["table"].render_suite(suite, STYLE)
+    suite = suite_of([replace(report("w", Verdict.UNVERIFIED), verify=False)])
+    assert (suite.exit_code, suite.counts, suite.verdict) == (0, {"unverified": 1}, "unverified")
 
 
 def test_the_numbers_of_a_finding_are_said_once() -> None:
@@ -209,3 +209,277 @@ def test_the_summary_goes_to_the_step_of_github(tmp_path: Path, monkeypatch: pyt
     assert text.startswith("before\n✗ **mismatch**: 5 checks, 1 failed")
     assert "::error" in capsys.readouterr().out
     assert os.environ["GITHUB_STEP_SUMMARY"] == str(summary)
+
+
+HOSTILE = (
+    "a\n::error::x",
+    "::error::planted",
+    "  ::warning file=x::y",
+    "a]b;c=d%0Ae%AZP25",
+    "##vso[task.complete result=Succeeded;]done",
+    "##[error]x",
+    "##VSO[task.setvariable variable=a]b",
+    "right\u202eleft\u2066\u200b",
+    "tab\tbell\x07\x1b[31m\r\udcff\x85\u2028",
+)
+
+
+def hostile_suite(text: str) -> SuiteReport:
+    """Return a suite in which a text stands wherever a user may write one, with and without a file."""
+    found = report("w*w", Verdict.MISMATCH, text)
+    place = {"file": f"{text}.toml", "line": 7}
+    errors = [error_report(InputError(text, hint=text), text, text, **more) for more in ({}, place)]
+    checks = [check_report(found, text), check_report(found, text, **place), *errors]
+    return SuiteReport(tuple(checks), len(checks))
+
+
+def undone(text: str) -> str:
+    """Return a text of a logging command as the agent of Azure Pipelines reads it."""
+    for escaped, character in (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%AZP25", "%")):
+        text = text.replace(escaped, character)
+    return text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_line_of_concise_is_a_failure_whatever_its_text(text: str) -> None:
+    lines = FORMATS["concise"].render_suite(hostile_suite(text), STYLE).splitlines()
+    assert lines[-1] == "gradcli: 4 checks, 4 failed: 2 mismatch, 2 error"
+    assert len(lines) == 5
+    for line in lines:
+        assert line.isprintable()
+        assert not line.lstrip().startswith("::")  # GitHub's agent, and below Azure's
+        assert not re.search(r"##\[|##vso\[", line, re.IGNORECASE)
+    assert sum(".toml:7: " in line for line in lines) == 2
+
+
+def test_a_line_of_concise_names_file_line_verdict_and_words() -> None:
+    suite = SuiteReport((*suite_with(3).checks, broken(), check_report(report("w * w", Verdict.UNDECIDED), "w * w")), 5)
+    planted = PLANTED.replace("\x1b", r"\x1b")
+    assert FORMATS["concise"].render_suite(suite, STYLE).splitlines() == [
+        "suites/a suite.toml:3: error: broken: no such thing",
+        f"suites/a suite.toml:2: mismatch: {planted}: w: mismatch: off by a factor of 2",
+        "w * w: undecided: w: undecided at [1]: autograd 2, symbolic 4",
+        "gradcli: 5 checks, 3 failed: 2 match, 1 undecided, 1 mismatch, 1 error",
+    ]
+    assert FORMATS["concise"].render(report("w", Verdict.MATCH), STYLE) == "gradcli: 1 check passed: 1 match\n"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_azure_reads_one_issue_for_each_failure(text: str) -> None:
+    lines = FORMATS["azure"].render_suite(hostile_suite(text), STYLE).splitlines()
+    assert lines.pop() == "gradcli: 4 checks, 4 failed: 2 mismatch, 2 error"
+    assert len(lines) == 4
+    places = []
+    for line in lines:
+        # As the agent reads it: the command up to the first `]`, its properties between `;`.
+        command = re.fullmatch(r"##vso\[task\.logissue ([^\]]*)\](.*)", line)
+        assert command
+        properties = dict(part.split("=", 1) for part in command[1].rstrip(";").split(";"))
+        assert properties["type"] == "error"
+        assert properties["code"] in {"mismatch", "error"}
+        assert set(properties) <= {"type", "code", "sourcepath", "linenumber"}
+        assert undone(command[2])
+        places.append((undone(properties.get("sourcepath", "")), properties.get("linenumber")))
+    assert places.count(("", None)) == 2
+    assert all(file.endswith(".toml") and number == "7" for file, number in places if file)
+
+
+def test_azure_escapes_what_would_end_a_command() -> None:
+    found = check_report(report("w", Verdict.UNDECIDED, "100% [x]; y"), "n", file="a]b;c%d.toml", line=3)
+    text = FORMATS["azure"].render_suite(SuiteReport((found,), 1), STYLE)
+    assert text.startswith(
+        "##vso[task.logissue type=warning;sourcepath=a%5Db%3Bc%AZP25d.toml;linenumber=3;code=undecided;]"
+        "n: w: undecided: 100%AZP25 [x]; y\n"
+    )
+
+
+# What reviewdog's definition of the format asks for, field by field, and no field that it does not know.
+RDFORMAT = {
+    "type": "object",
+    "required": ["source", "diagnostics"],
+    "additionalProperties": False,
+    "properties": {
+        "source": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+        "diagnostics": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["message", "location", "severity"],
+                "additionalProperties": False,
+                "properties": {
+                    "message": {"type": "string", "minLength": 1},
+                    "location": {
+                        "type": "object",
+                        "required": ["path", "range"],
+                        "properties": {
+                            "path": {"type": "string", "minLength": 1},
+                            "range": {
+                                "type": "object",
+                                "required": ["start"],
+                                "properties": {
+                                    "start": {
+                                        "type": "object",
+                                        "required": ["line"],
+                                        "properties": {"line": {"type": "integer", "minimum": 1}},
+                                    }
+                                },
+                            },
+                        },
+                    },
+                    "severity": {"enum": ["UNKNOWN_SEVERITY", "ERROR", "WARNING", "INFO"]},
+                    "code": {"type": "object", "required": ["value"], "properties": {"value": {"type": "string"}}},
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("text", ["plain", *HOSTILE])
+def test_rdjson_is_what_reviewdog_reads(text: str) -> None:
+    written = FORMATS["rdjson"].render_suite(hostile_suite(text), STYLE)
+    assert written.isascii()
+    data = json.loads(written)
+    jsonschema.validate(data, RDFORMAT)
+    assert len(data["diagnostics"]) == 4
+    assert {found["code"]["value"] for found in data["diagnostics"]} == {"mismatch", "error"}
+    placed = [found["location"] for found in data["diagnostics"] if found["location"]["path"] == f"{text}.toml"]
+    assert [location["range"]["start"]["line"] for location in placed] == [7, 7]
+
+
+def test_what_is_undecided_is_a_warning_in_rdjson() -> None:
+    found = json.loads(FORMATS["rdjson"].render(report("w", Verdict.UNDECIDED), STYLE))
+    assert [one["severity"] for one in found["diagnostics"]] == ["WARNING"]
+    assert json.loads(FORMATS["rdjson"].render(report("w", Verdict.MATCH), STYLE))["diagnostics"] == []
+
+
+def unverified(verify: bool = False) -> CheckReport:
+    return check_report(replace(report("w", Verdict.UNVERIFIED), verify=verify), "w", line=2, **PLACE)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("verify", [False, True])
+def test_what_was_not_compared_is_called_so_and_no_match(name: str, verify: bool) -> None:
+    suite = SuiteReport((unverified(verify), unverified(verify)), 2)
+    text = FORMATS[name].render_suite(suite, STYLE)
+    text = text.partition('"results"')[2] if name == "sarif" else text  # what comes before lists every verdict
+    assert "unverified" in text
+    assert not re.search(r"passed(?!\")|[^s]match", text)
+    assert suite.exit_code == (3 if verify else 0)
+
+
+@pytest.mark.parametrize("expect", ["match", "mismatch", "undecided"])
+@pytest.mark.parametrize("verify", [False, True])
+def test_what_was_not_compared_is_not_told_from_what_is_expected(expect: str, verify: bool) -> None:
+    found = check_report(replace(report("w", Verdict.UNVERIFIED), verify=verify), "w", Verdict(expect))
+    suite = SuiteReport((found,), 1)
+    assert (suite.exit_code, suite.verdict, suite.counts) == (3 if verify else 0, "unverified", {"unverified": 1})
+
+
+def test_junit_skips_what_was_not_to_be_compared_and_nothing_else() -> None:
+    suite = SuiteReport((unverified(), unverified(verify=True)), 2)
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(suite, STYLE).encode())
+    assert (document.tests, document.skipped, document.errors, document.failures) == (2, 1, 1, 0)
+
+
+def test_a_suite_of_match_and_unverified_is_unverified() -> None:
+    suite = SuiteReport((check_report(report("w", Verdict.MATCH), "v"), unverified()), 2)
+    assert (suite.verdict, suite.exit_code) == ("unverified", 0)
+    assert "none failed: 1 match, 1 unverified" in FORMATS["plain"].render_suite(suite, STYLE)
+
+
+def interrupted(done: int) -> SuiteReport:
+    checks = tuple(check_report(report("w", Verdict.MATCH), f"check {n}", line=n + 1, **PLACE) for n in range(done))
+    return SuiteReport(checks, 60, interrupted=True)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("done", [0, 2])
+def test_an_interrupted_suite_says_so(name: str, done: int) -> None:
+    text = FORMATS[name].render_suite(interrupted(done), STYLE)
+    assert "interrupted" in text
+    assert "60" in text
+    assert interrupted(done).verdict is Verdict.UNVERIFIED
+    whole = FORMATS[name].render_suite(replace(interrupted(done), interrupted=False, asked=done), STYLE)
+    assert not re.search(r"interrupted(?!\": false)", whole)
+
+
+def test_an_interrupted_suite_is_valid_in_every_format_of_others(tmp_path: Path) -> None:
+    data = json.loads(FORMATS["json"].render_suite(interrupted(2), STYLE))
+    jsonschema.validate(data, suite_report_schema())
+    assert (data["interrupted"], data["asked"], len(data["checks"])) == (True, 60, 2)
+    *checks, last = map(json.loads, FORMATS["jsonl"].render_suite(interrupted(2), STYLE).splitlines())
+    assert [check["name"] for check in checks] == ["check 0", "check 1"]
+    assert (last["interrupted"], last["asked"], last["counts"]) == (True, 60, {"match": 2})
+    document = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(interrupted(2), STYLE).encode())
+    assert (document.tests, document.errors) == (3, 1)
+    path = tmp_path / "report.sarif"
+    path.write_text(FORMATS["sarif"].render_suite(interrupted(2), STYLE), encoding="utf-8")
+    load_sarif_file(str(path))
+    (invocation,) = json.loads(path.read_text(encoding="utf-8"))["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+
+
+def test_what_is_left_of_a_stream_ends_as_the_whole_does() -> None:
+    suite, whole = interrupted(3), FORMATS["jsonl"].render_suite(interrupted(3), STYLE).splitlines()
+    for written in range(4):
+        assert FORMATS["jsonl"].render_suite(suite.after(written), STYLE).splitlines() == whole[written:]
+
+
+def test_a_mismatch_before_an_interrupt_is_the_verdict() -> None:
+    suite = replace(suite_with(5), asked=9, interrupted=True)
+    assert suite.verdict is suite.after(5).verdict is Verdict.MISMATCH
+
+
+def test_a_verdict_that_passes_because_it_is_expected_is_told_as_that() -> None:
+    expected = check_report(report("w", Verdict.MISMATCH), "w", Verdict.MISMATCH)
+    late = replace(error_report(_undecided(), "late", "w", expect=Verdict.UNDECIDED), code=ExitCode.OK)
+    failed = check_report(report("w", Verdict.MISMATCH), "v")
+    suite = SuiteReport((expected, late), 2)
+    assert (suite.verdict, suite.exit_code) == ("match", 0)
+    assert [check["passed"] for check in suite.to_dict()["checks"]] == [True, True]
+    text = FORMATS["plain"].render_suite(suite, STYLE)
+    assert "2 checks passed: 1 undecided as expected, 1 mismatch as expected" in text
+    mixed = FORMATS["plain"].render_suite(SuiteReport((expected, failed), 2), STYLE)
+    assert "2 checks, 1 failed: 2 mismatch (1 as expected)" in mixed
+    assert SuiteReport((failed,), 1).to_dict()["checks"][0]["passed"] is False
+
+
+COMMANDS = ["::add-mask::true", "  ::stop-commands::x", "a ##[group]b", "##vso[task.setvariable]x", "##teamcity[x]"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_text_of_a_user_is_a_command_of_a_log(name: str, command: str) -> None:
+    program = f"w\n{command}\n  {command}"
+    failed = check_report(report(program, Verdict.MISMATCH, f"{command}\n{command}"), command, file=command, line=1)
+    passed = check_report(report(program, Verdict.MATCH, command), command)
+    texts = [FORMATS[name].render(report(program, Verdict.MISMATCH, f"a\n{command}"), STYLE)]
+    texts += [FORMATS[name].render_suite(SuiteReport((failed, passed), 2), Style(width)) for width in (40, 80)]
+    for line in "\n".join(texts).splitlines():
+        own = re.match(r"::(error|warning|notice) [^:]*::", line) if name == "github" else None
+        rest = line[own.end() :] if own else line
+        assert not rest.lstrip().startswith("::") or own
+        assert not re.search(r"##\w*\[", line)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_no_command_any_more_is_still_the_same_data(command: str) -> None:
+    suite = SuiteReport((check_report(report(command, Verdict.MISMATCH), command),), 1)
+    assert json.loads(FORMATS["json"].render_suite(suite, STYLE))["checks"][0]["name"] == command
+    assert json.loads(FORMATS["jsonl"].render_suite(suite, STYLE))["program"] == command
+    assert command.strip() in json.loads(FORMATS["gitlab"].render_suite(suite, STYLE))[0]["description"]
+    (cases,) = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(suite, STYLE).encode())
+    assert [case.name for case in cases] == [command]
+
+
+def test_tolerances_that_are_not_the_defaults_are_listed() -> None:
+    loose = replace(report("w", Verdict.MATCH), tolerance=AppliedTolerance(1e300, 1e-13))
+    usual = replace(report("w", Verdict.MATCH), tolerance=AppliedTolerance(1e-9, 1e-13))
+    for name in ("table", "plain", "markdown"):
+        text = FORMATS[name].render_suite(SuiteReport((check_report(loose, "v"), check_report(usual, "u")), 2), STYLE)
+        assert "1e+300" in text
+        assert "1e-09" not in text
+        assert "rtol" not in FORMATS[name].render_suite(suite_of([usual]), STYLE)
+        assert "compared with rtol 1e+300, atol 1e-13" in FORMATS[name].render(loose, STYLE)
+        assert "rtol" not in FORMATS[name].render(usual, STYLE)

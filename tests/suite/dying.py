@@ -1,10 +1,12 @@
 """Executors whose processes die in the middle of a check, as one does that runs out of memory or hangs."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,14 @@ class Wrapped(Executor):
 
 
 def place_where(place: ExecutorFactory, how: str, folder: Path) -> ExecutorFactory:
-    """Return the place, but that the check called `fatal` ends its process: `once`, `always`, or by hanging."""
+    """Return the place, but that the check called `fatal` ends its process (`once`, `always`), hangs, or stops it."""
 
     @contextmanager
     def opened(width: int) -> Iterator[Executor]:
         with place.open(width) as executor:
             yield Wrapped(executor, how, folder)
 
-    return ExecutorFactory(place.width, opened)
+    return replace(place, open=opened)
 
 
 def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
@@ -44,7 +46,9 @@ def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
         if how == "hang":
             work.GRACE = 1.0
             work.evaluate_program = _hang  # type: ignore[attr-defined]
-        elif first or how == "always":
+        elif how == "stop" and first:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif how in {"once", "always"} and (first or how == "always"):
             os._exit(9)
     return work.carry_out(check)
 
@@ -52,5 +56,5 @@ def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
 def _hang(*_: Any) -> None:
     """Wait where no exception of a signal's handler gets through."""
     while True:
-        with suppress(Exception):
+        with suppress(BaseException):
             time.sleep(60)

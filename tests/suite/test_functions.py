@@ -12,6 +12,7 @@ from gradcli.errors import InputError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.suite.given import Given
 from gradcli.suite.read import read_suite
 
 OPS = """
@@ -109,7 +110,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def read(folder: Path, text: str) -> list[SuiteCheck]:
     (folder / "one.toml").write_text(text, encoding="utf-8")
-    return read_suite(str(folder / "one.toml"), Settings(command="check", reduce="mean", points=3))
+    return read_suite(str(folder / "one.toml"), Given(Settings(command="check", reduce="mean", points=3)))
 
 
 def test_functions_are_carried_out_and_failures_point_into_their_file(

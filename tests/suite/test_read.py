@@ -1,16 +1,21 @@
 """Suite files: what they make, and what is refused with its file and line."""
 
+import os
+import time
 import tomllib
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from gradcli.deadline import DeadlineError
 from gradcli.errors import InputError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.check import SuiteCheck
-from gradcli.suite.places import tables
+from gradcli.suite.executors import count_jobs
+from gradcli.suite.given import Given
+from gradcli.suite.places import SuiteText, tables
 from gradcli.suite.read import read_suite
 from gradcli.suite.schema import suite_schema
 
@@ -50,7 +55,7 @@ program = "a*b"
 def read(folder: Path, text: str | bytes) -> list[SuiteCheck]:
     path = folder / "suite.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_suite(str(path), Settings(command="check"))
+    return read_suite(str(path), Given(Settings(command="check")))
 
 
 def test_every_key_reaches_its_setting(tmp_path: Path) -> None:
@@ -164,7 +169,7 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str | bytes, 
 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(InputError, match=r"^none\.toml: No such file"):
-        read_suite("none.toml", Settings())
+        read_suite("none.toml", Given(Settings()))
 
 
 def test_the_caret_stands_under_the_key(tmp_path: Path) -> None:
@@ -188,3 +193,92 @@ def test_keys_are_found_where_toml_has_them() -> None:
         "two": ["program", "quoted"],
         "four": ["last"],
     }
+
+
+@pytest.mark.parametrize("text", ["٣", "²", "0", "1025", "-1", "+2", "1_0", "", "two", "1" * 30])
+def test_what_is_no_number_of_processes_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not a number from 1 to 1024"):
+        count_jobs(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"""a""""',  # a quotation mark before the closing ones
+        '"""""a"""',
+        "''''a'''''",
+        '"""\\""""',
+        '"\\""',
+        '["a]b", "["]',
+        '[\n["a]b", "[c"],\n["d"],\n]',
+        "[\n  [ [1], [2] ],\n]",
+        '{a = "]", b = [1]}',
+    ],
+)
+def test_strings_and_lists_of_every_kind_end_where_toml_has_it(value: str) -> None:
+    text = f"[[check]]\nprogram = 1\nvalues = {value}\nseed = 2\n[[check]]\nlast = 3\n"
+    keys = [list(entry) for entry in tomllib.loads(text)["check"]]
+    suite = SuiteText.of("suite.toml", text)
+    assert [list(table.keys) for table in suite.checks] == keys
+    for place, names in enumerate(keys):
+        for name in names:
+            span = suite.span(place, name)
+            assert span is not None
+            assert text[span.start : span.end] == name
+    assert [suite.line(place) for place in (0, 1)] == [1, text.count("\n") - 1]
+
+
+def test_a_table_of_a_check_is_found_in_that_check(tmp_path: Path) -> None:
+    first = '[[check]]\nprogram = "x"\n[check.values]\nx = 1\n'
+    second = '[[check]]\nprogram = "x*2"\n[check . "value"]\nx = "one"\n'
+    with pytest.raises(InputError, match=r"suite\.toml:7: ") as caught:
+        read(tmp_path, first + second)
+    assert caught.value.span is not None
+    assert caught.value.span.start > len(first)
+
+
+HUGE = {
+    "a row of a list": "[[check]]\nprogram = 'x'\nvalues.x = [\n[" + " " * 100_000 + "\n1]]",
+    "a row of a list that begins late": "[[check]]\nprogram = 'x'\nvalues.x = [\n" + " " * 100_000 + "[\n1]]",
+    "a header": "[" + " " * 100_000 + "defaults" + " " * 100_000 + "]\n[[check]]\nprogram = 'x'",
+    "a key": "[[check]]\n" + " " * 100_000 + "program" + " " * 100_000 + "= 'x'",
+    "a string": '[[check]]\nprogram = \'x\'\nname = """' + '\\"\\"\\"' * 30 + '"""\n#' + "'\"[" * 100_000,
+    "empty lines": "[[check]]\n" + " \n" * 100_000 + "program = 'x'",
+    "a long number": "[[check]]\nprogram = 'x'\ngrad-output = \"" + "1" * 300 + "." + "9" * 100_000 + '"',
+    "strings": "[[check]]\nprogram = 'x'\ntags = [" + "'a', \"b\", " * 30_000 + "]",
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_large_suite_is_read_in_linear_time(kind: str, tmp_path: Path) -> None:
+    """Where each character is looked at once it takes a tenth of a second; with squares, minutes."""
+    started = time.process_time()
+    assert len(read(tmp_path, HUGE[kind])) == 1
+    assert time.process_time() - started < 10
+
+
+def test_the_places_of_many_checks_are_found_in_linear_time() -> None:
+    """It takes half a second; where each check is looked for from the beginning, a minute."""
+    entry = '[[check]]\nprogram = "x"\n[check.values]\nx = 1\n'
+    started = time.process_time()
+    suite = SuiteText.of("suite.toml", entry * 20_000)
+    for place in range(20_000):
+        assert suite.line(place) == 4 * place + 1
+        assert suite.span(place, "values") is not None
+    assert time.process_time() - started < 20
+
+
+def test_a_suite_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "suite.toml")
+    with pytest.raises(DeadlineError, match=r"no verdict within 0\.2 s"):
+        read_suite(str(tmp_path / "suite.toml"), Given(Settings(command="check", timeout=0.2)))
+
+
+def test_of_a_file_without_end_only_the_beginning_is_read() -> None:
+    with pytest.raises(InputError, match="more than 16 MiB"):
+        read_suite("/dev/zero", Given(Settings(command="check")))
+
+
+def test_a_number_that_python_does_not_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this is not TOML that can be read: Exceeds the limit"):
+        read(tmp_path, "[[check]]\nprogram = 'x'\nseed = " + "9" * 5000)

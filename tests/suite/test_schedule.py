@@ -19,6 +19,7 @@ from dying import place_where
 from gradcli.errors import ExitCode
 from gradcli.report.suite import CheckReport
 from gradcli.settings import Settings
+from gradcli.suite import schedule
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import dask_place, local_place
 from gradcli.suite.schedule import outcomes
@@ -144,6 +145,46 @@ def test_a_check_that_hangs_is_undecided(tmp_path: Path) -> None:
     hanging = SuiteCheck("fatal", "x*y", Settings(command="check", timeout=1.0))
     found = dict(outcomes([hanging], place_where(local_place(1), "hang", tmp_path)))
     assert names(found) == [("fatal", "undecided")]
+    assert (found[0].reason or "").startswith("no verdict within 1 s: a call into PyTorch did not end")
+
+
+def test_a_process_that_is_stopped_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "SECONDS_OF_SILENCE", 20.0)
+    waiting = [SuiteCheck(name, "x*y", Settings(command="check", timeout=5.0)) for name in ("fatal", "other")]
+    found = dict(outcomes(waiting, place_where(local_place(1), "stop", tmp_path)))
+    assert names(found) == [("fatal", "match"), ("other", "match")]
+    assert (tmp_path / "died").exists()
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_with_its_workers_and_without_a_word(number: int, folder: Path) -> None:
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--json", "-j", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
+        next(_workers(process.pid))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == -number
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+
+
+def test_a_run_that_is_killed_leaves_no_word_of_semaphores(folder: Path) -> None:
+    command = [sys.executable, "-m", "gradcli", "check", "suite.toml", "--json", "-j", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
+        worker = next(_workers(process.pid))
+        parent = worker.parent()
+        assert parent is not None
+        children = psutil.Process(process.pid).children(recursive=True)
+        parent.kill()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (ExitCode.INTERNAL, "")
+    assert "resource_tracker" not in errors
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
 
 
 def test_ctrl_c_reports_what_is_finished(folder: Path) -> None:
@@ -191,3 +232,22 @@ def test_workers_that_nothing_answers_for_are_named(folder: Path) -> None:
     done = run(folder, "--executor", "nowhere")
     assert done.returncode == ExitCode.USAGE
     assert "dask://HOST:PORT" in done.stderr
+
+
+def mask(process: int, name: str) -> bool:
+    """Return whether a process blocks (`SigBlk`) or ignores (`SigIgn`) Ctrl-C."""
+    (line,) = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith(name)]
+    return bool(int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no way to see the signals of others")
+def test_a_worker_hears_no_ctrl_c_from_its_first_moment_on() -> None:
+    with local_place(1).open(1) as executor:
+        executor.submit(os.getpid)
+        (starting,) = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        assert mask(starting.pid, "SigBlk") or mask(starting.pid, "SigIgn")
+        assert not mask(os.getpid(), "SigBlk")
+        assert executor.submit(os.getpid).result() == starting.pid
+        assert mask(starting.pid, "SigIgn")
+        assert not mask(starting.pid, "SigBlk")
+    assert not mask(os.getpid(), "SigBlk")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, InputError
+from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.refusals import refusals
@@ -17,6 +17,7 @@ from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
+CHANGED = "has been modified by an inplace operation"
 SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
 REAL_ONLY = "grad can be implicitly created only for real scalar outputs but got"
 # From the seed of the leaves to that of a random upstream gradient.
@@ -27,11 +28,10 @@ REMEDIES = (
 )
 
 
-def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIES, seed: int = 0) -> Tensor:
+def cotangent_of(output: TracedTensor, grad_output: Any, seed: int = 0) -> Tensor:
     """Return v of the vector-Jacobian product, in the output's shape and dtype; `seed` is that of a random one.
 
-    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape; `remedies` is the hint
-    of the first.
+    Raises InputError for an output that is not a scalar and has none, or one of a wrong shape.
     """
     tensor = output.tensor
     if grad_output is None:
@@ -39,7 +39,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any, remedies: str = REMEDIE
             raise InputError(
                 f"the output '{output.name or output.text}' has shape {show_shape(tuple(tensor.shape))}, "
                 f"and PyTorch says: {SCALAR_ONLY}",
-                hint=remedies,
+                hint=REMEDIES,
             )
         if tensor.is_complex():
             raise InputError(
@@ -86,7 +86,7 @@ def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     try:
         found = torch.tensor(given)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"--grad-output is not a tensor: {error}") from None
+        raise InputError(f"--grad-output is not a tensor: {first_line(error)}") from None
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 
@@ -106,8 +106,15 @@ def check_differentiable(program: Program, trace: Trace) -> TracedTensor:
 def _refusals(output: TracedTensor) -> Iterator[None]:
     """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
     what = "the backward pass"
-    with refusals(what, f"{what} of '{output.text}'"):
-        yield
+    try:
+        with refusals(what, f"{what} of '{output.text}'"):
+            yield
+    except ExecutionError as error:
+        if CHANGED in error.message:
+            error.hint = (
+                "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
+            )
+        raise
 
 
 def backward(

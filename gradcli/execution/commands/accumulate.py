@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.leaves import make_leaves
-from gradcli.execution.forward.run import trace_of
+from gradcli.execution.forward.memory import check_calls
+from gradcli.execution.forward.run import leaves_of, trace_of
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
@@ -58,7 +58,8 @@ class Ledger:
 
 def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
-    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
+    leaves = leaves_of(program, settings, given)
+    check_calls(settings, leaves.values())
     ledger = Ledger(settings)
     for number in range(settings.times):
         is_last = number + 1 == settings.times
@@ -67,11 +68,11 @@ def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], d
         before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
-        leaves = {name: _after(leaf, settings) for name, leaf in leaves.items()}
+        leaves = {leaf.text: _after(leaf.tensor, settings) for leaf in run.trace.leaves}
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
     accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
     details = AccumulateDetails(accumulation, _output_key(program))
-    return report(run, reports, overall(reports) if settings.verify else None, details)
+    return report(run, reports, details)
 
 
 def _after(leaf: Tensor, settings: Settings) -> Tensor:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.comparison.claims import Claims
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.execution.witnesses.bends import contradicted_by, where_it_bends
-from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.bends import where_it_bends, witnessed
+from gradcli.execution.witnesses.claims_at_kinks import judged_claims
 from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
@@ -32,16 +31,25 @@ FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the val
 
 def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
-    seeds = [settings.seed + place for place in range(settings.points)]
-    reports = [_check_at(program, dataclasses.replace(settings, seed=seed), given, derivations) for seed in seeds]
-    points = tuple(Point(found.seed, found.verdict) for found in reports) if len(reports) > 1 else None
-    known = any(found.verdict is Verdict.MISMATCH for found in reports)
+    points: list[Point] = []
+    gravest: Report | None = None
+    for seed in range(settings.seed, settings.seed + settings.points):
+        found = _check_at(program, dataclasses.replace(settings, seed=seed), given, derivations)
+        points.append(Point(found.seed, found.verdict))
+        gravest = _graver(gravest, found)
+    assert gravest is not None  # noqa: S101 (there is a first point)
+    known = any(point.verdict is Verdict.MISMATCH for point in points)
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
-        reports.append(_wrong_at(wrong))
-    gravest = max(reports, key=lambda found: -1 if found.verdict is None else found.verdict.rank)
+        gravest = _graver(gravest, _wrong_at(wrong))
     drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
-    return dataclasses.replace(gravest, details=CheckDetails(points, further or None, drawn))
+    several = tuple(points) if len(points) > 1 else None
+    return dataclasses.replace(gravest, details=CheckDetails(several, further or None, drawn))
+
+
+def _graver(first: Report | None, other: Report) -> Report:
+    """Return the report with the worse verdict, the first of two that have the same."""
+    return other if first is None or other.verdict.rank > first.verdict.rank else first
 
 
 def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
@@ -65,13 +73,13 @@ def _report(run: Run, settings: Settings) -> Report:
     """Return what every witness asked for says of a run."""
     evaluation = evaluate_run(run)
     details = CheckDetails(grad_output=run.cotangent if run.settings.grad_output == "random" else None)
-    if not settings.verify:
-        return report(run, list(evaluation.reports.values()), None, details)
-    reports = _with_witnesses(run, evaluation)
-    reports = _with_reasons(run, evaluation, reports)
-    for traced, claim in Claims(run, evaluation).judge().items():
+    reports = dict(evaluation.reports)
+    if settings.verify:
+        reports = _with_reasons(run, evaluation, _with_witnesses(run, evaluation))
+    for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
-    return report(run, list(reports.values()), overall(list(reports.values())), details)
+    found = report(run, list(reports.values()), details)
+    return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
@@ -80,12 +88,8 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
     if {*run.settings.witnesses} <= {SYMBOLIC}:
         return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
-    for traced, compared in list(reports.items()):
-        gradient = evaluation.gradients.get(traced)
-        verdict = None if gradient is None else witnesses.check(traced, gradient, contradicted_by(compared))
-        if verdict is not None:
-            reports[traced] = consensus(compared, verdict)
-    return reports
+    found = {traced: witnessed(witnesses, evaluation, traced) for traced in reports}
+    return {t: one if one.witnesses is not None else reports[t] for t, one in found.items()}
 
 
 def _with_reasons(
@@ -108,9 +112,10 @@ def _with_reasons(
 
 
 def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:
-    """Return a tensor's report with what its claim comes to."""
-    verdict = worst([claim.verdict, *([] if found.verdict is None else [found.verdict])])
-    alone = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
-    dissenter = "claim" if alone else found.dissenter
+    """Return a tensor's report with what its claim comes to; that nothing but a claim agrees is no match."""
+    alone = found.verdict is None and claim.verdict.passes
+    verdict = None if alone else worst([claim.verdict, found.verdict])
+    dissents = claim.verdict is Verdict.MISMATCH and found.verdict is not Verdict.MISMATCH
+    dissenter = "claim" if dissents else found.dissenter
     notes = (*found.notes, *led(f"claim {claim.text}: ", claim.comparison.notes))
     return dataclasses.replace(found, claim=claim, dissenter=dissenter, verdict=verdict, notes=notes)

@@ -25,6 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.tracer import Trace, TracedTensor
@@ -44,7 +45,7 @@ from gradcli.report.double_backward import (
 )
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.report import Report, TensorReport
-from gradcli.report.verdict import Verdict, worst
+from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
 BACKWARD = "the backward pass"
@@ -55,15 +56,15 @@ def double_backward(program: Program, settings: Settings, given: Mapping[str, An
     """Return the report of `double-backward`."""
     run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
+    check_calls(settings, [leaf.tensor for leaf in leaves])
     once = _without_retain_graph(run)
     kept = _with_retain_graph(run, leaves)
     comparisons, tensors = _first_derivatives(run, leaves)
     second = _second_derivatives(run, leaves, comparisons)
-    found = [*(tensor.verdict for tensor in tensors), *(item.verdict for item in second.values())]
-    verdicts = [verdict for verdict in found if verdict is not None]
-    verdicts += [] if once.predicted == once.observed else [Verdict.MISMATCH]
+    further = [item.verdict for item in second.values()]
+    further += [Verdict.MISMATCH] if settings.verify and once.predicted != once.observed else []
     life = Lifecycle(once, kept, WithCreateGraph(second))
-    return report(run, tensors, worst(verdicts) if settings.verify else None, DoubleBackwardDetails(life))
+    return report(run, tensors, DoubleBackwardDetails(life), further)
 
 
 def _again(run: Run) -> Trace:

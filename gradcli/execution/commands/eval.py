@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.hooks import watch
-from gradcli.execution.comparison.evaluation import evaluate_run, overall
+from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.run import report, start
 from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program
@@ -26,7 +26,7 @@ def eval(  # noqa: A001  # the command's name
     fired = watch(run.trace, run.names) if settings.hooks else None
     reports = [_marked(found, settings.detach) for found in where_it_bends(run, evaluate_run(run)).values()]
     details = EvalDetails(None if fired is None else tuple(fired))
-    return report(run, reports, overall(reports) if settings.verify else None, details)
+    return report(run, reports, details)
 
 
 def _marked(found: TensorReport, detached: Sequence[str]) -> TensorReport:

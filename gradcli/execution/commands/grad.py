@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.evaluation import evaluate_run, overall
+from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.bends import where_it_bends
@@ -29,10 +29,10 @@ def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivat
     """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
     run = start(program, settings, given, derivations)
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)
-    run = dataclasses.replace(run, settings=dataclasses.replace(settings, wrt=settings.wrt or names))
+    run = dataclasses.replace(run, settings=dataclasses.replace(run.settings, wrt=run.settings.wrt or names))
     product = _vector_jacobian_product(run, run.named(run.settings.wrt or (), "--wrt"))
     reports = list(where_it_bends(run, evaluate_run(run)).values())
-    return report(run, reports, overall(reports) if settings.verify else None, GradDetails(product))
+    return report(run, reports, GradDetails(product))
 
 
 def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJacobianProduct | None:

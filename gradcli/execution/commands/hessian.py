@@ -91,14 +91,13 @@ def hessian(program: Program, settings: Settings, given: Mapping[str, Any], deri
     expected = _expected(run, leaves)
     blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
     tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
-    verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
     details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
         symmetry=_symmetry(run, found),
         method=refusal or "torch.func.hessian",
     )
-    return report(run, tensors, verdict, details)
+    return report(run, tensors, details)
 
 
 def _check_scalar(trace: Trace) -> None:
@@ -123,7 +122,7 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
         return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, blocks.scale)
-    sides = sides_by_pairs(run, run.decomposition, leaves)
+    sides = sides_by_pairs(run, run.decomposition, leaves, wanted=bool(blocks.undecided))
     exists = all(block.agree for block in sides.values())
 
     def expected(row: TracedTensor, column: TracedTensor) -> Expected:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
@@ -14,10 +16,11 @@ from gradcli.execution.comparison.leaf_derivatives import leaf_report, noise_of,
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.run import Run, report, start
+from gradcli.execution.witnesses.rows import jacobian_where_it_bends
 from gradcli.language.program import Program
+from gradcli.report.derivative import Derivative
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.report import Report
-from gradcli.report.verdict import worst
 from gradcli.settings import Settings
 
 
@@ -31,10 +34,16 @@ def jacobian(program: Program, settings: Settings, given: Mapping[str, Any], der
         functional.check_size(what, output.numel(), leaf.tensor.numel(), run.trace, settings.limits)
     found = functional.jacobians(run.trace, leaves)
     expected = _expected_rows(run, leaves)
-    weighted = {leaf: weighed(run, found[leaf], expected.get(leaf)) for leaf in leaves}
+    weighted = {leaf: _judged(run, leaf, found[leaf], expected.get(leaf)) for leaf in leaves}
     tensors = [replace(leaf_report(run, leaf, weighted[leaf]), jacobian=found[leaf]) for leaf in leaves]
-    verdict = worst([tensor.verdict for tensor in tensors if tensor.verdict]) if settings.verify else None
-    return report(run, tensors, verdict, JacobianDetails("torch.func.jacrev"))
+    return report(run, tensors, JacobianDetails("torch.func.jacrev"))
+
+
+def _judged(run: Run, leaf: TracedTensor, found: Tensor, expected: Expected | None) -> Derivative:
+    derivative = weighed(run, found, expected)
+    if expected is None:
+        return derivative
+    return jacobian_where_it_bends(run, leaf, derivative, kinked=expected.kinked is not None)
 
 
 def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.errors import InputError
+from gradcli.errors import InputError, first_line
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import (
@@ -27,6 +27,7 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
+from gradcli.execution.witnesses.rows import product_where_it_bends
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.jvp import JvpDetails
@@ -42,11 +43,12 @@ def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivati
     run = start(program, replace(settings, grad_output="ones"), given, derivations)
     tangents = _tangents(run)
     found = functional.jacobian_vector_product(run.trace, tangents)
-    product = weighed(
-        run, found, None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
-    )
+    expected = None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
+    product = weighed(run, found, expected)
+    if expected is not None:
+        product = product_where_it_bends(run, tangents, product, kinked=expected.kinked is not None)
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
-    return report(run, tensors, product.verdict, JvpDetails(product, "torch.func.jvp"))
+    return report(run, tensors, JvpDetails(product, "torch.func.jvp"), [product.verdict])
 
 
 def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
@@ -64,7 +66,13 @@ def _tangents(run: Run) -> dict[TracedTensor, Tensor]:
 
 
 def _tangent(leaf: TracedTensor, value: Any) -> Tensor:
-    tangent = torch.tensor(value).to(leaf.tensor.dtype)
+    try:
+        tangent = torch.tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"--tangent: that of '{leaf.text}' is not a tensor: {first_line(error)}") from None
+    if tangent.is_complex() and not leaf.tensor.is_complex():
+        raise InputError(f"--tangent: '{leaf.text}' is real, and its tangent is complex")
+    tangent = tangent.to(leaf.tensor.dtype)
     shape = tuple(leaf.tensor.shape)
     if tangent.ndim and tuple(tangent.shape) != shape:
         message = f"--tangent: '{leaf.text}' has shape {show_shape(shape)}, and its tangent {show_shape(tangent.shape)}"
@@ -107,10 +115,13 @@ def _scale(directions: Mapping[TracedTensor, Tensor]) -> float:
 
 
 def _by_rows(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> Tensor | None:
-    """Return the product from the rows of the Jacobian, whose kinks are settled; None if there are too many."""
+    """Return the product from the rows of the Jacobian, whose kinks are settled.
+
+    None if there are too many, or if a row would be of complex numbers: it says nothing about both their parts.
+    """
     decomposition = gradients.decomposition
     output = decomposition.nodes[decomposition.trace.output].tensor
-    if output.numel() > MOST_ROWS:
+    if output.numel() > MOST_ROWS or decomposition.is_complex:
         return None
     rows = Rows.of(decomposition, list(tangents), gradients.derivations.known)
     if not tangents.keys() <= rows.values.keys():

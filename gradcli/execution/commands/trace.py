@@ -12,7 +12,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import WantedContribution
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.autograd.local_call import LocalCall
-from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run, overall
+from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.formulas.chain_rule import clip
 from gradcli.execution.formulas.request import as_request
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor
@@ -66,7 +66,7 @@ def trace(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     totals: dict[TracedTensor, Tensor] = {}
     steps = [_step(run, one, formulas, totals) for one in passed]
     reports = list(evaluation.reports.values())
-    return report(run, reports, overall(reports) if settings.verify else None, TraceDetails(tuple(steps)))
+    return report(run, reports, TraceDetails(tuple(steps)))
 
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:

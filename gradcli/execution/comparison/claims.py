@@ -48,11 +48,9 @@ class Claims:
     def _judge(self, traced: TracedTensor, text: str) -> Claim:
         reference, source = self._reference(traced)
         value = self._value(text)
-        shape = tuple(reference.shape)
-        try:
-            shaped = value.expand(shape) if value.ndim <= len(shape) else value.reshape(shape)
-        except RuntimeError:
+        if value.ndim and value.shape != reference.shape:
             return self._misshapen(traced, text, value, reference)
+        shaped = value.expand(reference.shape)
         found = self._compare(traced, shaped, reference)
         return Claim(text, shaped, replace(found, notes=(*found.notes, *source)))
 
@@ -78,7 +76,7 @@ class Claims:
         name, shapes = self.run.names[traced], (show_shape(tuple(value.shape)), show_shape(tuple(reference.shape)))
         if cause is None:
             message = f"--claim: the gradient claimed for '{name}' has shape {shapes[0]}, and '{name}' has {shapes[1]}"
-            raise InputError(message, hint="a gradient has the shape of its tensor, or broadcasts to it")
+            raise InputError(message, hint="a gradient has its tensor's shape; only a number stands for every entry")
         words = f"the claim has shape {shapes[0]} instead of {shapes[1]}: {cause}"
         return Claim(text, value, Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, words)))
 
@@ -91,7 +89,7 @@ class Claims:
                 raise _unknown(leaf, program, [*known, *numbers])
         with double_precision(), torch.no_grad():
             tensors = {leaf.name: known[leaf.name] for leaf in program.leaves if leaf.name in known}
-            output = run_trace(program, tensors, self.run.settings.limits, numbers).output
+            output = run_trace(program, tensors, self.run.settings.limits, numbers=numbers).output
         if isinstance(output, TracedTensor):
             return double(output.tensor)
         if not isinstance(output, int | float):

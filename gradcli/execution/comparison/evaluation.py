@@ -10,7 +10,7 @@ The steps, in their order:
    derivatives; contributions add up to adjoints. (`execution.reference.pullback` is this step from top to bottom.)
 4. `compare_all`: the two beside each other, entry by entry. What differs is explained, if it can be, by rounding, by a
    kink or by a value that is not finite.
-5. `tensor_report`, `overall`: the verdict on a tensor, and on all of them.
+5. `tensor_report`: the verdict on a tensor; `execution.run.report` takes the worst of all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport
-from gradcli.report.verdict import Verdict, worst
 
 Gradients = Mapping[TracedTensor, Tensor | None]
 UNIFORM = noted(
@@ -135,8 +134,3 @@ def _with_hint(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Mappin
 
 def _is_uniform(tensor: Tensor) -> bool:
     return tensor.numel() > 1 and bool((tensor == tensor.reshape(-1)[0]).all())
-
-
-def overall(reports: Sequence[TensorReport]) -> Verdict:
-    """Return the worst verdict of several tensors."""
-    return worst([tensor.verdict for tensor in reports if tensor.verdict is not None])

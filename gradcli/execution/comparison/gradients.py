@@ -14,7 +14,13 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import at_kink
-from gradcli.execution.comparison.nonfinite import gradient_made, infinity_made, resting_on_undefined
+from gradcli.execution.comparison.nonfinite import (
+    gradient_made,
+    has_jump,
+    infinity_made,
+    resting_on_jumps,
+    resting_on_nonfinite,
+)
 from gradcli.execution.comparison.not_a_number import resting_on_nan
 from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rounding_noise, rounding_noise
 from gradcli.execution.forward.dtypes import double
@@ -48,7 +54,11 @@ class GradientComparison:
     reference: Reference
     tolerance: Tolerance
     undefined: dict[TracedTensor, Notes]
-    """What made the value that is not finite, by the tensors whose gradients rest on it."""
+    """What made the value that is not finite, or where one jumps, by the tensors whose gradients rest on it."""
+    jumping: dict[TracedTensor, Notes]
+    """Those of them whose gradients rest on no more than a jump of one op."""
+    steps: bool
+    """Whether an op is where its value jumps, be it that no gradient passes there."""
     derivations: Derivations
     _noise: Noise[TracedTensor] | None = None
     _of_lower: Noise[TracedTensor] | None = None
@@ -68,8 +78,12 @@ class GradientComparison:
         derivations: Derivations,
     ) -> GradientComparison:
         """Return the comparisons of a run."""
-        undefined = resting_on_undefined(trace, gradients)
-        return GradientComparison(trace, cotangent, gradients, reference, tolerance, undefined, derivations)
+        made, jumping = resting_on_nonfinite(trace, gradients), resting_on_jumps(trace, gradients)
+        jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
+        undefined = made | jumping
+        return GradientComparison(
+            trace, cotangent, gradients, reference, tolerance, undefined, jumping, has_jump(trace), derivations
+        )
 
     def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
@@ -111,17 +125,29 @@ class GradientComparison:
         if tolerance.normwise:
             again = compare(gradient, reference, tolerance, self._lower_noise(tolerance).rounding_error(traced))
             return dataclasses.replace(again, notes=ROUNDING) if again.verdict is Verdict.MATCH else comparison
-        if self._noise is None:
-            self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
-        again = compare(gradient, reference, tolerance, self._noise.rounding_error(traced))
+        rounding_error = self._double_noise().rounding_error(traced)
+        again = compare(gradient, reference, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
             return dataclasses.replace(again, notes=ROUNDING)
         if self._conditioning is None:
             self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
-        condition_error = torch.maximum(self._conditioning.condition_error(traced), self._noise.rounding_error(traced))
+        condition_error = torch.maximum(self._conditioning.condition_error(traced), rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return comparison
+
+    def rounding(self, traced: TracedTensor) -> float:
+        """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
+        if traced not in self.reference.values:
+            return 0.0
+        error = self._double_noise().rounding_error(traced)
+        return float(error.max()) if error.numel() else 0.0
+
+    def _double_noise(self) -> Noise[TracedTensor]:
+        """Return the rounding noise of double precision."""
+        if self._noise is None:
+            self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
+        return self._noise
 
     def _lower_noise(self, tolerance: Tolerance) -> Noise[TracedTensor]:
         """Return the rounding noise of a dtype that is not double precision."""
@@ -134,8 +160,11 @@ class GradientComparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
         if traced in self.undefined:
             return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
-        if comparison.verdict is Verdict.MISMATCH and traced in self._nan_values():
+        if comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH} and traced in self._nan_values():
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=self._nan_values()[traced])
+        if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
+            verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
+            return comparison.explained(verdict, infinity_made(self.trace, self.gradients))
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
             return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
@@ -145,8 +174,6 @@ class GradientComparison:
         if comparison.verdict is Verdict.UNDEFINED:
             made = self._first_nan()
             return comparison.explained(Verdict.UNDEFINED, (*made, *self._existing(traced)) if made else ())
-        if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
-            return comparison.explained(Verdict.MATCH, infinity_made(self.trace, self.gradients))
         if comparison.verdict is Verdict.MISMATCH:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
         return comparison

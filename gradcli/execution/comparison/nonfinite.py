@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +18,9 @@ from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.layout import broadcast
-from gradcli.execution.reference.tape import Tape, condition, defaults
+from gradcli.execution.reference.tape import Tape, condition
 from gradcli.ops.record import Kind
+from gradcli.ops.signature import defaults
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 
 
@@ -164,14 +165,35 @@ def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
 
 
 def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
+    """Return, for each tensor whose gradient passes a value that is not finite, or jumps, what makes it."""
+    return resting_on_jumps(trace, gradients) | resting_on_nonfinite(trace, gradients)
+
+
+def resting_on_nonfinite(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
+    return _resting(trace, lambda call: (_made(trace, call, gradients), call.inputs))
+
+
+def resting_on_jumps(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
+    """Return, for each tensor whose gradient passes a value that jumps, where that is."""
+
+    def jumps(call: TracedCall) -> tuple[Notes, Iterable[TracedTensor]]:
+        notes = _jump(call, gradients)
+        return notes, jumping_operands(call) if notes else ()
+
+    return _resting(trace, jumps)
+
+
+def _resting(
+    trace: Trace, reason_at: Callable[[TracedCall], tuple[Notes, Iterable[TracedTensor]]]
+) -> dict[TracedTensor, Notes]:
+    """Return reasons by the tensors they hold for: some operands of the call with the reason, and all before them."""
     found: dict[TracedTensor, Notes] = {}
     for call in reversed(trace.calls):
         further = next((found[output] for output in call.outputs if output in found), None)
-        reason = further or _made(trace, call, gradients)
-        jump = () if reason else _jump(call, gradients)
-        for traced in call.inputs if reason else jumping_operands(call) if jump else ():
-            found.setdefault(traced, reason or jump)
+        notes, operands = (further, call.inputs) if further else reason_at(call)
+        for traced in operands if notes else ():
+            found.setdefault(traced, notes)
     return found
 
 
@@ -202,6 +224,11 @@ def _jump(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> 
             words = f"the value of '{output.text}' jumps here, so it has no derivative"
             return noted(NoteKind.UNDEFINED, words, output.text)
     return ()
+
+
+def has_jump(trace: Trace) -> bool:
+    """Return whether an op of a program is where it says that its value may jump."""
+    return any(call.op.discontinuities is not None and _any(_discontinuities(call)) for call in trace.calls)
 
 
 def _discontinuities(call: TracedCall) -> Tensor:

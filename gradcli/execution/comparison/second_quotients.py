@@ -22,12 +22,15 @@ Pair = tuple[TracedTensor, TracedTensor]
 Gradients = Callable[[TracedTensor, int, float], Mapping[TracedTensor, Tensor]]
 
 
-def sides_by_pairs(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor]) -> dict[Pair, Sides]:
+def sides_by_pairs(
+    run: Run, decomposition: Decomposition, leaves: Sequence[TracedTensor], *, wanted: bool = False
+) -> dict[Pair, Sides]:
     """Return the second derivatives to both sides by pairs of leaves, row first; none if no kink is met.
 
-    Nor are there any of a large program, or where it cannot be run nearby.
+    They are `wanted` all the same where there is no symbolic derivative. There are none of a large program, or where it
+    cannot be run nearby.
     """
-    if not _bends(decomposition) or sum(leaf.tensor.numel() for leaf in leaves) > MOST_ENTRIES:
+    if not (wanted or _bends(decomposition)) or sum(leaf.tensor.numel() for leaf in leaves) > MOST_ENTRIES:
         return {}
     if any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
         return {}

@@ -14,6 +14,7 @@ from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.custom.examine import examine
 from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.recorder import Recording, record
 from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
 from gradcli.execution.forward.tracer import run as run_trace
@@ -43,7 +44,7 @@ def check_function(
 
     Without one it is forward's own body, recorded by autograd. `given` are arguments of forward from Python.
     """
-    with default_dtype(settings):
+    with default_dtype(settings), in_force(settings.limits):
         loaded = load(function) if isinstance(function, str) else checked(function, getattr(function, "__name__", "?"))
         return _check(loaded, program, settings, given, derivations)
 
@@ -58,7 +59,7 @@ def check_inline(
     program: Program,
 ) -> Report:
     """Return the report of a Function whose forward and backward are programs; `program` is what is derived."""
-    with default_dtype(settings):
+    with default_dtype(settings), in_force(settings.limits):
         function = inline_function(forward, backwards, settings.limits)
         return _check(function, program, settings, given, derivations)
 

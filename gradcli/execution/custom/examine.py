@@ -15,14 +15,17 @@ from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.reports import report_on
-from gradcli.execution.custom.checks import contract, double_backward, elsewhere, transforms
+from gradcli.execution.custom.checks import contract, double_backward, elsewhere, shapes, transforms
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
+from gradcli.execution.forward.domains import SYMMETRIC
+from gradcli.execution.forward.leaves import read_values
+from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import report_with
 from gradcli.execution.targets.frames import defined_at
-from gradcli.execution.targets.function.sampling import draw_point, is_finite, moved, spread
-from gradcli.execution.targets.function.subject import Subject
+from gradcli.execution.targets.function.sampling import draw_point, is_finite, is_symmetric, moved, spread
+from gradcli.execution.targets.function.subject import Subject, Values
 from gradcli.execution.targets.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
 from gradcli.execution.targets.loading import backward_of
 from gradcli.phrases import show_shape
@@ -49,7 +52,7 @@ ALWAYS: Mapping[str, Checking] = {
 AGAIN: Mapping[str, Checking] = {
     "other points": elsewhere.other_points,
     "zeros in grad_output": elsewhere.upstream,
-    "other shapes": elsewhere.shapes,
+    "other shapes": shapes.shapes,
     "non-contiguous tensors": elsewhere.strides,
     "in float32": elsewhere.dtypes,
     "double backward": double_backward.double_backward,
@@ -83,19 +86,18 @@ def examine(
         known = worst([check.verdict for check in compared.checks])
         checks += _unlooked_at(MISLED) if compared.misled else _again(trial, known)
     tensors = [*compared.tensors, _output(trial, applied, forward)]
-    verdicts = [t.verdict for t in tensors if t.verdict is not None] + [check.verdict for check in checks]
     return report_with(
         settings,
         subject.text,
         Output(subject.text, tuple(applied.output.shape), applied.output.detach()),
         tensors,
-        worst(verdicts) if settings.verify else None,
         details=CustomDetails(
             checks=tuple(checks) if settings.verify else None,
             node=_node(trial, applied),
             surrogate=settings.surrogate,
             source=defined_at(backward_of(subject.function)),
         ),
+        further=[check.verdict for check in checks],
     )
 
 
@@ -117,8 +119,27 @@ def _trial(
     probe = spread(applied.output, -1.25, 1.75)
     recording = reference(point, applied.places)
     _check_shape(recording.output, applied.output, settings)
-    precision = recording.precision
-    return Trial(subject, reference, settings, point, applied.places, cotangent, probe, derivations, precision)
+    return Trial(
+        subject,
+        reference,
+        settings,
+        point,
+        applied.places,
+        cotangent,
+        probe,
+        derivations,
+        recording.precision,
+        _symmetric(recording, point),
+        frozenset([*read_values(settings.values_file), *settings.values, *given]),
+    )
+
+
+def _symmetric(recording: Recording, point: Values) -> frozenset[str]:
+    """Return the inputs that are symmetric because forward is defined for no other matrices: ops read one half only."""
+    domains = {domain for call in recording.trace.calls for domain in call.op.domain.values()}
+    if SYMMETRIC not in domains:
+        return frozenset()
+    return frozenset(name for name, value in point.items() if value.requires_grad and is_symmetric(value))
 
 
 def _check_shape(program: Tensor, output: Tensor, settings: Settings) -> None:

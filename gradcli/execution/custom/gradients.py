@@ -19,13 +19,12 @@ from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
+from gradcli.execution.custom.numerical import misled, numerical
 from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
 from gradcli.execution.targets.function.untold import hint_of_argument
-from gradcli.execution.witnesses.numerical_verdict import checked
-from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.comparison import Comparison
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
@@ -123,7 +122,7 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
     formulas = None
     if trial.settings.formulas and shown.decomposition is not None:
         formulas = Formulas.ask(trial.derivations, shown.decomposition, names, trial.cotangent)
-    numerical = _numerical(trial, gradients)
+    said = numerical(trial, gradients)
     written = formulas.collect() if formulas else {}  # before anything else is derived
     judged, other = [], shown
     if trial.settings.verify:
@@ -131,14 +130,15 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         first = compared(trial, gradients, shown, clues)
         other = side(trial, trial.probe)
         second = compared(trial, probed, other, clues)
+        denied = misled(trial, (first, second), said, (shown, other))
         judged = [
             CheckedGradient(
                 name,
                 first[name],
                 second[name],
-                numerical.get(name, {}),
+                said.get(name, {}),
                 gradients.get(name) is None,
-                misled=_is_misled(trial, first[name], numerical.get(name, {}), shown),
+                misled=name in denied,
             )
             for name in trial.wanted
         ]
@@ -147,8 +147,9 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
         _tensor(trial, name, gradients, by_name.get(name), (shown, other), formula=written.get(shown.leaf(name)))
         for name in trial.point
     ]
-    misled = any(item.misled for item in judged)
-    return ComparedGradients(tuple(tensors), tuple(_checks(judged, shown)), shown, misled)
+    return ComparedGradients(
+        tuple(tensors), tuple(_checks(judged, shown)), shown, misled=any(item.misled for item in judged)
+    )
 
 
 def _clues(trial: Trial) -> CluesOf:
@@ -171,38 +172,6 @@ def _refused(trial: Trial, error: ExecutionError) -> ComparedGradients:
         for name, value in trial.point.items()
     ]
     return ComparedGradients(tuple(tensors), (Check("backward", Verdict.MISMATCH, notes),), None)
-
-
-def _numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
-    """Return what finite differences and the Taylor test say, by input; they need double precision."""
-    if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
-        return {}
-    point = {name: value.detach() for name, value in trial.point.items()}
-    asked, reports = witnesses(list(WITNESSES)), {}
-    for name in trial.wanted:
-        given = gradients.get(name)
-        gradient = torch.zeros_like(point[name]) if given is None else given.detach()
-        question = Question(trial.function, point, name, trial.cotangent)
-        reports[name] = checked(asked, question, gradient, trial.tolerance)
-    return reports
-
-
-def _is_misled(trial: Trial, compared: Compared, numerical: Mapping[str, WitnessReport], shown: Side) -> bool:
-    """Return whether finite differences of forward deny the gradient of its body, and not the one of backward."""
-    own = numerical.get(DIFFERENCES)
-    if (
-        trial.settings.reference is not None
-        or trial.settings.surrogate is not None
-        or own is None
-        or own.verdict is not Verdict.MATCH
-    ):
-        return False
-    if compared.autograd.verdict is not Verdict.MISMATCH:
-        return False
-    point = {name: value.detach() for name, value in trial.point.items()}
-    question = Question(trial.function, point, compared.name, trial.cotangent)
-    right = shown.right[compared.name].detach()
-    return checked(witnesses([DIFFERENCES]), question, right, trial.tolerance)[DIFFERENCES].verdict is Verdict.MISMATCH
 
 
 def _checks(compared: list[CheckedGradient], shown: Side) -> list[Check]:

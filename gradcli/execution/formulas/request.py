@@ -23,6 +23,7 @@ from gradcli.derivation.formulas import (
     WantedContribution,
 )
 from gradcli.derivation.messages import DerivativeRequest
+from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
@@ -164,7 +165,10 @@ class _Graph:
         if formula is None or any(node not in self.numbers for node in operands.values()):
             return None
         shapes = {name: tuple(value.tensor.shape) for name, value in operands.items()}
-        shown = layout.pointwise(formula, shapes, tuple(node.tensor.shape))
+        try:
+            shown = layout.pointwise(formula, shapes, tuple(node.tensor.shape))
+        except NotSupportedError:  # more axes than there are labels
+            return None
         numbers = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
         return self._defined(shown, numbers, (), operands)
 

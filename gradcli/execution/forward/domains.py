@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from gradcli.language.leaves import expressions
 from gradcli.language.order import postorder
 from gradcli.language.program import (
-    Assign,
     Call,
-    Evaluate,
     Expression,
-    For,
     Literal,
     Name,
     Program,
     Sequence,
-    Statement,
-    While,
 )
 from gradcli.ops.record import Op
 from gradcli.ops.signature import bind
@@ -33,7 +29,8 @@ DENOMINATOR = 64
 SMALLEST, LARGEST = 0.15, 2.2
 # The part of a bounded interval that is left out at each end.
 MARGIN = 0.08
-MATRICES = ("invertible", "positive definite")
+SYMMETRIC = "positive definite"
+MATRICES = ("invertible", SYMMETRIC)
 # A random matrix is drawn again until its condition number is below this.
 WORST_CONDITION = 30.0
 ATTEMPTS = 1000
@@ -99,7 +96,7 @@ def _odd(low: float, high: float, denominator: int) -> Tensor:
 def _matrices(domain: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     for _ in range(ATTEMPTS):
         found = draw("real", shape, generator)
-        if domain == "positive definite":
+        if domain == SYMMETRIC:
             product = (found @ found.mT / shape[-1] * DENOMINATOR).round() / DENOMINATOR
             found = product + torch.eye(shape[-1], dtype=torch.float64)
         if not found.numel() or bool((torch.linalg.cond(found) < WORST_CONDITION).all()):
@@ -157,7 +154,7 @@ def _names(argument: Expression) -> list[str]:
 
 def calls(program: Program) -> Iterator[Call]:
     """Yield every call of a program, the ones in branches and loops too."""
-    for expression in _expressions(program.statements):
+    for expression in expressions(program.statements):
         for node in postorder(expression):
             # An integer power needs no positive base.
             if isinstance(node, Call) and not _is_integer_power(node):
@@ -167,18 +164,3 @@ def calls(program: Program) -> Iterator[Call]:
 def _is_integer_power(call: Call) -> bool:
     exponent = call.arguments[-1] if call.arguments else None
     return call.operator == "**" and isinstance(exponent, Literal) and isinstance(exponent.value, int)
-
-
-def _expressions(statements: tuple[Statement, ...]) -> Iterator[Expression]:
-    for statement in statements:
-        match statement:
-            case Assign(value=value) | Evaluate(value=value):
-                yield value
-            case For(body=body):
-                yield from _expressions(body)
-            case While(test=test, body=body):
-                yield test
-                yield from _expressions(body)
-            case _:
-                yield statement.test
-                yield from _expressions((*statement.body, *statement.otherwise))

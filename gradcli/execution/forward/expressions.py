@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.errors import ExecutionError, GradcliError, NotSupportedError
-from gradcli.execution.forward import tree
+from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
+from gradcli.execution.forward import notebook, tree
 from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.notebook import Draws
 from gradcli.language.constants import fold
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.program import (
@@ -19,6 +22,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Index,
+    Leaf,
     Literal,
     Name,
     Program,
@@ -32,6 +36,10 @@ from gradcli.ops.table import find
 
 NUMBERS = int | float | complex
 
+SEQUENCES = (tuple, list, str)
+# Operators that Python has for lists, tuples and texts.
+SEQUENCE_OPERATORS: Mapping[str, Callable[..., Any]] = {"+": operator.add, "*": operator.mul}
+
 # Attributes that are ops, and attributes that are plain data of a tensor.
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
 
@@ -43,6 +51,13 @@ class Evaluator:
         self.program = program
         self.machine = machine
         self.variables = variables
+        self.draws = Draws(machine.seed)
+        self.given = dict(variables)
+        """The leaves whose values are known, by name."""
+        self.made = Counter(leaf.name for leaf in program.leaves)
+        """How many leaves of a name there are."""
+        self.records = True
+        """Whether gradients are recorded: not inside `no_grad`."""
 
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
@@ -73,7 +88,7 @@ class Evaluator:
                 return node.value
             case Sequence():
                 items = [self.evaluate(item) for item in node.items]
-                return items if node.is_list else tuple(items)
+                return self._sized(node, items if node.is_list else tuple(items))
             case Compare():
                 return self._compare(node)
             case BooleanOperation():
@@ -82,6 +97,8 @@ class Evaluator:
                 return self.evaluate(node.then if self.truth(node.test) else node.otherwise)
             case Call():
                 return self._call(node, None)
+            case Leaf():
+                return self.leaf(node, self.program.text(node))
         raise self.error(f"{type(node).__name__} is not supported here", node)
 
     def _name(self, node: Name) -> Any:
@@ -89,28 +106,91 @@ class Evaluator:
             raise self.error(f"'{node.name}' is read before it is assigned", node)
         return self.variables[node.name]
 
+    def leaf(self, node: Leaf, name: str) -> Any:
+        """Return a new leaf of a name, or the one that is given for it; what is a leaf already stays as it is."""
+        value = self.evaluate(node.value)
+        tensor = self.machine.tensor(value)
+        if tensor is None:
+            raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
+        if tensor.requires_grad or value is self.given.get(name):
+            return value
+        self.made[name] += 1
+        name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
+        if name in self.given:
+            return self.given[name]
+        try:
+            return self.machine.leaf(value, name)
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
     def _call(self, node: Call, first: Any) -> Any:
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
-        keywords = {name: self.evaluate(value) for name, value in node.keywords}
+        return self.call(node, positional, {name: self.evaluate(value) for name, value in node.keywords})
+
+    def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call on these values."""
         if not keywords and all(isinstance(value, NUMBERS) for value in positional):
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
-        if node.operator == "+" and all(isinstance(value, tuple | list) for value in positional):
-            return (*positional[0], *positional[1])
+        if node.operator in SEQUENCE_OPERATORS and self._are_sequences(positional):
+            return self._sequence(node, positional)
+        found = notebook.called(self, node, positional, keywords)
+        if found is not notebook.UNKNOWN:
+            return found
         op = find(node.function)
         if op is None:
             raise self.error(f"unknown function '{node.function}'", node)
-        return self._apply(op, node, positional, keywords)
+        return self.apply(op, node, positional, keywords)
 
-    def _apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    def _are_sequences(self, operands: list[Any]) -> bool:
+        """Return whether an operator is Python's: it has a list, a tuple or a text as an operand, and no tensor."""
+        has_sequence = any(isinstance(value, SEQUENCES) for value in operands)
+        return has_sequence and all(self.machine.tensor(value) is None for value in operands)
+
+    def _sequence(self, node: Call, operands: list[Any]) -> Any:
+        """Return what Python's operator makes of a list, a tuple or a text, unless that is too long."""
+        sizes = [count_items(value) if isinstance(value, SEQUENCES) else value for value in operands]
+        compute = SEQUENCE_OPERATORS[node.operator or ""]
+        if all(isinstance(size, int) for size in sizes):
+            self._check_items(node, compute(*(max(size, 0) for size in sizes)))
+        return self._computed(node, lambda: compute(*operands))
+
+    def _sized(self, node: Expression, value: Any) -> Any:
+        self._check_items(node, count_items(value))
+        return value
+
+    def _check_items(self, node: Expression, count: int) -> None:
+        """Refuse a list of so many items, those of lists in it included."""
+        try:
+            self.machine.check_items(count)
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
+    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of an op of the table, a constant inside `no_grad`."""
         known = {id(part): value for part, value in zip(node.arguments, positional, strict=True)}
         known |= {id(part): keywords[name] for name, part in node.keywords}
         try:
             chosen, bound = choose(op, node, lambda part: _value(part, known))
-            return self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+            result = self.machine.apply(chosen, BoundCall(node, positional, keywords, bound))
+            return result if self.records or op.name == "detach" else tree.map(self._constant(node), result)
         except GradcliError as error:
             raise self.located(error, node) from None
+
+    def _constant(self, node: Call) -> Callable[[Any], Any]:
+        """Return what makes a constant of a result."""
+        op = find("detach")
+        assert op is not None  # noqa: S101 (the table has it)
+
+        def constant(value: Any) -> Any:
+            tensor = self.machine.tensor(value)
+            if tensor is None or not (tensor.is_floating_point() or tensor.is_complex()):
+                return value
+            call = Call("detach", (node,), (), node.span, node.span)
+            return self.machine.apply(op, BoundCall(call, [value], {}, {"input": value}))
+
+        return constant
 
     def _arithmetic(self, node: Call, values: list[Any]) -> Any:
         """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
@@ -127,6 +207,10 @@ class Evaluator:
         tensor = self.machine.tensor(value)
         if tensor is not None and node.name in {"shape", "ndim"}:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
+        if tensor is not None and node.name in {"dtype", "device"}:
+            return str(getattr(tensor, node.name))
+        if tensor is not None and node.name == "data":
+            return self._view("detach", node, value)
         if tensor is not None and node.name in VIEWS:
             return self._view(VIEWS[node.name], node, value)
         if isinstance(value, tuple) and node.name in tree.field_names(value):
@@ -137,7 +221,8 @@ class Evaluator:
         op = find(name)
         if op is None:
             raise NotSupportedError(f"'.{node.name}' is not supported yet", span=node.span, source=self.program.source)
-        return self._apply(op, Call(name, (node.value,), (), node.span, node.span), [value], {})
+        place = Span(node.span.end - len(node.name), node.span.end)
+        return self.apply(op, Call(name, (node.value,), (), node.span, place), [value], {})
 
     def _index(self, node: Index, value: Any) -> Any:
         items = tuple(self._item(item) for item in node.items)
@@ -146,7 +231,7 @@ class Evaluator:
         op = find("getitem")
         assert op is not None  # noqa: S101 (the table has it)
         literal = Literal(None, node.span)
-        return self._apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
+        return self.apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
 
     def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
@@ -182,7 +267,7 @@ class Evaluator:
         op = find(comparison.function)
         assert op is not None  # noqa: S101 (the table has it)
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
-        return self._apply(op, call, [left, right], {})
+        return self.apply(op, call, [left, right], {})
 
     def _boolean(self, node: BooleanOperation) -> bool:
         if node.operator == "not":
@@ -206,11 +291,18 @@ class Evaluator:
         """Return an error that points at a node."""
         return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
 
-    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+    def located(self, error: GradcliError, node: Expression | Statement) -> GradcliError:
         """Return an error with the place of a node, unless it has one."""
         if error.span is None:
             error.span, error.source = node.span, self.program.source
         return error
+
+
+def count_items(value: Any) -> int:
+    """Return how many items a list or tuple holds, those of lists in it included; of a text, its characters."""
+    if isinstance(value, str):
+        return len(value)
+    return len(value) + sum(count_items(item) for item in value if isinstance(item, tuple | list))
 
 
 def _first(node: Expression) -> Expression | None:

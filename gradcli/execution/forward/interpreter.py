@@ -8,18 +8,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcli.errors import LimitError, Span
+from gradcli.errors import GradcliError, LimitError, Span
 from gradcli.execution.forward.expressions import Evaluator
-from gradcli.execution.forward.machine import Machine
+from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.language.program import (
     Assign,
+    Differentiate,
     Evaluate,
     For,
+    GradMode,
     If,
+    InPlace,
+    Leaf,
     Program,
     Statement,
     While,
 )
+
+
+class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
+    """The program differentiates: what, with which upstream gradient, with respect to what."""
+
+    def __init__(self, output: Any, upstream: Any, wrt: Any, *, allow_unused: bool) -> None:
+        super().__init__()
+        self.output = output
+        self.upstream = upstream
+        self.wrt = wrt
+        self.allow_unused = allow_unused
 
 
 class Interpreter(Evaluator):
@@ -28,10 +43,16 @@ class Interpreter(Evaluator):
     def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
         super().__init__(program, machine, variables)
         self.rounds = 0
+        self.differentiated: Differentiated | None = None
+        """What the program itself differentiates, after its run."""
 
     def run(self) -> Any:
-        """Run all statements and return the value of the last one."""
-        return self._block(self.program.statements)
+        """Run the statements up to the first that differentiates, and return what that does; else the last value."""
+        try:
+            return self._block(self.program.statements)
+        except Differentiated as found:
+            self.differentiated = found
+            return found.output
 
     def _block(self, statements: tuple[Statement, ...]) -> Any:
         value = None
@@ -51,14 +72,54 @@ class Interpreter(Evaluator):
                 return self._while(statement)
             case For():
                 return self._for(statement)
+            case InPlace():
+                return self._in_place(statement)
+            case GradMode():
+                return self._grad_mode(statement)
+            case Differentiate():
+                return self._differentiate(statement)
 
     def _assign(self, statement: Assign) -> Any:
-        value = self.evaluate(statement.value)
+        value = self._assigned(statement)
         values = [value] if len(statement.targets) == 1 else self._unpack(value, statement)
         for target, item in zip(statement.targets, values, strict=True):
             self.variables[target.name] = item
             self.machine.named(item, target.name)
         return value
+
+    def _assigned(self, statement: Assign) -> Any:
+        """Return the value that is assigned; a leaf that is made is called as its target is."""
+        if isinstance(statement.value, Leaf) and len(statement.targets) == 1:
+            return self.leaf(statement.value, statement.targets[0].name)
+        return self.evaluate(statement.value)
+
+    def _in_place(self, statement: InPlace) -> Any:
+        """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""
+        target, call = statement.target, statement.value
+        value, operand = self.evaluate(target), self.evaluate(call.arguments[1])
+        if self.machine.tensor(value) is not None:
+            others = {name: other for name, other in self.variables.items() if name != target.name}
+            try:
+                self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), others)
+            except GradcliError as error:
+                raise self.located(error, statement) from None
+        self.variables[target.name] = result = self.call(call, [value, operand], {})
+        self.machine.named(result, target.name)
+        return result
+
+    def _grad_mode(self, statement: GradMode) -> Any:
+        before, self.records = self.records, statement.enabled
+        try:
+            return self._block(statement.body)
+        finally:
+            self.records = before
+
+    def _differentiate(self, statement: Differentiate) -> Any:
+        values = [
+            None if node is None else self.evaluate(node)
+            for node in (statement.output, statement.upstream, statement.wrt)
+        ]
+        raise Differentiated(*values, allow_unused=statement.allow_unused)
 
     def _unpack(self, value: Any, statement: Assign) -> list[Any]:
         if not isinstance(value, tuple | list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import InputError, first_line
+from gradcli.errors import GradcliError, InputError, LimitError, first_line
 from gradcli.execution.forward.dtypes import COMPLEX, DTYPES
+from gradcli.execution.forward.file_sizes import check_archive, check_sizes, read_json_text
+from gradcli.execution.forward.memory import ENTRY, check_bytes
+from gradcli.inputs.names import near_leaf
+from gradcli.inputs.values import LONGEST_QUOTE
 from gradcli.phrases import show_shape
 from gradcli.settings import Settings
 
@@ -22,18 +27,41 @@ def make_leaves(names: Sequence[str], settings: Settings, given: Mapping[str, An
     Raises InputError for a value that contradicts a shape, or a file that cannot be read.
     """
     _check_device(settings.device)
-    values = {**read_values(settings.values_file), **settings.values, **given}
+    from_file = read_values(settings.values_file)
+    _check_names(from_file, names, settings)
+    values = {**from_file, **settings.values, **given}
+    _check_sizes([name for name in names if name not in values], settings)
     generator = torch.Generator().manual_seed(settings.seed)
     primes = first_primes(len(names) + 1)
+    whole = _shape_of_numbers(names, values, settings)
     leaves = {}
     for position, name in enumerate(names):
         if name in values:
-            tensor = _valued(name, values[name], settings)
+            tensor = _valued(name, values[name], settings, whole)
         else:
-            shape = settings.shapes.get(name, settings.shapes.get(None, ()))
+            shape = _shape_of(name, settings)
             tensor = _filled(shape, primes[position : position + 2], generator, settings)
-        leaves[name] = _finished(name, tensor, settings)
+        leaves[name] = finished(name, tensor, settings)
     return leaves
+
+
+def _check_names(values: Mapping[str, Any], names: Sequence[str], settings: Settings) -> None:
+    """Refuse a file that names what is no leaf: a misspelt value would be dropped, and another point checked."""
+    unknown = next((name for name in values if name not in names and name not in settings.elsewhere), None)
+    if unknown is not None:
+        file = settings.values_file.name if settings.values_file is not None else ""
+        raise InputError(f"{file}: '{unknown}' is not a leaf of the program", hint=near_leaf(unknown, names))
+
+
+def _shape_of(name: str, settings: Settings) -> Sequence[int]:
+    """Return the shape of a leaf that is given no value."""
+    return settings.shapes.get(name, settings.shapes.get(None, ()))
+
+
+def _check_sizes(names: Sequence[str], settings: Settings) -> None:
+    """Refuse leaves that are to be filled if all of them are too large together."""
+    entries = sum(math.prod(_shape_of(name, settings)) for name in names)
+    check_bytes(entries * ENTRY, "what the leaves hold", settings.limits)
 
 
 def _check_device(name: str) -> None:
@@ -54,7 +82,7 @@ def _filled(shape: Sequence[int], primes: Sequence[int], generator: torch.Genera
     return torch.complex(real, FILLS[init](shape, primes[1], generator))
 
 
-def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
+def finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
     """Return a leaf in the dtype asked for; integers and booleans keep theirs and are constants.
 
     A complex value beside a real dtype makes only that leaf complex, of the same precision.
@@ -67,9 +95,19 @@ def _finished(name: str, tensor: Tensor, settings: Settings) -> Tensor:
     return leaf.requires_grad_(name not in settings.constants)
 
 
-def _valued(name: str, value: Any, settings: Settings) -> Tensor:
+def _shape_of_numbers(names: Sequence[str], values: Mapping[str, Any], settings: Settings) -> tuple[int, ...] | None:
+    """Return the shape that a number fills without one of its own: none, unless all leaves are given numbers.
+
+    A number beside tensors is a scalar, such as a temperature, whatever shape `--shape` gives to the tensors.
+    """
+    numbers = all(name in settings.shapes or isinstance(values.get(name), int | float | complex) for name in names)
+    return settings.shapes.get(None) if numbers else None
+
+
+def _valued(name: str, value: Any, settings: Settings, whole: tuple[int, ...] | None) -> Tensor:
     tensor = _dense(name, value) if isinstance(value, Tensor) else _from_python(name, value, settings)
-    shape = settings.shapes.get(name, None if tensor.ndim else settings.shapes.get(None))
+    shape = settings.shapes.get(name, None if tensor.ndim else whole)
+    _check_value(name, tensor.shape, settings)
     if shape is None or tuple(tensor.shape) == shape:
         return tensor
     if tensor.ndim:
@@ -78,10 +116,19 @@ def _valued(name: str, value: Any, settings: Settings) -> Tensor:
     return tensor.expand(shape)
 
 
+def _check_value(name: str, shape: Sequence[int], settings: Settings) -> None:
+    """Refuse a value that is too large: one that is expanded takes its memory only when it is copied."""
+    try:
+        settings.limits.check_shape(shape)
+    except LimitError as error:
+        raise LimitError(f"the value of '{name}': {error.text}", hint=error.hint) from None
+
+
 def _dense(name: str, tensor: Tensor) -> Tensor:
     """Return a tensor without its history; InputError for one without numbers, or that does not hold all of them."""
     if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
-        kind = "quantized" if tensor.is_quantized else "on the meta device" if tensor.is_meta else f"{tensor.layout}"
+        words = {"quantized": tensor.is_quantized, "on the meta device": tensor.is_meta, "nested": tensor.is_nested}
+        kind = next((word for word, is_so in words.items() if is_so), f"{tensor.layout}")
         raise InputError(f"the value of '{name}' is a tensor that is {kind}", hint="give a dense one: `.to_dense()`")
     return tensor.detach()
 
@@ -91,12 +138,20 @@ def _from_python(name: str, value: Any, settings: Settings) -> Tensor:
     try:
         tensor = torch.as_tensor(value if hasattr(value, "__array__") else _listed(value))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"the value of '{name}' is not a tensor: {error}") from None
+        tensor = _as_doubles(name, value, error)
     if tensor.dtype == torch.bool or tensor.is_complex() or hasattr(value, "__array__"):
         return tensor
     if not tensor.is_floating_point() and name in settings.constants:
         return tensor
     return torch.tensor(_listed(value), dtype=torch.float64)
+
+
+def _as_doubles(name: str, value: Any, error: BaseException) -> Tensor:
+    """Return numbers that PyTorch does not take as they are, such as integers of more than 64 bits; else InputError."""
+    try:
+        return torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(f"the value of '{name}' is not a tensor: {first_line(error)}") from None
 
 
 def _listed(value: Any) -> Any:
@@ -110,14 +165,19 @@ def read_values(path: Path | None) -> dict[str, Any]:
     reader = READERS.get(path.suffix)
     if reader is None:
         raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path.name}: the file is empty")
     try:
         found = reader(path)
     except ImportError as error:
         raise InputError(
             f"{path.name}: reading it needs the package {error.name}", hint=f"pip install {error.name}"
         ) from None
+    except GradcliError:
+        raise
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
-        raise InputError(f"{path.name}: {first_line(error)}") from None
+        reason = first_line(error) or f"it cannot be read as {path.suffix}: it is empty, or ends too early"
+        raise InputError(f"{path.name}: {reason}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)
         raise InputError(f"{path.name}: it cannot be read as {path.suffix}: {type(error).__name__}") from None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
@@ -130,24 +190,48 @@ def _read_json(path: Path) -> Any:
         msg = f"{constant} is not a number"
         raise ValueError(msg)
 
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    text = read_json_text(path)
+    return json.loads(text, parse_constant=refuse, parse_float=_finite, object_pairs_hook=_without_duplicates)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        msg = f"{text[:LONGEST_QUOTE]} is too large for a floating-point number"
+        raise ValueError(msg)
+    return number
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            msg = f"the value of '{name}' is given twice"
+            raise ValueError(msg)
+        found[name] = value
+    return found
 
 
 def _read_npz(path: Path) -> Any:
     import numpy  # noqa: ICN001 (optional: only this format needs it)
 
+    check_archive(path)
     with numpy.load(path, allow_pickle=False) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
 def _read_pt(path: Path) -> Any:
+    check_archive(path)
     return torch.load(path, weights_only=True, map_location="cpu")
 
 
 def _read_safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file  # optional: only this format needs it
+    from safetensors import safe_open  # optional: only this format needs it
 
-    return load_file(path)
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+        check_sizes(path, [math.prod(file.get_slice(name).get_shape()) * ENTRY for name in names])
+        return {name: file.get_tensor(name) for name in names}
 
 
 READERS: Mapping[str, Callable[[Path], Any]] = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from gradcli.language.program import Call
+from gradcli.language.program import Call, Expression
 from gradcli.ops.record import Op
 
 
@@ -13,6 +14,8 @@ class Machine(Protocol):
 
     most_rounds: int
     largest_exponent: int
+    seed: int
+    """Where random draws start."""
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return the result of an op."""
@@ -20,8 +23,20 @@ class Machine(Protocol):
     def tensor(self, value: Any) -> Any:
         """Return the torch tensor behind a machine's value, or None if it is not one."""
 
+    def check_items(self, count: int) -> None:
+        """Refuse a list or tuple of so many items: LimitError."""
+
     def named(self, value: Any, name: str) -> None:
         """Take note that the program calls a value by a name."""
+
+    def leaf(self, value: Any, name: str) -> Any:
+        """Return a leaf with a value's numbers, which the program makes and calls by a name."""
+
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
+        """Refuse a call in place that PyTorch would refuse; `others` are the values of the program's other names."""
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """Refuse a tensor of more entries than are allowed."""
 
 
 class BoundCall:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -12,10 +14,31 @@ from torch import Tensor
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.rehearsal import Audience, rehearse
 from gradcli.limits import Limits
+from gradcli.settings import Settings
 
-# Below this bound on the size of a result, measured only from sizes and integers, no check on the meta device is due.
-SURELY_SMALL = 1 << 16
+# Bytes of an entry in double precision, and of an item of a list, which may be a tensor.
+ENTRY, ITEM = 8, 1024
+REPORTED = 4  # tensors of a leaf, of each call: its value, and `.grad` before, after and as it should be
+LARGEST_POWER = 16  # of a length of 2, and then it is 65,536
+DEFAULT = Limits()
+_IN_FORCE: ContextVar[Limits] = ContextVar("limits", default=DEFAULT)
+
+
+@contextmanager
+def in_force(limits: Limits) -> Iterator[None]:
+    """Hold everything that is computed in the block to these limits: definitions and derivatives too."""
+    token = _IN_FORCE.set(limits)
+    try:
+        yield
+    finally:
+        _IN_FORCE.reset(token)
+
+
+def limits_in_force() -> Limits:
+    """Return the limits that hold here."""
+    return _IN_FORCE.get()
 
 
 class Memory:
@@ -25,10 +48,10 @@ class Memory:
         self.limits = limits
         self.used = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
 
-    def check(self, call: partial[Any]) -> None:
-        """Refuse a call that has not run yet if its result is beyond the limits."""
-        if _bound([call.args, call.keywords]) > SURELY_SMALL:
-            self._check_shapes(_shapes(call))
+    def check(self, call: partial[Any], *, pointwise: bool) -> None:
+        """Refuse a call that has not run yet if its result, or what it makes on the way, is beyond the limits."""
+        if _bound(call, pointwise=pointwise) > self.limits.elements:
+            self._check_shapes(rehearse(call, _audience(self.limits)))
 
     def add(self, results: Iterable[Tensor]) -> None:
         """Count the results of a call that has run; LimitError if they are beyond the limits."""
@@ -38,39 +61,84 @@ class Memory:
         """Return the bytes of tensors of these shapes, if the limits allow them."""
         for shape in shapes:
             _check_shape(shape, self.limits)
-        size = sum(shape.numel() for shape in shapes) * 8
-        used, most = (self.used + size) / 2**30, self.limits.memory / 2**30
-        if used > most:
-            message = f"the graph needs an estimated {used:.1f} GiB, more than {most:g} GiB"
-            raise LimitError(message, hint="`--max-memory` raises the limit")
+        size = sum(shape.numel() for shape in shapes) * ENTRY
+        check_bytes(self.used + size, "the graph", self.limits)
         return size
 
 
-def _bound(arguments: Any) -> int:
-    """Return a bound on the number of elements of any result: sizes and integers, multiplied."""
-    return math.prod(max(_size(leaf), 1) for leaf in tree.leaves(arguments))
+def check_call(function: Callable[..., Any], positional: Sequence[Any], keywords: dict[str, Any]) -> None:
+    """Refuse a call of a definition's that has not run yet, by the limits in force."""
+    call, limits = partial(function, *positional, **keywords), limits_in_force()
+    if _bound(call, pointwise=False) > limits.elements:
+        for shape in rehearse(call, _audience(limits)):
+            check_entries(shape.numel(), "a step of the derivative")
+
+
+def check_entries(count: int, what: str) -> None:
+    """Refuse a tensor of so many entries that has not been made yet, by the limits in force; LimitError."""
+    limit = limits_in_force().elements
+    if count > limit:
+        message = f"{what} needs a tensor of {count:,} elements, more than the limit of {limit:,} (`--max-elements`)"
+        raise LimitError(message, hint="`--max-elements` raises the limit")
+
+
+def check_items(count: int, limits: Limits) -> None:
+    """Refuse a list or tuple of so many items that has not been made yet."""
+    check_bytes(count * ITEM, f"a list of {count:,} items" if count < 1 << 62 else "a list", limits)
+
+
+def check_calls(settings: Settings, leaves: Iterable[Tensor]) -> None:
+    """Refuse to call backward so often that what is reported of all calls takes too much memory."""
+    size = sum(max(leaf.numel() * ENTRY, ITEM) for leaf in leaves) * REPORTED
+    check_bytes(settings.times * size, f"what {settings.times:,} calls leave in .grad", settings.limits)
+
+
+def check_bytes(size: int, what: str, limits: Limits) -> None:
+    """Refuse what takes more memory than the limit."""
+    if size > limits.memory:
+        used, most = size / 2**30, limits.memory / 2**30
+        shown = f"{used:.1f}" if used < 1e6 else f"{used:.0e}"  # noqa: PLR2004 (more than anyone has)
+        message = f"{what} needs an estimated {shown} GiB, more than {most:g} GiB"
+        raise LimitError(message, hint="`--max-memory` raises the limit")
+
+
+def _bound(call: partial[Any], *, pointwise: bool) -> int:
+    """Return a bound on the number of elements of all that a call makes: sizes and numbers, multiplied.
+
+    An op that is not pointwise may pair an operand with itself (`cov`), use a number for several axes (`eye`), or as an
+    exponent of a length (`combinations`).
+    """
+    leaves = list(tree.leaves([call.args, call.keywords]))
+    power = 1 if pointwise else 2
+    exponents = [leaf for leaf in leaves if isinstance(leaf, int) and power < leaf <= LARGEST_POWER and not pointwise]
+    highest = max([power, *exponents])
+    return math.prod(max(_size(leaf), 1) ** (highest if isinstance(leaf, Tensor) else power) for leaf in leaves)
 
 
 def _size(leaf: Any) -> int:
     if isinstance(leaf, Tensor):
-        return leaf.numel()
+        return leaf.numel() * _largest(leaf)
+    if isinstance(leaf, float) and math.isfinite(leaf) and leaf:  # `scale_factor=1e8`, and the step of a range
+        return math.ceil(max(abs(leaf), 1 / max(abs(leaf), 1e-300)))
     return abs(leaf) if isinstance(leaf, int) else 1
 
 
-def _shapes(call: partial[Any]) -> list[torch.Size]:
-    """Return the shapes of a call's results, found on the meta device without computing them."""
-    try:
-        with torch.no_grad(), torch.device("meta"):
-            result = call.func(*tree.map(_on_meta, call.args), **tree.map(_on_meta, call.keywords))
-    except NotImplementedError:
-        return []  # the size depends on the data (masked_select): it cannot be larger than its input
-    except Exception:  # noqa: BLE001 (the real call says what is wrong, in better words)
-        return []
-    return [tensor.shape for tensor in tree.tensors(result)]
+def _largest(tensor: Tensor) -> int:
+    """Return the largest entry of a tensor of integers: it may be a size (`repeat_interleave`, `one_hot`)."""
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or not tensor.numel():
+        return 1
+    return max(abs(int(tensor.max())), abs(int(tensor.min())), 1)
 
 
-def _on_meta(leaf: Any) -> Any:
-    return leaf.detach().to("meta") if isinstance(leaf, Tensor) else leaf
+def _audience(limits: Limits) -> Audience:
+    return Audience(partial(_check_made, limits), partial(check_items, limits=limits))
+
+
+def _check_made(limits: Limits, shape: torch.Size) -> None:
+    if shape.numel() > limits.elements:
+        text = "x".join(str(size) for size in shape)
+        msg = f"this makes a tensor of shape {text}: {shape.numel()} elements, more than the limit of {limits.elements}"
+        raise LimitError(msg, hint="`--max-elements` raises the limit")
 
 
 def _check_shape(shape: torch.Size, limits: Limits) -> None:

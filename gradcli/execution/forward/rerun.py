@@ -15,16 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.deadline import DeadlineError
 from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_items
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
-from gradcli.language.program import Program
+from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
 
@@ -84,10 +84,15 @@ class Rerun:
         """
         return self.run(changed)[0]
 
-    def run(self, changed: Mapping[TracedTensor, Tensor]) -> tuple[Tensor, Mapping[Key, TracedCall]]:
-        """Return the output and the calls, with other values of some tensors; as `output` otherwise."""
+    def run(
+        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Mapping[Key, TracedCall]]:
+        """Return the output and the calls, with other values of some tensors; as `output` otherwise.
+
+        `perturb` changes the numbers that a call results in.
+        """
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
-        machine = _Machine(self.settings, self.before, overridden)
+        machine = _Machine(self.settings, self.before, overridden, perturb)
         variables = {
             leaf.text: TracedTensor(changed[leaf], leaf.name, leaf.text) if leaf in changed else own
             for leaf, own in self.leaves.items()
@@ -95,8 +100,6 @@ class Rerun:
         try:
             with double_precision():
                 output = self._finished(machine, Interpreter(self.program, machine, variables).run())
-        except DeadlineError:
-            raise
         except (*REFUSALS, GradcliError) as error:
             raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
         return output, machine.calls
@@ -126,21 +129,42 @@ class _Machine:
     """Runs ops in PyTorch on values, and keeps the calls; a call whose arguments are as before is not run again."""
 
     def __init__(
-        self, settings: Settings, before: Mapping[Key, TracedCall], overridden: Mapping[tuple[Key, int], Tensor]
+        self,
+        settings: Settings,
+        before: Mapping[Key, TracedCall],
+        overridden: Mapping[tuple[Key, int], Tensor],
+        perturb: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        self._limits = settings.limits
         self.most_rounds = settings.limits.operations
+        self.seed = settings.seed
         self.largest_exponent = settings.limits.exponent
         self.calls: dict[Key, TracedCall] = {}
         self._before = before
         self._overridden = overridden
+        self._perturb = perturb
         self._counts: Counter[tuple[str, Span]] = Counter()
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor that decisions are made by."""
         return _actual(value) if isinstance(value, TracedTensor) else None
 
+    def check_items(self, count: int) -> None:
+        """Refuse a list of so many items: this program has made other ones before."""
+        check_items(count, self._limits)
+
     def named(self, value: Any, name: str) -> None:
         """Names do not matter here."""
+
+    def leaf(self, value: Any, name: str) -> Any:  # noqa: ARG002
+        """Return what is no leaf of the trace as it is."""
+        return value
+
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
+        """The trace has refused what there is to refuse."""
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """As `overwrites`."""
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Run one op, unless it is known what it gives."""
@@ -153,9 +177,14 @@ class _Machine:
         elif before is not None and op.name == "detach":
             result = _detached(call, before)
         else:
-            result = _run(op, call, before)
+            result = self._perturbed(_run(op, call, before))
         self.calls[key] = TracedCall(op, call, self._override(key, result))
         return self.calls[key].result
+
+    def _perturbed(self, result: Any) -> Any:
+        """Return a result with other numbers in it, if any are asked for."""
+        perturb = self._perturb
+        return result if perturb is None else replaced(result, lambda traced: _with(traced, perturb(traced.tensor)))
 
     def _override(self, key: Key, result: Any) -> Any:
         """Return a result with the tensors in it that are given other values."""
@@ -167,6 +196,13 @@ class _Machine:
     def _overriding(self, key: Key, place: int, traced: TracedTensor) -> TracedTensor:
         value = self._overridden.get((key, place))
         return traced if value is None else TracedTensor(value, traced.name, traced.text)
+
+
+def _with(traced: TracedTensor, value: Tensor) -> TracedTensor:
+    """Return a traced tensor with another value."""
+    if isinstance(traced, Detached):
+        return Detached(value, traced.name, traced.text, actual=traced.actual)
+    return TracedTensor(value, traced.name, traced.text)
 
 
 def _key(op: Op, call: BoundCall, counts: Counter[tuple[str, Span]]) -> Key:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from gradcli.execution.forward.leaves import make_leaves
+from gradcli.errors import ExecutionError
+from gradcli.execution.forward.leaves import finished, make_leaves, read_values
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import ConstantError, Trace, TracedTensor, Tracer, run
+from gradcli.execution.forward.tracer import ConstantError, IntegerError, Trace, TracedTensor, Tracer, run
 from gradcli.language.program import Call, Program
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
@@ -18,8 +21,14 @@ from gradcli.settings import Settings
 
 def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
     """Return the trace of a program, with `--reduce` applied to its output."""
-    leaves = make_leaves([leaf.name for leaf in program.leaves], settings, given)
-    return trace_of(program, settings, leaves)
+    return trace_of(program, settings, leaves_of(program, settings, given))
+
+
+def leaves_of(program: Program, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the program's leaves, and those of the leaves that it makes itself that are given another value."""
+    valued = {**read_values(settings.values_file), **settings.values, **given} if program.made else {}
+    made = [leaf.name for leaf in program.made if leaf.name in valued]
+    return make_leaves([*(leaf.name for leaf in program.leaves), *made], settings, given)
 
 
 def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
@@ -35,15 +44,28 @@ def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Tra
     constants: dict[str, str] = {}
     while True:
         try:
-            trace = run(program, leaves, settings.limits)
+            trace = run(program, leaves, settings.limits, partial(finished, settings=settings), settings.seed)
         except ConstantError as error:
             if not error.leaf or error.leaf in (settings.wrt or ()):
                 raise
             leaves = {**leaves, error.leaf: leaves[error.leaf].detach()}
             constants[error.leaf] = f"a constant here: PyTorch has no derivative of {error.argument}"
+        except IntegerError as error:
+            leaves = {**leaves, error.leaf: _whole(error, leaves, settings)}
+            constants[error.leaf] = f"read as integers, and so a constant: {error.message}"
         else:
             trace.constants = constants
             return trace
+
+
+def _whole(error: IntegerError, leaves: Mapping[str, Tensor], settings: Settings) -> Tensor:
+    """Return a leaf's numbers as integers; ExecutionError if a gradient of them is wanted."""
+    name = error.leaf
+    tensor = leaves.get(name)
+    hint = f"give it integers: `--value {name}=[0,1]`, or in the program `{name} = torch.tensor([0, 1])`"
+    if tensor is None or name in (settings.wrt or ()):
+        raise ExecutionError(f"{error.message}, and '{name}' holds floats", hint=hint)
+    return tensor.detach().to(torch.int64)
 
 
 def _reduce(program: Program, trace: Trace, settings: Settings) -> TracedTensor:

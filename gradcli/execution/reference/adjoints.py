@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT
-from gradcli.errors import out_of_memory
+from gradcli.errors import LimitError, out_of_memory
+from gradcli.execution.forward.memory import check_entries
 from gradcli.execution.reference import dependence
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
@@ -95,11 +97,13 @@ def accumulate(
 def _contribute(node: Node, edge: Edge, adjoints: Adjoints, derived: Mapping[DerivativeRequest, Derived]) -> None:
     try:
         adjoints.contribute(node, edge, derived)
-    except (UndecidedError, RuntimeError, MemoryError) as error:
+    except (UndecidedError, LimitError) as error:
+        adjoints.fail(edge.source, str(error))
+    except (RuntimeError, MemoryError) as error:
         lacking = out_of_memory(error)
-        if lacking is None and not isinstance(error, UndecidedError):
+        if lacking is None:
             raise
-        adjoints.fail(edge.source, str(lacking or error))
+        adjoints.fail(edge.source, str(lacking))
 
 
 def contribution(
@@ -141,7 +145,6 @@ def scalars(request: DerivativeRequest) -> dict[str, Tensor]:
 
 def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
     """Return λ with (∂residual/∂unknown)ᵀ λ = cotangent: the adjoint of an implicit definition is a linear solve."""
-    matrix = evaluate(system.matrix, dict(operands))
     letters = system.matrix.out
     batch = letters[: len(letters) - len(system.rows) - len(system.columns)]
     names = dict(system.pairs)
@@ -149,9 +152,8 @@ def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor
     unknown = {letter: cotangent.shape[axis] for axis, letter in enumerate(system.unknown)}
     sizes = {row: unknown[names[row]] for row in (*batch, *lone)}
     count = torch.Size([unknown[letter] for letter in system.columns]).numel()
-    if count > LARGEST_SYSTEM:
-        msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
-        raise UndecidedError(msg)
+    _check_system(count, math.prod(sizes[row] for row in batch))
+    matrix = evaluate(system.matrix, dict(operands))
     order = "".join(names[row] for row in batch) + system.columns + "".join(names[row] for row in lone)
     right = align(cotangent, system.unknown, order)
     outer = [sizes[row] for row in batch]
@@ -165,6 +167,14 @@ def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor
     rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
     solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
     return align(solution, batch + system.rows + lone, system.residual)
+
+
+def _check_system(count: int, batch: int) -> None:
+    """Refuse a system whose matrix is too large, before it is built."""
+    if count > LARGEST_SYSTEM:
+        msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
+        raise UndecidedError(msg)
+    check_entries(batch * count * count, f"the linear system of this implicit definition ({count} unknowns)")
 
 
 def _solved(square: Tensor, right: Tensor) -> Tensor:

@@ -90,12 +90,20 @@ def pointwise(formula: str, shapes: Mapping[str, tuple[int, ...]], result: tuple
 
 @lru_cache(maxsize=1024)
 def _pointwise(formula: str, shapes: tuple[tuple[str, tuple[int, ...]], ...], result: tuple[int, ...]) -> Layout:
-    letters = POINTWISE_LABELS[: len(result)]
+    letters = _labels(POINTWISE_LABELS, len(result))
     views, axes = {}, {}
     for name, shape in shapes:
         axes[name], kept = _broadcast(shape, result, letters)
         views[name] = reshaped(shape, kept)
     return Layout(views, axes, reshaped(result, result), letters, formula)
+
+
+def _labels(letters: str, count: int) -> str:
+    """Return the labels of so many axes."""
+    if count > len(letters):
+        msg = f"index notation has labels for {len(letters)} axes here, and there are {count}"
+        raise NotSupportedError(msg)
+    return letters[:count]
 
 
 def _broadcast(shape: tuple[int, ...], result: tuple[int, ...], letters: str) -> tuple[str, tuple[int, ...]]:
@@ -117,7 +125,7 @@ def indexed(op: Op, shapes: Mapping[str, tuple[int, ...]], result: tuple[int, ..
     views = {name: _along(op, shape, bound) for name, shape in shapes.items()}
     batches = {name: view.shape[: len(view.shape) - explicit[name]] for name, view in views.items()}
     batch = broadcast(list(batches.values()))
-    letters = BATCH_LABELS[len(BATCH_LABELS) - len(batch) :]
+    letters = _labels(BATCH_LABELS[::-1], len(batch))[::-1]
     axes = {}
     for name, view in views.items():
         axes[name], kept = _broadcast(batches[name], batch, letters)

@@ -14,10 +14,14 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived, cotangent_name, solution_name
+from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.reference.adjoints import Adjoints, answered, pulled_back, scalars, solve
 from gradcli.execution.reference.layout import AxisView, Layout, reshaped
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tape import Tape
+
+CHOICE = "a gradient passes a kink, where autograd makes a choice: that has no derivative"
+STANDS_IN = "a symbolic first derivative is NaN here, and the number that stands in for it is not differentiated again"
 
 
 @dataclass(slots=True)
@@ -55,8 +59,9 @@ class RecordedAdjoints(Adjoints):
         assert isinstance(local, RecordedAdjoints)  # noqa: S101 (`within` made it)
         recorded, value = local.nodes.get(node), local.values[node]
         if recorded is None or not (recorded.tensor is value or torch.equal(recorded.tensor, value)):
+            made_nan = recorded is not None and has_nan(recorded.tensor)
             recorded = self.tape.node(value, ())
-            recorded.error = "a gradient passes a kink, where autograd makes a choice: that has no derivative"
+            recorded.error = STANDS_IN if made_nan else CHOICE
             recorded.blocked = tuple(dict.fromkeys([*local.nodes, *local.nodes.values()]))
         self._meet(node, recorded)
 

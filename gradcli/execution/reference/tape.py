@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.memory import check_call
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
@@ -34,9 +35,9 @@ from gradcli.execution.reference.nodes import (
 )
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
-from gradcli.language.program import Program
+from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import parse_signature
+from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
 
 STATIC = bool | int | float | str
@@ -48,18 +49,13 @@ def definition(text: str) -> Program:
     return parse(text, definition=True)
 
 
-@cache
-def defaults(signature: str) -> Mapping[str, Any]:
-    """Return the values of a signature's optional parameters."""
-    return {parameter.name: parameter.default for parameter in parse_signature(signature) if not parameter.required}
-
-
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
     # Definitions are ours: their loops end, and their exponents are their arguments'.
     most_rounds = 1 << 20
     largest_exponent = 1 << 20
+    seed = 0
 
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
@@ -69,8 +65,23 @@ class Tape:
         """Return the tensor behind a node."""
         return value.tensor if isinstance(value, Node | ComplexNode) else None
 
+    def check_items(self, count: int) -> None:
+        """Definitions are ours, and make no long lists."""
+
     def named(self, value: Any, name: str) -> None:
         """Names inside definitions mean nothing to anyone."""
+
+    def leaf(self, value: Any, name: str) -> Any:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
+        """Definitions change nothing in place."""
+        raise NotImplementedError
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """Definitions draw nothing."""
+        raise NotImplementedError
 
     def enter(self, tensor: Tensor, *, differentiable: bool) -> Any:
         """Return a new leaf or constant: a node, or a pair of them for a complex tensor."""
@@ -119,6 +130,7 @@ class Tape:
         if known is not None:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
+        check_call(function(op.torch), positional, keywords)
         return function(op.torch)(*positional, **keywords)
 
     def _constant(self, result: Any) -> Any:

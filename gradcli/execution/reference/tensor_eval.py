@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from gradcli.derivation.tensor_program import Step, TensorProgram
 from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.memory import check_entries
+from gradcli.execution.reference.contraction import contracted
 from gradcli.execution.reference.liveness import lives
 from gradcli.ops.functions import FUNCTIONS
 
@@ -43,12 +46,23 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Pe
 
 
 def _run(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwritten: int | None) -> Tensor:
+    check_entries(_entries(step, inputs, sizes), "a step of the derivative")
     if step.function not in POINTWISE:
         return STRUCTURAL[step.function](step, inputs, sizes)
     aligned = [align(value, labels, step.out) for value, labels in zip(inputs, step.labels, strict=True)]
     if overwritten is not None and all(value.dtype == inputs[overwritten].dtype == torch.float64 for value in inputs):
         return POINTWISE[step.function](*aligned, out=inputs[overwritten])
     return POINTWISE[step.function](*aligned)
+
+
+def _entries(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> int:
+    """Return how many entries a step's result has."""
+    if not step.out:
+        return 1
+    lengths = dict(sizes)
+    for value, labels in zip(inputs, step.labels, strict=False):
+        lengths.update(zip(labels, value.shape, strict=False))
+    return math.prod(lengths.get(letter, 1) for letter in step.out)
 
 
 def align(value: Tensor, labels: str, out: str) -> Tensor:
@@ -77,16 +91,7 @@ def _einsum(step: Step, inputs: list[Tensor], _: Mapping[str, int]) -> Tensor:
         return align(inputs[0].sum(dim=axes), kept, step.out)
     # bool factors (Iverson brackets) count as 0 and 1.
     inputs = [value.to(torch.float64) if value.dtype == torch.bool else value for value in inputs]
-    labels = step.labels
-    if len(inputs) == 2 and _is_swapped(labels[0], labels[1], step.out):  # noqa: PLR2004 (a pair is a matrix product)
-        labels, inputs = labels[::-1], inputs[::-1]
-    return torch.einsum(",".join(labels) + "->" + step.out, *inputs)
-
-
-def _is_swapped(left: str, right: str, out: str) -> bool:
-    """Return whether a product of two has the second one's rows: so torch would lay out its result transposed."""
-    lone = [letter for letter in out if (letter in left) != (letter in right)]
-    return bool(lone) and lone[0] in right
+    return contracted(step.labels, inputs, step.out)
 
 
 def _number(step: Step, _: list[Tensor], __: Mapping[str, int]) -> Tensor:

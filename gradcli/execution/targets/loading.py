@@ -15,8 +15,16 @@ from typing import Any
 
 import torch
 
-from gradcli.deadline import DeadlineError
-from gradcli.errors import ExecutionError, GradcliError, InputError, SeveralFunctionsError, first_line
+from gradcli.deadline import TimeIsUpError
+from gradcli.errors import (
+    ExecutionError,
+    GradcliError,
+    InputError,
+    InterruptionError,
+    SeveralFunctionsError,
+    first_line,
+)
+from gradcli.execution.process import state_kept
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
 from gradcli.phrases import did_you_mean
 
@@ -52,7 +60,7 @@ def _file(path: Path) -> ModuleType:
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with _importable(path.resolve().parent), _refusals(path.name):
+    with _importable(path.resolve().parent), _refusals(path.name), state_kept():
         spec.loader.exec_module(module)
     return module
 
@@ -69,7 +77,7 @@ def _near(path: Path) -> str | None:
 def _module(name: str) -> ModuleType:
     if Path(f"{name}.py").is_file() and not name.isidentifier():
         raise InputError(f"'{name}' is not a module", hint=f"a file is written with its ending: {name}.py:Class")
-    with _importable(Path.cwd()), _refusals(name):
+    with _importable(Path.cwd()), _refusals(name), state_kept():
         return importlib.import_module(name)
 
 
@@ -89,10 +97,10 @@ def _refusals(name: str) -> Iterator[None]:
     """Turn whatever loading raises into an error in the user's terms; `raise SystemExit(0)` is not a success."""
     try:
         yield
-    except DeadlineError as error:
-        error.say(still_in(name, error))
+    except TimeIsUpError as error:
+        error.where = error.where or still_in(name, error)
         raise
-    except (GradcliError, KeyboardInterrupt):
+    except (GradcliError, KeyboardInterrupt, InterruptionError):
         raise
     except SyntaxError as error:
         raise syntax_refusal(error) from None
@@ -101,7 +109,7 @@ def _refusals(name: str) -> Iterator[None]:
             raise InputError(f"there is no module '{error.name}'", hint=USAGE) from None
         raise _failed(name, error) from None
     except BaseException as error:  # noqa: BLE001 (the user's code raises anything, SystemExit too)
-        if isinstance(error.__context__, DeadlineError):
+        if isinstance(error.__context__, InterruptionError):
             raise error.__context__ from None
         ended = _failed(name, error)
         ended.hint = "nothing was checked: the file ends the program" if isinstance(error, SystemExit) else None

@@ -4,6 +4,7 @@
   `taylor`.
 - What they use: `question` (what a witness is asked, and the protocol of its class), `line`, `quotients`, `agreement`,
   `generalised` and `jumps`.
-- Who asks them, and what follows: `numerical_verdict`, `consensus`, `bends` and `elsewhere`.
+- How far rounding on the way moves what they measure: `noise`.
+- Who asks them, and what follows: `numerical_verdict`, `consensus`, `bends`, `claims_at_kinks`, `rows` and `elsewhere`.
 - What settles a mismatch: `high_precision` and `other_dtype`.
 """

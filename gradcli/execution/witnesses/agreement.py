@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
-from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
-from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.execution.witnesses.line import Line, random_directions, unit
+from gradcli.execution.witnesses.quotients import STEPS, Quotients, along
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -26,11 +27,15 @@ CLEAR, CLEAR_OF_OUTPUT = 1e-4, 1e-8
 SIDED = 1e-7
 # A kink is at the point, and not only near it, where the derivatives at steps of this length are as far apart.
 TINY = 2.0**-34
+# These steps are at most this part of the smallest entry that they move.
+PART = 2.0**-6
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
 
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
 CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
+DOUBLE = Tolerance.of("float64")
+NO_NOTES: Notes = ()
 IS_NAN = noted(NoteKind.UNDEFINED, "the gradient is NaN")
 
 
@@ -65,7 +70,8 @@ class _Compared:
 
     def _vague(self, error: Tensor) -> Tensor:
         own = SAFETY * error
-        return ~((own <= CLEAR * self.size) | (own <= CLEAR_OF_OUTPUT * self.quotients.magnitude))
+        small = (own <= CLEAR * self.size) | (own <= CLEAR_OF_OUTPUT * self.quotients.magnitude)
+        return ~(small & own.isfinite())
 
     @property
     def erratic(self) -> Tensor:
@@ -79,32 +85,70 @@ class _Compared:
         return apart > SAFETY * self.quotients.sided_error + SIDED * self.size  # not where one is NaN
 
 
-def agreement(line: Line, quotients: Quotients, gradient: Tensor, tolerance: Tolerance) -> Agreement:
-    """Return the verdict of difference quotients on a gradient, and the largest difference."""
+def agreement(
+    line: Line,
+    quotients: Quotients,
+    gradient: Tensor,
+    tolerance: Tolerance,
+    *,
+    bends: bool = False,
+    jumps: bool = False,
+    excused: float = 0.0,
+) -> Agreement:
+    """Return the verdict of difference quotients on a gradient, and the largest difference.
+
+    Where the program `bends`, as far as is known, a kink that no entry shows by itself is looked for as well; where it
+    may be that it `jumps`, by how little ever, a jump.
+    `excused` is how far off rounding on the way back may have moved the gradient.
+    """
     if not gradient.numel():
         return Agreement(Verdict.MATCH, 0.0)
     if bool(gradient.isnan().any()):
-        return Agreement(Verdict.UNDEFINED, None, IS_NAN)
-    compared = _compared(quotients, gradient, tolerance)
-    if bool(compared.erratic.any()) and bool(jumping(line, _rows(quotients, compared.erratic)).any()):
+        return Agreement(Verdict.UNDEFINED, None, (*IS_NAN, *_existing(line, quotients, gradient)))
+    compared = _compared(quotients, gradient, tolerance, excused)
+    steps = torch.ones_like(compared.erratic) if jumps else compared.erratic
+    if bool(steps.any()) and bool(jumping(line, _rows(quotients, steps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     compared = _closer(line, compared)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear
     suspect = (compared.wrong | compared.kinked) & ~unclear
-    verdict, notes = _where_suspect(line, compared, suspect, gradient) if bool(suspect.any()) else (Verdict.MATCH, ())
+    verdict, notes = Verdict.MATCH, NO_NOTES
+    if bool(suspect.any()):
+        verdict, notes = _where_suspect(line, compared, suspect, gradient)
+    elif bends and _bent(line, compared, _across(line)):
+        verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
         verdict, notes = Verdict.UNDECIDED, UNCLEAR
     return Agreement(verdict, largest, notes)
 
 
-def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance) -> _Compared:
+def _existing(line: Line, quotients: Quotients, gradient: Tensor) -> Notes:
+    """Return a note on the derivative by the first entry at which a gradient is NaN, if there is one.
+
+    There is none where it has only one side, and by entries of a large gradient it is not known.
+    """
+    if quotients.directions is not None or gradient.is_complex():
+        return ()
+    compared = _closer(line, _compared(quotients, gradient.nan_to_num(0.0), DOUBLE, 0.0))
+    there = gradient.reshape(-1).isnan() & compared.quotients.value.isfinite()
+    places = (there & ~(compared.kinked | compared.erratic | compared.unclear)).nonzero()
+    if not len(places):
+        return ()
+    place = int(places[0])
+    index = unravel(place, tuple(gradient.shape))
+    slope = float(compared.quotients.value[place])
+    words = f"the derivative exists{show_index(index)}, and is {slope:.6g} by difference quotients"
+    return noted(NoteKind.REFERENCE, words, index)
+
+
+def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance, excused: float) -> _Compared:
     claimed = quotients.of(gradient)
     spread = 1.0 if quotients.directions is None else 3 * math.sqrt(gradient.numel())
     largest = spread * float(gradient.abs().max())
     granted = tolerance.relative * largest + tolerance.absolute * (spread if tolerance.normwise else largest)
-    return _Compared(claimed, quotients, granted, max(_largest(claimed), _largest(quotients.value)))
+    return _Compared(claimed, quotients, granted + spread * excused, max(_largest(claimed), _largest(quotients.value)))
 
 
 def _largest(values: Tensor) -> float:
@@ -121,24 +165,30 @@ def _closer(line: Line, compared: _Compared) -> _Compared:
     """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
 
     A kink within the steps taken so far is none at the point if both sides agree at much shorter ones; one-sided
-    quotients that do not converge at longer steps may at these.
+    quotients that do not converge at longer steps may at these. Of a kink that may be as far away as the size of an
+    entry, and is hidden in rounding nearer to it, nothing is known.
     """
     rows = (compared.kinked | compared.erratic).nonzero()[:, 0]
     if not len(rows):
         return compared
     found = compared.quotients
-    scale = line.start.abs().clamp_min(1.0)[rows] if found.directions is None else line.size.expand(len(rows))
-    steps = TINY * scale[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
+    scale, local = line.scale(found.directions, rows), line.local(found.directions, rows)
+    step = (TINY * scale).minimum(PART * local)
+    step = step.clamp_min(min(8 * line.rounding / (SIDED * compared.size), TINY)) if compared.size else step
+    steps = step[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
     above, below, far_above, far_below = (line.changes(found.directions, rows, steps) / steps).T
-    rounding = 8 * EPSILON * line.magnitude / (TINY * scale)
+    rounding = 8 * line.rounding / step
     moving = (above - far_above).abs() + (below - far_below).abs()
     sided_error = (moving + rounding).nan_to_num(nan=math.inf)
     apart, before = (above - below).abs(), (found.above - found.below).abs()[rows]
     smooth = compared.kinked[rows] & (apart <= before / 10) & (rounding <= before / 10)
+    hidden = compared.kinked[rows] & (rounding > before / 10) & (local < STEPS[-1] * scale)
     sided = smooth | (compared.erratic[rows] & (sided_error < found.sided_error[rows]))
     value, error = _put(found.value, rows, smooth, (above + below) / 2), _put(found.error, rows, smooth, rounding)
     below, above = _put(found.below, rows, sided, below), _put(found.above, rows, sided, above)
     sides = _put(found.sided_error, rows, sided, sided_error)
+    everything = torch.full_like(rounding, math.inf)
+    error, sides = _put(error, rows, hidden, everything), _put(sides, rows, hidden, everything)
     return dataclasses.replace(
         compared,
         quotients=dataclasses.replace(found, value=value, error=error, below=below, above=above, sided_error=sides),
@@ -156,8 +206,7 @@ def _where_suspect(line: Line, compared: _Compared, suspect: Tensor, gradient: T
     across = _across(line)
     if not bool(compared.kinked.any()) and not _bent(line, compared, across):
         return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), ()
-    wrong = torch.cat([compared.wrong[suspect][:MOST_KINKS], torch.zeros(len(across), dtype=torch.bool)])
-    return _at_a_kink(line, compared, torch.cat([directions, across]), wrong, gradient)
+    return _at_a_kink(line, compared, torch.cat([directions, across]), compared.wrong[suspect][:MOST_KINKS], gradient)
 
 
 def _across(line: Line) -> Tensor:
@@ -177,11 +226,12 @@ def _bent(line: Line, compared: _Compared, directions: Tensor) -> bool:
     if not len(directions):
         return False
     quotients = along(line, directions)
-    across = _closer(line, _Compared(quotients.value, quotients, 0.0, compared.size))
+    size = max(compared.size, _largest(quotients.above), _largest(quotients.below))
+    across = _closer(line, _Compared(quotients.value, quotients, 0.0, size))
     if bool((across.kinked & ~across.erratic).any()):
         return True
     _, one, other, both = across.quotients.value
-    allowed = SAFETY * across.quotients.error.sum() + SIDED * compared.size
+    allowed = SAFETY * across.quotients.error.sum() + SIDED * size
     return bool((both - one - other).abs() > allowed)
 
 
@@ -190,14 +240,16 @@ def _at_a_kink(
 ) -> tuple[Verdict, Notes]:
     """Return whether a gradient is one of the program's generalised gradients, and notes.
 
-    Along a direction in which nothing bends, its slope must be the one that the quotients have.
+    Along a direction in which nothing bends, its slope must be the one that the quotients have: along the first, that
+    is known of it to be `wrong`.
     """
+    wrong = torch.cat([wrong, torch.zeros(len(directions) - len(wrong), dtype=torch.bool)])
     quotients = compared.quotients
     sides = quotients.above - quotients.below if quotients.directions is None else None
     claimed = dataclasses.replace(quotients, directions=directions).of(gradient)
     near = slopes(line, directions, sides)
     outside = ~near.admit(claimed, compared.granted)
-    if bool((wrong & near.flat).any() or (outside & near.straight).any()):
+    if bool((outside & (near.straight | (wrong & near.flat))).any()):
         return Verdict.MISMATCH, ()
     if not bool(outside.any()):
         return Verdict.SUBGRADIENT, ()

@@ -11,10 +11,12 @@ import dataclasses
 from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.comparison.gradients import ROUNDING, GradientComparison
+from gradcli.execution.forward.finite import has_nan
+from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.consensus import consensus
-from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
+from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES
@@ -23,21 +25,59 @@ OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
 
 def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
-    """Return the tensors' reports, with what finite differences say where there is a kink or a decision."""
+    """Return the tensors' reports, with what finite differences say where there is a kink, a jump or a decision."""
     reports = dict(evaluation.reports)
     comparisons = evaluation.comparisons
-    if comparisons is None or not (comparisons.reference.kinked or _decides(run.trace)):
+    if comparisons is None:
         return reports
-    witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
-    for traced, report in reports.items():
-        gradient = evaluation.gradients.get(traced)
-        if gradient is None or report.verdict not in OPEN:
-            continue
-        if traced in comparisons.reference.kinked or witnesses.decides(traced):
-            verdict = witnesses.check(traced, gradient, contradicted_by(report))
-            said = report if verdict is None else consensus(report, verdict)
-            reports[traced] = dataclasses.replace(said, witnesses=None)
+    known = comparisons.reference.kinked or comparisons.steps or decides(run.trace)
+    open_to = [t for t, report in reports.items() if known and (report.verdict in OPEN or t in comparisons.jumping)]
+    unknown = [traced for traced, report in reports.items() if _lacks(report)]
+    witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
+    for traced in (*open_to, *unknown):
+        if witnesses is not None and (traced in unknown or bends(witnesses, comparisons, traced)):
+            reports[traced] = dataclasses.replace(witnessed(witnesses, evaluation, traced), witnesses=None)
     return reports
+
+
+def _lacks(report: TensorReport) -> bool:
+    """Return whether a gradient is NaN where there is no symbolic derivative either."""
+    if report.gradient is None or not has_nan(report.gradient):
+        return False
+    own = None if report.symbolic is None else report.symbolic.value
+    return (
+        own is None or own.shape != report.gradient.shape or not bool((report.gradient.isnan() & own.isfinite()).any())
+    )
+
+
+def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
+    """Return whether the program has a kink, a jump or a decision on the way of a tensor's gradient."""
+    known = comparisons is not None and (traced in comparisons.reference.kinked or comparisons.steps)
+    return known or witnesses.decides(traced)
+
+
+def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> TensorReport:
+    """Return a tensor's report with what the numerical witnesses say of autograd's gradient.
+
+    What they deny may be what rounding did to autograd's gradient and the symbolic derivative alike.
+    """
+    report, gradient = evaluation.reports[traced], evaluation.gradients.get(traced)
+    if gradient is None:
+        return report
+    comparisons, against = evaluation.comparisons, contradicted_by(report)
+    at_kink = bends(witnesses, comparisons, traced)
+    steps = comparisons is not None and comparisons.steps
+    verdict = witnesses.check(traced, gradient, against, bends=at_kink, jumps=steps)
+    if verdict is None:
+        return report
+    passes = report.verdict is not None and report.verdict.passes
+    if passes and comparisons is not None and verdict.by(Verdict.MISMATCH):
+        rounding = comparisons.rounding(traced)
+        again = witnesses.check(traced, gradient, against, bends=at_kink, jumps=steps, excused=rounding)
+        if again is not None and not again.by(Verdict.MISMATCH):
+            return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
+    jumps = comparisons is not None and traced in comparisons.jumping
+    return consensus(report, verdict, jumps=jumps)
 
 
 def contradicted_by(report: TensorReport) -> Tensor | None:
@@ -46,9 +86,3 @@ def contradicted_by(report: TensorReport) -> Tensor | None:
         return None
     value: Tensor | None = report.symbolic.value
     return value
-
-
-def _decides(trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers, or might branch by them."""
-    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
-    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)

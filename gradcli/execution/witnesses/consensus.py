@@ -14,23 +14,42 @@ from gradcli.witnesses import WITNESSES
 BUT = "autograd agrees with the symbolic derivative, but"
 ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
+CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
+LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
+ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
 
 
-def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: bool = False) -> TensorReport:
     """Return a tensor's report with what the numerical witnesses say, and a verdict that takes them into account.
 
-    The symbolic derivative decides, where there is one; but what every numerical witness denies is not a pass.
+    The symbolic derivative decides, where there is one; but what every numerical witness denies is not a pass. Where an
+    op `jumps` on the way, they decide whether the program does.
     """
     report = dataclasses.replace(compared, witnesses=numerical.witnesses)
-    if report.symbolic is None and report.verdict is not Verdict.UNDECIDED:
-        verdict = combined(numerical.witnesses.values())
-        dissenter = "autograd" if verdict is Verdict.MISMATCH else None
-        notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
-        return _explained(report, verdict, dissenter, notes)
+    if jumps and report.verdict is Verdict.UNDEFINED:
+        return _where_an_op_jumps(report, numerical)
+    if report.symbolic is None:
+        return (_without_symbolic if report.verdict is Verdict.UNDECIDED else _alone)(report, numerical)
     if report.verdict is Verdict.UNDECIDED:
-        return _without_symbolic(report, numerical)
+        return _within_rounding(report, numerical)
+    if report.verdict is not Verdict.UNDEFINED:
+        return _beside_symbolic(report, numerical)
+    existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
+    return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
+
+
+def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where nothing symbolic was asked for."""
+    verdict = combined(numerical.witnesses.values())
+    dissenter = "autograd" if verdict is Verdict.MISMATCH else None
+    notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
+    return _explained(report, verdict, dissenter, notes)
+
+
+def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED):
         return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
@@ -40,7 +59,21 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict) -> TensorRepo
         return _at_a_kink(report, numerical)
     if report.verdict is Verdict.MISMATCH:
         return _sided(report, numerical)
+    if report.verdict is Verdict.SUBGRADIENT and numerical.smooth:
+        report = dataclasses.replace(report, notes=())  # they say that there is a kink
+        return _explained(report, Verdict.MATCH, None, CANCEL)
     return report
+
+
+def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where an op jumps on the way: with what the whole program does, as far as that is known."""
+    verdict = combined(numerical.witnesses.values())
+    if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
+        return report
+    report = dataclasses.replace(report, notes=())  # they say that there is no derivative
+    if verdict is Verdict.MISMATCH:
+        return _explained(report, verdict, "autograd", led(f"{KINKS}: ", _errors(numerical)))
+    return _explained(report, verdict, None, CHOICE if verdict is Verdict.SUBGRADIENT else LEVEL)
 
 
 def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
@@ -50,6 +83,17 @@ def combined(witnesses: Iterable[WitnessReport]) -> Verdict:
         if verdict in verdicts:
             return verdict
     return Verdict.UNDECIDED
+
+
+def _within_rounding(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report where autograd is off by no more than rounding may move the derivative.
+
+    There may be a kink, from which the point is away by no more than that.
+    """
+    if numerical.by(Verdict.SUBGRADIENT) and not numerical.by(Verdict.MISMATCH):
+        return _at_a_kink(dataclasses.replace(report, verdict=Verdict.MISMATCH), numerical)
+    denied = numerical.by(Verdict.MISMATCH)
+    return _explained(report, Verdict.UNDECIDED, None, led(f"{ROUNDED}: ", _errors(numerical)) if denied else ())
 
 
 def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -100,9 +144,11 @@ def _sided(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
         ("symbolic", "autograd", against_symbolic - against_autograd),
     ):
         if names:
-            sides = " and ".join(row.phrase for name, row in WITNESSES.items() if name in names)
+            rows = [row for name, row in WITNESSES.items() if name in names]
+            sides = " and ".join(row.phrase for row in rows)
+            agree = rows[0].agrees if len(rows) == 1 else "agree"
             who = "autograd dissents" if dissenter == "autograd" else "the symbolic derivative dissents"
-            notes = noted(NoteKind.WITNESS, f"{who}: {sides} agree with {with_it}")
+            notes = noted(NoteKind.WITNESS, f"{who}: {sides} {agree} with {with_it}")
             return _explained(report, Verdict.MISMATCH, dissenter, notes)
     return report
 

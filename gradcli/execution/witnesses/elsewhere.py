@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
-from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.further import further_points
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run, start_from
+from gradcli.execution.witnesses.claims_at_kinks import judged_claims
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.language.program import Program
 from gradcli.report.verdict import Verdict
@@ -81,7 +81,7 @@ def _is_wrong(run: Run, sizes: Mapping[str, float]) -> bool:
     """Return whether a claim is wrong where autograd is right, or autograd where finite differences say so too."""
     evaluation = evaluate_run(run)
     verdicts = {traced: found.verdict for traced, found in evaluation.reports.items()}
-    claims = Claims(run, evaluation).judge()
+    claims = judged_claims(run, evaluation)
     for traced, claim in claims.items():
         found = evaluation.reports[traced]
         scale = max(_size(found.gradient), sizes.get(found.name, 0.0))

@@ -22,7 +22,15 @@ class FiniteDifferences:
     def check(self, question: Question, gradient: Tensor, tolerance: Tolerance) -> WitnessReport:
         """Return what finite differences say of a gradient."""
         quotients = question.quotients
-        found = agreement(question.line, quotients, gradient, tolerance)
+        found = agreement(
+            question.line,
+            quotients,
+            gradient,
+            tolerance,
+            bends=question.bends,
+            jumps=question.jumps,
+            excused=question.excused,
+        )
         estimate = float(quotients.error.max()) if quotients.error.numel() else 0.0
         projections = None if quotients.directions is None else len(quotients.directions)
         return WitnessReport(found.verdict, found.max_abs_error, estimate, projections, notes=found.notes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.line import EPSILON, Line, random_directions
+from gradcli.execution.witnesses.line import Line, random_directions
 
 # Points are this far from the kink, and the quotients at them this long, relative to the entries.
 NEARBY, STEP = 2.0**-20, 2.0**-23
@@ -29,7 +29,7 @@ class Slopes:
 
     low: Tensor
     high: Tensor
-    error: float
+    error: Tensor
     """How far off a slope may be."""
     straight: Tensor
     """Whether the extremes are met on the direction itself, as where the function is convex or concave along it."""
@@ -58,7 +58,8 @@ def slopes(line: Line, directions: Tensor, sides: Tensor | None = None, points: 
     found = [_slopes(line, direction, _around(line, direction, sides, points)) for direction in directions]
     low, high = (torch.stack([extreme(one) for one in found]) for extreme in (_least, _largest))
     slack = SLACK * low.abs().maximum(high.abs())
-    error = 4 * EPSILON * line.magnitude / STEP
+    lengths = [_reach(line, direction) for direction in directions]
+    error = 4 * line.rounding / STEP / torch.tensor(lengths, dtype=torch.float64)
     straight_low, straight_high = (torch.stack([end(one[:2]) for one in found]) for end in (_least, _largest))
     straight = (straight_low <= low + slack + error) & (straight_high >= high - slack - error)
     return Slopes(low, high, error, straight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.line import EPSILON, Line
+from gradcli.execution.witnesses.line import Line
 from gradcli.report.notes import NoteKind, noted
 
 JUMPS = noted(NoteKind.UNDEFINED, "the value of the program jumps here, so that there is no derivative")
@@ -25,7 +25,7 @@ def jumping(line: Line, directions: Tensor) -> Tensor:
     sides = torch.cat([directions, -directions])
     scale = _scale(line, sides)
     changes = line.changes(sides, torch.arange(len(sides)), scale[:, None] * steps).abs()
-    seen = changes > VISIBLE * 4 * EPSILON * line.magnitude
+    seen = changes > VISIBLE * 4 * line.rounding
     last = changes[:, -LAST:]
     jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
     grows = seen[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])

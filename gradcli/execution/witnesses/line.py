@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.deadline import DeadlineError
-from gradcli.tolerance import CLOSENESS
+from gradcli.tolerance import CLOSENESS, SMALLEST
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
 Values = Mapping[str, Tensor]
@@ -36,29 +35,75 @@ class Line:
     cotangent: Tensor
     start: Tensor
     base: Tensor
+    noise: float = 0.0
+    """How far rounding on the way may move L, beside that of the output itself."""
+    has_steps: bool = False
+    """Whether L may be a staircase."""
 
     @staticmethod
-    def of(function: ScalarFunction, point: Values, names: Sequence[str], cotangent: Tensor) -> Line:
+    def of(
+        function: ScalarFunction,
+        point: Values,
+        names: Sequence[str],
+        cotangent: Tensor,
+        noise: float = 0.0,
+        *,
+        has_steps: bool = False,
+    ) -> Line:
         """Return L as a function of the tensors called `names`."""
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base)
+        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, noise, has_steps)
 
     @property
     def work(self) -> int:
-        """Return how many entries one evaluation reads and writes, as far as can be seen from outside."""
-        return sum(tensor.numel() for tensor in self.point.values()) + self.base.numel()
+        """Return how many entries one evaluation reads and writes, as far as can be seen from outside; 1 at least."""
+        return max(1, sum(tensor.numel() for tensor in self.point.values()) + self.base.numel())
 
     @property
     def size(self) -> Tensor:
         """Return the length of a step along a random direction: the entries' root mean square, if above 1."""
-        return self.start.square().mean().nan_to_num(1.0).sqrt().clamp_min(1.0)
+        return self._root_mean_square.clamp_min(1.0)
+
+    @property
+    def _root_mean_square(self) -> Tensor:
+        """Return that of the entries that are finite, of any size."""
+        finite = self.start[self.start.isfinite()]
+        largest = finite.abs().amax() if finite.numel() else torch.tensor(0.0, dtype=torch.float64)
+        return largest * (finite / largest).square().mean().sqrt() if bool(largest > 0) else largest
 
     @property
     def magnitude(self) -> float:
         """Return the size of the terms that L is a sum of."""
         return float((self.base.abs() * self.cotangent.abs()).sum())
+
+    @property
+    def rounding(self) -> float:
+        """Return how far rounding may move L; what underflows on the way is lost, however small L is."""
+        return max(EPSILON * self.magnitude, self.noise, SMALLEST)
+
+    def local(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return the size of the smallest entry that is not 0 along each direction or entry; at most 1.
+
+        A function such as 1/x bends over lengths of the size of its entries, however small they are, and sin(x) over
+        lengths of 1, however large they are.
+        """
+        sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
+        if directions is None:
+            return sizes[rows].clamp_max(1.0)
+        moved = torch.where(directions[rows] != 0, sizes, torch.inf)
+        return moved.amin(1).clamp_max(1.0) if moved.numel() else torch.ones(len(rows), dtype=torch.float64)
+
+    def entries(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return the size of what is moved along each direction or entry."""
+        if directions is None:
+            return self.start.abs()[rows]
+        return self._root_mean_square.expand(len(rows))
+
+    def scale(self, directions: Tensor | None, rows: Tensor) -> Tensor:
+        """Return what a step of 1 along each direction or entry stands for: the size of what it moves, if above 1."""
+        return self.start.abs().clamp_min(1.0)[rows] if directions is None else self.size.expand(len(rows))
 
     def change(self, vector: Tensor) -> Tensor:
         """Return L at a vector less L at the start; the differences are taken entry by entry, before they are added."""
@@ -83,7 +128,7 @@ class Line:
 
     def moved(self, shifts: Tensor) -> Tensor:
         """Return L's change for each row of shifts."""
-        count, rounding = max(1, BATCH // self.work), 4 * EPSILON * self.magnitude
+        count, rounding = max(1, BATCH // self.work), 4 * self.rounding
         return torch.cat([_each(self.change, self.start + some, rounding) for some in shifts.split(count)])
 
 
@@ -100,8 +145,6 @@ def _each(change: Callable[[Tensor], Tensor], batch: Tensor, rounding: float) ->
                 first = _one(change, batch[0])
                 if bool((values[0] - first).abs() <= CLOSENESS * first.abs() + rounding):
                     return values
-            except DeadlineError:
-                raise
             except Exception:  # noqa: BLE001, S110 (vmap refuses in many ways; one by one everything goes)
                 pass
         return torch.stack([_one(change, vector) for vector in batch])

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.run import Run
+from gradcli.execution.witnesses.agreement import CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
+from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
+from gradcli.witnesses import DIFFERENCES
 
 DOUBLE = Tolerance.of("float64")
 
@@ -42,14 +47,27 @@ class NumericalVerdict:
         return [name for name, report in self.witnesses.items() if report.verdict in verdicts]
 
     @property
+    def smooth(self) -> bool:
+        """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
+        found = self.witnesses.get(DIFFERENCES)
+        agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.witnesses.values())
+        return agree and found is not None and found.verdict is Verdict.MATCH and found.projections is None
+
+    @property
+    def level(self) -> bool:
+        """Return whether it is that of a function without a jump, either: one that they would have seen."""
+        error = self.witnesses[DIFFERENCES].estimated_error if self.smooth else None
+        return error is not None and error <= CLEAR
+
+    @property
     def agreeing(self) -> list[str]:
         """Return the names of the witnesses by which the gradient is right."""
         return [name for name, report in self.witnesses.items() if report.verdict.passes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NumericalWitnesses:
-    """The numerical witnesses of one run."""
+    """The numerical witnesses of one run; without slots, to keep the noise."""
 
     run: Run
     rerun: Rerun
@@ -63,16 +81,38 @@ class NumericalWitnesses:
         rerun = Rerun.of(run.program, settings, run.trace)
         return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
-    def check(self, traced: TracedTensor, gradient: Tensor, reference: Tensor | None) -> NumericalVerdict | None:
+    @cached_property
+    def noise(self) -> float:
+        """Return how far rounding on the way may move the output."""
+        return noise_of(self.rerun, self.run.cotangent, may_jump=self.has_steps or decides(self.run.trace))
+
+    @cached_property
+    def has_steps(self) -> bool:
+        """Return whether an op of the program jumps at some points."""
+        return any(call.op.discontinuities is not None for call in self.run.trace.calls)
+
+    def check(
+        self,
+        traced: TracedTensor,
+        gradient: Tensor,
+        reference: Tensor | None,
+        *,
+        bends: bool = False,
+        jumps: bool = False,
+        excused: float = 0.0,
+    ) -> NumericalVerdict | None:
         """Return what the witnesses say of a tensor's gradient; None if it is not looked at.
 
         `reference` is the symbolic derivative where that is another: which of the two the witnesses side with.
+        `bends` and `jumps` say that a kink, or a jump of an op, is known of, and `excused` how far off rounding may
+        have moved the gradient.
         """
         if not traced.is_leaf and len(self.run.trace.calls) > MOST_CALLS:
             return None
         question = self.question(traced)
         if question is None:
             return None
+        question = dataclasses.replace(question, bends=bends, jumps=jumps, excused=excused)
         reports = checked(self.witnesses, question, gradient, self.tolerance)
         doubted = {} if reference is None else checked(self.witnesses, question, reference, DOUBLE)
         against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
@@ -100,7 +140,13 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent)
+        return Question(function, {name: value}, name, self.run.cotangent, self.noise, self.has_steps)
+
+
+def decides(trace: Trace) -> bool:
+    """Return whether the program computes truth values or integers, or might branch by them."""
+    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
+    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)
 
 
 def checked(

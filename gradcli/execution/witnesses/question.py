@@ -25,11 +25,21 @@ class Question:
     point: Values
     name: str
     cotangent: Tensor
+    noise: float = 0.0
+    """How far rounding on the way may move the function."""
+    has_steps: bool = False
+    """Whether the function may be a staircase: an op on the way jumps at some points."""
+    bends: bool = False
+    """Whether the function is known to have a kink on the way, or to decide something, at this point."""
+    jumps: bool = False
+    """Whether an op on the way has a jump at this point."""
+    excused: float = 0.0
+    """How far rounding on the way back may have moved a gradient."""
 
     @cached_property
     def line(self) -> Line:
         """Return the function along the entries of the tensor."""
-        return Line.of(self.function, self.point, [self.name], self.cotangent)
+        return Line.of(self.function, self.point, [self.name], self.cotangent, self.noise, has_steps=self.has_steps)
 
     @cached_property
     def quotients(self) -> Quotients:

@@ -12,7 +12,20 @@ from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, r
 
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
 STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
+# Where an entry is smaller than this, relative to the scale of these steps, they are also taken relative to the entry:
+# they show a function that bends within them, whatever longer ones seem to be good for.
+SMALL = 2.0**-6
+# A staircase looks like its slope to steps that are longer than its own: where there may be one, these are shorter.
+FINE = 2.0**-18
+# Nothing is seen of a function whose changes are no larger than this many times their rounding, where that is no longer
+# small beside the function: it may do anything in between.
+LOST, COARSE = 8.0, 2.0**-32
+# Estimates are of two different slopes where they are this many times further apart than their errors.
+APART = 10.0
 GOOD = 1e-8
+# Where only the first derivative is continuous the error is of first order in the step, and 14 times the last
+# correction: `SAFETY` times this many, by which an error is allowed to be off, cover it.
+FIRST_ORDER = 2.0
 # A gradient with more entries, or one that takes more work in all, is looked at along random directions.
 MOST_ENTRIES = 4096
 MOST_WORK = 1 << 24
@@ -61,38 +74,80 @@ def along(line: Line, directions: Tensor) -> Quotients:
 
 def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     """Return the quotients along each direction, with smaller steps where larger ones are not good enough."""
-    best = torch.full((5, count), math.nan, dtype=torch.float64)
-    best[[1, 4]] = math.inf
-    rows = torch.arange(count)
+    every = torch.arange(count)
+    best = _nowhere(count)
+    _refine(line, directions, every, line.scale(directions, every), best)
+    local = line.local(directions, every)
+    local = local.minimum(FINE * line.scale(directions, every)) if line.has_steps else local
+    small = every[local < SMALL * line.scale(directions, every)]
+    if len(small):
+        near = _nowhere(count)
+        _refine(line, directions, small, local[small], near)
+        _prefer_nearer(best, near)
+    return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
+
+
+def _nowhere(count: int) -> Tensor:
+    """Return a column for each direction of which nothing is known: value, error, below, above, sided error."""
+    unknown = torch.full((5, count), math.nan, dtype=torch.float64)
+    unknown[[1, 4]] = math.inf
+    return unknown
+
+
+def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, best: Tensor) -> None:
+    """Put the best quotients along some directions in their columns, by smaller steps as long as these are not good."""
     for step in STEPS:
         if not len(rows):
             break
-        scale = line.start.abs().clamp_min(1.0)[rows] if directions is None else line.size.expand(len(rows))
         extrapolated = _extrapolated(line, directions, rows, step * scale)
         better = ~(extrapolated[1] >= best[1, rows])
         best[:, rows[better]] = extrapolated[:, better]
         largest = best[0][best[0].isfinite()].abs().max() if bool(best[0].isfinite().any()) else torch.tensor(0.0)
         floor = GOOD * max(float(largest), EPSILON * line.magnitude)
-        rows = (~(best[1] <= floor)).nonzero()[:, 0]
-    return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
+        unsure = ~(best[1, rows] <= floor)
+        rows, scale = rows[unsure], scale[unsure]
+
+
+def _prefer_nearer(best: Tensor, near: Tensor) -> None:
+    """Put quotients of shorter steps in the place of others where they are better, or of a different slope.
+
+    A derivative is what the shorter ones say, as far as they tell.
+    """
+    value, error, below, above, _ = near - best
+    allowed = APART * (near + best)
+    apart = (value.abs() > allowed[1]) | (torch.maximum(below.abs(), above.abs()) > allowed[4])
+    nearer = near[1].isfinite() & (apart | (error < 0))
+    best[:, nearer] = near[:, nearer]
 
 
 def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Tensor) -> Tensor:
     """Return value, error, the derivatives from below and above, and theirs, by steps of 1, 1/2 and 1/4 to both sides.
 
     Richardson's table in h² for central and in h for one-sided differences; the error is the last correction, and
-    the rounding error of the shortest step.
+    the rounding error of the shortest step: of the function's values, and of the point that it was moved to.
     """
     fractions = torch.tensor([1.0, 0.5, 0.25, -1.0, -0.5, -0.25], dtype=torch.float64)
     steps = step[:, None] * fractions
-    quotients = line.changes(directions, rows, steps) / steps
+    changes = line.changes(directions, rows, steps)
+    quotients = changes / steps
     above, below = quotients[:, :3].T, quotients[:, 3:].T
     value, correction = _limit((above + below) / 2, 4.0)
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
-    rounding = 4 * EPSILON * line.magnitude / (step / 4)
-    error = (correction.abs() + rounding).nan_to_num(nan=math.inf)
-    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(nan=math.inf)
+    moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
+    rounding = 4 * (line.rounding + moved) / (step / 4)
+    rounding = rounding.masked_fill(_lost(line, changes), math.inf)
+    error = (FIRST_ORDER * correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
+    sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
+        nan=math.inf, posinf=math.inf
+    )
     return torch.stack([value, error, low, high, sided_error])
+
+
+def _lost(line: Line, changes: Tensor) -> Tensor:
+    """Return where nothing of a function is seen beside its rounding."""
+    if line.noise <= COARSE * line.magnitude:
+        return torch.zeros(len(changes), dtype=torch.bool)
+    return changes.abs().amax(1) <= LOST * line.rounding
 
 
 def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Taylor:
         """Return what the Taylor test says of a gradient."""
         roundoff = tolerance.relative if tolerance.normwise else 0.0
         found = remainder(question.line, gradient, roundoff)
-        said = agreement(question.line, found.quotients, gradient, tolerance)
+        said = agreement(question.line, found.quotients, gradient, tolerance, excused=question.excused)
         verdict, notes = said.verdict, said.notes
         if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
             verdict, notes = Verdict.UNDECIDED, NOT_SMOOTH
@@ -109,7 +109,7 @@ def _order(line: Line, direction: Tensor, slope: float, curvature: float = 0.0, 
     steps = torch.tensor([2.0**-k for k in HALVINGS], dtype=torch.float64) * line.size
     changes = line.changes(direction[None], torch.zeros(1, dtype=torch.long), steps[None])[0]
     remainders = (changes - steps * slope - steps.square() / 2 * curvature).abs()
-    noise = 4 * EPSILON * (line.magnitude + steps * abs(slope))
+    noise = 4 * (line.rounding + EPSILON * steps * abs(slope))
     seen = (remainders > VISIBLE * noise) & (remainders > 30 * roundoff * abs(slope) * steps)
     inside = remainders.isfinite()  # a long step may leave the function's domain
     if bool(inside.any()) and bool((remainders <= VISIBLE * noise)[inside].all()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from gradcli.escaping import escape
 from gradcli.render.commands.check import grids_of_tensors
@@ -10,11 +11,15 @@ from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
-from gradcli.report.verdict import Verdict
+from gradcli.report.report import TensorReport
+from gradcli.report.verdict import Verdict, fails
+
+Key = TypeVar("Key")
 
 WORDS = {
     Verdict.MATCH: "backward is the derivative of forward, and passes every check",
     Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
+    Verdict.UNVERIFIED: "nothing was compared: this is only what backward gives",
     Verdict.MISMATCH: "backward fails",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
     Verdict.UNDECIDED: "no verdict: there is something that could not be checked, so this is not a pass",
@@ -28,12 +33,19 @@ def grids(details: CustomDetails) -> tuple[Grid, ...]:
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
-    """Return a grid of the checks that did not pass, and what there is to say below; those that did are one line."""
-    passed = [check.name for check in checks if check.verdict is Verdict.MATCH]
-    rows = tuple(((check.name,), check.verdict) for check in checks if check.verdict is not Verdict.MATCH)
-    said = tuple(f"{check.name}: {escape(' '.join(check.note.split()))}" for check in checks if check.note)
-    summary = (f"{len(passed)} of {len(checks)} passed: {', '.join(passed)}",) if passed else ()
-    return Grid("Checks", ("check", "verdict") if rows else (), rows, (*summary, *said))
+    """Return a grid with a row for each verdict, the gravest first, and what there is to say of any check below."""
+    by_verdict = _grouped([(check.verdict, check.name) for check in checks])
+    rows = tuple((verdict, (", ".join(by_verdict[verdict]),)) for verdict in sorted(by_verdict, key=lambda v: -v.rank))
+    by_note = _grouped([(check.note, check.name) for check in checks if check.note])
+    below = tuple(f"{', '.join(names)}: {escape(' '.join(note.split()))}" for note, names in by_note.items())
+    return Grid("Checks", (), rows, below)
+
+
+def _grouped(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+    groups: dict[Key, list[str]] = {}
+    for key, name in pairs:
+        groups.setdefault(key, []).append(name)
+    return groups
 
 
 def _node(node: FunctionNode) -> Grid:
@@ -63,4 +75,9 @@ def _words(details: CustomDetails) -> Mapping[Verdict, str]:
     return {**WORDS, Verdict.MATCH: f"backward is the derivative of the surrogate {surrogate}, and passes every check"}
 
 
-PRESENTATION = Presentation(grids, grids_of_tensors, words=_words, judged=_judged)
+def _is_of_interest(tensor: TensorReport) -> bool:
+    """Tell whether a tensor's value and gradient are shown: of the output only if something is wrong with it."""
+    return tensor.kind == "leaf" or fails(tensor.verdict)
+
+
+PRESENTATION = Presentation(grids, grids_of_tensors, shows=_is_of_interest, words=_words, judged=_judged)

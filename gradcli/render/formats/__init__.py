@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from gradcli.escaping import break_commands
+
 if TYPE_CHECKING:  # the options of a command need only the names of the formats
     from gradcli.render.style import Style
     from gradcli.report.report import Report
@@ -34,6 +36,8 @@ class Format:
     """The text of a suite is that of its checks, one after the other: each is written as soon as it is finished."""
     is_read: bool = False
     """People read it: what is wrong with a check is said in it, and not once more on standard error."""
+    escapes: tuple[str, str] = (r"\x3a", r"\x5b")
+    """What stands for a colon and a bracket that would make a command to a job's log: see `break_commands`."""
     summary: tuple[str, str] | None = None
     """An environment variable and a format: the file that it names gets the suite in that format too."""
 
@@ -43,26 +47,32 @@ class Format:
             from gradcli.report.suite import suite_of
 
             return self.render_suite(suite_of([report]), style)
-        return self._module().render(report, style)
+        return break_commands(self._module().render(report, style), *self.escapes)
 
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
-        return self._module().render_suite(suite, style)
+        return break_commands(self._module().render_suite(suite, style), *self.escapes)
 
     def _module(self) -> FormatModule:
         """Return the format's module, which is loaded only where it is used."""
         return cast("FormatModule", import_module(f"{__name__}.{self.name}"))
 
 
+_JSON = (r"\u003a", r"\u005b")
+_XML = ("&#58;", "&#91;")
 _ROWS = (
     Format("table", is_read=True),
     Format("plain", is_read=True),
-    Format("json"),
-    Format("jsonl", streams=True),
+    Format("json", escapes=_JSON),
+    Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown", is_read=True),
-    Format("github", knows_only_suites=True, summary=("GITHUB_STEP_SUMMARY", "markdown")),
-    Format("junit", knows_only_suites=True),
-    Format("gitlab", knows_only_suites=True),
-    Format("sarif", knows_only_suites=True),
+    Format("concise", knows_only_suites=True),
+    # Its own commands stay: what comes from a user stands behind them, on the same line.
+    Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),
+    Format("junit", knows_only_suites=True, escapes=_XML),
+    Format("gitlab", knows_only_suites=True, escapes=_JSON),
+    Format("sarif", knows_only_suites=True, escapes=_JSON),
+    Format("rdjson", knows_only_suites=True, escapes=_JSON),
+    Format("azure", knows_only_suites=True, escapes=(r"\x3a", "[")),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from gradcli.errors import ExitCode
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, suite_view
+from gradcli.render.suite_view import reasons, summary
 from gradcli.report.suite import CheckReport, SuiteReport
 
 MOST_ANNOTATIONS = 10  # GitHub shows no more of a step
+LEVELS = {ExitCode.OK: "notice", ExitCode.UNDECIDED: "warning"}
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return an annotation for each of the gravest failures, and the summary."""
-    lines = [_annotation(check) for check in suite.failures[:MOST_ANNOTATIONS]]
-    more = len(suite.failures) - len(lines)
-    lines += [f"... {more:,} more failures"] if more else []
-    return "\n".join([*lines, f"gradcli: {suite_view(suite).summary}"]) + "\n"
+    """Return an annotation for each of the gravest failures, then for what was not verified, and the summary."""
+    listed = [*suite.failures, *suite.unverified]
+    lines = [_annotation(check) for check in listed[:MOST_ANNOTATIONS]]
+    more = len(listed) - len(lines)
+    lines += [f"... {more:,} more"] if more else []
+    if suite.interruption:
+        lines.insert(0, f"::error title=gradcli::{_data(suite.interruption)}")
+    return "\n".join([*lines, f"gradcli: {summary(suite)}"]) + "\n"
 
 
 def _annotation(check: CheckReport) -> str:
-    level = "warning" if check.code is ExitCode.UNDECIDED else "error"
+    level = LEVELS.get(check.code, "error")
     file, line = check.place
     place = {} if file is None else {"file": file, "line": str(line)}
     given = {**place, "title": f"{check.name}: {check.outcome}"}

@@ -7,6 +7,8 @@ from gradcli.render.style import Style
 from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
 
+INTERRUPTED = "gradcli.interrupted/1"
+
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as JSON on one line."""
@@ -14,5 +16,9 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
-    """Return a line for each report."""
-    return "".join(dumps(check.to_dict()) + "\n" for check in suite.checks)
+    """Return a line for each report, and one more if the suite was interrupted."""
+    lines = [check.to_dict() for check in suite.checks]
+    if suite.interrupted:
+        said = {"interrupted": True, "asked": suite.asked, "counts": suite.counts, "verdict": str(suite.verdict)}
+        lines.append({"schema": INTERRUPTED, **said})
+    return "".join(dumps(line) + "\n" for line in lines)

@@ -1,4 +1,7 @@
-"""JUnit's XML: a test case for each check; what is undecided is an error there, because a skipped test passes."""
+"""JUnit's XML: a test case for each check; what is undecided is an error there, because a skipped test passes.
+
+So only what `--no-verify` leaves out is skipped.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradcli.errors import ExitCode
 from gradcli.escaping import escape
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, sentences
+from gradcli.render.suite_view import NOTHING, reasons, sentences
 from gradcli.report.suite import CheckReport, SuiteReport
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
     from junitparser import JUnitXml, TestSuite
 
     cases = TestSuite("gradcli")
+    if suite.interruption:
+        cases.add_testcase(_interrupted(suite.interruption))
     for check in [*suite.failures, *(check for check in suite.checks if check.passed)]:
         cases.add_testcase(_case(check))
     document = JUnitXml("gradcli")
@@ -30,8 +35,17 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
     return text if text.endswith("\n") else text + "\n"
 
 
+def _interrupted(words: str) -> TestCase:
+    """Return a test case that fails: no reader of the file may take it for the whole suite."""
+    from junitparser import Error, TestCase
+
+    case = TestCase("interrupted", classname="gradcli", time=0)
+    case.result = [Error(words, type_="interrupted")]
+    return case
+
+
 def _case(check: CheckReport) -> TestCase:
-    from junitparser import Error, Failure, IntAttr, TestCase
+    from junitparser import Error, Failure, IntAttr, Skipped, TestCase
     from junitparser.junitparser import Attr
 
     class PlacedCase(TestCase):
@@ -49,6 +63,8 @@ def _case(check: CheckReport) -> TestCase:
         result = kind(_text("; ".join(reasons(check)) or check.outcome), type_=check.outcome)
         result.text = _text("\n".join(sentences(check)))
         case.result = [result]
+    elif check.unverified:
+        case.result = [Skipped(NOTHING, type_=check.outcome)]
     return case
 
 

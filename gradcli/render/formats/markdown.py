@@ -14,13 +14,13 @@ from gradcli.report.suite import SuiteReport
 from gradcli.report.verdict import Verdict
 
 WIDEST = 10_000  # Markdown tables have no width
-MARKS = {"match": "✓", "subgradient": "≈", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
+MARKS = {"match": "✓", "subgradient": "≈", "unverified": "-", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as Markdown."""
     view = view_of(report)
-    blocks = [_program(view), f"{view.facts}  ", _output(view)]
+    blocks = [_program(view), f"{view.facts}  ", prose(view.tolerance), _output(view)]
     for section in view.sections:
         blocks += [f"**{section.title}**", _table(section)]
         if section.left_out:
@@ -31,15 +31,14 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
     if view.notes:
         blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
-    blocks.append(_overall(view))
+    blocks += [_overall(view), _shell(view.reproduce)]
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return several checks as Markdown: failures first, where a reader of a page looks first."""
     view = suite_view(suite)
-    verdict = f"{MARKS[view.verdict]} **{view.outcome}**: " if view.verdict else ""
-    blocks = [verdict + prose(view.summary)]
+    blocks = [f"{MARKS[view.verdict]} **{view.outcome}**: {prose(view.summary)}"]
     if view.failures:
         blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
     blocks.append(prose(view.left_out))
@@ -48,8 +47,15 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     return "\n\n".join(block.strip() for block in blocks if block.strip()) + "\n"
 
 
-def _failure(title: str, sentences: Lines) -> str:
-    return "\n".join([f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)])
+def _failure(title: str, sentences: Lines, command: str) -> str:
+    lines = [f"- {code(title)}", *(f"  - {prose(sentence)}" for sentence in sentences)]
+    shell = _shell(command).splitlines()
+    return "\n".join([*lines, *(["", *(f"  {line}" for line in shell), ""] if shell else [])])
+
+
+def _shell(command: str) -> str:
+    """Return a command, which is one line, as a block that a shell may be given; no backtick in it ends the block."""
+    return f"```sh\n{command}\n```" if command else ""
 
 
 def code(text: str) -> str:
@@ -122,6 +128,4 @@ def _lines(lines: Lines) -> str:
 
 
 def _overall(view: View) -> str:
-    if view.verdict is None:
-        return prose(view.verdict_words)
     return f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.verdict_words)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.render.columns import GAP, INDENT, Column, choose, fields, has_formulas_below, mark
+from gradcli.render.columns import GAP, INDENT, REPRODUCE, Column, choose, fields, has_formulas_below, mark
 from gradcli.render.grid import NARROWEST, Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
@@ -21,8 +21,8 @@ def render(report: Report, style: Style) -> str:
     blocks += [_extra(grid, style.width) for grid in view.grids]
     if view.notes:
         blocks.append(["Notes", *_pairs(view.notes, style.width)])
-    verdict = f"{mark(view.verdict)} {view.verdict}: " if view.verdict else ""
-    blocks.append(wrap(verdict + view.verdict_words, style.width))
+    blocks.append(wrap(f"{mark(view.verdict)} {view.verdict}: {view.verdict_words}", style.width))
+    blocks += [[REPRODUCE + view.reproduce]] if view.reproduce else []
     return _ascii(blocks)
 
 
@@ -33,12 +33,12 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if view.failures:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
-    verdict = f"{mark(view.verdict)} {view.outcome}: " if view.verdict else ""
-    return _ascii([*blocks, wrap(verdict + view.summary, style.width)])
+    return _ascii([*blocks, wrap(f"{mark(view.verdict)} {view.outcome}: {view.summary}", style.width)])
 
 
-def _failure(title: str, sentences: Lines, width: int) -> list[str]:
+def _failure(title: str, sentences: Lines, command: str, width: int) -> list[str]:
     wrapped = [part for line in sentences for part in wrap(line, width - 2 * INDENT)]
+    wrapped += [REPRODUCE + command] if command else []
     return [*_indented(wrap(title, width - INDENT)), *_indented(_indented(wrapped))]
 
 
@@ -49,7 +49,8 @@ def _ascii(blocks: list[list[str]]) -> str:
 
 def _heading(view: View, command: str, width: int) -> list[str]:
     program = [part for line in view.program for part in _wrapped(line, width - INDENT)]
-    return [*wrap(f"gradcli {command}  {view.facts}", width), *_indented(program)]
+    head = [f"gradcli {command}  {view.facts}", view.tolerance]
+    return [*(line for part in head for line in wrap(part, width)), *_indented(program)]
 
 
 def _wrapped(line: str, width: int) -> list[str]:

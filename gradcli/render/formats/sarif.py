@@ -15,19 +15,29 @@ from gradcli.errors import ExitCode
 from gradcli.render.formats.gitlab import fingerprint
 from gradcli.render.presentation import WORDS, words_of
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, title
+from gradcli.render.suite_view import sentence
 from gradcli.report.suite import ERROR, CheckReport, SuiteReport
 
+LEVELS = {ExitCode.OK: "note", ExitCode.UNDECIDED: "warning"}
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return a run with a result for each failure, the gravest first."""
+    """Return a run with a result for each failure, the gravest first, then for what was not verified."""
     words = {**{str(verdict): words_of(verdict) for verdict in WORDS}, ERROR: "the check itself is wrong"}
     rules = [{"id": name, "shortDescription": {"text": text}} for name, text in words.items()]
     driver = {"name": "gradcli", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "results": [_result(check) for check in suite.failures]}
+    results = [_result(check) for check in (*suite.failures, *suite.unverified)]
+    run = {"tool": {"driver": driver}, "results": results, **_invocations(suite.interruption)}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=True) + "\n"
+
+
+def _invocations(interruption: str | None) -> dict[str, Any]:
+    """Return that the run was cut short, if it was."""
+    if interruption is None:
+        return {}
+    notification = {"level": "error", "message": {"text": interruption}}
+    return {"invocations": [{"executionSuccessful": False, "toolExecutionNotifications": [notification]}]}
 
 
 def _result(check: CheckReport) -> dict[str, Any]:
@@ -38,8 +48,8 @@ def _result(check: CheckReport) -> dict[str, Any]:
     }
     return {
         "ruleId": check.outcome,
-        "level": "warning" if check.code is ExitCode.UNDECIDED else "error",
-        "message": {"text": f"{title(check)}: {'; '.join(reasons(check)) or check.outcome}"},
+        "level": LEVELS.get(check.code, "error"),
+        "message": {"text": sentence(check)},
         "partialFingerprints": {"check/v1": fingerprint(check)},
         **({} if file is None else {"locations": [{"physicalLocation": location}]}),
     }

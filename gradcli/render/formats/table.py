@@ -8,7 +8,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcli.render.columns import FORMULA, GAP, INDENT, NAME, VERDICT, Column, choose, fields, has_formulas_below
+from gradcli.render.columns import (
+    FORMULA,
+    GAP,
+    INDENT,
+    NAME,
+    REPRODUCE,
+    VERDICT,
+    Column,
+    choose,
+    fields,
+    has_formulas_below,
+)
 from gradcli.render.console import printed
 from gradcli.render.formats import plain
 from gradcli.render.grid import Grid, Lines
@@ -23,6 +34,7 @@ from gradcli.report.verdict import Verdict
 MARKS = {
     Verdict.MATCH: ("✓", "green"),
     Verdict.SUBGRADIENT: ("≈", "cyan"),
+    Verdict.UNVERIFIED: ("-", "dim"),
     Verdict.MISMATCH: ("✗", "bold red"),
     Verdict.UNDEFINED: ("∅", "red"),
     Verdict.UNDECIDED: ("?", "yellow"),
@@ -35,7 +47,7 @@ def render(report: Report, style: Style) -> str:
     if not style.unicode:
         return plain.render(report, style)
     view = view_of(report)
-    return printed(_parts(view, report.command, style.width), style)
+    return printed(_spaced([[part] for part in _parts(view, report.command, style.width)]), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:
@@ -45,41 +57,47 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return printed(_spaced(_suite_parts(suite_view(suite), style.width)), style)
 
 
-def _suite_parts(view: SuiteView, width: int) -> list[RenderableType]:
-    parts = [_extra(grid, width) for grid in view.grids if grid.rows]
+def _suite_parts(view: SuiteView, width: int) -> list[list[RenderableType]]:
+    """Return the blocks of a suite's report, each as what stands in it."""
+    blocks = [[_extra(grid, width)] for grid in view.grids if grid.rows]
     if view.failures:
-        parts.append(Group(Text("Failures", style="bold"), *(_failure(*failure) for failure in view.failures)))
-    parts += [Text(view.left_out, style="dim")] if view.left_out else []
-    verdict = _verdict(view.verdict, view.outcome) if view.verdict else Text()
-    return [*parts, Text.assemble(verdict, ": " if view.verdict else "", view.summary)]
+        blocks.append([Text("Failures", style="bold"), *(part for found in view.failures for part in _failure(*found))])
+    blocks += [[Text(view.left_out, style="dim")]] if view.left_out else []
+    return [*blocks, [Text.assemble(_verdict(view.verdict, view.outcome), ": ", view.summary)]]
 
 
-def _failure(title: str, sentences: Lines) -> RenderableType:
+def _failure(title: str, sentences: Lines, command: str) -> list[RenderableType]:
     below = Padding(Text("\n".join(sentences)), (0, 0, 0, INDENT))
-    return Padding(Group(Text(title, style="bold red"), below), (0, 0, 0, INDENT))
+    found = Padding(Group(Text(title, style="bold red"), below), (0, 0, 0, INDENT))
+    return [found, *([_reproduce(command, 2 * INDENT)] if command else [])]
+
+
+def _reproduce(command: str, indent: int = 0) -> Text:
+    """Return a command on one line however long it is, so that it can be copied."""
+    return Text.assemble(" " * indent, (REPRODUCE, "dim"), command, no_wrap=True)
 
 
 def _parts(view: View, command: str, width: int) -> list[RenderableType]:
-    """Return what stands below each other, with an empty line between."""
+    """Return what stands below each other."""
     parts: list[RenderableType] = [_heading(view, command), _output(view)]
     parts += [_section(section, width) for section in view.sections]
     parts += [_extra(grid, width) for grid in view.grids]
     if view.notes:
         parts.append(_notes(view))
-    parts.append(
-        Text.assemble(_verdict(view.verdict, str(view.verdict or "")), ": " if view.verdict else "", view.verdict_words)
-    )
-    return _spaced(parts)
+    parts.append(Text.assemble(_verdict(view.verdict, str(view.verdict)), ": ", view.verdict_words))
+    return [*parts, *([_reproduce(view.reproduce)] if view.reproduce else [])]
 
 
-def _spaced(parts: list[RenderableType]) -> list[RenderableType]:
-    return [part for joined in parts for part in (joined, Text())][:-1]
+def _spaced(blocks: list[list[RenderableType]]) -> list[RenderableType]:
+    """Return what stands in the blocks, with an empty line between them."""
+    return [part for block in blocks for part in (*block, Text())][:-1]
 
 
 def _heading(view: View, command: str) -> RenderableType:
     program = Text("\n".join(view.program), style="bold")
     return Group(
         Text.assemble(("gradcli ", ""), (command, "bold"), (f"  {view.facts}", "dim")),
+        *([Text(view.tolerance, style="yellow")] if view.tolerance else []),
         Padding(program, (0, 0, 0, INDENT)),
     )
 

@@ -128,3 +128,66 @@ def test_double_backward_at_a_kink(program: str, values: dict[str, Any], wanted:
     assert isinstance(report.details, DoubleBackwardDetails)
     found = report.details.lifecycle.with_create_graph.second["t"]
     assert found.verdict == ("match" if wanted == 0 else "mismatch")
+
+
+# Programs with kinks or jumps of ops that are none of the program, and others that no gradient shows.
+WHOLE: list[tuple[str, dict[str, Any], str]] = [
+    # x, x², 0 for all x nearby
+    ("maximum(t, t)", {"t": 1.0}, "match"),
+    ("relu(t)**2 + relu(-t)**2", {"t": 0.0}, "match"),
+    ("abs(t - t)", {"t": 3.0}, "match"),
+    ("floor(t/t)", {"t": 2.5}, "match"),
+    ("(floor(sort(F.relu6(t))[0])).amax()", {"t": [1e-5, 0.0]}, "match"),
+    ("ceil(F.l1_loss(t, t))", {"t": 0.0}, "match"),
+    # kinks along (1, 1) alone: the smaller of two distances
+    ("minimum(abs(t[0]), abs(t[1]))", {"t": [0.0, 0.0]}, "subgradient"),
+    ("where(abs(t[0]) < abs(t[1]), abs(t[0]), abs(t[1]))", {"t": [0.0, 0.0]}, "subgradient"),
+    # jumps that a gradient of 0 hides
+    ("round(abs(t - sign(t))) + t", {"t": 0.0}, "undefined"),
+    ("sign(floor(t))", {"t": 1.0}, "undefined"),
+    # steps of 1 far from 0
+    ("relu(ceil(t))", {"t": 1e8}, "undefined"),
+    ("round(t)*t", {"t": 1e8 + 0.25}, "match"),
+    # NaN whatever else is done to it
+    ("ceil(t**sqrt(y))", {"t": 2.0, "y": -1.0}, "undefined"),
+    # an infinite slope
+    ("sqrt(abs(t))", {"t": 0.0}, "undefined"),
+]
+
+
+@pytest.mark.parametrize("command", ["eval", "check"])
+@pytest.mark.parametrize(("program", "values", "wanted"), WHOLE)
+def test_kinks_and_jumps_are_those_of_the_whole_program(
+    program: str, values: dict[str, Any], wanted: str, command: str
+) -> None:
+    report = gradcli.evaluate(program, values) if command == "eval" else gradcli.check(program, values)
+    assert report["t"].verdict == wanted
+
+
+@pytest.mark.parametrize("command", ["eval", "check"])
+@pytest.mark.parametrize(
+    ("program", "values", "slope"),
+    [
+        # norm(A), whose gradient is A/norm(A)
+        ("U, S, V = torch.svd(t); norm((U*S) @ V.T)", [[1.0, 0.0], [0.0, 1.0]], "0.707107"),
+        # the sum of A's entries
+        ("L, V = torch.linalg.eigh(t); ((V*L) @ V.mT).sum()", [[1.0, 0.0], [0.0, 1.0]], "1"),
+    ],
+)
+def test_the_derivative_that_exists_beside_a_nan_is_named(
+    program: str, values: list[list[float]], slope: str, command: str
+) -> None:
+    report = gradcli.evaluate(program, {"t": values}) if command == "eval" else gradcli.check(program, {"t": values})
+    assert report["t"].verdict == "undefined"
+    assert f"the derivative exists at [0, 0], and is {slope} by difference quotients" in (report["t"].note or "")
+
+
+@pytest.mark.parametrize("command", ["eval", "check"])
+def test_a_nan_that_reaches_no_leaf_does_not_count_for_leaves(command: str) -> None:
+    program, values = "a = where(m == 0, 1, t); q = a/m; where(m == 0, 0, q)", {"t": 3.0, "m": 0.0}
+    run = gradcli.evaluate if command == "eval" else gradcli.check
+    report = run(program, values, constants="m")
+    assert (report.verdict, report["t"].verdict, report["a"].verdict) == ("match", "match", "undefined")
+    assert "this NaN reaches no leaf" in (report["a"].note or "")
+    reaching = run("q = t/m; where(m == 0, 0, q)", values, constants="m")
+    assert (reaching.verdict, reaching["t"].verdict) == ("undefined", "undefined")

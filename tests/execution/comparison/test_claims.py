@@ -107,6 +107,7 @@ def test_a_claim_without_a_symbolic_derivative_is_compared_with_autograd() -> No
         ({"x": "y +"}, "nothing on its right"),
         ({"x": "y.shape"}, "not a tensor"),
         ({"x": "cat([y, y])"}, "has shape 4, and 'x' has 2"),
+        ({"x": "y[:1]*c"}, "has shape 1, and 'x' has 2"),
         ({"x": "y @ ones(3)"}, "PyTorch refuses"),
         ({"c": "x*y"}, "does not require grad"),
     ],
@@ -125,10 +126,26 @@ def test_a_claim_that_is_no_gradient_is_an_error(claims: dict[str, str], words: 
         ("2*X*ones(n, 2)/n", True),
         ("2*Z/n", True),
         ("2*X/m", False),
-        ("2*X.sum(dim=axis, keepdim=True)/n", False),
+        ("2*X.sum(dim=axis, keepdim=True)*ones(1, 2)/n", False),
     ],
 )
 def test_a_claim_may_use_every_name_of_the_program(claim: str, right: bool) -> None:
     program = "n = X.shape[0]; m = n + 1; k = 2; axis = 1; size = 5; Z = X; (Z*Z).sum()/n"
     report = gradcli.check(program, {"X": torch.arange(10.0).reshape(5, 2)}, claims={"X": claim}, witnesses="symbolic")
     assert report["X"].claim.verdict == ("match" if right else "mismatch")
+
+
+@pytest.mark.parametrize("claim", ["Y.reshape(6, 1, 1)", "Y.flatten()", "Y.reshape(3, 2)", "Y[None]"])
+def test_a_claim_of_another_shape_is_no_match_whatever_its_entries_are(claim: str) -> None:
+    """The gradient of sum(X*Y) by X is Y, of its shape."""
+    inputs = {"X": torch.ones(2, 3), "Y": torch.arange(6.0).reshape(2, 3)}
+    try:
+        verdict = str(gradcli.check("sum(X*Y)", inputs, claims={"X": claim}, witnesses=["symbolic"]).verdict)
+    except GradcliError as error:
+        verdict = error.message
+    assert verdict == "mismatch" or "has shape" in verdict
+
+
+def test_a_number_stands_for_every_entry() -> None:
+    report = gradcli.check("sum(2*X)", {"X": torch.ones(2, 3)}, claims={"X": "2"}, witnesses=["symbolic"])
+    assert report.verdict is Verdict.MATCH

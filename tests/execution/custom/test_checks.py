@@ -132,6 +132,24 @@ class Dropout(torch.autograd.Function):
         return g * ctx.mask, None
 
 
+class Padded(torch.autograd.Function):
+    """Rows of a table, the first of which is padding: it is given no gradient, and forward reads it."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.size = len(table)
+        return torch.nn.functional.embedding(rows, table, padding_idx=0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (rows,) = ctx.saved_tensors
+        grad = g.new_zeros(ctx.size, g.shape[-1]).index_add(0, rows, g)
+        grad[0] = 0
+        return grad, None
+
+
 class LogDeterminant(torch.autograd.Function):
     """Reads a half of its symmetric input, so that finite differences of single entries deny the symmetric gradient."""
 
@@ -432,11 +450,17 @@ def test_complex_numbers() -> None:
     assert right.verdict in {"match", "undecided"}, said(right)
 
 
-def test_what_finite_differences_alone_deny_is_undecided() -> None:
+def test_a_function_of_symmetric_matrices_is_moved_among_them() -> None:
     report = gradcli.check_function(LogDeterminant, {"a": torch.tensor([[2.0, 0.5], [0.5, 1.0]])})
+    assert report.verdict == "match", said(report)
+    assert check(report, "finite differences").verdict == "match"
+
+
+def test_what_finite_differences_alone_deny_is_undecided() -> None:
+    report = gradcli.check_function(Padded, {"rows": torch.tensor([1, 0, 1])}, shapes={"table": (2, 3)})
     assert report.verdict == "undecided", said(report)
     assert check(report, "symbolic derivative").verdict == "match"
-    assert check(report, "other points").verdict == "match"
+    assert check(report, "finite differences").verdict == "undecided"
 
 
 def test_a_choice_at_a_kink_is_a_subgradient() -> None:
@@ -502,3 +526,46 @@ def test_a_random_backward_fails_nothing_but_what_names_it() -> None:
     assert str(check(report, "deterministic").verdict) == "mismatch"
     for name in ("linear in grad_output", "needs_input_grad"):
         assert str(check(report, name).verdict) == "undecided"
+
+
+class OnMeta(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # noqa: ARG004 (PyTorch's signature)
+        return torch.empty(g.shape, dtype=g.dtype, device="meta")
+
+
+class MadeOnMeta(Square):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.empty(x.shape, dtype=x.dtype, device="meta")
+
+
+class SparseRows(torch.autograd.Function):
+    """Twice the first row, with a sparse gradient, as embeddings have."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor) -> Tensor:
+        ctx.rows = len(table)
+        return table[:1] * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return torch.sparse_coo_tensor(torch.tensor([[0]]), 2 * g, (ctx.rows, g.shape[1]))
+
+
+def test_a_gradient_without_numbers_is_a_mismatch() -> None:
+    report = gradcli.check_function(OnMeta, shapes={"x": (3,)})
+    assert report.verdict == "mismatch"
+    assert "meta" in said(report)
+
+
+def test_an_output_without_numbers_is_refused() -> None:
+    with pytest.raises(gradcli.GradcliError, match="forward returns a tensor on the meta device"):
+        gradcli.check_function(MadeOnMeta, shapes={"x": (3,)})
+
+
+def test_a_sparse_gradient_is_a_gradient() -> None:
+    report = gradcli.check_function(SparseRows, shapes={"table": (3, 2)})
+    assert report.verdict == "match", said(report)
+    assert report["table"].gradient.tolist() == [[2, 2], [0, 0], [0, 0]]

@@ -72,3 +72,35 @@ def test_a_wrong_backward_is_wrong_by_every_witness() -> None:
 @pytest.mark.parametrize(("x", "wanted"), [([1.0, 1.0, 0.0], "mismatch"), ([1.0, 2.0, 0.0], "match")])
 def test_a_gradient_between_one_sided_derivatives_by_entry_may_be_none(x: list[float], wanted: str) -> None:
     assert check(Largest, x=x)["x"].verdict == wanted
+
+
+class Larger(torch.autograd.Function):
+    """The larger of two, with a gradient of 1 for both where they tie: each is a choice, and together they are none."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, y: Tensor) -> Tensor:
+        context.save_for_backward(x, y)
+        return torch.maximum(x, y)
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = context.saved_tensors
+        return grad_output * (x >= y), grad_output * (y >= x)
+
+
+class FirstOfLarger(Larger):
+    """The same with the whole gradient for the first where they tie, which is a choice."""
+
+    @staticmethod
+    def backward(context: Any, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = context.saved_tensors
+        return grad_output * (x >= y), grad_output * (y > x)
+
+
+@pytest.mark.parametrize(("function", "wanted"), [(Larger, "mismatch"), (FirstOfLarger, "match")])
+def test_choices_of_several_inputs_at_a_kink_are_judged_together(function: Any, wanted: str) -> None:
+    report = gradcli.check_function(function, shapes={"x": (2, 3), "y": (2, 3)})
+    assert report["x"].verdict == report["y"].verdict == "match"
+    assert report.verdict == wanted
+    notes = [check.note or "" for check in report.details.checks if check.name == "other points"]
+    assert ("together they are none" in notes[0]) == (wanted == "mismatch")

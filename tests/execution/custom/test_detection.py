@@ -12,7 +12,8 @@ import gradcli
 from gradcli.report.custom import CustomDetails
 
 sys.path.insert(0, str(Path(__file__).parent))
-from functions import CAUSES, SPECS, Function, Spec, build, cases
+from functions import SPECS, Function, Spec
+from planted import CAUSES, build, cases
 
 ALL = [(spec, kind, function) for spec in SPECS for kind, function in cases(spec)]
 KINDS = {kind: [case for case in ALL if case[1] == kind] for kind in CAUSES}

@@ -154,6 +154,25 @@ def test_what_was_not_looked_at_is_listed() -> None:
     assert note(report, "in float32")[1] == "not looked at: float16, bfloat16 (`--dtype` asks for it)"
 
 
+def test_a_point_near_that_forward_refuses_is_not_looked_at() -> None:
+    class Weighted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+            assert float(w.sum()) == 1.0
+            ctx.save_for_backward(w)
+            return (x * w).sum(-1)
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Any:
+            (w,) = ctx.saved_tensors
+            return g[..., None] * w, None
+
+    report = gradcli.check_function(Weighted, {"w": [0.25, 0.75]}, shapes={"x": (3, 2)}, constants=("w",))
+    verdict, words = note(report, "other points")
+    assert verdict == report.verdict == "match"
+    assert "a point near (seed 1), a point near (seed 2) (forward refuses it)" in words
+
+
 def test_a_random_backward_is_called_one() -> None:
     report = gradcli.check_function(function(square, lambda x, g: 2 * x * g * torch.rand_like(x)), shapes={"x": (3,)})
     assert "random" in (report.tensors[0].note or "")

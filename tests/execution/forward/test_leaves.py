@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,25 @@ def test_a_number_fills_the_shape_and_a_list_sets_it() -> None:
     assert leaves["y"].requires_grad
 
 
+@pytest.mark.parametrize(
+    ("shapes", "values", "expected"),
+    [
+        ({None: (4, 3)}, {"T": 4}, ()),  # a temperature beside a matrix
+        ({None: (4, 3), "T": (4, 3)}, {"T": 4}, (4, 3)),
+        ({None: (4, 3), "x": (2,)}, {"T": 4}, (4, 3)),  # else the shape of all is nobody's
+        ({None: (4, 3)}, {"T": 4, "x": 2}, (4, 3)),
+        ({None: (4, 3)}, {"T": 4, "x": [1, 2]}, ()),
+    ],
+)
+def test_a_number_beside_tensors_is_a_scalar(shapes: Any, values: Any, expected: tuple[int, ...]) -> None:
+    assert make_leaves(["x", "T"], Settings(shapes=shapes, values=values), {})["T"].shape == expected
+
+
+def test_a_number_beside_drawn_tensors_is_a_scalar() -> None:
+    drawn = {"x": torch.ones(4, 3)}
+    assert make_leaves(["x", "T"], Settings(shapes={None: (4, 3)}, values={"T": 4}), drawn)["T"].shape == ()
+
+
 def test_a_value_that_contradicts_a_shape_is_an_error() -> None:
     with pytest.raises(InputError, match=r"'x' is given the shape 3 and a value of shape 2"):
         make_leaves(["x"], Settings(shapes={"x": (3,)}, values={"x": [1.0, 2.0]}), {})
@@ -96,7 +116,7 @@ def test_values_from_python_are_copied() -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
 def test_values_are_read_from_a_file(tmp_path: Path, suffix: str) -> None:
-    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT, "unused": torch.ones(1)})
+    path = write(tmp_path / f"values{suffix}", {"w": WEIGHT})
     leaves = make_leaves(["w", "x"], Settings(values_file=path), {})
     assert leaves["w"].tolist() == WEIGHT.tolist()
     assert leaves["w"].requires_grad
@@ -127,6 +147,15 @@ class Trap:
         ("values.json", b'{"w": [[1], [1, 2]]}'),
         ("values.json", b'{"w": "text"}'),
         ("values.json", b"\xff\xfe"),
+        ("values.json", b""),
+        ("values.pt", b""),
+        ("values.npz", b""),
+        ("values.safetensors", b""),
+        ("values.json", b'{"w": 1, "w": 2}'),
+        ("values.json", b'{"w": 1e999}'),
+        ("values.json", b'{"w": [1, [-1e999]]}'),
+        ("values.json", b'{"W": 1}'),
+        ("values.json", b'{"w": 1, "": 2}'),
         ("values.json", b"[" * 100_000),
         ("values.npz", b"nothing"),
         ("values.pt", b"nothing"),
@@ -139,6 +168,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str, conte
     with pytest.raises(InputError) as refused:
         make_leaves(["w"], Settings(values_file=path), {})
     assert "\n" not in refused.value.message
+    assert re.fullmatch(rf"({name}|the value of 'w' is not a tensor): \S.*", refused.value.message)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
@@ -171,3 +201,19 @@ def test_random_entries_stay_off_kinks(init: str, seed: int) -> None:
     assert not (entries == entries.round()).any()
     assert entries.unique().numel() == entries.numel()
     assert entries.to(torch.bfloat16).double().equal(entries)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".pt", ".safetensors"])
+def test_a_name_in_a_file_that_is_no_leaf_is_an_error(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"values{suffix}", {"weigth": torch.tensor(5.0)})
+    with pytest.raises(InputError, match="'weigth' is not a leaf") as refused:
+        make_leaves(["weight"], Settings(values_file=path), {})
+    assert "did you mean 'weight'" in (refused.value.hint or "")
+    elsewhere = Settings(values_file=path, elsewhere=("weigth",))
+    assert make_leaves(["weight"], elsewhere, {})["weight"].item() == 2.0
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "values.json"
+    path.write_bytes(b'\xef\xbb\xbf{"w": 5}')
+    assert make_leaves(["w"], Settings(values_file=path), {})["w"].item() == 5.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from gradcli.execution.witnesses.agreement import CROWDED
-from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.consensus import CANCEL, consensus
 from gradcli.execution.witnesses.jumps import JUMPS
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.comparison import Comparison, Symbolic
@@ -44,7 +44,15 @@ def test_a_note_on_the_choice_at_a_kink_goes_where_the_choice_is_wrong() -> None
     report = consensus(kinked, said(DENIES))
     assert report.verdict is Verdict.MISMATCH
     assert [note.kind for note in report.notes] == [NoteKind.WITNESS]
-    assert KINK in consensus(kinked, said(WitnessReport(Verdict.MATCH, 0.0, 1e-9))).notes
+    assert KINK in consensus(kinked, said(WitnessReport(Verdict.SUBGRADIENT, 0.0, 1e-9))).notes
+
+
+def test_kinks_that_cancel_are_none_where_every_entry_was_looked_at() -> None:
+    kinked = replace(COMPARED, verdict=Verdict.SUBGRADIENT, notes=(KINK,))
+    smooth = consensus(kinked, said(WitnessReport(Verdict.MATCH, 0.0, 1e-9)))
+    assert (smooth.verdict, smooth.notes) == (Verdict.MATCH, CANCEL)
+    at_random = consensus(kinked, said(WitnessReport(Verdict.MATCH, 0.0, 1e-9, projections=16)))
+    assert (at_random.verdict, at_random.notes) == (Verdict.SUBGRADIENT, (KINK,))
 
 
 def test_what_two_witnesses_say_alike_is_said_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.agreement import agreement
+from gradcli.execution.witnesses.agreement import SAFETY, agreement
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, by_entries
@@ -206,3 +206,13 @@ def test_the_second_order_is_three() -> None:
     assert found.second_order == pytest.approx(3.0, abs=0.05)
     named, point = question(lambda x: x.detach() * x, [2.0, -1.0])  # autograd's second derivative is 0, and wrong
     assert taylor(named, point, 2 * point["x"], torch.ones(2)).second_order != pytest.approx(3.0, abs=0.5)
+
+
+def test_the_error_covers_a_jump_of_the_second_derivative() -> None:
+    def bent(values: Values) -> Tensor:
+        x = values["x"]
+        return torch.where(x > 0, x, torch.expm1(x))
+
+    line = Line.of(bent, {"x": tensor([0.0, 0.0, 0.0])}, ["x"], tensor([0.5, 1.0, 1.5]))
+    found = by_entries(line)
+    assert bool(((found.value - tensor([0.5, 1.0, 1.5])).abs() <= SAFETY * found.error).all())

@@ -1,6 +1,7 @@
 """A wrong backward, run again with one of its calls changed: the change that makes it right is the likely cause.
 
-Changed are the axis that a call reduces along, a transpose that is left out, and the operands of a matrix product.
+Changed are the axis that a call reduces along, a transpose that is left out, the operands of a matrix product, and
+complex operands, which are conjugated.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from gradcli.errors import GradcliError
 from gradcli.execution.targets.frames import is_own
-from gradcli.execution.targets.function.trial import Trial
+from gradcli.execution.targets.function.trial import Trial, copied
 from gradcli.language.operator_table import METHODS
 from gradcli.ops.record import Op
 from gradcli.ops.signature import parse_signature
@@ -58,12 +59,15 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.repair = repair
         self.calls: list[ObservedCall] = []
+        self._begun = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""
         name = resolve_name(func) or "?"
         short = name.split(".")[-2] if name.endswith("__get__") else name.rpartition(".")[2]
-        number, keywords = len(self.calls), dict(kwargs or {})
+        # Counted as they begin: after one that raises, contexts are left by calls, which must run as they are.
+        number, keywords = self._begun, dict(kwargs or {})
+        self._begun += 1
         line = _line()
         result = self._run(func, number, args, keywords)
         self.calls.append(ObservedCall(number, short, tuple(args), keywords, line, _is_transpose(args, result)))
@@ -94,9 +98,9 @@ def repaired(trial: Trial, name: str) -> str | None:
 
 def _returned(trial: Trial, place: int, watch: Watch) -> Tensor | None:
     try:
-        applied = trial.apply()
+        applied, upstream = trial.apply(), copied(trial.probe)
         with watch:
-            found = applied.returned(trial.probe)
+            found = applied.called(upstream)
     except GradcliError:
         return None
     item = found[place] if place < len(found) else None
@@ -125,6 +129,7 @@ def _repairs(call: ObservedCall) -> Iterator[Repair]:
         yield Repair(call.number, (), {}, f"without the transpose it is right{call.line}", skip=True)
     yield from _along_other_axes(call, first)
     yield from _other_products(call)
+    yield from _conjugates(call)
 
 
 def _records(name: str) -> tuple[Op, ...]:
@@ -162,6 +167,18 @@ def _other_products(call: ObservedCall) -> Iterator[Repair]:
     for changed, words in _changed_operands(*operands):
         args = dict(enumerate(call.args)) | dict(zip(positions, changed, strict=True))
         yield Repair(call.number, tuple(args.values()), call.keywords, f"{words} it is right{call.line}")
+
+
+def _conjugates(call: ObservedCall) -> Iterator[Repair]:
+    """Yield a call with each of its complex operands conjugated."""
+    if call.name == "conj":
+        yield Repair(call.number, (), {}, f"without conj it is right{call.line}", skip=True)
+        return
+    for position, operand in enumerate(call.args):
+        if isinstance(operand, Tensor) and operand.is_complex():
+            changed = (*call.args[:position], operand.conj(), *call.args[position + 1 :])
+            which = f"operand {position + 1} of {call.name}" if len(call.args) > 1 else f"the operand of {call.name}"
+            yield Repair(call.number, changed, call.keywords, f"with {which} conjugated it is right{call.line}")
 
 
 def _parameters(record: Op) -> tuple[str, ...]:

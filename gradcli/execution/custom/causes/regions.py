@@ -15,6 +15,7 @@ from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.sampling import spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial
+from gradcli.execution.targets.function.wide import tied_rows
 
 MOST_ENTRIES = 4096
 # How many entries a claim about a region rests on, wrong ones and right ones each.
@@ -87,7 +88,8 @@ def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
 def _at(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
     """Return the number at which entries are wrong, or that they are where they tie."""
     for number in numbers:
-        if seen.is_exactly(seen.values == number):
+        alone = seen.where(~_is_one_of(seen.values, [other for other in numbers if other != number]))
+        if alone.is_exactly(alone.values == number):
             return f"{name} = {number:g}"
     inside = seen.where(~_is_one_of(seen.values, numbers))
     tied = bool((inside.wrong <= inside.ties).all())
@@ -118,8 +120,19 @@ def _points(trial: Trial, name: str, numbers: Sequence[float]) -> Iterator[Value
         between = low[which] + part * (high - low)[which]
         yield _with(trial, name, between)
         yield _with(trial, name, torch.where(entries % 2 == shift % 2, between[entries // 2 * 2], between))
+        for other in _like(trial, name):
+            yield _with(trial, name, torch.where(entries % 2 == shift % 2, other, between))
+        if own.ndim > 1:
+            yield _with(trial, name, tied_rows(between.reshape(own.shape)))
         at = torch.tensor(numbers, dtype=torch.float64)[(entries // 2 + shift) % len(numbers)]
         yield _with(trial, name, torch.where((entries + shift) % 2 == 0, at, between))
+
+
+def _like(trial: Trial, name: str) -> list[Tensor]:
+    """Return the entries of the other inputs of an input's shape: at a point all but the one stay as they are."""
+    shape = trial.point[name].shape
+    others = [value for other, value in trial.point.items() if other != name and value.shape == shape]
+    return [double(value.detach()).reshape(-1) for value in others if value.is_floating_point()]
 
 
 def _with(trial: Trial, name: str, entries: Tensor) -> Values:
@@ -140,7 +153,6 @@ def _seen(trial: Trial, name: str, point: Values) -> Seen | None:
     noise = NOISE * float(right[right.isfinite()].abs().sum())
     wrong = ~trial.tolerance.agrees(double(own).reshape(-1), right, noise)
     ties = (value[:, None] == value[None]).sum(1) > 1
-    for other in trial.point:
-        if other != name and point[other].shape == point[name].shape:
-            ties |= value == double(point[other]).reshape(-1)
+    for other in _like(trial, name):
+        ties |= value == other
     return Seen(value, wrong, right != 0, ties).where(right.isfinite())

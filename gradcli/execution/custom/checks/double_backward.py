@@ -30,7 +30,9 @@ def double_backward(trial: Trial) -> Check:
     """Compare the derivative of Σ u·gradient, for random u, with that of the reference's gradient."""
     applied = trial.apply()
     cotangent = trial.probe.clone().requires_grad_()
-    weights = {name: _weight(trial.point[name], place) for place, name in enumerate(trial.wanted)}
+    weights = {
+        name: trial.symmetrised(name, _weight(trial.point[name], place)) for place, name in enumerate(trial.wanted)
+    }
     wanted = _right(trial, weights, trial.point)
     try:
         given = applied.gradients(cotangent, create_graph=True)
@@ -87,6 +89,7 @@ def inner(weight: Tensor, value: Tensor) -> Tensor:
 
 
 def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor, noise: float = 0.0) -> Notes:
+    found, wanted = trial.symmetrised(name, found), trial.symmetrised(name, wanted)
     comparison = compare(found, wanted, trial.tolerance, noise, Clues(WHO, SUBJECT))
     if comparison.verdict is not Verdict.MISMATCH:
         return ()

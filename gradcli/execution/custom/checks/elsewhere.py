@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import torch
@@ -14,19 +14,14 @@ from gradcli.execution.custom.causes.regions import region
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.sampling import (
-    draw_point,
     expanded,
-    is_finite,
     moved,
-    other_shapes,
     other_strides,
-    spread,
     strided,
 )
 from gradcli.execution.targets.function.subject import Values
-from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, apply
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
 from gradcli.execution.targets.function.wide import spots
-from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.tolerance import Tolerance
@@ -43,7 +38,12 @@ def other_points(trial: Trial) -> Check:
     judge, findings = Judge.of(trial), Findings()
     for seed in range(trial.settings.seed + 1, trial.settings.seed + 1 + POINTS):
         near = moved(trial.point, seed)
-        findings.wrong += _at(judge, near, f"at a point near (seed {seed})")
+        try:
+            applied = apply(trial.subject, near)
+        except ExecutionError:  # it may ask for a constant's very values
+            findings.miss(f"a point near (seed {seed})", "forward refuses it")
+            continue
+        findings.wrong += judge.notes(applied, near, f"at a point near (seed {seed})")
     single = all(trial.point[name].numel() == 1 for name in trial.wanted)
     for spot in spots(trial.point, trial.constants()):
         label = spot.label
@@ -92,66 +92,6 @@ def strides(trial: Trial) -> Check:
     if wide is not None and not judge.look(findings, "inputs that are expanded", wide):
         findings.miss("expanded inputs", "forward refuses them")
     return findings.check("non-contiguous tensors")
-
-
-def shapes(trial: Trial) -> Check | None:
-    """Compare backward with autograd of the reference for other shapes that forward takes."""
-    judge, findings = Judge.of(trial), Findings()
-    refusal = _fixed(trial)
-    if refusal:
-        findings.miss("other shapes", refusal)
-        return findings.check("other shapes")
-    for changed in other_shapes({name: tuple(value.shape) for name, value in trial.point.items()}):
-        label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
-        try:
-            point = _drawn(trial, changed)
-            applied = apply(trial.subject, point)
-        except ExecutionError:
-            findings.miss(label, "forward refuses them")
-            continue
-        findings.wrong += _silent(judge, applied, point, label, findings)
-    return findings.check("other shapes")
-
-
-def _fixed(trial: Trial) -> str | None:
-    """Return why shapes must stay as they are, or None."""
-    if not all(value.is_floating_point() or value.is_complex() for value in trial.point.values()):
-        return "integers are indices, which go with their own shapes"
-    given = [name for name in _valued(trial) if name not in trial.wanted and trial.point[name].ndim]
-    return f"the value of '{given[0]}' is given, and it is a constant" if given else None
-
-
-def _valued(trial: Trial) -> list[str]:
-    settings = trial.settings
-    return [name for name in trial.point if settings.values_file is not None or name in settings.values]
-
-
-def _silent(judge: Judge, applied: Applied, point: Values, label: str, findings: Findings) -> list[Notes]:
-    """Return what is wrong for a shape; a backward that refuses another number of axes does no harm."""
-    own = {name: value.ndim for name, value in judge.trial.point.items()}
-    if any(value.ndim != own[name] for name, value in point.items()):
-        try:
-            applied.gradients(spread(applied.output, 0.5, 1.5))
-        except ExecutionError:
-            findings.miss(label, "backward refuses them")
-            return []
-    return judge.notes(applied, point, f"for {label}")
-
-
-def _drawn(trial: Trial, shapes: Mapping[str, tuple[int, ...]]) -> Values:
-    constants = tuple(name for name, value in trial.point.items() if not value.requires_grad)
-    sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are only names
-    kept = {name: value for name, value in trial.settings.values.items() if name in constants}
-    settings = dataclasses.replace(
-        trial.settings,
-        shapes=sizes,
-        init=None,
-        constants=constants,
-        seed=trial.settings.seed + 1,
-        values=kept,
-        values_file=None,
-    )
-    return draw_point(list(trial.point), settings, {}, lambda point: is_finite(apply(trial.subject, point).outputs))
 
 
 def dtypes(trial: Trial) -> Check | None:

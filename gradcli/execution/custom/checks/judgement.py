@@ -11,26 +11,24 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.custom.numerical import by_all, by_differences
 from gradcli.execution.custom.reference import SUBJECT, WHO, noise_of
 from gradcli.execution.custom.rounding import rounding_error
-from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.sampling import is_finite, spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
 from gradcli.execution.targets.function.wide import ENTRIES
-from gradcli.execution.witnesses.numerical_verdict import checked
-from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
-from gradcli.witnesses import DIFFERENCES
 
 CLUES = Clues(WHO, SUBJECT)
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
+TOGETHER = "each may be a choice at a kink, and together they are none"
 MOST_WRONG = 2
 # The most of what was not looked at that is listed for one reason.
 LISTED = 8
@@ -81,13 +79,18 @@ class Judge:
         return Judge(trial, trial.tolerance, {name: trial.scale(name) for name in trial.wanted})
 
     def notes(self, applied: Applied, point: Values, where: str, cotangent: Tensor | None = None) -> list[Notes]:
-        """Return which gradients are wrong where there is one right answer, and what backward raises there."""
+        """Return which gradients are wrong, and what backward raises there.
+
+        Values may lie at a kink by chance: what finite differences of forward allow is another choice, and not wrong.
+        """
         try:
             v = spread(applied.output, 0.5, 1.5) if cotangent is None else cotangent
             given = applied.gradients(v)
         except ExecutionError as error:
             return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
-        return [_wrong(where, name, notes) for name, _, _, notes in self._differing(given, point, v)]
+        differing = self._differing(given, point, v)
+        wrong = [item for item in differing if not self._by_differences(point, item[0], v, item[1]).passes]
+        return [_wrong(where, name, notes) for name, _, _, notes in wrong]
 
     def _differing(
         self, given: Mapping[str, Tensor | None], point: Values, v: Tensor
@@ -134,7 +137,8 @@ class Judge:
         except ExecutionError as error:
             findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
             return
-        for name, gradient, value, notes in self._differing(given, point, v):
+        differing = self._differing(given, point, v)
+        for name, gradient, value, notes in differing:
             verdict = self._by_differences(point, name, v, gradient)
             if verdict.passes:
                 continue
@@ -142,17 +146,20 @@ class Judge:
                 findings.wrong.append(_wrong(where, name, notes))
             else:
                 findings.miss(label, NOT_TOLD)
-                return
+            return
+        if differing and len(self.trial.wanted) > 1 and self._are_none_together(point, v, given):
+            names = " and ".join(f"'{name}'" for name, *_ in differing)
+            words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
+            findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+
+    def _are_none_together(self, point: Values, v: Tensor, given: Mapping[str, Tensor | None]) -> bool:
+        """Return whether finite differences deny backward's gradients together, and not autograd's."""
+        if by_all(self.trial, point, v, given) not in DENIED:
+            return False
+        return by_all(self.trial, point, v, self.trial.right(v, point)).passes
 
     def _by_differences(self, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
-        """Return what finite differences of forward say of a gradient, in double precision."""
-        exact = {label: double(value.detach()) for label, value in point.items()}
-        question = Question(self.trial.function, exact, name, double(cotangent))
-        try:
-            report = checked(witnesses([DIFFERENCES]), question, double(gradient), self.tolerance)[DIFFERENCES]
-        except (ExecutionError, RuntimeError):
-            return Verdict.UNDECIDED
-        return report.verdict
+        return by_differences(self.trial, point, name, cotangent, gradient)
 
 
 def _wrong(where: str, name: str, notes: Notes) -> Notes:

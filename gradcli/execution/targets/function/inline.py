@@ -71,7 +71,7 @@ def _gradient(
             message = f"forward has no variable '{leaf.name}'"
             raise InputError(message, option="--backward", span=leaf.span, source=program.source, hint=hint)
     tensors = {leaf.name: known[leaf.name] for leaf in program.leaves if leaf.name in known}
-    output = run(program, tensors, limits, numbers).output
+    output = run(program, tensors, limits, numbers=numbers).output
     if isinstance(output, TracedTensor):
         return output.tensor
     return torch.full_like(like, float(output)) if isinstance(output, int | float) else _tensor(output)

@@ -148,6 +148,7 @@ def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, 
         lambda size: size + 1,
         lambda size: 2 * size + 1,
         lambda size: 1 if size == shortest else size,
+        lambda size: 1 if size == first else size,
         lambda size: BATCH if size == first else size,
     ]
     for change in changes:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from gradcli.deadline import DeadlineError
-from gradcli.errors import ExecutionError, GradcliError
+from gradcli.deadline import TimeIsUpError
+from gradcli.errors import ExecutionError, GradcliError, InterruptionError
 from gradcli.execution.targets.frames import refusal, still_in
 from gradcli.execution.targets.parameters import ForwardParameter, has_setup
 
@@ -90,10 +90,10 @@ def refusals(what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except DeadlineError as error:
-        error.say(still_in(what, error))
+    except TimeIsUpError as error:
+        error.where = error.where or still_in(what, error)
         raise
-    except (GradcliError, KeyboardInterrupt):
+    except (GradcliError, KeyboardInterrupt, InterruptionError):
         raise
     except BaseException as error:
         raise refusal(what, error) from error
@@ -108,6 +108,8 @@ def check_outputs(outputs: Sequence[Any]) -> list[int]:
             f"no gradient reaches what forward returns ({kinds}): no output requires grad",
             hint="forward must return a floating-point tensor, made with an input that requires grad",
         )
+    if any(outputs[place].is_meta for place in places):
+        raise ExecutionError("forward returns a tensor on the meta device, which holds no numbers")
     return places
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -62,7 +62,7 @@ class Applied:
                 create_graph=create_graph,
                 allow_unused=True,
             )
-        return dict(zip(wanted, found, strict=True))
+        return {name: _held(g, f"the gradient of '{name}'") for name, g in zip(wanted, found, strict=True)}
 
     def upstream(self, cotangent: Tensor) -> list[Any]:
         """Return what backward is called with: a gradient per output, zeros for one that is not differentiated."""
@@ -87,7 +87,8 @@ class Applied:
         """Return what backward returns for an upstream gradient of which it is given the memory itself."""
         with refusals("backward"), torch.no_grad():
             found = self.node.apply(*self.upstream(cotangent))
-        return list(found) if isinstance(found, tuple | list) else [found]
+        items = list(found) if isinstance(found, tuple | list) else [found]
+        return [_held(item, "a gradient") for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,12 @@ class Trial:
     derivations: Derivations
     precision: torch.dtype | None = None
     """The lowest dtype that a gradient of the reference passes through, where it is lower than that of the point."""
+    symmetric: frozenset[str] = frozenset()
+    """The inputs whose gradient is that of a function of symmetric matrices."""
+    given: frozenset[str] = frozenset()
+    """The inputs whose value the user gives."""
+    _recorded: list[Recording] = field(default_factory=list, init=False, compare=False)
+    """The reference at the trial's own point, once it has run there."""
 
     @property
     def wanted(self) -> list[str]:
@@ -145,22 +152,34 @@ class Trial:
 
     def function(self, point: Values) -> Tensor:
         """Return what forward's body computes, or a surrogate in place of it, without a derivative of any kind."""
+        point = {**point, **{name: self.symmetrised(name, point[name]) for name in self.symmetric}}
         if self.settings.surrogate is not None:
             return self.reference(point, self.places).output.detach()
         copies = {name: tensor.clone() for name, tensor in point.items()}  # forward may change its input in place
         with torch.no_grad():
             return joined(self.subject.body(copies), self.places)
 
+    def symmetrised(self, name: str, value: Tensor) -> Tensor:
+        """Return the symmetric part of an input, or of a gradient by it, where only that counts; else it as it is."""
+        return (value + value.mT) / 2 if name in self.symmetric else value
+
     def right(self, cotangent: Tensor, point: Values | None = None) -> dict[str, Tensor]:
         """Return autograd's gradients of the reference."""
         return pulled_back(self.recorded(point), cotangent)
 
     def recorded(self, point: Values | None = None) -> Recording:
-        """Run the reference; NoReferenceError if autograd cannot follow it."""
-        recording = self.reference(self.point if point is None else point, self.places)
-        if recording.left is not None:
-            raise NoReferenceError(recording.left)
-        return recording
+        """Run the reference, once at the trial's own point; NoReferenceError if autograd cannot follow it."""
+        if point is not None and point is not self.point:
+            return _followed(self.reference(point, self.places))
+        if not self._recorded:
+            self._recorded.append(self.reference(self.point, self.places))
+        return _followed(self._recorded[0])
+
+
+def _followed(recording: Recording) -> Recording:
+    if recording.left is not None:
+        raise NoReferenceError(recording.left)
+    return recording
 
 
 def apply(subject: Subject, point: Values) -> Applied:
@@ -176,6 +195,15 @@ def apply(subject: Subject, point: Values) -> Applied:
         outputs = subject.apply(given)
     places = check_outputs(outputs)
     return Applied(leaves, given, outputs, places, joined(outputs, places))
+
+
+def _held(gradient: Any, what: str) -> Any:
+    """Return what backward gives with all of its entries; ExecutionError if it has none that can be read."""
+    if not isinstance(gradient, Tensor):
+        return gradient
+    if gradient.is_meta:
+        raise ExecutionError(f"backward returns {what} on the meta device, which holds no numbers")
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
 def leaves_of(point: Values) -> dict[str, Tensor]:

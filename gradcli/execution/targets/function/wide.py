@@ -34,6 +34,8 @@ def spots(point: Values, constants: Sequence[float]) -> Iterator[FarPoint]:
     moving = [name for name, value in point.items() if value.requires_grad]
     yield _spot(f"{ENTRIES}the other sign", point, moving, lambda value, _: -value)
     yield _spot("entries that tie", point, moving, _tied(point, moving))
+    if any(point[name].ndim > 1 and not is_symmetric(point[name]) for name in moving):
+        yield _spot("rows that tie", point, moving, lambda value, _: tied_rows(value))
     for number in numbers(constants):
         if not _fits(number, point, moving):
             yield FarPoint(f"{ENTRIES}{number:g}", None)
@@ -73,6 +75,13 @@ def _mixed(value: Tensor, place: int, number: float) -> Tensor:
         mask = mask & mask.mT
     entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.dtype)
     return torch.where(mask, entry, value)
+
+
+def tied_rows(value: Tensor) -> Tensor:
+    """Return a tensor with pairs of neighbouring rows made equal: entries tie along its first axis."""
+    if value.ndim < 2 or is_symmetric(value):  # noqa: PLR2004 (a matrix)
+        return value
+    return value[torch.arange(len(value)) // 2 * 2]
 
 
 def _tied(point: Values, moving: Sequence[str]) -> Callable[[Tensor, int], Tensor]:

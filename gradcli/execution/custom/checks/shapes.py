@@ -1,0 +1,155 @@
+"""The same comparison for other shapes that forward takes, and which of those that backward refuses it must take."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
+from gradcli.execution.targets.function.sampling import LARGEST, draw_point, is_finite, other_shapes, spread
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Applied, Trial, apply
+from gradcli.phrases import show_shape
+from gradcli.report.custom import Check
+from gradcli.report.notes import NoteKind, noted
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Shapes that forward takes and backward does not."""
+
+    label: str
+    shapes: Shapes
+    error: ExecutionError
+
+
+def shapes(trial: Trial) -> Check | None:
+    """Compare backward with autograd of the reference for other shapes that forward takes."""
+    judge, findings, refused = Judge.of(trial), Findings(), list[Refused]()
+    reason = _fixed(trial)
+    if reason:
+        findings.miss("other shapes", reason)
+        return findings.check("other shapes")
+    for changed in other_shapes(_shapes(trial.point)):
+        item = _look(judge, findings, changed)
+        refused += [item] if item else []
+    if refused:
+        _judge(judge, findings, refused)
+    return findings.check("other shapes")
+
+
+def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
+    """Look at shapes, and note what is wrong there; return them if backward refuses them."""
+    trial = judge.trial
+    label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
+    try:
+        point = _drawn(trial, changed)
+        applied = apply(trial.subject, point)
+    except ExecutionError:
+        findings.miss(label, "forward refuses them")
+        return None
+    if not is_finite(applied.outputs):
+        findings.miss(label, NOT_FINITE)
+        return None
+    error = _refusal(applied)
+    if error is not None:
+        return Refused(label, changed, error)
+    findings.wrong += judge.notes(applied, point, f"for {label}")
+    return None
+
+
+def _shapes(point: Values) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in point.items()}
+
+
+def _fixed(trial: Trial) -> str | None:
+    """Return why shapes must stay as they are, or None."""
+    if not all(value.is_floating_point() or value.is_complex() for value in trial.point.values()):
+        return "integers are indices, which go with their own shapes"
+    given = [name for name in _given_constants(trial) if trial.point[name].ndim]
+    return f"the value of '{given[0]}' is given, and it is a constant" if given else None
+
+
+def _given_constants(trial: Trial) -> list[str]:
+    return [name for name in trial.point if name in trial.given and name not in trial.wanted]
+
+
+def _drawn(trial: Trial, shapes: Shapes) -> Values:
+    """Return a random point of other shapes, with the numbers that are given as constants."""
+    sizes: dict[str | None, tuple[int, ...]] = {**shapes}  # type: ignore[dict-item]  # its keys are only names
+    settings = dataclasses.replace(
+        trial.settings,
+        shapes=sizes,
+        init=None,
+        constants=tuple(name for name, value in trial.point.items() if not value.requires_grad),
+        seed=trial.settings.seed + 1,
+        values={},
+        values_file=None,
+    )
+    kept = {name: trial.point[name].detach() for name in _given_constants(trial)}
+    return draw_point(list(trial.point), settings, kept, lambda point: is_finite(apply(trial.subject, point).outputs))
+
+
+def _refusal(applied: Applied) -> ExecutionError | None:
+    """Return what backward raises, or None."""
+    try:
+        applied.gradients(spread(applied.output, 0.5, 1.5))
+    except ExecutionError as error:
+        return error
+    return None
+
+
+def _judge(judge: Judge, findings: Findings, refused: list[Refused]) -> None:
+    """Note the shapes that backward refuses: an error is no wrong gradient, if they are none that it could take.
+
+    These are those of another number of axes, those that an argument gives (a list of lengths), and those in which an
+    axis has another length that has one only (the coordinates of points), as long as the others may have any.
+    """
+    trial = judge.trial
+    own, lengths = _shapes(trial.point), _lengths(trial.point)
+    only = {length for length in lengths if _is_only(trial, length)}
+    listed = any(isinstance(value, list | tuple) for value in trial.subject.plain.values())
+    for item in refused:
+        ranked = any(len(shape) != len(own[name]) for name, shape in item.shapes.items())
+        bound = only < lengths and any(_is_changed(own, item.shapes, length) for length in only)
+        if ranked or listed or bound:
+            findings.miss(item.label, "backward refuses them")
+        else:
+            where = f"for {item.label}"
+            findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {item.error.message}", where))
+    if only and only < lengths:
+        _look(judge, findings, _changed(own, {length: length + 1 for length in lengths - only}))
+
+
+def _lengths(point: Values) -> set[int]:
+    return {size for value in point.values() for size in value.shape}
+
+
+def _is_changed(own: Shapes, shapes: Shapes, length: int) -> bool:
+    """Return whether an axis of a length has another one."""
+    pairs = ((old, new) for name, shape in shapes.items() for old, new in zip(own[name], shape, strict=True))
+    return any(old == length != new for old, new in pairs)
+
+
+def _changed(shapes: Shapes, lengths: Mapping[int, int]) -> Shapes:
+    """Return shapes with other lengths in place of some."""
+    return {name: tuple(lengths.get(size, size) for size in shape) for name, shape in shapes.items()}
+
+
+def _is_only(trial: Trial, length: int) -> bool:
+    """Return whether backward takes no other length than one, where forward does."""
+    found: list[bool] = []
+    for other in (length + 1, 2 * length + 1):
+        changed = _changed(_shapes(trial.point), {length: other})
+        if any(math.prod(shape) > LARGEST for shape in changed.values()):
+            continue
+        try:
+            found.append(_refusal(apply(trial.subject, _drawn(trial, changed))) is not None)
+        except ExecutionError:
+            continue
+    return bool(found) and all(found)

@@ -1,0 +1,112 @@
+"""What the numerical witnesses say of a gradient: they ask forward itself, and neither backward nor a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.custom.reference import Compared, Side
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.trial import Gradients, Trial
+from gradcli.execution.witnesses.numerical_verdict import checked
+from gradcli.execution.witnesses.question import Question, witnesses
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
+from gradcli.witnesses import DIFFERENCES, WITNESSES
+
+# What all inputs together are called.
+ALL = "all inputs"
+
+
+def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, WitnessReport]]:
+    """Return what finite differences and the Taylor test say, by input; they need double precision."""
+    if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
+        return {}
+    point = {name: value.detach() for name, value in trial.point.items()}
+    asked, reports = witnesses(list(WITNESSES)), {}
+    for name in trial.wanted:
+        given = gradients.get(name)
+        gradient = torch.zeros_like(point[name]) if given is None else given.detach()
+        question = Question(trial.function, point, name, trial.cotangent)
+        reports[name] = checked(asked, question, gradient, trial.tolerance)
+    return reports
+
+
+def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
+    """Return what finite differences of forward say of a gradient at a point, in double precision."""
+    exact = {label: double(value.detach()) for label, value in point.items()}
+    question = Question(trial.function, exact, name, double(cotangent))
+    try:
+        reports = checked(witnesses([DIFFERENCES]), question, double(gradient), trial.tolerance)
+    except (ExecutionError, RuntimeError):
+        return Verdict.UNDECIDED
+    return reports[DIFFERENCES].verdict
+
+
+def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients) -> Verdict:
+    """Return what finite differences of forward say of all gradients as one: at a kink each may be right, and not all.
+
+    Where `x = y`, 1 is a choice for either gradient of `maximum(x, y)`; along the two its slope is 1, and not 2.
+    """
+    exact = {label: double(value.detach()) for label, value in point.items()}
+    names = trial.wanted
+    sizes, shapes = [exact[name].numel() for name in names], [exact[name].shape for name in names]
+    if len({exact[name].dtype for name in names}) > 1:
+        return Verdict.UNDECIDED
+
+    def function(values: Values) -> Tensor:
+        parts = zip(values[ALL].split(sizes), shapes, names, strict=True)
+        return trial.function({**exact, **{name: part.reshape(shape) for part, shape, name in parts}})
+
+    whole = torch.cat([exact[name].reshape(-1) for name in names])
+    given = [(name, gradients.get(name)) for name in names]
+    gradient = torch.cat(
+        [
+            torch.zeros_like(exact[name]).reshape(-1) if g is None else double(g.detach()).reshape(-1)
+            for name, g in given
+        ]
+    )
+    question = Question(function, {ALL: whole}, ALL, double(cotangent))
+    try:
+        return checked(witnesses([DIFFERENCES]), question, gradient, trial.tolerance)[DIFFERENCES].verdict
+    except (ExecutionError, RuntimeError):
+        return Verdict.UNDECIDED
+
+
+def misled(
+    trial: Trial,
+    found: tuple[Mapping[str, Compared], Mapping[str, Compared]],
+    said: Mapping[str, Mapping[str, WitnessReport]],
+    sides: tuple[Side, Side],
+) -> set[str]:
+    """Return the inputs for which finite differences of forward deny the gradient of its body, and not backward's.
+
+    Where the gradients for the upstream gradient of the report agree, those for the random one tell.
+    """
+    if trial.settings.reference is not None or trial.settings.surrogate is not None:
+        return set()
+    return {name for name in said if _is_misled(trial, name, [side[name] for side in found], said[name], sides)}
+
+
+def _is_misled(
+    trial: Trial,
+    name: str,
+    found: list[Compared],
+    said: Mapping[str, WitnessReport],
+    sides: tuple[Side, Side],
+) -> bool:
+    wrong = [pair for pair in zip(found, sides, strict=True) if pair[0].autograd.verdict is Verdict.MISMATCH]
+    if not wrong:
+        return False
+    own, side = wrong[0]
+    if own is found[0]:
+        verdict = said[DIFFERENCES].verdict if DIFFERENCES in said else Verdict.UNDECIDED
+    else:
+        verdict = by_differences(trial, trial.point, name, side.cotangent, own.gradient)
+    if verdict is not Verdict.MATCH:
+        return False
+    return by_differences(trial, trial.point, name, side.cotangent, side.right[name]) is Verdict.MISMATCH

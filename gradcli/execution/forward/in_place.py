@@ -1,0 +1,40 @@
+"""Changes in place, `y += 1`: what PyTorch refuses, and what other names of a program would see."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.forward.refusals import refusals
+from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
+
+LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+IN_PLACE: Mapping[str, Callable[..., Any]] = {
+    row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
+}
+
+
+def check_overwrite(
+    name: str, tensor: Tensor, sign: str, operands: Sequence[Any], others: Mapping[str, Tensor]
+) -> None:
+    """Raise what PyTorch raises for `name += operand`, and refuse what `others`, by name, would see."""
+    instead = f"write a new name: `{name}_new = {name} {sign} ...`"
+    if tensor.is_leaf and tensor.requires_grad:
+        message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
+        raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
+    shared = [other for other, seen in others.items() if seen.numel() and _memory(seen) == _memory(tensor)]
+    if shared:
+        seen = f"'{shared[0]}' is the same memory as '{name}', and would change with it"
+        raise ExecutionError(f"`{sign}=` changes '{name}' in place: {seen}", hint=instead)
+    given = [item.detach() if isinstance(item, Tensor) else item for item in operands]
+    with refusals(f"`{sign}=`"), torch.no_grad():
+        IN_PLACE[sign](tensor.detach().clone(), *given)
+
+
+def _memory(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage().data_ptr())

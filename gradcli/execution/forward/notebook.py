@@ -1,0 +1,293 @@
+"""What the words of a notebook do that are no ops: numbers, random draws, types, and settings of the run.
+
+A row has the name of one in `language/notebook.py`. What is drawn is drawn as PyTorch draws it after the same seed, in
+the type that it has in a notebook (float32 unless the program says otherwise), and then computed with in the type of
+the run. What is drawn is handed on as numbers, so that a program that is run again has the same ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, GradcliError
+from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.refusals import refusals
+from gradcli.language.constants import fits_double, fold
+from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, METHODS, NUMBERS
+from gradcli.language.program import Call, Expression, Literal, Program
+from gradcli.ops.record import Op
+from gradcli.ops.table import find
+
+
+class Evaluator(Protocol):
+    """What evaluates the program, as far as a word of a notebook asks it."""
+
+    machine: Machine
+    program: Program
+    draws: Draws
+
+    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of an op of the table."""
+
+    def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
+        """Return an error that points at a node."""
+
+    def located(self, error: GradcliError, node: Expression) -> GradcliError:
+        """Return an error with the place of a node."""
+
+
+PLAIN = bool | int | float
+NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+UNKNOWN = object()
+"""What a word that means nothing for these arguments gives: the op of the same name is called."""
+
+_NUMBERS: Mapping[str, Callable[..., Any]] = {
+    "abs": abs,
+    "bool": bool,
+    "float": float,
+    "int": int,
+    "len": len,
+    "max": max,
+    "min": min,
+    "round": round,
+    "sum": sum,
+}
+
+
+@dataclass(slots=True)
+class Draws:
+    """PyTorch's random numbers of one run of a program, and the type that they are drawn in."""
+
+    seed: int
+    dtype: torch.dtype = torch.float32
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+    def __post_init__(self) -> None:
+        """Start where `torch.manual_seed` would."""
+        self.generator.manual_seed(self.seed)
+
+
+def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
+    if node.operator is not None:
+        return UNKNOWN
+    if node.method:
+        return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
+    if node.function in DRAWN:
+        return _drawn(evaluator, node, positional, keywords)
+    if node.function in _SETTINGS:
+        return _SETTINGS[node.function](evaluator, node, positional)
+    return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+def _number(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
+    """Return what Python computes of numbers."""
+    if node.function.startswith("math."):
+        return _of_numbers(evaluator, node, getattr(math, node.function.removeprefix("math.")), values)
+    if node.function not in NUMBERS:
+        return UNKNOWN
+    tensor = evaluator.machine.tensor(values[0]) if values else None
+    if tensor is not None:
+        return _of_tensor(evaluator, node, tensor)
+    if node.function == "pow":
+        return fold("pow", values, evaluator.machine.largest_exponent) if all(map(_is_plain, values)) else UNKNOWN
+    items = [item for value in values for item in (value if isinstance(value, tuple | list) else (value,))]
+    if node.function != "len" and not all(isinstance(item, PLAIN | str) for item in items):
+        return UNKNOWN
+    return _of_numbers(evaluator, node, _NUMBERS[node.function], values)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, PLAIN)
+
+
+def _of_tensor(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
+    """Return what Python makes of a tensor: its length, or the number in it."""
+    if node.function == "len":
+        if not tensor.ndim:
+            raise evaluator.error("PyTorch says: len() of a 0-d tensor", node)
+        return tensor.shape[0]
+    return (
+        _NUMBERS[node.function](_item(evaluator, node, tensor))
+        if node.function in ("int", "float", "bool")
+        else UNKNOWN
+    )
+
+
+def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], values: list[Any]) -> Any:
+    if any(evaluator.machine.tensor(value) is not None for value in values):
+        own = node.function.rpartition(".")[2]
+        raise evaluator.error(f"`{node.function}` works on plain numbers only", node, f"write `{own}(...)`")
+    try:
+        result = function(*values)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise evaluator.error(f"{evaluator.program.text(node)}: {error}", node) from None
+    if _is_plain(result) and not fits_double(result) and all(fits_double(v) for v in values if _is_plain(v)):
+        raise evaluator.error("the result does not fit in double precision", node)
+    return result
+
+
+def _item(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
+    """Return the number in a tensor; one that needs a gradient would go on as a constant."""
+    if tensor.requires_grad:
+        text = evaluator.program.text(node.arguments[0])
+        hint = f"write `{text}` for the tensor itself, or `{text}.detach()` for a constant"
+        raise evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
+    with refusals(node.function):
+        return tensor.item()
+
+
+# What draws: the names of the arguments, and PyTorch's function.
+DRAWN: Mapping[str, tuple[tuple[str, ...], Callable[..., Tensor]]] = {
+    "rand": (("*size",), torch.rand),
+    "randn": (("*size",), torch.randn),
+    "randint": (("low", "high", "size"), torch.randint),
+    "randperm": (("n",), torch.randperm),
+    "normal": (("mean", "std", "size"), torch.normal),
+    "rand_like": (("input",), torch.rand),
+    "randn_like": (("input",), torch.randn),
+    "randint_like": (("input", "low", "high"), torch.randint),
+}
+_WHOLE = ("randint", "randperm", "randint_like")
+
+
+def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    function = DRAWN[node.function][1]
+    dtype = _dtype(evaluator, node, keywords.pop("dtype", None))
+    given: dict[str, Any] = {"generator": evaluator.draws.generator}
+    if dtype is not None or node.function not in _WHOLE:
+        given["dtype"] = dtype or evaluator.draws.dtype
+    if node.function.endswith("_like"):
+        tensor = evaluator.machine.tensor(positional[0])
+        if tensor is None:
+            raise evaluator.error(f"{node.function}() needs a tensor", node)
+        positional = [*positional[1:], tuple(tensor.shape)]
+    try:
+        with refusals(node.function):
+            _check_size(evaluator, node, positional, keywords)
+            made = function(*positional, **keywords, **given)
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    return handed_on(evaluator, node, made)
+
+
+def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
+    """Refuse to draw more numbers than a tensor may have: the size is all positions, or the last tuple among them."""
+    given = [*positional, *keywords.values()]
+    sizes = next((value for value in reversed(given) if isinstance(value, tuple | list)), positional)
+    evaluator.machine.check_elements(math.prod(abs(size) for size in sizes if isinstance(size, int)), node)
+
+
+def handed_on(evaluator: Evaluator, node: Call, made: Tensor) -> Any:
+    """Return numbers as a tensor of the run's type: a call of `tensor`, which gives the same whenever it is run."""
+    op = find("tensor")
+    assert op is not None  # noqa: S101 (the table has it)
+    data = made.tolist()
+    return evaluator.machine.apply(op, BoundCall(node, [data], {}, {"data": data}))
+
+
+def _dtype(evaluator: Evaluator, node: Call, word: Any) -> torch.dtype | None:
+    """Return the type that a word means in a notebook."""
+    if word is None:
+        return None
+    name = str(word).removeprefix("torch.")
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise evaluator.error(f"'{word}' is not a type", node, f"types are {', '.join(DTYPES)}")
+    return found
+
+
+def _seed(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
+    if len(values) != 1 or not isinstance(values[0], int):
+        raise evaluator.error("the seed is one integer", node)
+    try:
+        evaluator.draws.generator.manual_seed(values[0])
+    except (ValueError, RuntimeError, OverflowError) as error:
+        raise evaluator.error(f"PyTorch refuses the seed: {error}", node) from None
+
+
+def _default(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
+    evaluator.draws.dtype = _dtype(evaluator, node, values[0] if values else None) or torch.float32
+
+
+_SETTINGS: Mapping[str, Callable[..., Any]] = {
+    "manual_seed": _seed,
+    "set_default_dtype": _default,
+    "device": lambda *_: "cpu",
+    "cuda.is_available": lambda *_: False,
+}
+
+
+def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    value, *rest = positional
+    tensor = evaluator.machine.tensor(value)
+    if node.function == "append" and isinstance(value, list) and len(rest) == 1:
+        value.append(rest[0])
+        return None
+    if tensor is None:
+        return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
+    if node.function in ("cpu", "cuda"):
+        return value
+    if node.function in DRAWN_IN_PLACE:
+        return _filled(evaluator, node, tensor, rest, keywords)
+    if node.function in ("item", "tolist"):
+        return (
+            tensor.tolist()
+            if node.function == "tolist" and not tensor.requires_grad
+            else _item(evaluator, node, tensor)
+        )
+    if node.function in ("to", "type", "type_as"):
+        return _to(
+            evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
+        )
+    return UNKNOWN
+
+
+def _filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
+    dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
+    made = torch.empty(tensor.shape, dtype=dtype)
+    try:
+        with refusals(node.function):
+            getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    return handed_on(evaluator, node, made)
+
+
+def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:
+    """Return a tensor in the type that one of the arguments names; a device changes nothing."""
+    for item in given:
+        other = evaluator.machine.tensor(item)
+        word = str(other.dtype if other is not None else item).removeprefix("torch.")
+        if word in DTYPES:
+            return _cast(evaluator, node, value, DTYPES[word])
+        if word.startswith(("complex", "cfloat", "cdouble")):
+            hint = "`--dtype complex128` runs the program in them"
+            raise evaluator.error("a cast to complex numbers is not accepted", node, hint)
+        if not isinstance(item, bool) and word.partition(":")[0] not in DEVICES:
+            raise evaluator.error(f"'{item}' is neither a type nor a device", node, f"types are {', '.join(DTYPES)}")
+    return value
+
+
+def _cast(evaluator: Evaluator, node: Call, value: Any, dtype: str) -> Any:
+    """Return a tensor in another type: of one that requires grad, the type must hold all its digits."""
+    tensor = evaluator.machine.tensor(value)
+    is_real = tensor.is_floating_point() or tensor.is_complex()
+    if is_real and (dtype == "default" or str(tensor.dtype) == f"torch.{dtype}"):
+        return value
+    if tensor.requires_grad and dtype in ("float16", "bfloat16"):
+        hint = f"leave it out: `--dtype {dtype}` runs the whole program in that precision"
+        raise evaluator.error(f"a cast to {dtype} rounds what the gradient is taken of", node, hint)
+    op = find("to")
+    assert op is not None  # noqa: S101 (the table has it)
+    literal = Literal(dtype, node.function_span)
+    call = Call("to", (node.arguments[0], literal), (), node.span, node.function_span, method=True)
+    return evaluator.apply(op, call, [value, dtype], {})

@@ -1,0 +1,101 @@
+"""Jacobians and their products where a program bends: every row is a gradient, and is judged as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.leaf_derivatives import leaf_report
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.run import Run
+from gradcli.execution.witnesses.bends import OPEN
+from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.line import Values
+from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, checked
+from gradcli.execution.witnesses.question import Question
+from gradcli.report.derivative import Derivative
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import worst
+from gradcli.witnesses import DIFFERENCES
+
+# Each row takes quotients by every entry of a leaf, or along the tangents.
+MOST_ROWS = 64
+
+Questions = Iterator[tuple[Question, Tensor]]
+
+
+def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative, *, kinked: bool) -> Derivative:
+    """Return the verdict on a Jacobian by one leaf, with what finite differences of its rows say at a kink."""
+    rows = derivative.value.reshape(run.output.tensor.numel(), *leaf.tensor.shape)
+
+    def questions(witnesses: NumericalWitnesses) -> Questions:
+        question = witnesses.question(leaf)
+        if question is not None:
+            yield from ((replace(question, cotangent=unit), row) for unit, row in zip(_units(run), rows, strict=True))
+
+    return _judged(run, [leaf], derivative, questions, kinked=kinked)
+
+
+def product_where_it_bends(
+    run: Run, tangents: Mapping[TracedTensor, Tensor], derivative: Derivative, *, kinked: bool
+) -> Derivative:
+    """Return the verdict on a Jacobian-vector product, with what finite differences of it say at a kink."""
+
+    def questions(witnesses: NumericalWitnesses) -> Questions:
+        values = {leaf: witnesses.rerun.value(leaf) for leaf in tangents}
+
+        def function(tensors: Values) -> Tensor:
+            moved = {
+                leaf: value + tensors["shift"] * double(tangents[leaf])
+                for leaf, value in values.items()
+                if value is not None
+            }
+            return witnesses.rerun.output(moved)
+
+        point = {"shift": torch.zeros((), dtype=torch.float64)}
+        for unit, entry in zip(_units(run), derivative.value.reshape(-1), strict=True):
+            yield Question(function, point, "shift", unit, witnesses.noise, witnesses.has_steps), double(entry)
+
+    return _judged(run, list(tangents), derivative, questions, kinked=kinked)
+
+
+def _units(run: Run) -> list[Tensor]:
+    """Return the upstream gradients that pick the rows."""
+    output = run.output.tensor
+    return [*torch.eye(output.numel(), dtype=torch.float64).reshape(-1, *output.shape)]
+
+
+def _judged(
+    run: Run,
+    leaves: list[TracedTensor],
+    derivative: Derivative,
+    questions: Callable[[NumericalWitnesses], Questions],
+    *,
+    kinked: bool,
+) -> Derivative:
+    """Return a derivative with the verdict that finite differences make of it, where the program bends."""
+    tensors = [run.output.tensor, *(leaf.tensor for leaf in leaves)]
+    if derivative.verdict not in OPEN or run.output.tensor.numel() > MOST_ROWS or any(t.is_complex() for t in tensors):
+        return derivative
+    witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
+    if not kinked and not any(witnesses.decides(leaf) for leaf in leaves):
+        return derivative
+    found = [
+        checked(witnesses.witnesses, replace(question, bends=True), gradient, witnesses.tolerance)[DIFFERENCES]
+        for question, gradient in questions(witnesses)
+    ]
+    if not found:
+        return derivative
+    numerical = NumericalVerdict({DIFFERENCES: _together(found)}, frozenset(), decides=not kinked)
+    said = consensus(leaf_report(run, leaves[0], derivative), numerical)
+    return replace(derivative, verdict=said.verdict, notes=said.notes)
+
+
+def _together(found: list[WitnessReport]) -> WitnessReport:
+    """Return what the witness says of the rows together: the worst of it."""
+    verdict = worst([report.verdict for report in found])
+    return next(report for report in found if report.verdict is verdict)

@@ -1,0 +1,57 @@
+"""How a program is read: what is refused beside the options that are given, and what there is to say of the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gradcli.errors import InputError, ProgramError
+from gradcli.language.program import Differentiate, GradMode, Name, Program, Statement
+from gradcli.language.spelling import functions_as_leaves, notes_on_names
+from gradcli.ops.table import is_function, is_function_of_numbers
+from gradcli.settings import Settings, Shape
+
+# The commands that differentiate a gradient too.
+OF_SECOND_ORDER = ("double-backward", "hessian")
+
+
+def check_reading(program: Program, settings: Settings) -> None:
+    """Refuse a program of which a command would read only a part, or something else than it says."""
+    for leaf in program.made:
+        if leaf.name in settings.shapes and leaf.name not in settings.values:
+            hint = f"leave out `--shape {leaf.name}=...`, or give another value: `--value {leaf.name}=...`"
+            raise InputError(f"--shape: the program itself makes '{leaf.name}'", hint=hint)
+    if program.further is not None and settings.command not in OF_SECOND_ORDER:
+        hint = "`gradcli double-backward` with the same program checks the second derivative; or leave out what follows"
+        message = "the program differentiates a gradient, of which this command knows only the first derivative"
+        raise ProgramError(message, span=program.further, source=program.source, hint=hint)
+    for leaf in functions_as_leaves(program, is_function_of_numbers):
+        if not _is_described(leaf, settings):
+            hint = f"write `{leaf.name}(x)`; a leaf of that name needs a value or a shape of its own: "
+            hint += f"`--shape {leaf.name}=scalar`"
+            message = f"`{leaf.name}` is a function, and stands here without an argument"
+            raise ProgramError(message, span=leaf.span, source=program.source, hint=hint)
+
+
+def _is_described(leaf: Name, settings: Settings) -> bool:
+    return leaf.name in settings.shapes or leaf.name in settings.values or leaf.name in settings.constants
+
+
+def notes_on(program: Program, settings: Settings, shape: Shape) -> Iterator[str]:
+    """Yield what is to be said of how a program is read, whose output has a shape."""
+    yield from program.notes
+    yield from notes_on_names(program, is_function)
+    if program.further is not None:
+        yield "the program differentiates a gradient: this is about what it differentiates first"
+    is_drawn = settings.command == "check" and settings.grad_output is None and math.prod(shape) != 1
+    if is_drawn and not _has_upstream(program.statements):
+        yield "the output is not a scalar: the upstream gradient is random, and `--grad-output` gives another"
+
+
+def _has_upstream(statements: tuple[Statement, ...]) -> bool:
+    for statement in statements:
+        if isinstance(statement, Differentiate) and statement.upstream is not None:
+            return True
+        if isinstance(statement, GradMode) and _has_upstream(statement.body):
+            return True
+    return False

@@ -1,0 +1,113 @@
+"""What the command line reads a program from, and what it says of words that are none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gradcli.cli.app import main
+
+PROGRAM = "y = x * x\nz = y * y\nz\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
+
+
+@pytest.mark.parametrize("command", ["eval", "grad", "check", "double-backward"])
+def test_a_file_is_read(session: Any, folder: Path, command: str) -> None:
+    (folder / "prog.txt").write_bytes(b"\xef\xbb\xbf" + PROGRAM.replace("\n", "\r\n").encode())
+    assert main([command, "prog.txt"]) == 0
+    assert [source for source, _ in session.calls] == [PROGRAM]
+
+
+def test_a_file_beside_a_program_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "x").write_text(PROGRAM)
+    assert main(["check", "x", "u*v", "--format", "plain"]) == 0
+    assert "2 checks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "message", "hint"),
+    [
+        ("train.py", "'train.py' is a Python script", "`gradcli run train.py`"),
+        ("suite.toml", "is a suite", "`gradcli check suite.toml`"),
+        ("long.txt", "longer than 16,384 bytes", "--max-program-size"),
+        ("missing.txt", "there is no file 'missing.txt'", "a program may stand here"),
+        ("missing.py", "there is no file 'missing.py'", ""),
+    ],
+)
+def test_other_files_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, message: str, hint: str
+) -> None:
+    for name in ("train.py", "suite.toml"):
+        (folder / name).write_text("x = 1")
+    (folder / "long.txt").write_text("w + " * 5000 + "w")
+    assert main(["eval", file]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert hint in error
+
+
+def test_standard_input_is_one_program_everywhere(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("eval", "check"):
+        type_in(monkeypatch, PROGRAM)
+        assert main([command, "-"]) == 0
+    assert [source for source, _ in session.calls] == [PROGRAM, PROGRAM]
+
+
+def test_each_line_may_be_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    type_in(monkeypatch, "x*y\n\n# a comment\nu + v\n")
+    assert main(["check", "-", "--each-line", "--format", "plain"]) == 0
+    assert "2 checks" in capsys.readouterr().out
+    type_in(monkeypatch, "# a comment\n")
+    assert main(["check", "-", "--each-line"]) == 2
+    assert "holds no program" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["x**2", "+", "y"], "ends before '+ y'", "put the program in quotes"),
+        (["x**2", "x=2"], "'x=2' stands after the program", "`--value x=2`"),
+        (["x*y", "x=2", "y=[1,2]"], "stands after", "`--value x=2 --value y=[1,2]`"),
+        (["x", ""], "ends before ''", "quotes"),
+        (["x", "--retain-graph"], "unknown option", "gradcli double-backward"),
+        (["x", "--create-graph"], "unknown option", "gradcli double-backward"),
+        (["x", "--file", "y"], "unknown option", "gradcli eval FILE"),
+    ],
+)
+def test_what_is_typed_by_habit_is_answered(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str, hint: str
+) -> None:
+    assert main(["eval", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert hint in error
+    assert "did you mean" not in error
+
+
+def test_pytorch_s_own_word_is_an_option_too(session: Any) -> None:
+    assert main(["grad", "x*y", "--grad-outputs", "random"]) == 0
+    assert session.calls[0][1].grad_output == "randn"
+
+
+@pytest.mark.parametrize("command", ["eval", "check", "grad", "custom", "ops", "info"])
+def test_help_has_a_short_form(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([command, "-h"]) == 0
+    assert "--help" in capsys.readouterr().out
+
+
+def test_the_command_line_itself_has_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-h"]) == 0
+    assert "double-backward" in capsys.readouterr().out

@@ -1,0 +1,108 @@
+"""Other shapes: those that backward must take as forward does, and those that it may refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gradcli
+from gradcli.report.custom import CustomDetails
+from gradcli.report.report import Report
+
+
+def function(backward: Callable[[Tensor, Tensor], Tensor]) -> type[torch.autograd.Function]:
+    """Return the sum of the squares of two coordinates per row; what else a row has is not read."""
+
+    class Made(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, p: Tensor) -> Tensor:
+            ctx.save_for_backward(p)
+            return p[:, 0] ** 2 + p[:, 1] ** 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:
+            return backward(ctx.saved_tensors[0], g)
+
+    return Made
+
+
+def columns(p: Tensor, g: Tensor) -> Tensor:
+    return torch.stack([2 * p[:, 0] * g, 2 * p[:, 1] * g], 1)
+
+
+def of_three_rows(p: Tensor, g: Tensor) -> Tensor:
+    return 2 * p[:, :2].reshape(3, 2) * g[:, None]
+
+
+def squeezed(p: Tensor, g: Tensor) -> Tensor:
+    return torch.stack([2 * p[:, 0], 2 * p[:, 1]]).squeeze().mT * g[:, None]
+
+
+def wrong_for_four_rows(p: Tensor, g: Tensor) -> Tensor:
+    return columns(p, g if len(p) != 4 else 2 * g)
+
+
+def other_shapes(report: Report) -> tuple[str, str]:
+    assert isinstance(report.details, CustomDetails)
+    check = next(check for check in report.details.checks or () if check.name == "other shapes")
+    return str(check.verdict), check.note or ""
+
+
+def test_an_axis_that_has_one_length_only_may_be_refused_another() -> None:
+    verdict, note = other_shapes(gradcli.check_function(function(columns), shapes={"p": (3, 2)}))
+    assert verdict == "match"
+    assert "p of shape 4x3" in note
+    assert "backward refuses them" in note
+
+
+@pytest.mark.parametrize("backward", [of_three_rows, squeezed])
+def test_a_length_that_is_written_in_backward_is_wrong(backward: Callable[[Tensor, Tensor], Tensor]) -> None:
+    verdict, note = other_shapes(gradcli.check_function(function(backward), shapes={"p": (3, 2)}))
+    assert verdict == "mismatch"
+    assert "backward raises" in note
+
+
+def test_the_axes_that_may_have_any_length_are_looked_at_beside_one_that_may_not() -> None:
+    verdict, note = other_shapes(gradcli.check_function(function(wrong_for_four_rows), shapes={"p": (3, 2)}))
+    assert verdict == "mismatch"
+    assert "p of shape 4x2" in note
+
+
+def test_a_constant_that_is_given_from_python_keeps_its_shape() -> None:
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+            assert len(w) == 2
+            ctx.save_for_backward(w)
+            return (x * w).sum(-1)
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Any:
+            (w,) = ctx.saved_tensors
+            return g[..., None] * w, None
+
+    report = gradcli.check_function(Scaled, {"w": [1.0, 2.0]}, shapes={"x": (3, 2)}, constants=("w",))
+    assert report.verdict == "match"
+    assert other_shapes(report)[1] == "not looked at: other shapes (the value of 'w' is given, and it is a constant)"
+
+
+def test_a_shape_at_which_forward_is_not_finite_is_not_looked_at() -> None:
+    class Deviation(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return ((x - x.mean(0)) ** 2).sum(0) / (0 if len(x) == 1 else len(x) - 1)
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            return 2 * (x - x.mean(0)) * g / (len(x) - 1) if len(x) > 1 else torch.zeros_like(x)
+
+    report = gradcli.check_function(Deviation, shapes={"x": (3, 2)})
+    assert report.verdict == "match"
+    assert "x of shape 1x2" in other_shapes(report)[1]
+    assert "forward is not finite there" in other_shapes(report)[1]

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gradcli.errors import LimitError
+from gradcli.execution.forward.memory import in_force
+from gradcli.execution.reference.contraction import contracted
+from gradcli.limits import Limits
+
+SIZES = {"i": 3, "j": 4, "k": 2, "l": 5, "m": 3}
+
+
+@pytest.mark.parametrize(
+    "equation",
+    ["ij,jk,kl->il", "i,j,k->", "ij,ij,ij->j", "ij,jk,kl,lm->mi", "ijk,k,kl,i->lj", "i,i,i->i", "ij,j->i", "ij->ji"],
+)
+def test_a_product_of_several_is_that_of_all_at_once(equation: str) -> None:
+    left, _, out = equation.partition("->")
+    labels = left.split(",")
+    torch.manual_seed(0)
+    values = [torch.rand([SIZES[letter] for letter in own], dtype=torch.float64) for own in labels]
+    # Every label at once, by broadcasting: torch.einsum's own order plays no part.
+    letters = "".join(dict.fromkeys(left.replace(",", "")))
+    whole = torch.ones([SIZES[letter] for letter in letters], dtype=torch.float64)
+    for own, value in zip(labels, values, strict=True):
+        order = sorted(range(len(own)), key=lambda axis, own=own: letters.index(own[axis]))
+        shape = [SIZES[letter] if letter in own else 1 for letter in letters]
+        whole = whole * value.permute(order).reshape(shape)
+    rest = [letter for letter in letters if letter not in out]
+    summed = whole.sum([letters.index(letter) for letter in rest]) if rest else whole
+    kept = [letter for letter in letters if letter in out]
+    expected = summed.permute([kept.index(letter) for letter in out])
+    torch.testing.assert_close(contracted(labels, values, out), expected, rtol=1e-12, atol=0)
+
+
+def test_the_order_is_the_one_that_takes_little_memory() -> None:
+    with in_force(Limits(elements=20_000)):
+        long = torch.ones(10_000, dtype=torch.float64)
+        assert contracted(["i", "j", "i", "j"], [long] * 4, "").item() == 1e8
+        with pytest.raises(LimitError, match="--max-elements") as refused:
+            contracted(["ij", "jk", "ki"], [torch.ones(200, 200, dtype=torch.float64)] * 3, "")
+    assert refused.value.hint is not None

@@ -1,0 +1,231 @@
+"""What a notebook holds around a program, as the parser reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcli.errors import ProgramError
+from gradcli.execution.forward import notebook as running
+from gradcli.language import notebook
+from gradcli.language.leaves import expressions
+from gradcli.language.order import postorder
+from gradcli.language.parser import parse
+from gradcli.language.pasted import without_surroundings
+from gradcli.language.program import Assign, Call, Differentiate, Evaluate, GradMode, InPlace, Leaf, Program
+
+
+def functions(program: Program) -> list[str]:
+    return [
+        node.function
+        for expression in expressions(program.statements)
+        for node in postorder(expression)
+        if isinstance(node, Call)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "program"),
+    [
+        (">>> x = 1\n>>> x + y", "x = 1\nx + y"),
+        (">>> for i in range(2):\n...     x = x*y\n...\n>>> x\ntensor(3.)", "for i in range(2):\n    x = x*y\n\nx"),
+        ("In [1]: y = x*2\n\nIn [12]: y\nOut[12]: tensor([2.])", "y = x*2\ny"),
+        ("y = x\ntensor([[1., 2.],\n        [3., 4.]], grad_fn=<MulBackward0>)\ny*2", "y = x\ny*2"),
+        ("tensor([1., 2.]) @ x", "tensor([1., 2.]) @ x"),
+        ("tensor([1., 2.])", "tensor([1., 2.])"),
+        ("%matplotlib inline\n!pip install torch\nx*y", "x*y"),
+        ("a = X[\n...,\n0]\na", "a = X[\n...,\n0]\na"),
+    ],
+)
+def test_prompts_and_printed_output_are_left_out(pasted: str, program: str) -> None:
+    assert without_surroundings(pasted) == program
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import torch",
+        "import torch.nn as nn, math",
+        "from torch.autograd import Variable",
+        "from torch import *",
+        "print(x.grad, sep='\\n')",
+        "print(f'{x.grad:.3f}', end='')",
+        '"""A docstring\nof two lines, with a \\\\ in it."""',
+        "x.grad",
+        "y.grad_fn.next_functions[0][0]",
+        "x.grad.zero_()",
+        "x.grad = None",
+        "assert x.grad is None, 'none'",
+        "optimizer = torch.optim.SGD([x], lr=0.1)",
+        "optimizer.zero_grad()",
+        "plt.plot(a, b, label='loss')",
+        "make_dot(y, params={'x': x})",
+        "torch.backends.cudnn.deterministic = True",
+        "np.random.seed(0)",
+        "pass",
+        "del a",
+        "losses.append(y.item())",
+        "x.register_hook(print)",
+    ],
+)
+def test_what_computes_nothing_is_passed_over(line: str) -> None:
+    program = parse(f"y = x*2\n{line}\ny*y")
+    assert [type(statement) for statement in program.statements] == [Assign, Evaluate]
+    assert [leaf.name for leaf in program.leaves] == ["x"]
+    assert not program.notes
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "torch.ones(2, requires_grad=True)",
+        "torch.tensor([1., 2.], dtype=torch.float64, device='cpu', requires_grad=True)",
+        "Variable(torch.Tensor([2]), requires_grad=True)",
+        "torch.autograd.Variable(torch.zeros(2), True)",
+        "nn.Parameter(torch.randn(2))",
+        "torch.nn.Parameter(torch.randn(2), requires_grad=True)",
+        "torch.randn(2).requires_grad_()",
+        "w.clone().detach().requires_grad_(True)",
+    ],
+)
+def test_a_tensor_with_requires_grad_is_a_leaf(made: str) -> None:
+    program = parse(f"x = {made}\n(x*w).sum()")
+    assert isinstance(program.statements[0], Assign)
+    assert isinstance(program.statements[0].value, Leaf)
+    assert [leaf.name for leaf in program.made] == ["x"]
+    assert [leaf.name for leaf in program.leaves] == ["w"]
+
+
+@pytest.mark.parametrize("line", ["x.requires_grad_()", "x.requires_grad_(True)", "x.requires_grad = True"])
+def test_a_constant_becomes_a_leaf(line: str) -> None:
+    assert [leaf.name for leaf in parse(f"x = torch.ones(2); {line}; x.sum()").made] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["torch.ones(2)", "torch.ones(2, requires_grad=False)", "Variable(torch.ones(2))", "nn.Parameter(a, False)"],
+)
+def test_without_requires_grad_it_is_a_constant(made: str) -> None:
+    assert not parse(f"x = {made}; x*w").made
+
+
+@pytest.mark.parametrize("line", ["x.requires_grad = False", "x.requires_grad_(False)"])
+def test_a_leaf_becomes_a_constant(line: str) -> None:
+    assert functions(parse(f"{line}; x*w")) == ["detach", "mul"]
+
+
+def test_a_nested_leaf_is_called_by_its_text() -> None:
+    program = parse("F.relu(torch.randn(3, requires_grad=True)).sum()")
+    assert [leaf.name for leaf in program.made] == ["torch.randn(3, requires_grad=True)"]
+
+
+@pytest.mark.parametrize(
+    ("line", "upstream", "wrt"),
+    [
+        ("z.backward()", False, False),
+        ("z.backward(torch.ones(2))", True, False),
+        ("z.backward(gradient=v, retain_graph=True, create_graph=False)", True, False),
+        ("torch.autograd.backward(z, v)", True, False),
+        ("torch.autograd.backward([z], grad_tensors=[v])", True, False),
+        ("torch.autograd.grad(z, w)", False, True),
+        ("g, = torch.autograd.grad(outputs=z, inputs=[w], grad_outputs=v)", True, True),
+        ("print(grad(z, w, v, allow_unused=True)[0])", True, True),
+        ("x = x - 0.1*torch.autograd.grad(z, w)[0]", False, True),
+    ],
+)
+def test_what_is_differentiated_is_the_output(line: str, upstream: bool, wrt: bool) -> None:
+    last = parse(f"z = w*w\n{line}\nnothing_of(this, is_read)").statements[-1]
+    if line.startswith("print"):
+        assert isinstance(last, Differentiate)
+    assert isinstance(last, Differentiate)
+    assert (last.upstream is not None, last.wrt is not None) == (upstream, wrt)
+
+
+def test_a_loop_ends_with_its_first_backward() -> None:
+    program = parse("for i in range(9):\n  y = x*x\n  y.backward()\n  x = x - x.grad\nfinish(x)")
+    assert len(program.statements) == 1
+    assert "first round" in program.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "further"),
+    [
+        ("y = x**3; y.backward(); y.backward()", False),
+        ("y = x**3; y.backward(retain_graph=True); z = x*2; z.backward()", False),
+        ("g = torch.autograd.grad(x**3, x, create_graph=True)[0]; g.backward()", True),
+        ("g = torch.autograd.grad(x**3, x, create_graph=True)[0]; h = g*g; h.sum().backward()", True),
+        ("g = torch.autograd.grad(x**3, x)[0]; x2 = x - g; (x2*x2).backward()", False),
+        ("(x**3).backward(create_graph=True); p = x.grad**2; p.backward()", True),
+        ("h = torch.autograd.grad(torch.autograd.grad(x**3, x, create_graph=True)[0], x)", True),
+    ],
+)
+def test_a_second_backward_is_noted_and_one_of_a_gradient_found(text: str, further: bool) -> None:
+    program = parse(text)
+    assert (program.further is not None) == further
+    assert (
+        any("double-backward" in note for note in program.notes) == (not further and "x2" not in text)
+        or further
+        or ("x2" in text)
+    )
+
+
+def test_blocks_and_changes_in_place_are_statements() -> None:
+    program = parse("with torch.no_grad():\n  t = x*2\n  print(t)\ny = x*t\ny += 1\ny **= 2\ny")
+    assert [type(statement) for statement in program.statements] == [GradMode, Assign, InPlace, InPlace, Evaluate]
+    block = program.statements[0]
+    assert isinstance(block, GradMode)
+    assert (block.enabled, len(block.body)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("context", "enabled"),
+    [
+        ("torch.no_grad()", False),
+        ("torch.inference_mode()", False),
+        ("torch.enable_grad()", True),
+        ("torch.set_grad_enabled(False)", False),
+        ("torch.set_grad_enabled(True)", True),
+        ("torch.autograd.set_detect_anomaly(True)", True),
+    ],
+)
+def test_contexts_say_whether_gradients_are_recorded(context: str, enabled: bool) -> None:
+    block = parse(f"with {context}:\n  t = x*2\nx*t").statements[0]
+    assert isinstance(block, GradMode)
+    assert block.enabled == enabled
+
+
+def test_retained_tensors_are_known() -> None:
+    assert parse("y = x*x; y.retain_grad(); y.mean()").retained == ("y",)
+
+
+def test_a_hook_that_changes_a_gradient_is_noted() -> None:
+    assert "without the hook" in parse("y = x*x; y.register_hook(lambda g: g*2); y.mean()").notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [
+        ("nn.MSELoss(reduction='sum')(x, y)", ["mse_loss"]),
+        ("loss = nn.CrossEntropyLoss(w)\nloss(x, y)", ["cross_entropy"]),
+        ("nn.Softmax(dim=1)(x)", ["softmax"]),
+        ("act = torch.nn.LeakyReLU(0.1, inplace=True)\nact(x) + act(y)", ["leaky_relu", "leaky_relu", "add"]),
+    ],
+)
+def test_a_module_without_parameters_is_its_function(text: str, called: list[str]) -> None:
+    assert functions(parse(text)) == called
+
+
+def test_the_arguments_of_a_module_are_those_of_its_function() -> None:
+    call = parse("nn.HuberLoss('sum', delta=2.0)(x, y)").statements[0].value  # type: ignore[union-attr]
+    assert isinstance(call, Call)
+    assert {name: value.value for name, value in call.keywords} == {"reduction": "sum", "delta": 2.0}  # type: ignore[union-attr]
+
+
+def test_every_word_has_its_row() -> None:
+    assert set(running.DRAWN) == notebook.DRAWS
+    assert set(running._SETTINGS) == notebook.SETTINGS
+    assert {*running._NUMBERS, "pow"} == notebook.NUMBERS
+
+
+def test_a_list_of_plain_numbers_is_not_read() -> None:
+    with pytest.raises(ProgramError, match="taken out of tensors"):
+        parse("losses = []; losses.append(x.item()); x*sum(losses)")

@@ -1,0 +1,108 @@
+"""Snippets as they stand in tutorials and answers, each beside what PyTorch itself computes when it runs them."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradcli.engine import evaluate_program
+from gradcli.errors import GradcliError
+from gradcli.settings import Settings
+
+SNIPPETS = {
+    path.stem: path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "pasted").glob("*.txt"))
+}
+OF_A_GRADIENT = ("gradient_penalty", "newton_second_derivative", "pinn_derivative")
+# What is refused: by gradcli, and by PyTorch itself. A part of the message, and of the hint.
+REFUSED = {
+    **dict.fromkeys(OF_A_GRADIENT, ("differentiates a gradient", "`gradcli double-backward`")),
+    "inplace_error_forum": ("a leaf Variable that requires grad is being used in an in-place operation", "a new name"),
+    "inplace_saved_error": ("modified by an inplace operation", "with a new name"),
+}
+READ = [name for name in SNIPPETS if name not in REFUSED]
+# Float32's rounding in the notebook: gradcli computes in double precision.
+CLOSE = 2e-4
+
+
+class Stop(Exception):  # noqa: N818 (it is not an error)
+    """The snippet has differentiated."""
+
+
+def gradients_of(text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Return what PyTorch gives for the leaves of a snippet where it first differentiates, by name."""
+    found: dict[str, torch.Tensor] = {}
+    space: dict[str, Any] = {
+        "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "math": math, "Variable": torch.autograd.Variable
+    }  # fmt: skip
+    grad = torch.autograd.grad
+
+    def stop(
+        output: Any, _: Any = None, upstream: Any = None, *args: Any, grad_outputs: Any = None, **more: Any
+    ) -> Any:
+        del args
+        output, upstream = more.get("outputs", output), upstream if upstream is not None else grad_outputs
+        named = {name: value for name, value in space.items() if isinstance(value, torch.Tensor) and name != "_"}
+        leaves = {name: value for name, value in named.items() if value.is_leaf and value.requires_grad}
+        for name, leaf in leaves.items():
+            gradient = grad(output, leaf, upstream, retain_graph=True, allow_unused=True)[0]
+            found[name] = torch.zeros_like(leaf) if gradient is None else gradient.detach()
+        raise Stop
+
+    def backward(output: torch.Tensor, gradient: Any = None, **_: Any) -> None:
+        stop(output, None, gradient)
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    monkeypatch.setattr(torch.Tensor, "register_hook", lambda *_: types.SimpleNamespace(remove=lambda: None))
+    monkeypatch.setattr(torch.autograd, "grad", lambda outputs=None, *args, **more: stop(outputs, *args, **more))
+    monkeypatch.setitem(__import__("sys").modules, "torchviz", types.SimpleNamespace(make_dot=lambda *_, **__: None))
+    torch.manual_seed(0)
+    with pytest.raises(Stop):
+        exec(_code(text), space)  # noqa: S102 (the snippets are ours)
+    return found
+
+
+def _code(text: str) -> str:
+    if ">>>" not in text:
+        return text.replace("torch.set_default_device(device)", "")
+    return "\n".join(line[4:] for line in text.split("\n") if re.match(r">>> |\.\.\. ", line))
+
+
+def test_there_are_sixty() -> None:
+    assert len(SNIPPETS) >= 60
+    assert len(OF_A_GRADIENT) <= 0.05 * len(SNIPPETS)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_snippet_is_read_as_it_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patches:
+        expected = gradients_of(SNIPPETS[name], patches)
+    report = evaluate_program(SNIPPETS[name], Settings(formulas=False))
+    assert report.verdict is not None
+    assert report.verdict.passes
+    leaves = {tensor.name: tensor for tensor in report.tensors if tensor.kind == "leaf" and tensor.requires_grad}
+    compared = expected.keys() & leaves.keys()
+    assert compared or not expected
+    for leaf in compared:
+        known, got = expected[leaf].double(), leaves[leaf].gradient
+        assert got.shape == known.shape
+        assert (got - known).abs().max() <= CLOSE * max(1.0, float(known.abs().max())), leaf
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_has_a_hint(name: str) -> None:
+    message, hint = REFUSED[name]
+    with pytest.raises(GradcliError) as caught:
+        evaluate_program(SNIPPETS[name], Settings())
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", OF_A_GRADIENT)
+def test_the_hint_leads_to_success(name: str) -> None:
+    assert evaluate_program(SNIPPETS[name], Settings(command="double-backward", formulas=False))
