@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gradcli.cli import child
 from gradcli.cli.app import main
-from gradcli.errors import InputError
+from gradcli.errors import InputError, SeveralFunctionsError
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
+from gradcli.suite import isolated
 from gradcli.suite.check import Kind, SuiteCheck
 from gradcli.suite.given import Given
+from gradcli.suite.project import find_project
 from gradcli.suite.read import read_suite
+from gradcli.suite.work import longest
 
 OPS = """
 import os
@@ -132,6 +139,8 @@ def test_functions_are_carried_out_and_failures_point_into_their_file(
     assert data["failures"] == ["fatal", "one of several", "no argument", "wrong"]
     assert data["checks"][0]["source"] == {"file": "ops.py", "line": LINE}
     assert data["checks"][0]["line"] == 7
+    again = [check["reproduce"] for check in data["checks"] if check["name"] in {"wrong", "fatal"}]
+    assert again == [f"gradcli check gradients/suite.toml --only {name}" for name in ("wrong", "fatal")]
     errors = [check["error"] for check in data["checks"] if "error" in check]
     assert errors[0]["message"] == "the file ended the process that checks it (exit status 0)"
     assert "name one: gradients/../ops.py:Square, " in errors[1]["hint"]
@@ -139,7 +148,7 @@ def test_functions_are_carried_out_and_failures_point_into_their_file(
     assert "error: gradients/suite.toml:" in said.err
 
 
-@pytest.mark.parametrize("form", ["github", "gitlab", "junit", "sarif"])
+@pytest.mark.parametrize("form", ["github", "gitlab", "junit", "sarif", "concise", "rdjson", "azure"])
 def test_custom_itself_says_where_in_these_formats(folder: Path, capfd: pytest.CaptureFixture[str], form: str) -> None:
     del folder
     assert main(["custom", "ops.py:Square", "--format", form]) == 1
@@ -149,6 +158,9 @@ def test_custom_itself_says_where_in_these_formats(folder: Path, capfd: pytest.C
         "gitlab": f'"begin": {LINE}',
         "junit": f'file="ops.py" line="{LINE}"',
         "sarif": f'"startLine": {LINE}',
+        "concise": f"ops.py:{LINE}: mismatch: Square.apply(x): x: mismatch: ",
+        "rdjson": f'"line": {LINE}',
+        "azure": f";sourcepath=ops.py;linenumber={LINE};",
     }
     assert places[form] in text
     assert "the right one times 0.5" in text
@@ -163,6 +175,35 @@ def test_all_functions_of_a_file_are_checked(folder: Path, capfd: pytest.Capture
         ("ops.py:Square", "mismatch"),
         ("ops.py:Power", "match"),
     ]
+    assert data["checks"][0]["reproduce"] == "gradcli custom ops.py:Square --value 'x=[1, 2]'"
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 1), (("--exit-zero",), 0)])
+def test_the_verdicts_of_all_functions_decide_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int
+) -> None:
+    def several(*_: object) -> None:
+        raise SeveralFunctionsError("two", functions={"ops.py:A": ["x"], "ops.py:B": ["y"]})
+
+    given: list[SuiteCheck] = []
+    monkeypatch.setattr("gradcli.suite.isolated.checked_text", several)
+    monkeypatch.setattr("gradcli.cli.suites.run_suite", lambda checks, *_: given.extend(checks) or 1)
+    assert main(["custom", "ops.py", "--shape", "y=3", *options]) == code
+    assert [(check.kind, check.program, check.settings.shapes) for check in given] == [
+        (Kind.FUNCTION, "ops.py:A", {}),
+        (Kind.FUNCTION, "ops.py:B", {"y": (3,)}),
+    ]
+
+
+def test_the_time_of_a_check_begins_when_its_process_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    check, pipe, seen = SuiteCheck("a", "ops.py:A", Settings(), kind=Kind.FUNCTION), io.StringIO(), []
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setattr("gradcli.engine.prepare", lambda: seen.append(("prepared", pipe.getvalue())))
+    monkeypatch.setattr("gradcli.suite.work.attempted", lambda _: seen.append(("attempted", pipe.getvalue())))
+    assert child._answer({"check": check}, pipe).keys() == {"report"}
+    assert seen == [("prepared", ""), ("attempted", "\n")]
+    started = longest(check) - longest(replace(check, kind=Kind.FORWARD))
+    assert started == isolated.SECONDS_TO_START > 0
 
 
 def test_an_error_is_said_once_and_headed_as_one(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -222,4 +263,37 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, text: str, message
     with pytest.raises(InputError) as caught:
         read(tmp_path, f"[[check]]\n{text}\n")
     assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_two_spellings_in_braces_are_the_same_key_too(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text('check = [{program = "x", value = {x = 1}, values = {x = 2}}]')
+    with pytest.raises(InputError, match=r"one\.toml:1: 'values' and 'value' are the same key"):
+        read_suite(str(tmp_path / "one.toml"), Given(Settings(command="check")))
+
+
+def test_a_project_s_defaults_hold_for_what_a_function_has(folder: Path) -> None:
+    lines = 'reduce = "sum"\nseed = 4\nshapes = "2"\nclaims = {x = "1"}\n'
+    (folder / "pyproject.toml").write_text(f"[tool.gradcli]\n{lines}")
+    (folder / "one.toml").write_text('[[check]]\nfunction = "ops.py:Square"\n[[check]]\nprogram = "x"\n')
+    base = Settings(command="check")
+    function, program = read_suite("one.toml", Given(base, project=find_project(base)))
+    found = [(check.settings.reduce, check.settings.claims, check.settings.seed) for check in (function, program)]
+    assert found == [("none", {}, 4), ("sum", {"x": "1"}, 4)]
+    assert function.settings.shapes == program.settings.shapes == {None: (2,)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message", "hint"),
+    [
+        ("value = {x = 1}\nvalues = {x = 2}", "3: 'values' and 'value' are the same key", "leave one of them out"),
+        ('paths = "a"\ntargets = "b"', "3: 'targets' and 'paths' are the same key", "leave one of them out"),
+        ('seed = 1\nclaims = {"a b" = "g"}', "3: claim: the name of a tensor belongs", "`claim = {"),
+    ],
+)
+def test_a_project_says_what_is_wrong_in_its_own_words(folder: Path, lines: str, message: str, hint: str) -> None:
+    (folder / "pyproject.toml").write_text(f"[tool.gradcli]\n{lines}\n")
+    with pytest.raises(InputError) as caught:
+        find_project(Settings(command="check"))
+    assert caught.value.message.startswith(f"pyproject.toml:{message}")
     assert hint in (caught.value.hint or "")
