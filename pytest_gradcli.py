@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcli.report.report import Report
+    from gradcli.report.suite import CheckReport
     from gradcli.suite.check import SuiteCheck as Check
 
 SUITE = ".gradcli.toml"
 WIDTH = 100
+NO_CLAIM = "a claim is about a program; `reference` says what the forward of a Function should compute"
 
 
 @pytest.fixture(scope="session")
 def assert_gradients() -> Callable[..., Report]:
     """Verify a program's gradients, or those of a `torch.autograd.Function`; fail with the report where one is wrong.
 
-    `assert_gradients(program, inputs, claim={"w": "2*w"})` takes what `gradcli.check` takes,
+    `assert_gradients(program, inputs, claim={"w": "2*w"})` takes what `gradcli.check` takes, with `claim` for `claims`,
     `assert_gradients(Function, inputs, reference=program)` what `gradcli.check_function` takes. Returns the report.
     """
     return _assert_gradients
@@ -63,17 +65,12 @@ class SuiteCheck(pytest.Item):
         self.extra_keyword_matches.update(check.tags)
 
     def runtest(self) -> None:
-        """Carry out the check."""
-        from gradcli.engine import evaluate_program
+        """Carry out the check; the file of a Function is loaded in a process of its own."""
+        from gradcli.suite.check import Kind
+        from gradcli.suite.work import isolated, settled
 
-        report = evaluate_program(self.check.program, self.check.settings)
-        _fail_unless(report, report.verdict == self.check.expect if self.check.expect else report.exit_code == 0)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the message of an error of the check's, without a traceback."""
-        from gradcli import GradcliError
-
-        return _told(excinfo.value) if isinstance(excinfo.value, GradcliError) else super().repr_failure(excinfo, style)
+        found, report = (isolated(self.check), None) if self.check.kind is Kind.FUNCTION else settled(self.check)
+        _fail_unless_passed(found, report)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the suite has the check."""
@@ -85,29 +82,50 @@ def _assert_gradients(
     inputs: Mapping[str, Any] | None = None,
     *,
     claim: Mapping[str, str] | None = None,
+    claims: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Report:
     __tracebackhide__ = True
     import gradcli
 
+    derived = {**(claim or {}), **(claims or {})}
+    if derived and not isinstance(program, str):
+        raise TypeError(NO_CLAIM)
+
     try:
         if isinstance(program, str):
-            report = gradcli.check(program, inputs, claims=claim, **options)
+            report = gradcli.check(program, inputs, claims=derived, **options)
         else:
             report = gradcli.check_function(program, inputs, **options)
     except gradcli.GradcliError as error:
-        raise pytest.fail.Exception(_told(error)) from None
-    _fail_unless(report, report.exit_code == 0)
+        raise _Failure(f"{error.message}\n{_told(error)}", pytrace=False) from None
+    from gradcli.report.suite import check_report
+
+    _fail_unless_passed(check_report(report, report.program), report)
     return report
 
 
-def _fail_unless(report: Report, passed: bool) -> None:  # noqa: FBT001  # what it is about is in its name
+class _Failure(pytest.fail.Exception):
+    """What pytest's summary shows the first line of: the cause."""
+
+
+# The summary names the exception before its message: `FAILED test_grad.py::test_square - gradcli: mismatch: ...`.
+_Failure.__qualname__, _Failure.__module__ = "gradcli", "builtins"
+
+
+def _fail_unless_passed(found: CheckReport, report: Report | None) -> None:
+    """Fail with the cause, then the report; of a Function in another process, what is wrong with it."""
     __tracebackhide__ = True
     from gradcli.render import FORMATS
     from gradcli.render.style import Style
+    from gradcli.render.suite_view import headline, place, sentences
 
-    if not passed:
-        pytest.fail(FORMATS["plain"].render(report, Style(WIDTH, unicode=False)), pytrace=False)
+    if found.passed:
+        return
+    text = found.stderr or "\n".join(part for part in (place(found), *sentences(found)) if part)
+    if report is not None:
+        text = FORMATS["plain"].render(report, Style(WIDTH, unicode=False))
+    raise _Failure(f"{headline(found)}\n{text}", pytrace=False)
 
 
 def _told(error: Any) -> str:

@@ -10,9 +10,8 @@ from gradcli._version import __version__
 
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
-    from gradcli.api import check, check_function, evaluate
+    from gradcli.api import Report, check, check_function, evaluate
     from gradcli.errors import GradcliError
-    from gradcli.report.report import Report
 
 __all__ = ["GradcliError", "Report", "__version__", "check", "check_function", "evaluate"]
 
@@ -21,7 +20,7 @@ _HOMES = {
     "check_function": "gradcli.api",
     "evaluate": "gradcli.api",
     "GradcliError": "gradcli.errors",
-    "Report": "gradcli.report",
+    "Report": "gradcli.api",
 }
 
 

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypedDict, Unpack
 
+from gradcli import engine
 from gradcli.commands import Command
-from gradcli.engine import check_function as check_loaded
-from gradcli.engine import evaluate_program
-from gradcli.report.report import Report
+from gradcli.report import report as data
 from gradcli.settings import DataType, Reduction, Settings
 from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(data.Report):
+    """A report that shows itself: `print(report)` is what the command line writes with `--format plain`."""
+
+    def __str__(self) -> str:
+        """Return the report as plain text, as wide as the terminal."""
+        from gradcli.render import FORMATS
+        from gradcli.render.style import style_for
+
+        return FORMATS["plain"].render(self, style_for(None)).rstrip("\n")
+
+    def summary(self) -> str:
+        """Return the last line of the report: the verdict, and what it means."""
+        from gradcli.render.view import summary
+
+        return summary(self)
+
+
+def _shown(report: data.Report) -> Report:
+    return Report(**{field.name: getattr(report, field.name) for field in fields(report)})
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -54,10 +76,31 @@ def evaluate(
 ) -> Report:
     """Run a program forward and backward and compare every gradient with the symbolic one, as `gradcli eval` does.
 
-    `inputs` maps leaves to tensors, arrays, numbers or nested lists; a leaf without one is a scalar, and a prime.
-    Integer and boolean tensors are constants. `wrt` names the tensors to report (default: all). `grad_output` is the
-    vector v of the vector-Jacobian product, in the output's shape. Raises GradcliError for a program or input that is
-    wrong; a gradient that is wrong is a verdict, not an error.
+    Args:
+        program: Text of gradcli's language; its leaves are the names that it reads and never assigns.
+        inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a scalar, and a prime. Integer and
+            boolean tensors are constants.
+        wrt: The tensors to report, by name; all by default.
+        reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
+        grad_output: The vector v of the vector-Jacobian product, for an output that is not a scalar: a tensor or
+            nested list of its shape, a number for all of it, "ones" or "random".
+        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        constants: Leaves with requires_grad=False.
+        rtol: Relative tolerance; by default that of the dtype.
+        atol: Absolute tolerance; by default that of the dtype.
+        timeout: Seconds for the whole run.
+
+    Returns:
+        The report: `print` shows it, and `report["x"]` has the tensor x, with `.gradient` and `.symbolic`.
+
+    Raises:
+        GradcliError: The program or an input is wrong. A gradient that is wrong is a verdict, not an error.
+
+    Example:
+        >>> import gradcli
+        >>> report = gradcli.evaluate("x**2 * y", {"x": 3.0, "y": 2.0})
+        >>> report["x"].gradient.item(), report["x"].symbolic.formula
+        (12.0, '2*x*y')
     """
     settings = _settings(
         "eval" if wrt is None else "grad",
@@ -70,7 +113,7 @@ def evaluate(
         atol=atol,
         timeout=timeout,
     )
-    return evaluate_program(program, settings, inputs)
+    return _shown(engine.evaluate_program(program, settings, inputs))
 
 
 def check(
@@ -90,12 +133,41 @@ def check(
     atol: float | None = None,
     timeout: float = 60.0,
 ) -> Report:
-    """Verify every gradient of a program, as `gradcli check` does; the other arguments are those of `evaluate`.
+    """Verify every gradient of a program with independent witnesses, as `gradcli check` does.
 
-    Autograd's gradient is compared with each of the `witnesses`, by the names that `gradcli check --help` lists.
-    `claims` maps tensors to gradients derived by hand, each a program over the program's tensors and `g`, the upstream
-    gradient.
-    A leaf without an input is a random scalar; with several `points`, each draws its own, of seeds `seed`, `seed` + 1 …
+    Args:
+        program: Text of gradcli's language; its leaves are the names that it reads and never assigns.
+        inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a random scalar. Integer and boolean
+            tensors are constants.
+        witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor"; all by
+            default.
+        claims: Tensor -> its gradient derived by hand, as a program over the program's variables and `g`, the upstream
+            gradient.
+        points: At how many random points; each draws its own, of seeds `seed`, `seed` + 1, ...
+        seed: Of random values.
+        wrt: The tensors to report, by name; all by default.
+        reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
+        grad_output: The vector v of the vector-Jacobian product, for an output that is not a scalar: a tensor or
+            nested list of its shape, a number for all of it, "ones" or "random"; random by default.
+        dtype: Of the leaves: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        constants: Leaves with requires_grad=False.
+        rtol: Relative tolerance; by default that of the dtype.
+        atol: Absolute tolerance; by default that of the dtype.
+        timeout: Seconds for the whole run.
+
+    Returns:
+        The report, which is true if every gradient is right.
+
+    Raises:
+        GradcliError: The program or an input is wrong. A gradient that is wrong is a verdict, not an error.
+
+    Example:
+        >>> import gradcli
+        >>> report = gradcli.check("mean(x**2)", {"x": [1.0, 2.0]}, claims={"x": "2*x"})
+        >>> bool(report), str(report.verdict)
+        (False, 'mismatch')
+        >>> report["x"].note.rpartition("; ")[2]
+        'the claim is the right one times 2'
     """
     settings = _settings(
         "check",
@@ -112,7 +184,7 @@ def check(
         atol=atol,
         timeout=timeout,
     )
-    return evaluate_program(program, settings, inputs)
+    return _shown(engine.evaluate_program(program, settings, inputs))
 
 
 def check_function(
@@ -130,12 +202,44 @@ def check_function(
     atol: float | None = None,
     timeout: float = 60.0,
 ) -> Report:
-    """Check a `torch.autograd.Function`, a class or "FILE.py:Class", as `gradcli custom` does, in this process.
+    """Check a `torch.autograd.Function`, as `gradcli custom` does, in this process.
 
-    `inputs` maps forward's parameters to tensors, arrays or nested lists, and those that are not tensors to their
-    values; a tensor without one is random, of its shape in `shapes`. `reference` is a program over the same names that
-    forward should compute; without one, forward's own body is. `surrogate` is one that backward is meant to be the
-    derivative of in place of forward. What backward does wrong is a verdict, not an error.
+    Args:
+        function: The class, or "FILE.py:Class", which is loaded here.
+        inputs: Parameter of forward -> tensor, array or nested list; one that is not a tensor -> its value. A tensor
+            without one is random.
+        reference: What forward should compute, as a program over the same names; by default forward's own body.
+        surrogate: What backward is meant to be the derivative of, where that is not forward, as a program.
+        shapes: Parameter -> shape of a random tensor; a scalar by default.
+        grad_output: The upstream gradient: a tensor or nested list of the output's shape, a number for all of it,
+            "ones" or "random"; ones by default. Each check also uses a random one.
+        dtype: Of the inputs: "float64", "float32", "float16", "bfloat16", "complex64" or "complex128".
+        constants: Inputs with requires_grad=False.
+        seed: Of random values.
+        rtol: Relative tolerance; by default that of the dtype.
+        atol: Absolute tolerance; by default that of the dtype.
+        timeout: Seconds for the whole run.
+
+    Returns:
+        The report, which is true if backward passes every check.
+
+    Raises:
+        GradcliError: The class or an input is wrong, or forward raises. What backward does wrong is a verdict.
+
+    Example:
+        >>> import gradcli, torch
+        >>> class Square(torch.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, grad_output):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 2 * x * grad_output
+        >>> gradcli.check_function(Square, {"x": torch.randn(3)}).summary()
+        'match: backward is the derivative of forward, and passes every check'
     """
     settings = _settings(
         "custom",
@@ -150,4 +254,4 @@ def check_function(
         atol=atol,
         timeout=timeout,
     )
-    return check_loaded(function, settings, inputs)
+    return _shown(engine.check_function(function, settings, inputs))

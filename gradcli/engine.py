@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from gradcli.settings import Settings
 
 _SHARED = Derivations(Worker())
+CODE = (
+    'code cannot be a program yet: write what it computes, as in `gradcli.check("x**2")`; '
+    "`gradcli.check_function` takes a torch.autograd.Function"
+)
 
 
 class _Turn:
@@ -67,11 +71,11 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:
-    """Return the values that Python gives, by name; None stands for none."""
-    if given is None:
-        return {}
+    """Return the values that Python gives, by name, where None stands for none; InputError if that is no mapping."""
+    given = {} if given is None else given
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise InputError("the inputs are a mapping from names to values", hint='such as `{"x": 2.0}`')
+        what = f"not {type(given).__name__}" if not isinstance(given, Mapping) else "and a name is text"
+        raise InputError(f"the inputs are a mapping from names to values, {what}", hint='such as `{"x": 2.0}`')
     return given
 
 
@@ -130,7 +134,7 @@ def import_torch() -> None:
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is not one, or has no leaf."""
     if not isinstance(source, str):
-        raise InputError(f"the program is text, not {type(source).__name__}")
+        raise InputError(f"the program is text, not {type(source).__name__}", hint=CODE if callable(source) else None)
     program = parse_program(source, settings.limits)
     if not (program.leaves or program.made):
         raise ProgramError(
@@ -173,4 +177,4 @@ def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | No
     with _engine(settings) as derivations:
         from gradcli.execution.custom import entry
 
-        return entry.check_inline(program, backwards, settings, given or {}, derivations, program=derived)
+        return entry.check_inline(program, backwards, settings, _inputs(given), derivations, program=derived)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -59,6 +59,10 @@ class GradcliError(Exception):
         self.hint = hint
         self.option = option
 
+    def __str__(self) -> str:
+        """Return the message and the hint: all that a traceback shows."""
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
     @property
     def reason(self) -> str:
         """Return the message without the verdict that it may begin with."""
@@ -79,6 +83,14 @@ class LimitError(GradcliError):
 
 class InputError(GradcliError):
     """An option, a shape, a value or a file is wrong."""
+
+
+class SeveralFunctionsError(InputError):
+    """A file has several Functions, and none is named; `functions` maps each to the names of its arguments."""
+
+    def __init__(self, text: str, *, functions: Mapping[str, Sequence[str]], **details: Any) -> None:
+        super().__init__(text, **details)
+        self.functions = functions
 
 
 class ExecutionError(GradcliError):

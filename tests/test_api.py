@@ -1,13 +1,20 @@
-"""The Python API: what its arguments may be, and what its reports say of themselves."""
+"""The Python API: what its arguments may be, and what its reports and its help say of themselves."""
 
 from __future__ import annotations
 
+import doctest
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 import gradcli
+from gradcli import api
 from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
@@ -63,6 +70,71 @@ def test_one_name_stands_for_itself() -> None:
     assert report["ab"].gradient == 5.0
     assert gradcli.check("ab*cd", inputs, witnesses="taylor")["ab"].witnesses.keys() == {"taylor"}
     assert gradcli.check_function(Cube, shapes={"x": [2, 2]})["x"].shape == (2, 2)
+
+
+def test_a_report_shows_itself() -> None:
+    report = gradcli.check("x**2 * y", {"x": 3.0}, witnesses="taylor")
+    assert [tensor.name for tensor in report] == ["x", "y", "x**2", "x**2 * y"]
+    assert (len(report), "x" in report, "z" in report, 3 in report) == (4, True, False, False)
+    assert repr(report) == "<Report check 'x**2 * y': match, 4 tensors>"
+    lines = str(report).splitlines()
+    assert lines[0].startswith("gradcli check")
+    assert " ".join(lines).endswith(f" + {report.summary()}")
+    assert report.summary().startswith("match: ")
+    with pytest.raises(KeyError, match="no tensor 'nope'; there are x, y, x"):
+        report["nope"]
+
+
+def test_a_report_of_nothing_compared_says_so() -> None:
+    assert repr(report_of(Verdict.UNVERIFIED)) == "<Report check 'x': unverified, 0 tensors>"
+
+
+def test_an_error_carries_its_hint() -> None:
+    with pytest.raises(gradcli.GradcliError) as caught:
+        gradcli.check("sinn(x)")
+    assert str(caught.value) == "unknown function 'sinn'\nhint: did you mean 'sin'? `gradcli ops` lists all"
+    assert str(gradcli.GradcliError("no hint")) == "no hint"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: gradcli.check("x**2", 3.0), "not float"),  # type: ignore[arg-type]
+        (lambda: gradcli.check("x**2", {1: 3.0}), "a name is text"),  # type: ignore[dict-item]
+        (lambda: gradcli.check_function(Cube, [3.0]), "not list"),  # type: ignore[arg-type]
+        (lambda: gradcli.check(lambda x: x), "code cannot be a program yet"),  # type: ignore[arg-type]
+        (lambda: gradcli.check(Cube), "gradcli.check_function"),  # type: ignore[arg-type]
+        (lambda: gradcli.check(None), "the program is text, not NoneType"),  # type: ignore[arg-type]
+        (lambda: gradcli.check_function(3), "it is of type int"),
+        (lambda: gradcli.check_function(Cube, {"x": 3.0}), "`torch.tensor(3.0)` is a tensor"),
+        (lambda: gradcli.check("x", claims={"x": 1}), "claims: it must be text"),  # type: ignore[dict-item]
+        (lambda: gradcli.check("x", {"x": "abc"}), "the value of 'x' is not a tensor"),
+    ],
+)
+def test_a_wrong_type_is_an_error_of_gradclis(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(gradcli.GradcliError) as caught:
+        call()
+    assert words in str(caught.value)
+    assert "internal error" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["check", "check_function", "evaluate"])
+def test_help_names_every_argument_and_its_example_runs(name: str) -> None:
+    function = getattr(gradcli, name)
+    text = inspect.getdoc(function) or ""
+    for parameter in inspect.signature(function).parameters:
+        assert f"    {parameter}: " in text
+    (example,) = doctest.DocTestFinder(recurse=False).find(function, name, api)
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_nothing_warns_where_there_is_no_numpy(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')\n")
+    code = "import gradcli; print(gradcli.check('x**2', {'x': [1.0, 2.0]}, reduce='sum', witnesses='taylor').verdict)"
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path(gradcli.__file__).parents[1]}", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.stderr) == ("match\n", "")
 
 
 @pytest.mark.parametrize(

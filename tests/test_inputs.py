@@ -10,6 +10,8 @@ from gradcli.errors import GradcliError, InputError, LimitError
 from gradcli.inputs import (
     check_names,
     parse_arguments,
+    parse_backwards,
+    parse_claims,
     parse_grad_output,
     parse_names,
     parse_shapes,
@@ -242,6 +244,29 @@ def test_shape_of() -> None:
     assert shape_of([[1, 2, 3], [4, 5, 6]]) == (2, 3)
     assert shape_of(1.5) == ()
     assert shape_of([[], []]) == (2, 0)
+
+
+@pytest.mark.parametrize("parse", [parse_claims, parse_backwards])
+@pytest.mark.parametrize("name", ["W", "dL/dW", "d L / d W", "∂loss/∂W", "d/dW", "W.grad", " W "])
+@pytest.mark.parametrize("sign", ["=", ":", " = ", ": ", "==", ":="])
+def test_a_gradient_is_written_in_any_usual_way(parse: Callable[..., object], name: str, sign: str) -> None:
+    assert parse([f"{name}{sign}x == 2*x"]) == {"W": "x == 2*x"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "message", "where"),
+    [
+        (["2*x"], "the name of a tensor belongs before `=` or `:`", "2*x"),
+        (["a/b = 3"], "the name of a tensor belongs before `=` or `:`", "a/b = 3"),
+        (["dW"], "the name of a tensor belongs before `=` or `:`", "dW"),
+        (["W="], "the gradient is missing", "="),
+        (["W=1", "dL/dW: 2"], "the gradient of 'W' is given twice", "dL/dW: 2"),
+    ],
+)
+def test_what_is_no_gradient_is_pointed_at(texts: list[str], message: str, where: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse_claims(texts)
+    assert pointed_at(caught.value) == where
 
 
 @pytest.mark.parametrize(

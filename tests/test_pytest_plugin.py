@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_function(assert_gradients):
 
 
 def test_a_wrong_claim(assert_gradients):
-    assert_gradients("(x*x).sum()", {"x": torch.ones(3)}, claim={"x": "3*x"})
+    assert_gradients("(x*x).sum()", {"x": torch.arange(3.0)}, claims={"x": "3*x"})
 
 
 def test_a_typing_mistake(assert_gradients):
@@ -79,6 +80,7 @@ def run_pytest(folder: Path, *arguments: str) -> tuple[int, str]:
         text=True,
         check=False,
         timeout=120,
+        env={**os.environ, "COLUMNS": "200"},
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -117,6 +119,28 @@ def test_the_fixture_takes_programs_and_functions(tmp_path: Path, factor: str, o
     assert (code, outcome in text) == (1, True), text
     assert "FAILED test_ours.py::test_a_wrong_claim" in text
     assert "FAILED test_ours.py::test_a_typing_mistake" in text
+
+
+def test_the_summary_names_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "test_ours.py").write_text(TESTS.replace("FACTOR", "1"), encoding="utf-8")
+    (tmp_path / "ours.gradcli.toml").write_text(SUITE, encoding="utf-8")
+    _, text = run_pytest(tmp_path)
+    for line in [
+        "FAILED test_ours.py::test_a_function - gradcli: mismatch: x: the gradient is the right one times 0.5",
+        "FAILED test_ours.py::test_a_wrong_claim - gradcli: mismatch: x: the claim is the right one times 1.5",
+        "FAILED test_ours.py::test_a_typing_mistake - gradcli: `(` is never closed",
+        "FAILED ours.gradcli.toml::wrong - gradcli: mismatch: x: the claim is the right one times 0.5",
+        "FAILED ours.gradcli.toml::no program - gradcli: error: ",
+    ]:
+        assert line in text
+
+
+def test_a_claim_about_a_function_is_refused(tmp_path: Path) -> None:
+    body = "    assert_gradients(Square, {'x': torch.ones(3)}, claims={'x': '2*x'})\n"
+    text = TESTS.partition("def test_a_program")[0].replace("FACTOR", "2")
+    (tmp_path / "test_ours.py").write_text(f"{text}def test_it(assert_gradients):\n{body}", encoding="utf-8")
+    code, shown = run_pytest(tmp_path)
+    assert (code, "a claim is about a program" in shown) == (1, True)
 
 
 def test_a_run_that_does_not_use_it_loads_nothing_of_gradcli(tmp_path: Path) -> None:

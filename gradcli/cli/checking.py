@@ -125,18 +125,19 @@ def _checks(programs: Sequence[str], given: Given) -> Iterator[SuiteCheck]:
     anywhere = {name for names in known for name in names}
     for place, program in enumerate(programs):
         for suffix, settings in _variants(given):
-            chosen = _concerning(settings, anywhere - known[place]) if known else settings
+            chosen = concerning(settings, anywhere - known[place]) if known else settings
             yield SuiteCheck(" ".join(program.split()) + suffix, program, chosen, options=given.program_options)
 
 
-def _concerning(settings: Settings, others: set[str]) -> Settings:
-    """Return the settings without what concerns only tensors of other programs."""
+def concerning(settings: Settings, others: set[str]) -> Settings:
+    """Return the settings without what concerns only tensors, or arguments, of other programs."""
     return replace(
         settings,
         shapes={name: shape for name, shape in settings.shapes.items() if name not in others},
         values={name: value for name, value in settings.values.items() if name not in others},
         claims={name: claim for name, claim in settings.claims.items() if name not in others},
         constants=tuple(name for name in settings.constants if name not in others),
+        arguments={name: value for name, value in settings.arguments.items() if name not in others},
         elsewhere=tuple(others),
     )
 

@@ -1,4 +1,4 @@
-"""The process in which a user's file is checked: see `gradcli.cli.isolated`."""
+"""The process in which a user's file is checked: see `gradcli.suite.isolated`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pickle
 import sys
 import threading
 import warnings
+from base64 import b64encode
 from typing import IO, Any
 
-from gradcli.errors import ExitCode, GradcliError, internal
+from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
 
 
 def main() -> None:
@@ -41,18 +42,15 @@ def _apart(source: IO[bytes]) -> None:
 def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     """Return what the check came to; an empty line says that its time begins."""
     from gradcli.cli.app import show_traceback_to_developers, show_warning
-    from gradcli.engine import check_function, import_torch
-    from gradcli.render import FORMATS
-    from gradcli.suite.reproduce import reproducible
+    from gradcli.engine import import_torch, prepare
 
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
-        import_torch()
+        begin, answer = (prepare, _of_check) if "check" in request else (import_torch, _text)
+        begin()
         pipe.write("\n")
         pipe.flush()
-        report = check_function(request["target"], request["settings"])
-        report = reproducible(report, request["target"], request["settings"])
-        return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
+        return answer(request)
     except GradcliError as error:
         if error.__cause__ is not None:
             show_traceback_to_developers(error.__cause__)
@@ -66,10 +64,30 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
         return {"error": _plain(internal(error))}
 
 
+def _text(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a Function's report as text."""
+    from gradcli.engine import check_function
+    from gradcli.render import FORMATS
+    from gradcli.suite.reproduce import reproducible
+
+    report = check_function(request["target"], request["settings"])
+    report = reproducible(report, request["target"], request["settings"])
+    return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
+
+
+def _of_check(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a check of a suite came to."""
+    from gradcli.suite.work import attempted
+
+    return {"report": b64encode(pickle.dumps(attempted(request["check"]))).decode("ascii")}
+
+
 def _plain(error: GradcliError) -> dict[str, Any]:
     span = None if error.span is None else [error.span.start, error.span.end]
     code = int(error.exit_code)
-    return {"reason": error.reason, "source": error.source, "span": span, "hint": error.hint, "code": code}
+    functions = dict(error.functions) if isinstance(error, SeveralFunctionsError) else None
+    place = {"source": error.source, "span": span}
+    return {"reason": error.reason, **place, "hint": error.hint, "code": code, "functions": functions}
 
 
 def _leave() -> None:

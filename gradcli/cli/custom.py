@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
-from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
 from gradcli.cli.exit_zero import exit_code
 from gradcli.cli.options import ExitZeroOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
-from gradcli.errors import InputError
+from gradcli.errors import InputError, SeveralFunctionsError
 from gradcli.settings import Settings
 
 FUNCTION = "Function"
@@ -64,10 +66,10 @@ BackwardOption = Annotated[
     list[str],
     typer.Option(
         "--backward",
-        metavar='"NAME: PROGRAM"',
+        metavar="NAME=PROGRAM",
         rich_help_panel=FUNCTION,
         show_default=False,
-        help="The gradient of one input; g is the upstream gradient. Repeatable.",
+        help='The gradient of one input, such as "x=2*x*g" or "x: 2*x*g"; g is the upstream gradient. Repeatable.',
     ),
 ]
 
@@ -75,6 +77,7 @@ BackwardOption = Annotated[
 @spread
 def custom(
     run: RunOptions,
+    suite: SuiteOptions,
     output: OutputOptions,
     target: TargetArgument = "",
     reference: ReferenceOption = None,
@@ -90,10 +93,12 @@ def custom(
     random; the upstream gradient is ones unless --grad-output says otherwise.
     --value gives an input, and also an argument whose annotation or default
     says that it is not a tensor; --argument always gives one that is not.
-    The file runs in a process of its own.
+    The file runs in a process of its own. FILE.py alone stands for the Function
+    in it, or for all of them.
 
     Examples:
       gradcli custom ops.py:SquareSum --shape 3
+      gradcli custom ops.py --shape 2x3 -j auto
       gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --shape 2
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
       gradcli custom ops.py:Signed --surrogate "clamp(x, -1, 1)" --shape 3
@@ -111,9 +116,7 @@ def custom(
         raise InputError("custom needs a Function", hint="write FILE.py:Class, or --forward and --backward")
     if backward:
         raise InputError("--backward goes with --forward", hint="the backward of a file is its own")
-    from gradcli.cli.isolated import run_isolated
-
-    return exit_code(lambda: run_isolated(target, settings, output), exit_zero=exit_zero)
+    return exit_code(lambda: _run_file(target, settings, suite, output), exit_zero=exit_zero)
 
 
 def _run_inline(forward: str, settings: Settings, output: OutputOptions) -> int:
@@ -124,3 +127,37 @@ def _run_inline(forward: str, settings: Settings, output: OutputOptions) -> int:
     report = check_inline(forward, settings)
     write_report(reproducible(report, forward, settings), output)
     return report.exit_code
+
+
+def _run_file(target: str, settings: Settings, suite: SuiteOptions, output: OutputOptions) -> int:
+    """Check the Function that is named, or all of a file that names none."""
+    try:
+        return _run_isolated(target, settings, output)
+    except SeveralFunctionsError as error:
+        return _run_all(error.functions, settings, suite, output)
+
+
+def _run_isolated(target: str, settings: Settings, output: OutputOptions) -> int:
+    """Check one Function in a process of its own."""
+    from gradcli.cli.output import write
+    from gradcli.render.style import style_for
+    from gradcli.suite.isolated import checked_text
+
+    style = style_for(None if output.output else sys.stdout, output.color)
+    text, code = checked_text(target, settings, output.chosen_format, style)
+    write(text, output.output)
+    return code
+
+
+def _run_all(
+    functions: Mapping[str, Sequence[str]], settings: Settings, suite: SuiteOptions, output: OutputOptions
+) -> int:
+    """Check all Functions of a file, as a suite; an option that names an input goes to those that have it."""
+    from gradcli.cli.checking import concerning
+    from gradcli.cli.suites import run_suite
+    from gradcli.suite.check import Kind, SuiteCheck
+
+    anywhere = {name for names in functions.values() for name in names}
+    chosen = {target: concerning(settings, anywhere - set(names)) for target, names in functions.items()}
+    checks = [SuiteCheck(target, target, own, kind=Kind.FUNCTION) for target, own in chosen.items()]
+    return run_suite(checks, suite, output)

@@ -31,7 +31,7 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     interrupted = False
     try:
         with _orderly_end():
-            _carry_out(chosen, options, stream, done)
+            _carry_out(chosen, options, output, stream, done)
     except KeyboardInterrupt:
         interrupted = True
     suite = SuiteReport(tuple(done[number] for number in sorted(done)), len(chosen), interrupted)
@@ -86,16 +86,22 @@ def _chosen(checks: Sequence[SuiteCheck], options: SuiteOptions) -> list[SuiteCh
 
 
 def _carry_out(
-    checks: Sequence[SuiteCheck], options: SuiteOptions, stream: _Stream | None, done: dict[int, CheckReport]
+    checks: Sequence[SuiteCheck],
+    options: SuiteOptions,
+    output: OutputOptions,
+    stream: _Stream | None,
+    done: dict[int, CheckReport],
 ) -> None:
     """Fill `done` with the reports by number; a stream of them is written as soon as those before them are."""
     from gradcli.cli.progress import progress
     from gradcli.suite.schedule import outcomes
 
+    tells = output.output is not None or not FORMATS[output.chosen_format].is_read
     with closing(outcomes(checks, _place(options, len(checks)))) as found, progress(len(checks)) as advance:
         for number, report in found:
             done[number] = report
-            _tell(report)
+            if tells:
+                _tell(report)
             advance(report)
             if stream is not None:
                 stream.write_ready(done)

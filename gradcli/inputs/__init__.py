@@ -1,7 +1,7 @@
 """Text of options -> shapes, values, names and numbers; without torch, every error with a caret."""
 
-from gradcli.inputs.claims import parse_claims
-from gradcli.inputs.custom import parse_arguments, parse_backwards
+from gradcli.inputs.arguments import parse_arguments
+from gradcli.inputs.gradients import parse_backwards, parse_claims
 from gradcli.inputs.names import check_names, parse_choices, parse_names
 from gradcli.inputs.reading import check_reading, notes_on
 from gradcli.inputs.shapes import parse_shapes, shape_of

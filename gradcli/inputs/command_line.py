@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from gradcli.inputs.custom import parse_arguments
+from gradcli.inputs.arguments import parse_arguments
 from gradcli.limits import Limits
 from gradcli.settings import Settings, Shape
 

@@ -8,7 +8,8 @@ from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.report.suite import CheckReport, Finding, SuiteReport
+from gradcli.report.notes import NoteKind
+from gradcli.report.suite import ERROR, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
 MOST_CHECKS = 24  # beyond these, a row each would bury the failures
@@ -26,12 +27,15 @@ class SuiteView:
     failures: tuple[tuple[str, Lines, str], ...]
     left_out: str
     verdict: Verdict
+    outcome: str
+    """The verdict in a word, or that a check is wrong itself."""
     summary: str
 
 
 def suite_view(suite: SuiteReport) -> SuiteView:
     """Return what a reader is shown of several checks."""
     few = len(suite.checks) <= MOST_CHECKS
+    wrong = suite.exit_code in {ExitCode.USAGE, ExitCode.INTERNAL}
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
@@ -39,7 +43,8 @@ def suite_view(suite: SuiteReport) -> SuiteView:
             (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
         ),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
-        verdict=suite.verdict,
+        verdict=Verdict.MISMATCH if wrong else suite.verdict,
+        outcome=ERROR if wrong else str(suite.verdict),
         summary=summary(suite),
     )
 
@@ -71,8 +76,9 @@ def title(check: CheckReport) -> str:
 
 
 def place(check: CheckReport) -> str:
-    """Return where a check is written; nothing for a program of the command line."""
-    return "" if check.file is None else escape(f"{check.file}:{check.line}")
+    """Return where a check, or the Function that it is about, is written; nothing for a program of the command line."""
+    file, line = check.place
+    return "" if file is None else escape(f"{file}:{line}")
 
 
 def sentence(check: CheckReport) -> str:
@@ -83,7 +89,27 @@ def sentence(check: CheckReport) -> str:
 def sentences(check: CheckReport) -> Lines:
     """Return what is wrong with a check that failed."""
     program = "" if check.name == " ".join(check.program.split()) else clip(check.program, 100)
-    return tuple(part for part in (program, *reasons(check)) if part)
+    hint = () if check.hint is None else (f"hint: {escape(' '.join(check.hint.split()))}",)
+    return tuple(part for part in (program, *reasons(check), *hint) if part)
+
+
+def headline(check: CheckReport) -> str:
+    """Return on one line why a check failed: the cause, if it is known."""
+    if check.reason is not None:
+        return f"{check.outcome}: {escape(' '.join(check.reason.split()))}"
+    if check.expect is not None:
+        return f"expected {check.expect}, found {check.outcome}"
+    if check.verdict is Verdict.UNVERIFIED:
+        return f"{check.outcome}: {NOTHING}"
+    worst = [finding for finding in check.findings if finding.verdict is check.verdict]
+    return ": ".join([check.outcome, *map(_cause, worst[:1])])
+
+
+def _cause(finding: Finding) -> str:
+    """Return what is most worth knowing of a finding: the likely cause, the last of several, or the first note."""
+    causes = [note for note in finding.notes if note.kind is NoteKind.CAUSE]
+    words = [escape(" ".join(note.words.split())) for note in (causes[-1:] or finding.notes[:1])]
+    return ": ".join([clip(finding.tensor, LONGEST_NAME), *words])
 
 
 def reasons(check: CheckReport) -> Lines:

@@ -115,6 +115,11 @@ def view_of(report: Report) -> View:
     )
 
 
+def summary(report: Report) -> str:
+    """Return the verdict and what it means: the last line of a report."""
+    return f"{report.verdict}: {_verdict_words(report, presentation_of(report))}"
+
+
 def _tolerance(report: Report) -> str:
     used = report.tolerance
     if used is None or Tolerance.is_usual(report.dtype, used.rtol, used.atol):

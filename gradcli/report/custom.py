@@ -33,6 +33,14 @@ class FunctionNode:
     returned: dict[str, Any | None]
 
 
+@dataclass(frozen=True, slots=True)
+class SourcePlace:
+    """Where a Function's backward is written; `file` is relative to the current folder if it is in it."""
+
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomDetails:
     """What `custom` adds to the report."""
@@ -42,3 +50,4 @@ class CustomDetails:
     node: FunctionNode
     surrogate: str | None = optional()
     """What backward was compared with in place of forward, as a program."""
+    source: SourcePlace | None = optional()

@@ -40,6 +40,9 @@ __all__ = [
 
 REPORT_SCHEMA = "gradcli.report/1"
 SUITE_SCHEMA = "gradcli.suite/1"
+# Of a report's `repr` and its KeyError: both are one line.
+LONGEST_PROGRAM = 60
+MOST_LISTED = 20
 
 # What only one command reports: a record a command, in a module of its name.
 Details: TypeAlias = (
@@ -141,11 +144,32 @@ class Report:
     schema: str = field(default=REPORT_SCHEMA)
 
     def __getitem__(self, name: str) -> TensorReport:
-        """Return the tensor called `name`; KeyError if there is none."""
+        """Return the tensor called `name`; KeyError, which lists the tensors, if there is none."""
         for tensor in self.tensors:
             if tensor.name == name:
                 return tensor
-        raise KeyError(name)
+        names = [tensor.name for tensor in self.tensors]
+        more = ", ..." if len(names) > MOST_LISTED else ""
+        raise KeyError(f"no tensor {name!r}; there are {', '.join(names[:MOST_LISTED])}{more}")
+
+    def __iter__(self) -> Iterator[TensorReport]:
+        """Iterate over the tensors: leaves, then non-leaves in forward order."""
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        """Return how many tensors there are."""
+        return len(self.tensors)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a tensor called `name`."""
+        return any(tensor.name == name for tensor in self.tensors)
+
+    def __repr__(self) -> str:
+        """Return the report on one line; `print` shows what the command line does."""
+        program = " ".join(self.program.split())
+        shown = program if len(program) <= LONGEST_PROGRAM else f"{program[: LONGEST_PROGRAM - 3]}..."
+        tensors = "1 tensor" if len(self) == 1 else f"{len(self)} tensors"
+        return f"<Report {self.command} {shown!r}: {self.verdict}, {tensors}>"
 
     def __bool__(self) -> bool:
         """Return whether every gradient passed, for `assert gradcli.check(...)`; False where nothing was compared."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
-from gradcli.report.notes import Noted, Notes
+from gradcli.report.custom import CustomDetails, SourcePlace
+from gradcli.report.notes import Noted, NoteKind, Notes
 from gradcli.report.records import jsonable
 from gradcli.report.report import SUITE_SCHEMA, Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
@@ -19,7 +20,7 @@ ERROR = "error"
 
 @dataclass(frozen=True, slots=True)
 class Finding(Noted):
-    """A tensor of a check with a verdict that is not a match, and what the report says of it."""
+    """A tensor, or a check of a Function, with a verdict that is not a match, and what the report says of it."""
 
     tensor: str
     verdict: Verdict
@@ -52,11 +53,18 @@ class CheckReport:
     seconds: float = 0.0
     reproduce: str | None = None  # the command that carries out this check alone; None of one that passes
     stderr: str | None = None  # what standard error says of a check that is wrong itself
+    source: SourcePlace | None = None
+    """Where the Function that it checks is written."""
 
     @property
     def passed(self) -> bool:
         """Tell whether the check asks for exit code 0."""
         return self.code is ExitCode.OK
+
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """Return the file and line that a failure is about: of a Function, or of the check in its suite."""
+        return (self.file, self.line) if self.source is None else (self.source.file, self.source.line)
 
     @property
     def outcome(self) -> str:
@@ -166,10 +174,11 @@ class SuiteReport:
 
 def check_report(report: Report, name: str, expect: Verdict | None = None, **place: Any) -> CheckReport:
     """Return what a check came to that has a report; `place` are the fields that the suite gives."""
-    found = tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
+    found = (*_findings(report), *_failed_checks(report))
     code = report.exit_code if expect is None else _expected(report, expect)
     data = report.to_dict()
-    place = {"expect": expect, "reproduce": report.reproduce, **place}
+    source = report.details.source if isinstance(report.details, CustomDetails) else None
+    place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
     return CheckReport(name, report.program, report.verdict, code, data, found, **place)
 
 
@@ -199,6 +208,20 @@ def _judged(check: CheckReport) -> Verdict:
         return check.verdict
     failed = Verdict.UNDECIDED if check.code is ExitCode.UNDECIDED else Verdict.MISMATCH
     return Verdict.MATCH if check.passed else failed
+
+
+def _findings(report: Report) -> tuple[Finding, ...]:
+    return tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
+
+
+def _failed_checks(report: Report) -> tuple[Finding, ...]:
+    """Return the checks of a Function that say more than which tensors are wrong: that has been said by then."""
+    checks = report.details.checks or () if isinstance(report.details, CustomDetails) else ()
+    failed = [check for check in checks if check.verdict is not Verdict.MATCH]
+    telling = [check for check in failed if any(note.kind is not NoteKind.SCOPE for note in check.notes)]
+    if not telling and not _findings(report):
+        telling = [check for check in failed if check.verdict is report.verdict]
+    return tuple(Finding(check.name, check.verdict, check.notes, None, None, None) for check in telling)
 
 
 def _finding(tensor: TensorReport) -> Finding:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from gradcli.inputs import parse_claims, parse_grad_output, parse_shapes, parse_values
+from gradcli.inputs import parse_backwards, parse_claims, parse_grad_output, parse_shapes, parse_values
 from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.suite.check import SuiteCheck
-from gradcli.suite.model import PLAIN
+from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.suite.model import LEFT_OUT, PLAIN
 
 LONGEST_NAME = 80
+# Keys of a Function's check that are fields of Settings.
+AS_THEY_ARE = ("arguments", "reference", "surrogate")
 
 
 def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) -> list[SuiteCheck]:
@@ -25,13 +28,29 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
     `place` are the fields of a check that say where it comes from.
     Raises GradcliError whose option is the key that is wrong.
     """
-    name = entry.name or " ".join(entry.program.split())[:LONGEST_NAME]
+    kind, folder = entry.kind, Path(place["file"]).parent
+    said = {key: value for key, value in said.items() if key not in LEFT_OUT[kind]}
+    text = getattr(entry, kind)
+    name = entry.name or " ".join(text.split())[:LONGEST_NAME]
     expect = None if said.get("expect") is None else Verdict(said["expect"])
-    tags = tuple(_listed(said.get("tags", [])))
+    about, tags = _beside(text, folder) if kind is Kind.FUNCTION else text, tuple(_listed(said.get("tags", [])))
     return [
-        SuiteCheck(name + suffix, entry.program, one, expect, tags, **place)
-        for suffix, one in variants(said, replace(base, formulas=False), Path(place["file"]).parent)
+        SuiteCheck(name + suffix, about, one, expect, tags, kind=kind, **place)
+        for suffix, one in variants(said, _base(base, kind), folder)
     ]
+
+
+def _base(base: Settings, kind: Kind) -> Settings:
+    """Return the settings of the command line, without those that a check of a kind does not have."""
+    base = replace(base, formulas=False)
+    if kind is Kind.PROGRAM:
+        return base
+    return replace(base, command="custom", reduce="none", points=1, claims={}, leaves=False)
+
+
+def _beside(target: str, folder: Path) -> str:
+    """Return a Function whose file is named as seen from the suite's folder; a module's name stays."""
+    return str(folder / target) if re.search(r"\.py(:|$)", target) else target
 
 
 def _listed(value: Any) -> list[Any]:
@@ -63,7 +82,7 @@ def _texts(shape: Any) -> list[str]:
 
 def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings:
     """Return the settings that the keys amount to, but for shape and dtype."""
-    changes = {key: said[key] for key in PLAIN if said.get(key) is not None}
+    changes = {key: said[key] for key in (*PLAIN, *AS_THEY_ARE) if said.get(key) is not None}
     if "constants" in said:
         changes["constants"] = tuple(_listed(said["constants"]))
     if "witnesses" in said:
@@ -71,8 +90,15 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
     if said.get("grad_output") is not None:
         changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
     if said.get("claim"):
-        changes["claims"] = parse_claims(f"{name}={_text(gradient)}" for name, gradient in said["claim"].items())
+        changes["claims"] = parse_claims(_options(said["claim"]))
+    if said.get("backwards"):
+        changes["backwards"] = parse_backwards(_options(said["backwards"]))
     return replace(base, **changes, **_values(said.get("values"), base.limits, folder))
+
+
+def _options(gradients: Mapping[str, Any]) -> Iterator[str]:
+    """Yield gradients by name as an option would have them."""
+    return (f"{name}={_text(gradient)}" for name, gradient in gradients.items())
 
 
 def _values(values: Any, limits: Limits, folder: Path) -> dict[str, Any]:
@@ -82,7 +108,7 @@ def _values(values: Any, limits: Limits, folder: Path) -> dict[str, Any]:
     if isinstance(values, str):
         return {"values_file": folder / values}
     texts = [f"{name}={_text(value)}" for name, value in values.items()]
-    return {"values": parse_values(texts, limits, "--values")}
+    return {"values": parse_values(texts, limits)}
 
 
 def _text(value: Any) -> str:

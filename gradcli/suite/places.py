@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.errors import InputError, Span
@@ -20,8 +20,27 @@ TOKEN = re.compile(
     |{QUOTED}""",
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
-# Keys that may be spelt as the command line's options are, and one of pyproject.toml.
-OTHER_SPELLINGS = {"values": "value", "witnesses": "witness", "targets": "paths"}
+# Other spellings of keys: as the command line's options are called, one for several, and the reverse; and one of
+# pyproject.toml.
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "shape": ("shapes",),
+    "values": ("value",),
+    "dtype": ("dtypes",),
+    "constants": ("constant",),
+    "grad-output": ("grad_output",),
+    "claim": ("claims",),
+    "witnesses": ("witness",),
+    "arguments": ("argument",),
+    "backwards": ("backward",),
+    "tags": ("tag",),
+    "targets": ("paths",),
+}
+
+
+def spellings(key: str) -> tuple[str, ...]:
+    """Return all ways to write a key, the usual one first."""
+    usual = next((name for name, others in SPELLINGS.items() if key in others), key)
+    return (usual, *SPELLINGS.get(usual, ()))
 
 
 @dataclass(slots=True)
@@ -37,8 +56,8 @@ class Table:
 
     def span(self, key: str) -> Span | None:
         """Return where a key is, however it is spelt."""
-        other = OTHER_SPELLINGS.get(key, "")
-        return self.keys.get(key) or self.keys.get(other) or self.nested.get(key) or self.nested.get(other)
+        found = [written[name] for written in (self.keys, self.nested) for name in spellings(key) if name in written]
+        return found[0] if found else None
 
 
 def tables(text: str) -> list[Table]:
@@ -131,6 +150,11 @@ class SuiteText:
         if table is not None:
             found = table.span(key or "") or table.header
         return found or self._inline(place)
+
+    def keys(self, place: int) -> Collection[str]:
+        """Return the keys of the check with a number (-1: of the defaults), as it spells them."""
+        table = self._table(place)
+        return () if table is None else {*table.keys, *table.nested}
 
     def line(self, place: int) -> int | None:
         """Return the line of a check."""

@@ -96,10 +96,11 @@ def _resolve_values(project: Project) -> None:
 
 def _try(project: Project, base: Settings) -> None:
     """Refuse a value that is wrong here, where its line is known."""
+    from gradcli.suite.wording import about_key
+
     said = {name: getattr(project.defaults, name) for name in project.defaults.model_fields_set}
     try:
         list(variants(said, base, project.folder))
     except GradcliError as error:
-        key = (error.option or "").removeprefix("--")
-        text = f"{key}: {error.text}" if key else error.text
-        raise project.source.error(text, project.source.span(-1, key), error.hint) from None
+        key, message, hint = about_key(error)
+        raise project.source.error(message, project.source.span(-1, key), hint) from None

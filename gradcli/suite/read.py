@@ -46,15 +46,17 @@ def _validated(data: dict[str, Any], suite: SuiteText) -> Any:
 
 def _expanded(suite: SuiteText, place: int, said: tuple[Any, Any], given: Given) -> list[SuiteCheck]:
     """Return the checks that an entry makes; an error in a value points at its key."""
+    from gradcli.suite.wording import about_key
+
     span = suite.span(place)
     try:
         keys, options = given.keys(*said), given.options
         return expand(said[1], keys, given.settings, file=suite.file, line=suite.line(place), options=options)
     except GradcliError as error:
-        key = (error.option or "").removeprefix("--")
+        key, message, hint = about_key(error)
         in_check = key.replace("-", "_") in said[1].model_fields_set
         at = suite.span(place if in_check else -1, key) or span if key else span
-        raise suite.error(f"{key}: {error.text}" if key else error.text, at, error.hint) from None
+        raise suite.error(message, at, hint) from None
 
 
 def _refuse_duplicates(checks: Sequence[SuiteCheck], suite: SuiteText) -> None:

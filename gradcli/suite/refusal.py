@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcli.errors import InputError
 from gradcli.phrases import did_you_mean
-from gradcli.suite.model import CheckModel, Defaults, SuiteModel
+from gradcli.suite.model import KEY, NO_TARGET, CheckModel, Defaults, SuiteModel
+from gradcli.suite.places import spellings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -30,6 +31,10 @@ def refusal(error: ValidationError, suite: SuiteText, defaults: type[BaseModel] 
     if not location or location == ("check",):
         return suite.error(_words(complaint, EMPTY), suite.span(0) if location else None, EXAMPLE)
     place, key = _place(location)
+    if complaint["type"] == KEY:
+        return suite.error(complaint["msg"], suite.span(place, complaint["ctx"]["key"]))
+    if complaint["type"] == NO_TARGET:
+        return suite.error(complaint["msg"], suite.span(place), EXAMPLE)
     if key is None:
         return suite.error(f"this is not a table of a suite: {location[0]}", suite.span(place), EXAMPLE)
     return _about_key(complaint, suite, defaults if place < 0 else CheckModel, (place, key))
@@ -51,15 +56,17 @@ def _about_key(
     complaint: Mapping[str, Any], suite: SuiteText, owner: type[BaseModel], where: tuple[int, str]
 ) -> InputError:
     place, key = where
-    names = [field.alias or name for name, field in owner.model_fields.items()]
+    names = [spellings(name)[0] for name in owner.model_fields]
     span = suite.span(place, key)
-    if complaint["type"] == "extra_forbidden" and key not in names:
+    if complaint["type"] == "extra_forbidden" and spellings(key)[0] in names:
+        written = [name for name in spellings(key) if name in suite.keys(place)]
+        others = " and ".join(f"'{name}'" for name in written or spellings(key))
+        return suite.error(f"{others} are the same key", span, "leave one of them out")
+    if complaint["type"] == "extra_forbidden":
         defaults = "the defaults" if suite.defaults.name == "defaults" else f"[{suite.defaults.name}]"
         what = defaults if place < 0 else "a check"
         hint = did_you_mean(key, names, f"the keys are {', '.join(names)}")
         return suite.error(f"'{key}' is not a key of {what}", span, hint)
-    if complaint["type"] == "missing":
-        return suite.error(f"the check has no '{key}'", span, EXAMPLE)
     return suite.error(f"'{key}': {_words(complaint, 'it must not be empty')}", span, _hint(complaint))
 
 

@@ -12,7 +12,7 @@ from gradcli.errors import InternalError
 from gradcli.report.suite import CheckReport
 from gradcli.suite.check import SuiteCheck
 from gradcli.suite.executors import ExecutorFactory
-from gradcli.suite.work import GRACE, carry_out, started, undecided
+from gradcli.suite.work import carry_out, longest, started, undecided
 
 # Checks that are handed out for each that runs, so that no process waits for work.
 AHEAD = 2
@@ -42,7 +42,7 @@ def outcomes(checks: Sequence[SuiteCheck], place: ExecutorFactory) -> Generator[
 def _reason(check: SuiteCheck, seconds: float) -> str:
     """Return why a check that had a process for itself has no verdict."""
     limit = check.settings.timeout
-    return out_of_time(limit, DEAF).reason if seconds > limit + GRACE else DIED
+    return out_of_time(limit, DEAF).reason if seconds > longest(check) else DIED
 
 
 def _round(waiting: deque[Item], place: ExecutorFactory, width: int, most: int) -> Outcomes:
@@ -76,8 +76,7 @@ def _number(item: Item) -> int:
 
 def _patience(running: Iterable[Item], place: ExecutorFactory) -> float | None:
     """Return how long processes may say nothing; None where others may keep them busy."""
-    longest = max(check.settings.timeout for _, check in running)
-    return longest + GRACE + SECONDS_OF_SILENCE if place.own else None
+    return max(longest(check) for _, check in running) + SECONDS_OF_SILENCE if place.own else None
 
 
 def _require(executor: Executor, place: ExecutorFactory) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcli.suite.places import OTHER_SPELLINGS
+from gradcli.suite.places import SPELLINGS
 
 
 def suite_schema() -> dict[str, Any]:
@@ -13,7 +13,7 @@ def suite_schema() -> dict[str, Any]:
 
     schema = SuiteModel.model_json_schema(by_alias=True, mode="validation")
     for table in schema["$defs"].values():
-        for key, spelling in OTHER_SPELLINGS.items():  # which pydantic leaves out
+        for key, others in SPELLINGS.items():  # which pydantic leaves out
             if key in table["properties"]:
-                table["properties"][spelling] = table["properties"][key]
+                table["properties"] |= dict.fromkeys(others, table["properties"][key])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -11,12 +11,14 @@ import warnings
 from dataclasses import replace
 from typing import Any, TextIO
 
-from gradcli.engine import evaluate_program, prepare
+from gradcli.engine import check_function, check_inline, evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
-from gradcli.report.suite import CheckReport, check_report, error_report
+from gradcli.report.report import Report
+from gradcli.report.suite import CheckReport, Finding, check_report, error_report
 from gradcli.report.verdict import fails
-from gradcli.suite.check import SuiteCheck
+from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.suite.isolated import SECONDS_TO_START, checked_report
 from gradcli.suite.reproduce import command_of
 
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
@@ -42,19 +44,31 @@ def started() -> bool:
 def carry_out(check: SuiteCheck) -> CheckReport:
     """Return what a check came to; whatever goes wrong in it is its own.
 
-    A process that hangs where no signal reaches it ends itself, so that its pool sees it die.
+    A process that hangs where no signal reaches it ends itself, so that its pool sees it die. A file of the user's is
+    loaded in one more process, which loads what it needs itself.
     """
     with ONE_AT_A_TIME, _watchdog_log() as log:
         try:
-            prepare()
+            if check.kind is not Kind.FUNCTION:
+                prepare()
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
-        faulthandler.dump_traceback_later(check.settings.timeout + GRACE, exit=True, file=log)
+        faulthandler.dump_traceback_later(longest(check), exit=True, file=log)
         started = time.perf_counter()
         try:
-            return replace(_attempted(check), seconds=time.perf_counter() - started)
+            found = isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
+            return replace(found, seconds=time.perf_counter() - started)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+
+def longest(check: SuiteCheck) -> float:
+    """Return the seconds after which a process that still carries out a check is ended.
+
+    A file's own time begins when its process has started.
+    """
+    start = SECONDS_TO_START if check.kind is Kind.FUNCTION else 0.0
+    return start + check.settings.timeout + GRACE
 
 
 def undecided(check: SuiteCheck, reason: str) -> CheckReport:
@@ -64,24 +78,79 @@ def undecided(check: SuiteCheck, reason: str) -> CheckReport:
     return _without_report(check, error)
 
 
-def _attempted(check: SuiteCheck) -> CheckReport:
+def isolated(check: SuiteCheck) -> CheckReport:
+    """Return what a check of a Function came to, whose file is loaded in a process of its own."""
     try:
-        report = evaluate_program(check.program, check.settings)
-        if fails(report.verdict) or check.expect not in {None, report.verdict}:
-            report = replace(report, reproduce=command_of(check, report.seed))
-        return check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+        return checked_report(check)
     except GradcliError as error:
         return _without_report(check, error)
-    except Exception as error:  # noqa: BLE001  # a defect costs only this check, and is told as what it is
+    except Exception as error:  # noqa: BLE001  # as below
         return _without_report(check, internal(error))
 
 
+def report_of(check: SuiteCheck) -> Report:
+    """Return the report of a check, of a Function that is loaded here too."""
+    if check.kind is Kind.FUNCTION:
+        return check_function(check.program, check.settings)
+    run = check_inline if check.kind is Kind.FORWARD else evaluate_program
+    return run(check.program, check.settings)
+
+
+def attempted(check: SuiteCheck) -> CheckReport:
+    """Return what a check came to in this process."""
+    return settled(check)[0]
+
+
+def settled(check: SuiteCheck) -> tuple[CheckReport, Report | None]:
+    """Return what a check came to in this process, and its report if there is one."""
+    try:
+        report = report_of(check)
+        if fails(report.verdict) or check.expect not in {None, report.verdict}:
+            report = replace(report, reproduce=command_of(check, report.seed))
+        found = _found(check, report)
+    except GradcliError as error:
+        return _without_report(check, error), None
+    except Exception as error:  # noqa: BLE001  # a defect costs only this check, and is told as what it is
+        return _without_report(check, internal(error)), None
+    else:
+        return found, report
+
+
+def _found(check: SuiteCheck, report: Report) -> CheckReport:
+    found = check_report(report, check.name, check.expect, tags=check.tags, file=check.file, line=check.line)
+    return found if check.file is None else replace(found, findings=tuple(map(_in_toml, found.findings)))
+
+
 def _without_report(check: SuiteCheck, error: GradcliError) -> CheckReport:
+    if check.file is not None:
+        error = _as_in_toml(error)
     place: dict[str, Any] = {"tags": check.tags, "file": check.file, "line": check.line, "expect": check.expect}
     found = error_report(error, check.name, check.program, reproduce=command_of(check), **place)
     if found.verdict is None:
         return replace(found, stderr=_stderr(check, error))
     return replace(found, code=ExitCode.OK) if found.verdict is check.expect else found
+
+
+def _as_in_toml(error: GradcliError) -> GradcliError:
+    """Return an error as one that speaks of a suite's keys, with the exit code that it has."""
+    hint = None if error.hint is None else _said(error.hint)
+    said = GradcliError(_said(error.reason), span=error.span, source=error.source, hint=hint)
+    said.exit_code = error.exit_code
+    return said
+
+
+def _in_toml(finding: Finding) -> Finding:
+    """Return a finding whose notes speak of a suite's keys."""
+    return replace(finding, notes=tuple(replace(note, words=_said(note.words)) for note in finding.notes))
+
+
+def _said(text: str) -> str:
+    """Return a message as one about a suite's keys; pydantic, which knows them, is loaded only where it is needed."""
+    if "--" not in text:
+        return text
+    from gradcli.suite.wording import in_toml
+
+    return in_toml(text)
 
 
 def _stderr(check: SuiteCheck, error: GradcliError) -> str:

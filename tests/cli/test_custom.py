@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gradcli.cli import isolated
 from gradcli.cli.app import main
+from gradcli.suite import isolated
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
 SQUARE = """
@@ -177,12 +178,6 @@ def test_a_default_that_the_file_sets_is_its_own(tmp_path: Path) -> None:
     assert "match: backward is the derivative of forward" in done.stdout
 
 
-def test_a_line_without_an_end_is_shown_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
-    from gradcli.cli import isolated, output
-
-    shown: list[str] = []
-    monkeypatch.setattr(output, "write_error", shown.append)
+def test_a_line_without_an_end_is_shown_in_pieces(capsys: pytest.CaptureFixture[str]) -> None:
     isolated._show(io.BytesIO(b"x" * (3 * isolated.LONGEST) + b"\nend\n"))
-    assert [len(line) for line in shown] == [isolated.LONGEST] * 3 + [0, 3]
+    assert [len(line) for line in capsys.readouterr().err.split("\n")[:-1]] == [isolated.LONGEST] * 3 + [0, 3]

@@ -83,13 +83,13 @@ class Claims:
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""
         program = parse_program(text, self.run.settings.limits)
-        known = self._known()
+        known, numbers = self._known(), self.run.trace.numbers
         for leaf in program.leaves:
-            if leaf.name not in known:
-                raise _unknown(leaf, program, list(known))
+            if leaf.name not in known and leaf.name not in numbers:
+                raise _unknown(leaf, program, [*known, *numbers])
         with double_precision(), torch.no_grad():
-            tensors = {leaf.name: known[leaf.name] for leaf in program.leaves}
-            output = run_trace(program, tensors, self.run.settings.limits).output
+            tensors = {leaf.name: known[leaf.name] for leaf in program.leaves if leaf.name in known}
+            output = run_trace(program, tensors, self.run.settings.limits, numbers=numbers).output
         if isinstance(output, TracedTensor):
             return double(output.tensor)
         if not isinstance(output, int | float):
@@ -101,8 +101,10 @@ class Claims:
         run = self.run
         made = [traced for call in run.trace.calls for traced in call.outputs if traced.name]
         nodes = {} if run.decomposition is None else run.decomposition.nodes
-        tensors = {t.name: nodes[t].tensor if t in nodes else double(t.tensor) for t in [*run.trace.leaves, *made]}
-        return {UPSTREAM: double(run.cotangent), **{name: tensor for name, tensor in tensors.items() if name}}
+        named = {traced.name: traced for traced in [*run.trace.leaves, *made] if traced.name}
+        named |= {name: value for name, value in run.trace.variables.items() if isinstance(value, TracedTensor)}
+        tensors = {name: nodes[t].tensor if t in nodes else double(t.tensor) for name, t in named.items()}
+        return {UPSTREAM: double(run.cotangent), **tensors}
 
     def _clues(self, traced: TracedTensor, reference: Tensor) -> Clues:
         """Return what a wrong claim may have gone wrong with: a factor that the program has, a term of the gradient."""
@@ -136,5 +138,5 @@ def contributions(run: Run, comparisons: GradientComparison, traced: TracedTenso
 def _unknown(leaf: Name, program: Program, known: list[str]) -> InputError:
     listed = ", ".join(name for name in known if name != UPSTREAM)
     hint = did_you_mean(leaf.name, known, f"a claim may use {listed}, and g for the upstream gradient")
-    message = f"--claim: the program has no tensor '{leaf.name}'"
+    message = f"--claim: the program has no variable '{leaf.name}'"
     return InputError(message, span=leaf.span, source=program.source, hint=hint)

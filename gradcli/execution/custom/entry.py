@@ -22,6 +22,7 @@ from gradcli.execution.targets.function.inline import inline_function
 from gradcli.execution.targets.function.integers import hint_of_kind
 from gradcli.execution.targets.function.subject import Subject, Values, joined
 from gradcli.execution.targets.function.trial import ReferenceFunction, apply, leaves_of
+from gradcli.execution.targets.function.untold import hint_of_number
 from gradcli.execution.targets.loading import checked, load
 from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
 from gradcli.inputs.names import check_names
@@ -84,7 +85,11 @@ def _check(
     try:
         return examine(subject, reference, settings, tensors, derivations)
     except ExecutionError as error:
-        error.hint = error.hint or hint_of_kind(subject, settings, tensors, lambda point: bool(apply(subject, point)))
+        error.hint = (
+            error.hint
+            or hint_of_kind(subject, settings, tensors, lambda point: bool(apply(subject, point)))
+            or hint_of_number(subject, settings, tensors, lambda changed, point: bool(apply(changed, point)))
+        )
         raise
 
 
@@ -101,24 +106,41 @@ def _subject(
     settings: Settings,
     given: Mapping[str, Any],
 ) -> Subject:
-    """Tell tensors from other arguments: by forward's annotations and defaults, and by what is given for them."""
+    """Tell tensors from other arguments: by forward's annotations, defaults and uses, and by what is given for them."""
     named = {**settings.arguments, **{name: value for name, value in given.items() if _is_plain(value)}}
     plain: dict[str, Any] = {}
     for parameter in parameters:
         name, value = parameter.name, settings.values.get(parameter.name)
+        if parameter.use is not None and _is_given_as_tensor(name, settings, given):
+            continue
         if name in named:
             plain[name] = named[name]
         elif not parameter.is_tensor and value is not None:
             plain[name] = value
         elif not parameter.is_tensor and parameter.required:
-            hint = f"give it with `--argument {name}=...`"
-            raise InputError(f"forward takes '{name}', which is not a tensor and has no default", hint=hint)
+            raise _without_value(parameter)
         elif not parameter.is_tensor or (not parameter.required and not _is_given(name, settings, given)):
             plain[name] = parameter.default
     tensors = tuple(parameter.name for parameter in parameters if parameter.name not in plain)
     if not tensors:
-        raise InputError(f"'{function.__name__}.forward' takes no tensor to differentiate with respect to")
+        number = next((name for name, value in plain.items() if isinstance(value, int | float)), None)
+        hint = None if number is None else f"'{number}' is a number: `torch.tensor({plain[number]})` is a tensor"
+        raise InputError(f"'{function.__name__}.forward' gets no tensor to differentiate with respect to", hint=hint)
     return Subject(function, parameters, plain, tensors)
+
+
+def _without_value(parameter: ForwardParameter) -> InputError:
+    """Return the error that an argument which is not a tensor has no value."""
+    name, use = parameter.name, parameter.use
+    why = "" if use is None else f" (`{use.text}`)"
+    hint = f"give it with `--argument {name}={'...' if use is None else use.example}`"
+    hint += "" if use is None else f"; if it is a tensor, `--shape {name}=...` says so"
+    return InputError(f"forward takes '{name}', which is not a tensor{why} and has no default", hint=hint)
+
+
+def _is_given_as_tensor(name: str, settings: Settings, given: Mapping[str, Any]) -> bool:
+    listed = isinstance(settings.values.get(name), list) or name in settings.shapes
+    return listed or (name in given and not _is_plain(given[name]))
 
 
 def _is_plain(value: Any) -> bool:

@@ -23,9 +23,11 @@ from gradcli.execution.forward.leaves import read_values
 from gradcli.execution.forward.recorder import Recording
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import report_with
+from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.targets.function.sampling import draw_point, is_finite, is_symmetric, moved, spread
 from gradcli.execution.targets.function.subject import Subject, Values
 from gradcli.execution.targets.function.trial import Applied, NoReferenceError, ReferenceFunction, Trial, apply
+from gradcli.execution.targets.loading import backward_of
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check, CustomDetails, FunctionNode
 from gradcli.report.notes import NoteKind, Notes, led, noted
@@ -93,6 +95,7 @@ def examine(
             checks=tuple(checks) if settings.verify else None,
             node=_node(trial, applied),
             surrogate=settings.surrogate,
+            source=defined_at(backward_of(subject.function)),
         ),
         further=[check.verdict for check in checks],
     )

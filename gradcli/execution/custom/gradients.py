@@ -24,6 +24,7 @@ from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.targets.function.trial import Applied, Gradients, Trial
+from gradcli.execution.targets.function.untold import hint_of_argument
 from gradcli.report.comparison import Comparison
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
@@ -209,9 +210,10 @@ def _tensor(
 def _verdict(trial: Trial, item: CheckedGradient, sides: tuple[Side, Side]) -> tuple[Verdict, Notes]:
     """Return the verdict on one gradient and the notes that explain it."""
     shown = sides[0]
-    if item.returned_none and item.autograd is Verdict.MISMATCH:
+    if item.returned_none and item.autograd in {Verdict.MISMATCH, Verdict.UNDEFINED}:
         words = f"backward returns None for '{item.name}', whose gradient is not zero"
-        return Verdict.MISMATCH, noted(NoteKind.CONTRACT, words, item.name)
+        hint = hint_of_argument(trial.subject, trial.settings, item.name)
+        return item.autograd, (*noted(NoteKind.CONTRACT, words, item.name), *noted(NoteKind.REMEDY, hint))
     said = (item.autograd, item.symbolic, item.numerical(DIFFERENCES))
     verdicts = [verdict for verdict in said if verdict is not None]
     if shown.gap:

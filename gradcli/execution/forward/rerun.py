@@ -101,7 +101,7 @@ class Rerun:
             with double_precision():
                 output = self._finished(machine, Interpreter(self.program, machine, variables).run())
         except (*REFUSALS, GradcliError) as error:
-            raise RefusedError(str(error)) from error
+            raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
         return output, machine.calls
 
     def _finished(self, machine: _Machine, output: Any) -> Tensor:

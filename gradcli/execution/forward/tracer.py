@@ -88,6 +88,8 @@ class Trace:
     """A traced tensor, unless the program's last statement is something else."""
     constants: Mapping[str, str] = field(default_factory=dict)
     """Why a leaf had to be a constant, by the leaf's name."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """What the program's names stand for at its end: traced tensors, numbers, shapes."""
     differentiated: Differentiated | None = None
     """What the program itself differentiates, if it says so."""
 
@@ -104,6 +106,11 @@ class Trace:
         for call in reversed(self.calls):
             behind.update(call.inputs if behind.intersection(call.outputs) else ())
         return [traced for traced in dict.fromkeys(self.tensors) if traced.is_leaf or traced.name or traced in behind]
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Return the variables that hold no tensor, such as n after `n = X.shape[0]`."""
+        return {name: value for name, value in self.variables.items() if not traced_in(value)}
 
 
 class Tracer:
@@ -224,18 +231,26 @@ class Tracer:
 
 
 def run(
-    program: Program, leaves: dict[str, Tensor], limits: Limits, make: MakeLeaf | None = None, seed: int = 0
+    program: Program,
+    leaves: dict[str, Tensor],
+    limits: Limits,
+    make: MakeLeaf | None = None,
+    seed: int = 0,
+    *,
+    numbers: Mapping[str, Any] | None = None,
 ) -> Trace:
     """Return the trace of a program; errors point at the node that PyTorch refused.
 
-    `make` gives the tensor of a leaf that the program makes itself; without it none may be made.
+    `make` gives the tensor of a leaf that the program makes itself; without it none may be made. `numbers` are the
+    names that it reads and that are not tensors.
     """
     traced = {name: TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()}
     trace = Trace(list(traced.values()))
     machine = Tracer(program, trace, limits, make)
     machine.seed = seed
-    interpreter = Interpreter(program, machine, dict(traced))
+    interpreter = Interpreter(program, machine, {**traced, **(numbers or {})})
     trace.output = interpreter.run()
+    trace.variables = interpreter.variables
     trace.differentiated = interpreter.differentiated
     if program.made:
         places = {leaf.name: leaf.span.start for leaf in (*program.leaves, *program.made)}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gradcli.errors import ExecutionError, InputError, Span, first_line
+from gradcli.report.custom import SourcePlace
 
 # Frames of these folders are not the user's.
 FOREIGN = tuple(
@@ -49,6 +53,18 @@ def place(error: BaseException) -> tuple[str, int]:
             found = file, trace.tb_lineno
         trace = trace.tb_next
     return found
+
+
+def defined_at(method: Callable[..., Any]) -> SourcePlace | None:
+    """Return where a method of the user's is written: its `def`, below all decorators; None if that is not known."""
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    if code is None or not is_own(code.co_filename):
+        return None
+    file, first = Path(code.co_filename).resolve(), code.co_firstlineno
+    lines = linecache.getlines(code.co_filename)[first - 1 :]
+    below = next((place for place, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def "))), 0)
+    folder = Path.cwd()
+    return SourcePlace(str(file.relative_to(folder) if file.is_relative_to(folder) else file), first + below)
 
 
 def is_own(file: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,28 +16,44 @@ from typing import Any
 import torch
 
 from gradcli.deadline import TimeIsUpError
-from gradcli.errors import GradcliError, InputError, InterruptionError
+from gradcli.errors import (
+    ExecutionError,
+    GradcliError,
+    InputError,
+    InterruptionError,
+    SeveralFunctionsError,
+    first_line,
+)
 from gradcli.execution.process import state_kept
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
 from gradcli.phrases import did_you_mean
 
+MOST_LISTED = 20
 USAGE = "write FILE.py:Class or module:Class"
+TARGET = re.compile(r"(?P<file>.+\.py)(?:::?(?P<name>.*))?", re.DOTALL)
 
 
 def load(target: str) -> type[torch.autograd.Function]:
     """Return the class that `FILE.py:Class` or `module:Class` names; InputError says what is wrong with it."""
-    source, _, name = target.rpartition(":")
-    if not source:
-        source, name = (target, "") if target.endswith(".py") else ("", target)
-    if not source:
-        raise InputError(f"'{target}' names no file and no module", hint=USAGE)
+    source, name = _split(target)
     module = _file(Path(source)) if source.endswith(".py") else _module(source)
     return _function(module, name, source)
 
 
+def _split(target: str) -> tuple[str, str]:
+    """Return the file or module, and the class in it; pytest's way to write it, `FILE.py::Class`, does too."""
+    match = TARGET.fullmatch(target)
+    if match is not None:
+        return match["file"], (match["name"] or "").replace("::", ".")
+    source, _, name = target.rpartition(":")
+    if not source:
+        raise InputError(f"'{target}' names no file and no module", hint=USAGE)
+    return source.rstrip(":"), name
+
+
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"there is no file '{path}'", hint=None if path.suffix == ".py" else USAGE)
+        raise InputError(f"there is no file '{path}'", hint=_near(path))
     name = path.stem if path.stem not in sys.modules else f"_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None  # noqa: S101 (the name ends in .py)
@@ -48,7 +65,18 @@ def _file(path: Path) -> ModuleType:
     return module
 
 
+def _near(path: Path) -> str | None:
+    """Return a hint at the files that may be meant, as far as the folder is there."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder '{folder}'"
+    files = sorted(str(folder / file.name) for file in folder.glob("*.py"))[:MOST_LISTED]
+    return did_you_mean(str(path), files, f"the folder has {', '.join(files)}" if files else None)
+
+
 def _module(name: str) -> ModuleType:
+    if Path(f"{name}.py").is_file() and not name.isidentifier():
+        raise InputError(f"'{name}' is not a module", hint=f"a file is written with its ending: {name}.py:Class")
     with _importable(Path.cwd()), _refusals(name), state_kept():
         return importlib.import_module(name)
 
@@ -77,23 +105,36 @@ def _refusals(name: str) -> Iterator[None]:
     except SyntaxError as error:
         raise syntax_refusal(error) from None
     except ModuleNotFoundError as error:
-        if error.name == name and not place(error)[0]:
-            raise InputError(f"there is no module '{name}'", hint=USAGE) from None
-        raise refusal(f"loading {name}", error) from None
+        if error.name and name.startswith(error.name) and not place(error)[0]:
+            raise InputError(f"there is no module '{error.name}'", hint=USAGE) from None
+        raise _failed(name, error) from None
     except BaseException as error:  # noqa: BLE001 (the user's code raises anything, SystemExit too)
         if isinstance(error.__context__, InterruptionError):
             raise error.__context__ from None
-        ended = refusal(f"loading {name}", error)
+        ended = _failed(name, error)
         ended.hint = "nothing was checked: the file ends the program" if isinstance(error, SystemExit) else None
         raise ended from None
+
+
+def _failed(name: str, error: BaseException) -> ExecutionError:
+    """Return the error that loading failed, with the line of the user's code where there is one."""
+    if place(error)[0]:
+        return refusal(f"loading {name}", error)
+    return ExecutionError(f"'{name}' cannot be loaded: {first_line(error) or type(error).__name__}")
 
 
 def _function(module: ModuleType, name: str, source: str) -> type[torch.autograd.Function]:
     known = list(_functions(module))
     listed = ", ".join(f"{source}:{found}" for found in known)
     hint = f"it has {listed}" if known else "it defines no torch.autograd.Function"
+    if not name and len(known) > 1:
+        functions = {f"{source}:{found}": _names(getattr(module, found)) for found in known}
+        raise SeveralFunctionsError(
+            f"'{source}' has {len(known)} Functions", hint=f"name one: {listed}", functions=functions
+        )
+    name = name or next(iter(known), "")
     if not name:
-        raise InputError(f"'{source}' names no class", hint=f"{USAGE}; {hint}")
+        raise InputError(f"'{source}' defines no torch.autograd.Function", hint="a class that derives from it")
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -102,12 +143,22 @@ def _function(module: ModuleType, name: str, source: str) -> type[torch.autograd
     return checked(found, name)
 
 
+def _names(function: type[torch.autograd.Function]) -> list[str]:
+    """Return the names of forward's parameters; none where Python cannot tell."""
+    try:
+        return list(inspect.signature(function.forward).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
 def _functions(module: ModuleType) -> Iterator[str]:
+    """Yield the Functions that a module defines; one without a forward is a base of others."""
     for name, value in vars(module).items():
         if (
             inspect.isclass(value)
             and issubclass(value, torch.autograd.Function)
             and value.__module__ == module.__name__
+            and not _is_inherited(value, "forward")
         ):
             yield name
 
@@ -128,9 +179,14 @@ def checked(function: Any, name: str) -> type[torch.autograd.Function]:
     return function
 
 
+def backward_of(function: type[torch.autograd.Function]) -> Callable[..., Any]:
+    """Return the method that gives a Function's gradients, however it is called."""
+    return function.vjp if _is_inherited(function, "backward") else function.backward
+
+
 def raised_kind(value: Any) -> str:
     """Return in words what a value is."""
-    return f"it is a {type(value).__name__}"
+    return f"it is of type {type(value).__name__}"
 
 
 def _is_inherited(function: type, method: str) -> bool:

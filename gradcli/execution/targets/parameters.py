@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import InputError, NotSupportedError
+from gradcli.execution.targets.uses import Use, uses_of
 from gradcli.phrases import did_you_mean
 
 # An annotation that names one of these, and no tensor, is that of an argument which is none.
 PLAIN = re.compile(r"\b(int|float|bool|str|complex|tuple|list|dict|Tuple|List|Sequence|Callable|Literal|dtype|Size)\b")
+# Annotations that say nothing, as none does.
+UNTELLING = (inspect.Parameter.empty, Any, "Any", "typing.Any", object, "object")
 # Types of arguments that text can only be by mistake: any text is true.
 NEVER_TEXT = {"bool": "True or False", "int": "a number", "float": "a number"}
 
@@ -30,6 +33,10 @@ class ForwardParameter:
     default: Any = None
     never_text: str | None = None
     """What it is by its annotation or default, if that is a number, or True or False; text is neither."""
+    untold: bool = False
+    """Whether neither annotation, default nor a use in forward says what it is: it is taken for a tensor."""
+    use: Use | None = None
+    """What says that it is not a tensor, where neither annotation nor default does."""
 
 
 def has_setup(function: type[torch.autograd.Function]) -> bool:
@@ -52,10 +59,13 @@ def parameters_of(function: type[torch.autograd.Function]) -> tuple[ForwardParam
             )
     if not found:
         raise InputError(f"'{function.__name__}.forward' takes no input to differentiate with respect to")
-    return tuple(map(_parameter, found))
+    uses = uses_of(function.forward)
+    return tuple(_parameter(parameter, uses.get(parameter.name)) for parameter in found)
 
 
-def _parameter(parameter: inspect.Parameter) -> ForwardParameter:
+def _parameter(parameter: inspect.Parameter, use: Use | None) -> ForwardParameter:
+    if parameter.default is inspect.Parameter.empty and parameter.annotation in UNTELLING:
+        return ForwardParameter(parameter.name, use is None, required=True, untold=use is None, use=use)
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
     is_tensor, kind = _is_tensor(parameter.annotation, default), _kind(parameter.annotation, default)

@@ -34,6 +34,8 @@ class Format:
     """One report is shown as the suite of one check: the module has no `render`."""
     streams: bool = False
     """The text of a suite is that of its checks, one after the other: each is written as soon as it is finished."""
+    is_read: bool = False
+    """People read it: what is wrong with a check is said in it, and not once more on standard error."""
     escapes: tuple[str, str] = (r"\x3a", r"\x5b")
     """What stands for a colon and a bracket that would make a command to a job's log: see `break_commands`."""
     summary: tuple[str, str] | None = None
@@ -59,11 +61,11 @@ class Format:
 _JSON = (r"\u003a", r"\u005b")
 _XML = ("&#58;", "&#91;")
 _ROWS = (
-    Format("table"),
-    Format("plain"),
+    Format("table", is_read=True),
+    Format("plain", is_read=True),
     Format("json", escapes=_JSON),
     Format("jsonl", escapes=_JSON, streams=True),
-    Format("markdown"),
+    Format("markdown", is_read=True),
     Format("concise", knows_only_suites=True),
     # Its own commands stay: what comes from a user stands behind them, on the same line.
     Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),

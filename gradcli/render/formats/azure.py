@@ -19,7 +19,8 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 def _issue(check: CheckReport) -> str:
     kind = "error" if check.code not in {ExitCode.OK, ExitCode.UNDECIDED} else "warning"
-    place = {} if check.file is None else {"sourcepath": check.file, "linenumber": str(check.line or 1)}
+    file, line = check.place
+    place = {} if file is None else {"sourcepath": file, "linenumber": str(line or 1)}
     given = {"type": kind, **place, "code": check.outcome}
     properties = "".join(f"{name}={_property(text)};" for name, text in given.items())
     return f"##vso[task.logissue {properties}]{_data(sentence(check))}"

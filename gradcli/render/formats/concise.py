@@ -22,7 +22,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 def _line(check: CheckReport) -> str:
     """Return a failure as one line; a program of the command line stands in the place of its file."""
-    words = [*([title(check)] if check.file is not None else []), "; ".join(reasons_after_verdict(check))]
+    words = [*([title(check)] if place(check) else []), "; ".join(reasons_after_verdict(check))]
     return ": ".join([place(check) or clip(check.name, LONGEST_PROGRAM), check.outcome, *filter(None, words)])
 
 

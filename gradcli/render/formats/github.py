@@ -27,7 +27,8 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 def _annotation(check: CheckReport) -> str:
     level = LEVELS.get(check.code, "error")
-    place = {} if check.file is None else {"file": check.file, "line": str(check.line)}
+    file, line = check.place
+    place = {} if file is None else {"file": file, "line": str(line)}
     given = {**place, "title": f"{check.name}: {check.outcome}"}
     properties = ",".join(f"{name}={_property(text)}" for name, text in given.items())
     message = "\n".join(reasons(check)) or check.outcome

@@ -36,18 +36,19 @@ def _interrupted(words: str) -> dict[str, object]:
 
 
 def _finding(check: CheckReport) -> dict[str, object]:
+    file, line = check.place
     return {
         "description": sentence(check),
         "check_name": f"gradcli/{check.outcome}",
         "fingerprint": fingerprint(check),
         "severity": SEVERITIES.get(check.code, "major"),
-        "location": {"path": check.file or COMMAND_LINE, "lines": {"begin": check.line or 1}},
+        "location": {"path": file or COMMAND_LINE, "lines": {"begin": line or 1}},
     }
 
 
 def fingerprint(check: CheckReport) -> str:
     """Return what tells a failure from others and stays the same when lines move."""
-    return _hashed(check.file or "", check.name, check.outcome)
+    return _hashed(check.place[0] or "", check.name, check.outcome)
 
 
 def _hashed(*parts: str) -> str:

@@ -54,9 +54,10 @@ def _case(check: CheckReport) -> TestCase:
         file = Attr()
         line = IntAttr()
 
-    case = PlacedCase(_text(check.name), classname=_text(check.file or "gradcli"), time=round(check.seconds, 6))
-    if check.file is not None and check.line is not None:
-        case.file, case.line = _text(check.file), check.line
+    file, line = check.place
+    case = PlacedCase(_text(check.name), classname=_text(file or "gradcli"), time=round(check.seconds, 6))
+    if file is not None and line is not None:
+        case.file, case.line = _text(file), line
     if not check.passed:
         kind = Failure if check.code is ExitCode.MISMATCH else Error
         result = kind(_text("; ".join(reasons(check)) or check.outcome), type_=check.outcome)

@@ -38,7 +38,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001
     """Return several checks as Markdown: failures first, where a reader of a page looks first."""
     view = suite_view(suite)
-    blocks = [f"{MARKS[view.verdict]} **{view.verdict}**: {prose(view.summary)}"]
+    blocks = [f"{MARKS[view.verdict]} **{view.outcome}**: {prose(view.summary)}"]
     if view.failures:
         blocks += ["**Failures**", "\n".join(_failure(*failure) for failure in view.failures)]
     blocks.append(prose(view.left_out))

@@ -33,7 +33,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if view.failures:
         blocks.append(["Failures", *(line for failure in view.failures for line in _failure(*failure, style.width))])
     blocks += [[view.left_out]] if view.left_out else []
-    return _ascii([*blocks, wrap(f"{mark(view.verdict)} {view.verdict}: {view.summary}", style.width)])
+    return _ascii([*blocks, wrap(f"{mark(view.verdict)} {view.outcome}: {view.summary}", style.width)])
 
 
 def _failure(title: str, sentences: Lines, command: str, width: int) -> list[str]:

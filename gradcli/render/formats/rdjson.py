@@ -25,11 +25,12 @@ def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # ev
 
 
 def _diagnostic(check: CheckReport) -> dict[str, Any]:
+    file, line = check.place
     return {
         "message": sentence(check),
         "location": {
-            "path": check.file or COMMAND_LINE,
-            "range": {"start": {"line": check.line or 1}},
+            "path": file or COMMAND_LINE,
+            "range": {"start": {"line": line or 1}},
         },
         "severity": SEVERITIES.get(check.code, "ERROR"),
         "code": {"value": check.outcome},

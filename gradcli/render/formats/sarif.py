@@ -41,16 +41,17 @@ def _invocations(interruption: str | None) -> dict[str, Any]:
 
 
 def _result(check: CheckReport) -> dict[str, Any]:
+    file, line = check.place
     location = {
-        "artifactLocation": {"uri": _uri(check.file or "")},
-        "region": {"startLine": check.line or 1},
+        "artifactLocation": {"uri": _uri(file or "")},
+        "region": {"startLine": line or 1},
     }
     return {
         "ruleId": check.outcome,
         "level": LEVELS.get(check.code, "error"),
         "message": {"text": sentence(check)},
         "partialFingerprints": {"check/v1": fingerprint(check)},
-        **({} if check.file is None else {"locations": [{"physicalLocation": location}]}),
+        **({} if file is None else {"locations": [{"physicalLocation": location}]}),
     }
 
 

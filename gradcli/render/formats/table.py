@@ -63,7 +63,7 @@ def _suite_parts(view: SuiteView, width: int) -> list[list[RenderableType]]:
     if view.failures:
         blocks.append([Text("Failures", style="bold"), *(part for found in view.failures for part in _failure(*found))])
     blocks += [[Text(view.left_out, style="dim")]] if view.left_out else []
-    return [*blocks, [Text.assemble(_verdict(view.verdict, str(view.verdict)), ": ", view.summary)]]
+    return [*blocks, [Text.assemble(_verdict(view.verdict, view.outcome), ": ", view.summary)]]
 
 
 def _failure(title: str, sentences: Lines, command: str) -> list[RenderableType]:

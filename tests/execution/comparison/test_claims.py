@@ -102,7 +102,7 @@ def test_a_claim_without_a_symbolic_derivative_is_compared_with_autograd() -> No
     ("claims", "words"),
     [
         ({"z": "1"}, "no tensor 'z'"),
-        ({"x": "z*2"}, "no tensor 'z'"),
+        ({"x": "z*2"}, "no variable 'z'"),
         ({"x": "sinn(y)"}, "unknown function 'sinn'"),
         ({"x": "y +"}, "nothing on its right"),
         ({"x": "y.shape"}, "not a tensor"),
@@ -116,6 +116,23 @@ def test_a_claim_that_is_no_gradient_is_an_error(claims: dict[str, str], words: 
     with pytest.raises(GradcliError) as caught:
         gradcli.check("(x*y*c).sum()", {"x": [3.0, 1.0], "y": [5.0, 2.0], "c": 2.0}, claims=claims, constants=["c"])
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("claim", "right"),
+    [
+        ("2*X/n", True),
+        ("X*k/size", True),
+        ("2*X*ones(n, 2)/n", True),
+        ("2*Z/n", True),
+        ("2*X/m", False),
+        ("2*X.sum(dim=axis, keepdim=True)*ones(1, 2)/n", False),
+    ],
+)
+def test_a_claim_may_use_every_name_of_the_program(claim: str, right: bool) -> None:
+    program = "n = X.shape[0]; m = n + 1; k = 2; axis = 1; size = 5; Z = X; (Z*Z).sum()/n"
+    report = gradcli.check(program, {"X": torch.arange(10.0).reshape(5, 2)}, claims={"X": claim}, witnesses="symbolic")
+    assert report["X"].claim.verdict == ("match" if right else "mismatch")
 
 
 @pytest.mark.parametrize("claim", ["Y.reshape(6, 1, 1)", "Y.flatten()", "Y.reshape(3, 2)", "Y[None]"])

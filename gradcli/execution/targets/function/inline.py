@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
-from gradcli.execution.forward.tracer import TracedTensor, run
+from gradcli.execution.forward.tracer import Trace, TracedTensor, run
 from gradcli.language.program import Program
 from gradcli.limits import Limits
 from gradcli.phrases import did_you_mean
@@ -41,8 +41,11 @@ def inline_function(
         @staticmethod
         def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
             inputs = dict(zip(leaves, ctx.saved_tensors, strict=True))
-            known = _known(forward, inputs, upstream[0], limits)
-            gradients = {name: _gradient(backwards[name], known, inputs[name], limits) for name in backwards}
+            trace = run(forward, dict(inputs), limits)
+            known = _known(trace, upstream[0])
+            gradients = {
+                name: _gradient(backwards[name], known, trace.numbers, inputs[name], limits) for name in backwards
+            }
             return tuple(gradients.get(name) for name in leaves)
 
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("ctx_", *leaves)]
@@ -50,22 +53,25 @@ def inline_function(
     return Custom
 
 
-def _known(forward: Program, inputs: Mapping[str, Tensor], upstream: Tensor, limits: Limits) -> dict[str, Tensor]:
+def _known(trace: Trace, upstream: Tensor) -> dict[str, Tensor]:
     """Return the tensors that a backward may read, by name."""
-    trace = run(forward, dict(inputs), limits)
     made = [traced for call in trace.calls for traced in call.outputs if traced.name]
     named = {traced.name: traced.tensor for traced in [*trace.leaves, *made] if traced.name}
+    named |= {name: value.tensor for name, value in trace.variables.items() if isinstance(value, TracedTensor)}
     return {**dict.fromkeys(UPSTREAM, upstream), **named}
 
 
-def _gradient(program: Program, known: Mapping[str, Tensor], like: Tensor, limits: Limits) -> Tensor:
+def _gradient(
+    program: Program, known: Mapping[str, Tensor], numbers: Mapping[str, Any], like: Tensor, limits: Limits
+) -> Tensor:
     for leaf in program.leaves:
-        if leaf.name not in known:
-            listed = ", ".join(name for name in known if name not in UPSTREAM)
+        if leaf.name not in known and leaf.name not in numbers:
+            listed = ", ".join(name for name in [*known, *numbers] if name not in UPSTREAM)
             hint = did_you_mean(leaf.name, known, f"it may use {listed}, and g for the upstream gradient")
-            message = f"forward has no tensor '{leaf.name}'"
+            message = f"forward has no variable '{leaf.name}'"
             raise InputError(message, option="--backward", span=leaf.span, source=program.source, hint=hint)
-    output = run(program, {leaf.name: known[leaf.name] for leaf in program.leaves}, limits).output
+    tensors = {leaf.name: known[leaf.name] for leaf in program.leaves if leaf.name in known}
+    output = run(program, tensors, limits, numbers=numbers).output
     if isinstance(output, TracedTensor):
         return output.tensor
     return torch.full_like(like, float(output)) if isinstance(output, int | float) else _tensor(output)

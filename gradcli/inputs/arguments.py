@@ -1,4 +1,4 @@
-"""`--argument n=3` and `--backward "x: 2*x*g"`: what only `custom` is told."""
+"""`--argument n=3`: arguments of a Function's forward that are not tensors."""
 
 from __future__ import annotations
 
@@ -33,18 +33,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: `{[]: 1}`
         return text
-
-
-def parse_backwards(texts: Iterable[str]) -> dict[str, str]:
-    """Return the program of each input's gradient."""
-    found: dict[str, str] = {}
-    for text in texts:
-        option = OptionText("--backward", text)
-        name, colon, program = text.partition(":")
-        if not colon or NAME.fullmatch(name.strip()) is None:
-            hint = 'such as `--backward "x: 2*x*g"`, where g is the upstream gradient'
-            raise option.error("a backward is written NAME: PROGRAM", hint=hint)
-        if name.strip() in found:
-            raise option.error(f"the gradient of '{name.strip()}' is given twice")
-        found[name.strip()] = program.strip()
-    return found

@@ -16,39 +16,47 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from contextlib import suppress
 from io import FileIO
 from typing import IO, TYPE_CHECKING, Any
 
 from gradcli.deadline import DeadlineError, out_of_time
-from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, Span
+from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, SeveralFunctionsError, Span
 
 if TYPE_CHECKING:
-    from gradcli.cli.bundles import OutputOptions
+    from gradcli.render.style import Style
+    from gradcli.report.suite import CheckReport
     from gradcli.settings import Settings
+    from gradcli.suite.check import SuiteCheck
 
+CHILD = "gradcli.cli.child"
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
 SECONDS_TO_START, GRACE = 120.0, 2.0
 # The most bytes of one line of what the file prints that are held at once: what is longer is shown in pieces.
 LONGEST = 1 << 16
 
 
-def run_isolated(target: str, settings: Settings, options: OutputOptions) -> int:
-    """Check a Function in a child process, write its report, and return the exit code that it asks for."""
-    from gradcli.cli.output import write
-    from gradcli.render.style import style_for
+def checked_text(target: str, settings: Settings, form: str, style: Style) -> tuple[str, int]:
+    """Return the report of a Function as text in a format, and the exit code that it asks for.
 
-    style = style_for(None if options.output else sys.stdout, options.color)
-    answer = _ask({"target": target, "settings": settings, "format": options.chosen_format, "style": style})
-    write(answer["text"], options.output)
-    return int(answer["code"])
+    Raises SeveralFunctionsError for a file of several, InputError for one that ends its process.
+    """
+    answer = _ask({"target": target, "settings": settings, "format": form, "style": style}, settings.timeout)
+    return answer["text"], int(answer["code"])
 
 
-def _ask(request: dict[str, Any]) -> dict[str, Any]:
+def checked_report(check: SuiteCheck) -> CheckReport:
+    """Return what a check of a Function came to; raises where its process does not say."""
+    answer = _ask({"check": check}, check.settings.timeout)
+    report: CheckReport = pickle.loads(b64decode(answer["report"]))  # noqa: S301 (it comes from our own module)
+    return report
+
+
+def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
-    seconds = request["settings"].timeout
     reading, writing = _pipe()
-    command = [sys.executable, "-P", "-m", "gradcli.cli.child", str(writing)]
+    command = [sys.executable, "-P", "-m", CHILD, str(writing)]
     child = subprocess.Popen(  # noqa: S603 (our own module)
         command,
         stdin=subprocess.PIPE,
@@ -121,12 +129,14 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _show(stream: IO[bytes]) -> None:
     """Pass on what the child prints, escaped."""
-    from gradcli.cli.output import write_error
-    from gradcli.escaping import escape
+    from gradcli.escaping import break_commands, escape
 
     with suppress(ValueError, OSError), stream:
         for line in iter(lambda: stream.readline(LONGEST), b""):
-            write_error(escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs()))
+            text = escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs())
+            with suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
+                sys.stderr.write(break_commands(text) + "\n")
+                sys.stderr.flush()
 
 
 def _read(line: bytes, code: int | None) -> dict[str, Any]:
@@ -136,6 +146,8 @@ def _read(line: bytes, code: int | None) -> dict[str, Any]:
     error = answer.get("error")
     if error is None:
         return answer
+    if error["functions"]:
+        raise SeveralFunctionsError(error["reason"], hint=error["hint"], functions=error["functions"])
     span = Span(*error["span"]) if error["span"] else None
     kind = {ExitCode.UNDECIDED: DeadlineError, ExitCode.INTERNAL: InternalError}.get(error["code"], GradcliError)
     raise kind(error["reason"], span=span, source=error["source"], hint=error["hint"])
