@@ -240,4 +240,5 @@ def test_a_check_leaves_a_timer_of_the_callers(rung: list[float]) -> None:
 def test_the_reason_is_the_message_without_the_verdict() -> None:
     error = out_of_time(1.0, "; it was still in forward")
     assert error.reason == "no verdict within 1 s; it was still in forward"
-    assert str(error) == error.message == "undecided: no verdict within 1 s; it was still in forward"
+    assert error.message == "undecided: no verdict within 1 s; it was still in forward"
+    assert str(error) == f"{error.message}\nhint: `--timeout` raises the limit"

@@ -18,7 +18,7 @@ from gradcli.witnesses import WITNESSES, WitnessName
 
 PACKAGE = Path(__file__).parent.parent / "gradcli"
 ROW = """
-    WitnessRow("doubting", "doubts", "the doubts", "doubt", "gradcli.execution.witnesses.doubting.Doubting"),
+    WitnessRow("doubting", "doubts", "the doubts", "doubt", "doubt", "gradcli.execution.witnesses.doubting.Doubting"),
 )
 WITNESSES: """
 # It finds every gradient wrong.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradcli.deadline import DeadlineError
+from gradcli.deadline import out_of_time
 from gradcli.errors import ExitCode, GradcliError, InputError
 from gradcli.report.suite import error_report
 
@@ -22,8 +22,7 @@ def test_the_reason_does_not_repeat_the_verdict(
 
 
 def test_an_error_of_one_run_says_the_verdict_and_where_it_was_still_running() -> None:
-    error = DeadlineError("no verdict within 1 s", hint="`--timeout` raises the limit")
-    error.say("; it was still in forward (f.py:3)")
+    error = out_of_time(1.0, "; it was still in forward (f.py:3)")
     assert error.message == "undecided: no verdict within 1 s; it was still in forward (f.py:3)"
     assert error.reason == "no verdict within 1 s; it was still in forward (f.py:3)"
     assert error.hint == "`--timeout` raises the limit"

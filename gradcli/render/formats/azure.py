@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
 from __future__ import annotations
 
 from gradcli.errors import ExitCode
-from gradcli.escaping import escape
+from gradcli.escaping import break_commands, escape
 from gradcli.render.style import Style
 from gradcli.render.suite_view import sentence, summary
 from gradcli.report.suite import CheckReport, SuiteReport
@@ -28,7 +28,7 @@ def _issue(check: CheckReport) -> str:
 
 def _data(text: str) -> str:
     """Return a text as the message of a command; `%AZP25` is how the agent wants a percent sign."""
-    text = escape(text, keep_newlines=True)
+    text = break_commands(escape(text, keep_newlines=True))
     return text.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -20,8 +20,14 @@ SEVERITIES = {ExitCode.OK: "INFO", ExitCode.UNDECIDED: "WARNING"}
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return a diagnostic for each failure, the gravest first."""
     listed = [*suite.failures, *suite.unverified]
-    found = {"source": {"name": "gradcli"}, "diagnostics": [_diagnostic(check) for check in listed]}
+    found = {"source": {"name": "gradcli"}, "diagnostics": [*_interrupted(suite), *map(_diagnostic, listed)]}
     return json.dumps(found, indent=1, ensure_ascii=True) + "\n"
+
+
+def _interrupted(suite: SuiteReport) -> list[dict[str, Any]]:
+    """Return the diagnostic that not all checks ran, if it is so."""
+    words = suite.interruption
+    return [{"message": words, "location": {"path": COMMAND_LINE}, "severity": "WARNING"}] if words else []
 
 
 def _diagnostic(check: CheckReport) -> dict[str, Any]:
