@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradcli.deadline import out_of_time
+from gradcli.deadline import DeadlineError, out_of_time
 from gradcli.errors import ExitCode, GradcliError, InputError
 from gradcli.report.suite import error_report
 
