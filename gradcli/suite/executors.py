@@ -86,7 +86,7 @@ def _pool(width: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     with _quiet():
-        pool = ProcessPoolExecutor(width, context, initializer=start_worker)
+        pool = _Pool(width, context, initializer=start_worker)
         try:
             yield pool
         finally:

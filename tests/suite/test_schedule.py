@@ -141,7 +141,8 @@ def test_a_check_that_ends_its_process_once_is_carried_out_again(tmp_path: Path)
     assert (tmp_path / "died").exists()
 
 
-def test_a_check_that_hangs_is_undecided(tmp_path: Path) -> None:
+def test_a_check_that_hangs_is_undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcli.suite.work.GRACE", 1.0)  # as in the worker, see dying.py
     hanging = SuiteCheck("fatal", "x*y", Settings(command="check", timeout=1.0))
     found = dict(outcomes([hanging], place_where(local_place(1), "hang", tmp_path)))
     assert names(found) == [("fatal", "undecided")]
