@@ -21,11 +21,14 @@ from gradcli.execution.targets.function.wide import ENTRIES
 from gradcli.report.custom import Check
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.verdict import Verdict
-from gradcli.tolerance import Tolerance
+from gradcli.tolerance import SMALLEST, Tolerance
 
 CLUES = Clues(WHO, SUBJECT)
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
+ILL_CONDITIONED = "forward loses most of its digits there"
+# How much larger than the output a relative change may become, and than usual a gradient.
+LARGEST_CONDITION = 1e6
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
@@ -139,6 +142,9 @@ class Judge:
             return
         differing = self._differing(given, point, v)
         for name, gradient, value, notes in differing:
+            if self._is_ill_conditioned(name, value, point, v * applied.output.detach()):
+                findings.miss(label, ILL_CONDITIONED)
+                return
             verdict = self._by_differences(point, name, v, gradient)
             if verdict.passes:
                 continue
@@ -151,6 +157,15 @@ class Judge:
             names = " and ".join(f"'{name}'" for name, *_ in differing)
             words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+
+    def _is_ill_conditioned(self, name: str, value: Tensor, point: Values, output: Tensor) -> bool:
+        """Return whether forward loses most digits there, and is far steeper than it usually is.
+
+        Such as an iteration that does not converge: backward may be of what it would converge to.
+        """
+        steep = _size(value)
+        relative = steep * _size(point[name]) > LARGEST_CONDITION * max(_size(output), SMALLEST)
+        return relative and steep > LARGEST_CONDITION * max(self.scales.get(name, 0.0), SMALLEST)
 
     def _are_none_together(self, point: Values, v: Tensor, given: Mapping[str, Tensor | None]) -> bool:
         """Return whether finite differences deny backward's gradients together, and not autograd's."""
@@ -176,5 +191,6 @@ def _applied(trial: Trial, point: Values) -> Applied | None:
 
 
 def _size(value: Tensor) -> float:
+    value = value.detach()
     finite = value[value.isfinite()].abs()
     return float(finite.max()) if finite.numel() else 0.0
