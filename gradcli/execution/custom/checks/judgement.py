@@ -27,8 +27,8 @@ CLUES = Clues(WHO, SUBJECT)
 DENIED = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 NOT_FINITE = "forward is not finite there"
 ILL_CONDITIONED = "forward loses most of its digits there"
-# How much larger than the output a relative change may become, and than usual a gradient.
-LARGEST_CONDITION = 1e6
+# How many times as large a relative change may become, and how many times as steep as usual a function may be.
+LARGEST_CONDITION, STEEPEST = 1e4, 1e6
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
@@ -165,7 +165,7 @@ class Judge:
         """
         steep = _size(value)
         relative = steep * _size(point[name]) > LARGEST_CONDITION * max(_size(output), SMALLEST)
-        return relative and steep > LARGEST_CONDITION * max(self.scales.get(name, 0.0), SMALLEST)
+        return relative and steep > STEEPEST * max(self.scales.get(name, 0.0), SMALLEST)
 
     def _are_none_together(self, point: Values, v: Tensor, given: Mapping[str, Tensor | None]) -> bool:
         """Return whether finite differences deny backward's gradients together, and not autograd's."""
