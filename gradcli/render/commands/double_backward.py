@@ -64,7 +64,7 @@ def _second(second: dict[str, Second]) -> Grid:
 
 def _second_row(name: str, item: Second, *, disputed: bool) -> tuple[Lines | Verdict, ...]:
     symbolic = () if not disputed else (("",) if item.symbolic is None else tensor_lines(item.symbolic.value),)
-    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, item.verdict or ("not verified",))
+    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, item.verdict or Verdict.UNVERIFIED)
 
 
 def _lines(value: object | None) -> Lines:
