@@ -31,7 +31,7 @@ def guarded(function: Callable[..., Number]) -> Callable[..., Number]:
     """Return a function of numbers that is NaN outside the real numbers."""
 
     def inside(*numbers: Number) -> Number:
-        if any(map(mp.isnan, numbers)):
+        if function not in SELECTIONS.values() and any(map(mp.isnan, numbers)):
             return NAN
         with suppress(ValueError, ZeroDivisionError, OverflowError, TypeError):
             found = function(*numbers)
@@ -140,6 +140,14 @@ def rounded(a: Number) -> Number:
     return floor + 1 if up else floor
 
 
+# A comparison with NaN is false, and what is not selected does not count.
+SELECTIONS: Mapping[str, Callable[..., Number]] = {
+    "where_above": lambda a, b: +a if less(b, a) else 2 * b,
+    "where_larger": lambda a, b: +a if less(b, a) else +b,
+    "where_positive": lambda a, b: +a if less(mpf(0), a) or a == 0 else +b,
+    "if_larger": lambda a, b: +a if less(b, a) else +b,
+    "if_half": lambda a, b: +a if less(b, a) else a / 2,
+}
 POINTWISE: Mapping[str, Callable[..., Number]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -186,13 +194,9 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "huber_loss": huber,
     "smooth_l1_loss": huber,
     "hypot": lambda a, b: mp.sqrt(a * a + b * b),
-    "where_above": lambda a, b: +a if less(b, a) else 2 * b,
-    "where_larger": lambda a, b: +a if less(b, a) else +b,
-    "where_positive": lambda a, b: +a if not less(a, mpf(0)) else +b,
     "positive_part": lambda a: +a if less(mpf(0), a) else mpf(0),
-    "if_larger": lambda a, b: +a if less(b, a) else +b,
-    "if_half": lambda a, b: +a if less(b, a) else a / 2,
     "lerp": lambda a, b: a + (b - a) / 4,
+    **SELECTIONS,
 }
 
 

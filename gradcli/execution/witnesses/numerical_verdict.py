@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import CLEAR
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
@@ -40,7 +40,9 @@ class NumericalVerdict:
     conventions: tuple[str, ...] = ()
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
     decides: bool = False
-    """Whether the program decides something otherwise next to the point: it is then known where witnesses deny."""
+    """Whether the program decides something otherwise next to the point, or an op jumps: known where it matters."""
+    size: float = 1.0
+    """The size of the gradient."""
 
     def by(self, *verdicts: Verdict) -> list[str]:
         """Return the names of the witnesses that came to one of these verdicts."""
@@ -51,7 +53,14 @@ class NumericalVerdict:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.witnesses.values())
-        return agree and found is not None and found.verdict is Verdict.MATCH and found.projections is None
+        if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
+            return False
+        return found.projections is None and found.estimated_error <= CLEAR * (self.size or 1.0)
+
+    @property
+    def blind(self) -> bool:
+        """Return whether a witness sees a kink, and not whether it is at the point."""
+        return any(report.notes == BEHIND_ROUNDING for report in self.witnesses.values())
 
     @property
     def level(self) -> bool:
@@ -84,7 +93,7 @@ class NumericalWitnesses:
     @cached_property
     def noise(self) -> float:
         """Return how far rounding on the way may move the output."""
-        return noise_of(self.rerun, self.run.cotangent, may_jump=self.has_steps or decides(self.run.trace))
+        return noise_of(self.rerun, self.run.cotangent)
 
     @cached_property
     def has_steps(self) -> bool:
@@ -117,12 +126,24 @@ class NumericalWitnesses:
         doubted = {} if reference is None else checked(self.witnesses, question, reference, DOUBLE)
         against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
-        denied = any(report.verdict is Verdict.MISMATCH for report in reports.values())
-        decides = denied and self.decides(traced)
-        return NumericalVerdict(reports, against, tuple(conventions), decides=decides)
+        verdicts = {report.verdict for report in reports.values()}
+        decides = (jumps and Verdict.MISMATCH in verdicts) or (
+            not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
+        )
+        size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
+        return NumericalVerdict(reports, against, tuple(conventions), decides=decides, size=size)
+
+    @cached_property
+    def _decided(self) -> dict[TracedTensor, bool]:
+        return {}
 
     def decides(self, traced: TracedTensor) -> bool:
         """Return whether the program decides anything otherwise for a tiny change of a tensor."""
+        if traced not in self._decided:
+            self._decided[traced] = self._decides(traced)
+        return self._decided[traced]
+
+    def _decides(self, traced: TracedTensor) -> bool:
         value = self.rerun.value(traced)
         if value is None or not value.numel():
             return False
