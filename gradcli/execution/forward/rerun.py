@@ -84,6 +84,19 @@ class Rerun:
         """
         return self.run(changed)[0]
 
+    def result(
+        self,
+        traced: TracedTensor,
+        changed: Mapping[TracedTensor, Tensor],
+        perturb: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Return a call's result with other values of some tensors; RefusedError where the call is not made."""
+        key, place = self.keys[traced]
+        calls = self.run(changed, perturb)[1]
+        if key not in calls or calls[key].outputs[place].tensor.shape != traced.tensor.shape:
+            raise RefusedError("the result has a different shape here")
+        return calls[key].outputs[place].tensor
+
     def run(
         self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, Mapping[Key, TracedCall]]:

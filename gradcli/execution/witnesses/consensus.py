@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from gradcli.execution.witnesses.jumps import STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -66,7 +67,9 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _sided(report, numerical)
     if report.verdict is Verdict.MATCH and numerical.decides and numerical.blind:
         return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
-    if report.verdict is Verdict.SUBGRADIENT and numerical.smooth:
+    if report.verdict is Verdict.SUBGRADIENT and numerical.steep:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDEFINED, None, STEEP)
+    if report.verdict is Verdict.SUBGRADIENT and (numerical.smooth or numerical.cancels):
         report = dataclasses.replace(report, notes=())  # they say that there is a kink
         return _explained(report, Verdict.MATCH, None, CANCEL)
     return report

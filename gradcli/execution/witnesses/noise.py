@@ -21,17 +21,19 @@ RUNS = 3
 FINE = 4 * EPSILON
 # What the last bits do not show, ones that are this many times coarser do.
 COARSER = 2.0**20
-# Changes that are as large for fine ones as for coarse ones are as large as any: the output is this many times as large.
+# Changes that are as large for fine ones as for coarse ones are as large as any: what is seen may be many times larger.
 ALIKE, SPENT = 4.0, 16.0
 
 
-def noise_of(rerun: Rerun, cotangent: Tensor) -> float:
+def noise_of(rerun: Rerun, cotangent: Tensor, result: TracedTensor | None = None) -> float:
     """Return how far rounding on the way may move L = Re sum conj(cotangent) * output; 0 if nothing is known.
+
+    With a `result` it stands for the output.
 
     A jump is no noise: what the program decides stays as it is, and so does what an op makes that is at a jump.
     """
     held = dict(_held(rerun))
-    fine, coarse = (_scatter(rerun, cotangent, size, held) for size in (FINE, COARSER * FINE))
+    fine, coarse = (_scatter(rerun, cotangent, size, held, result) for size in (FINE, COARSER * FINE))
     return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
@@ -45,16 +47,19 @@ def _held(rerun: Rerun) -> Iterator[tuple[TracedTensor, Tensor]]:
                 yield traced, value
 
 
-def _scatter(rerun: Rerun, cotangent: Tensor, size: float, held: Mapping[TracedTensor, Tensor]) -> float:
+def _scatter(
+    rerun: Rerun, cotangent: Tensor, size: float, held: Mapping[TracedTensor, Tensor], result: TracedTensor | None
+) -> float:
     """Return how far L moves if every leaf and every result that is not held changes by a part of that size."""
     generator = torch.Generator().manual_seed(0)
-    base = rerun.output({})
+    base = rerun.output({}) if result is None else rerun.result(result, {})
     perturb = _perturbation(generator, size)
     found = 0.0
     for _ in range(RUNS):
         leaves = {leaf: perturb(own.tensor) for leaf, own in rerun.leaves.items() if own.tensor.is_floating_point()}
         try:
-            output, _calls = rerun.run({**leaves, **held}, perturb)
+            changed = {**leaves, **held}
+            output = rerun.run(changed, perturb)[0] if result is None else rerun.result(result, changed, perturb)
         except RuntimeError:  # at the end of a domain
             continue
         change = float(((output - base).abs() * cotangent.abs()).nan_to_num(0.0, 0.0, 0.0).sum())

@@ -41,6 +41,10 @@ class NumericalVerdict:
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
     decides: bool = False
     """Whether the program decides something otherwise next to the point, or an op jumps: known where it matters."""
+    cancels: bool = False
+    """Whether the kinks of ops are known to be none by this tensor."""
+    steep: bool = False
+    """Whether it is known that the program is infinitely steep to a side."""
     size: float = 1.0
     """The size of the gradient."""
 
