@@ -91,7 +91,7 @@ def _looked_into(
 ) -> NumericalVerdict:
     """Return what the witnesses say; where they cannot tell, with whether an op's kink cancels, or is steep."""
     decomposition = witnesses.run.decomposition
-    open_ = report.verdict is Verdict.SUBGRADIENT and verdict.by(Verdict.UNDECIDED) and not verdict.smooth
+    open_ = report.verdict is Verdict.SUBGRADIENT and not verdict.smooth
     told = verdict.by(Verdict.SUBGRADIENT, Verdict.MISMATCH, Verdict.UNDEFINED)
     if not open_ or told or decomposition is None or witnesses.decides(traced):
         return verdict
@@ -105,6 +105,7 @@ def _is_steep(witnesses: NumericalWitnesses, report: TensorReport, traced: Trace
     if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
         return False
     every = torch.eye(gradient.numel(), dtype=torch.float64)
+    question = dataclasses.replace(question, noise=witnesses.noise)
     return bool(steep(question.line, every, gradient.detach().reshape(-1).to(torch.float64)).any())
 
 

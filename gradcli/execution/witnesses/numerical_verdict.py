@@ -126,8 +126,8 @@ class NumericalWitnesses:
         if question is None:
             return None
         question = dataclasses.replace(question, bends=bends, jumps=jumps, excused=excused)
-        reports = checked(self.witnesses, question, gradient, self.tolerance)
-        doubted = {} if reference is None else checked(self.witnesses, question, reference, DOUBLE)
+        reports = self._checked(question, gradient)
+        doubted = {} if reference is None else checked(self.witnesses, self._noisy(question), reference, DOUBLE)
         against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
         verdicts = {report.verdict for report in reports.values()}
@@ -136,6 +136,17 @@ class NumericalWitnesses:
         )
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
         return NumericalVerdict(reports, against, tuple(conventions), decides=decides, size=size)
+
+    def _checked(self, question: Question, gradient: Tensor) -> dict[str, WitnessReport]:
+        """Return what the witnesses say; away from kinks without the noise if all agree: it would excuse, not deny."""
+        if not (question.bends or question.jumps):
+            reports = checked(self.witnesses, dataclasses.replace(question, noise=0.0), gradient, self.tolerance)
+            if all(report.verdict is Verdict.MATCH for report in reports.values()):
+                return reports
+        return checked(self.witnesses, self._noisy(question), gradient, self.tolerance)
+
+    def _noisy(self, question: Question) -> Question:
+        return dataclasses.replace(question, noise=self.noise)
 
     @cached_property
     def _decided(self) -> dict[TracedTensor, bool]:
@@ -149,7 +160,7 @@ class NumericalWitnesses:
 
     def _decides(self, traced: TracedTensor) -> bool:
         value = self.rerun.value(traced)
-        if value is None or not value.numel():
+        if value is None or not value.numel() or not self.rerun.may_decide:
             return False
         ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
         shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
@@ -157,7 +168,10 @@ class NumericalWitnesses:
         return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
 
     def question(self, traced: TracedTensor) -> Question | None:
-        """Return the run as a function of one tensor; None if the program does not make it in double precision."""
+        """Return the run as a function of one tensor, whose noise is not known yet.
+
+        None if the program does not make it in double precision.
+        """
         name, value = self.run.names[traced], self.rerun.value(traced)
         if value is None:
             return None
@@ -165,7 +179,7 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent, self.noise, self.has_steps)
+        return Question(function, {name: value}, name, self.run.cotangent, has_steps=self.has_steps)
 
 
 def decides(trace: Trace) -> bool:
