@@ -17,6 +17,8 @@ Value = Any
 Op = Callable[..., Value]
 
 NAN, INF = mpf("nan"), mpf("inf")
+# exp of a number of this size, or of its negative, is as good as infinite or 0.
+FARTHEST = mpf("1e4")
 # The signs of all differences that were compared, in their order.
 decisions: list[int] = []
 
@@ -31,7 +33,7 @@ def guarded(function: Callable[..., Number]) -> Callable[..., Number]:
     """Return a function of numbers that is NaN outside the real numbers."""
 
     def inside(*numbers: Number) -> Number:
-        if any(map(mp.isnan, numbers)):
+        if function not in SELECTIONS.values() and any(map(mp.isnan, numbers)):
             return NAN
         with suppress(ValueError, ZeroDivisionError, OverflowError, TypeError):
             found = function(*numbers)
@@ -56,6 +58,13 @@ def pointwise(function: Callable[..., Number]) -> Op:
     return spread
 
 
+def exponential(a: Number) -> Number:
+    """Return exp, infinite or 0 where it is far beyond all doubles."""
+    if abs(a) > FARTHEST:
+        return INF if a > 0 else mpf(0)
+    return mp.exp(a)
+
+
 def divided(a: Number, b: Number) -> Number:
     """Return a quotient, infinite or NaN for a divisor of 0."""
     if b == 0:
@@ -69,7 +78,12 @@ def powered(a: Number, b: Number) -> Number:
         return mpf(1)
     if a == 0:
         return mpf(0) if b > 0 else INF
-    return NAN if a < 0 and b != mp.floor(b) else mp.power(a, b)
+    if a < 0 and b != mp.floor(b):
+        return NAN
+    exponent = b * mp.log(abs(a))
+    if abs(exponent) > FARTHEST:
+        return exponential(exponent) * (-1 if a < 0 and mp.fmod(b, 2) != 0 else 1)
+    return mp.power(a, b)
 
 
 def logarithm(a: Number) -> Number:
@@ -140,6 +154,14 @@ def rounded(a: Number) -> Number:
     return floor + 1 if up else floor
 
 
+# A comparison with NaN is false, and what is not selected does not count.
+SELECTIONS: Mapping[str, Callable[..., Number]] = {
+    "where_above": lambda a, b: +a if less(b, a) else 2 * b,
+    "where_larger": lambda a, b: +a if less(b, a) else +b,
+    "where_positive": lambda a, b: +a if less(mpf(0), a) or a == 0 else +b,
+    "if_larger": lambda a, b: +a if less(b, a) else +b,
+    "if_half": lambda a, b: +a if less(b, a) else a / 2,
+}
 POINTWISE: Mapping[str, Callable[..., Number]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -157,7 +179,7 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "hardsigmoid": lambda a: clamped(a + 3, mpf(0), mpf(6)) / 6,
     "hardswish": lambda a: a * clamped(a + 3, mpf(0), mpf(6)) / 6,
     "leaky_relu": lambda a: a * mpf(0.25) if less(a, mpf(0)) else +a,
-    "elu": lambda a: mp.expm1(a) if less(a, mpf(0)) else +a,
+    "elu": lambda a: POINTWISE["expm1"](a) if less(a, mpf(0)) else +a,
     "softshrink": lambda a: shrunk(a, mpf(0.5)),
     "hardshrink": lambda a: +a if less(mpf(0.5), magnitude(a)) else mpf(0),
     "threshold": lambda a: +a if less(mpf(0.5), a) else mpf(0.5),
@@ -166,13 +188,13 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "sqrt": lambda a: mp.sqrt(a) if a >= 0 else NAN,
     "log": logarithm,
     "log1p": lambda a: logarithm(1 + a),
-    "exp": mp.exp,
-    "expm1": mp.expm1,
+    "exp": exponential,
+    "expm1": lambda a: exponential(a) - 1 if abs(a) > FARTHEST else mp.expm1(a),
     "sin": mp.sin,
     "cos": mp.cos,
-    "tanh": mp.tanh,
-    "sigmoid": lambda a: 1 / (1 + mp.exp(-a)),
-    "softplus": lambda a: mp.log1p(mp.exp(a)),
+    "tanh": lambda a: mp.sign(a) if abs(a) > FARTHEST else mp.tanh(a),
+    "sigmoid": lambda a: 1 / (1 + exponential(-a)),
+    "softplus": lambda a: +a if a > FARTHEST else mp.log1p(exponential(a)),
     "reciprocal": lambda a: divided(mpf(1), a),
     "square": lambda a: a * a,
     "pow_half": lambda a: powered(a, mpf(0.5)),
@@ -186,13 +208,9 @@ POINTWISE: Mapping[str, Callable[..., Number]] = {
     "huber_loss": huber,
     "smooth_l1_loss": huber,
     "hypot": lambda a, b: mp.sqrt(a * a + b * b),
-    "where_above": lambda a, b: +a if less(b, a) else 2 * b,
-    "where_larger": lambda a, b: +a if less(b, a) else +b,
-    "where_positive": lambda a, b: +a if not less(a, mpf(0)) else +b,
     "positive_part": lambda a: +a if less(mpf(0), a) else mpf(0),
-    "if_larger": lambda a, b: +a if less(b, a) else +b,
-    "if_half": lambda a, b: +a if less(b, a) else a / 2,
     "lerp": lambda a, b: a + (b - a) / 4,
+    **SELECTIONS,
 }
 
 
@@ -240,7 +258,7 @@ def _logsumexp(values: Sequence[Number]) -> Number:
     if any(map(mp.isnan, values)):
         return NAN
     top = max(values)
-    return top if mp.isinf(top) else top + mp.log(_total([mp.exp(value - top) for value in values]))
+    return top if mp.isinf(top) else top + mp.log(_total([exponential(value - top) for value in values]))
 
 
 def _root(value: Number) -> Number:
@@ -273,7 +291,7 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[Number]], Value]] = {
     "cummin": _scan(LEAST),
     "logcumsumexp": _scan(_logsumexp),
     "centred": lambda values: [value - _mean(values) for value in values],
-    "softmax": lambda values: [guarded(lambda v: mp.exp(v - _logsumexp(values)))(value) for value in values],
+    "softmax": lambda values: [guarded(lambda v: exponential(v - _logsumexp(values)))(value) for value in values],
 }
 
 

@@ -71,10 +71,10 @@ class Function:
 
     @cached_property
     def scale(self) -> mpf:
-        """Return the size of the smallest number that there is in the program at its point, at most 1."""
+        """Return a length that is small beside what the program's numbers, however small or large, make of a step."""
         sizes = [mpf(1), *(abs(entry) for entry in self.start if entry != 0 and mp.isfinite(entry))]
         sizes += [abs(mpf(entry)) for entry in _numbers(self.drawn) if entry and math.isfinite(entry)]
-        return min(sizes)
+        return min(sizes) / max(sizes)
 
 
 def _numbers(drawn: Drawn) -> list[float]:

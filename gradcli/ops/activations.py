@@ -36,6 +36,7 @@ ACTIVATIONS: tuple[Op, ...] = (
         "threshold(input, threshold, value)",
         "where(input > threshold, input, value)",
         kinks="input == threshold",
+        discontinuities="input == threshold if value != threshold else False",
         examples=("F.threshold(x, 0.1, 20) | x=2x3",),
     ),
     _pointwise(
@@ -81,6 +82,7 @@ ACTIVATIONS: tuple[Op, ...] = (
         "hardshrink(input, lambd=0.5)",
         "where(input > lambd, input, where(input < -lambd, input, 0))",
         kinks="logical_or(input == lambd, input == -lambd)",
+        discontinuities="logical_or(input == lambd, input == -lambd) if lambd != 0 else False",
     ),
     _pointwise(
         "softshrink(input, lambd=0.5)",

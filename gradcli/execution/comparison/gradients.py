@@ -21,7 +21,7 @@ from gradcli.execution.comparison.nonfinite import (
     resting_on_jumps,
     resting_on_nonfinite,
 )
-from gradcli.execution.comparison.not_a_number import resting_on_nan
+from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
 from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rounding_noise, rounding_noise
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
@@ -103,9 +103,9 @@ class GradientComparison:
         return undecided if notes is None else dataclasses.replace(undecided, verdict=Verdict.UNDEFINED, notes=notes)
 
     def _nan_values(self) -> dict[TracedTensor, Notes]:
-        """Return what made a NaN of the output, by the tensors that it came about by."""
+        """Return what made a NaN or an infinity of the output, by the tensors that it came about by."""
         if self._resting is None:
-            self._resting = resting_on_nan(self.trace, self.cotangent)
+            self._resting = resting_on_nonfinite_output(self.trace, self.cotangent)
         return self._resting
 
     def _compared(self, traced: TracedTensor) -> Comparison:

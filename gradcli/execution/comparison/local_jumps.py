@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor
+from gradcli.execution.forward.tracer import TracedCall, TracedTensor, traced_in
 
 # Steps, relative to the entries: what is continuous changes much less for the second.
 STEPS = (2.0**-36, 2.0**-40)
@@ -20,6 +20,9 @@ ROUNDING = 1e-13
 
 def jumping_operands(call: TracedCall) -> Iterator[TracedTensor]:
     """Yield the operands of a call by which its value jumps: x**y at 0, 0 jumps by y, and is 1 for all x."""
+    if len([*traced_in([call.arguments.positional, call.arguments.keywords])]) == 1:
+        yield from call.inputs  # it can be by no other, though no step may be short enough to show it
+        return
     values = {traced: double(traced.tensor.detach()) for traced in call.inputs}
     before = _results(call, values)
     for traced, value in values.items():

@@ -207,9 +207,9 @@ def _made(trace: Trace, call: TracedCall, gradients: Mapping[TracedTensor, Tenso
             continue
         reached = gradient != 0
         nan, infinite = output.tensor.isnan() & reached, output.tensor.isinf() & reached
-        if _any(nan) and not any(_any(argument.isnan()) for argument in _numbers_in(call)):
+        if _any(nan) and not any(_any(argument.isnan()) for argument in numbers_in(call)):
             return value_made(trace, call, output, nan, gradients.get(trace.output))
-        if _any(infinite) and all(all_finite(argument) for argument in _numbers_in(call)):
+        if _any(infinite) and all(all_finite(argument) for argument in numbers_in(call)):
             return value_made(trace, call, output, infinite, gradients.get(trace.output))
     return ()
 
@@ -228,7 +228,12 @@ def _jump(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> 
 
 def has_jump(trace: Trace) -> bool:
     """Return whether an op of a program is where it says that its value may jump."""
-    return any(call.op.discontinuities is not None and _any(_discontinuities(call)) for call in trace.calls)
+    return any(map(at_jump, trace.calls))
+
+
+def at_jump(call: TracedCall) -> bool:
+    """Return whether a call is where its op says that its value may jump."""
+    return call.op.discontinuities is not None and _any(_discontinuities(call))
 
 
 def _discontinuities(call: TracedCall) -> Tensor:
@@ -241,7 +246,7 @@ def _any(mask: Tensor) -> bool:
     return bool(mask.any())
 
 
-def _numbers_in(call: TracedCall) -> Iterator[Tensor]:
+def numbers_in(call: TracedCall) -> Iterator[Tensor]:
     """Yield the numbers and tensors among a call's arguments as tensors."""
     for leaf in tree.leaves([call.arguments.positional, call.arguments.keywords]):
         if isinstance(leaf, TracedTensor):

@@ -56,6 +56,8 @@ class Rerun:
     """The calls at the trace's own point."""
     keys: Mapping[TracedTensor, tuple[Key, int]]
     """Which call made a tensor of the trace, and which of its results it is."""
+    may_decide: bool = True
+    """Whether the program computes truth values or integers, or looks at a tensor where it is not in a call."""
 
     @staticmethod
     def of(program: Program, settings: Settings, trace: Trace) -> Rerun:
@@ -67,7 +69,8 @@ class Rerun:
             key = _key(call.op, call.arguments, counts)
             keys |= {traced: (key, place) for place, traced in enumerate(call.outputs)}
         rerun = Rerun(program, settings, trace, leaves, {}, keys)
-        return Rerun(program, settings, trace, leaves, rerun.run({})[1], keys)
+        machine = rerun._ran({}, None)[1]
+        return Rerun(program, settings, trace, leaves, machine.calls, keys, machine.may_decide)
 
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a tensor of the trace in double precision; None if it is not made there."""
@@ -84,6 +87,19 @@ class Rerun:
         """
         return self.run(changed)[0]
 
+    def result(
+        self,
+        traced: TracedTensor,
+        changed: Mapping[TracedTensor, Tensor],
+        perturb: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Return a call's result with other values of some tensors; RefusedError where the call is not made."""
+        key, place = self.keys[traced]
+        calls = self.run(changed, perturb)[1]
+        if key not in calls or calls[key].outputs[place].tensor.shape != traced.tensor.shape:
+            raise RefusedError("the result has a different shape here")
+        return calls[key].outputs[place].tensor
+
     def run(
         self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, Mapping[Key, TracedCall]]:
@@ -91,6 +107,12 @@ class Rerun:
 
         `perturb` changes the numbers that a call results in.
         """
+        output, machine = self._ran(changed, perturb)
+        return output, machine.calls
+
+    def _ran(
+        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, _Machine]:
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
         machine = _Machine(self.settings, self.before, overridden, perturb)
         variables = {
@@ -102,7 +124,7 @@ class Rerun:
                 output = self._finished(machine, Interpreter(self.program, machine, variables).run())
         except (*REFUSALS, GradcliError) as error:
             raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
-        return output, machine.calls
+        return output, machine
 
     def _finished(self, machine: _Machine, output: Any) -> Tensor:
         """Return the output's tensor, reduced as the trace's is, and of its shape."""
@@ -140,6 +162,7 @@ class _Machine:
         self.seed = settings.seed
         self.largest_exponent = settings.limits.exponent
         self.calls: dict[Key, TracedCall] = {}
+        self._was_asked = False
         self._before = before
         self._overridden = overridden
         self._perturb = perturb
@@ -147,7 +170,16 @@ class _Machine:
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor that decisions are made by."""
-        return _actual(value) if isinstance(value, TracedTensor) else None
+        if not isinstance(value, TracedTensor):
+            return None
+        self._was_asked = True
+        return _actual(value)
+
+    @property
+    def may_decide(self) -> bool:
+        """Return whether anything was decided, or might have been, by the values of tensors."""
+        results = (traced.tensor for call in self.calls.values() for traced in call.outputs)
+        return self._was_asked or any(not (one.is_floating_point() or one.is_complex()) for one in results)
 
     def check_items(self, count: int) -> None:
         """Refuse a list of so many items: this program has made other ones before."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
-from gradcli.execution.witnesses.line import Line, random_directions, unit
+from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.quotients import STEPS, Quotients, along
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -29,10 +29,13 @@ SIDED = 1e-7
 TINY = 2.0**-34
 # These steps are at most this part of the smallest entry that they move.
 PART = 2.0**-6
+# To see whether a kink is nearer still, a step is so long that rounding moves its quotient by a 20th of the kink.
+VISIBLE, SIDES = 20.0, torch.tensor([1.0, -1.0], dtype=torch.float64)
 # At a kink a gradient is looked at along so many directions at most, beside all ones and random ones.
 MOST_KINKS = 12
 
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
+BEHIND_ROUNDING = noted(NoteKind.ROUNDING, "a kink is so near that rounding hides whether it is at this point")
 CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
 DOUBLE = Tolerance.of("float64")
 NO_NOTES: Notes = ()
@@ -109,7 +112,7 @@ def agreement(
     steps = torch.ones_like(compared.erratic) if jumps else compared.erratic
     if bool(steps.any()) and bool(jumping(line, _rows(quotients, steps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
-    compared = _closer(line, compared)
+    bent, compared = compared.kinked, _closer(line, compared, known=bends)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear
@@ -120,7 +123,8 @@ def agreement(
     elif bends and _bent(line, compared, _across(line)):
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
-        verdict, notes = Verdict.UNDECIDED, UNCLEAR
+        hidden = bool((bent & compared.quotients.error.isinf()).any())
+        verdict, notes = Verdict.UNDECIDED, BEHIND_ROUNDING if hidden else UNCLEAR
     return Agreement(verdict, largest, notes)
 
 
@@ -161,12 +165,13 @@ def _rows(quotients: Quotients, chosen: Tensor) -> Tensor:
     return unit(rows, len(chosen)) if quotients.directions is None else quotients.directions[rows]
 
 
-def _closer(line: Line, compared: _Compared) -> _Compared:
+def _closer(line: Line, compared: _Compared, *, known: bool = False) -> _Compared:
     """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
 
     A kink within the steps taken so far is none at the point if both sides agree at much shorter ones; one-sided
     quotients that do not converge at longer steps may at these. Of a kink that may be as far away as the size of an
-    entry, and is hidden in rounding nearer to it, nothing is known.
+    entry, and is hidden in rounding nearer to it, nothing is known; that size being less than the last digit of the
+    entry, it is the one that is `known`.
     """
     rows = (compared.kinked | compared.erratic).nonzero()[:, 0]
     if not len(rows):
@@ -182,9 +187,22 @@ def _closer(line: Line, compared: _Compared) -> _Compared:
     sided_error = (moving + rounding).nan_to_num(nan=math.inf)
     apart, before = (above - below).abs(), (found.above - found.below).abs()[rows]
     smooth = compared.kinked[rows] & (apart <= before / 10) & (rounding <= before / 10)
-    hidden = compared.kinked[rows] & (rounding > before / 10) & (local < STEPS[-1] * scale)
+    middle, off = (above + below) / 2, rounding
+    # A kink between a shorter step and this one leaves one side as it is.
+    shorter = (VISIBLE * rounding * step / before).minimum(step)
+    (ahead, behind) = (line.changes(found.directions, rows, shorter[:, None] * SIDES) / (shorter[:, None] * SIDES)).T
+    beside = compared.kinked[rows] & ~smooth & (shorter < step) & ((ahead - behind).abs() <= before / 4)
+    is_above = (above - (ahead + behind) / 2).abs() <= (below - (ahead + behind) / 2).abs()
+    side = torch.where(is_above, above, below)
+    side_error = torch.where(is_above, (above - far_above).abs(), (below - far_below).abs()) + rounding
+    middle, off = torch.where(beside, side, middle), torch.where(beside, side_error, off)
+    above, below = torch.where(beside, side, above), torch.where(beside, side, below)
+    smooth |= beside
+    far = local < (STEPS[-1] * scale).minimum(shorter)
+    far &= ~(known & (EPSILON * line.entries(found.directions, rows) > local))
+    hidden = compared.kinked[rows] & ~smooth & far
     sided = smooth | (compared.erratic[rows] & (sided_error < found.sided_error[rows]))
-    value, error = _put(found.value, rows, smooth, (above + below) / 2), _put(found.error, rows, smooth, rounding)
+    value, error = _put(found.value, rows, smooth, middle), _put(found.error, rows, smooth, off)
     below, above = _put(found.below, rows, sided, below), _put(found.above, rows, sided, above)
     sides = _put(found.sided_error, rows, sided, sided_error)
     everything = torch.full_like(rounding, math.inf)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
@@ -15,11 +16,16 @@ from gradcli.execution.comparison.gradients import ROUNDING, GradientComparison
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.run import Run
+from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.consensus import consensus
-from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses, decides
+from gradcli.execution.witnesses.jumps import steep
+from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES
+
+# By each entry of a tensor that has more, the slope is not looked at.
+MOST_ENTRIES = 64
 
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
@@ -77,7 +83,30 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         if again is not None and not again.by(Verdict.MISMATCH):
             return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
     jumps = comparisons is not None and traced in comparisons.jumping
-    return consensus(report, verdict, jumps=jumps)
+    return consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
+
+
+def _looked_into(
+    witnesses: NumericalWitnesses, report: TensorReport, traced: TracedTensor, verdict: NumericalVerdict
+) -> NumericalVerdict:
+    """Return what the witnesses say; where they cannot tell, with whether an op's kink cancels, or is steep."""
+    decomposition = witnesses.run.decomposition
+    open_ = report.verdict is Verdict.SUBGRADIENT and not verdict.smooth
+    told = verdict.by(Verdict.SUBGRADIENT, Verdict.MISMATCH, Verdict.UNDEFINED)
+    if not open_ or told or decomposition is None or witnesses.decides(traced):
+        return verdict
+    cancels = kinks_cancel(witnesses.rerun, decomposition, traced)
+    return dataclasses.replace(verdict, cancels=cancels, steep=not cancels and _is_steep(witnesses, report, traced))
+
+
+def _is_steep(witnesses: NumericalWitnesses, report: TensorReport, traced: TracedTensor) -> bool:
+    """Return whether the slope by an entry is infinite to a side, which no gradient shows at a kink."""
+    question, gradient = witnesses.question(traced), report.gradient
+    if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
+        return False
+    every = torch.eye(gradient.numel(), dtype=torch.float64)
+    question = dataclasses.replace(question, noise=witnesses.noise)
+    return bool(steep(question.line, every, gradient.detach().reshape(-1).to(torch.float64)).any())
 
 
 def contradicted_by(report: TensorReport) -> Tensor | None:

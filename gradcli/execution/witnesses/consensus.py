@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from gradcli.execution.witnesses.jumps import STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -16,6 +17,11 @@ ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the defin
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
+HIDDEN = noted(
+    NoteKind.KINK,
+    "the program decides by its values at this point, and the differences are not accurate enough to tell whether it"
+    " has a kink here",
+)
 ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
@@ -59,7 +65,11 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _at_a_kink(report, numerical)
     if report.verdict is Verdict.MISMATCH:
         return _sided(report, numerical)
-    if report.verdict is Verdict.SUBGRADIENT and numerical.smooth:
+    if report.verdict is Verdict.MATCH and numerical.decides and numerical.blind:
+        return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
+    if report.verdict is Verdict.SUBGRADIENT and numerical.steep:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDEFINED, None, STEEP)
+    if report.verdict is Verdict.SUBGRADIENT and (numerical.smooth or numerical.cancels):
         report = dataclasses.replace(report, notes=())  # they say that there is a kink
         return _explained(report, Verdict.MATCH, None, CANCEL)
     return report

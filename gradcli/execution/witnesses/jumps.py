@@ -1,4 +1,4 @@
-"""Where a function is not continuous: its change along a direction does not vanish with the step."""
+"""Where a function is not continuous, its change along a direction not vanishing with the step, or infinitely steep."""
 
 from __future__ import annotations
 
@@ -9,28 +9,44 @@ from gradcli.execution.witnesses.line import Line
 from gradcli.report.notes import NoteKind, noted
 
 JUMPS = noted(NoteKind.UNDEFINED, "the value of the program jumps here, so that there is no derivative")
+STEEP = noted(NoteKind.UNDEFINED, "the slope of the program is infinite to one side, so that there is no derivative")
 # Steps 2^-k, relative to the point; a jump lasts through the last LAST of them, a pole grows through as many of any.
 EXPONENTS = range(12, 48, 4)
 LAST = 5
 # Changes are those of one jump where they are this near to each other, and those of a pole where each is larger than
 # the one before by this factor, for a step that is 16 times smaller.
 ALIKE, GROWTH = 0.01, 4.0
+# A slope is infinite where each is larger than the one before by this factor, up to the last, and none is claimed.
+STEEPER, CLAIMED = 1.5, 4.0
 # A change counts where it is this many times larger than the output's rounding error.
 VISIBLE = 300.0
 
 
 def jumping(line: Line, directions: Tensor) -> Tensor:
     """Return, for each row of directions, whether the function jumps, or is unbounded, to one of its sides."""
-    steps = torch.tensor([2.0**-k for k in EXPONENTS], dtype=torch.float64)
-    sides = torch.cat([directions, -directions])
-    scale = _scale(line, sides)
-    changes = line.changes(sides, torch.arange(len(sides)), scale[:, None] * steps).abs()
-    seen = changes > VISIBLE * 4 * line.rounding
+    changes, seen, _ = _to_both_sides(line, directions)
     last = changes[:, -LAST:]
     jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
     grows = seen[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
     pole = grows.unfold(1, LAST, 1).all(2).any(1)
     return (jump | pole).reshape(2, -1).any(0)
+
+
+def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
+    """Return, for each row of directions, whether the slope grows without bound to a side, beyond what is claimed."""
+    changes, seen, steps = _to_both_sides(line, directions)
+    slopes = changes / steps
+    grows = seen[:, 1:] & (slopes[:, 1:] >= STEEPER * slopes[:, :-1])
+    beyond = slopes[:, -1] > CLAIMED * torch.cat([claimed, claimed]).abs()
+    return (grows[:, -LAST:].all(1) & beyond).reshape(2, -1).any(0)
+
+
+def _to_both_sides(line: Line, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the changes to both sides by steps that shrink, which of them are more than rounding, and the steps."""
+    sides = torch.cat([directions, -directions])
+    steps = _scale(line, sides)[:, None] * torch.tensor([2.0**-k for k in EXPONENTS], dtype=torch.float64)
+    changes = line.changes(sides, torch.arange(len(sides)), steps).abs()
+    return changes, changes > VISIBLE * 4 * line.rounding, steps
 
 
 def _scale(line: Line, directions: Tensor) -> Tensor:

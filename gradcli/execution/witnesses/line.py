@@ -92,7 +92,8 @@ class Line:
         sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
         if directions is None:
             return sizes[rows].clamp_max(1.0)
-        moved = torch.where(directions[rows] != 0, sizes, torch.inf)
+        moved = sizes / directions[rows].abs().clamp_min(1.0)
+        moved = torch.where(directions[rows] != 0, moved, torch.inf)
         return moved.amin(1).clamp_max(1.0) if moved.numel() else torch.ones(len(rows), dtype=torch.float64)
 
     def entries(self, directions: Tensor | None, rows: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.tracer import Trace, TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import CLEAR
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
@@ -40,7 +40,13 @@ class NumericalVerdict:
     conventions: tuple[str, ...] = ()
     """What ops of the program do to a gradient beside what they compute, which no witness knows."""
     decides: bool = False
-    """Whether the program decides something otherwise next to the point: it is then known where witnesses deny."""
+    """Whether the program decides something otherwise next to the point, or an op jumps: known where it matters."""
+    cancels: bool = False
+    """Whether the kinks of ops are known to be none by this tensor."""
+    steep: bool = False
+    """Whether it is known that the program is infinitely steep to a side."""
+    size: float = 1.0
+    """The size of the gradient."""
 
     def by(self, *verdicts: Verdict) -> list[str]:
         """Return the names of the witnesses that came to one of these verdicts."""
@@ -51,7 +57,14 @@ class NumericalVerdict:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.witnesses.values())
-        return agree and found is not None and found.verdict is Verdict.MATCH and found.projections is None
+        if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
+            return False
+        return found.projections is None and found.estimated_error <= CLEAR * (self.size or 1.0)
+
+    @property
+    def blind(self) -> bool:
+        """Return whether a witness sees a kink, and not whether it is at the point."""
+        return any(report.notes == BEHIND_ROUNDING for report in self.witnesses.values())
 
     @property
     def level(self) -> bool:
@@ -84,7 +97,7 @@ class NumericalWitnesses:
     @cached_property
     def noise(self) -> float:
         """Return how far rounding on the way may move the output."""
-        return noise_of(self.rerun, self.run.cotangent, may_jump=self.has_steps or decides(self.run.trace))
+        return noise_of(self.rerun, self.run.cotangent)
 
     @cached_property
     def has_steps(self) -> bool:
@@ -113,18 +126,41 @@ class NumericalWitnesses:
         if question is None:
             return None
         question = dataclasses.replace(question, bends=bends, jumps=jumps, excused=excused)
-        reports = checked(self.witnesses, question, gradient, self.tolerance)
-        doubted = {} if reference is None else checked(self.witnesses, question, reference, DOUBLE)
+        reports = self._checked(question, gradient)
+        doubted = {} if reference is None else checked(self.witnesses, self._noisy(question), reference, DOUBLE)
         against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
-        denied = any(report.verdict is Verdict.MISMATCH for report in reports.values())
-        decides = denied and self.decides(traced)
-        return NumericalVerdict(reports, against, tuple(conventions), decides=decides)
+        verdicts = {report.verdict for report in reports.values()}
+        decides = (jumps and Verdict.MISMATCH in verdicts) or (
+            not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
+        )
+        size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
+        return NumericalVerdict(reports, against, tuple(conventions), decides=decides, size=size)
+
+    def _checked(self, question: Question, gradient: Tensor) -> dict[str, WitnessReport]:
+        """Return what the witnesses say; away from kinks without the noise if all agree: it would excuse, not deny."""
+        if not (question.bends or question.jumps):
+            reports = checked(self.witnesses, dataclasses.replace(question, noise=0.0), gradient, self.tolerance)
+            if all(report.verdict is Verdict.MATCH for report in reports.values()):
+                return reports
+        return checked(self.witnesses, self._noisy(question), gradient, self.tolerance)
+
+    def _noisy(self, question: Question) -> Question:
+        return dataclasses.replace(question, noise=self.noise)
+
+    @cached_property
+    def _decided(self) -> dict[TracedTensor, bool]:
+        return {}
 
     def decides(self, traced: TracedTensor) -> bool:
         """Return whether the program decides anything otherwise for a tiny change of a tensor."""
+        if traced not in self._decided:
+            self._decided[traced] = self._decides(traced)
+        return self._decided[traced]
+
+    def _decides(self, traced: TracedTensor) -> bool:
         value = self.rerun.value(traced)
-        if value is None or not value.numel():
+        if value is None or not value.numel() or not self.rerun.may_decide:
             return False
         ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
         shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
@@ -132,7 +168,10 @@ class NumericalWitnesses:
         return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
 
     def question(self, traced: TracedTensor) -> Question | None:
-        """Return the run as a function of one tensor; None if the program does not make it in double precision."""
+        """Return the run as a function of one tensor, whose noise is not known yet.
+
+        None if the program does not make it in double precision.
+        """
         name, value = self.run.names[traced], self.rerun.value(traced)
         if value is None:
             return None
@@ -140,7 +179,7 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent, self.noise, self.has_steps)
+        return Question(function, {name: value}, name, self.run.cotangent, has_steps=self.has_steps)
 
 
 def decides(trace: Trace) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
 
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
-STEPS = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27)
+STEPS, SHORTER = (2.0**-9, 2.0**-15, 2.0**-21, 2.0**-27), 2.0**6
 # Where an entry is smaller than this, relative to the scale of these steps, they are also taken relative to the entry:
 # they show a function that bends within them, whatever longer ones seem to be good for.
 SMALL = 2.0**-6
@@ -78,13 +78,21 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     best = _nowhere(count)
     _refine(line, directions, every, line.scale(directions, every), best)
     local = line.local(directions, every)
-    local = local.minimum(FINE * line.scale(directions, every)) if line.has_steps else local
+    if line.has_steps:
+        _forget_stairs(line, directions, local, best)
+        local = local.minimum(FINE * line.scale(directions, every))
     small = every[local < SMALL * line.scale(directions, every)]
     if len(small):
         near = _nowhere(count)
         _refine(line, directions, small, local[small], near)
         _prefer_nearer(best, near)
     return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
+
+
+def _forget_stairs(line: Line, directions: Tensor | None, local: Tensor, best: Tensor) -> None:
+    """Forget quotients beside numbers so large that no step which is short enough to show a stair moves them."""
+    hidden = EPSILON * line.entries(directions, torch.arange(len(local))) > STEPS[0] * local
+    best[1, hidden] = best[4, hidden] = math.inf
 
 
 def _nowhere(count: int) -> Tensor:
@@ -104,7 +112,8 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         best[:, rows[better]] = extrapolated[:, better]
         largest = best[0][best[0].isfinite()].abs().max() if bool(best[0].isfinite().any()) else torch.tensor(0.0)
         floor = GOOD * max(float(largest), EPSILON * line.magnitude)
-        unsure = ~(best[1, rows] <= floor)
+        next_rounding = SHORTER * _rounding(line, step * scale)  # the next error is no smaller than this
+        unsure = ~(best[1, rows] <= floor) & (next_rounding < best[1, rows])
         rows, scale = rows[unsure], scale[unsure]
 
 
@@ -134,13 +143,18 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     value, correction = _limit((above + below) / 2, 4.0)
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
     moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
-    rounding = 4 * (line.rounding + moved) / (step / 4)
+    rounding = _rounding(line, step, moved)
     rounding = rounding.masked_fill(_lost(line, changes), math.inf)
     error = (FIRST_ORDER * correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
     )
     return torch.stack([value, error, low, high, sided_error])
+
+
+def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
+    """Return how far off rounding may move a quotient of the shortest steps, `moved` being that of the point."""
+    return 4 * (line.rounding + moved) / (step / 4)
 
 
 def _lost(line: Line, changes: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative
     def questions(witnesses: NumericalWitnesses) -> Questions:
         question = witnesses.question(leaf)
         if question is not None:
+            question = replace(question, noise=witnesses.noise)
             yield from ((replace(question, cotangent=unit), row) for unit, row in zip(_units(run), rows, strict=True))
 
     return _judged(run, [leaf], derivative, questions, kinked=kinked)

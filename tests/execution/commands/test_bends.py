@@ -150,8 +150,33 @@ WHOLE: list[tuple[str, dict[str, Any], str]] = [
     ("round(t)*t", {"t": 1e8 + 0.25}, "match"),
     # NaN whatever else is done to it
     ("ceil(t**sqrt(y))", {"t": 2.0, "y": -1.0}, "undefined"),
+    # steps shorter than the last digit
+    ("floor(t)", {"t": 1e160}, "undefined"),
+    # a jump that the derivative by the op hides: hypot(t, 0) = 1/2, and hypot(t, t) below
+    ("hypot(t, F.hardshrink(t, 0.5))", {"t": -0.5}, "undefined"),
+    ("F.threshold(t, 0.5, 0.25)", {"t": 0.5}, "undefined"),
+    ("F.threshold(t, 0.5, 0.5)", {"t": 0.5}, "subgradient"),
+    # sign(t) is the op that jumps; t/2 + t² nearby
+    ("(F.huber_loss(lerp(t, t, 0.25), sign(t), reduction='none'))*t", {"t": 0.0}, "mismatch"),
+    # kinks beside the point, but nearer than 1e-9
+    ("F.smooth_l1_loss(t, sigmoid(t), reduction='none').min()", {"t": [1e-10, 2.5, 0.0]}, "match"),
+    ("norm(t, 1)", {"t": [1e-160, 1e-160, -3.0]}, "match"),
+    ("norm(cos(sigmoid(F.leaky_relu(t, 0.25))), 1)", {"t": [-1e-10, -1e-10, -1e-10]}, "match"),
+    # a kink at a point beside which nothing shorter than a digit of it can be seen
+    ("where(t > y, t, y)", {"t": 1e17, "y": 1e17}, "subgradient"),
+    # one that is 0 beside 1e24
+    ("F.l1_loss(abs(t[0])**3 + 0*t, t, reduction='none')[1]*y + abs(t[0])**3", {"t": [1e8, 0.0], "y": 1.0}, "match"),
+    ("F.l1_loss(t, t**3, reduction='none').sum()", {"t": [1e8, 0.0]}, "subgradient"),
+    # equal values that are one, beside what the quotients of the program are too coarse for
+    ("minimum(t, t)*sin(100*t)", {"t": 1e8}, "match"),
+    ("lerp(maximum(t, t), y, 0.25)", {"t": 6.0, "y": 1e160}, "match"),
+    # two that are not are still a kink
+    ("maximum(t, y - t)*sin(100*t)", {"t": 1e8, "y": 2e8}, "subgradient"),
     # an infinite slope
     ("sqrt(abs(t))", {"t": 0.0}, "undefined"),
+    ("F.leaky_relu(sqrt(relu(t)), 0.25).sum()", {"t": [3.0, 0.0]}, "undefined"),
+    # a large one
+    ("relu(tanh(1e12*t))", {"t": 0.0}, "subgradient"),
 ]
 
 

@@ -51,6 +51,24 @@ def test_a_tensor_beside_the_nan_keeps_its_verdict() -> None:
     assert (report["x"].verdict, report["y"].verdict) == (Verdict.UNDEFINED, Verdict.MATCH)
 
 
+@pytest.mark.parametrize(("program", "x"), [("reciprocal(x) + y", 0.0), ("exp(x) + y", 1000.0), ("y - log(x)", 0.0)])
+def test_no_derivative_where_the_output_is_infinite_whatever_else_it_is_made_of(program: str, x: float) -> None:
+    report = evaluate(program, x=x, y=2.0)
+    assert report.output.value.isinf()
+    assert (report["x"].verdict, report["y"].verdict) == (Verdict.UNDEFINED, Verdict.UNDEFINED)
+    assert "is infinite here" in str(report["y"].note)
+
+
+@pytest.mark.parametrize("program", ["y*inf + x", "y.masked_fill(y > 0, -inf) + 2*y - x", "y + x"])
+def test_an_infinity_that_is_given_may_be_meant(program: str) -> None:
+    assert evaluate(program, y=2.0, x=math.inf)["y"].verdict is Verdict.MATCH
+
+
+def test_a_tensor_beside_the_infinity_keeps_its_verdict() -> None:
+    report = evaluate("cat([log(x), y]).sum()", x=[0.0], y=[2.0])
+    assert (report["x"].verdict, report["y"].verdict) == (Verdict.UNDEFINED, Verdict.MATCH)
+
+
 def test_a_wrong_gradient_beside_the_nan_is_still_wrong(plant: Callable[..., None]) -> None:
     plant("exp", torch.exp, lambda gradient, _, result: 2 * gradient * result)
     report = evaluate("cat([abs(log(x)), exp(y)]).sum()", x=[-1.0], y=[2.0])

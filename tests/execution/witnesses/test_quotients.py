@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.execution.witnesses.agreement import SAFETY, agreement
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.question import Question, witnesses
-from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, by_entries
+from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, along, by_entries
 from gradcli.execution.witnesses.taylor import Remainder, remainder
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
@@ -176,6 +176,22 @@ def test_a_large_tensor_is_looked_at_along_random_directions() -> None:
     assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MATCH
     right[17] *= 1.01
     assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MISMATCH
+
+
+def test_no_shorter_steps_are_tried_where_rounding_alone_makes_them_worse() -> None:
+    calls = []
+
+    def function(tensors: dict[str, Tensor]) -> Tensor:
+        calls.append(1)
+        return (tensors["x"] ** 2).sum()
+
+    values = torch.ones(8, dtype=torch.float64)
+    values[0] = 1e-6  # steps beside it are short, and none that is shorter is better
+    line = Line.of(function, {"x": values}, ["x"], torch.ones((), dtype=torch.float64))
+    calls.clear()
+    quotients = along(line, torch.ones(1, 8, dtype=torch.float64))
+    assert float(quotients.value) == pytest.approx(14.0, rel=1e-6)
+    assert len(calls) <= 6  # a batch, and its first, for each length of steps
 
 
 def test_a_complex_tensor_follows_pytorchs_convention() -> None:

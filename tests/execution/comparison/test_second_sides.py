@@ -1,0 +1,94 @@
+"""Quotients of a gradient to both sides of a point, of gradients whose derivatives are known by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.second_sides import Sides, compare_by_sides, sides_of
+from gradcli.report.comparison import Comparison
+from gradcli.report.verdict import Verdict
+
+
+def column(*functions: Callable[[float], float]) -> Callable[[float], Tensor]:
+    return lambda shift: torch.tensor([function(shift) for function in functions], dtype=torch.float64)
+
+
+BENT = column(abs, lambda h: 3 * h)
+JUMPING = column(lambda h: math.copysign(1.0, h) + h, lambda h: h)
+SMOOTH = column(lambda h: math.sin(2 * h), lambda h: h**3)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "below", "above", "jump", "agree"),
+    [
+        (BENT, [-1.0, 3.0], [1.0, 3.0], [0.0, 0.0], False),
+        (JUMPING, [1.0, 1.0], [1.0, 1.0], [2.0, 0.0], False),
+        (SMOOTH, [2.0, 0.0], [2.0, 0.0], [0.0, 0.0], True),
+    ],
+)
+def test_the_derivatives_of_a_gradient_to_both_sides(
+    gradient: Callable[[float], Tensor],
+    below: list[float],
+    above: list[float],
+    jump: list[float],
+    agree: bool,
+) -> None:
+    sides = sides_of(gradient, 1.0)
+    assert sides.clear
+    assert sides.below.tolist() == pytest.approx(below, abs=2e-3)
+    assert sides.above.tolist() == pytest.approx(above, abs=2e-3)
+    assert sides.jump.tolist() == pytest.approx(jump, abs=1e-4)
+    assert sides.agree is agree
+
+
+def test_what_lies_between_is_known_by_entries() -> None:
+    sides = sides_of(BENT, 1.0)
+    assert sides.contain(torch.tensor([0.5, 3.0])).tolist() == [True, True]
+    assert sides.contain(torch.tensor([1.5, 2.9])).tolist() == [False, False]
+
+
+def test_the_derivative_of_a_sum_is_the_sum() -> None:
+    total = sides_of(BENT, 1.0).summed(1)
+    assert (float(total.below), float(total.above)) == pytest.approx((2.0, 4.0))
+
+
+def test_quotients_that_do_not_converge_say_nothing() -> None:
+    sides = sides_of(column(lambda h: math.sqrt(abs(h)), lambda h: h), 1.0)  # an infinite slope to both sides
+    assert not sides.clear
+    comparison = Comparison(Verdict.MATCH, 0.0, 0.0)
+    assert compare_by_sides(torch.tensor([7.0, 1.0]), sides, comparison, exists=True) is comparison
+
+
+@pytest.mark.parametrize(
+    ("derivative", "exists", "verdict", "words"),
+    [
+        ([0.0, 3.0], True, "subgradient", "autograd's choice lies between the one-sided second derivatives"),
+        ([5.0, 3.0], False, "undefined", "the gradient bends or jumps at this point"),
+        (
+            [0.0, 4.0],
+            True,
+            "mismatch",
+            "at [1] autograd gives 4, and the quotient of the gradient is 3 from both sides",
+        ),
+    ],
+)
+def test_the_words_on_a_second_derivative(derivative: list[float], exists: bool, verdict: str, words: str) -> None:
+    comparison = Comparison(Verdict.MATCH, 0.0, 0.0)
+    found = compare_by_sides(torch.tensor(derivative), sides_of(BENT, 1.0), comparison, exists=exists)
+    assert found.verdict == verdict
+    assert words in found.notes[0].words
+
+
+def test_a_second_derivative_that_is_right_keeps_its_verdict() -> None:
+    comparison = Comparison(Verdict.MATCH, 0.0, 0.0)
+    assert compare_by_sides(torch.tensor([2.0, 0.0]), sides_of(SMOOTH, 1.0), comparison, exists=True) is comparison
+
+
+def test_a_jump_is_no_derivative_though_both_sides_are_equal() -> None:
+    sides = Sides(torch.ones(1), torch.ones(1), torch.ones(1), 0.0)
+    assert not sides.agree
