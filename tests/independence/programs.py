@@ -114,7 +114,7 @@ def compose(source: random.Random, choices: list[Template], seed: int) -> Genera
         for _ in range(made.random.randint(FEWEST_CALLS, MOST_CALLS)):
             _append(made, _choose(made, choices))
         _state(made, f"result = {_ending(made)}")
-    except (RuntimeError, TypeError, ValueError, IndexError):
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
         return None
     output = made.tensors["result"]
     tame = (bool((value.abs() < LARGEST_VALUE).all()) for value in made.tensors.values() if isinstance(value, Tensor))
