@@ -65,7 +65,7 @@ def seconds_to_read(text: str) -> float:
     return time.process_time() - started
 
 
-@examples(60)
+@examples(60, shrink=False)
 @given(RANDOMS)
 def test_reading_takes_linear_time(random: Random) -> None:
     piece, before, after = (
