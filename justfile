@@ -51,3 +51,8 @@ benchmarks:
 # Many checks under interruptions, time limits and deaths of the sympy process.
 soak:
     {{venv}}python benchmarks/soak.py
+
+# Random programs, commands and texts for half an hour, then the reader of programs alone, by atheris if it is installed.
+fuzz:
+    {{venv}}pytest tests/fuzz --hypothesis-profile=fuzz
+    {{venv}}python tests/fuzz/target.py

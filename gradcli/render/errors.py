@@ -47,24 +47,29 @@ def _line_at(source: str, span: Span) -> tuple[str, int, int]:
 def _window(cells: list[str], start: int, end: int) -> tuple[list[str], list[str], list[str]]:
     """Cut a long line to what surrounds the marked cells."""
     before, marked, after = cells[:start], cells[start:end], cells[end:]
-    if display_width("".join(cells)) <= _MAX_COLUMNS:
+    if _size(cells) <= _MAX_COLUMNS:
         return before, marked, after
     marked = _head(marked, _MAX_COLUMNS // 2)
-    room = _MAX_COLUMNS - display_width("".join(marked))
-    before = _tail(before, max(room // 2, room - display_width("".join(after))))
-    return before, marked, _head(after, room - display_width("".join(before)))
+    room = _MAX_COLUMNS - _size(marked)
+    before = _tail(before, max(room // 2, room - _size(after)))
+    return before, marked, _head(after, room - _size(before))
+
+
+def _size(cells: list[str]) -> int:
+    """Return the columns that cells take; a mark that takes none counts as one: thousands would fit on a line."""
+    return sum(max(1, display_width(cell)) for cell in cells)
 
 
 def _head(cells: list[str], columns: int) -> list[str]:
     """Return the first cells that fit into the columns, with a mark where some were cut."""
-    if display_width("".join(cells[: columns + 1])) <= columns:
+    if _size(cells[: columns + 1]) <= columns:
         return cells
     return [*_fitting(cells, columns - len(_CUT)), _CUT]
 
 
 def _tail(cells: list[str], columns: int) -> list[str]:
     """Return the last cells that fit into the columns, with a mark where some were cut."""
-    if display_width("".join(cells[-columns - 1 :])) <= columns:
+    if _size(cells[-columns - 1 :]) <= columns:
         return cells
     return [_CUT, *reversed(_fitting(cells[::-1], columns - len(_CUT)))]
 
@@ -73,7 +78,7 @@ def _fitting(cells: list[str], columns: int) -> list[str]:
     """Return the longest run of first cells that takes at most so many columns."""
     used = 0
     for count, cell in enumerate(cells):
-        used += display_width(cell)
+        used += _size([cell])
         if used > columns:
             return cells[:count]
     return cells

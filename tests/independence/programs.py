@@ -104,12 +104,17 @@ def templates(knows: Callable[[str, Leaves], bool]) -> list[Template]:
 
 def generate(seed: int, choices: list[Template]) -> Generated | None:
     """Return a random program of a seed, or None if PyTorch refuses it, or it leaves the range of tame numbers."""
-    made = Random(random.Random(seed))  # noqa: S311 (tests have to be repeatable)
+    return compose(random.Random(seed), choices, seed)  # noqa: S311 (tests have to be repeatable)
+
+
+def compose(source: random.Random, choices: list[Template], seed: int) -> Generated | None:
+    """Return a program that a source of random numbers decides on; the seed decides on the weights."""
+    made = Random(source)
     try:
         for _ in range(made.random.randint(FEWEST_CALLS, MOST_CALLS)):
             _append(made, _choose(made, choices))
         _state(made, f"result = {_ending(made)}")
-    except (RuntimeError, TypeError, ValueError, IndexError):
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
         return None
     output = made.tensors["result"]
     tame = (bool((value.abs() < LARGEST_VALUE).all()) for value in made.tensors.values() if isinstance(value, Tensor))

@@ -63,6 +63,14 @@ def test_a_long_span_is_cut() -> None:
     assert len(carets) <= len(line)
 
 
+@pytest.mark.parametrize("mark", ["\u0301", "\u20dd"])
+def test_marks_that_take_no_column_are_cut_too(mark: str) -> None:
+    source = "x + e" + mark * 5000 + " + y"
+    for place in (0, 4, 3000, len(source) - 1):
+        assert all(len(line) <= 110 for line in shown(source, place, place + 1))
+    assert shown("e" + mark * 5 + " + $", 9, 10) == ["  e" + mark * 5 + " + $", "      ^"]
+
+
 def test_an_enormous_message_is_cut() -> None:
     assert len(format_error(GradcliError("m" * 10**6, hint="h" * 10**6))) < 10000
 

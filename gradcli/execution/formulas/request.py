@@ -30,7 +30,9 @@ from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
+from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import defaults
 
 MOST_NODES = 40
 # For all formulas of a program.
@@ -169,7 +171,9 @@ class _Graph:
             shown = layout.pointwise(formula, shapes, tuple(node.tensor.shape))
         except NotSupportedError:  # more axes than there are labels
             return None
-        numbers = {name: value for name, value in bound.items() if isinstance(value, bool | int | float | str)}
+        numbers = {name: value for name, value in bound.items() if value is None or isinstance(value, STATIC)}
+        if len(numbers) + len(operands) < len(bound):
+            return None
         return self._defined(shown, numbers, (), operands)
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
@@ -177,7 +181,7 @@ class _Graph:
         if call is None:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
-        return call.op, bound
+        return call.op, {**defaults(call.op.signature), **bound}
 
 
 def _is_fixed(arguments: Mapping[str, Any]) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from gradcli.engine import check_inline, evaluate_program
+from gradcli.execution.forward.domains import parse_example
+from gradcli.ops.record import Kind
+from gradcli.ops.table import OPS
 from gradcli.report.report import Report
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict
@@ -48,3 +51,23 @@ def test_a_command_leaves_formulas_out_and_verifies_all_the_same(command: str) -
     assert report.verdict is Verdict.MATCH
     assert report["x"].symbolic is not None
     assert float(report["x"].symbolic.value) == 6.0  # type: ignore[arg-type]
+
+
+OF_CONSTANTS = [op.examples[0] for op in OPS if op.kind is Kind.POINTWISE and op.examples and "=" in op.signature]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("example", OF_CONSTANTS)
+def test_an_option_of_a_constant_s_op_has_its_default(example: str) -> None:
+    program, shapes = parse_example(example)
+    settings = Settings(shapes=dict(shapes), constants=tuple(shapes), reduce="sum")
+    report = evaluate_program(f"where(({program}) > 0, 3*q, 2*q)", settings)
+    assert report["q"].verdict is Verdict.MATCH
+
+
+def test_the_default_stands_in_the_formula() -> None:
+    settings = Settings(values={"x": 0.25, "y": [710.0, 1.0]}, constants=("y",), reduce="sum")
+    report = evaluate_program("where(x > F.hardtanh(y), 3*x, 2*x)", settings)
+    assert "hardtanh" not in report["x"].symbolic.formula
+    assert "y" in report["x"].symbolic.formula
+    assert report["x"].verdict is Verdict.MATCH
