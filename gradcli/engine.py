@@ -67,7 +67,7 @@ def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] |
         from gradcli.execution.commands.dispatch import carry_out
 
         report = carry_out(program, settings, given, derivations)
-    return replace(report, notes=tuple(notes_on(program, settings, report.output.shape)) or None)
+    return replace(report, notes=tuple(notes_on(program)) or None)
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from gradcli.errors import InputError, ProgramError
-from gradcli.language.program import Differentiate, GradMode, Name, Program, Statement
+from gradcli.language.program import Name, Program
 from gradcli.language.spelling import functions_as_leaves, notes_on_names
 from gradcli.ops.table import is_function, is_function_of_numbers
-from gradcli.settings import Settings, Shape
+from gradcli.settings import Settings
 
 # The commands that differentiate a gradient too.
 OF_SECOND_ORDER = ("double-backward", "hessian")
@@ -37,21 +36,9 @@ def _is_described(leaf: Name, settings: Settings) -> bool:
     return leaf.name in settings.shapes or leaf.name in settings.values or leaf.name in settings.constants
 
 
-def notes_on(program: Program, settings: Settings, shape: Shape) -> Iterator[str]:
-    """Yield what is to be said of how a program is read, whose output has a shape."""
+def notes_on(program: Program) -> Iterator[str]:
+    """Yield what is to be said of how a program is read."""
     yield from program.notes
     yield from notes_on_names(program, is_function)
     if program.further is not None:
         yield "the program differentiates a gradient: this is about what it differentiates first"
-    is_drawn = settings.command == "check" and settings.grad_output is None and math.prod(shape) != 1
-    if is_drawn and not _has_upstream(program.statements):
-        yield "the output is not a scalar: the upstream gradient is random, and `--grad-output` gives another"
-
-
-def _has_upstream(statements: tuple[Statement, ...]) -> bool:
-    for statement in statements:
-        if isinstance(statement, Differentiate) and statement.upstream is not None:
-            return True
-        if isinstance(statement, GradMode) and _has_upstream(statement.body):
-            return True
-    return False

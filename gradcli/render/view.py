@@ -108,7 +108,7 @@ def view_of(report: Report) -> View:
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
         grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
-        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ()), *_on_none(report)),
+        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ())),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
         reproduce=report.reproduce or "",
@@ -147,7 +147,7 @@ def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> 
         shows_grad=shows_gradient and not without,
         shows_verdict=shows_gradient or any(tensor.verdict is not None for tensor in shown),
         grad_is_gradient=all(row.grad == row.gradient for row in rows),
-        below=how.why_no_grad if any(t.kind != "leaf" and t.grad is None for t in shown) else "",
+        below=_why_no_grad(shown, how.why_no_grad),
     )
 
 
@@ -206,16 +206,11 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
 
 
-def _on_none(report: Report) -> tuple[tuple[str, str], ...]:
-    """Return why a named non-leaf has no .grad, where the command has the option that keeps it."""
-    without = [tensor.name for tensor in report.tensors if tensor.kind != "leaf" and tensor.grad is None]
-    named = [name for name in without if name.isidentifier()]
-    if report.command != "eval" or not named:
-        return ()
-    name = clip(named[0], LONGEST_NAME)
-    return (
-        (".grad", f"None where PyTorch does not keep it: for all but leaves; `--retain-grad {name}` keeps {name}'s"),
-    )
+def _why_no_grad(tensors: Sequence[TensorReport], words: str) -> str:
+    """Return the words about non-leaves without .grad, with the name of one; nothing if there is none."""
+    without = [tensor.name for tensor in tensors if tensor.kind != "leaf" and tensor.grad is None]
+    name = next((name for name in without if name.isidentifier()), "NAME")
+    return words.format(name=clip(name, LONGEST_NAME)) if without else ""
 
 
 def _verdict_words(report: Report, how: Presentation) -> str:

@@ -15,6 +15,7 @@ from gradcli.report.verdict import Verdict, fails
 from gradcli.witnesses import WITNESSES
 
 LONGEST = 28
+DRAWN = "the output is not a scalar; `--grad-output` gives another"
 MOST_ROWS = 24
 ELSEWHERE = "at zero and at ties, small and large, on both sides of constants: symbolic derivative only"
 
@@ -33,7 +34,7 @@ def _further(count: int) -> Grid:
 
 def _upstream(grad_output: object) -> Grid:
     """Return the upstream gradient that was drawn."""
-    return Grid("Upstream gradient, drawn at random", (), ((("g",), tensor_lines(grad_output)),))
+    return Grid("Upstream gradient, drawn at random", (), ((("g",), tensor_lines(grad_output)),), (DRAWN,))
 
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
