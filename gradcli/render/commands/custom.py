@@ -16,6 +16,8 @@ from gradcli.report.verdict import Verdict, fails
 
 Key = TypeVar("Key")
 
+WRONG = {Verdict.MISMATCH, Verdict.UNDEFINED}
+
 WORDS = {
     Verdict.MATCH: "backward is the derivative of forward, and passes every check",
     Verdict.SUBGRADIENT: "at a kink, backward's choice lies between the one-sided derivatives",
@@ -33,12 +35,13 @@ def grids(details: CustomDetails) -> tuple[Grid, ...]:
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
-    """Return a grid with a row for each verdict, the gravest first, and what there is to say of any check below."""
-    by_verdict = _grouped([(check.verdict, check.name) for check in checks])
-    rows = tuple((verdict, (", ".join(by_verdict[verdict]),)) for verdict in sorted(by_verdict, key=lambda v: -v.rank))
+    """Return a grid with a row for each check that fails; below, those that do not, and what there is to say of any."""
+    rows = tuple(((check.name,), check.verdict) for check in checks if check.verdict in WRONG)
+    others = _grouped([(check.verdict, check.name) for check in checks if check.verdict not in WRONG])
+    counted = tuple(f"{len(names)} {verdict}: {', '.join(names)}" for verdict, names in others.items())
     by_note = _grouped([(check.note, check.name) for check in checks if check.note])
-    below = tuple(f"{', '.join(names)}: {escape(' '.join(note.split()))}" for note, names in by_note.items())
-    return Grid("Checks", (), rows, below)
+    said = tuple(f"{', '.join(names)}: {escape(' '.join(note.split()))}" for note, names in by_note.items())
+    return Grid("Checks", ("check", "verdict") if rows else (), rows, (*counted, *said))
 
 
 def _grouped(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
