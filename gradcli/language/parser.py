@@ -43,7 +43,7 @@ def parse(
     try:
         return _program(make_source(source, clean, limits, definition=definition), tokens)
     except (RecursionError, MemoryError):
-        raise too_deep() from None
+        raise too_deep(limits) from None
 
 
 def _program(source: Source, tokens: tuple[Token, ...]) -> Program:

@@ -56,18 +56,27 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
 def _room_for(limits: Limits) -> Iterator[None]:
     """Let Python's parser nest as deep as the limits allow: a sum of so many terms is a tree of that depth."""
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, min((limits.operations + limits.nesting) // LEVELS + CALLERS, DEEPEST)))
+    sys.setrecursionlimit(max(before, min(_depth(limits), DEEPEST)))
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
 
 
-def too_deep() -> LimitError:
-    """Return the error for a tree that Python cannot hold."""
+def _depth(limits: Limits) -> int:
+    """Return how many frames Python needs for the longest expression that the limits allow."""
+    return (limits.operations + limits.nesting) // LEVELS + CALLERS
+
+
+def too_deep(limits: Limits | None = None) -> LimitError:
+    """Return the error for a tree that Python cannot hold: not at all, or not with these limits."""
+    if limits is not None and _depth(limits) < DEEPEST:
+        rest = "`--max-operations` raises the limit"
+    else:
+        rest = "no option raises this limit, which is that of Python's own parser"
     return LimitError(
         "an expression of the program is too long or nests too deep",
-        hint="give parts of it a name: `y = ...`; no option raises this limit, which is that of Python's own parser",
+        hint=f"give parts of it a name: `y = ...`; {rest}",
     )
 
 

@@ -261,6 +261,20 @@ def test_any_text_parses_or_is_refused_with_a_place_inside_it(text: str) -> None
         assert 0 <= error.span.start <= error.span.end <= len(text) + 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "terms", "advice"),
+    [
+        (Limits(), 3_000, "`--max-operations` raises the limit"),
+        (Limits(operations=10**6, program_size=10**7), 30_000, "no option raises this limit"),
+    ],
+)
+def test_a_sum_that_is_too_long_names_the_option_if_one_helps(limits: Limits, terms: int, advice: str) -> None:
+    with pytest.raises(LimitError, match="too long or nests too deep") as caught:
+        parse("x" + "+x" * terms, limits)
+    assert advice in (caught.value.hint or "")
+    assert parse("x" + "+x" * 3_000, Limits(operations=5_000)).leaves[0].name == "x"
+
+
 @settings(max_examples=40, deadline=2000)
 @given(
     st.integers(1, 3000),

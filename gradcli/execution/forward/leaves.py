@@ -175,7 +175,7 @@ def read_values(path: Path | None) -> dict[str, Any]:
         ) from None
     except GradcliError:
         raise
-    except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError, TypeError) as error:
         reason = first_line(error) or f"it cannot be read as {path.suffix}: it is empty, or ends too early"
         raise InputError(f"{path.name}: {reason}") from None
     except Exception as error:  # noqa: BLE001 (an unpickler raises anything)

@@ -22,6 +22,7 @@ from gradcli.settings import Settings
 ENTRY, ITEM = 8, 1024
 REPORTED = 4  # tensors of a leaf, of each call: its value, and `.grad` before, after and as it should be
 LARGEST_POWER = 16  # of a length of 2, and then it is 65,536
+WITHOUT_ORDER = frozenset({torch.uint16, torch.uint32, torch.uint64})  # PyTorch takes no maximum of these
 DEFAULT = Limits()
 _IN_FORCE: ContextVar[Limits] = ContextVar("limits", default=DEFAULT)
 
@@ -127,7 +128,8 @@ def _largest(tensor: Tensor) -> int:
     """Return the largest entry of a tensor of integers: it may be a size (`repeat_interleave`, `one_hot`)."""
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or not tensor.numel():
         return 1
-    return max(abs(int(tensor.max())), abs(int(tensor.min())), 1)
+    numbers = tensor.to(torch.float64) if tensor.dtype in WITHOUT_ORDER else tensor
+    return max(abs(int(numbers.max())), abs(int(numbers.min())), 1)
 
 
 def _audience(limits: Limits) -> Audience:

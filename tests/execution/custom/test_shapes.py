@@ -72,6 +72,25 @@ def test_the_axes_that_may_have_any_length_are_looked_at_beside_one_that_may_not
     assert "p of shape 4x2" in note
 
 
+class LastSum(torch.autograd.Function):
+    """Sums the last axis; backward is wrong for three axes."""
+
+    @staticmethod
+    def forward(ctx: Any, p: Tensor) -> Tensor:
+        ctx.save_for_backward(p)
+        return p.sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (p,) = ctx.saved_tensors
+        return g[..., None].expand_as(p) * (2 if p.ndim == 3 else 1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 2, 2)])
+def test_three_axes_are_tried_whatever_the_rank_of_the_input(shape: tuple[int, ...]) -> None:
+    assert gradcli.check_function(LastSum, shapes={"p": shape}).verdict == "mismatch"
+
+
 def test_a_constant_that_is_given_from_python_keeps_its_shape() -> None:
     class Scaled(torch.autograd.Function):
         @staticmethod

@@ -188,6 +188,12 @@ def test_no_pickle_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == ""
 
 
+def test_an_array_of_what_is_no_number_is_refused_in_numpys_words(tmp_path: Path) -> None:
+    np.savez(tmp_path / "values.npz", w=np.array(["a"]))
+    with pytest.raises(InputError, match=r"^values\.npz: can't convert np\.ndarray of type numpy\.str_"):
+        make_leaves(["w"], Settings(values_file=tmp_path / "values.npz"), {})
+
+
 @pytest.mark.parametrize("device", ["toaster", "meta", "cuda:99", ""])
 def test_a_device_that_cannot_be_used_is_refused(device: str) -> None:
     with pytest.raises(InputError, match=f"^--device: '{device}' cannot be used; PyTorch says: "):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.errors import ExecutionError, GradcliError, InputError, LimitError
 from gradcli.limits import Limits
@@ -237,6 +238,13 @@ def test_labels_and_indices_are_integers(program: str, integers: list[int]) -> N
     assert torch.allclose(found["x"].gradient, x.grad)
     assert (found["t"].value.dtype, found["t"].requires_grad) == (torch.int64, False)
     assert "only as integers" in (found["t"].note or "")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64])
+def test_unsigned_integers_are_numbers(dtype: torch.dtype) -> None:
+    """PyTorch adds and multiplies what it takes no maximum of."""
+    found = gradcli.evaluate("(x*n).sum()", {"x": [1.0, 2.0], "n": torch.tensor([3, 200], dtype=dtype)})
+    assert (found["x"].gradient.tolist(), found.verdict) == ([3.0, 200.0], "match")
 
 
 def test_probabilities_stay_floats() -> None:

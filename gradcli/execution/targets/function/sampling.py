@@ -156,9 +156,9 @@ def _other_lengths(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, 
 
 
 def _other_ranks(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Yield one more axis for the inputs that have the most, and for the first; one axis less; two for numbers."""
+    """Yield one and two more axes for the inputs that have the most, and for the first; one less; more for numbers."""
     most, first = max(map(len, shapes.values())), next(iter(shapes))
-    for axes in ((2,),) if most else ((3,), (2, 3), (BATCH,)):
+    for axes in ((2,), (2, 3)) if most else ((3,), (2, 3), (BATCH,)):
         yield {name: (*axes, *shape) if len(shape) == most else shape for name, shape in shapes.items()}
         yield {**shapes, first: (*axes, *shapes[first])}
     yield {name: shape[1:] if len(shape) == most else shape for name, shape in shapes.items()}
