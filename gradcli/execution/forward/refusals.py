@@ -27,6 +27,7 @@ REFUSALS = (
 )
 # What PyTorch says where it has an op, or its derivative, but not for numbers of this type.
 OF_TYPES = re.compile(r"dtype|(?:scalar|input) type|complex|float|\bhalf\b|not implemented for '", re.IGNORECASE)
+NO_BACKWARD = re.compile(r"^(?:the )?derivative for \S+ is not implemented")
 OF_INTEGERS = re.compile(
     r"(?:got:?|found|for) .*\b(?:long|int|short|byte|char|bool)\b|supports floating", re.IGNORECASE
 )
@@ -59,6 +60,8 @@ def advice(said: str, dtypes: Iterable[torch.dtype]) -> str | None:
     types = set(dtypes)
     if "forward AD" in said:
         return "PyTorch has no forward mode of it: `gradcli jacobian` goes backward, row by row"
+    if NO_BACKWARD.search(said):
+        return "PyTorch has no such derivative: ops that have one can compute the same"
     if not OF_TYPES.search(said):
         return None
     if any(dtype.is_complex for dtype in types):

@@ -96,3 +96,8 @@ def test_an_op_without_forward_mode_goes_backward() -> None:
     example = "torch.cdist(x, y, inf) | x=2x3 y=2x3"
     assert "gradcli jacobian" in (refused(example, "float64", "jvp").hint or "")
     assert ran(example, "float64", "jacobian") is Verdict.UNVERIFIED
+
+
+def test_an_op_without_a_second_derivative_is_to_be_written_out() -> None:
+    assert "ops that have one" in (refused("F.pdist(x, 1.0).sum() | x=3x2", "float64", "hessian").hint or "")
+    assert ran("(x[0] - x[1]).abs().sum() | x=3x2", "float64", "hessian") is Verdict.UNVERIFIED
