@@ -42,6 +42,7 @@ def test_the_product_of_a_complex_program_is_no_defect(example: str) -> None:
     assert outcome == "undecided"
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
 @pytest.mark.parametrize(
     ("example", "command"),
     [
