@@ -49,7 +49,7 @@ def attempt(arguments: list[str], answer: Path) -> list[object]:
 def peaks() -> None:
     """Run all command lines."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    gradcli.engine._import_torch()
+    gradcli.engine.import_torch()
     with tempfile.TemporaryDirectory() as folder:
         found = [attempt(arguments, Path(folder, "answer")) for arguments in json.load(sys.stdin)]
     sys.stdout.write(json.dumps(found))

@@ -18,6 +18,7 @@ from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 from gradcli.suite.executors import count_jobs
+from gradcli.suite.given import Given
 from gradcli.suite.read import read_suite
 
 LIMITS = Limits()
@@ -49,11 +50,17 @@ def test_an_argument_that_is_no_literal_is_a_text(text: str) -> None:
     assert parse_arguments([text]) == {"x": text[2:]}
 
 
-@pytest.mark.parametrize("value", [{"x": [2.0]}, {"x": [[1.0, 2.0, 3.0]]}])
-def test_a_value_contradicts_the_shape_of_all_leaves(value: dict[str, list[object]]) -> None:
+@pytest.mark.parametrize(
+    ("value", "shape", "size"), [({"x": [2.0]}, "1", (1,)), ({"x": [[1.0, 2.0, 3.0]]}, "1x3", (1, 3))]
+)
+def test_a_value_contradicts_the_shape_of_all_leaves(
+    value: dict[str, list[object]], shape: str, size: tuple[int, ...]
+) -> None:
     error = refused("x*x", Settings(shapes={None: (3,)}, values=value, grad_output="ones"))  # type: ignore[arg-type]
     assert "is given the shape 3" in error.message
-    assert "--shape NAME=3" in (error.hint or "")
+    assert f"--shape x={shape}" in (error.hint or "")
+    report = evaluate_program("x*x", Settings(shapes={None: (3,), "x": size}, values=value, grad_output="ones"))  # type: ignore[arg-type]
+    assert report.verdict is Verdict.MATCH
 
 
 def test_a_number_fills_the_shape_of_all_leaves() -> None:
@@ -121,7 +128,7 @@ def test_an_integer_of_too_many_digits_in_a_suite(tmp_path: Path) -> None:
     file = tmp_path / "suite.toml"
     file.write_text('[[check]]\nprogram = "x*x"\nseed = ' + "9" * 5000)
     with pytest.raises(GradcliError, match="TOML") as raised:
-        read_suite(str(file), Settings(), ("float64",))
+        read_suite(str(file), Given(Settings(command="check")))
     assert raised.value.exit_code == ExitCode.USAGE
 
 

@@ -107,7 +107,7 @@ def _refusals(output: TracedTensor) -> Iterator[None]:
     """Turn what PyTorch raises in its backward pass (a derivative that it has not got, a wrong shape) into an error."""
     what = "the backward pass"
     try:
-        with refusals(what, f"{what} of '{output.text}'"):
+        with refusals(what, f"{what} of '{output.text}'", [output.tensor.dtype]):
             yield
     except ExecutionError as error:
         if CHANGED in error.message:

@@ -36,7 +36,7 @@ row_by_row = partial(torch.func.jacrev, chunk_size=1)
 def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
     """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
     leaves = list(tangents)
-    with refusals("torch.func.jvp"):
+    with refusals("torch.func.jvp", dtypes=_dtypes(leaves)):
         found = torch.func.jvp(
             function_of(trace, leaves), tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
         )
@@ -51,7 +51,7 @@ def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor
         with refusals("torch.func.jacrev"):
             found = torch.func.jacrev(program, places)(*primals)
     except ExecutionError:  # vmap, which takes all rows at once, has defects of its own
-        with refusals("torch.func.jacrev"):
+        with refusals("torch.func.jacrev", dtypes=_dtypes(leaves)):
             found = row_by_row(program, places)(*primals)
     return {leaf: plain(block) for leaf, block in zip(leaves, found, strict=True)}
 
@@ -68,12 +68,16 @@ def hessians(
             found = torch.func.hessian(program, places)(*primals)
     except ExecutionError as error:
         note = f"{error.message}; jacrev(jacrev(f)) in its place"
-        with refusals("torch.func.jacrev of torch.func.jacrev"):
+        with refusals("torch.func.jacrev of torch.func.jacrev", dtypes=_dtypes(leaves)):
             found = row_by_row(row_by_row(program, places), places)(*primals)
     pairs = [(row, column) for row in leaves for column in leaves]
     blocks = [plain(block) for blocks in found for block in blocks]
     shaped = zip(pairs, blocks, strict=True)  # an output of shape 1 has an axis too many
     return {(row, col): block.reshape([*row.tensor.shape, *col.tensor.shape]) for (row, col), block in shaped}, note
+
+
+def _dtypes(leaves: Sequence[TracedTensor]) -> list[torch.dtype]:
+    return [leaf.tensor.dtype for leaf in leaves]
 
 
 def _arguments(leaves: Sequence[TracedTensor]) -> tuple[tuple[int, ...], tuple[Tensor, ...]]:

@@ -79,7 +79,7 @@ def _without_retain_graph(run: Run) -> WithoutRetainGraph:
     nodes = saving_nodes(run.trace, run.names)
     predicted = "error" if nodes else "ok"
     output, message = _again(run).output.tensor, None
-    with refusals(BACKWARD):
+    with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
         output.backward(run.cotangent)
     begin(f"a second backward pass of '{run.output.text}'")
     try:
@@ -95,7 +95,7 @@ def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGr
     own = {leaf.text: leaf.tensor for leaf in trace.leaves}
     calls = []
     for _ in range(run.settings.times):
-        with refusals(BACKWARD):
+        with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
             trace.output.tensor.backward(run.cotangent, retain_graph=True)
         calls.append({run.names[leaf]: _copy(own[leaf.text].grad) for leaf in leaves})
     return WithRetainGraph(tuple(calls))

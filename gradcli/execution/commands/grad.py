@@ -45,9 +45,15 @@ def _vector_jacobian_product(run: Run, wrt: Sequence[TracedTensor]) -> VectorJac
     products = {}
     for traced in shown:
         jacobian = torch.stack([row[traced] for row in rows])
-        product = (jacobian.reshape(len(rows), -1).T @ run.cotangent.flatten()).reshape(traced.tensor.shape)
+        product = _product(run.cotangent, jacobian.reshape(len(rows), -1)).reshape(traced.tensor.shape)
         products[run.names[traced]] = JacobianProduct(jacobian.reshape([*output.shape, *traced.tensor.shape]), product)
     return VectorJacobianProduct(run.cotangent, products)
+
+
+def _product(cotangent: Tensor, jacobian: Tensor) -> Tensor:
+    """Return v times the Jacobian in the leaf's dtype, which is not the output's where the program casts."""
+    dtype = torch.promote_types(cotangent.dtype, jacobian.dtype)
+    return (jacobian.T.to(dtype) @ cotangent.flatten().to(dtype)).to(jacobian.dtype)
 
 
 def _is_small(output: Tensor, tensor: Tensor) -> bool:

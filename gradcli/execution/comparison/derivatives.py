@@ -90,7 +90,7 @@ def at_kink(where: str) -> Notes:
 def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Comparison:
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
-    if comparison.verdict is Verdict.MISMATCH and expected.noise is not None and not tolerance.normwise:
+    if comparison.verdict is Verdict.MISMATCH and expected.noise is not None:
         rounding_error, condition_error = expected.noise()
         again = compare(found, expected.value, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:

@@ -14,7 +14,7 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.derivatives import Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.comparison.rounding import Noise, scattered
+from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.tracer import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
@@ -53,15 +53,21 @@ def noise_of(
     """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
 
     `scale` is the size of the largest contribution to them. Each algorithm has its own rounding of the order of that,
-    which counts where contributions cancel to nothing.
+    which counts where contributions cancel to nothing. A lower dtype's tolerance has room for that.
     """
+    tolerance, output = run.settings.tolerance, run.output.tensor
 
     @cache
     def measured() -> Noise[Key]:
+        if tolerance.normwise:
+            lower = Lower(output.dtype, tolerance.relative)
+            return scattered_by(lower, run.trace, run.derivations, known, again, scale=scale)
         return scattered(run.trace, run.derivations, known, again, scale=scale)
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
-        rounding_error = measured().rounding_error(key).clamp_min(run.settings.tolerance.absolute * scale)
+        if tolerance.normwise:  # whose differences are never put down to the leaves' own last bits
+            return measured().rounding_error(key), measured().rounding_error(key)
+        rounding_error = measured().rounding_error(key).clamp_min(tolerance.absolute * scale)
         return rounding_error, torch.maximum(measured().condition_error(key), rounding_error)
 
     return allowed

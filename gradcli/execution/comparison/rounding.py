@@ -69,6 +69,14 @@ class Noise(Generic[Key]):
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """A dtype lower than double precision, and its relative tolerance."""
+
+    dtype: torch.dtype
+    relative: float
+
+
 def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> Tensor:
     if tensor.is_complex():
         return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator, size))
@@ -100,15 +108,8 @@ def lower_rounding_noise(
 
     The upstream gradient is of that dtype. A sum that cancels keeps the rounding of its terms, whatever it comes to.
     """
-    size = LOWER_STEP * torch.finfo(cotangent.dtype).eps
-
-    def perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
-        return decompose(trace, lambda tensor: _perturb(tensor, generator, size))
-
-    again = _gradients(cotangent, derivations)
-    found = scattered(trace, derivations, reference.values, again, perturbed=perturbed)
-    ceiling = LOWER_CEILING * relative * found.ceiling / CEILING
-    return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)
+    lower = Lower(cotangent.dtype, relative)
+    return scattered_by(lower, trace, derivations, reference.values, _gradients(cotangent, derivations))
 
 
 def conditioning(
@@ -149,6 +150,26 @@ def scattered(
     largest = max((_largest(value) for value in known.values()), default=0.0)
     largest = max(largest, scale)
     return Noise(known, found, CEILING * largest)
+
+
+def scattered_by(
+    lower: Lower,
+    trace: Trace,
+    derivations: Derivations,
+    known: Mapping[Key, Tensor],
+    again: Callable[[Decomposition], Mapping[Key, Tensor]],
+    *,
+    scale: float = 0.0,
+) -> Noise[Key]:
+    """Return how far the rounding of a lower dtype may move each entry of some tensors, as `scattered` does."""
+    size = LOWER_STEP * torch.finfo(lower.dtype).eps
+
+    def perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
+        return decompose(trace, lambda tensor: _perturb(tensor, generator, size))
+
+    found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed)
+    ceiling = LOWER_CEILING * lower.relative * found.ceiling / CEILING
+    return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)
 
 
 def _like(found: Tensor | None, value: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -9,6 +10,7 @@ def all_finite(tensor: Tensor) -> bool:
     """Return whether every entry is finite: a sum is not, if one of its terms is not."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return True
+    tensor = _summable(tensor)
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
@@ -16,4 +18,10 @@ def has_nan(tensor: Tensor) -> bool:
     """Return whether some entry is NaN."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return False
+    tensor = _summable(tensor)
     return bool(tensor.sum().isnan()) and bool(tensor.isnan().any())
+
+
+def _summable(tensor: Tensor) -> Tensor:
+    """Return a tensor of the same parts: PyTorch makes complex numbers of half precision, and has no sum of them."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.dtype is torch.complex32 else tensor

@@ -21,7 +21,7 @@ from gradcli.execution.forward.in_place import check_overwrite
 from gradcli.execution.forward.interpreter import Differentiated, Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
-from gradcli.execution.forward.refusals import REFUSALS, refused
+from gradcli.execution.forward.refusals import REFUSALS, advice, refused
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
@@ -209,7 +209,8 @@ class Tracer:
         except GradcliError:  # such as an axis that is not there: PyTorch has words for it
             return
         if crashes:
-            raise ExecutionError(f"{op.name} of tensors of these shapes makes PyTorch itself crash, so it is not run")
+            message = f"{op.name} of tensors of these shapes makes PyTorch itself crash, so it is not run"
+            raise ExecutionError(message, hint=_shapes(call))
 
     def _text(self, node: Call) -> str:
         """Return the source text of a call; one that an option put around it is written out."""
@@ -307,7 +308,8 @@ def _refused(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
     found = NO_DERIVATIVE.search(message)
     argument = call.bound.get(found[1]) if found else None
     if not isinstance(argument, TracedTensor):
-        hint = f"it is called as {op.signature}" if SIGNATURES in message else _shapes(call)
+        dtypes = [traced.tensor.dtype for traced in traced_in([call.positional, call.keywords])]
+        hint = f"it is called as {op.signature}" if SIGNATURES in message else advice(message, dtypes) or _shapes(call)
         return refused(op.name, error, hint)
     name = argument.name or argument.text
     constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gradcli.engine import evaluate_program
+from gradcli.execution.autograd import functional
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
@@ -29,3 +30,12 @@ def test_a_gradient_that_is_off_by_half_is_one(dtype: Any, plant: Any) -> None:
     plant("exp", lambda x: x.exp(), lambda gradient, _, result: gradient * result * 1.5)
     report = evaluate_program("exp(x).sum()", Settings(shapes={"x": (5,)}, init="randn", dtype=dtype, formulas=False))
     assert report["x"].verdict is Verdict.MISMATCH
+
+
+def test_a_jacobian_that_is_off_in_the_fourth_digit_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = functional.jacobians
+    monkeypatch.setattr(
+        functional, "jacobians", lambda *given: {leaf: found * 1.0003 for leaf, found in right(*given).items()}
+    )
+    settings = Settings(command="jacobian", shapes={"x": (3,)}, init="randn", dtype="float32", formulas=False)
+    assert evaluate_program("exp(x)", settings).verdict is Verdict.MISMATCH
