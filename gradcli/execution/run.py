@@ -14,7 +14,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.autograd.unreached import counted, with_scope
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor, traced_in
+from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.language.program import Program
 from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport

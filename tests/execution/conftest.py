@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward import tracer
+from gradcli.execution.forward import trace
 
 Forward = Callable[..., Any]
 # The gradient of the operand, of the upstream gradient, the operand and the result.
@@ -21,8 +21,8 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
 
     def plant(name: str, forward: Forward, backward: Backward | None = None) -> None:
         target = forward if backward is None else function_of(forward, backward)
-        original = tracer.target_of
-        monkeypatch.setattr(tracer, "target_of", lambda op, call: target if op.name == name else original(op, call))
+        original = trace.target_of
+        monkeypatch.setattr(trace, "target_of", lambda op, call: target if op.name == name else original(op, call))
 
     return plant
 

@@ -20,11 +20,11 @@ from gradcli.execution.autograd import backward
 from gradcli.execution.comparison import gradients as comparison
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import CEILING
-from gradcli.execution.forward import tracer
+from gradcli.execution.forward import trace
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
@@ -175,7 +175,7 @@ def bent_arguments(value: Any, bend: Bend, changes: list[float]) -> Any:
 
 def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[float]) -> None:
     """Make PyTorch's gradient of one op wrong, wherever a call of it runs."""
-    original = tracer.target_of
+    original = trace.target_of
 
     def target_of(called: Op, call: Any) -> Callable[..., Any]:
         target = original(called, call)
@@ -185,7 +185,7 @@ def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[f
             *bent_arguments(positional, bend, changes), **bent_arguments(keywords, bend, changes)
         )
 
-    monkeypatch.setattr(tracer, "target_of", target_of)
+    monkeypatch.setattr(trace, "target_of", target_of)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.ops.table import OPS, find

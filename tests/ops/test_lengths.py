@@ -14,7 +14,7 @@ from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.forward.trace import Trace
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
 from gradcli.report.verdict import Verdict

@@ -14,7 +14,7 @@ from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.forward.trace import Trace
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tensor_eval import evaluate

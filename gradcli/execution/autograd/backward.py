@@ -13,7 +13,7 @@ from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.refusals import refusals
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gradcli.errors import ExecutionError, GradcliError, InputError, Span
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import did_you_mean
 

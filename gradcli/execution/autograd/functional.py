@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.forward.refusals import refusals
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.limits import Limits
 
 PureFunction = Callable[..., Tensor]

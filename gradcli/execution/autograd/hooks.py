@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.report.eval import HookCall
 
 

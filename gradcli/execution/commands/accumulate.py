@@ -20,7 +20,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.run import leaves_of, trace_of
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.language.program import Program
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall

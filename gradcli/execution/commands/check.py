@@ -9,7 +9,7 @@ from typing import Any
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.sampling import run_at_a_point
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.witnesses.bends import where_it_bends, witnessed
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims

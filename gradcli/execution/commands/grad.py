@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.bends import where_it_bends
 from gradcli.language.program import Program

@@ -25,7 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import basis, stacked

@@ -13,7 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import leaf_report, noise_of, undefined_of, wanted_leaves, weighed
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import jacobian_where_it_bends

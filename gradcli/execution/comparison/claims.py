@@ -14,7 +14,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.run import Run

@@ -26,7 +26,7 @@ from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rou
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.kinks import SLACK
 from gradcli.execution.reference.pullback import Reference
 from gradcli.report.comparison import Comparison

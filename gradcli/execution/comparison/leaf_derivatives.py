@@ -16,7 +16,7 @@ from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor, traced_in
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
 
 # Steps, relative to the entries: what is continuous changes much less for the second.
 STEPS = (2.0**-36, 2.0**-40)

@@ -12,7 +12,8 @@ from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, run, traced_in
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
+from gradcli.execution.forward.tracer import run
 from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
 from gradcli.ops.remedies import SAFE, Remedy

@@ -16,7 +16,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.indices import show_index
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced
 from gradcli.execution.reference.layout import broadcast
 from gradcli.execution.reference.tape import Tape, condition
 from gradcli.ops.record import Kind

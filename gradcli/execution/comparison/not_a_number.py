@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import numbers_in, value_made
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.record import Kind
 from gradcli.report.notes import NoteKind, Notes, noted
 

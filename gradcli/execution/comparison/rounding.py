@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradcli.execution.comparison.second_sides import Sides, sides_of
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import stacked
 from gradcli.execution.run import Run

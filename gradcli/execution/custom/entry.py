@@ -16,7 +16,8 @@ from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.recorder import Recording, record
-from gradcli.execution.forward.tracer import Trace, TracedTensor, Tracer
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.tracer import Tracer
 from gradcli.execution.forward.tracer import run as run_trace
 from gradcli.execution.targets.function.inline import inline_function
 from gradcli.execution.targets.function.integers import hint_of_kind

@@ -19,9 +19,9 @@ from gradcli.execution.custom.checks import contract, double_backward, elsewhere
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.domains import SYMMETRIC
-from gradcli.execution.forward.leaves import read_values
 from gradcli.execution.forward.recorder import Recording
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.value_files import read_values
 from gradcli.execution.run import report_with
 from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.targets.function.sampling import draw_point, is_finite, is_symmetric, moved, spread

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from gradcli.derivation.formulas import Formula
 from gradcli.escaping import escape_latex, shortened
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 
 LONGEST_NAME = 60

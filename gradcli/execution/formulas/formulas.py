@@ -11,7 +11,7 @@ from gradcli.derivation.derivations import Derivations, PostedFormulas
 from gradcli.derivation.formulas import Formula
 from gradcli.execution.formulas.chain_rule import chain_rule
 from gradcli.execution.formulas.request import gradients_request
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 
 

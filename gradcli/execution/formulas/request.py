@@ -25,7 +25,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor, replaced
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout

@@ -14,7 +14,7 @@ from torch.overrides import resolve_name
 from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.language.operator_table import METHODS, OPERATOR_OF
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
 from gradcli.execution.forward import notebook, tree
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.notebook import Draws
+from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
 from gradcli.language.constants import fold
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.program import (
@@ -35,10 +35,6 @@ from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 NUMBERS = int | float | complex
-
-SEQUENCES = (tuple, list, str)
-# Operators that Python has for lists, tuples and texts.
-SEQUENCE_OPERATORS: Mapping[str, Callable[..., Any]] = {"+": operator.add, "*": operator.mul}
 
 # Attributes that are ops, and attributes that are plain data of a tensor.
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
@@ -133,7 +129,8 @@ class Evaluator:
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
-        if node.operator in SEQUENCE_OPERATORS and self._are_sequences(positional):
+        has_tensor = any(self.machine.tensor(value) is not None for value in positional)
+        if is_operator(node.operator, positional) and not has_tensor:
             return self._sequence(node, positional)
         found = notebook.called(self, node, positional, keywords)
         if found is not notebook.UNKNOWN:
@@ -143,18 +140,13 @@ class Evaluator:
             raise self.error(f"unknown function '{node.function}'", node)
         return self.apply(op, node, positional, keywords)
 
-    def _are_sequences(self, operands: list[Any]) -> bool:
-        """Return whether an operator is Python's: it has a list, a tuple or a text as an operand, and no tensor."""
-        has_sequence = any(isinstance(value, SEQUENCES) for value in operands)
-        return has_sequence and all(self.machine.tensor(value) is None for value in operands)
-
     def _sequence(self, node: Call, operands: list[Any]) -> Any:
         """Return what Python's operator makes of a list, a tuple or a text, unless that is too long."""
-        sizes = [count_items(value) if isinstance(value, SEQUENCES) else value for value in operands]
-        compute = SEQUENCE_OPERATORS[node.operator or ""]
-        if all(isinstance(size, int) for size in sizes):
-            self._check_items(node, compute(*(max(size, 0) for size in sizes)))
-        return self._computed(node, lambda: compute(*operands))
+        sign = node.operator or ""
+        count = count_result(sign, operands)
+        if count is not None:
+            self._check_items(node, count)
+        return self._computed(node, lambda: OPERATORS[sign](*operands))
 
     def _sized(self, node: Expression, value: Any) -> Any:
         self._check_items(node, count_items(value))
@@ -296,13 +288,6 @@ class Evaluator:
         if error.span is None:
             error.span, error.source = node.span, self.program.source
         return error
-
-
-def count_items(value: Any) -> int:
-    """Return how many items a list or tuple holds, those of lists in it included; of a text, its characters."""
-    if isinstance(value, str):
-        return len(value)
-    return len(value) + sum(count_items(item) for item in value if isinstance(item, tuple | list))
 
 
 def _first(node: Expression) -> Expression | None:

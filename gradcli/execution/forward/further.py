@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.domains import MATRICES, domains, interval
-from gradcli.execution.forward.leaves import read_values
-from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.forward.trace import Trace
+from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
 from gradcli.ops.record import Op
 from gradcli.ops.signature import parse_signature

@@ -20,7 +20,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
 from gradcli.execution.forward.calls import MadeCall, bound, text_of
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, traced_in
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.execution.forward.twins import changed, made_by, random_numbers, twin_of, versions
 from gradcli.ops.record import Op
 from gradcli.ops.table import find

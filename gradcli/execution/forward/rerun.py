@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError, Span
-from gradcli.execution.forward import tree
+from gradcli.execution.forward.detached import actual_tensor, detached_again, run_again, with_value
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import check_items
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, invocation, replaced, traced_in
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
@@ -34,13 +34,6 @@ Key = tuple[str, Span, int]
 
 class RefusedError(RuntimeError):
     """The program does not run at these values, or its output has a different shape there."""
-
-
-@dataclass(slots=True, eq=False)
-class Detached(TracedTensor):
-    """A tensor that rests on a detached one: `tensor` takes that for constant, `actual` does not."""
-
-    actual: Tensor = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +166,7 @@ class _Machine:
         if not isinstance(value, TracedTensor):
             return None
         self._was_asked = True
-        return _actual(value)
+        return actual_tensor(value)
 
     @property
     def may_decide(self) -> bool:
@@ -207,16 +200,18 @@ class _Machine:
         if before is not None and _unchanged(call, before.arguments):
             result = before.result
         elif before is not None and op.name == "detach":
-            result = _detached(call, before)
+            result = detached_again(call, before)
         else:
-            result = self._perturbed(_run(op, call, before))
+            result = self._perturbed(run_again(op, call, before))
         self.calls[key] = TracedCall(op, call, self._override(key, result))
         return self.calls[key].result
 
     def _perturbed(self, result: Any) -> Any:
         """Return a result with other numbers in it, if any are asked for."""
         perturb = self._perturb
-        return result if perturb is None else replaced(result, lambda traced: _with(traced, perturb(traced.tensor)))
+        return (
+            result if perturb is None else replaced(result, lambda traced: with_value(traced, perturb(traced.tensor)))
+        )
 
     def _override(self, key: Key, result: Any) -> Any:
         """Return a result with the tensors in it that are given other values."""
@@ -230,13 +225,6 @@ class _Machine:
         return traced if value is None else TracedTensor(value, traced.name, traced.text)
 
 
-def _with(traced: TracedTensor, value: Tensor) -> TracedTensor:
-    """Return a traced tensor with another value."""
-    if isinstance(traced, Detached):
-        return Detached(value, traced.name, traced.text, actual=traced.actual)
-    return TracedTensor(value, traced.name, traced.text)
-
-
 def _key(op: Op, call: BoundCall, counts: Counter[tuple[str, Span]]) -> Key:
     """Return the key of a call that runs now, and count it."""
     where = op.name, call.node.span
@@ -247,73 +235,6 @@ def _key(op: Op, call: BoundCall, counts: Counter[tuple[str, Span]]) -> Key:
 def _unchanged(call: BoundCall, before: BoundCall) -> bool:
     """Return whether a call has the very tensors that it had, and all else is equal."""
     return bool(call.positional == before.positional and call.keywords == before.keywords)
-
-
-def _run(op: Op, call: BoundCall, before: TracedCall | None) -> Any:
-    """Return the results of a call; those that rest on a detached tensor twice: as a constant, and as it is."""
-    given = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
-    result = _invoked(op, call, _moved_symmetrically(op, call, before, given, lambda traced: traced.tensor))
-    if not any(isinstance(traced, Detached) for traced in given):
-        return _wrapped(result, given)
-    return _paired(result, _invoked(op, call, _moved_symmetrically(op, call, before, given, _actual)))
-
-
-def _invoked(op: Op, call: BoundCall, values: Mapping[TracedTensor, Tensor]) -> Any:
-    result = invocation(op, call, values.__getitem__)()
-    return tuple(result) if isinstance(result, torch.Size) else result
-
-
-def _moved_symmetrically(
-    op: Op,
-    call: BoundCall,
-    before: TracedCall | None,
-    given: Sequence[TracedTensor],
-    value: Callable[[TracedTensor], Tensor],
-) -> dict[TracedTensor, Tensor]:
-    """Return values with what changed of a symmetric operand made symmetric: PyTorch may read only one triangle."""
-    values = {traced: value(traced) for traced in given}
-    for name in op.symmetric if before is not None else ():
-        now, start = call.bound.get(name), before.arguments.bound.get(name) if before is not None else None
-        if isinstance(now, TracedTensor) and isinstance(start, TracedTensor) and now is not start:
-            move = values[now] - start.tensor
-            values[now] = start.tensor + (move + move.mH) / 2
-    return values
-
-
-def _detached(call: BoundCall, before: TracedCall) -> Any:
-    """Return what a detached tensor goes on as: the value it had, and the one that it has."""
-    (given,) = traced_in([call.positional, call.keywords])
-    kept = before.result
-    return Detached(kept.tensor, kept.name, kept.text, actual=_actual(given).detach())
-
-
-def _wrapped(result: Any, given: Sequence[TracedTensor]) -> Any:
-    """Return a result as traced values; `conj` of a real tensor, say, is the very tensor that it was given."""
-
-    def wrapped(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        same = next((traced for traced in given if traced.tensor is leaf), None)
-        return TracedTensor(leaf, None, "") if same is None else same
-
-    return tree.map(wrapped, result)
-
-
-def _paired(constant: Any, actual: Any) -> Any:
-    """Return a result that rests on a detached tensor; a truth value or an integer is the actual one."""
-
-    def paired(constant: Any, actual: Any) -> Any:
-        if not isinstance(constant, Tensor):
-            return actual
-        if constant.is_floating_point() or constant.is_complex():
-            return Detached(constant, None, "", actual=actual)
-        return TracedTensor(actual, None, "")
-
-    return tree.map(paired, constant, actual)
-
-
-def _actual(traced: TracedTensor) -> Tensor:
-    return traced.actual if isinstance(traced, Detached) else traced.tensor
 
 
 def _same_decisions(now: Sequence[TracedTensor], before: Sequence[TracedTensor]) -> bool:

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.forward.leaves import finished, make_leaves, read_values
+from gradcli.execution.forward.leaves import finished, make_leaves
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.tracer import ConstantError, IntegerError, Trace, TracedTensor, Tracer, run
+from gradcli.execution.forward.refused_calls import ConstantError, IntegerError
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.tracer import Tracer, run
+from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Call, Program
 from gradcli.ops.record import Op
 from gradcli.ops.table import find

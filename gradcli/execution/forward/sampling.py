@@ -11,9 +11,9 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.finite import all_finite
-from gradcli.execution.forward.leaves import read_values
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.forward.trace import Trace
+from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
 from gradcli.ops.table import find
 from gradcli.settings import Settings

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 
 
 def twin_of(

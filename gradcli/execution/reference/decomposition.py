@@ -13,7 +13,7 @@ from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.tracer import Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.pullback import differentiate
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.nodes import ComplexNode, Node, parts, split
 from gradcli.tolerance import Tolerance

@@ -16,7 +16,7 @@ from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.tracer import TracedCall, TracedTensor
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.reference.kinks import Adopted, adopt_choice, bending_operands, has_kink

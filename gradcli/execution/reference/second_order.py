@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node, parts, split

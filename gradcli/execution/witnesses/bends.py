@@ -14,7 +14,7 @@ from torch import Tensor
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import ROUNDING, GradientComparison
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.consensus import consensus

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.witnesses.agreement import MOST_KINKS, agreement
 from gradcli.execution.witnesses.line import Line, Values

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gradcli.execution.comparison.claims import Claims
 from gradcli.execution.comparison.evaluation import Evaluation
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.bends import bends
 from gradcli.execution.witnesses.jumps import JUMPS

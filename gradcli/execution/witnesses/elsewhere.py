@@ -15,7 +15,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.further import further_points
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, start_from
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import at_jump
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.witnesses.line import EPSILON
 
 RUNS = 3

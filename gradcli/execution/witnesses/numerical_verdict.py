@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradcli.execution.comparison.leaf_derivatives import leaf_report
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.bends import OPEN
 from gradcli.execution.witnesses.consensus import consensus

@@ -16,7 +16,7 @@ from gradcli.execution.formulas.chain_rule import LONGEST_NAME, chain_rule
 from gradcli.execution.formulas.request import MOST_NODES, gradients_request
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.settings import Settings
 

@@ -15,7 +15,7 @@ from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.rehearsal import Audience, rehearse
 from gradcli.execution.forward.run import trace_of
-from gradcli.execution.forward.tracer import invocation
+from gradcli.execution.forward.trace import invocation
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings
 

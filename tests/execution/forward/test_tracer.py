@@ -10,7 +10,7 @@ from gradcli.execution.autograd.functional import function_of
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.forward import tracer
 from gradcli.execution.forward.rerun import Rerun
-from gradcli.execution.forward.tracer import Trace
+from gradcli.execution.forward.trace import Trace
 from gradcli.language.parser import parse
 from gradcli.limits import Limits
 from gradcli.settings import Settings

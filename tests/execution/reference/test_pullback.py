@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gradcli.engine import shared_derivations
 from gradcli.execution.forward import tracer
-from gradcli.execution.forward.tracer import TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.language.parser import parse

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError, InputError
-from gradcli.execution.forward.tracer import Trace, TracedTensor, run
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.tracer import run
 from gradcli.language.program import Program
 from gradcli.limits import Limits
 from gradcli.phrases import did_you_mean

@@ -12,7 +12,8 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import draw
 from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.forward.finite import all_finite
-from gradcli.execution.forward.leaves import make_leaves, read_values
+from gradcli.execution.forward.leaves import make_leaves
+from gradcli.execution.forward.value_files import read_values
 from gradcli.settings import Settings
 
 # A point at which forward raises or is not finite is drawn again, from one domain after the other.

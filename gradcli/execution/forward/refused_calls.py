@@ -1,0 +1,78 @@
+"""What PyTorch refuses of a call, in the user's names: shapes, integers, and what has no derivative."""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, GradcliError, first_line
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.refusals import advice, refused
+from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
+from gradcli.ops.record import Kind, Op
+from gradcli.phrases import show_shape
+
+SIGNATURES = ", but expected one of:"
+NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
+
+
+class ConstantError(ExecutionError):
+    """PyTorch has no derivative by an argument, which is a leaf: as a constant it would do."""
+
+    leaf: str
+    argument: str
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """Return whether every entry is a whole number."""
+    return bool((tensor == tensor.round()).all())
+
+
+class IntegerError(ExecutionError):
+    """PyTorch takes an argument only as integers, and a leaf of whole numbers is one: as integers they would do."""
+
+    def __init__(self, op: Op, parameter: str, leaf: TracedTensor) -> None:
+        super().__init__(f"PyTorch takes '{parameter}' of {op.name} only as integers")
+        self.op = op
+        self.parameter = parameter
+        self.leaf = leaf.text
+
+
+def integer_leaf(op: Op, call: BoundCall, trace: Trace) -> tuple[str, TracedTensor] | None:
+    """Return a parameter that takes integers, and the leaf of floats in its place; None if there is none."""
+    made = {output: known for known in trace.calls for output in known.outputs}
+    for parameter in op.integers:
+        for traced in traced_in(call.bound.get(parameter)):
+            while traced in made and made[traced].op.kind is Kind.MOVEMENT and len(made[traced].inputs) == 1:
+                traced = made[traced].inputs[0]  # noqa: PLW2901 (t.view(-1) holds the same numbers)
+            if traced.is_leaf and traced.tensor.is_floating_point():
+                return parameter, traced
+    return None
+
+
+def refused_call(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
+    """Return what PyTorch refuses; an argument that it has no derivative by is named as the user names it."""
+    message = first_line(error)
+    found = NO_DERIVATIVE.search(message)
+    argument = call.bound.get(found[1]) if found else None
+    if not isinstance(argument, TracedTensor):
+        dtypes = [traced.tensor.dtype for traced in traced_in([call.positional, call.keywords])]
+        hint = (
+            f"it is called as {op.signature}" if SIGNATURES in message else advice(message, dtypes) or shapes_of(call)
+        )
+        return refused(op.name, error, hint)
+    name = argument.name or argument.text
+    constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
+    constant.leaf, constant.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
+    return constant
+
+
+def shapes_of(call: BoundCall) -> str | None:
+    """Return what shapes a call was given, by the names that the user gave: PyTorch says a and b, mat1 and vec."""
+    tensors = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
+    return ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors) or None
+
+
+def _shown(tensor: Tensor) -> str:
+    return show_shape(tuple(tensor.shape)) if tensor.ndim else "a scalar"

@@ -1,0 +1,107 @@
+"""What happened when a program ran: its tensors, and the calls that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.callables import target_of
+from gradcli.execution.forward.interpreter import Differentiated
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.ops.record import Op
+
+
+@dataclass(slots=True, eq=False)
+class TracedTensor:
+    """A tensor of the trace and what the program calls it."""
+
+    tensor: Tensor
+    name: str | None
+    text: str
+    """The source that made it."""
+    is_leaf: bool = False
+
+
+@dataclass(frozen=True)
+class TracedCall:
+    """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
+
+    op: Op
+    arguments: BoundCall
+    result: Any
+
+    @cached_property
+    def inputs(self) -> list[TracedTensor]:
+        """Return the tensors among the arguments, each once."""
+        return list(dict.fromkeys(traced_in([self.arguments.positional, self.arguments.keywords])))
+
+    @cached_property
+    def outputs(self) -> list[TracedTensor]:
+        """Return the tensors that it made: those among the results that it was not given."""
+        given = set(self.inputs)
+        return [traced for traced in traced_in(self.result) if traced not in given]
+
+    def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
+        """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
+        results = invocation(self.op, self.arguments, values.__getitem__)()
+        return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened when a program ran."""
+
+    leaves: list[TracedTensor]
+    calls: list[TracedCall] = field(default_factory=list)
+    """In the order in which they ran."""
+    output: Any = None
+    """A traced tensor, unless the program's last statement is something else."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Why a leaf had to be a constant, by the leaf's name."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """What the program's names stand for at its end: traced tensors, numbers, shapes."""
+    differentiated: Differentiated | None = None
+    """What the program itself differentiates, if it says so."""
+
+    @property
+    def tensors(self) -> list[TracedTensor]:
+        """Return leaves, then every tensor that a gradient passes through, in forward order."""
+        made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
+        return [*self.leaves, *made]
+
+    @property
+    def of_interest(self) -> list[TracedTensor]:
+        """Return those of `tensors`, each once, that a reader asks about: not what only a condition has read."""
+        behind = set(traced_in(self.output))
+        for call in reversed(self.calls):
+            behind.update(call.inputs if behind.intersection(call.outputs) else ())
+        return [traced for traced in dict.fromkeys(self.tensors) if traced.is_leaf or traced.name or traced in behind]
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Return the variables that hold no tensor, such as n after `n = X.shape[0]`."""
+        return {name: value for name, value in self.variables.items() if not traced_in(value)}
+
+
+def invocation(op: Op, call: BoundCall, value: Callable[[TracedTensor], Tensor]) -> partial[Any]:
+    """Return what PyTorch runs for a call, ready to run: every traced tensor among the arguments has its value.
+
+    Nothing else runs a recorded call, so that whatever replaces `target_of` here replaces PyTorch everywhere.
+    """
+    positional, keywords = replaced(call.positional, value), replaced(call.keywords, value)
+    return partial(target_of(op, call), *positional, **keywords)
+
+
+def traced_in(value: Any) -> list[TracedTensor]:
+    """Return the traced tensors among nested arguments or results, in order."""
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, TracedTensor)]
+
+
+def replaced(value: Any, change: Callable[[TracedTensor], Any]) -> Any:
+    """Return nested arguments or results with every traced tensor changed."""
+    return tree.map(lambda leaf: change(leaf) if isinstance(leaf, TracedTensor) else leaf, value)
