@@ -200,7 +200,7 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     for tensor in tensors:
         if tensor.note:
             said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
-    notes = [(_listed(names), note) for note, names in said.items()]
+    notes = [(_listed(names, LONGEST_NAME), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
@@ -226,10 +226,13 @@ def _verdict_words(report: Report, how: Presentation) -> str:
     return f"{words}, and {claims}" if claims else words
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return names, of many the first ones."""
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-    return f"{', '.join(names[:MOST_NAMES])}{more}"
+def _listed(names: Sequence[str], width: int | None = None) -> str:
+    """Return names, of many the first ones: as many as stand within a width, if there is one."""
+    shown = list(names[:MOST_NAMES])
+    while width is not None and len(shown) > 1 and len(", ".join(shown)) > width:
+        shown.pop()
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _words(report: Report, how: Presentation, verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,13 @@ from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
 
+# How much of the time numerical witnesses may take; they look at the leaves first.
+SHARE = 0.4
+UNASKED = noted(
+    NoteKind.SCOPE,
+    "finite differences and the Taylor remainder were not asked, for lack of time: `--timeout` gives more, and "
+    "`--leaves` leaves out the non-leaves",
+)
 FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
 
 
@@ -88,8 +96,14 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
     if {*run.settings.witnesses} <= {SYMBOLIC}:
         return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
-    found = {traced: witnessed(witnesses, evaluation, traced) for traced in reports}
-    return {t: one if one.witnesses is not None else reports[t] for t, one in found.items()}
+    until = time.monotonic() + run.settings.timeout * SHARE / run.settings.points
+    for traced, unasked in list(reports.items()):
+        if time.monotonic() > until:
+            reports[traced] = dataclasses.replace(unasked, notes=(*unasked.notes, *UNASKED))
+            continue
+        found = witnessed(witnesses, evaluation, traced)
+        reports[traced] = unasked if found.witnesses is None else found
+    return reports
 
 
 def _with_reasons(

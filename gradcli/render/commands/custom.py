@@ -37,11 +37,17 @@ def grids(details: CustomDetails) -> tuple[Grid, ...]:
 def _checks(checks: Sequence[Check]) -> Grid:
     """Return a grid with a row for each check that fails; below, those that do not, and what there is to say of any."""
     rows = tuple(((check.name,), check.verdict) for check in checks if check.verdict in WRONG)
-    others = _grouped([(check.verdict, check.name) for check in checks if check.verdict not in WRONG])
+    others = _grouped([(check.verdict, _in_words(check)) for check in checks if check.verdict not in WRONG])
     counted = tuple(f"{len(names)} {verdict}: {', '.join(names)}" for verdict, names in others.items())
     by_note = _grouped([(check.note, check.name) for check in checks if check.note])
     said = tuple(f"{', '.join(names)}: {escape(' '.join(note.split()))}" for note, names in by_note.items())
     return Grid("Checks", ("check", "verdict") if rows else (), rows, (*counted, *said))
+
+
+def _in_words(check: Check) -> str:
+    """Return a check's name; of one that did not look at everything, with the hint that there is more to read."""
+    in_part = any(note.words.startswith("not looked at") for note in check.notes)
+    return f"{check.name} (in part)" if in_part and check.verdict is Verdict.MATCH else check.name
 
 
 def _grouped(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:

@@ -133,3 +133,16 @@ def test_a_claim_without_the_upstream_gradient_is_wrong() -> None:
 def test_other_commands_refuse_an_output_that_is_not_a_scalar() -> None:
     with pytest.raises(gradcli.GradcliError, match="grad can be implicitly created only for scalar outputs"):
         gradcli.evaluate("x*y", {"x": [1.0, 2.0], "y": [3.0, 4.0]})
+
+
+def test_numerical_witnesses_that_take_too_long_are_left_out_and_the_rest_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from gradcli.execution.commands import check as command
+
+    monkeypatch.setattr(command, "SHARE", 0.0)
+    report = gradcli.check("y = x*x; y.sum()", {"x": [1.0, 2.0]})
+    assert report.verdict is Verdict.MATCH
+    assert all(tensor.witnesses == {} and "--leaves" in (tensor.note or "") for tensor in report.tensors)
+    alone = gradcli.check("y = x*x; y.sum()", {"x": [1.0, 2.0]}, witnesses=["finite-difference"])
+    assert alone.verdict is Verdict.UNVERIFIED
