@@ -41,7 +41,7 @@ def words(command: Any, program: str, **options: Any) -> str:
             "eval",
             "log(0*x)",
             {},
-            "autograd's gradient is NaN (x) and there is no derivative here (0*x)",
+            "autograd's gradient is NaN (x) and there is no derivative here (0*x, log(0*x))",
         ),
     ],
 )
