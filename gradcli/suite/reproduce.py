@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gradcli.errors import ExitCode
 from gradcli.inputs.command_line import command_line, joined, with_positional
 from gradcli.report.report import Report
 from gradcli.report.verdict import fails
@@ -17,7 +18,7 @@ def reproducible(report: Report, program: str, settings: Settings, also: Sequenc
 
     `program` is the target, of `custom`; `also` are further words of the command.
     """
-    if not fails(report.verdict):
+    if not fails(report.verdict) or report.exit_code is ExitCode.OK:
         return report
     return replace(report, reproduce=_at_point(program, settings, report.seed, also))
 

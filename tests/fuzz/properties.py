@@ -34,7 +34,7 @@ def error_of(text: str) -> GradcliError | None:
     """Return why a text is no program, or None if it is one; any other exception is a defect, and leaves."""
     try:
         program = read(text, SETTINGS)
-        list(notes_on(program, SETTINGS, ()))
+        list(notes_on(program))
         check_reading(program, SETTINGS)
     except GradcliError as error:
         return error

@@ -99,7 +99,7 @@ def test_a_right_hand_side_broadcasts_over_a_batch(program: str) -> None:
 def test_equal_numbers_are_at_the_kink_of_their_distance_from_the_mean_but_for_rounding() -> None:
     point = tensor([0.1, 0.1, 0.1])
     assert 0 < (point - point.mean()).norm() < 1e-16  # PyTorch's own: the mean is not quite 0.1
-    assert evaluate("norm(A - A.mean())", A=point).verdict is Verdict.SUBGRADIENT
+    assert evaluate("norm(A - A.mean())", A=point)["A"].verdict is Verdict.SUBGRADIENT
 
 
 def test_a_deviation_that_is_all_rounding_is_no_mismatch() -> None:
@@ -110,4 +110,5 @@ def test_a_deviation_that_is_all_rounding_is_no_mismatch() -> None:
 def test_a_tie_of_distances_within_the_step_of_a_quotient_is_a_kink() -> None:
     point = torch.ones(2, 3, dtype=torch.float64)
     report = evaluate("F.triplet_margin_loss(A, p, n, swap=True)", A=point, p=point.clone(), n=point.clone())
-    assert {report[name].verdict for name in ("A", "p", "n")} == {Verdict.SUBGRADIENT}
+    assert {report[name].verdict for name in ("A", "p")} == {Verdict.SUBGRADIENT}
+    assert report["n"].verdict is Verdict.MATCH  # both distances of the minimum change alike with n

@@ -233,7 +233,8 @@ def has_jump(trace: Trace) -> bool:
 
 def at_jump(call: TracedCall) -> bool:
     """Return whether a call is where its op says that its value may jump."""
-    return call.op.discontinuities is not None and _any(_discontinuities(call))
+    empty = any(traced.tensor.numel() == 0 for traced in call.inputs)
+    return call.op.discontinuities is not None and not empty and _any(_discontinuities(call))
 
 
 def _discontinuities(call: TracedCall) -> Tensor:

@@ -47,7 +47,8 @@ def test_a_choice_between_the_one_sided_derivatives(program: str, values: Values
 
 def test_what_is_upstream_of_a_kink_follows_the_choice() -> None:
     report = run("sum(relu(w*x))", w=[0.0, 2.0], x=[3.0, 5.0])
-    assert (report["w"].verdict, report["x"].verdict) == (Verdict.SUBGRADIENT, Verdict.SUBGRADIENT)
+    # relu(0*x) is 0 for every x.
+    assert (report["w"].verdict, report["x"].verdict) == (Verdict.SUBGRADIENT, Verdict.MATCH)
     assert report["w"].gradient.tolist() == [0.0, 5.0]
 
 
