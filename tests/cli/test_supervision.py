@@ -166,7 +166,7 @@ def test_an_interrupt_while_the_command_line_is_loaded_is_no_traceback(tmp_path:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, errors) == (130, "error: interrupted\n")
 
 
 LATE = "import time; progress.limit(time.monotonic() + 0.3, 0.3); progress.begin(\"'svd(x)'\")\n"
