@@ -30,6 +30,6 @@ def _row(number: int, call: HookCall) -> tuple[Lines, Lines, Lines, Lines]:
     return (str(number),), (call.hook,), (clip(call.of, LONGEST),), given
 
 
-WHY = "PyTorch keeps .grad of leaves only; `--retain-grad {name}` keeps that of {name}."
+WHY = ".grad is None for all but leaves; `--retain-grad {name}` keeps that of {name}."
 
 PRESENTATION = Presentation(grids, why_no_grad=WHY)
