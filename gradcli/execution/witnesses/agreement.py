@@ -36,6 +36,10 @@ MOST_KINKS = 12
 
 UNCLEAR = noted(NoteKind.ROUNDING, "the differences are not accurate enough here to tell")
 BEHIND_ROUNDING = noted(NoteKind.ROUNDING, "a kink is so near that rounding hides whether it is at this point")
+BETWEEN = noted(
+    NoteKind.ROUNDING,
+    "a kink is so near that rounding hides whether it is at this point, and the gradient lies between its sides",
+)
 CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
 DOUBLE = Tolerance.of("float64")
 NO_NOTES: Notes = ()
@@ -112,7 +116,7 @@ def agreement(
     steps = torch.ones_like(compared.erratic) if jumps else compared.erratic
     if bool(steps.any()) and bool(jumping(line, _rows(quotients, steps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
-    bent, compared = compared.kinked, _closer(line, compared, known=bends)
+    before, compared = compared, _closer(line, compared, known=bends)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear
@@ -123,9 +127,21 @@ def agreement(
     elif bends and _bent(line, compared, _across(line)):
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
-        hidden = bool((bent & compared.quotients.error.isinf()).any())
-        verdict, notes = Verdict.UNDECIDED, BEHIND_ROUNDING if hidden else UNCLEAR
+        verdict, notes = Verdict.UNDECIDED, _why_unclear(line, before, compared, gradient)
     return Agreement(verdict, largest, notes)
+
+
+def _why_unclear(line: Line, before: _Compared, closer: _Compared, gradient: Tensor) -> Notes:
+    """Return why the quotients cannot tell: by a kink that was seen `before` and that rounding hides nearer to it.
+
+    Were that kink at the point, the gradient might be one of the choices there.
+    """
+    hidden = before.kinked & closer.quotients.error.isinf()
+    if not bool(hidden.any()):
+        return UNCLEAR
+    directions = torch.cat([_rows(before.quotients, hidden), _across(line)])
+    verdict, _ = _at_a_kink(line, before, directions, before.wrong[:0], gradient)
+    return BETWEEN if verdict is Verdict.SUBGRADIENT else BEHIND_ROUNDING
 
 
 def _existing(line: Line, quotients: Quotients, gradient: Tensor) -> Notes:

@@ -22,6 +22,7 @@ HIDDEN = noted(
     "the program decides by its values at this point, and the differences are not accurate enough to tell whether it"
     " has a kink here",
 )
+WITHIN = noted(NoteKind.ROUNDING, "the kink is at this point as far as rounding lets it be told")
 ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
@@ -63,6 +64,8 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _numerical_dissent(report, numerical)
     if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
         return _at_a_kink(report, numerical)
+    if report.verdict is Verdict.MISMATCH and numerical.between:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, (*CHOICE, *WITHIN))
     if report.verdict is Verdict.MISMATCH:
         return _sided(report, numerical)
     if report.verdict is Verdict.MATCH and numerical.decides and numerical.blind:

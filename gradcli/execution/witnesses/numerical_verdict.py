@@ -13,7 +13,7 @@ from torch import Tensor
 from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, CLEAR
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, CLEAR
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
@@ -64,7 +64,12 @@ class NumericalVerdict:
     @property
     def blind(self) -> bool:
         """Return whether a witness sees a kink, and not whether it is at the point."""
-        return any(report.notes == BEHIND_ROUNDING for report in self.witnesses.values())
+        return any(report.notes in (BEHIND_ROUNDING, BETWEEN) for report in self.witnesses.values())
+
+    @property
+    def between(self) -> bool:
+        """Return whether it is so, and the gradient is one of the choices at that kink."""
+        return any(report.notes == BETWEEN for report in self.witnesses.values())
 
     @property
     def level(self) -> bool:
