@@ -98,6 +98,7 @@ def custom(
 
     Examples:
       gradcli custom ops.py:SquareSum --shape 3
+      gradcli custom all.py --shape 3 -j auto
       gradcli custom ops.py:SquareSum --reference "x**2 + y**2" --shape 2
       gradcli custom ops.py:Power --shape 2x3 --argument n=3
       gradcli custom ops.py:Signed --surrogate "clamp(x, -1, 1)" --shape 3

@@ -50,10 +50,17 @@ _RESERVED = {
 }
 
 
+# `torch.nn.functional.relu` has four.
+MOST_PARTS = 8
+
+
 def dotted(node: ast.expr) -> tuple[str, ...] | None:
-    """Return the parts of `a.b.c`, or None for anything else."""
+    """Return the parts of `a.b.c`, or None for anything else, a chain longer than any name of PyTorch's too.
+
+    It is asked at every attribute of a chain, which would take the square of its length.
+    """
     parts: list[str] = []
-    while isinstance(node, ast.Attribute):
+    while isinstance(node, ast.Attribute) and len(parts) < MOST_PARTS:
         parts.append(node.attr)
         node = node.value
     return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None

@@ -57,3 +57,13 @@ def postorder(expression: SyntaxNode, *, opaque: tuple[type, ...] = ()) -> Itera
             continue
         stack.append((node, True))
         stack.extend((child, False) for child in reversed(children(node)))
+
+
+def first_of(node: Expression) -> Expression | None:
+    """Return the child that is evaluated first, of a node that can be deep in it."""
+    match node:
+        case Call(arguments=(first, *_)):
+            return first
+        case Attribute() | Index():
+            return node.value
+    return None

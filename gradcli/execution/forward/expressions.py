@@ -13,6 +13,7 @@ from gradcli.execution.forward.notebook import Draws
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
 from gradcli.language.constants import fold
 from gradcli.language.operator_table import COMPARISON_OF
+from gradcli.language.order import first_of
 from gradcli.language.program import (
     Attribute,
     BooleanOperation,
@@ -58,7 +59,7 @@ class Evaluator:
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
         chain: list[Call | Attribute | Index] = []
-        while (inner := _first(node)) is not None:
+        while (inner := first_of(node)) is not None:
             chain.append(node)  # type: ignore[arg-type]
             node = inner
         value = self._plain(node)
@@ -288,16 +289,6 @@ class Evaluator:
         if error.span is None:
             error.span, error.source = node.span, self.program.source
         return error
-
-
-def _first(node: Expression) -> Expression | None:
-    """Return the child that is evaluated first, of a node that can be deep in it."""
-    match node:
-        case Call(arguments=(first, *_)):
-            return first
-        case Attribute() | Index():
-            return node.value
-    return None
 
 
 def _value(part: Any, known: Mapping[int, Any]) -> Any:

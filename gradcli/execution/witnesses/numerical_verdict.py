@@ -13,8 +13,9 @@ from torch import Tensor
 from gradcli.execution.forward.rerun import Rerun
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, CLEAR
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
+from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
 from gradcli.report.report import WitnessReport

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -216,3 +217,16 @@ def test_a_nan_that_reaches_no_leaf_does_not_count_for_leaves(command: str) -> N
     assert "this NaN reaches no leaf" in (report["a"].note or "")
     reaching = run("q = t/m; where(m == 0, 0, q)", values, constants="m")
     assert (reaching.verdict, reaching["t"].verdict) == ("undefined", "undefined")
+
+
+def norm_with(factor: float) -> tuple[Callable[[Any], Any], Callable[[Any, Any, Any], Any]]:
+    return lambda x: x.norm(), lambda g, x, norm: factor * g * x / norm
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(1.0, "subgradient"), (4.0, "mismatch")])
+def test_beside_a_kink_that_rounding_hides_a_gradient_is_a_choice_there_or_wrong(
+    plant: Callable[..., None], factor: float, wanted: str
+) -> None:
+    """The mean of three times 0.1 is not quite 0.1; the gradients of a norm at 0 are those of length 1 or less."""
+    plant("norm", *norm_with(factor))
+    assert gradcli.evaluate("norm(A - A.mean())", {"A": [0.1, 0.1, 0.1]})["A - A.mean()"].verdict == wanted

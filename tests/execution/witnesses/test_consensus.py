@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from gradcli.execution.witnesses.agreement import CROWDED
-from gradcli.execution.witnesses.consensus import CANCEL, consensus
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, CROWDED
+from gradcli.execution.witnesses.consensus import CANCEL, CHOICE, HIDDEN, WITHIN, consensus
 from gradcli.execution.witnesses.jumps import JUMPS
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.comparison import Comparison, Symbolic
@@ -68,3 +68,18 @@ def test_witnesses_that_agree_are_named_where_nothing_else_decides() -> None:
     kinked = said(WitnessReport(Verdict.SUBGRADIENT, 0.0, 1e-9))
     assert consensus(undecided, kinked).note == "autograd agrees with finite differences"
     assert consensus(undecided, said(WitnessReport(Verdict.UNDECIDED))).notes == ()
+
+
+def test_beside_a_kink_that_rounding_hides_a_mismatch_stays_one_unless_the_gradient_is_a_choice_there() -> None:
+    differing = replace(COMPARED, verdict=Verdict.MISMATCH, notes=(KINK,))
+    between = consensus(differing, said(WitnessReport(Verdict.UNDECIDED, notes=BETWEEN)))
+    assert (between.verdict, between.notes) == (Verdict.SUBGRADIENT, (*CHOICE, *WITHIN))
+    outside = consensus(differing, said(WitnessReport(Verdict.UNDECIDED, notes=BEHIND_ROUNDING)))
+    assert outside.verdict is Verdict.MISMATCH
+
+
+def test_a_match_beside_a_kink_that_rounding_hides_is_undecided_where_the_program_decides() -> None:
+    for notes in (BETWEEN, BEHIND_ROUNDING):
+        hidden = said(WitnessReport(Verdict.UNDECIDED, notes=notes), decides=True)
+        assert (consensus(COMPARED, hidden).verdict, consensus(COMPARED, hidden).notes) == (Verdict.UNDECIDED, HIDDEN)
+    assert consensus(COMPARED, replace(hidden, decides=False)).verdict is Verdict.MATCH

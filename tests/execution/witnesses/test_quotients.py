@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.agreement import SAFETY, agreement
+from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
+from gradcli.execution.witnesses.nearer import SAFETY
 from gradcli.execution.witnesses.question import Question, witnesses
 from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, along, by_entries
 from gradcli.execution.witnesses.taylor import Remainder, remainder

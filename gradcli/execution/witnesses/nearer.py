@@ -1,0 +1,152 @@
+"""A gradient beside difference quotients, and what is seen of a kink much nearer to the point."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.witnesses.line import EPSILON, Line
+from gradcli.execution.witnesses.quotients import STEPS, Quotients
+
+# How many times their estimated error quotients are allowed to be off.
+SAFETY = 10.0
+# Quotients whose error may be larger than this, relative to the gradient, say nothing; nor may it be relative to the
+# terms of the output, where the gradient is as good as zero.
+CLEAR, CLEAR_OF_OUTPUT = 1e-4, 1e-8
+# One-sided derivatives are different where they are this far apart, relative to the gradient, beside their own error.
+SIDED = 1e-7
+# A kink is at the point, and not only near it, where the derivatives at steps of this length are as far apart.
+TINY = 2.0**-34
+# These steps are at most this part of the smallest entry that they move.
+PART = 2.0**-6
+# To see whether a kink is nearer still, a step is so long that rounding moves its quotient by a 20th of the kink.
+VISIBLE, SIDES = 20.0, torch.tensor([1.0, -1.0], dtype=torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A gradient's slopes beside quotients, along each of their directions."""
+
+    claimed: Tensor
+    quotients: Quotients
+    granted: float
+    size: float
+
+    @property
+    def wrong(self) -> Tensor:
+        """Return where they differ by more than the quotients' own error, and what rounding is granted."""
+        error = (self.claimed - self.quotients.value).abs()
+        return ~((error <= SAFETY * self.quotients.error + self.granted) | (self.claimed == self.quotients.value))
+
+    @property
+    def unclear(self) -> Tensor:
+        """Return where the quotients are not accurate enough to tell."""
+        return self._vague(self.quotients.error) & (self.claimed != self.quotients.value)
+
+    def _vague(self, error: Tensor) -> Tensor:
+        own = SAFETY * error
+        small = (own <= CLEAR * self.size) | (own <= CLEAR_OF_OUTPUT * self.quotients.magnitude)
+        return ~(small & own.isfinite())
+
+    @property
+    def erratic(self) -> Tensor:
+        """Return where the one-sided quotients do not converge."""
+        return self._vague(self.quotients.sided_error)
+
+    @property
+    def kinked(self) -> Tensor:
+        """Return where the one-sided derivatives differ."""
+        apart = (self.quotients.above - self.quotients.below).abs()
+        return apart > SAFETY * self.quotients.sided_error + SIDED * self.size  # not where one is NaN
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Differences much nearer to the point along some rows: one-sided quotients, and what is known of them."""
+
+    above: Tensor
+    below: Tensor
+    moving: Tensor
+    """How far each side moved from a step 16 times as long: above, then below."""
+    rounding: Tensor
+    step: Tensor
+
+    @property
+    def sided_error(self) -> Tensor:
+        """Return the error of the one-sided quotients."""
+        return (self.moving.sum(0) + self.rounding).nan_to_num(nan=math.inf)
+
+
+def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compared:
+    """Return the comparison with what is seen much nearer to the point, where a kink is near it or seems to be.
+
+    A kink within the steps taken so far is none at the point if both sides agree at much shorter ones; one-sided
+    quotients that do not converge at longer steps may at these. Of a kink that may be as far away as the size of an
+    entry, and is hidden in rounding nearer to it, nothing is known; that size being less than the last digit of the
+    entry, it is the one that is `known`.
+    """
+    rows = (compared.kinked | compared.erratic).nonzero()[:, 0]
+    if not len(rows):
+        return compared
+    found, kinked, near = compared.quotients, compared.kinked[rows], _nearer(line, compared, rows)
+    apart, before = (near.above - near.below).abs(), (found.above - found.below).abs()[rows]
+    smooth = kinked & (apart <= before / 10) & (near.rounding <= before / 10)
+    shorter = (VISIBLE * near.rounding * near.step / before).minimum(near.step)
+    beside, side, side_error = _beside(line, compared, rows, near, shorter)
+    beside &= kinked & ~smooth
+    middle = torch.where(beside, side, (near.above + near.below) / 2)
+    off = torch.where(beside, side_error, near.rounding)
+    smooth |= beside
+    hidden = kinked & ~smooth & _far(line, found, rows, shorter, known=known)
+    sided = smooth | (compared.erratic[rows] & (near.sided_error < found.sided_error[rows]))
+    everything = torch.full_like(off, math.inf)
+    closer = dataclasses.replace(
+        found,
+        value=_put(found.value, rows, smooth, middle),
+        error=_put(_put(found.error, rows, smooth, off), rows, hidden, everything),
+        below=_put(found.below, rows, sided, torch.where(beside, side, near.below)),
+        above=_put(found.above, rows, sided, torch.where(beside, side, near.above)),
+        sided_error=_put(_put(found.sided_error, rows, sided, near.sided_error), rows, hidden, everything),
+    )
+    return dataclasses.replace(compared, quotients=closer)
+
+
+def _nearer(line: Line, compared: Compared, rows: Tensor) -> _Near:
+    """Return the differences along some rows at steps as short as rounding lets them be of use."""
+    directions = compared.quotients.directions
+    step = (TINY * line.scale(directions, rows)).minimum(PART * line.local(directions, rows))
+    step = step.clamp_min(min(8 * line.rounding / (SIDED * compared.size), TINY)) if compared.size else step
+    steps = step[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
+    above, below, far_above, far_below = (line.changes(directions, rows, steps) / steps).T
+    moving = torch.stack([(above - far_above).abs(), (below - far_below).abs()])
+    return _Near(above, below, moving, 8 * line.rounding / step, step)
+
+
+def _beside(
+    line: Line, compared: Compared, rows: Tensor, near: _Near, shorter: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where a kink lies between two steps, and the one-sided quotient that it leaves alone, with its error."""
+    found, steps = compared.quotients, shorter[:, None] * SIDES
+    before = (found.above - found.below).abs()[rows]
+    ahead, behind = (line.changes(found.directions, rows, steps) / steps).T
+    middle = (ahead + behind) / 2
+    is_above = (near.above - middle).abs() <= (near.below - middle).abs()
+    side = torch.where(is_above, near.above, near.below)
+    error = torch.where(is_above, near.moving[0], near.moving[1]) + near.rounding
+    return (shorter < near.step) & ((ahead - behind).abs() <= before / 4), side, error
+
+
+def _far(line: Line, found: Quotients, rows: Tensor, shorter: Tensor, *, known: bool) -> Tensor:
+    """Return where a kink may be as far away as the size of an entry, unless that is no digit of it and it is known."""
+    local = line.local(found.directions, rows)
+    far = local < (STEPS[-1] * line.scale(found.directions, rows)).minimum(shorter)
+    return far & ~(known & (EPSILON * line.entries(found.directions, rows) > local))
+
+
+def _put(column: Tensor, rows: Tensor, chosen: Tensor, values: Tensor) -> Tensor:
+    """Return a column with other values in the rows that are chosen."""
+    return column.index_put((rows[chosen],), values[chosen])
