@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS, view
 from gradcli.render.grid import NARROWEST, Grid
 from gradcli.render.presentation import Presentation
 from gradcli.render.style import Style
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 HEADED = Grid("Calls", ("call", "w1"), ((("1",), ("[1 2]", "[3 4]")), (("2",), Verdict.MISMATCH)), ("a sentence [w1]",))
 PLAIN = Grid("Facts", (), ((("predicted",), ("error",)),))
@@ -60,3 +62,15 @@ def test_a_sentence_in_a_grid_is_wrapped_at_words(monkeypatch: pytest.MonkeyPatc
     text = FORMATS[name].render(textbook, Style(width=50))
     assert max(map(len, text.splitlines())) <= 50
     assert text.count("sentence") == 8
+
+
+@pytest.mark.parametrize("name", ["table", "plain"])
+def test_the_rows_of_a_check_stay_on_one_line_of_80_columns(name: str) -> None:
+    values = {"X": [[0.5, -1.25]], "W": [[0.75], [1.5]], "b": [2.5]}
+    settings = Settings(command="check", values=values, claims={"b": "3*g + b*0.0"}, formulas=False)
+    text = FORMATS[name].render(evaluate_program("F.relu(X @ W + b).square().mean()", settings), Style(width=80))
+    rows = text[text.index("Gradients, ") :].partition("dissenting")[0].splitlines()
+    assert sum("F.relu" in row for row in rows) == 3
+    assert max(map(len, rows)) <= 80
+    assert all("match" in row for row in rows[3:] if row.strip())
+    assert "dissenting: the claim (b)" in text

@@ -12,11 +12,17 @@ from gradcli.render.presentation import Presentation
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, fails
-from gradcli.witnesses import WITNESSES
+from gradcli.witnesses import SYMBOLIC, WITNESSES
 
 LONGEST = 28
 DRAWN = "the output is not a scalar; `--grad-output` gives another"
 MOST_ROWS = 24
+PHRASES = {
+    "autograd": "autograd",
+    "claim": "the claim",
+    SYMBOLIC: "the symbolic derivative",
+    **{name: row.phrase for name, row in WITNESSES.items()},
+}
 ELSEWHERE = "at zero and at ties, small and large, on both sides of constants: symbolic derivative only"
 
 
@@ -56,17 +62,26 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     # A tensor's report is not to be compared with another: its fields are tensors.
     shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
     names = [name for name in WITNESSES if any(name in (tensor.witnesses or {}) for tensor in shown)]
-    dissent = ("dissenter",) if any(tensor.dissenter for tensor in shown) else ()
-    headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names), *dissent)
+    headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names))
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
         name = (clip(tensor.name, LONGEST),)
         facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
-        rows.append((*facts, *shown_errors, *([(tensor.dissenter or "",)] if dissent else [])))
+        rows.append((*facts, *shown_errors))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
-    return Grid("Gradients, and how far each witness is from autograd's", headings, tuple(rows), below)
+    title = "Gradients, and how far each witness is from autograd's"
+    return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)))
+
+
+def _dissenters(tensors: Sequence[TensorReport]) -> Lines:
+    """Return who dissents about which tensors, a line for each."""
+    found: dict[str, list[str]] = {}
+    for tensor in tensors:
+        if tensor.dissenter:
+            found.setdefault(tensor.dissenter, []).append(clip(tensor.name, LONGEST))
+    return tuple(f"dissenting: {PHRASES[who]} ({', '.join(names)})" for who, names in found.items())
 
 
 def _symbolic(tensor: TensorReport) -> str:
