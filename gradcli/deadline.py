@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -197,16 +197,28 @@ def _by_thread(limit: _Limit) -> Iterator[None]:
     finally:  # twice, because the time may be up in the first of them
         over.set()
         with raising:
-            raise_here(None)
+            if limit.struck:
+                _hear(raise_here)
 
 
-def _raiser(thread: int) -> Callable[[type[BaseException] | None], None]:
-    """Return what raises an error in a thread; None takes back one that is not raised yet."""
+def _hear(raise_here: Callable[[type[BaseException]], None]) -> None:
+    """Hear an error that may be raised here and was not heard yet.
+
+    Python can take one back too, but looks for it ever after, and then stands still once somebody traces its steps.
+    """
+    with suppress(TimeIsUpError):
+        raise_here(TimeIsUpError)
+        while True:
+            pass
+
+
+def _raiser(thread: int) -> Callable[[type[BaseException]], None]:
+    """Return what raises an error in a thread."""
     import ctypes
 
     set_error = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
-    def raise_there(error: type[BaseException] | None) -> None:
-        set_error(ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error))
+    def raise_there(error: type[BaseException]) -> None:
+        set_error(ctypes.c_ulong(thread), ctypes.py_object(error))
 
     return raise_there

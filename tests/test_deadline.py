@@ -242,3 +242,25 @@ def test_the_reason_is_the_message_without_the_verdict() -> None:
     assert error.reason == "no verdict within 1 s; it was still in forward"
     assert error.message == "undecided: no verdict within 1 s; it was still in forward"
     assert str(error) == f"{error.message}\nhint: `--timeout` raises the limit"
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.01])
+def test_a_debugger_goes_on_after_a_run_in_another_thread(seconds: float) -> None:
+    """An error that is taken back from a thread leaves Python looking for it, which does not end while it traces."""
+    body = f"""
+import sys, threading, time
+from contextlib import suppress
+from gradcli.deadline import DeadlineError, deadline
+
+def checks():
+    with suppress(DeadlineError), deadline({seconds}):
+        time.sleep(0.05)
+
+thread = threading.Thread(target=checks)
+thread.start()
+thread.join()
+sys.settrace(lambda *_: None)
+(lambda: print("on"))()
+"""
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=30.0, check=True)
+    assert done.stdout == "on\n"

@@ -17,5 +17,6 @@ def examples(count: int, *, shrink: bool = True) -> settings:
     Without `shrink` a failure is shown as it was found: where one takes long, looking for a smaller one takes for ever.
     """
     name = "fuzz" if settings.get_current_profile_name() == "fuzz" else "ci"
-    phases = [phase for phase in Phase if shrink or phase not in {Phase.shrink, Phase.explain}]
+    left_out = {Phase.explain} if shrink else {Phase.shrink, Phase.explain}  # an explanation traces every line
+    phases = [phase for phase in Phase if phase not in left_out]
     return settings(settings.get_profile(name), max_examples=count * (TIMES if name == "fuzz" else 1), phases=phases)
