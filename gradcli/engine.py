@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from gradcli.settings import Settings
 
 _SHARED = Derivations(Worker())
-CODE = (
-    'code cannot be a program yet: write what it computes, as in `gradcli.check("x**2")`; '
-    "`gradcli.check_function` takes a torch.autograd.Function"
-)
 
 
 class _Turn:
@@ -49,11 +45,13 @@ if hasattr(os, "register_at_fork"):
 
 
 @boundary()
-def evaluate_program(source: str, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
+def evaluate_program(source: Any, settings: Settings, given: Any = None) -> Report:
     """Return the report of the command that the settings name.
 
     The symbolic worker is started before torch is imported, so that sympy loads beside it.
     """
+    if callable(source):
+        return evaluate_code(source, settings, given)
     program = detached(read(source, settings), settings.detach)
     given = _inputs(given)
     leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
@@ -134,7 +132,7 @@ def import_torch() -> None:
 def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is not one, or has no leaf."""
     if not isinstance(source, str):
-        raise InputError(f"the program is text, not {type(source).__name__}", hint=CODE if callable(source) else None)
+        raise InputError(f"the program is text, not {type(source).__name__}", hint='write `gradcli.check("x**2")`')
     program = parse_program(source, settings.limits)
     if not (program.leaves or program.made):
         raise ProgramError(
@@ -143,6 +141,16 @@ def read(source: str, settings: Settings) -> Program:
             hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
         )
     return program
+
+
+@boundary()
+def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
+    """Return the report of code, which is loaded here if it is `FILE.py:NAME`; `given` are its inputs from Python."""
+    with _engine(settings) as derivations:
+        from gradcli.execution.code.entry import loaded
+        from gradcli.execution.commands.dispatch import carry_out
+
+        return carry_out(loaded(code, settings, given), settings, {}, derivations)
 
 
 @boundary()

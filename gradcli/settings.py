@@ -83,7 +83,11 @@ class Settings:
     claims: dict[str, str] = field(default_factory=dict)
     """`check`: tensor -> gradient derived by hand, as a program."""
     arguments: dict[str, Any] = field(default_factory=dict)
-    """`custom`: arguments of forward that are not tensors."""
+    """Arguments of code that are not tensors: of forward, of a function, of a module's constructor."""
+    pick: str | None = None
+    """Code: which tensor of what it returns is differentiated, by its path."""
+    mode: Literal["train", "eval"] | None = None
+    """Code: the mode of a module; None leaves it as it was built."""
     reference: str | None = None
     """`custom`: what forward should compute, as a program."""
     surrogate: str | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from gradcli.cli.options import (
+    CODE,
     COMPARISON,
     GRADIENT,
     LEAVES,
@@ -188,6 +189,30 @@ class ProgramOptions:
             help="A leaf with requires_grad=False. Repeatable.",
         ),
     ] = ()  # type: ignore[assignment]
+    argument: Annotated[
+        list[str],
+        typer.Option(
+            "--argument",
+            metavar="NAME=VALUE",
+            rich_help_panel=CODE,
+            show_default=False,
+            help="An argument that is not a tensor, of forward, a function or a constructor: n=3. Repeatable.",
+        ),
+    ] = ()  # type: ignore[assignment]
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            metavar="PATH",
+            rich_help_panel=CODE,
+            show_default=False,
+            help="Which tensor of what code returns is differentiated: loss, 1, hidden.0.",
+        ),
+    ] = None
+    train: Annotated[bool, typer.Option("--train", rich_help_panel=CODE, help="Put a module in training mode.")] = False
+    evaluation: Annotated[
+        bool, typer.Option("--eval", rich_help_panel=CODE, help="Put a module in evaluation mode.")
+    ] = False
     reduce: Annotated[
         Reduction,
         typer.Option(

@@ -80,10 +80,14 @@ def _suites_in(target: str) -> list[str]:
 
 
 def _run_one(program: str, settings: Settings, given: Given, output: OutputOptions) -> int:
-    from gradcli.cli.running import write_report
+    from gradcli.cli.running import run_isolated, write_report
     from gradcli.engine import evaluate_program
+    from gradcli.inputs import is_code
+    from gradcli.suite.check import Kind
     from gradcli.suite.reproduce import reproducible
 
+    if is_code(program):
+        return run_isolated(program, Kind.TARGET, settings, output)
     report = evaluate_program(program, settings)
     write_report(reproducible(report, program, settings, given.program_options), output)
     return report.exit_code
@@ -113,20 +117,32 @@ def _programs(targets: Sequence[str], settings: Settings, *, each_line: bool = F
     programs: list[str] = []
     with deadline(settings.timeout):
         for target in targets:
-            programs += read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
+            programs += _texts(target, limit, each_line=each_line)
     return programs
+
+
+def _texts(target: str, limit: int, *, each_line: bool) -> list[str]:
+    """Return what a target stands for: programs, or code."""
+    from gradcli.inputs import is_code
+
+    if is_code(target):
+        return [target]
+    return read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
 
 
 def _checks(programs: Sequence[str], given: Given) -> Iterator[SuiteCheck]:
     """Yield each program with its settings; with several, an option that names a tensor goes to those that have it."""
-    from gradcli.suite.check import SuiteCheck
+    from gradcli.inputs import is_code
+    from gradcli.suite.check import Kind, SuiteCheck
 
     known = [_names(program, given.settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
     for place, program in enumerate(programs):
         for suffix, settings in _variants(given):
             chosen = concerning(settings, anywhere - known[place]) if known else settings
-            yield SuiteCheck(" ".join(program.split()) + suffix, program, chosen, options=given.program_options)
+            kind = Kind.TARGET if is_code(program) else Kind.PROGRAM
+            name = " ".join(program.split()) + suffix
+            yield SuiteCheck(name, program, chosen, kind=kind, options=given.program_options)
 
 
 def concerning(settings: Settings, others: set[str]) -> Settings:

@@ -65,12 +65,12 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
 
 
 def _text(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a Function's report as text."""
-    from gradcli.engine import check_function
+    """Return a report on the user's code as text."""
     from gradcli.render import FORMATS
     from gradcli.suite.reproduce import reproducible
+    from gradcli.suite.work import RUN
 
-    report = check_function(request["target"], request["settings"])
+    report = RUN[request["kind"]](request["target"], request["settings"])
     report = reproducible(report, request["target"], request["settings"])
     return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -42,16 +41,6 @@ SurrogateOption = Annotated[
         help="What backward is meant to be the derivative of, where that is not forward: x for a straight-through one.",
     ),
 ]
-ArgumentOption = Annotated[
-    list[str],
-    typer.Option(
-        "--argument",
-        metavar="NAME=VALUE",
-        rich_help_panel=FUNCTION,
-        show_default=False,
-        help="An argument of forward that is not a tensor: n=3, mode=mean. Repeatable.",
-    ),
-]
 ForwardOption = Annotated[
     str | None,
     typer.Option(
@@ -82,9 +71,8 @@ def custom(
     target: TargetArgument = "",
     reference: ReferenceOption = None,
     surrogate: SurrogateOption = None,
-    argument: ArgumentOption = (),  # type: ignore[assignment]  # a default must not be mutable
     forward: ForwardOption = None,
-    backward: BackwardOption = (),  # type: ignore[assignment]
+    backward: BackwardOption = (),  # type: ignore[assignment]  # a default must not be mutable
     exit_zero: ExitZeroOption = False,
 ) -> int:
     """Check a custom torch.autograd.Function: its backward, and all that PyTorch asks of one.
@@ -104,10 +92,10 @@ def custom(
       gradcli custom ops.py:Signed --surrogate "clamp(x, -1, 1)" --shape 3
       gradcli custom --forward "x**2" --backward "x: 2*x*g" --value x=3
     """
-    from gradcli.inputs import parse_arguments, parse_backwards
+    from gradcli.inputs import parse_backwards
 
-    more = {"arguments": parse_arguments(argument), "backwards": parse_backwards(backward)}
-    settings = settings_from("custom", run, reference=reference, surrogate=surrogate, **more)
+    backwards = parse_backwards(backward)
+    settings = settings_from("custom", run, reference=reference, surrogate=surrogate, backwards=backwards)
     if forward is not None:
         if target or reference is not None:
             raise InputError("--forward stands instead of a file and a reference", hint="leave one of them out")
@@ -139,14 +127,10 @@ def _run_file(target: str, settings: Settings, suite: SuiteOptions, output: Outp
 
 def _run_isolated(target: str, settings: Settings, output: OutputOptions) -> int:
     """Check one Function in a process of its own."""
-    from gradcli.cli.output import write
-    from gradcli.render.style import style_for
-    from gradcli.suite.isolated import checked_text
+    from gradcli.cli.running import run_isolated
+    from gradcli.suite.check import Kind
 
-    style = style_for(None if output.output else sys.stdout, output.color)
-    text, code = checked_text(target, settings, output.chosen_format, style)
-    write(text, output.output)
-    return code
+    return run_isolated(target, Kind.FUNCTION, settings, output)
 
 
 def _run_all(

@@ -13,12 +13,14 @@ COMPARISON = "Comparison with the symbolic derivative"
 OUTPUT = "Output"
 SUITE = "Several checks"
 LIMITS = "Limits"
+CODE = "Code: FILE.py:NAME or module:NAME"
 
 ProgramArgument = Annotated[
     str,
     typer.Argument(
         metavar="PROGRAM",
-        help='The program, such as "x*y + sin(x)", or the name of a file with it; - reads standard input.',
+        help='The program, such as "x*y + sin(x)", the name of a file with it, or code: FILE.py:NAME; - reads standard '
+        "input.",
         show_default=False,
     ),
 ]
@@ -26,8 +28,8 @@ TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)", files with one, suite files (.toml), or folders of suites; '
-        "- reads a program from standard input.",
+        help='Programs, such as "x*y + sin(x)", files with one, code (FILE.py:NAME), suite files (.toml), or folders of '
+        "suites; - reads a program from standard input.",
         show_default=False,
     ),
 ]
@@ -58,7 +60,7 @@ ExitZeroOption = Annotated[
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        "--output",
+        "--out",
         "-o",
         metavar="FILE",
         rich_help_panel=OUTPUT,

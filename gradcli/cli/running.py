@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
     from gradcli.report.report import Report
     from gradcli.settings import Settings
+    from gradcli.suite.check import Kind
 
 
 # What is meant as a file's name: no program, for no tensor has such an attribute.
@@ -24,13 +25,29 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
     """Evaluate the program, write its report, and return the exit code that its verdict asks for."""
     from gradcli.deadline import deadline
     from gradcli.engine import evaluate_program
+    from gradcli.inputs import is_code
+    from gradcli.suite.check import Kind
     from gradcli.suite.reproduce import reproducible
 
+    if is_code(program):
+        return run_isolated(program, Kind.TARGET, settings, options)
     with deadline(settings.timeout):
         text = read_program(program, settings.limits.program_size)
     report = evaluate_program(text, settings)
     write_report(reproducible(report, text, settings), options)
     return report.exit_code
+
+
+def run_isolated(target: str, kind: Kind, settings: Settings, options: OutputOptions) -> int:
+    """Check the user's code in a process of its own, and write its report."""
+    from gradcli.cli.output import write
+    from gradcli.render.style import style_for
+    from gradcli.suite.isolated import checked_text
+
+    style = style_for(None if options.output else sys.stdout, options.color)
+    text, code = checked_text(target, kind, settings, options.chosen_format, style)
+    write(text, options.output)
+    return code
 
 
 def read_program(program: str, limit: int) -> str:

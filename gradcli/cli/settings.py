@@ -14,7 +14,7 @@ from gradcli.limits import Limits
 from gradcli.settings import Settings
 
 # Options that are not called as their field of Settings is; an error names the option.
-FLAGS = {"learning_rate": "--lr"}
+FLAGS = {"learning_rate": "--lr", "pick": "--output"}
 
 
 def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:
@@ -32,9 +32,18 @@ def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Set
         "values": inputs.parse_values(options.value, limits),
         "constants": inputs.parse_names("--constant", options.constant),
         "grad_output": inputs.parse_grad_output(given.get("grad_output"), limits),
+        "arguments": inputs.parse_arguments(options.argument),
+        "mode": _mode(options),
     }
     with _errors_by_flag("--"):
         return Settings(command=command, limits=limits, verify=not options.no_verify, **(given | parsed | more))
+
+
+def _mode(options: ProgramOptions) -> str | None:
+    """Return the mode that a module is put in; InputError for both."""
+    if options.train and options.evaluation:
+        raise InputError("--train and --eval exclude each other")
+    return "train" if options.train else "eval" if options.evaluation else None
 
 
 def limits_from(options: ProgramOptions) -> Limits:

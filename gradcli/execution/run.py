@@ -14,19 +14,20 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.autograd.unreached import counted, with_scope
 from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.language.program import Program
 from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
+from gradcli.tolerance import Tolerance
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A program that has run forward."""
 
-    program: Program
+    program: Source
     settings: Settings
     trace: Trace
     names: Mapping[TracedTensor, str]
@@ -39,6 +40,14 @@ class Run:
     """The program by the definitions of its ops; None if nothing is to be verified."""
     derivations: Derivations
     """What its derivatives are asked of."""
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """Return how far gradients may be apart: by the lowest dtype that they pass through."""
+        lowest = self.trace.precision
+        if lowest is None:
+            return self.settings.tolerance
+        return Tolerance.of(str(lowest).removeprefix("torch."), self.settings.rtol, self.settings.atol)
 
     def named(self, wanted: Sequence[str], option: str) -> list[TracedTensor]:
         """Return the tensors that an option names, by name or source text; InputError for one that has no gradient."""
@@ -54,7 +63,7 @@ class Run:
         return tensors
 
 
-def start(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Run:
+def start(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Run:
     """Run a program forward; the worker is set to derive what its ops need.
 
     `given` maps leaves to values from Python. Raises GradcliError if the program or the output is not fit for it.
@@ -62,7 +71,7 @@ def start(program: Program, settings: Settings, given: Mapping[str, Any], deriva
     return start_from(program, settings, run_program(program, settings, given), derivations)
 
 
-def start_from(program: Program, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
+def start_from(program: Source, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
     settings = _as_differentiated(settings, trace)

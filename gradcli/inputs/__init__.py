@@ -1,6 +1,7 @@
 """Text of options -> shapes, values, names and numbers; without torch, every error with a caret."""
 
 from gradcli.inputs.arguments import parse_arguments
+from gradcli.inputs.code import is_code
 from gradcli.inputs.gradients import parse_backwards, parse_claims
 from gradcli.inputs.names import check_names, parse_choices, parse_names
 from gradcli.inputs.reading import check_reading, notes_on
@@ -11,6 +12,7 @@ from gradcli.inputs.values import parse_grad_output, parse_values
 __all__ = [
     "check_names",
     "check_reading",
+    "is_code",
     "notes_on",
     "parse_arguments",
     "parse_backwards",

@@ -15,8 +15,14 @@ class Kind(StrEnum):
     PROGRAM = "program"
     FUNCTION = "function"
     """`FILE.py:Class` or `module:Class`."""
+    TARGET = "target"
+    """Code: `FILE.py:NAME` or `module:NAME`, where the name is a function, a module or a case."""
     FORWARD = "forward"
     """The program of a Function's forward; the settings have its backwards."""
+
+
+# What is loaded from a file of the user's, in a process of its own.
+LOADED = frozenset({Kind.FUNCTION, Kind.TARGET})
 
 
 @dataclass(frozen=True, slots=True)

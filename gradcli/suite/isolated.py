@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gradcli.render.style import Style
     from gradcli.report.suite import CheckReport
     from gradcli.settings import Settings
-    from gradcli.suite.check import SuiteCheck
+    from gradcli.suite.check import Kind, SuiteCheck
 
 CHILD = "gradcli.cli.child"
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
@@ -37,12 +37,14 @@ SECONDS_TO_START, GRACE = 120.0, 2.0
 LONGEST = 1 << 16
 
 
-def checked_text(target: str, settings: Settings, form: str, style: Style) -> tuple[str, int]:
-    """Return the report of a Function as text in a format, and the exit code that it asks for.
+def checked_text(target: str, kind: Kind, settings: Settings, form: str, style: Style) -> tuple[str, int]:
+    """Return the report of the user's code as text in a format, and the exit code that it asks for.
 
     Raises SeveralFunctionsError for a file of several, InputError for one that ends its process.
     """
-    answer = _ask({"target": target, "settings": settings, "format": form, "style": style}, settings.timeout)
+    answer = _ask(
+        {"target": target, "kind": kind, "settings": settings, "format": form, "style": style}, settings.timeout
+    )
     return answer["text"], int(answer["code"])
 
 

@@ -8,19 +8,27 @@ import signal
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TextIO
 
-from gradcli.engine import check_function, check_inline, evaluate_program, prepare
+from gradcli.engine import check_function, check_inline, evaluate_code, evaluate_program, prepare
 from gradcli.errors import ExitCode, GradcliError, internal
 from gradcli.render.errors import format_error
 from gradcli.report.report import Report
 from gradcli.report.suite import CheckReport, Finding, check_report, error_report
 from gradcli.report.verdict import fails
-from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.settings import Settings
+from gradcli.suite.check import LOADED, Kind, SuiteCheck
 from gradcli.suite.isolated import SECONDS_TO_START, checked_report
 from gradcli.suite.reproduce import command_of
 
+RUN: Mapping[Kind, Callable[[str, Settings], Report]] = {
+    Kind.PROGRAM: evaluate_program,
+    Kind.FUNCTION: check_function,
+    Kind.TARGET: evaluate_code,
+    Kind.FORWARD: check_inline,
+}
 # Seconds beyond a check's own limit, after which a process that hangs inside a library is ended.
 GRACE = 5.0
 # Signals that a process of the local pool does not hear before it is prepared.
@@ -49,14 +57,14 @@ def carry_out(check: SuiteCheck) -> CheckReport:
     """
     with ONE_AT_A_TIME, _watchdog_log() as log:
         try:
-            if check.kind is not Kind.FUNCTION:
+            if check.kind not in LOADED:
                 prepare()
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
         faulthandler.dump_traceback_later(longest(check), exit=True, file=log)
         started = time.perf_counter()
         try:
-            found = isolated(check) if check.kind is Kind.FUNCTION else attempted(check)
+            found = isolated(check) if check.kind in LOADED else attempted(check)
             return replace(found, seconds=time.perf_counter() - started)
         finally:
             faulthandler.cancel_dump_traceback_later()
@@ -67,7 +75,7 @@ def longest(check: SuiteCheck) -> float:
 
     A file's own time begins when its process has started.
     """
-    start = SECONDS_TO_START if check.kind is Kind.FUNCTION else 0.0
+    start = SECONDS_TO_START if check.kind in LOADED else 0.0
     return start + check.settings.timeout + GRACE
 
 
@@ -90,10 +98,7 @@ def isolated(check: SuiteCheck) -> CheckReport:
 
 def report_of(check: SuiteCheck) -> Report:
     """Return the report of a check, of a Function that is loaded here too."""
-    if check.kind is Kind.FUNCTION:
-        return check_function(check.program, check.settings)
-    run = check_inline if check.kind is Kind.FORWARD else evaluate_program
-    return run(check.program, check.settings)
+    return RUN[check.kind](check.program, check.settings)
 
 
 def attempted(check: SuiteCheck) -> CheckReport:

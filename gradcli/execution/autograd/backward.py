@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
 from gradcli.execution.autograd.plain import plain
+from gradcli.execution.forward.followed import Followed, actual, steps_behind
 from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
-from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
 CHANGED = "has been modified by an inplace operation"
@@ -90,7 +93,7 @@ def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
     return found if found.is_complex() else torch.tensor(given, dtype=dtype)
 
 
-def check_differentiable(program: Program, trace: Trace) -> TracedTensor:
+def check_differentiable(program: Source, trace: Trace) -> TracedTensor:
     """Return the output if a gradient can be taken of it; GradcliError says why not."""
     output = trace.output
     if not isinstance(output, TracedTensor):
@@ -114,7 +117,20 @@ def _refusals(output: TracedTensor) -> Iterator[None]:
             error.hint = (
                 "a value that backward needs was overwritten: write `y2 = y + 1`, with a new name, not `y += 1`"
             )
+            where = _writing(output, error.message)
+            error.hint = error.hint if where is None else f"it was written to at {where}; {error.hint}"
         raise
+
+
+def _writing(output: TracedTensor, message: str) -> str | None:
+    """Return the line of code that wrote to what PyTorch says it was a result of; None if that is not known."""
+    found = re.search(r"output \d+ of (\w+)", message)
+    steps = steps_behind(output) if isinstance(output, Followed) and found is not None else []
+    for step in steps:
+        old = step.overwrote
+        if old is not None and old.edge is not None and found is not None and old.edge.node.name() == found[1]:
+            return None if step.place is None else f"{step.place.file}:{step.place.line}"
+    return None
 
 
 def backward(
@@ -128,14 +144,30 @@ def backward(
     """
     caught: dict[TracedTensor, Tensor] = {}
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
-    hooks = [traced.tensor.register_hook(_catch(caught, traced)) for traced in wanted]
+    hooks = [_hooked(caught, traced) for traced in wanted]
     for traced in retain:
-        traced.tensor.retain_grad()
+        actual(traced).retain_grad()
     with _refusals(output):
-        output.tensor.backward(cotangent)
+        actual(output).backward(cotangent)
     for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
         hook.remove()
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
+
+
+def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
+    """Catch the gradient of a tensor: where autograd knows it, if that is code's, for the code may write to it."""
+    if not isinstance(traced, Followed) or traced.edge is None:
+        return traced.tensor.register_hook(_catch(caught, traced))
+    place = traced.edge.output_nr
+
+    def hook(gradients: Sequence[Tensor | None]) -> None:
+        found = gradients[place] if place < len(gradients) else None
+        if (
+            found is not None
+        ):  # a graph inside of the graph, such as a checkpoint's, may give a leaf its gradient in parts
+            caught[traced] = caught[traced] + found.detach() if traced in caught else found.detach().clone()
+
+    return traced.edge.node.register_prehook(hook)
 
 
 def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
@@ -158,8 +190,8 @@ def gradients(
     """Return what `torch.autograd.grad` gives; None for a tensor that the output does not depend on."""
     with _refusals(output):
         found: tuple[Tensor | None, ...] = torch.autograd.grad(
-            output.tensor,
-            [traced.tensor for traced in wrt],
+            actual(output),
+            [_known(traced) for traced in wrt],
             cotangent,
             create_graph=create_graph,
             retain_graph=retain_graph or create_graph,
@@ -168,13 +200,22 @@ def gradients(
     return dict(zip(wrt, found, strict=True))
 
 
+def _known(traced: TracedTensor) -> Tensor | GradientEdge:
+    """Return what autograd knows a tensor by."""
+    return traced.edge if isinstance(traced, Followed) and traced.edge is not None else traced.tensor
+
+
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
-    tensor = traced.tensor
+    tensor = actual(traced)
+    if isinstance(traced, Followed) and traced.real is None:
+        return None
     return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 
 
 def grad_fn_name(traced: TracedTensor) -> str | None:
     """Return the name of the node that made a tensor, or None for a leaf."""
+    if isinstance(traced, Followed):
+        return None if traced.is_leaf or traced.edge is None else traced.edge.node.name()
     function = traced.tensor.grad_fn
     return None if function is None else function.name()

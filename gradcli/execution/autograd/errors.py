@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gradcli.errors import ExecutionError, GradcliError, InputError, Span
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.language.program import Program
 from gradcli.phrases import did_you_mean
@@ -16,7 +17,7 @@ FLOATS_ONLY = "Only Tensors of floating point and complex dtype can require grad
 MOST_LISTED = 20
 
 
-def no_gradient(program: Program, trace: Trace, output: TracedTensor) -> GradcliError:
+def no_gradient(program: Source, trace: Trace, output: TracedTensor) -> GradcliError:
     """Return the error that no gradient reaches the output: an operation cuts it off, or a leaf is a constant."""
     name = output.name or output.text
     message = f"no gradient reaches the output '{name}'; PyTorch says: {NO_GRAD_FN}"
@@ -31,7 +32,7 @@ def no_gradient(program: Program, trace: Trace, output: TracedTensor) -> Gradcli
     return ExecutionError(message, hint="the output must depend on a leaf that requires grad")
 
 
-def not_required(program: Program, trace: Trace, traced: TracedTensor, option: str) -> GradcliError:
+def not_required(program: Source, trace: Trace, traced: TracedTensor, option: str) -> GradcliError:
     """Return the error that a tensor to differentiate by does not require grad."""
     name = traced.name or traced.text
     message = f"{option}: '{name}' does not require grad, so that it has no gradient; PyTorch says: {NOT_REQUIRED}"
@@ -44,7 +45,7 @@ def not_required(program: Program, trace: Trace, traced: TracedTensor, option: s
     return InputError(message, span=place(program, trace, traced), source=program.source, hint=reason)
 
 
-def unused(program: Program, trace: Trace, tensors: Sequence[TracedTensor], index: int) -> GradcliError:
+def unused(program: Source, trace: Trace, tensors: Sequence[TracedTensor], index: int) -> GradcliError:
     """Return the error that the output does not depend on some tensors; PyTorch tells the first by its index."""
     names = ", ".join(f"'{traced.name or traced.text}'" for traced in tensors)
     verb = "is" if len(tensors) == 1 else "are"
@@ -64,8 +65,10 @@ def unknown(name: str, known: Mapping[str, TracedTensor], option: str) -> Gradcl
     return InputError(f"the program has no tensor '{name}'", option=option, hint=hint)
 
 
-def place(program: Program, trace: Trace, traced: TracedTensor) -> Span | None:
+def place(program: Source, trace: Trace, traced: TracedTensor) -> Span | None:
     """Return where the program first reads a leaf, or makes a tensor."""
+    if not isinstance(program, Program):
+        return None
     if traced.is_leaf:
         return next((leaf.span for leaf in program.leaves if leaf.name == traced.name), None)
     return next((call.arguments.node.span for call in trace.calls if traced in call.outputs), None)

@@ -19,10 +19,11 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.memory import check_calls
+from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.run import leaves_of, trace_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.notes import Notes, led
 from gradcli.report.report import Report, TensorReport
@@ -56,7 +57,7 @@ class Ledger:
     judged: dict[str, list[tuple[Verdict, Notes]]] = field(default_factory=dict)
 
 
-def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def accumulate(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `accumulate`: the tensors are those of the last call, its verdict the worst of all calls."""
     leaves = leaves_of(program, settings, given)
     check_calls(settings, leaves.values())
@@ -65,7 +66,7 @@ def accumulate(program: Program, settings: Settings, given: Mapping[str, Any], d
         is_last = number + 1 == settings.times
         shown = dataclasses.replace(settings, formulas=settings.formulas and is_last)
         run = start_from(program, shown, trace_of(program, settings, leaves), derivations)
-        before = {leaf: _copy(leaf.tensor.grad) for leaf in run.trace.leaves}
+        before = {leaf: _copy(actual(leaf).grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
         leaves = {leaf.text: _after(leaf.tensor, settings) for leaf in run.trace.leaves}
@@ -99,7 +100,7 @@ def _enter(ledger: Ledger, run: Run, evaluation: Evaluation, before: Mapping[Tra
 
 def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, before: Tensor | None) -> LeafCall:
     found = evaluation.reports[leaf]
-    name, grad = found.name, _copy(leaf.tensor.grad)
+    name, grad = found.name, _copy(actual(leaf).grad)
     held = ledger.held.setdefault(name, Held())
     verdict, notes = found.verdict, found.notes
     if verdict is not None and found.symbolic is not None and found.symbolic.value is not None:

@@ -18,7 +18,7 @@ from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
 from gradcli.report.notes import NoteKind, led, noted
@@ -34,10 +34,14 @@ UNASKED = noted(
     "finite differences and the Taylor remainder were not asked, for lack of time: `--timeout` gives more, and "
     "`--leaves` leaves out the non-leaves",
 )
+LEFT = (
+    "a number leaves PyTorch by {}, from a tensor that requires grad: for autograd it is a constant, and the output "
+    "may depend on it; `.detach()` says that it is one"
+)
 FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
 
 
-def check(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def check(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the first point with the worst verdict; `points` lists all of them, if there are several."""
     points: list[Point] = []
     gravest: Report | None = None
@@ -60,7 +64,7 @@ def _graver(first: Report | None, other: Report) -> Report:
     return other if first is None or other.verdict.rank > first.verdict.rank else first
 
 
-def _check_at(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def _check_at(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of one point: the one that the seed draws, unless values are given."""
     trace = run_at_a_point(program, settings, given)
     symbolic = settings.verify and SYMBOLIC in settings.witnesses
@@ -84,6 +88,7 @@ def _report(run: Run, settings: Settings) -> Report:
     reports = dict(evaluation.reports)
     if settings.verify:
         reports = _with_reasons(run, evaluation, _with_witnesses(run, evaluation))
+    reports = {traced: _with_numbers_left(run, found) for traced, found in reports.items()}
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     found = report(run, list(reports.values()), details)
@@ -123,6 +128,16 @@ def _with_reasons(
         dissenter = found.dissenter or (settled.dissenter if settled else None)
         reports[traced] = dataclasses.replace(found, notes=notes, dissenter=dissenter)
     return reports
+
+
+def _with_numbers_left(run: Run, found: TensorReport) -> TensorReport:
+    """Return a tensor's report; no pass where code took numbers out of PyTorch, by which the output changes too."""
+    if not run.trace.leaving or found.verdict is None or not found.verdict.passes:
+        return found
+    name, place = run.trace.leaving[0]
+    where = "" if place is None else f" at {place.file}:{place.line}"
+    notes = noted(NoteKind.SCOPE, LEFT.format(f"{name}(){where}"))
+    return dataclasses.replace(found, verdict=Verdict.UNDECIDED, notes=(*notes, *found.notes))
 
 
 def _with_claim(found: TensorReport, claim: Claim) -> TensorReport:

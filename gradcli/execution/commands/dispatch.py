@@ -10,12 +10,12 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.memory import in_force
 from gradcli.execution.process import collector_paused
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 
-def carry_out(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def carry_out(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of the command that the settings name."""
     command: Callable[..., Report] = function_of(settings.command, "gradcli.execution.commands")
     with default_dtype(settings), in_force(settings.limits), collector_paused():

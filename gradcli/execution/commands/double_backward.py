@@ -27,13 +27,14 @@ from gradcli.execution.comparison.leaf_derivatives import (
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
+from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.progress import begin
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,
@@ -52,7 +53,7 @@ BACKWARD = "the backward pass"
 CONSTANT = noted(NoteKind.CONSTANT, "the gradient does not depend on it: PyTorch gives None, and the derivative is 0")
 
 
-def double_backward(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def double_backward(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `double-backward`."""
     run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
@@ -96,7 +97,7 @@ def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGr
     calls = []
     for _ in range(run.settings.times):
         with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
-            trace.output.tensor.backward(run.cotangent, retain_graph=True)
+            actual(trace.output).backward(run.cotangent, retain_graph=True)
         calls.append({run.names[leaf]: _copy(own[leaf.text].grad) for leaf in leaves})
     return WithRetainGraph(tuple(calls))
 

@@ -11,7 +11,7 @@ from gradcli.execution.autograd.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.run import report, start
 from gradcli.execution.witnesses.bends import where_it_bends
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.eval import EvalDetails
 from gradcli.report.notes import Note, NoteKind
 from gradcli.report.report import Report, TensorReport
@@ -19,7 +19,7 @@ from gradcli.settings import Settings
 
 
 def eval(  # noqa: A001  # the command's name
-    program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations
+    program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations
 ) -> Report:
     """Return the report of `eval`."""
     run = start(program, settings, given, derivations)

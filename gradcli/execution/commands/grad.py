@@ -15,7 +15,7 @@ from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.bends import where_it_bends
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
 from gradcli.report.report import Report
 from gradcli.settings import Settings
@@ -25,7 +25,7 @@ MOST_ROWS = 8
 MOST_ENTRIES = 64
 
 
-def grad(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def grad(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `grad`; without `--wrt` it differentiates by every leaf that requires grad."""
     run = start(program, settings, given, derivations)
     names = tuple(leaf.text for leaf in run.trace.leaves if leaf.tensor.requires_grad)

@@ -31,7 +31,7 @@ from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import basis, stacked
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start_from
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.phrases import show_shape
 from gradcli.report.derivative import Derivative
 from gradcli.report.hessian import HessianDetails, Symmetry
@@ -79,7 +79,7 @@ class Blocks:
         return found
 
 
-def hessian(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def hessian(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `hessian`."""
     trace = run_program(program, settings, given)
     _check_scalar(trace)

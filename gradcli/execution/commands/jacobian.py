@@ -17,14 +17,14 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import jacobian_where_it_bends
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.report.derivative import Derivative
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 
-def jacobian(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def jacobian(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `jacobian`."""
     run = start(program, replace(settings, grad_output="ones"), given, derivations)
     leaves = wanted_leaves(run)

@@ -28,7 +28,7 @@ from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import product_where_it_bends
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.phrases import show_shape
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.report import Report
@@ -38,7 +38,7 @@ from gradcli.settings import Settings
 MOST_ROWS = 256
 
 
-def jvp(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def jvp(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `jvp`."""
     run = start(program, replace(settings, grad_output="ones"), given, derivations)
     tangents = _tangents(run)

@@ -19,7 +19,7 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
-from gradcli.language.program import Program
+from gradcli.execution.forward.source import Source
 from gradcli.ops.record import Kind
 from gradcli.report.report import Report
 from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream
@@ -57,7 +57,7 @@ class Passed:
         return not is_complex and (self.elementwise or (len(self.upstream) == 1 and self.result.tensor.numel() == 1))
 
 
-def trace(program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
+def trace(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `trace`."""
     run = start(program, settings, given, derivations)
     evaluation = evaluate_run(run)

@@ -89,7 +89,7 @@ def compare_all(run: Run, gradients: Gradients) -> GradientComparison | None:
     if run.decomposition is None:
         return None
     reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
-    tolerance = run.settings.tolerance
+    tolerance = run.tolerance
     return GradientComparison.of(run.trace, run.cotangent, gradients, reference, tolerance, derivations=run.derivations)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.second_sides import Sides, sides_of
-from gradcli.execution.forward.rerun import Rerun
+from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import stacked
@@ -44,7 +44,7 @@ def sides_by_pairs(
 
 def gradients_nearby(run: Run, leaves: Sequence[TracedTensor]) -> Gradients:
     """Return autograd's gradients as a function of a leaf, one of its entries, and how far that is moved."""
-    rerun = Rerun.of(run.program, run.settings, run.trace)
+    rerun = again(run.program, run.settings, run.trace)
 
     @cache
     def gradients(moved: TracedTensor, entry: int, shift: float) -> Mapping[TracedTensor, Tensor]:

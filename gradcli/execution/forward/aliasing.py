@@ -128,7 +128,7 @@ class Aliases:
             return known.value
         pending, own, value = [], StorageView.of(known.tensor), known.value
         for layout, new in reversed(storage.writes[known.seen :]):
-            patch = _overlap(own, layout)
+            patch = overlap(own, layout)
             if not patch.is_empty:
                 pending.append((new, patch))
             if patch.is_whole:
@@ -141,7 +141,7 @@ class Aliases:
         """Return what a tensor made out of sight holds, if a known one has all of its entries."""
         for known in self._storage(tensor).known:
             patch = (
-                _overlap(StorageView.of(tensor), StorageView.of(known.tensor))
+                overlap(StorageView.of(tensor), StorageView.of(known.tensor))
                 if known.tensor.dtype == tensor.dtype
                 else None
             )
@@ -153,17 +153,18 @@ class Aliases:
         return None
 
     def _storage(self, tensor: Tensor) -> _Storage:
-        return self._storages.setdefault(_storage_of(tensor), _Storage())
+        return self._storages.setdefault(storage_of(tensor), _Storage())
 
 
-def _storage_of(tensor: Tensor) -> int:
+def storage_of(tensor: Tensor) -> int:
+    """Return the identity of the memory that a tensor rests on."""
     try:
         return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 (empty storages have no address of their own)
     except (NotImplementedError, RuntimeError):  # a sparse tensor has none
         return id(tensor)
 
 
-def _overlap(reader: StorageView, writer: StorageView) -> Patch:
+def overlap(reader: StorageView, writer: StorageView) -> Patch:
     """Return which entries of a tensor another one of the storage has; AliasError where elements are cut up."""
     if reader.dtype != writer.dtype:
         raise AliasError(f"memory that is seen as {_kind(reader)} and as {_kind(writer)}")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError, Span
+from gradcli.execution.forward.again import Again, RefusedError
 from gradcli.execution.forward.detached import actual_tensor, detached_again, run_again, with_value
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
@@ -23,6 +24,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import check_items
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Op
@@ -32,8 +34,9 @@ from gradcli.settings import Settings
 Key = tuple[str, Span, int]
 
 
-class RefusedError(RuntimeError):
-    """The program does not run at these values, or its output has a different shape there."""
+def again(source: Source, settings: Settings, trace: Trace) -> Again:
+    """Return a program, or code, as a function of tensors of a trace of it."""
+    return Rerun.of(source, settings, trace) if isinstance(source, Program) else source.again(settings, trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.leaves import finished, make_leaves
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refused_calls import ConstantError, IntegerError
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.tracer import Tracer, run
 from gradcli.execution.forward.value_files import read_values
@@ -22,20 +24,24 @@ from gradcli.ops.table import find
 from gradcli.settings import Settings
 
 
-def run_program(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+def run_program(program: Source, settings: Settings, given: Mapping[str, Any]) -> Trace:
     """Return the trace of a program, with `--reduce` applied to its output."""
     return trace_of(program, settings, leaves_of(program, settings, given))
 
 
-def leaves_of(program: Program, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
+def leaves_of(program: Source, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the program's leaves, and those of the leaves that it makes itself that are given another value."""
+    if not isinstance(program, Program):
+        return program.leaves_of(settings, given)
     valued = {**read_values(settings.values_file), **settings.values, **given} if program.made else {}
     made = [leaf.name for leaf in program.made if leaf.name in valued]
     return make_leaves([*(leaf.name for leaf in program.leaves), *made], settings, given)
 
 
-def trace_of(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
+def trace_of(program: Source, settings: Settings, leaves: dict[str, Tensor]) -> Trace:
     """Return the trace of a program on these leaves, with `--reduce` applied to its output."""
+    if not isinstance(program, Program):
+        return program.trace_of(settings, leaves)
     trace = _run(program, settings, leaves)
     if settings.reduce != "none" and isinstance(trace.output, TracedTensor):
         trace.output = _reduce(program, trace, settings)
@@ -84,6 +90,13 @@ def reduction(program: Program, settings: Settings, output: TracedTensor) -> tup
     assert op is not None  # noqa: S101 (every reduction is in the table)
     node = Call(op.name, (), (), last.span, last.span)
     return op, BoundCall(node, [output], {}, {"input": output})
+
+
+def reduction_of(settings: Settings) -> Callable[..., Tensor]:
+    """Return the function of PyTorch that `--reduce` means."""
+    op = find(settings.reduce)
+    assert op is not None  # noqa: S101 (every reduction is in the table)
+    return function(op.torch)
 
 
 def display_names(trace: Trace) -> dict[TracedTensor, str]:

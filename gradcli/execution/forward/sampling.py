@@ -12,6 +12,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
@@ -31,11 +32,13 @@ WAYS: Sequence[tuple[int, Callable[[Tensor], Tensor]]] = (
 STRIDE = 1 << 32
 
 
-def run_at_a_point(program: Program, settings: Settings, given: Mapping[str, Any]) -> Trace:
+def run_at_a_point(program: Source, settings: Settings, given: Mapping[str, Any]) -> Trace:
     """Return the trace of a program at the first point drawn at which every value is finite; else at the first one.
 
     Raises what the program raises there. Values that are given stay as they are; `--init` draws by its own rule.
     """
+    if not isinstance(program, Program):
+        return program.drawn(settings, given)
     valued = {**read_values(settings.values_file), **settings.values, **given}
     if settings.init is not None or all(leaf.name in valued for leaf in program.leaves):
         return run_program(program, settings, given)

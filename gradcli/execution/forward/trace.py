@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcli.execution.forward import tree
@@ -34,6 +35,8 @@ class TracedCall:
     op: Op
     arguments: BoundCall
     result: Any
+    gap: str | None = None
+    """Why it has no definition, and cannot be run again, where that is so."""
 
     @cached_property
     def inputs(self) -> list[TracedTensor]:
@@ -67,12 +70,20 @@ class Trace:
     """What the program's names stand for at its end: traced tensors, numbers, shapes."""
     differentiated: Differentiated | None = None
     """What the program itself differentiates, if it says so."""
+    hidden: frozenset[TracedTensor] = frozenset()
+    """What autograd knows nothing of: made inside of a Function, or of a write to memory."""
+    path: str | None = None
+    """Where the output is in what code returned."""
+    leaving: Sequence[tuple[str, Any]] = ()
+    """By what numbers left PyTorch that depend on what requires grad, and where."""
+    precision: torch.dtype | None = None
+    """The lowest dtype on the way, where it is lower than that of the leaves."""
 
     @property
     def tensors(self) -> list[TracedTensor]:
         """Return leaves, then every tensor that a gradient passes through, in forward order."""
         made = [output for call in self.calls for output in call.outputs if output.tensor.requires_grad]
-        return [*self.leaves, *made]
+        return [traced for traced in (*self.leaves, *made) if traced not in self.hidden]
 
     @property
     def of_interest(self) -> list[TracedTensor]:

@@ -81,7 +81,9 @@ def decompose(
 def _decompose_call(decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
     tape, start = decomposition.tape, len(decomposition.tape.nodes)
     error = None
-    if _has_derivative(call):
+    if call.gap is not None:
+        made, error = [], call.gap
+    elif _has_derivative(call):
         try:
             result = tape.apply(call.op, _on_tape(decomposition, call.arguments), _known(decomposition, call))
             made = _of_its_own(tape, call, _made(call, nodes_in(result)), {decomposition.nodes[t] for t in call.inputs})

@@ -40,6 +40,28 @@ def load(target: str) -> type[torch.autograd.Function]:
     return _function(module, name, source)
 
 
+def load_code(target: str) -> Any:
+    """Return what `FILE.py:NAME` or `module:NAME` names, whatever it is; InputError says what is wrong with it."""
+    source, name = _split(target)
+    found: Any = _file(Path(source)) if source.endswith(".py") else _module(source)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise InputError(f"{source} has no '{name}'", hint=did_you_mean(part, *_offered(found)))
+        found = getattr(found, part)
+    return found
+
+
+def _offered(owner: Any) -> tuple[list[str], str]:
+    """Return the names of code that a module or class defines itself, and a hint that lists them."""
+    module = getattr(owner, "__module__", None) or getattr(owner, "__name__", "")
+    names = [
+        name
+        for name, value in vars(owner).items()
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", module) == module
+    ]
+    return names, f"it has {', '.join(names[:MOST_LISTED])}" if names else "it defines no function and no class"
+
+
 def _split(target: str) -> tuple[str, str]:
     """Return the file or module, and the class in it; pytest's way to write it, `FILE.py::Class`, does too."""
     match = TARGET.fullmatch(target)

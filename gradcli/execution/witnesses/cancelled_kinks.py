@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.rerun import Rerun
+from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.witnesses.agreement import MOST_KINKS, agreement
@@ -24,7 +24,7 @@ from gradcli.tolerance import Tolerance
 DOUBLE = Tolerance.of("float64")
 
 
-def kinks_cancel(rerun: Rerun, decomposition: Decomposition, traced: TracedTensor) -> bool:
+def kinks_cancel(rerun: Again, decomposition: Decomposition, traced: TracedTensor) -> bool:
     """Return whether every result of an op at a kink is smooth by a tensor, with the gradient that autograd gives it.
 
     Only entries at the kink count. False where that is not known, or where no op is at a kink.
@@ -57,7 +57,7 @@ def _where(call: DecomposedCall, result: TracedTensor, masks: list[Tensor]) -> T
     return masks[0].to(torch.float64) if known else torch.ones(result.tensor.shape, dtype=torch.float64)
 
 
-def _is_smooth(rerun: Rerun, result: TracedTensor, mask: Tensor, traced: TracedTensor) -> bool:
+def _is_smooth(rerun: Again, result: TracedTensor, mask: Tensor, traced: TracedTensor) -> bool:
     value = rerun.value(traced)
     if value is None or value.is_complex() or not result.tensor.is_floating_point():
         return False

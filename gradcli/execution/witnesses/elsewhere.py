@@ -15,6 +15,7 @@ from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.further import further_points
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, start_from
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims
@@ -30,13 +31,13 @@ CLEAR = 1e-6
 
 
 def look_further(
-    program: Program, settings: Settings, given: Mapping[str, Any], derivations: Derivations
+    program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations
 ) -> tuple[int, Run | None]:
     """Return how many further points there were, and the run of the first at which something is wrong.
 
     What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
     """
-    if not settings.verify or SYMBOLIC not in settings.witnesses:
+    if not settings.verify or SYMBOLIC not in settings.witnesses or not isinstance(program, Program):
         return 0, None
     quiet = dataclasses.replace(settings, formulas=False)
     trace = run_at_a_point(program, settings, given)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import at_jump
-from gradcli.execution.forward.rerun import Rerun
+from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.witnesses.line import EPSILON
 
@@ -25,7 +25,7 @@ COARSER = 2.0**20
 ALIKE, SPENT = 4.0, 16.0
 
 
-def noise_of(rerun: Rerun, cotangent: Tensor, result: TracedTensor | None = None) -> float:
+def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None) -> float:
     """Return how far rounding on the way may move L = Re sum conj(cotangent) * output; 0 if nothing is known.
 
     With a `result` it stands for the output.
@@ -37,7 +37,7 @@ def noise_of(rerun: Rerun, cotangent: Tensor, result: TracedTensor | None = None
     return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
-def _held(rerun: Rerun) -> Iterator[tuple[TracedTensor, Tensor]]:
+def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
     """Yield truth values, integers, and what is computed at a jump, with their values."""
     for call in rerun.trace.calls:
         jumps = at_jump(call)
@@ -48,7 +48,7 @@ def _held(rerun: Rerun) -> Iterator[tuple[TracedTensor, Tensor]]:
 
 
 def _scatter(
-    rerun: Rerun, cotangent: Tensor, size: float, held: Mapping[TracedTensor, Tensor], result: TracedTensor | None
+    rerun: Again, cotangent: Tensor, size: float, held: Mapping[TracedTensor, Tensor], result: TracedTensor | None
 ) -> float:
     """Return how far L moves if every leaf and every result that is not held changes by a part of that size."""
     generator = torch.Generator().manual_seed(0)

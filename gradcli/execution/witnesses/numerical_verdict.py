@@ -10,7 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gradcli.execution.forward.rerun import Rerun
+from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN
@@ -89,7 +90,7 @@ class NumericalWitnesses:
     """The numerical witnesses of one run; without slots, to keep the noise."""
 
     run: Run
-    rerun: Rerun
+    rerun: Again
     tolerance: Tolerance
     witnesses: Mapping[str, Witness]
 
@@ -97,7 +98,7 @@ class NumericalWitnesses:
     def of(run: Run, names: Sequence[str]) -> NumericalWitnesses:
         """Return the numerical witnesses among `names`."""
         settings = run.settings
-        rerun = Rerun.of(run.program, settings, run.trace)
+        rerun = again(run.program, settings, run.trace)
         return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
     @cached_property

@@ -1,0 +1,26 @@
+"""Code from its name to a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.execution.code.program import CodeProgram
+from gradcli.execution.code.target import target_of
+from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.targets.loading import load_code
+from gradcli.settings import Settings
+
+
+def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
+    """Return code, or what `FILE.py:NAME` names, ready to be run.
+
+    `given` are inputs from Python: a mapping by name, or a sequence by place.
+    """
+    with default_dtype(settings):
+        found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
+        return CodeProgram.of(target_of(found, name, settings, given))
+
+
+def name_of(code: Any) -> str:
+    """Return what code from Python is called."""
+    return getattr(code, "__qualname__", None) or type(code).__name__

@@ -1,0 +1,255 @@
+"""What code of PyTorch computes while it runs under autograd, followed call by call as ops of the table.
+
+The code runs as it is. Every call through which a gradient passes becomes a step: its op, its operands, its results,
+and where autograd knows these. Values stay as they are: memory that is about to be written to is copied first. A write
+is a step whose result is the tensor's new value; one through a view changes the view's base, of which the view is read
+again. What is written to the memory without autograd is added as a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.overrides import TorchFunctionMode
+
+from gradcli.execution.code.composites import is_python, unasked
+from gradcli.execution.code.equivalents import definition_of, equivalent
+from gradcli.execution.code.inner import Inside, functions_seen
+from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
+from gradcli.execution.code.steps import Entry, Steps, base_of, entry, gap
+from gradcli.execution.code.values import value_of
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
+from gradcli.execution.forward.calls import MadeCall, text_of
+from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.recorder import ASSIGNMENTS, CONVERSIONS, LEAVING
+from gradcli.execution.forward.trace import TracedCall
+from gradcli.execution.forward.twins import changed, made_by, versions
+from gradcli.report.custom import SourcePlace
+
+# What autograd computes itself: of its results autograd's own graph tells where they come from.
+DIFFERENTIATING = frozenset({"grad", "backward"})
+# What writes to its arguments, though its name does not say so.
+WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
+# Attributes that are tensors; all others only tell what a tensor is like.
+TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
+# The most entries of a tensor that is written to through an index.
+UNDEFINED = "{}() has no symbolic definition here"
+
+
+class Follower(TorchFunctionMode):
+    """Sees every call of PyTorch that the code makes."""
+
+    def __init__(self, modules: Modules | None = None) -> None:
+        super().__init__()
+        self.steps = Steps(modules or Modules(None))
+        self.leaving: list[tuple[str, SourcePlace | None]] = []
+        """By what numbers left PyTorch that depend on what requires grad, and where."""
+        self._is_paused = False
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Follow what runs meanwhile."""
+        self.steps.modules.watch()
+        try:
+            with functions_seen(self._function), self:
+                yield
+        finally:
+            self.steps.modules.ignore()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Follow nothing meanwhile."""
+        before, self._is_paused = self._is_paused, True
+        try:
+            yield
+        finally:
+            self._is_paused = before
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one call of the code, and follow it."""
+        call = MadeCall(func, tuple(args), dict(kwargs or {}))
+        if self._is_paused or _is_question(call):
+            return call.run()
+        if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
+            with self.paused():
+                return call.run()
+        wanted = [tensor for tensor in call.tensors if tensor.requires_grad]
+        self.steps.frame = user_frame() if wanted else None
+        self._name(wanted)
+        if wanted and call.short in LEAVING:
+            self.leaving.append((call.short, place_of(self.steps.frame)))
+        if not wanted or not torch.is_grad_enabled():
+            self.steps.values.keep(_may_write(call))
+            return call.run()
+        return self._follow(call)
+
+    def _name(self, tensors: Sequence[Tensor]) -> None:
+        """Give values the names of the variables that hold them."""
+        values = ((tensor, self.steps.values.stale(tensor)) for tensor in tensors)
+        name_values(self.steps.frame, ((tensor, value) for tensor, value in values if value is not None))
+
+    def _follow(self, call: MadeCall) -> Any:
+        """Run a call that a gradient may pass through, and note it as a step."""
+        if call.short in ASSIGNMENTS and call.first is not None:
+            return self._assign(call, call.first)
+        given = {id(tensor): self.steps.traced(tensor) for tensor in call.tensors}
+        entered = call.of_table(lambda tensor: given[id(tensor)])
+        definition = definition_of(call) if entered is None else None
+        if entered is None and definition is None and is_python(call.func):
+            with unasked(call.func), self:
+                return call.run()
+        drawn, before = torch.get_rng_state(), versions(call.tensors)
+        bases = self._bases(_may_write(call))
+        result = call.run()
+        written = _written(call, before)
+        faces = self._faces(call, result, written)
+        if not faces:
+            return result
+        if definition is not None:
+            self._inside(definition, call, faces, drawn)
+        else:
+            self._note(call, entered or self._other(call, given, drawn), given, result, faces)
+        for tensor, base in bases:
+            self._write_base(tensor, base, faces)
+        return result
+
+    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: Tensor) -> Entry | None:
+        """Return a call that the table does not have as one that it has, for these operands."""
+        if call.short in CONVERSIONS and call.first is not None:
+            return entry("clone", given[id(call.first)])
+        with self.paused():
+            return equivalent(call, given, drawn, self.steps)
+
+    def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> dict[int, Followed]:
+        """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
+        made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
+        faces = {}
+        for tensor in [*made, *written]:
+            face = Followed(value_of(tensor), None, f"{call.short}(...)")
+            self.steps.settle(tensor, face)
+            faces[id(tensor)] = face
+        return faces
+
+    def _note(
+        self, call: MadeCall, entered: Entry | None, given: dict[int, Followed], result: Any, faces: dict[int, Followed]
+    ) -> None:
+        """Note a call of the table, or one that has no definition."""
+        text = text_of(*entered) if entered else f"{call.short}(...)"
+
+        def value(path: tree.Path, leaf: Any) -> Any:
+            if not isinstance(leaf, torch.Tensor):
+                return leaf
+            face = faces.get(id(leaf)) or Followed(leaf.detach(), None, text)
+            face.text = text + tree.subscripts(path)
+            return face
+
+        values = tree.map_with_path(value, result)
+        if not any(isinstance(leaf, Followed) and leaf in faces.values() for leaf in tree.leaves(values)):
+            values = tuple(faces.values()) if len(faces) > 1 else next(iter(faces.values()))
+        if entered is None:
+            traced = gap(UNDEFINED.format(call.short), list(given.values()), values)
+        else:
+            traced = TracedCall(*entered, values)
+        first = id(call.first)
+        self.steps.note([traced], faces.values(), overwrote=given.get(first) if first in faces else None)
+
+    def _inside(self, definition: Any, call: MadeCall, faces: dict[int, Followed], drawn: Tensor) -> None:
+        """Note a call by what its definition, which is code too, computes."""
+        outputs = list(faces.values())
+        with self.paused():
+            inside = Inside.of_definition(self.steps, definition, call, drawn)
+        self.steps.note(inside.calls(outputs), outputs)
+
+    def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
+        """Apply an autograd.Function, and note it by what its forward computes."""
+        wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
+        if self._is_paused or not wanted or not torch.is_grad_enabled():
+            return apply(*args)
+        self.steps.frame = user_frame()
+        self._name(wanted)
+        with self.paused():
+            inside, outputs = Inside.of_function(self.steps, function, args, apply)
+        tensors = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
+        faces = []
+        for tensor in tensors:
+            face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
+            faces.append(self.steps.settle(tensor, face))
+        if faces:
+            self.steps.note(inside.calls(faces), faces, function.__name__)
+        return outputs
+
+    def _assign(self, call: MadeCall, target: Tensor) -> Any:
+        """Run a call that writes a value into entries of a tensor."""
+        value = call.args[-1] if len(call.args) > 1 else 0
+        index = call.args[1] if call.short == "__setitem__" else ...
+        value = call.args[1] if call.short == "copy_" else value
+        index = tree.map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, index)
+        new = self.steps.traced(
+            value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=target.dtype)
+        )
+        old, bases = self.steps.traced(target), self._bases([target])
+        result = call.run()
+        if not target.requires_grad:
+            return result
+        patch = assigned(target, index, tuple(new.tensor.shape))
+        made = self.steps.patched(old, self._cast(new, target.dtype), patch)
+        made = self.steps.apply("clone", made) if made in {old, new} else made
+        made.step = None if made.step is None else replace(made.step, overwrote=old)
+        self.steps.settle(target, made)
+        for tensor, base in bases:
+            self._write_base(tensor, base, {id(target): made})
+        return result
+
+    def _cast(self, value: Followed, dtype: torch.dtype) -> Followed:
+        if value.tensor.dtype == dtype:
+            return value
+        op, call = entry("clone", value)
+        made = self.steps.made(value.tensor.detach().to(dtype), value.text, requires_grad=value.tensor.requires_grad)
+        self.steps.note([TracedCall(op, call, made)], [made])
+        return made
+
+    def _bases(self, written: Sequence[Tensor]) -> list[tuple[Tensor, Followed]]:
+        """Return the tensors that a call may write through to what they are views of, with the values of these."""
+        pairs = [(tensor, base_of(tensor)) for tensor in written]
+        values = [(tensor, self.steps.traced(base)) for tensor, base in pairs if base is not None]
+        self.steps.values.keep(written)
+        return values
+
+    def _write_base(self, tensor: Tensor, old: Followed, faces: dict[int, Followed]) -> None:
+        """Note what a write through a view made of the view's base; the view is read from there next time."""
+        base, new = base_of(tensor), faces.get(id(tensor))
+        if base is None or new is None:
+            return
+        patch = overlap(StorageView.of(base), StorageView.of(tensor))
+        made = self.steps.patched(old, new, patch)
+        self.steps.settle(base, self.steps.apply("clone", made) if made in {old, new} else made)
+        new.edge = None
+        self.steps.values.lose(tensor)
+
+
+def _written(call: MadeCall, before: Sequence[int]) -> list[Tensor]:
+    """Return what a call has written to, if a gradient passes through it: all tensors of a memory count its writes."""
+    first = call.first
+    was_written = first is not None and any(tensor is first for tensor in changed(call.tensors, before))
+    return [first] if was_written and first is not None and first.requires_grad else []
+
+
+def _is_question(call: MadeCall) -> bool:
+    """Return whether a call only asks what a tensor is like."""
+    return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
+
+
+def _may_write(call: MadeCall) -> list[Tensor]:
+    """Return the tensors that a call may write to."""
+    short, in_place = call.short, call.keywords.get("inplace") is True
+    named = (short.endswith("_") and not short.endswith("__")) or short.startswith("__i")
+    if short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
+        return call.tensors
+    return call.tensors[:1] if named or in_place else []

@@ -1,0 +1,130 @@
+"""What code is called with: nested values by the names of its parameters, and the tensors in them as leaves by path."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from gradcli.errors import InputError
+from gradcli.execution.targets.parameters import PLAIN, UNTELLING
+from gradcli.phrases import did_you_mean
+
+KINDS = inspect.Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The arguments of one call; tensors in them are leaves, or constants if they hold no floating-point numbers."""
+
+    positional: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    """Those of the positional arguments."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors by name, or by path: `hx[0]`."""
+        return dict(self._paths())
+
+    def _paths(self) -> Iterator[tuple[str, Tensor]]:
+        for name, value in (*zip(self.names, self.positional, strict=True), *self.keywords.items()):
+            yield from _tensors(value, name)
+
+    def holding(self, tensors: Mapping[str, Tensor]) -> Inputs:
+        """Return the same arguments with other tensors in them."""
+        positional = tuple(
+            _holding(value, name, tensors) for name, value in zip(self.names, self.positional, strict=True)
+        )
+        keywords = {name: _holding(value, name, tensors) for name, value in self.keywords.items()}
+        return replace(self, positional=positional, keywords=keywords)
+
+
+def _tensors(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _tensors(item, f"{path}[{key!r}]" if not isinstance(key, str) else f"{path}.{key}")
+    elif isinstance(value, tuple | list):
+        for place, item in enumerate(value):
+            yield from _tensors(item, f"{path}[{place}]")
+
+
+def _holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return tensors.get(path, value)
+    if isinstance(value, Mapping):
+        items = {
+            k: _holding(v, f"{path}[{k!r}]" if not isinstance(k, str) else f"{path}.{k}", tensors)
+            for k, v in value.items()
+        }
+        return items if type(value) is dict else type(value)(items)  # type: ignore[call-arg]
+    if isinstance(value, tuple | list):
+        items = [_holding(item, f"{path}[{place}]", tensors) for place, item in enumerate(value)]
+        if isinstance(value, list):
+            return items
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return what code is called with."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def is_tensor(parameter: inspect.Parameter) -> bool:
+    """Return whether a parameter takes a tensor, by its annotation and its default."""
+    if parameter.kind in {KINDS.VAR_POSITIONAL, KINDS.VAR_KEYWORD}:
+        return False
+    if parameter.default is not KINDS.empty:
+        return isinstance(parameter.default, Tensor)
+    if parameter.annotation in UNTELLING:
+        return True
+    annotation = parameter.annotation
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "") + repr(annotation)
+    return "Tensor" in text or PLAIN.search(text) is None
+
+
+def bound(parameters: Sequence[inspect.Parameter], given: Any) -> Inputs:
+    """Return the call for what Python gives: a mapping by name, or a sequence by place; InputError if it does not fit."""
+    if isinstance(given, Mapping):
+        return _by_name(parameters, dict(given))
+    values = tuple(given) if isinstance(given, tuple | list) else (given,)
+    names = [
+        parameter.name for parameter in parameters if parameter.kind not in {KINDS.VAR_KEYWORD, KINDS.KEYWORD_ONLY}
+    ]
+    variadic = any(parameter.kind is KINDS.VAR_POSITIONAL for parameter in parameters)
+    if len(values) > len(names) and not variadic:
+        raise InputError(f"the code takes {len(names)} arguments, and {len(values)} are given")
+    shown = [
+        names[place] if place < len(names) - variadic else f"{names[-1]}[{place - len(names) + 1}]"
+        for place in range(len(values))
+    ]
+    return Inputs(values, {}, tuple(shown))
+
+
+def _by_name(parameters: Sequence[inspect.Parameter], given: dict[str, Any]) -> Inputs:
+    known = {parameter.name: parameter for parameter in parameters}
+    open_ended = any(parameter.kind is KINDS.VAR_KEYWORD for parameter in parameters)
+    for name in given:
+        if name not in known and not open_ended:
+            hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
+            raise InputError(f"the code takes no '{name}'", hint=hint)
+    only = [name for name, parameter in known.items() if parameter.kind is KINDS.POSITIONAL_ONLY and name in given]
+    positional = tuple(given[name] for name in only)
+    return Inputs(positional, {name: value for name, value in given.items() if name not in only}, tuple(only))
+
+
+NUMBERED = re.compile(r"\[\d+\]|\.\w+")
+
+
+def root(path: str) -> str:
+    """Return the parameter that a leaf belongs to."""
+    return NUMBERED.split(path, maxsplit=1)[0]

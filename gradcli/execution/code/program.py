@@ -1,0 +1,165 @@
+"""Code in the place of a program: its leaves, and its trace at a point."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import InputError
+from gradcli.execution.code.follower import Follower
+from gradcli.execution.code.gathered import gathered
+from gradcli.execution.code.outputs import output_of
+from gradcli.execution.code.places import Modules
+from gradcli.execution.code.replay import CodeAgain
+from gradcli.execution.code.target import Target, unable
+from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.leaves import finished, make_leaves
+from gradcli.execution.forward.run import reduction_of
+from gradcli.execution.forward.trace import Trace
+from gradcli.execution.forward.value_files import read_values
+from gradcli.execution.targets.function.sampling import draw_point, is_finite
+from gradcli.execution.targets.function.subject import refusals
+from gradcli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CodeProgram:
+    """Code with its inputs; runs leave its buffers as they were when it was made."""
+
+    target: Target
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @staticmethod
+    def of(target: Target) -> CodeProgram:
+        """Return the program of some code."""
+        module = target.module
+        held = {} if module is None else {name: value.detach().clone() for name, value in module.named_buffers()}
+        return CodeProgram(target, held)
+
+    @property
+    def source(self) -> str:
+        """Return what the code is called."""
+        return self.target.name
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the module's parameters that require grad, each once, by PyTorch's names."""
+        return {} if self.target.module is None else dict(self.target.module.named_parameters())
+
+    def leaves_of(self, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the leaves: the inputs, then the parameters that require grad."""
+        return self._leaves(settings, make_leaves(self._names(settings), self._known(settings), self._given(given)))
+
+    def drawn(self, settings: Settings, given: Mapping[str, Any]) -> Trace:
+        """Return the trace at the first point drawn at which the output is finite; else at the first one."""
+
+        def fits(point: dict[str, Tensor]) -> bool:
+            return is_finite([self.run(self._leaves(settings, point), settings)[1]])
+
+        point = draw_point(self._names(settings), self._known(settings), self._given(given), fits)
+        return self.trace_of(settings, self._leaves(settings, point))
+
+    def _names(self, settings: Settings) -> list[str]:
+        """Return the names of what is made of options: inputs, and parameters that are given a value."""
+        valued = {*read_values(settings.values_file), *settings.values}
+        return [*self.target.inputs.tensors(), *self.target.free, *(name for name in self.parameters if name in valued)]
+
+    def _known(self, settings: Settings) -> Settings:
+        """Return the settings for inputs alone."""
+        names = {*self.target.inputs.tensors(), *self.target.free, *self.parameters}
+        constants = tuple(name for name in settings.constants if name in names)
+        return replace(settings, constants=constants)
+
+    def _given(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        own = {name: tensor.detach() for name, tensor in self.target.inputs.tensors().items()}
+        return {**own, **{name: value for name, value in given.items() if name in own}}
+
+    def _leaves(self, settings: Settings, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        own = {name: value for name, value in self.parameters.items() if value.requires_grad and name not in inputs}
+        for name in settings.constants:
+            if name in own:
+                own.pop(name).requires_grad_(False)
+        fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
+        found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
+        if not any(leaf.requires_grad for leaf in found.values()):
+            raise unable(self.source)
+        return found
+
+    def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
+        """Return the output on some leaves, as the code computes it, and its path; ExecutionError if it raises."""
+        self._set(leaves)
+        inputs = self.target.inputs.holding(leaves)
+        free = {name: leaves[name] for name in self.target.free}
+        torch.manual_seed(settings.seed)
+        random.seed(settings.seed)
+        with refusals(self.source):
+            returned = self.target.call(*inputs.positional, **inputs.keywords, **free)
+        return output_of(returned, settings.pick)
+
+    def _set(self, leaves: Mapping[str, Tensor]) -> None:
+        """Give the module its parameters' values, and its buffers the ones that they had."""
+        with torch.no_grad():
+            for name, own in self.parameters.items():
+                if name in leaves and leaves[name] is not own:
+                    own.copy_(leaves[name])
+                    own.grad = leaves[name].grad
+            for name, buffer in () if self.target.module is None else self.target.module.named_buffers():
+                if name in self.buffers and buffer.shape == self.buffers[name].shape:
+                    buffer.copy_(self.buffers[name])
+
+    def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
+        """Run the code on these leaves under autograd, and return its trace, with `--reduce` applied."""
+        follower = Follower(Modules(self.target.module))
+        known = {**leaves, **{name: value for name, value in self.parameters.items() if name in leaves}}
+        started = [self._begin(follower, known[name], name) for name in leaves]
+        with torch.enable_grad():
+            with follower.following():
+                path, output = self.run(leaves, settings)
+            traced = follower.steps.traced(output)
+            traced.real = output
+            if settings.reduce != "none":
+                traced = self._reduced(follower, settings, traced)
+        trace = gathered(traced, started)
+        trace.leaving, trace.path = tuple(follower.leaving), path
+        return trace
+
+    def _begin(self, follower: Follower, tensor: Tensor, name: str) -> Followed:
+        leaf = follower.steps.begin(tensor, name)
+        leaf.real = tensor
+        return leaf
+
+    def _reduced(self, follower: Follower, settings: Settings, output: Followed) -> Followed:
+        """Return the output reduced, as one more call of the code."""
+        assert output.real is not None  # noqa: S101 (it was just set)
+        name = output.name or output.text
+        with follower.following():
+            real = reduction_of(settings)(output.real)
+        reduced = follower.steps.traced(real)
+        reduced.real, reduced.name = real, f"{settings.reduce}({name})"
+        return reduced
+
+    def again(self, settings: Settings, trace: Trace) -> CodeAgain:
+        """Return the code as a function of its leaves."""
+        return CodeAgain.of(self, settings, trace)
+
+
+def _is_differentiable(value: Tensor) -> bool:
+    return value.is_floating_point() or value.is_complex()
+
+
+def check_known(code: CodeProgram, names: Mapping[str, Any]) -> None:
+    """Refuse a value for what is no input."""
+    known = [*code.target.inputs.tensors(), *code.target.free, *code.parameters]
+    for name in names:
+        if name not in known:
+            raise InputError(f"'{name}' is no input of {code.source}", hint=f"it takes {', '.join(known[:12])}")
+
+
+def as_leaf(name: str, tensor: Tensor, settings: Settings) -> Tensor:
+    """Return an input in the dtype of the check."""
+    return finished(name, tensor, settings)

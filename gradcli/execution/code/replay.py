@@ -1,0 +1,207 @@
+"""Code run again at other values of its leaves, with all that it decides by values decided anew.
+
+What a gradient takes for constant stays as it was: what is made without autograd, and what is detached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gradcli.errors import GradcliError
+from gradcli.execution.code.inner import functions_seen
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.again import Perturb, RefusedError
+from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.recorder import IDENTITIES
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.run import reduction_of
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.twins import changed, made_by, versions
+from gradcli.settings import Settings
+
+DETACHING = frozenset({"detach", "detach_"})
+
+
+class Runnable(Protocol):
+    """Code that can be run on leaves."""
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """Return a module's own leaves, which it holds itself."""
+
+    def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
+        """Return the output, and its path."""
+
+
+class Replay(TorchFunctionMode):
+    """Sees every call of the code; `kept` are the constants that it made when it ran at its own point."""
+
+    def __init__(self, kept: list[list[Tensor]] | None = None, perturb: Perturb | None = None) -> None:
+        super().__init__()
+        self.made: list[list[Tensor]] = []
+        self.decisions: list[Any] = []
+        self._kept = kept
+        self._perturb = perturb
+        self._depth = 0
+
+    @contextmanager
+    def seeing(self) -> Iterator[None]:
+        """See what runs meanwhile."""
+        with functions_seen(self._function), self:
+            yield
+
+    def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
+        """Run a Function, whose forward is computed without autograd, and is no constant for it."""
+        self._depth += 1
+        try:
+            return apply(*args)
+        finally:
+            self._depth -= 1
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one call."""
+        call = MadeCall(func, tuple(args), dict(kwargs or {}))
+        before = versions(call.tensors)
+        result = call.run()
+        made, written = made_by(call, result), changed(call.tensors, before)
+        self._note(result, made)
+        if not made and not written:
+            return result
+        is_constant = call.name in IDENTITIES or call.short in DETACHING or not torch.is_grad_enabled()
+        if is_constant and self._depth == 0:
+            return self._constant(result, made, written)
+        return result if self._perturb is None or not made else tree.map(self._moved, result)
+
+    def _note(self, result: Any, made: list[Tensor]) -> None:
+        """Note a decision: a truth value, an integer."""
+        if isinstance(result, bool | int | float):
+            self.decisions.append(result)
+        self.decisions += [tensor.clone() for tensor in made if not (tensor.is_floating_point() or tensor.is_complex())]
+
+    def _constant(self, result: Any, made: list[Tensor], written: list[Tensor]) -> Any:
+        """Return constants as they were at the code's own point."""
+        place = len(self.made)
+        self.made.append([tensor.clone() for tensor in (*made, *written)])
+        if self._kept is None:
+            return result
+        kept = self._kept[place] if place < len(self._kept) else []
+        if [tensor.shape for tensor in kept] != [tensor.shape for tensor in self.made[-1]]:
+            raise RefusedError("the code makes other constants here")
+        with torch.no_grad():
+            for tensor, old in zip(written, kept[len(made) :], strict=True):
+                tensor.copy_(old)
+        values = {id(tensor): old.clone() for tensor, old in zip(made, kept, strict=False)}
+        return tree.map(lambda leaf: values.get(id(leaf), leaf), result)
+
+    def _moved(self, leaf: Any) -> Any:
+        assert self._perturb is not None  # noqa: S101 (asked before)
+        return self._perturb(leaf) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAgain:
+    """Code as a function of its leaves."""
+
+    code: Runnable
+    settings: Settings
+    trace: Trace
+    leaves: Mapping[TracedTensor, TracedTensor]
+    kept: list[list[Tensor]] = field(default_factory=list)
+    decisions: list[Any] = field(default_factory=list)
+    may_decide: bool = True
+
+    @staticmethod
+    def of(code: Runnable, settings: Settings, trace: Trace) -> CodeAgain:
+        """Run code again at its own point."""
+        own = [leaf for leaf in trace.leaves if leaf not in trace.hidden]
+        leaves = {leaf: TracedTensor(double(leaf.tensor.detach()), leaf.name, leaf.text) for leaf in own}
+        settings = replace(settings, pick=trace.path)
+        found = CodeAgain(code, settings, trace, leaves)
+        if settings.dtype not in {"float64", "complex128"}:
+            return found
+        replay = Replay()
+        found._ran({}, replay)
+        return CodeAgain(code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions))
+
+    def value(self, traced: TracedTensor) -> Tensor | None:
+        """Return the value of a leaf; None of all else, and where the code does not run in double precision."""
+        if self.settings.dtype not in {"float64", "complex128"} or traced not in self.leaves:
+            return None
+        return self.leaves[traced].tensor
+
+    def output(self, changed: Mapping[TracedTensor, Tensor]) -> Tensor:
+        """Return the output with other values of some leaves; RefusedError where the code does not run."""
+        return self.run(changed)[0]
+
+    def result(
+        self, traced: TracedTensor, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None
+    ) -> Tensor:
+        """Return the output; nothing else is known by a call."""
+        if traced is not self.trace.output:
+            raise RefusedError("what a call of the code results in is not looked at by itself")
+        return self.run(changed, perturb)[0]
+
+    def run(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None) -> tuple[Tensor, Replay]:
+        """Return the output with other values of some leaves, and what was seen; as `output` otherwise."""
+        replay = Replay(self.kept, perturb)
+        return self._ran(changed, replay), replay
+
+    def _ran(self, changed: Mapping[TracedTensor, Tensor], replay: Replay) -> Tensor:
+        values = {leaf.text: changed.get(leaf, own.tensor) for leaf, own in self.leaves.items()}
+        try:
+            with (
+                _held(self.code.parameters, values) as inputs,
+                double_precision(),
+                torch.enable_grad(),
+                replay.seeing(),
+            ):
+                output = self.code.run(inputs, self.settings)[1]
+        except (*REFUSALS, GradcliError) as error:
+            raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
+        output = output if self.settings.reduce == "none" else reduction_of(self.settings)(output)
+        if output.shape != self.trace.output.tensor.shape:
+            raise RefusedError("the output has a different shape here")
+        return output.detach()
+
+    def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
+        """Return whether other values change a truth value or an integer."""
+        try:
+            replay = self.run(changed)[1]
+        except RuntimeError:
+            return False
+        pairs = zip(replay.decisions, self.decisions, strict=False)
+        return len(replay.decisions) != len(self.decisions) or not all(_alike(*pair) for pair in pairs)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    return isinstance(one, float) or one == other
+
+
+@contextmanager
+def _held(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Let a module's parameters hold other values meanwhile; yield the other values."""
+    before = {name: (own, own.data) for name, own in parameters.items()}
+    try:
+        for name, (own, _) in before.items():
+            if name in values:
+                own.data = values[name].to(own.dtype)
+        yield {name: _fresh(value) for name, value in values.items() if name not in before}
+    finally:
+        for own, data in before.values():
+            own.data = data
+
+
+def _fresh(value: Tensor) -> Tensor:
+    """Return a leaf: code may hook what requires grad."""
+    differentiable = value.is_floating_point() or value.is_complex()
+    return value.detach().clone().requires_grad_(differentiable)

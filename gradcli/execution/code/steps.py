@@ -1,0 +1,189 @@
+"""The steps of running code: which calls of the table made which values, in the order in which they ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from gradcli.execution.code.places import Modules, place_of
+from gradcli.execution.code.values import Values, value_of, version_of
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
+from gradcli.execution.forward.calls import NOWHERE, bound, text_of
+from gradcli.execution.forward.followed import Followed, Step, edge_of
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.trace import TracedCall, invocation
+from gradcli.language.program import Call
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.table import find
+
+Entry = tuple[Op, BoundCall]
+UNSEEN = "what made a tensor here was not seen"
+
+
+class Steps:
+    """What is known of the code's tensors so far."""
+
+    def __init__(self, modules: Modules) -> None:
+        self.values = Values()
+        self.modules = modules
+        self.frame: FrameType | None = None
+        """Where the code is."""
+        self._number = 0
+
+    def begin(self, tensor: Tensor, name: str) -> Followed:
+        """Return a leaf that the code is given."""
+        leaf = Followed(value_of(tensor), name, name, is_leaf=True, edge=_edge(tensor))
+        self.values.know(tensor, leaf)
+        return leaf
+
+    def traced(self, tensor: Tensor) -> Followed:
+        """Return what a tensor holds now."""
+        if not tensor.requires_grad:
+            return self.constant(tensor)
+        edge = edge_of(tensor)
+        known = self.values.fresh(tensor, edge)
+        return self._found(tensor, edge) if known is None else known
+
+    def constant(self, tensor: Tensor) -> Followed:
+        """Return a value that no gradient passes through."""
+        found = Followed(tensor.detach(), None, "constant", is_leaf=True)
+        self.values.hold(found)
+        return found
+
+    def _found(self, tensor: Tensor, edge: GradientEdge) -> Followed:
+        """Return the value of a tensor of which it is not known, or no longer."""
+        known = self.values.stale(tensor) or self.values.at(edge.node, edge.output_nr)
+        if known is not None and known.edge is not None and known.edge.node is edge.node:
+            return self._changed(tensor, known)
+        if tensor.is_leaf:
+            return self._leaf(tensor)
+        base = base_of(tensor)
+        if base is not None and base.requires_grad:
+            return self._viewed(tensor, base)
+        return self._unseen(tensor, edge)
+
+    def _leaf(self, tensor: Tensor) -> Followed:
+        """Return a leaf that the code has made, or found elsewhere."""
+        leaf = self.begin(tensor, "")
+        leaf.name, leaf.text = None, "a leaf"
+        return leaf
+
+    def _changed(self, tensor: Tensor, known: Followed) -> Followed:
+        """Return a value that was written to without autograd: the old one, and a constant."""
+        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
+            self.values.know(tensor, known)
+            return known
+        shift = self.constant((tensor.detach() - known.tensor.detach()).clone())
+        new = self.apply("add", known, shift)
+        return self.settle(tensor, new)
+
+    def _viewed(self, tensor: Tensor, base: Tensor) -> Followed:
+        """Return a view's value as entries of its base's."""
+        whole = self.traced(base)
+        patch = overlap(StorageView.of(tensor), StorageView.of(base))
+        return self.settle(tensor, self.taken(whole, patch))
+
+    def _unseen(self, tensor: Tensor, edge: GradientEdge) -> Followed:
+        """Return a value of which only autograd's graph says what it was made of."""
+        found = Followed(value_of(tensor), None, "(...)", edge=edge)
+        self.note([gap(UNSEEN, self._behind(edge.node), found)], [found])
+        self.values.know(tensor, found)
+        return found
+
+    def _behind(self, start: Any) -> list[Followed]:
+        """Return the known values nearest to a node of autograd's graph, on all ways to the leaves."""
+        seen, waiting, found = {start}, [start], list[Followed]()
+        while waiting:
+            for node, place in waiting.pop().next_functions:
+                known = None if node is None else self.values.at(node, place)
+                if known is not None:
+                    found.append(known)
+                elif node is not None and hasattr(node, "variable"):
+                    found.append(self._leaf(node.variable))
+                elif node is not None and node not in seen:
+                    seen.add(node)
+                    waiting.append(node)
+        return list(dict.fromkeys(found))
+
+    def settle(self, tensor: Tensor, value: Followed) -> Followed:
+        """Note that a tensor holds a value that was just made, and where autograd knows it."""
+        value.edge = _edge(tensor)
+        self.values.know(tensor, value)
+        return value
+
+    def taken(self, whole: Followed, patch: Patch) -> Followed:
+        """Return entries of a value."""
+        return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source))
+
+    def patched(self, old: Followed, new: Followed, patch: Patch) -> Followed:
+        """Return a value with some of its entries overwritten."""
+        if patch.is_empty:
+            return old
+        taken = self.taken(new, patch)
+        return taken if patch.is_whole else self.apply("where", self.constant(patch.mask), taken, old)
+
+    def apply(self, name: str, *values: Followed) -> Followed:
+        """Return the result of an op of the table."""
+        op, call = entry(name, *values)
+        with torch.no_grad():
+            result = invocation(op, call, lambda traced: traced.tensor.detach())()
+        made = self.made(result, text_of(op, call), requires_grad=any(value.tensor.requires_grad for value in values))
+        self.note([TracedCall(op, call, made)], [made])
+        return made
+
+    def made(self, result: Tensor, text: str, *, requires_grad: bool) -> Followed:
+        """Return a value that no tensor of the code holds yet."""
+        value = result.detach()
+        found = Followed(value.requires_grad_() if requires_grad else value, None, text)
+        self.values.hold(found)
+        return found
+
+    def note(
+        self,
+        calls: Sequence[TracedCall],
+        made: Iterable[Followed],
+        function: str | None = None,
+        overwrote: Followed | None = None,
+    ) -> Step:
+        """Return the step of some calls that have just run, which the values that they made remember."""
+        inputs = (value for call in calls for value in call.inputs)
+        known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
+        self._number += 1
+        step = Step(self._number, tuple(calls), known, place_of(self.frame), self.modules.path, function, overwrote)
+        for value in made:
+            value.step = step
+        return step
+
+
+def entry(name: str, *values: Followed) -> Entry:
+    """Return a call of the table."""
+    op = find(name)
+    assert op is not None, name  # noqa: S101 (the table has it)
+    return bound(op, list(values), {}, method=False)
+
+
+def gap(reason: str, inputs: Sequence[Followed], result: Any) -> TracedCall:
+    """Return a call that has no definition; the reason says why."""
+    op = Op(f"{tree_text(result)}(*inputs)", "torch.clone", Kind.CONSTANT, reason, "code")
+    node = Call(op.name, (), (), NOWHERE, NOWHERE)
+    return TracedCall(op, BoundCall(node, list(inputs), {}, {"inputs": list(inputs)}), result, gap=reason)
+
+
+def tree_text(result: Any) -> str:
+    """Return what the first of some values is called."""
+    return next((leaf.text for leaf in tree.leaves(result) if isinstance(leaf, Followed)), "call").partition("(")[0]
+
+
+def base_of(tensor: Tensor) -> Tensor | None:
+    """Return the tensor that another is a view of."""
+    return tensor._base if tensor._is_view() else None  # noqa: SLF001 (there is no public way)
+
+
+def _edge(tensor: Tensor) -> GradientEdge | None:
+    return edge_of(tensor) if tensor.requires_grad else None

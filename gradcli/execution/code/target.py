@@ -1,0 +1,123 @@
+"""What a name of the user's code means: a function, a module, or a case that gives one of these with its inputs."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradcli.errors import ExecutionError, InputError
+from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_of
+from gradcli.execution.forward.dtypes import DTYPES
+from gradcli.execution.targets.frames import place
+from gradcli.execution.targets.function.subject import refusals
+from gradcli.phrases import did_you_mean
+from gradcli.settings import Settings
+
+NEITHER = "a function, an nn.Module or a class of one"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Code that can be called, and what it is called with as far as it says so itself."""
+
+    name: str
+    call: Callable[..., Any]
+    module: nn.Module | None
+    inputs: Inputs
+    free: tuple[str, ...]
+    """Parameters that take tensors, and have none yet."""
+
+
+def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any] | Any) -> Target:
+    """Return what some code is, ready to be called; `given` are inputs from Python.
+
+    Raises InputError if it is nothing that can be called, or an argument does not fit; ExecutionError if it raises.
+    """
+    if inspect.isclass(found):
+        found, used = _built(found, name, settings)
+    else:
+        used = set[str]()
+    if isinstance(found, nn.Module):
+        return _target(name, _own(found, settings), settings, given, used)
+    if not callable(found):
+        raise InputError(f"'{name}' is {type(found).__name__}, and not code", hint=f"name {NEITHER}")
+    if not parameters_of(found):
+        return _case(found, name, settings, given)
+    return _target(name, found, settings, given, used)
+
+
+def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[str]]:
+    """Return a module of a class, and which `--argument`s its constructor took."""
+    if issubclass(kind, torch.autograd.Function):
+        raise InputError(f"'{name}' is a torch.autograd.Function", hint=f"`gradcli custom {name}` checks it")
+    if not issubclass(kind, nn.Module):
+        raise InputError(f"'{name}' is a class, and no nn.Module", hint=f"name {NEITHER}")
+    takes = parameters_of(kind.__init__)[1:]
+    names = {parameter.name for parameter in takes}
+    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in takes)
+    forward = {parameter.name for parameter in parameters_of(kind.forward)}
+    chosen = {k: v for k, v in settings.arguments.items() if k in names or (open_ended and k not in forward)}
+    missing = [
+        parameter.name
+        for parameter in takes
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+        and parameter.name not in chosen
+    ]
+    if missing:
+        raise InputError(f"'{name}' needs {' and '.join(map(repr, missing))}", hint=f"`--argument {missing[0]}=...`")
+    with refusals(f"building {name}"):
+        return kind(**chosen), set(chosen)
+
+
+def _own(module: nn.Module, settings: Settings) -> nn.Module:
+    """Return a module to work on, in the dtype of the check; a copy, unless it cannot be copied."""
+    try:
+        module = copy.deepcopy(module)
+    except RuntimeError:  # a parameter that is computed, as by the older weight_norm, cannot be copied
+        place(RuntimeError())
+    if settings.mode is not None:
+        module.train(settings.mode == "train")
+    dtype = DTYPES[settings.dtype]
+    return module if dtype.is_complex else module.to(device=settings.device, dtype=dtype)
+
+
+def _case(function: Callable[..., Any], name: str, settings: Settings, given: Any) -> Target:
+    """Return what a function without parameters returns: code, and its inputs."""
+    if given:
+        raise InputError(f"'{name}' takes no inputs: it gives them itself", hint=f"{name}() returns (code, inputs)")
+    with refusals(name):
+        returned = function()
+    if not isinstance(returned, tuple) or len(returned) != 2 or not callable(returned[0]):  # noqa: PLR2004 (a pair)
+        hint = "return (function or module, inputs); a function to check takes its tensors as parameters"
+        raise InputError(f"'{name}' takes no parameters, and returns no code with its inputs", hint=hint)
+    code, inputs = returned
+    code = _own(code, settings) if isinstance(code, nn.Module) else code
+    return _target(name, code, settings, inputs, set())
+
+
+def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]) -> Target:
+    module = code if isinstance(code, nn.Module) else None
+    parameters = parameters_of(code.forward if module is not None else code)
+    inputs = bound(parameters, {} if given is None else given)
+    arguments = {key: value for key, value in settings.arguments.items() if key not in used}
+    plain = bound(parameters, arguments).keywords
+    taken = {*inputs.names, *inputs.keywords, *plain}
+    free = tuple(p.name for p in parameters if p.name not in taken and (is_tensor(p) or _is_valued(p.name, settings)))
+    return Target(name, code, module, Inputs(inputs.positional, {**inputs.keywords, **plain}, inputs.names), free)
+
+
+def _is_valued(name: str, settings: Settings) -> bool:
+    return name in settings.values or name in settings.shapes
+
+
+def unable(name: str) -> ExecutionError:
+    """Return the error that code gives nothing to differentiate with respect to."""
+    hint = "give it a floating-point tensor, or a parameter that requires grad"
+    return ExecutionError(f"'{name}' has nothing to differentiate with respect to", hint=hint)

@@ -1,0 +1,87 @@
+"""What the tensors of running code hold: each value by its tensor, kept as it was when the memory is written to."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gradcli.execution.forward.aliasing import storage_of
+from gradcli.execution.forward.followed import Followed, same_edge
+from gradcli.execution.forward.twins import versions
+
+
+@dataclass(slots=True)
+class _Known:
+    tensor: weakref.ref[Tensor]
+    value: Followed
+    version: int
+
+
+class Values:
+    """The values of tensors by identity; what is known of a tensor goes with it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        self._held: dict[int, weakref.WeakSet[Followed]] = {}
+        self._by_edge: weakref.WeakValueDictionary[tuple[int, int], Followed] = weakref.WeakValueDictionary()
+
+    def know(self, tensor: Tensor, value: Followed) -> None:
+        """Note what a tensor holds now."""
+        name = id(tensor)
+        forget = weakref.ref(tensor, lambda _, name=name: self._known.pop(name, None))
+        self._known[name] = _Known(forget, value, version_of(tensor))
+        self.hold(value)
+
+    def hold(self, value: Followed) -> None:
+        """Keep a value as it is, whatever is written to its memory."""
+        self._held.setdefault(storage_of(value.tensor), weakref.WeakSet()).add(value)
+        value.version = version_of(value.tensor)
+        if value.edge is not None:
+            self._by_edge.setdefault((id(value.edge.node), value.edge.output_nr), value)
+
+    def fresh(self, tensor: Tensor, edge: object) -> Followed | None:
+        """Return what a tensor is known to hold, unless that has changed or autograd knows it elsewhere by now."""
+        known = self._known.get(id(tensor))
+        if known is None or known.version != version_of(tensor):
+            return None
+        return known.value if same_edge(known.value.edge, edge) else None  # type: ignore[arg-type]
+
+    def stale(self, tensor: Tensor) -> Followed | None:
+        """Return what a tensor held when it was last known."""
+        known = self._known.get(id(tensor))
+        return None if known is None else known.value
+
+    def lose(self, tensor: Tensor) -> None:
+        """Forget what a tensor holds."""
+        self._known.pop(id(tensor), None)
+
+    def at(self, node: object, place: int) -> Followed | None:
+        """Return the value whose gradient arrives at an input of a node of autograd's graph."""
+        return self._by_edge.get((id(node), place))
+
+    def keep(self, tensors: Sequence[Tensor]) -> None:
+        """Copy all values that rest on the memory of some tensors, which is about to be written to."""
+        for tensor in tensors:
+            for value in self._held.pop(storage_of(tensor), ()):
+                value.tensor = value.tensor.detach().clone().requires_grad_(value.tensor.requires_grad)
+                value.version = 0
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+        self._held.clear()
+        self._by_edge.clear()
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return how often the memory of a tensor was written to."""
+    return versions([tensor])[0]
+
+
+def value_of(tensor: Tensor) -> Tensor:
+    """Return a tensor without its history, on the same memory, which still says whether it requires grad."""
+    plain = tensor.detach()
+    return plain.requires_grad_() if tensor.requires_grad else plain

@@ -1,0 +1,72 @@
+"""A tensor of code that runs under autograd: its value, which nothing changes, and where autograd knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
+from gradcli.report.custom import SourcePlace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What made tensors of the code: one call of the table, or the calls inside of a Function or of a write."""
+
+    number: int
+    """Steps are numbered in the order in which they ran."""
+    calls: tuple[TracedCall, ...]
+    inputs: tuple[Followed, ...]
+    place: SourcePlace | None = None
+    """The line of the user's code that ran it."""
+    module: str = ""
+    """The module in whose forward that is, by its path."""
+    function: str | None = None
+    """The name of the autograd.Function, if it is one."""
+    overwrote: Followed | None = None
+    """The value of the tensor that it wrote to."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Followed(TracedTensor):
+    """A traced tensor of code: `tensor` shares memory with the code's own until that is written to."""
+
+    edge: GradientEdge | None = field(default=None, kw_only=True)
+    """None for a constant."""
+    step: Step | None = field(default=None, kw_only=True)
+    """None for what the code was given."""
+    version: int = field(default=0, kw_only=True)
+    """How often the memory had been written to; to see whether it was written to unseen since."""
+    real: Tensor | None = field(default=None, kw_only=True)
+    """The code's own tensor, of leaves and of the output: what `.grad` and `backward` belong to."""
+
+
+def actual(traced: TracedTensor) -> Tensor:
+    """Return the tensor that autograd knows."""
+    real = traced.real if isinstance(traced, Followed) else None
+    return traced.tensor if real is None else real
+
+
+def steps_behind(output: Followed) -> list[Step]:
+    """Return the steps that a value rests on, in the order in which they ran."""
+    found, waiting = dict[Step, None](), [output]
+    while waiting:
+        step = waiting.pop().step
+        if step is not None and step not in found:
+            found[step] = None
+            waiting += step.inputs
+    return sorted(found, key=lambda step: step.number)
+
+
+def edge_of(tensor: Tensor) -> GradientEdge:
+    """Return where autograd knows a tensor that requires grad."""
+    return get_gradient_edge(tensor)
+
+
+def same_edge(one: GradientEdge | None, other: GradientEdge | None) -> bool:
+    """Return whether two edges are one."""
+    if one is None or other is None:
+        return one is other
+    return one.node is other.node and one.output_nr == other.output_nr
