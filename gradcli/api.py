@@ -53,6 +53,9 @@ class SettingsOptions(TypedDict, total=False):
     rtol: float | None
     atol: float | None
     timeout: float
+    pick: str | None
+    arguments: Mapping[str, Any]
+    mode: str | None
 
 
 def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
@@ -62,8 +65,8 @@ def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
 
 
 def evaluate(
-    program: str,
-    inputs: Mapping[str, Any] | None = None,
+    program: Any,
+    inputs: Any = None,
     *,
     wrt: str | Sequence[str] | None = None,
     reduce: Reduction = "none",
@@ -73,13 +76,17 @@ def evaluate(
     rtol: float | None = None,
     atol: float | None = None,
     timeout: float = 60.0,
+    output: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    train: bool | None = None,
 ) -> Report:
     """Run a program forward and backward and compare every gradient with the symbolic one, as `gradcli eval` does.
 
     Args:
-        program: Text of gradcli's language; its leaves are the names that it reads and never assigns.
+        program: Text of gradcli's language, whose leaves are the names that it reads and never assigns; or code: a
+            function, an `nn.Module` or a class of one, a function without parameters that returns (code, inputs).
         inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a scalar, and a prime. Integer and
-            boolean tensors are constants.
+            boolean tensors are constants. Of code, its arguments: by name, or a sequence in their order.
         wrt: The tensors to report, by name; all by default.
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The vector v of the vector-Jacobian product, for an output that is not a scalar: a tensor or
@@ -89,6 +96,9 @@ def evaluate(
         rtol: Relative tolerance; by default that of the dtype.
         atol: Absolute tolerance; by default that of the dtype.
         timeout: Seconds for the whole run.
+        output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
+        arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
+        train: Of code: the mode of a module; by default as it was built.
 
     Returns:
         The report: `print` shows it, and `report["x"]` has the tensor x, with `.gradient` and `.symbolic`.
@@ -112,13 +122,16 @@ def evaluate(
         rtol=rtol,
         atol=atol,
         timeout=timeout,
+        pick=output,
+        arguments={} if arguments is None else arguments,
+        mode=None if train is None else "train" if train else "eval",
     )
     return _shown(engine.evaluate_program(program, settings, inputs))
 
 
 def check(
-    program: str,
-    inputs: Mapping[str, Any] | None = None,
+    program: Any,
+    inputs: Any = None,
     *,
     witnesses: WitnessName | Sequence[WitnessName] = (SYMBOLIC, *WITNESSES),
     claims: Mapping[str, str] | None = None,
@@ -132,13 +145,17 @@ def check(
     rtol: float | None = None,
     atol: float | None = None,
     timeout: float = 60.0,
+    output: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    train: bool | None = None,
 ) -> Report:
     """Verify every gradient of a program with independent witnesses, as `gradcli check` does.
 
     Args:
-        program: Text of gradcli's language; its leaves are the names that it reads and never assigns.
+        program: Text of gradcli's language, whose leaves are the names that it reads and never assigns; or code: a
+            function, an `nn.Module` or a class of one, a function without parameters that returns (code, inputs).
         inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a random scalar. Integer and boolean
-            tensors are constants.
+            tensors are constants. Of code, its arguments: by name, or a sequence in their order.
         witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor"; all by
             default.
         claims: Tensor -> its gradient derived by hand, as a program over the program's variables and `g`, the upstream
@@ -154,6 +171,9 @@ def check(
         rtol: Relative tolerance; by default that of the dtype.
         atol: Absolute tolerance; by default that of the dtype.
         timeout: Seconds for the whole run.
+        output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
+        arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
+        train: Of code: the mode of a module; by default as it was built.
 
     Returns:
         The report, which is true if every gradient is right.
@@ -183,6 +203,9 @@ def check(
         rtol=rtol,
         atol=atol,
         timeout=timeout,
+        pick=output,
+        arguments={} if arguments is None else arguments,
+        mode=None if train is None else "train" if train else "eval",
     )
     return _shown(engine.evaluate_program(program, settings, inputs))
 

@@ -128,7 +128,7 @@ def _writing(output: TracedTensor, message: str) -> str | None:
     steps = steps_behind(output) if isinstance(output, Followed) and found is not None else []
     for step in steps:
         old = step.overwrote
-        if old is not None and old.edge is not None and found is not None and old.edge.node.name() == found[1]:
+        if old is not None and old.edge is not None and found is not None and old.edge.node.name().startswith(found[1]):
             return None if step.place is None else f"{step.place.file}:{step.place.line}"
     return None
 

@@ -14,9 +14,10 @@ from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.twins import random_numbers
 
-# What multiplies entries with random numbers, and may shift them: affine in its operand, for the numbers that it drew.
-RANDOM = frozenset({"dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout"})
-RANDOM_IN_PLACE = frozenset(f"{name}_" for name in RANDOM)
+# What is affine in each entry of its first operand, for the numbers that it draws and at the places that it fills.
+DROPPING = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout")
+FILLING = ("fill_diagonal_", "normal_", "uniform_", "bernoulli_", "exponential_", "log_normal_", "random_", "zero_")
+AFFINE = frozenset({*DROPPING, *FILLING, *(f"{name}_" for name in DROPPING)})
 
 
 def definition_of(call: MadeCall) -> Callable[..., Any] | None:
@@ -26,7 +27,7 @@ def definition_of(call: MadeCall) -> Callable[..., Any] | None:
 
 def equivalent(call: MadeCall, given: Mapping[int, Followed], drawn: Tensor, steps: Steps) -> Entry | None:
     """Return a call that has just run as one of the table's for these operands; None if there is none."""
-    if call.short in RANDOM | RANDOM_IN_PLACE and call.first is not None:
+    if call.short in AFFINE and call.first is not None:
         return _affine(call, given[id(call.first)], drawn, steps)
     return None
 
@@ -41,7 +42,8 @@ def _affine(call: MadeCall, operand: Followed, drawn: Tensor, steps: Steps) -> E
 
     like = operand.tensor.detach()
     shift = at(torch.zeros_like(like))
-    factor = at(torch.ones_like(like)) - shift
+    ones = at(torch.ones_like(like))
+    factor = torch.where(ones == shift, 0.0, ones - shift)
     constants = [steps.constant(factor), steps.constant(shift)]
     if not bool(shift.any()):
         return entry("mul", operand, constants[0])

@@ -35,6 +35,8 @@ from gradcli.report.custom import SourcePlace
 
 # What autograd computes itself: of its results autograd's own graph tells where they come from.
 DIFFERENTIATING = frozenset({"grad", "backward"})
+# What may change a gradient on its way.
+HOOKING = frozenset({"register_hook"})
 # What writes to its arguments, though its name does not say so.
 WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
 # Attributes that are tensors; all others only tell what a tensor is like.
@@ -51,6 +53,8 @@ class Follower(TorchFunctionMode):
         self.steps = Steps(modules or Modules(None))
         self.leaving: list[tuple[str, SourcePlace | None]] = []
         """By what numbers left PyTorch that depend on what requires grad, and where."""
+        self.hooked: list[tuple[Followed, SourcePlace | None]] = []
+        """The values whose tensors have hooks, and where these were registered."""
         self._is_paused = False
 
     @contextmanager
@@ -85,6 +89,10 @@ class Follower(TorchFunctionMode):
         self._name(wanted)
         if wanted and call.short in LEAVING:
             self.leaving.append((call.short, place_of(self.steps.frame)))
+        if wanted and call.short in HOOKING:
+            self.hooked.append((self.steps.traced(wanted[0]), place_of(self.steps.frame)))
+            with self.paused():
+                return call.run()
         if not wanted or not torch.is_grad_enabled():
             self.steps.values.keep(_may_write(call))
             return call.run()
@@ -107,6 +115,9 @@ class Follower(TorchFunctionMode):
                 return call.run()
         drawn, before = torch.get_rng_state(), versions(call.tensors)
         bases = self._bases(_may_write(call))
+        if entered is not None and any(tensor is call.first for tensor, _ in bases):
+            given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
+            entered = call.of_table(lambda tensor: given[id(tensor)])
         result = call.run()
         written = _written(call, before)
         faces = self._faces(call, result, written)
@@ -182,7 +193,7 @@ class Follower(TorchFunctionMode):
             face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
             faces.append(self.steps.settle(tensor, face))
         if faces:
-            self.steps.note(inside.calls(faces), faces, function.__name__)
+            self.steps.note(inside.calls(faces), faces, function)
         return outputs
 
     def _assign(self, call: MadeCall, target: Tensor) -> Any:
@@ -195,6 +206,7 @@ class Follower(TorchFunctionMode):
             value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=target.dtype)
         )
         old, bases = self.steps.traced(target), self._bases([target])
+        old = self._through(*bases[0]) if bases else old
         result = call.run()
         if not target.requires_grad:
             return result
@@ -221,6 +233,12 @@ class Follower(TorchFunctionMode):
         values = [(tensor, self.steps.traced(base)) for tensor, base in pairs if base is not None]
         self.steps.values.keep(written)
         return values
+
+    def _through(self, tensor: Tensor, base: Followed) -> Followed:
+        """Return what a view holds before a write through it, which autograd reads of the view's base."""
+        whole = base_of(tensor)
+        assert whole is not None  # noqa: S101 (it is a view)
+        return self.steps.taken(base, overlap(StorageView.of(tensor), StorageView.of(whole)))
 
     def _write_base(self, tensor: Tensor, old: Followed, faces: dict[int, Followed]) -> None:
         """Note what a write through a view made of the view's base; the view is read from there next time."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gradcli.execution.forward.followed import Followed, steps_behind
+from gradcli.execution.forward.followed import Followed, Ran, steps_behind
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, traced_in
 
 WRITTEN = "memory that a call had read was written to unseen before backward: its values are no longer known"
@@ -14,12 +14,13 @@ WRITTEN = "memory that a call had read was written to unseen before backward: it
 
 def gathered(output: Followed, leaves: Sequence[Followed]) -> Trace:
     """Return the trace behind an output; `leaves` come first, whether they are behind it or not."""
-    calls = [_checked(call) for step in steps_behind(output) for call in step.calls]
+    steps = steps_behind(output)
+    calls = [_checked(call) for step in steps for call in step.calls]
     others = _given(calls, output, leaves)
     unnamed = [traced for traced in others if not _is_shown(traced)]
     inner = [traced for call in calls for traced in call.outputs if not _is_shown(traced)]
     trace = Trace([*leaves, *others], calls, output, hidden=frozenset([*unnamed, *inner]))
-    trace.precision = _lowest(trace)
+    trace.precision, trace.ran = _lowest(trace), Ran(tuple(steps))
     return trace
 
 

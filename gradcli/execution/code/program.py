@@ -125,7 +125,7 @@ class CodeProgram:
             if settings.reduce != "none":
                 traced = self._reduced(follower, settings, traced)
         trace = gathered(traced, started)
-        trace.leaving, trace.path = tuple(follower.leaving), path
+        trace.ran = replace(trace.ran, path=path, leaving=tuple(follower.leaving), hooked=tuple(follower.hooked))
         return trace
 
     def _begin(self, follower: Follower, tensor: Tensor, name: str) -> Followed:

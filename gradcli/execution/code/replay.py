@@ -123,7 +123,7 @@ class CodeAgain:
         """Run code again at its own point."""
         own = [leaf for leaf in trace.leaves if leaf not in trace.hidden]
         leaves = {leaf: TracedTensor(double(leaf.tensor.detach()), leaf.name, leaf.text) for leaf in own}
-        settings = replace(settings, pick=trace.path)
+        settings = replace(settings, pick=trace.ran.path)
         found = CodeAgain(code, settings, trace, leaves)
         if settings.dtype not in {"float64", "complex128"}:
             return found

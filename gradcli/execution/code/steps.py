@@ -148,7 +148,7 @@ class Steps:
         self,
         calls: Sequence[TracedCall],
         made: Iterable[Followed],
-        function: str | None = None,
+        function: type | None = None,
         overwrote: Followed | None = None,
     ) -> Step:
         """Return the step of some calls that have just run, which the values that they made remember."""

@@ -132,9 +132,9 @@ def _with_reasons(
 
 def _with_numbers_left(run: Run, found: TensorReport) -> TensorReport:
     """Return a tensor's report; no pass where code took numbers out of PyTorch, by which the output changes too."""
-    if not run.trace.leaving or found.verdict is None or not found.verdict.passes:
+    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict is None or not found.verdict.passes:
         return found
-    name, place = run.trace.leaving[0]
+    name, place = run.trace.ran.leaving[0]
     where = "" if place is None else f" at {place.file}:{place.line}"
     notes = noted(NoteKind.SCOPE, LEFT.format(f"{name}(){where}"))
     return dataclasses.replace(found, verdict=Verdict.UNDECIDED, notes=(*notes, *found.notes))

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gradcli.derivation.formulas import Formula
 from gradcli.execution.autograd import backward, errors
+from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.formulas.formulas import Formulas
@@ -54,8 +55,9 @@ def evaluate_run(run: Run) -> Evaluation:
     asked = None
     if run.settings.formulas and run.decomposition is not None:
         asked = Formulas.ask(run.derivations, run.decomposition, run.names, run.cotangent)
+    watch = Watch.over(run.trace)
     gradients = autograd_gradients(run, shown)
-    comparisons = compare_all(run, gradients)
+    comparisons = compare_all(run, gradients, watch)
     written = asked.collect() if asked else {}
     reports = {t: tensor_report(t, run.names[t], gradients, comparisons, written.get(t)) for t in shown}
     reports = {traced: _with_reason(run, traced, report) for traced, report in reports.items()}
@@ -84,13 +86,17 @@ def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
     return gradients
 
 
-def compare_all(run: Run, gradients: Gradients) -> GradientComparison | None:
-    """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified."""
+def compare_all(run: Run, gradients: Gradients, watch: Watch | None = None) -> GradientComparison | None:
+    """Return autograd's gradients beside the symbolic ones, or None if nothing is to be verified.
+
+    `watch` has seen the Functions of the code.
+    """
     if run.decomposition is None:
         return None
     reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
     tolerance = run.tolerance
-    return GradientComparison.of(run.trace, run.cotangent, gradients, reference, tolerance, derivations=run.derivations)
+    known = run.trace, run.cotangent, gradients, reference, tolerance
+    return GradientComparison.of(*known, derivations=run.derivations, watch=watch)
 
 
 def tensor_report(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.backward import grad_fn_name
+from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import at_kink
@@ -60,11 +61,14 @@ class GradientComparison:
     steps: bool
     """Whether an op is where its value jumps, be it that no gradient passes there."""
     derivations: Derivations
+    watch: Watch | None = None
+    """What has seen the Functions of the code."""
     _noise: Noise[TracedTensor] | None = None
     _of_lower: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _conditioning: Noise[TracedTensor] | None = None
+    _fault: Notes | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -76,13 +80,14 @@ class GradientComparison:
         tolerance: Tolerance,
         *,
         derivations: Derivations,
+        watch: Watch | None = None,
     ) -> GradientComparison:
         """Return the comparisons of a run."""
         made, jumping = resting_on_nonfinite(trace, gradients), resting_on_jumps(trace, gradients)
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
         return GradientComparison(
-            trace, cotangent, gradients, reference, tolerance, undefined, jumping, has_jump(trace), derivations
+            trace, cotangent, gradients, reference, tolerance, undefined, jumping, has_jump(trace), derivations, watch
         )
 
     def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
@@ -207,12 +212,22 @@ class GradientComparison:
         return None
 
     def _where(self) -> Notes:
-        """Return where the gradients part."""
+        """Return where the gradients part, and whose fault that is."""
+        blamed = self._blamed()
+        if blamed:
+            return blamed
         call = self.first_divergent_call()
         if call is None:
             return ()
         text = call.outputs[0].text
         return (Note(NoteKind.CALL, f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
+
+    def _blamed(self) -> Notes:
+        """Return which Function or hook is to blame, of code."""
+        if self._fault is None:
+            watch = self.watch
+            self._fault = () if watch is None else watch.blamed(self.trace, self.derivations, self.tolerance)
+        return self._fault
 
     def _is_comparable(self, traced: TracedTensor) -> bool:
         return self.gradients.get(traced) is not None and traced in self.reference.values

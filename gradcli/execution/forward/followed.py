@@ -23,10 +23,23 @@ class Step:
     """The line of the user's code that ran it."""
     module: str = ""
     """The module in whose forward that is, by its path."""
-    function: str | None = None
-    """The name of the autograd.Function, if it is one."""
+    function: type | None = None
+    """The autograd.Function, if it is one."""
     overwrote: Followed | None = None
     """The value of the tensor that it wrote to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How code ran, beside its trace."""
+
+    steps: tuple[Step, ...]
+    path: str | None = None
+    """Where the output is in what the code returned."""
+    leaving: tuple[tuple[str, SourcePlace | None], ...] = ()
+    """By what numbers left PyTorch that depend on what requires grad, and where."""
+    hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()
+    """The values whose tensors have hooks, and where these were registered."""
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -72,10 +72,8 @@ class Trace:
     """What the program itself differentiates, if it says so."""
     hidden: frozenset[TracedTensor] = frozenset()
     """What autograd knows nothing of: made inside of a Function, or of a write to memory."""
-    path: str | None = None
-    """Where the output is in what code returned."""
-    leaving: Sequence[tuple[str, Any]] = ()
-    """By what numbers left PyTorch that depend on what requires grad, and where."""
+    ran: Any = None
+    """How it ran, of code: a `Ran`."""
     precision: torch.dtype | None = None
     """The lowest dtype on the way, where it is lower than that of the leaves."""
 

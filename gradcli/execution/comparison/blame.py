@@ -1,0 +1,162 @@
+"""Whose fault a wrong gradient of code is: the first Function whose backward is wrong by itself, or a hook.
+
+What goes into the backward of each Function and what comes out is caught. Its forward's derivative is taken of the very
+upstream gradient that it was given, so that nothing that was wrong before counts against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.derivations import Derivations
+from gradcli.execution.comparison.causes import Clues
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.followed import Followed, Ran, Step
+from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
+from gradcli.execution.reference.adjoints import Adjoints
+from gradcli.execution.reference.decomposition import decompose
+from gradcli.execution.reference.nodes import parts, split
+from gradcli.execution.reference.pullback import pull_back
+from gradcli.execution.targets.frames import defined_at
+from gradcli.report.custom import SourcePlace
+from gradcli.report.notes import Note, NoteKind, Notes
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+Gradients = Sequence[Tensor | None]
+
+
+@dataclass(slots=True)
+class Caught:
+    """What went through the backward of a Function."""
+
+    step: Step
+    given: Gradients = ()
+    found: Gradients = ()
+
+    def catch(self, found: Gradients, given: Gradients) -> None:
+        """Keep what backward was given, and what it found."""
+        self.given, self.found = tuple(map(_copy, given)), tuple(map(_copy, found))
+
+    @property
+    def faces(self) -> list[Followed]:
+        """Return the values that the Function made, as autograd knows them."""
+        made = [traced for call in self.step.calls for traced in call.outputs]
+        return [traced for traced in made if isinstance(traced, Followed) and traced.edge is not None]
+
+
+@dataclass(slots=True)
+class Watch:
+    """The Functions of a run, while backward runs."""
+
+    caught: list[Caught] = field(default_factory=list)
+
+    @staticmethod
+    def over(trace: Trace) -> Watch:
+        """Begin to watch the Functions behind the output of some code."""
+        ran, watch = trace.ran, Watch()
+        for step in ran.steps if isinstance(ran, Ran) else ():
+            caught = Caught(step)
+            if step.function is not None and caught.faces and caught.faces[0].edge is not None:
+                caught.faces[0].edge.node.register_hook(caught.catch)
+                watch.caught.append(caught)
+        return watch
+
+    def blamed(self, trace: Trace, derivations: Derivations, tolerance: Tolerance) -> Notes:
+        """Return who is to blame for a wrong gradient, as far as that is a Function or a hook."""
+        notes = [note for caught in reversed(self.caught) for note in _judged(caught, derivations, tolerance)]
+        return tuple(notes) or _hooks(trace)
+
+
+def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
+    """Return what is wrong with the backward of a Function, for what it was given."""
+    if not caught.given or any(call.gap is not None for call in caught.step.calls):
+        return ()
+    right = _right(caught, derivations)
+    for traced in caught.step.inputs:
+        found = _found(caught, traced)
+        if found is None or traced not in right or found.shape != right[traced].shape:
+            continue
+        clues = Clues(who="backward", subject="backward's gradient", factors=_factors(caught))
+        comparison = compare(double(found), right[traced], tolerance, 0.0, clues)
+        if comparison.verdict is Verdict.MISMATCH:
+            cause = next((note.words for note in comparison.notes if note.kind is NoteKind.CAUSE), None)
+            return (Note(NoteKind.CALL, _words(caught.step, traced, cause), None),)
+    return ()
+
+
+def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tensor]:
+    """Return the derivative of a Function's forward, for the upstream gradient that its backward was given."""
+    calls, faces = caught.step.calls, caught.faces
+    made = {traced for call in calls for traced in traced_in(call.result)}
+    read = [traced for call in calls for traced in call.inputs if traced not in made]
+    decomposition = decompose(Trace(list(dict.fromkeys(read)), list(calls), faces[0]))
+    derivations.request(decomposition.requests())
+    adjoints = Adjoints()
+    for face in faces:
+        place = 0 if face.edge is None else face.edge.output_nr
+        upstream = caught.given[place] if place < len(caught.given) else None
+        if upstream is not None:
+            for node, part in zip(parts(decomposition.nodes[face]), split(double(upstream)), strict=True):
+                adjoints.add(node, part)
+    return dict(pull_back(decomposition, adjoints, derivations.known).values)
+
+
+def _found(caught: Caught, traced: Followed) -> Tensor | None:
+    """Return what backward gave an input; zeros where it gave None."""
+    node = caught.faces[0].edge.node if caught.faces[0].edge is not None else None
+    if node is None or traced.edge is None:
+        return None
+    places = [
+        place
+        for place, (following, number) in enumerate(node.next_functions)
+        if following is traced.edge.node and number == traced.edge.output_nr
+    ]
+    given = [caught.found[place] for place in places if place < len(caught.found)]
+    known = [gradient for gradient in given if gradient is not None]
+    return sum(known[1:], known[0]) if known else torch.zeros_like(traced.tensor, requires_grad=False)
+
+
+def _factors(caught: Caught) -> dict[str, Any]:
+    upstream = next((gradient for gradient in caught.given if gradient is not None), None)
+    named = {f"'{traced.name or traced.text}'": double(traced.tensor.detach()) for traced in caught.step.inputs}
+    return named if upstream is None else {"the upstream gradient": double(upstream), **named}
+
+
+def _words(step: Step, traced: Followed, cause: str | None) -> str:
+    assert step.function is not None  # noqa: S101 (only Functions are judged)
+    backward = getattr(step.function, "backward", None)
+    defined = "" if backward is None else _at(defined_at(backward))
+    inside = f" in module '{step.module}'" if step.module else ""
+    words = (
+        f"the backward of {step.function.__name__}{defined}, applied{_at(step.place, brackets=False)}{inside}, is not "
+    )
+    words += f"the derivative of its forward with respect to '{traced.name or traced.text}'"
+    return words if cause is None else f"{words}: {cause}"
+
+
+def _at(place: SourcePlace | None, *, brackets: bool = True) -> str:
+    if place is None:
+        return ""
+    return f" ({place.file}:{place.line})" if brackets else f" at {place.file}:{place.line}"
+
+
+def _hooks(trace: Trace) -> Notes:
+    """Return the hooks that may have changed a gradient."""
+    ran = trace.ran
+    hooked = ran.hooked if isinstance(ran, Ran) else ()
+    words = [
+        f"a hook on '{traced.name or traced.text}', registered{_at(place, brackets=False)}, may change the gradient"
+        for traced, place in hooked
+    ]
+    return tuple(Note(NoteKind.CALL, word, None) for word in words[:1])
+
+
+def _copy(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.detach().clone()
