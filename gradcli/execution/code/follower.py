@@ -18,11 +18,11 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
-from gradcli.execution.code.composites import is_python, unasked
-from gradcli.execution.code.equivalents import definition_of, equivalent
+from gradcli.execution.forward.composites import is_python, unasked
+from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
-from gradcli.execution.code.steps import Entry, Steps, base_of, entry, gap
+from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
@@ -108,7 +108,7 @@ class Follower(TorchFunctionMode):
         if call.short in ASSIGNMENTS and call.first is not None:
             return self._assign(call, call.first)
         given = {id(tensor): self.steps.traced(tensor) for tensor in call.tensors}
-        entered = call.of_table(lambda tensor: given[id(tensor)])
+        entered = None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
         definition = definition_of(call) if entered is None else None
         if entered is None and definition is None and is_python(call.func):
             with unasked(call.func), self:
@@ -136,7 +136,7 @@ class Follower(TorchFunctionMode):
         if call.short in CONVERSIONS and call.first is not None:
             return entry("clone", given[id(call.first)])
         with self.paused():
-            return equivalent(call, given, drawn, self.steps)
+            return None if call.first is None else equivalent(call, given[id(call.first)], drawn)
 
     def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> dict[int, Followed]:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""

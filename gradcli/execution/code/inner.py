@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.autograd import function as functions
 
-from gradcli.execution.code.steps import Steps, entry, gap
+from gradcli.execution.code.steps import Steps, gap
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import Recorder
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in

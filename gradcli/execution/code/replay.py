@@ -133,7 +133,8 @@ class CodeAgain:
 
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a leaf; None of all else, and where the code does not run in double precision."""
-        if self.settings.dtype not in {"float64", "complex128"} or traced not in self.leaves:
+        is_double = self.settings.dtype in {"float64", "complex128"} and self.trace.precision is None
+        if not is_double or traced not in self.leaves:
             return None
         return self.leaves[traced].tensor
 
@@ -155,7 +156,10 @@ class CodeAgain:
         return self._ran(changed, replay), replay
 
     def _ran(self, changed: Mapping[TracedTensor, Tensor], replay: Replay) -> Tensor:
-        values = {leaf.text: changed.get(leaf, own.tensor) for leaf, own in self.leaves.items()}
+        values = {
+            leaf.text: changed.get(leaf, own.tensor).detach().requires_grad_(leaf.tensor.requires_grad)
+            for leaf, own in self.leaves.items()
+        }
         try:
             with (
                 _held(self.code.parameters, values) as inputs,
@@ -203,5 +207,4 @@ def _held(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Ite
 
 def _fresh(value: Tensor) -> Tensor:
     """Return a leaf: code may hook what requires grad."""
-    differentiable = value.is_floating_point() or value.is_complex()
-    return value.detach().clone().requires_grad_(differentiable)
+    return value.detach().clone().requires_grad_(value.requires_grad)

@@ -14,13 +14,13 @@ from gradcli.execution.code.places import Modules, place_of
 from gradcli.execution.code.values import Values, value_of, version_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
-from gradcli.execution.forward.calls import NOWHERE, bound, text_of
+from gradcli.execution.forward.calls import NOWHERE, text_of
+from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, Step, edge_of
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import TracedCall, invocation
 from gradcli.language.program import Call
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.table import find
 
 Entry = tuple[Op, BoundCall]
 UNSEEN = "what made a tensor here was not seen"
@@ -159,13 +159,6 @@ class Steps:
         for value in made:
             value.step = step
         return step
-
-
-def entry(name: str, *values: Followed) -> Entry:
-    """Return a call of the table."""
-    op = find(name)
-    assert op is not None, name  # noqa: S101 (the table has it)
-    return bound(op, list(values), {}, method=False)
 
 
 def gap(reason: str, inputs: Sequence[Followed], result: Any) -> TracedCall:

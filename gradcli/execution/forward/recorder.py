@@ -19,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
 from gradcli.execution.forward.calls import MadeCall, bound, text_of
+from gradcli.execution.forward.composites import is_python, unasked
+from gradcli.execution.forward.equivalents import AFFINE, definition_of, equivalent, is_random
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.execution.forward.twins import changed, made_by, random_numbers, twin_of, versions
@@ -181,7 +183,14 @@ class Recorder(TorchFunctionMode):
 
     def _follow(self, call: MadeCall, given: Mapping[int, TracedTensor]) -> Any:
         """Run a call that a gradient passes through, and its functional twin."""
-        entered = None if self.gap else call.of_table(self.traced)
+        entered = None if self.gap or is_random(call) else call.of_table(self.traced)
+        definition = definition_of(call) if entered is None else None
+        if definition is not None:
+            with self:
+                return definition(*call.args, **call.keywords)
+        if entered is None and is_python(call.func) and call.short not in AFFINE:
+            with unasked(call.func), self:
+                return call.run()
         before, random = versions(call.tensors), torch.get_rng_state()
         result = call.run()
         written = call.outs or changed(call.tensors, before)
@@ -195,8 +204,13 @@ class Recorder(TorchFunctionMode):
             else:
                 if made_by(call, result) and not call.outs:  # statistics that a call keeps beside its result
                     self._settle(call, None, written)
-                self._note(call, entered, made, twins)
+                self._note(call, entered or self._equivalent(call, given, random), made, twins)
         return result
+
+    def _equivalent(self, call: MadeCall, given: Mapping[int, TracedTensor], random: Tensor) -> Entry | None:
+        """Return a call that the table does not have as one that it has."""
+        first = None if call.first is None else given.get(id(call.first))
+        return None if first is None else equivalent(call, first, random)
 
     def _note(self, call: MadeCall, entered: Entry | None, made: Any, twins: Any) -> None:
         """Note what tensors hold now: those that a call has made, or those that it has written."""

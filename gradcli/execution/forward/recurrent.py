@@ -171,7 +171,7 @@ def _cell(cell: Cell, states: int) -> Callable[..., Any]:
     return step
 
 
-DEFINITIONS: Mapping[str, Callable[..., Any]] = {
+NETWORKS: Mapping[str, Callable[..., Any]] = {
     "rnn_tanh": _network(_plain(torch.tanh), 1),
     "rnn_relu": _network(_plain(torch.relu), 1),
     "lstm": _network(_lstm, 2),

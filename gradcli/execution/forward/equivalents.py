@@ -1,0 +1,100 @@
+"""Calls that the table does not have, as ones that it has: random numbers that were drawn, and definitions as code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward.attention import attention
+from gradcli.execution.forward.calls import MadeCall, bound
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.recurrent import NETWORKS
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.forward.twins import random_numbers
+from gradcli.ops.record import Op
+from gradcli.ops.table import find
+
+# What is affine in each entry of its first operand, for the numbers that it draws and at the places that it fills.
+DROPPING = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout")
+FILLING = ("fill_diagonal_", "normal_", "uniform_", "bernoulli_", "exponential_", "log_normal_", "random_", "zero_")
+AFFINE = frozenset({*DROPPING, *FILLING, *(f"{name}_" for name in DROPPING)})
+# Whose definition in the table is that without dropout.
+WITH_DROPOUT = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
+Definition = Callable[..., Any]
+
+
+def is_random(call: MadeCall) -> bool:
+    """Return whether a call that the table has is made in a way that it does not have: with dropout."""
+    if call.short not in WITH_DROPOUT:
+        return False
+    if call.short == "scaled_dot_product_attention":
+        given = call.keywords.get("dropout_p", call.args[4] if len(call.args) > 4 else 0.0)  # noqa: PLR2004 (its place)
+        return bool(given)
+    return bool(call.keywords.get("training", True)) and bool(call.keywords.get("dropout_p", _dropout(call)))
+
+
+def _dropout(call: MadeCall) -> Any:
+    return call.args[10] if len(call.args) > 10 else 0.0  # noqa: PLR2004 (its place among the arguments)
+
+
+def definition_of(call: MadeCall) -> Definition | None:
+    """Return the definition of a call as code, if it has one."""
+    if call.short == "scaled_dot_product_attention":
+        return attention
+    return NETWORKS.get(call.short) or {"_weight_norm": _weight_norm, **dict.fromkeys(CHOOSING, _chosen(call))}.get(call.short)
+
+
+def equivalent(call: MadeCall, operand: TracedTensor, drawn: Tensor) -> tuple[Op, BoundCall] | None:
+    """Return a call that has just run as one of the table's for its first operand; None if there is none."""
+    if call.short not in AFFINE:
+        return None
+
+    def at(value: Tensor) -> Tensor:
+        with torch.no_grad(), random_numbers(drawn):
+            found = call.func(value, *call.args[1:], **call.keywords)
+        return found[0] if isinstance(found, tuple) else found
+
+    like = operand.tensor.detach()
+    shift, ones = at(torch.zeros_like(like)), at(torch.ones_like(like))
+    factor = constant(torch.where(ones == shift, 0.0, ones - shift))
+    if not bool(shift.any()):
+        return entry("mul", operand, factor)
+    return entry("addcmul", constant(shift), operand, factor)
+
+
+def constant(tensor: Tensor) -> TracedTensor:
+    """Return a value that no gradient passes through."""
+    return TracedTensor(tensor.detach(), None, "constant", is_leaf=True)
+
+
+def entry(name: str, *values: TracedTensor) -> tuple[Op, BoundCall]:
+    """Return a call of the table."""
+    op = find(name)
+    assert op is not None, name  # noqa: S101 (the table has it)
+    return bound(op, list(values), {}, method=False)
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """Return v with the norm g along all axes but one, as in Salimans and Kingma (2016)."""
+    others = [axis for axis in range(v.ndim) if axis != dim % v.ndim]
+    return v * (g / torch.linalg.vector_norm(v, 2, others, keepdim=True))
+
+
+CHOOSING = {"fractional_max_pool2d": 2, "fractional_max_pool3d": 3, "fractional_max_pool2d_with_indices": 2}
+
+
+def _chosen(call: MadeCall) -> Definition:
+    """Return what picks the entries that a pooling picked, which it draws."""
+
+    def pooled(x: Tensor, *args: Any, **keywords: Any) -> Any:
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 (the picked places are constants)
+            found = call.func(x.detach(), *args, **keywords)
+        axes = CHOOSING[call.short]
+        places = found[1].flatten(-axes)
+        picked = x.flatten(-axes).gather(-1, places).reshape(found[0].shape)
+        return picked, found[1]
+
+    return pooled
