@@ -108,7 +108,7 @@ class Follower(TorchFunctionMode):
         if call.short in ASSIGNMENTS and call.first is not None:
             return self._assign(call, call.first)
         given = {id(tensor): self.steps.traced(tensor) for tensor in call.tensors}
-        entered = None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
+        entered = self._entered(call, given)
         definition = definition_of(call) if entered is None else None
         if entered is None and definition is None and is_python(call.func):
             with unasked(call.func), self:
@@ -117,7 +117,7 @@ class Follower(TorchFunctionMode):
         bases = self._bases(_may_write(call))
         if entered is not None and any(tensor is call.first for tensor, _ in bases):
             given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
-            entered = call.of_table(lambda tensor: given[id(tensor)])
+            entered = self._entered(call, given)
         result = call.run()
         written = _written(call, before)
         faces = self._faces(call, result, written)
@@ -131,10 +131,14 @@ class Follower(TorchFunctionMode):
             self._write_base(tensor, base, faces)
         return result
 
-    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: Tensor) -> Entry | None:
-        """Return a call that the table does not have as one that it has, for these operands."""
+    def _entered(self, call: MadeCall, given: dict[int, Followed]) -> Entry | None:
+        """Return a call as one of the table's; a change of the dtype is a copy there, where all is in one precision."""
         if call.short in CONVERSIONS and call.first is not None:
             return entry("clone", given[id(call.first)])
+        return None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
+
+    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: Tensor) -> Entry | None:
+        """Return a call that the table does not have as one that it has, for these operands."""
         with self.paused():
             return None if call.first is None else equivalent(call, given[id(call.first)], drawn)
 

@@ -117,6 +117,8 @@ class CodeAgain:
     kept: list[list[Tensor]] = field(default_factory=list)
     decisions: list[Any] = field(default_factory=list)
     may_decide: bool = True
+    is_refused: bool = False
+    """Whether the code does not run a second time."""
 
     @staticmethod
     def of(code: Runnable, settings: Settings, trace: Trace) -> CodeAgain:
@@ -128,13 +130,16 @@ class CodeAgain:
         if settings.dtype not in {"float64", "complex128"}:
             return found
         replay = Replay()
-        found._ran({}, replay)
+        try:
+            found._ran({}, replay)
+        except RuntimeError:
+            return CodeAgain(code, settings, trace, leaves, is_refused=True)
         return CodeAgain(code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions))
 
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a leaf; None of all else, and where the code does not run in double precision."""
         is_double = self.settings.dtype in {"float64", "complex128"} and self.trace.precision is None
-        if not is_double or traced not in self.leaves:
+        if not is_double or self.is_refused or traced not in self.leaves:
             return None
         return self.leaves[traced].tensor
 

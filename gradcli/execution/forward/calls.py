@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.overrides import resolve_name
 
@@ -83,7 +84,7 @@ class MadeCall:
         op = find(_table_name(self.name, short))
         if op is None:
             return None
-        keywords = {name: value for name, value in self.keywords.items() if name not in TARGETS}
+        keywords = {name: value for name, value in self.keywords.items() if name not in TARGETS and not _is_precision(value)}
         given = [list(args), _given(self.func, keywords)]
         positional, named = tree.map(lambda leaf: traced(leaf) if isinstance(leaf, Tensor) else leaf, given)
         try:
@@ -103,6 +104,11 @@ class MadeCall:
         if short == "__get__":
             return self.name.split(".")[-2], args, None
         return short.removesuffix("_"), args, None
+
+
+def _is_precision(value: Any) -> bool:
+    """Return whether an argument only says how precisely to compute: a definition is computed in double precision."""
+    return isinstance(value, torch.dtype) and (value.is_floating_point or value.is_complex)
 
 
 def _replaced(arguments: Any, values: Mapping[int, Tensor]) -> Any:

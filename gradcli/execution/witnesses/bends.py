@@ -7,6 +7,7 @@ that cancel, or a maximum written with `where`, are seen only by the program as 
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES
 
+# How much of the time that may take.
+SHARE = 0.4
 # By each entry of a tensor that has more, the slope is not looked at.
 MOST_ENTRIES = 64
 
@@ -40,7 +43,10 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
     open_to = [t for t, report in reports.items() if known and (report.verdict in OPEN or t in comparisons.jumping)]
     unknown = [traced for traced, report in reports.items() if _lacks(report)]
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
+    until = time.monotonic() + run.settings.timeout * SHARE
     for traced in (*open_to, *unknown):
+        if time.monotonic() > until:
+            break
         if witnesses is not None and (traced in unknown or bends(witnesses, comparisons, traced)):
             reports[traced] = dataclasses.replace(witnessed(witnesses, evaluation, traced), witnesses=None)
     return reports

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.callables import function as callable_of
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
-from gradcli.execution.witnesses.quotients import Quotients, by_entries
+from gradcli.execution.witnesses.quotients import Quotients, by_entries, by_few_directions
 from gradcli.report.report import WitnessReport
 from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WITNESSES, WitnessRow
@@ -36,6 +36,9 @@ class Question:
     excused: float = 0.0
     """How far rounding on the way back may have moved a gradient."""
 
+    is_costly: bool = False
+    """Whether to look along few directions alone, where the function has no kink that is known of."""
+
     @cached_property
     def line(self) -> Line:
         """Return the function along the entries of the tensor."""
@@ -44,7 +47,8 @@ class Question:
     @cached_property
     def quotients(self) -> Quotients:
         """Return the derivatives by every entry."""
-        return by_entries(self.line)
+        few = self.is_costly and not (self.bends or self.jumps)
+        return by_few_directions(self.line) if few else by_entries(self.line)
 
 
 class Witness(Protocol):

@@ -30,6 +30,7 @@ FIRST_ORDER = 2.0
 MOST_ENTRIES = 4096
 MOST_WORK = 1 << 24
 PROJECTIONS = 16
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def by_entries(line: Line) -> Quotients:
     if entries <= MOST_ENTRIES and entries * line.work <= MOST_WORK:
         return _quotients(line, None, entries)
     return along(line, random_directions(PROJECTIONS, entries))
+
+
+def by_few_directions(line: Line) -> Quotients:
+    """Return the same along few directions, where each evaluation takes long; of few entries along each."""
+    entries = line.start.numel()
+    return by_entries(line) if entries <= FEW else along(line, random_directions(FEW, entries))
 
 
 def along(line: Line, directions: Tensor) -> Quotients:
