@@ -1,0 +1,239 @@
+"""Functions as programs: their symbolic gradients are those that autograd computes without anybody following."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+import gradcli
+
+Function = Callable[..., Tensor]
+
+
+def point(*shapes: tuple[int, ...], seed: int = 0) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+
+
+def branch_and_loop(x: Tensor, w: Tensor) -> Tensor:
+    h = x
+    for _ in range(3):
+        h = torch.tanh(h @ w)
+        if h.sum() > 0:
+            h = h * 2
+    return h.pow(2).sum()
+
+
+def stacked_states(x: Tensor, w: Tensor) -> Tensor:
+    rows, state = [], torch.zeros(3, dtype=x.dtype)
+    for row in x:
+        state = 0.5 * state + (row @ w).sin()
+        rows.append(state)
+    return torch.stack(rows).pow(2).mean()
+
+
+def in_place(x: Tensor, w: Tensor) -> Tensor:
+    y = x * 2
+    y += 1
+    y.mul_(w.sum())
+    y[0] = 0
+    y[1, 1:] = w[0, 0]
+    return (y * x).sum()
+
+
+def through_views(x: Tensor, w: Tensor) -> Tensor:
+    a = x.clone()
+    a[1:].mul_(w[:1])
+    a.t()[0].add_(1)
+    below = a[-1]
+    a.narrow(0, 0, 1).tanh_()
+    return (a * x).sum() + (below * w[0]).sum()
+
+
+def a_view_of_a_view(x: Tensor, w: Tensor) -> Tensor:
+    a = x.clone()
+    first = a[0]
+    second = first[1:]
+    second *= w[0, 0]
+    first.sin_()
+    a += 1
+    return (second.sum() + first.prod()) * a.mean()
+
+
+def written_into_zeros(x: Tensor, w: Tensor) -> Tensor:
+    out = torch.zeros(2, 3, dtype=x.dtype)
+    out[0] = x[0] * w[0]
+    out[1].copy_(x[1])
+    out[:, 0] += w[0, 1]
+    return out.square().sum()
+
+
+def masked_in_place(x: Tensor, w: Tensor) -> Tensor:
+    scores = x.t() @ x * w.sum()
+    scores.fill_diagonal_(-math.inf)
+    scores.masked_fill_(torch.eye(3, dtype=torch.bool).flip(0), 0.5)
+    return torch.logsumexp(scores, -1).sum()
+
+
+def constants(x: Tensor, w: Tensor) -> Tensor:
+    with torch.no_grad():
+        target = (x @ w).sigmoid()
+    return ((x @ w).tanh() - target).pow(2).mean() + (x.detach() * x).sum()
+
+
+def written_without_autograd(x: Tensor, w: Tensor) -> Tensor:
+    y = x * w.sum()
+    with torch.no_grad():
+        y += 1
+    y.data.mul_(2)
+    return (y + x).sum()
+
+
+def random_numbers(x: Tensor, w: Tensor) -> Tensor:
+    dropped = F.dropout(x @ w, 0.5)
+    return (dropped + torch.randn_like(dropped)).square().sum() + F.alpha_dropout(x, 0.3, training=True).sum()
+
+
+def checkpointed(x: Tensor, w: Tensor) -> Tensor:
+    h = checkpoint(lambda a: torch.tanh(a @ w), x, use_reentrant=False)
+    return (h @ w.T).pow(2).sum()
+
+
+def checkpointed_reentrant(x: Tensor, w: Tensor) -> Tensor:
+    return checkpoint(lambda a: torch.tanh(a @ w), x, use_reentrant=True).pow(2).sum()
+
+
+def composites(x: Tensor, w: Tensor) -> Tensor:
+    z = F.normalize(torch.cat([x, w.t()]), dim=1)
+    a, b = z.chunk(2)
+    return F.cosine_similarity(a, b).sum() + F.pairwise_distance(a, b).sum() + torch.norm(z, p=2, dim=0).sum()
+
+
+def complex_inside(x: Tensor, w: Tensor) -> Tensor:
+    return (torch.fft.fft(x) * torch.polar(w.t()[:2], w.t()[:2])).abs().square().sum()
+
+
+FUNCTIONS = [
+    branch_and_loop,
+    stacked_states,
+    in_place,
+    through_views,
+    a_view_of_a_view,
+    written_into_zeros,
+    masked_in_place,
+    constants,
+    written_without_autograd,
+    random_numbers,
+    checkpointed,
+    checkpointed_reentrant,
+    composites,
+    complex_inside,
+]
+
+
+# Of w, where it is not 3x2; x is 2x3.
+SHAPES = dict.fromkeys([branch_and_loop, stacked_states], (3, 3))
+SHAPES |= dict.fromkeys([in_place, through_views, a_view_of_a_view, written_into_zeros], (2, 3))
+
+
+def autograd(function: Function, given: list[Tensor]) -> list[Tensor]:
+    leaves = [value.clone().requires_grad_() for value in given]
+    torch.manual_seed(0)
+    function(*leaves).backward()
+    return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_the_symbolic_gradients_of_a_function_are_autograds(function: Function) -> None:
+    given = point((2, 3), SHAPES.get(function, (3, 2)))
+    report = gradcli.check(function, given, witnesses="symbolic")
+    names = [tensor.name for tensor in report.tensors if tensor.kind == "leaf"][:2]
+    assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]
+    for name, right in zip(names, autograd(function, given), strict=True):
+        assert torch.allclose(report[name].symbolic.value, right, rtol=1e-12, atol=1e-12), name
+        assert torch.allclose(report[name].gradient, right, rtol=1e-12, atol=1e-12), name
+
+
+@pytest.mark.parametrize(
+    "function", [branch_and_loop, constants, random_numbers], ids=lambda function: function.__name__
+)
+def test_differences_run_the_code_again_with_its_constants_and_random_numbers(function: Function) -> None:
+    given = point((2, 3), SHAPES.get(function, (3, 2)))
+    report = gradcli.check(function, given)
+    assert report.verdict == "match"
+    assert report["x"].witnesses["finite-difference"].verdict == "match"
+
+
+def test_non_leaves_are_called_by_their_variables() -> None:
+    def f(x: Tensor, w: Tensor) -> Tensor:
+        hidden = x @ w
+        out = hidden.tanh()
+        return out.sum()
+
+    report = gradcli.evaluate(f, point((2, 3), (3, 2)))
+    assert [tensor.name for tensor in report.tensors] == ["x", "w", "hidden", "out", "sum(out)"]
+    assert report["hidden"].grad_fn == "MmBackward0"
+    assert report["hidden"].grad is None
+    assert report["x"].grad is not None
+
+
+def test_a_number_that_leaves_is_a_constant_for_eval_and_nothing_to_decide_by_for_check() -> None:
+    def f(x: Tensor) -> Tensor:
+        return (x / x.abs().max().item()).sum()
+
+    given = point((3,))
+    assert gradcli.evaluate(f, given).verdict == "match"
+    report = gradcli.check(f, given)
+    assert report.verdict == "undecided"
+    assert f"item() at {__file__.rpartition('/')[2]}" in (report["x"].note or "").replace("tests/execution/code/", "")
+
+
+def test_an_overwritten_value_that_backward_needs_is_told_with_the_line_that_wrote() -> None:
+    def f(x: Tensor) -> Tensor:
+        y = x.exp()
+        z = y.sum()
+        y.add_(1)
+        return z + y.sin().sum()
+
+    with pytest.raises(gradcli.GradcliError, match="modified by an inplace operation") as caught:
+        gradcli.check(f, point((2,)))
+    line = f.__code__.co_firstlineno + 3
+    assert f"test_functions.py:{line}" in (caught.value.hint or "")
+
+
+def test_what_has_no_definition_leaves_undecided_only_what_depends_on_it() -> None:
+    def f(x: Tensor, w: Tensor) -> Tensor:
+        return torch.func.vmap(torch.tanh)(x).sum() + w.square().sum()
+
+    report = gradcli.evaluate(f, point((3,), (2,)))
+    assert {tensor.name: tensor.verdict for tensor in report.tensors if tensor.kind == "leaf"} == {
+        "x": "undecided",
+        "w": "match",
+    }
+
+
+COMMANDS = ["grad", "trace", "jvp", "jacobian", "hessian", "double-backward", "accumulate"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_code(command: str) -> None:
+    from gradcli.engine import evaluate_code
+    from gradcli.settings import Settings
+
+    def f(x: Tensor, w: Tensor) -> Tensor:
+        h = x.clone()
+        h[0] *= w.sum()
+        return h.tanh().square().sum()
+
+    options = {"tangents": {"x": [1.0, 2.0], "w": [0.5]}} if command == "jvp" else {}
+    options |= {"times": 2} if command == "accumulate" else {}
+    settings = Settings(command=command, **options)
+    report = evaluate_code(f, settings, dict(zip(("x", "w"), point((2,), (1,)), strict=True)))
+    assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]

@@ -1,0 +1,123 @@
+"""Modules as programs: every parameter's symbolic gradient is the one that autograd computes alone."""
+
+from __future__ import annotations
+
+import copy
+from itertools import count
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import gradcli
+
+
+class Tied(nn.Module):
+    """One weight under two names, a frozen parameter, and one that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.out = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
+        self.out.weight = self.embed.weight
+        self.middle, self.unused = nn.Linear(3, 3), nn.Linear(2, 2)
+        self.middle.bias.requires_grad_(False)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self.out(self.middle(self.embed(labels))), labels)
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+NUMBER = count()
+
+
+def case_of(make: Any, *inputs: Tensor, output: str | None = None, train: bool = True) -> Any:
+    return pytest.param(make, inputs, output, train, id=f"{next(NUMBER)}-{type(make()).__name__}")
+
+
+MODULES = [
+    case_of(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.GELU(), nn.Flatten()), drawn(2, 1, 4, 4)),
+    case_of(lambda: nn.LayerNorm(4), drawn(3, 4)),
+    case_of(lambda: nn.MultiheadAttention(4, 2, batch_first=True), *[drawn(2, 3, 4)] * 3, output="0"),
+    case_of(lambda: nn.TransformerEncoderLayer(4, 2, 6, dropout=0.2, batch_first=True), drawn(2, 3, 4)),
+    case_of(lambda: nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), drawn(2, 3, 4), train=False),
+    case_of(lambda: nn.RNN(3, 4, nonlinearity="relu"), drawn(4, 2, 3), output="0"),
+    case_of(lambda: nn.LSTM(3, 4, 2, dropout=0.3, bidirectional=True), drawn(4, 2, 3), output="0"),
+    case_of(lambda: nn.LSTM(3, 4, proj_size=2, batch_first=True), drawn(2, 4, 3), output="0"),
+    case_of(lambda: nn.GRU(3, 4, bias=False), drawn(4, 3), output="0"),
+    case_of(lambda: nn.LSTMCell(3, 4), drawn(2, 3), output="1"),
+    case_of(lambda: nn.GRUCell(3, 4), drawn(2, 3)),
+    case_of(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)), drawn(2, 3)),
+    case_of(lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2)), drawn(2, 3)),
+    case_of(lambda: nn.FractionalMaxPool2d(2, output_size=2), drawn(1, 2, 5, 5)),
+    case_of(Tied, torch.tensor([0, 3, 1])),
+]
+
+
+def autograd(module: nn.Module, inputs: tuple[Tensor, ...], output: str | None, cotangent: Tensor) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    returned = module(*inputs)
+    result = returned if output is None else returned[int(output)]
+    result.backward(cotangent)
+    named = module.named_parameters()
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in named if p.requires_grad}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "inputs", "output", "train"), MODULES)
+def test_the_symbolic_gradient_of_every_parameter_is_autograds(
+    make: Any, inputs: tuple[Tensor, ...], output: str | None, train: bool
+) -> None:
+    torch.manual_seed(3)
+    module = make().double().train(train)
+    alone = copy.deepcopy(module)
+    report = gradcli.check(module, inputs, output=output, witnesses="symbolic")
+    assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]
+    cotangent = report.details.grad_output
+    right = autograd(alone, inputs, output, torch.ones_like(report.output.value) if cotangent is None else cotangent)
+    assert set(right) == {tensor.name for tensor in report.tensors if tensor.name in right}
+    for name, gradient in right.items():
+        assert torch.allclose(report[name].symbolic.value, gradient, rtol=1e-10, atol=1e-12), name
+
+
+def test_what_is_checked_is_left_as_it_was() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5)).train()
+    module[0].weight.grad = torch.ones(4, 3)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    inputs = (torch.randn(5, 3),)
+    drawn_before, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    gradcli.check(module, inputs, train=False)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert torch.equal(module[0].weight.grad, torch.ones(4, 3))
+    assert module.training
+    assert next(module.parameters()).dtype is torch.float32
+    assert torch.get_default_dtype() is dtype
+    assert torch.equal(torch.get_rng_state(), drawn_before)
+
+
+def test_a_packed_sequence_is_followed() -> None:
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(2, 3, bidirectional=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([4, 2]))
+            out, last = self.rnn(packed)
+            return out.data.square().sum() + last.sum()
+
+    assert gradcli.check(Packed(), (drawn(4, 2, 2),), witnesses="symbolic").verdict == "match"
+
+
+def test_a_module_in_a_lower_precision_is_judged_as_that_is() -> None:
+    def f(x: Tensor, w: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return (x @ w).float().tanh().sum()
+
+    report = gradcli.check(f, (drawn(3, 4), drawn(4, 2)), dtype="float32")
+    assert report.verdict == "match"
+    assert gradcli.check(lambda x: (x.float() * 2).double().sin().sum(), (drawn(3),)).verdict == "match"
