@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.autograd.plain import plain
+from gradcli.execution.forward.followed import Ran, actual
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.limits import Limits
@@ -36,7 +39,7 @@ row_by_row = partial(torch.func.jacrev, chunk_size=1)
 def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor]) -> Tensor:
     """Return the product of the Jacobian and the leaves' tangents, by forward mode."""
     leaves = list(tangents)
-    with refusals("torch.func.jvp", dtypes=_dtypes(leaves)):
+    with _unwarned(), refusals("torch.func.jvp", dtypes=_dtypes(leaves)):
         found = torch.func.jvp(
             function_of(trace, leaves), tuple(leaf.tensor.detach() for leaf in leaves), tuple(tangents.values())
         )
@@ -45,10 +48,12 @@ def jacobian_vector_product(trace: Trace, tangents: Mapping[TracedTensor, Tensor
 
 def jacobians(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Tensor]:
     """Return the Jacobian by every leaf: the output's shape, then the leaf's."""
+    if _has_functions(trace):
+        return {leaf: plain(block) for leaf, block in zip(leaves, _rows(actual(trace.output), leaves), strict=True)}
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
     try:
-        with refusals("torch.func.jacrev"):
+        with _unwarned(), refusals("torch.func.jacrev"):
             found = torch.func.jacrev(program, places)(*primals)
     except ExecutionError:  # vmap, which takes all rows at once, has defects of its own
         with refusals("torch.func.jacrev", dtypes=_dtypes(leaves)):
@@ -60,11 +65,13 @@ def hessians(
     trace: Trace, leaves: Sequence[TracedTensor]
 ) -> tuple[dict[tuple[TracedTensor, TracedTensor], Tensor], str | None]:
     """Return the Hessian's blocks, and what PyTorch says where it has no forward mode: then reverse mode runs twice."""
+    if _has_functions(trace):
+        return _second_rows(trace, leaves), "a Function inside is run as it is: rows of torch.autograd.grad"
     places, primals = _arguments(leaves)
     program = function_of(trace, leaves)
     note = None
     try:
-        with refusals("torch.func.hessian"):
+        with _unwarned(), refusals("torch.func.hessian"):
             found = torch.func.hessian(program, places)(*primals)
     except ExecutionError as error:
         note = f"{error.message}; jacrev(jacrev(f)) in its place"
@@ -74,6 +81,49 @@ def hessians(
     blocks = [plain(block) for blocks in found for block in blocks]
     shaped = zip(pairs, blocks, strict=True)  # an output of shape 1 has an axis too many
     return {(row, col): block.reshape([*row.tensor.shape, *col.tensor.shape]) for (row, col), block in shaped}, note
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keep PyTorch from warning that it takes rows one by one for an op of a trace."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        yield
+
+
+def _has_functions(trace: Trace) -> bool:
+    """Return whether code applies an autograd.Function, whose backward no other function of the values shows."""
+    return isinstance(trace.ran, Ran) and any(step.function is not None for step in trace.ran.steps)
+
+
+def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool = False) -> list[Tensor]:
+    """Return the Jacobian of the code's own output by some leaves, one backward pass a row."""
+    units = torch.eye(output.numel(), dtype=output.dtype).reshape(output.numel(), *output.shape)
+    rows = []
+    with refusals("torch.autograd.grad", dtypes=_dtypes(leaves)):
+        for unit in units:
+            known = [actual(leaf) for leaf in leaves]
+            found = torch.autograd.grad(
+                output, known, unit, retain_graph=True, create_graph=create_graph, allow_unused=True
+            )
+            rows.append([torch.zeros_like(leaf) if g is None else g for leaf, g in zip(known, found, strict=True)])
+    return [torch.stack(row).reshape(*output.shape, *row[0].shape) for row in zip(*rows, strict=True)]
+
+
+def _second_rows(trace: Trace, leaves: Sequence[TracedTensor]) -> dict[tuple[TracedTensor, TracedTensor], Tensor]:
+    """Return the Hessian's blocks of code: the Jacobian of the gradient that its own backward computes."""
+    output = actual(trace.output)
+    gradients = [
+        found.reshape(leaf.tensor.shape)
+        for leaf, found in zip(leaves, _rows(output, leaves, create_graph=True), strict=True)
+    ]
+    blocks = {}
+    for row, gradient in zip(leaves, gradients, strict=True):
+        known = _rows(gradient, leaves) if gradient.requires_grad else None
+        for place, column in enumerate(leaves):
+            shape = [*row.tensor.shape, *column.tensor.shape]
+            blocks[row, column] = torch.zeros(shape, dtype=output.dtype) if known is None else plain(known[place])
+    return blocks
 
 
 def _dtypes(leaves: Sequence[TracedTensor]) -> list[torch.dtype]:

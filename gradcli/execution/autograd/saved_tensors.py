@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.report.double_backward import Saving
 
@@ -20,7 +21,7 @@ def saving_nodes(trace: Trace, names: Mapping[TracedTensor, str]) -> tuple[Savin
     """Return the nodes of the output's graph that save tensors, in the order in which a backward pass runs them."""
     output: TracedTensor = trace.output
     made_by = _makers(trace, names)
-    nodes = sorted(_reachable([output.tensor.grad_fn]), key=_age, reverse=True)
+    nodes = sorted(_reachable([_node(output)]), key=_age, reverse=True)
     found = [(node, saved_tensors(node)) for node in nodes]
     return tuple(Saving(node.name(), made_by.get(node, ""), saved) for node, saved in found if saved)
 
@@ -53,6 +54,13 @@ def _makers(trace: Trace, names: Mapping[TracedTensor, str]) -> dict[Any, str]:
     found: dict[Any, str] = {}
     for call in trace.calls:
         for traced in call.outputs:
-            if traced.tensor.grad_fn is not None:
-                found |= dict.fromkeys(_reachable([traced.tensor.grad_fn], found), names[traced])
+            if _node(traced) is not None:
+                found |= dict.fromkeys(_reachable([_node(traced)], found), names[traced])
     return found
+
+
+def _node(traced: TracedTensor) -> Any:
+    """Return the node that made a tensor."""
+    if isinstance(traced, Followed):
+        return None if traced.edge is None else traced.edge.node
+    return traced.tensor.grad_fn

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import function as functions
+from torch.utils.checkpoint import CheckpointFunction
 
 from gradcli.execution.code.steps import Steps, gap
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.equivalents import entry
+from gradcli.execution.forward.equivalents import constant, entry
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import Recorder
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
@@ -51,7 +52,7 @@ class Inside:
     """A recording of what runs inside, and how it is linked to what is outside."""
 
     def __init__(self, steps: Steps, tensors: Sequence[Tensor], name: str) -> None:
-        self._name = name
+        self._name, self._steps = name, steps
         self._given = [steps.traced(tensor) for tensor in tensors]
         steps.values.keep(tensors)
         self._own = [_copy(value) for value in self._given]
@@ -67,10 +68,21 @@ class Inside:
         """Apply a Function; return what its forward computes, and its outputs."""
         tensors = {id(arg): arg for arg in args if isinstance(arg, Tensor) and arg.requires_grad}
         inside = Inside(steps, list(tensors.values()), f"{function.__name__}.forward")
+        if function is CheckpointFunction:  # whose backward runs autograd over all that its forward reads
+            inside._recorder.unknown = inside._read  # noqa: SLF001
         with inside._recorder:  # noqa: SLF001 (its own)
             outputs = apply(*args)
         inside._outputs = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]  # noqa: SLF001
         return inside, outputs
+
+    def _read(self, tensor: Tensor) -> TracedTensor:
+        """Return what a tensor holds that is read inside, and was not given."""
+        if not tensor.requires_grad:
+            return constant(tensor)
+        value = self._steps.traced(tensor)
+        self._given.append(value)
+        self._own.append(_copy(value))
+        return self._own[-1]
 
     @staticmethod
     def of_definition(steps: Steps, definition: Callable[..., Any], call: MadeCall, drawn: Tensor) -> Inside:
@@ -78,7 +90,8 @@ class Inside:
         tensors = [tensor for tensor in call.tensors if tensor.requires_grad]
         inside = Inside(steps, tensors, f"{call.short}()")
         with torch.no_grad(), random_numbers(drawn), inside._recorder:  # noqa: SLF001
-            inside._outputs = tree.tensors(definition(*call.args, **call.keywords))  # noqa: SLF001
+            made = tree.tensors(definition(*call.args, **call.keywords))
+        inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]  # noqa: SLF001
         return inside
 
     def calls(self, faces: Sequence[Followed]) -> list[TracedCall]:

@@ -69,10 +69,10 @@ def accumulate(program: Source, settings: Settings, given: Mapping[str, Any], de
         before = {leaf: _copy(actual(leaf).grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
-        leaves = {leaf.text: _after(leaf.tensor, settings) for leaf in run.trace.leaves}
+        leaves = {leaf.text: _after(actual(leaf), settings) for leaf in run.trace.leaves}
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
     accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
-    details = AccumulateDetails(accumulation, _output_key(program))
+    details = AccumulateDetails(accumulation, _output_key(run))
     return report(run, reports, details)
 
 
@@ -83,7 +83,7 @@ def _after(leaf: Tensor, settings: Settings) -> Tensor:
     rate, grad = settings.learning_rate, leaf.grad
     with torch.no_grad():
         value = leaf.clone() if rate is None or grad is None else leaf - rate * grad
-    following = value.detach().requires_grad_()
+    following = value.detach().clone().requires_grad_()
     if grad is not None and settings.zero_grad != "none":
         following.grad = grad.clone() if settings.zero_grad is None else torch.zeros_like(grad)
     return following
@@ -136,9 +136,9 @@ def _over_all_calls(found: TensorReport, ledger: Ledger) -> TensorReport:
     return dataclasses.replace(found, verdict=verdict, notes=led(f"call {place + 1}: ", judged[place][1]))
 
 
-def _output_key(program: Program) -> str:
+def _output_key(run: Run) -> str:
     """Return the key of the output's value beside the leaves' gradients: `output`, unless a leaf has that name."""
-    return "output (2)" if "output" in {leaf.name for leaf in program.leaves} else "output"
+    return "output (2)" if "output" in {leaf.name for leaf in run.trace.leaves} else "output"
 
 
 def _copy(tensor: Tensor | None) -> Tensor | None:

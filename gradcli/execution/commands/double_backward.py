@@ -79,7 +79,7 @@ def _again(run: Run) -> Trace:
 def _without_retain_graph(run: Run) -> WithoutRetainGraph:
     nodes = saving_nodes(run.trace, run.names)
     predicted = "error" if nodes else "ok"
-    output, message = _again(run).output.tensor, None
+    output, message = actual(_again(run).output), None
     with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
         output.backward(run.cotangent)
     begin(f"a second backward pass of '{run.output.text}'")
@@ -93,7 +93,7 @@ def _without_retain_graph(run: Run) -> WithoutRetainGraph:
 
 def _with_retain_graph(run: Run, leaves: Sequence[TracedTensor]) -> WithRetainGraph:
     trace = _again(run)
-    own = {leaf.text: leaf.tensor for leaf in trace.leaves}
+    own = {leaf.text: actual(leaf) for leaf in trace.leaves}
     calls = []
     for _ in range(run.settings.times):
         with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):
@@ -137,9 +137,9 @@ def _second_derivatives(
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:
     """Return the derivative of the sum of a leaf's gradient by that leaf, and notes; None if PyTorch has none."""
     trace = _again(run)
-    own = next(other.tensor for other in trace.leaves if other.text == leaf.text)
+    own = next(actual(other) for other in trace.leaves if other.text == leaf.text)
     try:
-        first = _derivative(trace.output.tensor, own, run.cotangent, create_graph=True)
+        first = _derivative(actual(trace.output), own, run.cotangent, create_graph=True)
         second = None if first is None or not first.requires_grad else _derivative(first.sum(), own, None)
     except REFUSALS as error:
         return None, noted(NoteKind.ERROR, f"PyTorch says: {first_line(error)}")

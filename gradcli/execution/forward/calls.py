@@ -84,7 +84,9 @@ class MadeCall:
         op = find(_table_name(self.name, short))
         if op is None:
             return None
-        keywords = {name: value for name, value in self.keywords.items() if name not in TARGETS and not _is_precision(value)}
+        keywords = {
+            name: value for name, value in self.keywords.items() if name not in TARGETS and not _is_precision(value)
+        }
         given = [list(args), _given(self.func, keywords)]
         positional, named = tree.map(lambda leaf: traced(leaf) if isinstance(leaf, Tensor) else leaf, given)
         try:

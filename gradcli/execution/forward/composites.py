@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FunctionType
@@ -12,15 +13,14 @@ QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_functi
 
 
 def is_python(function: Any) -> bool:
-    """Return whether a function of PyTorch's is written in Python, and asks whether somebody follows it."""
-    found = isinstance(function, FunctionType) and function.__module__.startswith("torch.")
-    return found and any(name in function.__code__.co_names for name in QUESTIONS)
+    """Return whether a function of PyTorch's is written in Python."""
+    return isinstance(function, FunctionType) and function.__module__.startswith("torch.")
 
 
 @contextmanager
 def unasked(function: FunctionType) -> Iterator[None]:
     """Let a function's first question be answered with no, so that it goes on and does its work."""
-    names = function.__globals__
+    names = sys.modules[function.__module__].__dict__
     kept = {name: names[name] for name in QUESTIONS if name in names}
 
     def answer(*_: object) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.attention import attention
 from gradcli.execution.forward.calls import MadeCall, bound
+from gradcli.execution.forward.composites import is_python
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.recurrent import NETWORKS
 from gradcli.execution.forward.trace import TracedTensor
@@ -44,7 +45,9 @@ def definition_of(call: MadeCall) -> Definition | None:
     """Return the definition of a call as code, if it has one."""
     if call.short == "scaled_dot_product_attention":
         return attention
-    return NETWORKS.get(call.short) or {"_weight_norm": _weight_norm, **dict.fromkeys(CHOOSING, _chosen(call))}.get(call.short)
+    if call.short in CHOOSING:
+        return None if is_python(call.func) else _chosen(call)  # PyTorch's own functions of that name draw and call it
+    return _weight_norm if call.short == "_weight_norm" else NETWORKS.get(call.short)
 
 
 def equivalent(call: MadeCall, operand: TracedTensor, drawn: Tensor) -> tuple[Op, BoundCall] | None:
@@ -83,7 +86,7 @@ def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     return v * (g / torch.linalg.vector_norm(v, 2, others, keepdim=True))
 
 
-CHOOSING = {"fractional_max_pool2d": 2, "fractional_max_pool3d": 3, "fractional_max_pool2d_with_indices": 2}
+CHOOSING = {"fractional_max_pool2d": 2, "fractional_max_pool3d": 3}
 
 
 def _chosen(call: MadeCall) -> Definition:

@@ -82,6 +82,8 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.trace = Trace(list(leaves))
         self.aliases = Aliases(self._patched)
+        self.unknown: Callable[[Tensor], TracedTensor] = _constant
+        """What a tensor holds that was made before the body ran."""
         self.gap: str | None = None
         self.left: str | None = None
         self.precision: torch.dtype | None = None
@@ -96,7 +98,8 @@ class Recorder(TorchFunctionMode):
             self._lose(f"forward writes into {error}")
             value = None
         if value is None:
-            value = _constant(tensor)
+            value = self.unknown(tensor)
+            self._entered |= {value} if value.tensor.requires_grad else set()
             self.aliases.know(tensor, value)
         return value
 

@@ -171,6 +171,32 @@ def _cell(cell: Cell, states: int) -> Callable[..., Any]:
     return step
 
 
+def _pack(x: Tensor, lengths: Tensor, batch_first: bool) -> Tensor:  # noqa: FBT001 (as PyTorch's own)
+    """Return the rows of sequences, the longest first, without those behind their ends: step after step."""
+    x, ends = x.transpose(0, 1) if batch_first else x, lengths.tolist()
+    return torch.cat([x[time, : sum(end > time for end in ends)] for time in range(max(ends))])
+
+
+def _pad(  # noqa: PLR0917 (as PyTorch's own)
+    data: Tensor,
+    sizes: Tensor,
+    batch_first: bool,  # noqa: FBT001
+    value: float,
+    total_length: int,
+) -> Tensor:
+    """Return packed rows as sequences of one length, filled up with a value."""
+    counts = sizes.tolist()
+    rows = [_filled(row, counts[0], value) for row in data.split(counts)]
+    rows += [torch.full_like(rows[0].detach(), value)] * (total_length - len(rows))
+    out = torch.stack(rows)
+    return out.transpose(0, 1) if batch_first else out
+
+
+def _filled(row: Tensor, count: int, value: float) -> Tensor:
+    rest = torch.full((count - len(row), *row.shape[1:]), value, dtype=row.dtype)
+    return torch.cat([row, rest]) if len(rest) else row
+
+
 NETWORKS: Mapping[str, Callable[..., Any]] = {
     "rnn_tanh": _network(_plain(torch.tanh), 1),
     "rnn_relu": _network(_plain(torch.relu), 1),
@@ -180,4 +206,6 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "rnn_relu_cell": _cell(_plain(torch.relu), 1),
     "lstm_cell": _cell(_lstm, 2),
     "gru_cell": _cell(_gru, 1),
+    "_pack_padded_sequence": _pack,
+    "_pad_packed_sequence": _pad,
 }

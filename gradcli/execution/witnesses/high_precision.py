@@ -14,6 +14,7 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedCall
+from gradcli.execution.reference.nodes import ComplexNode
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
@@ -47,7 +48,7 @@ def arbitrate(run: Run, comparisons: GradientComparison) -> Settlement | None:
         return None
     node = run.decomposition.nodes[call.outputs[0]]
     upstream = comparisons.reference.values.get(call.outputs[0])
-    if upstream is None or len(node.edges) == 0:
+    if upstream is None or isinstance(node, ComplexNode) or len(node.edges) == 0:
         return None
     found = [_settle_edge(run, call, node, edge, upstream) for edge in node.edges]
     return max((one for one in found if one is not None), key=lambda one: max(one.autograd, one.symbolic), default=None)

@@ -186,7 +186,14 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(function, {name: value}, name, self.run.cotangent, has_steps=self.has_steps, is_costly=self.run.trace.ran is not None)
+        return Question(
+            function,
+            {name: value},
+            name,
+            self.run.cotangent,
+            has_steps=self.has_steps,
+            is_costly=self.run.trace.ran is not None,
+        )
 
 
 def decides(trace: Trace) -> bool:

@@ -116,7 +116,7 @@ def composites(x: Tensor, w: Tensor) -> Tensor:
 
 
 def complex_inside(x: Tensor, w: Tensor) -> Tensor:
-    return (torch.fft.fft(x) * torch.polar(w.t()[:2], w.t()[:2])).abs().square().sum()
+    return (torch.fft.fft(x) * torch.polar(w.t()[:2].exp(), w.t()[:2])).abs().square().sum()
 
 
 FUNCTIONS = [
