@@ -28,8 +28,8 @@ TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)", files with one, code (FILE.py:NAME), suite files (.toml), or folders of '
-        "suites; - reads a program from standard input.",
+        help='Programs, such as "x*y + sin(x)", files with one, code (FILE.py:NAME), suite files (.toml), or folders '
+        "of suites; - reads a program from standard input.",
         show_default=False,
     ),
 ]

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
 
 from gradcli.errors import ExecutionError, InputError, first_line
 from gradcli.execution.autograd import errors
@@ -200,8 +199,8 @@ def gradients(
     return dict(zip(wrt, found, strict=True))
 
 
-def _known(traced: TracedTensor) -> Tensor | GradientEdge:
-    """Return what autograd knows a tensor by."""
+def _known(traced: TracedTensor) -> Any:
+    """Return what autograd knows a tensor by: itself, or where it is in autograd's graph."""
     return traced.edge if isinstance(traced, Followed) and traced.edge is not None else traced.tensor
 
 

@@ -103,7 +103,7 @@ def _rows(output: Tensor, leaves: Sequence[TracedTensor], *, create_graph: bool 
     with refusals("torch.autograd.grad", dtypes=_dtypes(leaves)):
         for unit in units:
             known = [actual(leaf) for leaf in leaves]
-            found = torch.autograd.grad(
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(
                 output, known, unit, retain_graph=True, create_graph=create_graph, allow_unused=True
             )
             rows.append([torch.zeros_like(leaf) if g is None else g for leaf, g in zip(known, found, strict=True)])

@@ -18,8 +18,6 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
-from gradcli.execution.forward.composites import is_python, unasked
-from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
@@ -27,6 +25,8 @@ from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
 from gradcli.execution.forward.calls import MadeCall, text_of
+from gradcli.execution.forward.composites import is_python, unasked
+from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import ASSIGNMENTS, CONVERSIONS, LEAVING
 from gradcli.execution.forward.trace import TracedCall

@@ -31,7 +31,7 @@ DIFFERENT = "{} does not compute here what it returns"
 @contextmanager
 def functions_seen(seen: Seen) -> Iterator[None]:
     """Let every application of an autograd.Function meanwhile go through `seen`, bound methods made before too."""
-    base = functions._SingleLevelFunction  # noqa: SLF001 (what `apply` calls; there is no public hook)
+    base: Any = functions._SingleLevelFunction  # noqa: SLF001 (what `apply` calls; there is no public hook)
 
     def apply(cls: type, *args: Any) -> Any:
         return seen(cls, args, lambda *given: _plain(cls, given))
@@ -69,10 +69,10 @@ class Inside:
         tensors = {id(arg): arg for arg in args if isinstance(arg, Tensor) and arg.requires_grad}
         inside = Inside(steps, list(tensors.values()), f"{function.__name__}.forward")
         if function is CheckpointFunction:  # whose backward runs autograd over all that its forward reads
-            inside._recorder.unknown = inside._read  # noqa: SLF001
-        with inside._recorder:  # noqa: SLF001 (its own)
+            inside._recorder.unknown = inside._read
+        with inside._recorder:
             outputs = apply(*args)
-        inside._outputs = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]  # noqa: SLF001
+        inside._outputs = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
         return inside, outputs
 
     def _read(self, tensor: Tensor) -> TracedTensor:
@@ -89,9 +89,9 @@ class Inside:
         """Run the definition of a call that has run, with the random numbers that it drew."""
         tensors = [tensor for tensor in call.tensors if tensor.requires_grad]
         inside = Inside(steps, tensors, f"{call.short}()")
-        with torch.no_grad(), random_numbers(drawn), inside._recorder:  # noqa: SLF001
+        with torch.no_grad(), random_numbers(drawn), inside._recorder:
             made = tree.tensors(definition(*call.args, **call.keywords))
-        inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]  # noqa: SLF001
+        inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]
         return inside
 
     def calls(self, faces: Sequence[Followed]) -> list[TracedCall]:
@@ -107,8 +107,8 @@ class Inside:
             result = tuple(faces) if len(faces) > 1 else faces[0]
             return [gap(reason.replace("forward", self._name, 1), self._given, result)]
         _forget_graph(self._recorder.trace.calls, values)
-        into = [TracedCall(*entry("clone", one), other) for one, other in zip(self._given, self._own, strict=True)]
-        out = [TracedCall(*_clone(one), other) for one, other in zip(values, faces, strict=True)]
+        into = [_clone(one, other) for one, other in zip(self._given, self._own, strict=True)]
+        out = [_clone(one, other) for one, other in zip(values, faces, strict=True)]
         return [*into, *self._recorder.trace.calls, *out]
 
 
@@ -116,8 +116,9 @@ def _copy(value: Followed) -> TracedTensor:
     return TracedTensor(value.tensor.detach().clone().requires_grad_(), None, value.name or value.text)
 
 
-def _clone(value: TracedTensor) -> Any:
-    return entry("clone", value)  # type: ignore[arg-type]
+def _clone(value: TracedTensor, result: TracedTensor) -> TracedCall:
+    op, call = entry("clone", value)
+    return TracedCall(op, call, result)
 
 
 def _is_same(value: TracedTensor, face: Followed) -> bool:

@@ -58,11 +58,11 @@ def _holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         return tensors.get(path, value)
     if isinstance(value, Mapping):
-        items = {
+        mapped = {
             k: _holding(v, f"{path}[{k!r}]" if not isinstance(k, str) else f"{path}.{k}", tensors)
             for k, v in value.items()
         }
-        return items if type(value) is dict else type(value)(items)  # type: ignore[call-arg]
+        return mapped if type(value) is dict else type(value)(mapped)  # type: ignore[call-arg]
     if isinstance(value, tuple | list):
         items = [_holding(item, f"{path}[{place}]", tensors) for place, item in enumerate(value)]
         if isinstance(value, list):
@@ -93,7 +93,7 @@ def is_tensor(parameter: inspect.Parameter) -> bool:
 
 
 def bound(parameters: Sequence[inspect.Parameter], given: Any) -> Inputs:
-    """Return the call for what Python gives: a mapping by name, or a sequence by place; InputError if it does not fit."""
+    """Return the call for what Python gives: a mapping by name, or a sequence; InputError if it does not fit."""
     if isinstance(given, Mapping):
         return _by_name(parameters, dict(given))
     values = tuple(given) if isinstance(given, tuple | list) else (given,)

@@ -66,8 +66,11 @@ class Modules:
             hooks = nn.modules.module
             self._handles = [
                 hooks.register_module_forward_pre_hook(lambda module, _: self._running.append(module)),
-                hooks.register_module_forward_hook(lambda *_: self._running.pop() and None, always_call=True),
+                hooks.register_module_forward_hook(self._leave, always_call=True),
             ]
+
+    def _leave(self, *_: Any) -> None:
+        self._running.pop()
 
     def ignore(self) -> None:
         """Notice nothing any more."""

@@ -83,7 +83,7 @@ class CodeProgram:
         own = {name: value for name, value in self.parameters.items() if value.requires_grad and name not in inputs}
         for name in settings.constants:
             if name in own:
-                own.pop(name).requires_grad_(False)
+                own.pop(name).requires_grad_(False)  # noqa: FBT003 (PyTorch's own)
         fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
         found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
         if not any(leaf.requires_grad for leaf in found.values()):

@@ -58,7 +58,7 @@ class Replay(TorchFunctionMode):
         with functions_seen(self._function), self:
             yield
 
-    def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
+    def _function(self, _: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
         """Run a Function, whose forward is computed without autograd, and is no constant for it."""
         self._depth += 1
         try:

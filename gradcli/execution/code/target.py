@@ -16,7 +16,6 @@ from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_o
 from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.targets.frames import place
 from gradcli.execution.targets.function.subject import refusals
-from gradcli.phrases import did_you_mean
 from gradcli.settings import Settings
 
 NEITHER = "a function, an nn.Module or a class of one"

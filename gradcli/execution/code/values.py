@@ -31,8 +31,11 @@ class Values:
     def know(self, tensor: Tensor, value: Followed) -> None:
         """Note what a tensor holds now."""
         name = id(tensor)
-        forget = weakref.ref(tensor, lambda _, name=name: self._known.pop(name, None))
-        self._known[name] = _Known(forget, value, version_of(tensor))
+
+        def forget(_: object) -> None:
+            self._known.pop(name, None)
+
+        self._known[name] = _Known(weakref.ref(tensor, forget), value, version_of(tensor))
         self.hold(value)
 
     def hold(self, value: Followed) -> None:

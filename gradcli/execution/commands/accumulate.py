@@ -18,12 +18,12 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.followed import actual
+from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.run import leaves_of, trace_of
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
-from gradcli.execution.forward.source import Source
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.notes import Notes, led
 from gradcli.report.report import Report, TensorReport

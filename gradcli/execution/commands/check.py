@@ -10,6 +10,7 @@ from typing import Any
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.sampling import run_at_a_point
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
 from gradcli.execution.witnesses.bends import where_it_bends, witnessed
@@ -18,7 +19,6 @@ from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
-from gradcli.execution.forward.source import Source
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
 from gradcli.report.notes import NoteKind, led, noted

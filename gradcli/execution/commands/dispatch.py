@@ -9,8 +9,8 @@ from gradcli.commands import function_of
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.memory import in_force
-from gradcli.execution.process import collector_paused
 from gradcli.execution.forward.source import Source
+from gradcli.execution.process import collector_paused
 from gradcli.report.report import Report
 from gradcli.settings import Settings
 

@@ -25,16 +25,16 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
-from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.run import trace_of
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
-from gradcli.execution.forward.source import Source
 from gradcli.progress import begin
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,

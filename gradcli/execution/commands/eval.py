@@ -9,9 +9,9 @@ from typing import Any
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.hooks import watch
 from gradcli.execution.comparison.evaluation import evaluate_run
+from gradcli.execution.forward.source import Source
 from gradcli.execution.run import report, start
 from gradcli.execution.witnesses.bends import where_it_bends
-from gradcli.execution.forward.source import Source
 from gradcli.report.eval import EvalDetails
 from gradcli.report.notes import Note, NoteKind
 from gradcli.report.report import Report, TensorReport

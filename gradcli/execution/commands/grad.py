@@ -12,10 +12,10 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.evaluation import evaluate_run
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.bends import where_it_bends
-from gradcli.execution.forward.source import Source
 from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
 from gradcli.report.report import Report
 from gradcli.settings import Settings

@@ -13,11 +13,11 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd import functional
 from gradcli.execution.comparison.derivatives import Expected
 from gradcli.execution.comparison.leaf_derivatives import leaf_report, noise_of, undefined_of, wanted_leaves, weighed
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import jacobian_where_it_bends
-from gradcli.execution.forward.source import Source
 from gradcli.report.derivative import Derivative
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.report import Report

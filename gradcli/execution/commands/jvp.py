@@ -21,6 +21,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
@@ -28,7 +29,6 @@ from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import product_where_it_bends
-from gradcli.execution.forward.source import Source
 from gradcli.phrases import show_shape
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.report import Report

@@ -15,11 +15,11 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.formulas.chain_rule import clip
 from gradcli.execution.formulas.request import as_request
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall
 from gradcli.execution.reference.nodes import Node
 from gradcli.execution.run import Run, report, start
-from gradcli.execution.forward.source import Source
 from gradcli.ops.record import Kind
 from gradcli.report.report import Report
 from gradcli.report.trace import Contribution, TraceDetails, TraceStep, Upstream

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 # The questions by which a function of PyTorch's finds out that somebody follows it.
 QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
-def is_python(function: Any) -> bool:
+def is_python(function: Any) -> TypeGuard[FunctionType]:
     """Return whether a function of PyTorch's is written in Python."""
     return isinstance(function, FunctionType) and function.__module__.startswith("torch.")
 

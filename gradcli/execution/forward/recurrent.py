@@ -65,7 +65,7 @@ def _padded(  # noqa: PLR0917 (as PyTorch's own)
     x: Tensor,
     state: Any,
     weights: Sequence[Tensor],
-    has_biases: bool,  # noqa: FBT001
+    _: bool,  # noqa: FBT001 (whether there are biases: there are as many weights)
     layers: int,
     dropout: float,
     train: bool,  # noqa: FBT001
@@ -88,7 +88,7 @@ def _packed(  # noqa: PLR0917 (as PyTorch's own)
     sizes: Tensor,
     state: Any,
     weights: Sequence[Tensor],
-    has_biases: bool,  # noqa: FBT001
+    _: bool,  # noqa: FBT001 (whether there are biases: there are as many weights)
     layers: int,
     dropout: float,
     train: bool,  # noqa: FBT001
@@ -177,7 +177,7 @@ def _pack(x: Tensor, lengths: Tensor, batch_first: bool) -> Tensor:  # noqa: FBT
     return torch.cat([x[time, : sum(end > time for end in ends)] for time in range(max(ends))])
 
 
-def _pad(  # noqa: PLR0917 (as PyTorch's own)
+def _pad(
     data: Tensor,
     sizes: Tensor,
     batch_first: bool,  # noqa: FBT001

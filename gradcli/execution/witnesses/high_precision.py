@@ -14,8 +14,7 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedCall
-from gradcli.execution.reference.nodes import ComplexNode
-from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
 

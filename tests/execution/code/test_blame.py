@@ -14,8 +14,8 @@ WRONG = {
     "right": lambda g, x, s: g * (s + x * s * (1 - s)),
     "factor": lambda g, x, s: g * (s + x * s * (1 - s)) * 1.01,
     "sign": lambda g, x, s: -g * (s + x * s * (1 - s)),
-    "dropped term": lambda g, x, s: g * s,
-    "grad_output ignored": lambda g, x, s: s + x * s * (1 - s),
+    "dropped term": lambda g, _, s: g * s,
+    "grad_output ignored": lambda _, x, s: s + x * s * (1 - s),
     "detached part": lambda g, x, s: g * (x * s * (1 - s)),
     "summed over an axis": lambda g, x, s: (g * (s + x * s * (1 - s))).mean(0, keepdim=True).expand_as(x),
 }

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import gradcli
@@ -96,8 +96,8 @@ def written_without_autograd(x: Tensor, w: Tensor) -> Tensor:
 
 
 def random_numbers(x: Tensor, w: Tensor) -> Tensor:
-    dropped = F.dropout(x @ w, 0.5)
-    return (dropped + torch.randn_like(dropped)).square().sum() + F.alpha_dropout(x, 0.3, training=True).sum()
+    dropped = functional.dropout(x @ w, 0.5)
+    return (dropped + torch.randn_like(dropped)).square().sum() + functional.alpha_dropout(x, 0.3, training=True).sum()
 
 
 def checkpointed(x: Tensor, w: Tensor) -> Tensor:
@@ -110,9 +110,13 @@ def checkpointed_reentrant(x: Tensor, w: Tensor) -> Tensor:
 
 
 def composites(x: Tensor, w: Tensor) -> Tensor:
-    z = F.normalize(torch.cat([x, w.t()]), dim=1)
+    z = functional.normalize(torch.cat([x, w.t()]), dim=1)
     a, b = z.chunk(2)
-    return F.cosine_similarity(a, b).sum() + F.pairwise_distance(a, b).sum() + torch.norm(z, p=2, dim=0).sum()
+    return (
+        functional.cosine_similarity(a, b).sum()
+        + functional.pairwise_distance(a, b).sum()
+        + torch.norm(z, p=2, dim=0).sum()
+    )
 
 
 def complex_inside(x: Tensor, w: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 import gradcli
 
@@ -25,7 +25,7 @@ class Tied(nn.Module):
         self.middle.bias.requires_grad_(False)
 
     def forward(self, labels: Tensor) -> Tensor:
-        return F.cross_entropy(self.out(self.middle(self.embed(labels))), labels)
+        return functional.cross_entropy(self.out(self.middle(self.embed(labels))), labels)
 
 
 def drawn(*shape: int) -> Tensor:

@@ -44,10 +44,9 @@ def nothing(): return 1
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "code.py").write_text(FILE, encoding="utf-8")
-    return tmp_path
 
 
 def check(target: str, **settings: Any) -> Any:
@@ -58,7 +57,8 @@ def leaves(report: Any) -> list[str]:
     return [tensor.name for tensor in report.tensors if tensor.kind == "leaf"]
 
 
-def test_a_function_is_called_with_its_tensors_and_arguments(file: Path) -> None:
+@pytest.mark.usefixtures("_file")
+def test_a_function_is_called_with_its_tensors_and_arguments() -> None:
     shapes = {"x": (2, 3), "w": (3, 2)}
     report = check("code.py:loss", shapes=shapes, arguments={"mode": "sum", "power": 3})
     assert report.verdict == "match"
@@ -67,7 +67,8 @@ def test_a_function_is_called_with_its_tensors_and_arguments(file: Path) -> None
     assert report.output.value.item() == pytest.approx(((values["x"] @ values["w"]).abs() ** 3).sum().item())
 
 
-def test_a_class_is_built_an_instance_is_taken_and_a_case_brings_its_inputs(file: Path) -> None:
+@pytest.mark.usefixtures("_file")
+def test_a_class_is_built_an_instance_is_taken_and_a_case_brings_its_inputs() -> None:
     built = check("code.py:Net", shapes={"x": (2, 3)}, arguments={"hidden": 5})
     assert built["first.weight"].shape == (5, 3)
     assert leaves(built) == ["x", "first.weight", "first.bias", "last.weight", "last.bias"]
@@ -75,14 +76,16 @@ def test_a_class_is_built_an_instance_is_taken_and_a_case_brings_its_inputs(file
     assert leaves(check("code.py:case")) == ["input", "weight", "bias"]
 
 
+@pytest.mark.usefixtures("_file")
 @pytest.mark.parametrize(("mode", "match"), [("train", False), ("eval", True)])
-def test_the_mode_of_a_module(file: Path, mode: str, match: bool) -> None:
+def test_the_mode_of_a_module(mode: str, match: bool) -> None:
     report = check("code.py:Net", shapes={"x": (2, 3)}, arguments={"hidden": 8, "p": 0.5}, mode=mode)
     names = [tensor.name for tensor in report.tensors]
     assert report.verdict == "match"
     assert any("constant" in name for name in names) is not match
 
 
+@pytest.mark.usefixtures("_file")
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -94,7 +97,7 @@ def test_the_mode_of_a_module(file: Path, mode: str, match: bool) -> None:
         ("missing.py:f", "there is no file"),
     ],
 )
-def test_what_is_no_code_is_told(file: Path, target: str, message: str) -> None:
+def test_what_is_no_code_is_told(target: str, message: str) -> None:
     with pytest.raises(gradcli.GradcliError) as caught:
         check(target)
     assert message in f"{caught.value.message}; {caught.value.hint}"
