@@ -22,7 +22,7 @@ from gradcli.execution.forward.equivalents import constant, entry
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import Recorder
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
-from gradcli.execution.forward.twins import random_numbers
+from gradcli.execution.forward.twins import is_same, random_numbers
 
 Seen = Callable[[type, tuple[Any, ...], Callable[..., Any]], Any]
 DIFFERENT = "{} does not compute here what it returns"
@@ -101,7 +101,10 @@ class Inside:
         """
         values = [self._recorder.traced(tensor) for tensor in self._outputs]
         reason = self._recorder.gap or self._recorder.left
-        if reason is None and not all(map(_is_same, values, faces)):
+        pairs = [(value.tensor.detach(), face.tensor.detach()) for value, face in zip(values, faces, strict=True)]
+        if reason is None and not all(is_same(*pair) for pair in pairs):
+            is_same(one.tensor.detach(), other.tensor.detach()) for one, other in zip(values, faces, strict=True)
+        ):
             reason = DIFFERENT.format(self._name)
         if reason is not None:
             result = tuple(faces) if len(faces) > 1 else faces[0]
@@ -119,15 +122,6 @@ def _copy(value: Followed) -> TracedTensor:
 def _clone(value: TracedTensor, result: TracedTensor) -> TracedCall:
     op, call = entry("clone", value)
     return TracedCall(op, call, result)
-
-
-def _is_same(value: TracedTensor, face: Followed) -> bool:
-    one, other = value.tensor.detach(), face.tensor.detach()
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    scale = float(other.abs().nan_to_num(0.0, 0.0, 0.0).max()) if other.numel() else 0.0
-    eps = torch.finfo(other.dtype).eps
-    return torch.allclose(one, other, rtol=64 * eps, atol=64 * eps * scale, equal_nan=True)
 
 
 def _forget_graph(calls: Sequence[TracedCall], values: Sequence[TracedTensor]) -> None:

@@ -18,14 +18,13 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
-from gradcli.execution.forward.calls import MadeCall, bound, text_of
+from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
-from gradcli.execution.forward.equivalents import AFFINE, definition_of, equivalent, is_random
+from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
-from gradcli.execution.forward.twins import changed, made_by, random_numbers, twin_of, versions
+from gradcli.execution.forward.twins import changed, is_same, made_by, random_numbers, twin_of, versions
 from gradcli.ops.record import Op
-from gradcli.ops.table import find
 
 # What changes nothing of a value: here a gradient passes through.
 IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
@@ -43,8 +42,6 @@ UNDEFINED = "forward calls {}, which has no symbolic definition here"
 OUT_OF_SIGHT = "forward takes numbers out of PyTorch by {}"
 DIFFERENT = "the calls that forward makes do not give what it returns: something writes past PyTorch"
 Entry = tuple[Op, BoundCall]
-# How far the functional run may be from the real one, in units of rounding of the largest entry.
-ROUNDINGS = 64
 
 
 @dataclass(slots=True)
@@ -106,7 +103,7 @@ class Recorder(TorchFunctionMode):
     def result(self, output: Tensor) -> TracedTensor:
         """Return the body's output, the last tensor of the trace."""
         traced = self.traced(output)
-        if not _is_same(output.detach(), traced.tensor.detach()):
+        if not is_same(output.detach(), traced.tensor.detach()):
             self._lose(DIFFERENT)
         self._use([traced])
         self.trace.output = traced if self.gap is None else None
@@ -177,7 +174,7 @@ class Recorder(TorchFunctionMode):
 
     def _apply(self, name: str, *values: TracedTensor) -> TracedTensor:
         """Return the result of an op of the table, and record it."""
-        op, call = _bound(name, *values)
+        op, call = entry(name, *values)
         with torch.enable_grad():
             result = TracedTensor(invocation(op, call, lambda traced: traced.tensor)(), None, text_of(op, call))
         if result.tensor.requires_grad:
@@ -242,7 +239,7 @@ class Recorder(TorchFunctionMode):
     def _conversion(self, value: TracedTensor, converted: TracedTensor) -> Entry | None:
         """Return a change of the dtype as a call of the table: all is in double precision there, and it is a copy."""
         same_kind = value.tensor.is_complex() == converted.tensor.is_complex()
-        return _bound("clone", value) if same_kind else None
+        return entry("clone", value) if same_kind else None
 
     def _enter(self, entered: Entry | None, values: Any, short: str) -> None:
         """Put a call into the trace; one that the table does not have is a gap."""
@@ -286,12 +283,6 @@ def _wrapped(twins: Any, text: str) -> Any:
     return tree.map_with_path(traced, twins)
 
 
-def _bound(name: str, *values: TracedTensor) -> Entry:
-    op = find(name)
-    assert op is not None, name  # noqa: S101 (the table has it)
-    return bound(op, list(values), {}, method=False)
-
-
 def _constant(tensor: Tensor) -> TracedTensor:
     return TracedTensor(tensor.detach().clone(), None, "constant", is_leaf=True)
 
@@ -299,12 +290,3 @@ def _constant(tensor: Tensor) -> TracedTensor:
 def _eps(tensor: Tensor) -> float:
     is_rounded = tensor.is_floating_point() or tensor.is_complex()
     return float(torch.finfo(tensor.dtype).eps) if is_rounded else 0.0
-
-
-def _is_same(tensor: Tensor, twin: Tensor) -> bool:
-    """Return whether two runs of the same calls gave the same, but for rounding."""
-    if tensor.shape != twin.shape or tensor.dtype != twin.dtype:
-        return False
-    sizes = twin.abs()
-    largest = float(sizes[sizes.isfinite()].max()) if bool(sizes.isfinite().any()) else 0.0
-    return torch.allclose(tensor, twin, rtol=0.0, atol=ROUNDINGS * _eps(twin) * largest, equal_nan=True)

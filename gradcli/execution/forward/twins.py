@@ -13,6 +13,9 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.trace import TracedTensor
 
+# How far the functional run may be from the real one, in units of rounding of the largest entry.
+ROUNDINGS = 64
+
 
 def twin_of(
     call: MadeCall, given: Mapping[int, TracedTensor], result: Any, written: Sequence[Tensor]
@@ -54,3 +57,14 @@ def random_numbers(state: Tensor) -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(now)
+
+
+def is_same(tensor: Tensor, twin: Tensor) -> bool:
+    """Return whether two runs of the same calls gave the same, but for rounding."""
+    if tensor.shape != twin.shape or tensor.dtype != twin.dtype:
+        return False
+    rounded = twin.is_floating_point() or twin.is_complex()
+    eps = float(torch.finfo(twin.dtype).eps) if rounded else 0.0
+    sizes = twin.abs()
+    largest = float(sizes[sizes.isfinite()].max()) if bool(sizes.isfinite().any()) else 0.0
+    return torch.allclose(tensor, twin, rtol=0.0, atol=ROUNDINGS * eps * largest, equal_nan=True)
