@@ -103,8 +103,6 @@ class Inside:
         reason = self._recorder.gap or self._recorder.left
         pairs = [(value.tensor.detach(), face.tensor.detach()) for value, face in zip(values, faces, strict=True)]
         if reason is None and not all(is_same(*pair) for pair in pairs):
-            is_same(one.tensor.detach(), other.tensor.detach()) for one, other in zip(values, faces, strict=True)
-        ):
             reason = DIFFERENT.format(self._name)
         if reason is not None:
             result = tuple(faces) if len(faces) > 1 else faces[0]
