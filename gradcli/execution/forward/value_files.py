@@ -20,6 +20,8 @@ def read_values(path: Path | None) -> dict[str, Any]:
     """Return the values in a `.json`, `.npz`, `.pt` or `.safetensors` file by name."""
     if path is None:
         return {}
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder", hint=f"values are read from files: {', '.join(READERS)}")
     reader = READERS.get(path.suffix)
     if reader is None:
         raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
