@@ -106,7 +106,7 @@ def test_a_matrix_is_raised_to_any_power_in_few_steps() -> None:
     settings = Settings(values={"x": [[0.0, 1.0], [1.0, 0.0]]}, grad_output="ones", formulas=False)
     report = evaluate_program("matrix_power(x, 10**9)", settings)
     assert report.verdict is Verdict.MATCH
-    # Ones are a fixed point of x and of its transpose, so that each of the n places of x in the power adds 1 to an entry.
+    # Ones are a fixed point of x and of its transpose: each of the n places of x in the power adds 1 to an entry.
     assert report["x"].symbolic is not None
     torch.testing.assert_close(report["x"].symbolic.value, torch.full((2, 2), 1e9, dtype=torch.float64))
     assert used() - before < 100_000
