@@ -36,10 +36,9 @@ def draw_point(
         point = make_leaves(names, settings, given)
         fits(point)
         return point
-    free = [name for name in names if name not in valued]
     first: dict[str, Tensor] | ExecutionError | None = None
     for attempt, domain in enumerate(DOMAINS):
-        point = _drawn(names, settings, given, free, domain=domain, seed=settings.seed + STRIDE * attempt)
+        point = drawn(names, settings, given, domain, settings.seed + STRIDE * attempt)
         try:
             if fits(point):
                 return point
@@ -52,10 +51,12 @@ def draw_point(
     return first
 
 
-def _drawn(
-    names: Sequence[str], settings: Settings, given: Mapping[str, Any], free: Sequence[str], *, domain: str, seed: int
+def drawn(
+    names: Sequence[str], settings: Settings, given: Mapping[str, Any], domain: str, seed: int = 0
 ) -> dict[str, Tensor]:
     """Return a point whose random entries are drawn together, so that no two of them are equal."""
+    valued = {**read_values(settings.values_file), **settings.values, **given}
+    free = [name for name in names if name not in valued]
     generator = torch.Generator().manual_seed(seed)
     shapes = {name: settings.shapes.get(name, settings.shapes.get(None, ())) for name in free}
     random = _together(domain, shapes, generator)
