@@ -164,3 +164,16 @@ def _other_ranks(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tu
         yield {name: (*axes, *shape) if len(shape) == most else shape for name, shape in shapes.items()}
         yield {**shapes, first: (*axes, *shapes[first])}
     yield {name: shape[1:] if len(shape) == most else shape for name, shape in shapes.items()}
+
+
+def broadcasting_shapes(shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, tuple[int, ...]]]:
+    """Return shapes in which one input is smaller than before beside the others, along an axis or by one; or larger.
+
+    Forward may take it as broadcast. A number cannot be smaller: the others are larger then.
+    """
+    changed: list[dict[str, tuple[int, ...]]] = []
+    for name, shape in shapes.items() if len(shapes) > 1 else ():
+        smaller = ((1, *shape[1:]), (*shape[:-1], 1), shape[1:]) if shape else ()
+        changed += [{**shapes, name: small} for small in smaller]
+        changed += [] if any(shapes.values()) else [{**dict.fromkeys(shapes, (3,)), name: ()}]
+    return [shaped for place, shaped in enumerate(changed) if shaped != dict(shapes) and shaped not in changed[:place]]
