@@ -38,7 +38,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     wrong = suite.exit_code in {ExitCode.USAGE, ExitCode.INTERNAL}
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
-        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
+        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite), *_remarks(suite)),
         failures=tuple(
             (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
         ),
@@ -118,6 +118,20 @@ def reasons(check: CheckReport) -> Lines:
     nothing = (NOTHING,) if check.verdict is Verdict.UNVERIFIED else ()
     unexpected = () if check.expect is None else (f"expected {check.expect}, found {check.outcome}",)
     return (*reason, *nothing, *unexpected, *map(_finding, check.findings))
+
+
+def remarks(check: CheckReport) -> Lines:
+    """Return what there is to say of the matches of a check that passes."""
+    return tuple(
+        f"{clip(found.tensor, LONGEST_NAME)}: {escape(' '.join((found.note or '').split()))}" for found in check.remarks
+    )
+
+
+def _remarks(suite: SuiteReport) -> tuple[Grid, ...]:
+    """Return a grid of what there is to say of checks that pass, if there is anything."""
+    rows = [((clip(check.name, LONGEST_NAME),), (line,)) for check in suite.remarked for line in remarks(check)]
+    more = (f"... {len(rows) - MOST_CHECKS:,} more left out; --json has all",) if len(rows) > MOST_CHECKS else ()
+    return (Grid("Notes", (), tuple(rows[:MOST_CHECKS]), more),) if rows else ()
 
 
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:

@@ -44,6 +44,8 @@ class CheckReport:
     code: ExitCode
     data: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+    """Matches of which there is something to say all the same: a gradient is infinite."""
     reason: str | None = None
     hint: str | None = None
     expect: Verdict | None = None
@@ -125,6 +127,11 @@ class SuiteReport:
         """Return the checks that pass because nothing was to be compared."""
         return [check for check in self.checks if check.unverified]
 
+    @property
+    def remarked(self) -> list[CheckReport]:
+        """Return the checks that pass and of which there is something to say all the same."""
+        return [check for check in self.checks if check.passed and check.remarks]
+
     def after(self, written: int) -> SuiteReport:
         """Return what is left of the report once that many of its checks are written."""
         return replace(self, checks=self.checks[written:], before=self.checks[:written])
@@ -179,7 +186,7 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     data = report.to_dict()
     source = report.details.source if isinstance(report.details, CustomDetails) else None
     place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
-    return CheckReport(name, report.program, report.verdict, code, data, found, **place)
+    return CheckReport(name, report.program, report.verdict, code, data, found, _remarks(report), **place)
 
 
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:
@@ -212,6 +219,12 @@ def _judged(check: CheckReport) -> Verdict:
 
 def _findings(report: Report) -> tuple[Finding, ...]:
     return tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
+
+
+def _remarks(report: Report) -> tuple[Finding, ...]:
+    """Return the matches with an infinite gradient: a training step with it fails, though autograd is right."""
+    matches = [tensor for tensor in report.tensors if tensor.verdict is Verdict.MATCH]
+    return tuple(_finding(t) for t in matches if any(note.kind is NoteKind.UNDEFINED for note in t.notes))
 
 
 def _failed_checks(report: Report) -> tuple[Finding, ...]:
