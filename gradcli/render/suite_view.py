@@ -17,6 +17,7 @@ MOST_SLOWEST = 5
 MOST_FAILURES = 24
 LONGEST_NAME = 44
 NOTHING = "nothing was compared"
+CLAIM = "autograd is right, and the claim is wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,8 @@ def _time(check: CheckReport) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    text = f"{clip(finding.tensor, LONGEST_NAME)}: {finding.verdict}"
+    words = CLAIM if finding.only_claim_is_wrong else finding.verdict
+    text = f"{clip(finding.tensor, LONGEST_NAME)}: {words}"
     if finding.note:  # it has the place and the numbers, of a claim too
         return f"{text}: {escape(' '.join(finding.note.split()))}"
     if finding.index is None or finding.symbolic is None:

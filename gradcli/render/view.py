@@ -173,7 +173,7 @@ def _optional(tensor: object | None) -> Lines:
 
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
-    disputed = tensor.jacobian is None and fails(tensor.verdict)
+    disputed = tensor.jacobian is None and fails(tensor.autograd_verdict)
     symbolic = tensor.symbolic if disputed else None
     return () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
 
@@ -189,6 +189,8 @@ def _formula(tensor: TensorReport) -> str:
 
 
 def _verdict_text(tensor: TensorReport) -> str:
+    if tensor.only_claim_is_wrong:
+        return "the claim is wrong"
     if tensor.verdict is not None:
         return str(tensor.verdict)
     return str(Verdict.UNVERIFIED) if tensor.requires_grad else "constant"
@@ -223,6 +225,8 @@ def _verdict_words(report: Report, how: Presentation) -> str:
         words = _words(report, how, report.verdict)
         words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
     claims = _about_claims(report)
+    if claims and tensors and all(tensor.only_claim_is_wrong for tensor in tensors):
+        return f"{claims}, and autograd agrees with the derivative"
     return f"{words}, and {claims}" if claims else words
 
 

@@ -28,6 +28,7 @@ class Finding(Noted):
     autograd: Any | None  # autograd's gradient at the worst entry, and the symbolic one
     symbolic: Any | None
     index: tuple[int, ...] | None
+    only_claim_is_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,8 @@ def _finding(tensor: TensorReport) -> Finding:
     assert tensor.verdict is not None  # noqa: S101 (only those with one are given)
     index = None if tensor.symbolic is None else tensor.symbolic.worst_index
     symbolic = None if tensor.symbolic is None else _entry(tensor.symbolic.value, index)
-    return Finding(tensor.name, tensor.verdict, tensor.notes, _entry(tensor.gradient, index), symbolic, index)
+    gradient, wrong = _entry(tensor.gradient, index), tensor.only_claim_is_wrong
+    return Finding(tensor.name, tensor.verdict, tensor.notes, gradient, symbolic, index, wrong)
 
 
 def _entry(tensor: Any | None, index: tuple[int, ...] | None) -> Any | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gradcli.engine import evaluate_program
+from gradcli.render.suite_view import reasons
 from gradcli.render.view import view_of
+from gradcli.report.suite import check_report
 from gradcli.settings import Settings
 
-WRONG = (
-    "a claim disagrees with the symbolic derivative (x), and the claim for 'y' is right and the claim for 'x' is wrong"
-)
+WRONG = "the claim for 'y' is right and the claim for 'x' is wrong, and autograd agrees with the derivative"
 
 
 def words(command: Any, program: str, **options: Any) -> str:
@@ -61,3 +62,25 @@ def test_a_hessian_with_nan_is_not_called_symmetric() -> None:
     assert report.details.symmetry.symmetric is False
     symmetry = next(grid for grid in view_of(report).grids if grid.title == "Symmetry")
     assert "symmetric, to the last bit" not in str(symmetry)
+
+
+def test_a_row_says_that_only_the_claim_is_wrong_and_the_verdict_stays() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False))
+    assert (report["x"].verdict, report["x"].dissenter) == ("mismatch", "claim")
+    (row,) = (row for section in view_of(report).sections for row in section.rows)
+    assert (row.name, row.verdict, row.verdict_text) == ("x", "mismatch", "the claim is wrong")
+    gradients = next(grid for grid in view_of(report).grids if grid.title.startswith("Gradients"))
+    assert all(cell[2] == "match" for cell in gradients.rows)
+
+
+def test_a_suite_says_that_only_the_claim_is_wrong() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False))
+    (line,) = reasons(check_report(report, "product"))
+    assert line.startswith("x: autograd is right, and the claim is wrong: claim 2*y: ")
+
+
+def test_a_claim_beside_a_wrong_autograd_does_not_make_it_right() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False, values={"x": 1.0}))
+    x = replace(report["x"], dissenter=None)
+    assert not x.only_claim_is_wrong
+    assert x.autograd_verdict == "mismatch"

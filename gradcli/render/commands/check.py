@@ -67,7 +67,7 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
         name = (clip(tensor.name, LONGEST),)
-        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.autograd_verdict), (_symbolic(tensor),))
         rows.append((*facts, *shown_errors))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
