@@ -154,6 +154,7 @@ def _with_script(hint: str | None, source: str) -> str | None:
     """Return a hint with what to do with a text that is a script, whose part need not be pasted."""
     is_slip = (hint or "").startswith("did you mean") and "\n" not in source.strip()
     script = None if is_slip else as_a_file(source)
+    hint = None if script and ("FILE.py" in (hint or "") or script.startswith("write")) else hint
     return "; or ".join(words for words in (hint, script) if words) or None
 
 

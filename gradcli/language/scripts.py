@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gradcli.language.pasted import without_surroundings
 
+# What differentiates a function, and the command that does the same.
+TRANSFORMS: Mapping[str, str] = {
+    "jacobian": "jacobian",
+    "jacrev": "jacobian",
+    "jacfwd": "jacobian",
+    "hessian": "hessian",
+    "hvp": "hessian",
+    "vhp": "hessian",
+    "jvp": "jvp",
+    "vjp": "grad",
+    "grad": "grad",
+    "value_and_grad": "grad",
+    "grad_and_value": "grad",
+    "gradcheck": "check",
+    "gradgradcheck": "double-backward",
+}
 # What `gradcli run` checks.
 CALLS = frozenset({"backward", "grad"})
 
@@ -17,10 +33,36 @@ def as_a_file(text: str) -> str | None:
         tree = ast.parse(without_surroundings(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    functions = dict(_functions(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (body := _differentiated(node, functions)) is not None:
+            return f'write `gradcli {TRANSFORMS[_last_name(node.func)]} "{ast.unparse(body)}"`'
     if any(_differentiates(node) for node in ast.walk(tree)):
         return "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands and checks each backward"
     command = next(_commands(tree.body), None)
     return None if command is None else f"save it as FILE.py, and `gradcli {command}` checks it as it stands"
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the functions that are one expression, by name, with it."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(body=body)):
+                yield name, body
+            case ast.FunctionDef(name=name, body=[ast.Return(value=ast.expr() as body)]):
+                yield name, body
+
+
+def _differentiated(node: ast.Call, functions: Mapping[str, ast.expr]) -> ast.expr | None:
+    """Return what the function computes that a call such as `jacobian(f, x)` differentiates; None for other calls."""
+    if _last_name(node.func) not in TRANSFORMS or not node.args:
+        return None
+    match node.args[0]:
+        case ast.Lambda(body=body):
+            return body
+        case ast.Name(id=name):
+            return functions.get(name)
+    return None
 
 
 def _differentiates(node: ast.AST) -> bool:
