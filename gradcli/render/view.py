@@ -26,6 +26,7 @@ MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
 MOST_NAMES = 6
+LONGEST_NAMES = 12  # of several beside a note, which needs the room
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     for tensor in tensors:
         if tensor.note:
             said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
-    notes = [(_listed(names, LONGEST_NAME), note) for note, names in said.items()]
+    notes = [(_listed(names, LONGEST_NAMES), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))

@@ -84,3 +84,15 @@ def test_a_claim_beside_a_wrong_autograd_does_not_make_it_right() -> None:
     x = replace(report["x"], dissenter=None)
     assert not x.only_claim_is_wrong
     assert x.autograd_verdict == "mismatch"
+
+
+def test_the_names_beside_a_note_leave_it_room() -> None:
+    view = view_of(evaluate_program("log(exp(x).sum())", Settings(values={"x": [1000.0, 1.0]}, formulas=False)))
+    assert [name for name, _ in view.notes] == ["x", "exp(x) and 2 more"]
+
+
+def test_a_witness_at_a_kink_is_shown_in_a_narrow_column() -> None:
+    report = evaluate_program("relu(x)", Settings(command="check", values={"x": 0.0}, formulas=False))
+    gradients = next(grid for grid in view_of(report).grids if grid.title.startswith("Gradients"))
+    assert gradients.rows[0][4:] == (("kink 5.0e-01",), ("kink 1.00",))
+    assert gradients.fitted(78, 2) == gradients

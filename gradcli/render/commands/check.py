@@ -15,6 +15,7 @@ from gradcli.report.verdict import Verdict, fails
 from gradcli.witnesses import SYMBOLIC, WITNESSES
 
 LONGEST = 28
+KINK = "kink"  # of a subgradient, beside a number: the column is as narrow as its heading
 DRAWN = "the output is not a scalar; `--grad-output` gives another"
 MOST_ROWS = 24
 PHRASES = {
@@ -95,7 +96,8 @@ def _shown(witness: WitnessReport | None) -> str:
         return ""
     number = "" if witness.order is None else f"{witness.order:.2f}"
     number = number if witness.max_abs_error is None else _error(witness.max_abs_error)
-    return number if witness.verdict is Verdict.MATCH and number else f"{witness.verdict} {number}".strip()
+    words = KINK if witness.verdict is Verdict.SUBGRADIENT and number else witness.verdict
+    return number if witness.verdict is Verdict.MATCH and number else f"{words} {number}".strip()
 
 
 def _error(value: float) -> str:
