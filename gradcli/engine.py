@@ -18,6 +18,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError, ProgramError, boundary
 from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
+from gradcli.language.scripts import as_a_file
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
 
@@ -133,7 +134,11 @@ def read(source: str, settings: Settings) -> Program:
     """Return the parsed program; ProgramError if it is not one, or has no leaf."""
     if not isinstance(source, str):
         raise InputError(f"the program is text, not {type(source).__name__}", hint='write `gradcli.check("x**2")`')
-    program = parse_program(source, settings.limits)
+    try:
+        program = parse_program(source, settings.limits)
+    except ProgramError as error:
+        error.hint = _with_script(error.hint, source)
+        raise
     if not (program.leaves or program.made):
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
@@ -141,6 +146,14 @@ def read(source: str, settings: Settings) -> Program:
             hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
         )
     return program
+
+
+def _with_script(hint: str | None, source: str) -> str | None:
+    """Return a hint with what to do with a text that is a script, whose part need not be pasted."""
+    is_slip = (hint or "").startswith("did you mean") and "\n" not in source.strip()
+    script = None if is_slip else as_a_file(source)
+    hint = None if script and ("FILE.py" in (hint or "") or script.startswith("write")) else hint
+    return "; or ".join(words for words in (hint, script) if words) or None
 
 
 @boundary()

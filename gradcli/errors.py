@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -118,6 +119,16 @@ class InterruptionError(BaseException):
     """
 
 
+# What a system runs short of, and what gives more of it.
+SHORT = {
+    errno.EMFILE: "this process may open no more files: `ulimit -n` shows how many, and raises the limit",
+    errno.ENFILE: "the system has no more open files to give: fewer processes need fewer",
+    errno.EAGAIN: "no more processes may be started: `ulimit -u` shows how many, and raises the limit",
+    errno.ENOMEM: "there is not enough memory: smaller shapes, or fewer processes, need less",
+    errno.ENOSPC: "the disk is full",
+}
+
+
 def first_line(error: BaseException | str) -> str:
     """Return the first line of a message: PyTorch's often go on with what only its developers can use."""
     return str(error).strip().partition("\n")[0]
@@ -156,7 +167,9 @@ def boundary() -> Iterator[None]:
 
 
 def internal(error: BaseException) -> InternalError:
-    """Return the error that gradcli has a defect, which raised another error."""
+    """Return the error that gradcli has a defect, which raised another error, or that the system gives no more."""
+    if isinstance(error, OSError) and error.errno in SHORT:
+        return InternalError(f"the operating system reports: {error}", hint=SHORT[error.errno])
     text = " ".join(str(error).split())[:300]
     return defect(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gradcli.errors import GradcliError
 
-INTERRUPTED = 130
+INTERRUPTED, INTERNAL = 130, 4
 
 
 def run_and_leave() -> NoReturn:
@@ -26,16 +26,20 @@ def run_and_leave() -> NoReturn:
     try:
         code = _supervised()
     except KeyboardInterrupt:  # before there is anything that would say so, or after the last of it
-        _say_interrupted()
+        _say("interrupted")
         code = INTERRUPTED
+    except OSError as error:  # as where no more files may be opened, and so no more modules loaded
+        _say(f"the operating system reports: {error}")
+        code = INTERNAL
     os._exit(code)
 
 
-def _say_interrupted() -> None:
-    from contextlib import suppress
-
-    with suppress(OSError):  # nobody is left to tell
-        os.write(2, b"error: interrupted\n")
+def _say(what: str) -> None:
+    """Write an error with nothing that has to be loaded for it."""
+    try:
+        os.write(2, f"error: {what}\n".encode("ascii", "backslashreplace"))
+    except OSError:  # nobody is left to tell
+        return
 
 
 def _supervised() -> int:
@@ -73,7 +77,7 @@ def _run(arguments: list[str]) -> int:
     import warnings
 
     from gradcli.cli.streams import never_fail_to_encode
-    from gradcli.errors import ExitCode, InternalError, internal
+    from gradcli.errors import SHORT, ExitCode, InternalError, internal
 
     never_fail_to_encode()
     warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
@@ -82,7 +86,9 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return ExitCode.OK
     except OSError as error:
-        return _report(InternalError(f"the operating system reports: {error}"), ExitCode.INTERNAL)
+        short = error.errno in SHORT
+        told = internal(error) if short else InternalError(f"the operating system reports: {error}")
+        return _report(told, ExitCode.INTERNAL)
     except Exception as error:  # noqa: BLE001  # the one place that turns any defect into a message
         show_traceback_to_developers(error)
         return _report(internal(error), ExitCode.INTERNAL)

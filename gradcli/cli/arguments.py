@@ -1,4 +1,4 @@
-"""Tell a program that starts with `-` from an option, before click reads the command line.
+"""What the command line says before click reads it: whether a program that starts with `-` is one, and plain numbers.
 
 `gradcli eval "-w1*w2" --json` is a program and an option; `gradcli eval "w*w" -x` is a program and a mistake. A program
 that starts with `--` and a letter looks like an option, so it has to stand behind `--`.
@@ -14,14 +14,34 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperCommand
 
 from gradcli.cli.options import ProgramArgument, TargetsArgument
+from gradcli.errors import InputError
 
 if TYPE_CHECKING:
     from typer import Context
 
+NUMBERS = (int, float)
 LONG_OPTION = re.compile(r"--[A-Za-z].*", re.DOTALL)
 
 
-class ProgramCommand(TyperCommand):
+class PlainCommand(TyperCommand):
+    """A command whose numbers are written as on paper."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:  # type: ignore[override]  # click's own class
+        """Parse the arguments; InputError for a number that only Python reads as one, such as 1_0."""
+        written, _, _ = self.make_parser(ctx).parse_args([*args])
+        for parameter in self.get_params(ctx):
+            text = written.get(parameter.name or "")
+            if isinstance(text, str) and "_" in text and _is_number(parameter):
+                hint = "a number is written without `_`"
+                raise InputError(f"'{text}' is not a number", option=parameter.opts[0], hint=hint)
+        return super().parse_args(ctx, args)
+
+
+def _is_number(parameter: Any) -> bool:
+    return parameter.type_descriptor.annotation in NUMBERS
+
+
+class ProgramCommand(PlainCommand):
     """A command whose one argument is a program, which may start with `-`."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:  # type: ignore[override]  # click's own class
@@ -40,7 +60,7 @@ def command_class(function: Callable[..., Any]) -> type[TyperCommand]:
     """Return the class of the command that a function carries out: whether it takes programs decides."""
     annotations = [parameter.annotation for parameter in inspect.signature(function, eval_str=True).parameters.values()]
     takes_programs = any(annotation in {ProgramArgument, TargetsArgument} for annotation in annotations)
-    return ProgramCommand if takes_programs else TyperCommand
+    return ProgramCommand if takes_programs else PlainCommand
 
 
 def protect_program(arguments: Sequence[str], values_of: Mapping[str, int]) -> list[str]:

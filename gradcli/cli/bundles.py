@@ -44,7 +44,7 @@ class OutputOptions:
             "--format",
             metavar="FORMAT",
             rich_help_panel=OUTPUT,
-            help=f"{either(FORMATS)}.",
+            help=f"{either(FORMATS)}. json also has each formula as LaTeX, in symbolic.latex.",
         ),
     ] = "table"
     json: JsonOption = False

@@ -25,6 +25,7 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
 
     Without a target, those of pyproject.toml are checked.
     """
+    _check_spread(suite)
     targets = [file for target in targets or _targets_of(given) for file in _suites_in(target)]
     if not any(target.endswith(SUITE) for target in targets):
         programs, variants = _programs(targets, given.settings, each_line=suite.each_line), _variants(given)
@@ -36,6 +37,18 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
     from gradcli.cli.suites import run_suite
 
     return run_suite(checks, suite, output)
+
+
+def _check_spread(suite: SuiteOptions) -> None:
+    """Refuse what says in no way where checks are carried out, be it that there is only one."""
+    if suite.jobs != "1":
+        from gradcli.suite.executors import count_jobs
+
+        count_jobs(suite.jobs)
+    if suite.shard is not None:
+        from gradcli.suite.select import shard
+
+        shard([], suite.shard)
 
 
 SUITE = ".toml"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 # What is meant as a file's name: no program, for no tensor has such an attribute.
-FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml)")
+FILE = re.compile(r"[\w./\\~-]+\.(?:py|txt|toml?|ya?ml|json|md|ipynb)")
+ENDINGS = (".py", ".txt", ".toml")
 LARGEST = 16 * 2**20  # bytes of standard input that holds many programs
 
 
@@ -56,9 +57,7 @@ def read_program(program: str, limit: int) -> str:
         return _decoded(_standard_input().read(limit + 1), limit, "standard input")
     if not is_file(program):
         if FILE.fullmatch(program):
-            raise InputError(
-                f"there is no file '{program}'", hint='a program may stand here itself: `gradcli eval "x*y"`'
-            )
+            raise _no_file(program)
         return program
     _refuse_other_files(program)
     try:
@@ -67,6 +66,16 @@ def read_program(program: str, limit: int) -> str:
     except OSError as error:
         raise InputError(f"{program}: {error.strerror or error}") from None
     return _decoded(data, limit, f"'{program}'")
+
+
+def _no_file(name: str) -> InputError:
+    """Return the error that there is no such file, with the one that may be meant."""
+    from pathlib import Path
+
+    from gradcli.inputs.near_files import near_files
+
+    usage = 'a program may stand here itself: `gradcli eval "x*y"`'
+    return InputError(f"there is no file '{name}'", hint=near_files(Path(name), ENDINGS, usage))
 
 
 def is_file(text: str) -> bool:

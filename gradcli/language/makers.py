@@ -7,7 +7,7 @@ from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LAYERS, LEA
 from gradcli.language.program import Call, Expression, Leaf, Literal
 from gradcli.language.source import Source
 
-_SCRIPT = "a whole script is run by `gradcli run FILE.py`"
+_SCRIPT = "a script that is saved is run by `gradcli run FILE.py`"
 
 
 def read_call(call: Call, source: Source) -> Expression:
@@ -28,14 +28,14 @@ def read_call(call: Call, source: Source) -> Expression:
 def _refuse_layer(call: Call, source: Source) -> None:
     space, _, layer = call.function.rpartition(".")
     if space == "nn" and layer != "Parameter":
-        written = f"write `{LAYERS[layer]}`, with its parameters as leaves; " if layer in LAYERS else ""
+        written = f"write `{LAYERS[layer]}`, with its parameters as leaves" if layer in LAYERS else _SCRIPT
         message = f"`nn.{layer}` is a module with parameters or a class of its own, which a program cannot make"
-        raise source.error(message, call.function_span, written + _SCRIPT)
+        raise source.error(message, call.function_span, written)
     if space in ("func", "autograd.functional") and call.function in HABITS:
         raise source.error(f"unknown function '{call.function}'", call.function_span, HABITS[call.function])
     if space in ("optim", "nn.utils"):
         message = f"`{call.function}` belongs to training, not to a gradient"
-        raise source.error(message, call.span, f"leave the line out; {_SCRIPT}")
+        raise source.error(message, call.span, "leave the line out")
 
 
 def _renamed(call: Call) -> Call:

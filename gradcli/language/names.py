@@ -135,9 +135,8 @@ def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:
     name = source.quoted(source.span(node))
     if node.attr in ("complex64", "complex128", "cfloat", "cdouble"):
         return source.error(f"`{name}` is not accepted", node, "the option `--dtype` sets the type of the leaves")
-    return source.error(
-        f"`{name}` is not a value", node, "a function needs brackets and arguments; constants are `pi` and `inf`"
-    )
+    hint = "a function needs brackets and arguments; constants are `pi` and `inf`"
+    return source.error(f"`{name}` is not a value", node, "a NaN is written `0*inf`" if node.attr == "nan" else hint)
 
 
 def attribute_place(node: ast.Attribute) -> ast.expr:

@@ -132,6 +132,7 @@ SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "inpu
 PEEKING = frozenset({"grad", "grad_fn", "requires_grad", "is_leaf", "next_functions", "retains_grad", "is_cuda"})
 TENDING = frozenset(
     {"zero_grad", "step", "train", "eval", "share_memory_", "set_printoptions", "show", "seed", "remove"}
+    | {"clip_grad_norm_", "clip_grad_value_"}
     | {"set_default_device", "use_deterministic_algorithms", "set_float32_matmul_precision", "set_num_threads"}
 )
 PLOTTING = frozenset({"plt", "sns", "writer", "wandb", "logging", "logger", "warnings", "pbar", "tqdm"})

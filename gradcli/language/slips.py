@@ -62,13 +62,12 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
 }
-_SCRIPT = "a whole script is run by `gradcli run FILE.py`"
 _REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
     "def": (
         "function definitions are not accepted",
-        f"write the body as a program, one `name = expression` per line; {_SCRIPT}",
+        "write the body as a program, one `name = expression` per line",
     ),
-    "class": ("classes are not accepted", f"write what `forward` computes as a program; {_SCRIPT}"),
+    "class": ("classes are not accepted", "write what `forward` computes as a program"),
     "return": ("`return` is not accepted", "the last statement is the output: write only the expression"),
     "break": ("`break` is not accepted", "put the condition into `while`"),
     "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),

@@ -380,11 +380,13 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
     # Functions of a matrix
     FAMILY.composite(
         "linalg.matrix_power(A, n)",
-        """y = eye(A.shape[-1]); base = linalg.inv(A) if n < 0 else A; count = -n if n < 0 else n
-y = expand(y, A.shape) if count == 0 else base
-for step in range(1, count):
-    y = y @ base
-y""",
+        # By the binary digits of n: of 10**9 there are thirty.
+        """y = None; square = linalg.inv(A) if n < 0 else A; rest = -n if n < 0 else n
+while rest > 0:
+    y = y if rest % 2 == 0 else (square if y is None else y @ square)
+    rest = rest//2
+    square = square @ square if rest > 0 else square
+expand(eye(A.shape[-1]), A.shape) if y is None else y""",
         "torch.linalg.matrix_power(a, 3) | a=3x3",
         "matrix_power(a, -2) | a=2x2x2",
         aliases=("matrix_power",),

@@ -17,6 +17,7 @@ MOST_SLOWEST = 5
 MOST_FAILURES = 24
 LONGEST_NAME = 44
 NOTHING = "nothing was compared"
+CLAIM = "autograd is right, and the claim is wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     wrong = suite.exit_code in {ExitCode.USAGE, ExitCode.INTERNAL}
     failures, more = suite.failures[:MOST_FAILURES], len(suite.failures) - MOST_FAILURES
     return SuiteView(
-        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite)),
+        grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite), *_remarks(suite)),
         failures=tuple(
             (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
         ),
@@ -120,6 +121,20 @@ def reasons(check: CheckReport) -> Lines:
     return (*reason, *nothing, *unexpected, *map(_finding, check.findings))
 
 
+def remarks(check: CheckReport) -> Lines:
+    """Return what there is to say of the matches of a check that passes."""
+    return tuple(
+        f"{clip(found.tensor, LONGEST_NAME)}: {escape(' '.join((found.note or '').split()))}" for found in check.remarks
+    )
+
+
+def _remarks(suite: SuiteReport) -> tuple[Grid, ...]:
+    """Return a grid of what there is to say of checks that pass, if there is anything."""
+    rows = [((clip(check.name, LONGEST_NAME),), (line,)) for check in suite.remarked for line in remarks(check)]
+    more = (f"... {len(rows) - MOST_CHECKS:,} more left out; --json has all",) if len(rows) > MOST_CHECKS else ()
+    return (Grid("Notes", (), tuple(rows[:MOST_CHECKS]), more),) if rows else ()
+
+
 def _rows(heading: str, checks: tuple[CheckReport, ...] | list[CheckReport]) -> Grid:
     rows = tuple(((clip(check.name, LONGEST_NAME),), _verdict(check), (_time(check),)) for check in checks)
     return Grid(heading, ("check", "verdict", "time"), rows)
@@ -156,7 +171,8 @@ def _time(check: CheckReport) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    text = f"{clip(finding.tensor, LONGEST_NAME)}: {finding.verdict}"
+    words = CLAIM if finding.only_claim_is_wrong else finding.verdict
+    text = f"{clip(finding.tensor, LONGEST_NAME)}: {words}"
     if finding.note:  # it has the place and the numbers, of a claim too
         return f"{text}: {escape(' '.join(finding.note.split()))}"
     if finding.index is None or finding.symbolic is None:

@@ -26,6 +26,7 @@ MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
 MOST_NAMES = 6
+LONGEST_NAMES = 12  # of several beside a note, which needs the room
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _optional(tensor: object | None) -> Lines:
 
 def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
-    disputed = tensor.jacobian is None and fails(tensor.verdict)
+    disputed = tensor.jacobian is None and fails(tensor.autograd_verdict)
     symbolic = tensor.symbolic if disputed else None
     return () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
 
@@ -189,6 +190,8 @@ def _formula(tensor: TensorReport) -> str:
 
 
 def _verdict_text(tensor: TensorReport) -> str:
+    if tensor.only_claim_is_wrong:
+        return "the claim is wrong"
     if tensor.verdict is not None:
         return str(tensor.verdict)
     return str(Verdict.UNVERIFIED) if tensor.requires_grad else "constant"
@@ -200,7 +203,7 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     for tensor in tensors:
         if tensor.note:
             said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
-    notes = [(_listed(names, LONGEST_NAME), note) for note, names in said.items()]
+    notes = [(_listed(names, LONGEST_NAMES), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
@@ -223,6 +226,8 @@ def _verdict_words(report: Report, how: Presentation) -> str:
         words = _words(report, how, report.verdict)
         words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
     claims = _about_claims(report)
+    if claims and tensors and all(tensor.only_claim_is_wrong for tensor in tensors):
+        return f"{claims}, and autograd agrees with the derivative"
     return f"{words}, and {claims}" if claims else words
 
 

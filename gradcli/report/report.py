@@ -100,6 +100,17 @@ class TensorReport(Noted):
     tangent: Any | None = optional()
     jacobian: Any | None = optional()  # of the output's shape, then the tensor's
 
+    @property
+    def autograd_verdict(self) -> Verdict | None:
+        """Return the verdict on autograd's gradient: it is not that of the tensor where only a claim is wrong."""
+        symbolic = None if self.symbolic is None else self.symbolic.comparison.verdict
+        return symbolic if self.dissenter == "claim" and symbolic is not None and symbolic.passes else self.verdict
+
+    @property
+    def only_claim_is_wrong(self) -> bool:
+        """Return whether autograd agrees with the symbolic derivative, and a claim does not."""
+        return self.autograd_verdict is not self.verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

@@ -28,6 +28,7 @@ class Finding(Noted):
     autograd: Any | None  # autograd's gradient at the worst entry, and the symbolic one
     symbolic: Any | None
     index: tuple[int, ...] | None
+    only_claim_is_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class CheckReport:
     code: ExitCode
     data: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+    """Matches of which there is something to say all the same: a gradient is infinite."""
     reason: str | None = None
     hint: str | None = None
     expect: Verdict | None = None
@@ -125,6 +128,11 @@ class SuiteReport:
         """Return the checks that pass because nothing was to be compared."""
         return [check for check in self.checks if check.unverified]
 
+    @property
+    def remarked(self) -> list[CheckReport]:
+        """Return the checks that pass and of which there is something to say all the same."""
+        return [check for check in self.checks if check.passed and check.remarks]
+
     def after(self, written: int) -> SuiteReport:
         """Return what is left of the report once that many of its checks are written."""
         return replace(self, checks=self.checks[written:], before=self.checks[:written])
@@ -179,7 +187,7 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     data = report.to_dict()
     source = report.details.source if isinstance(report.details, CustomDetails) else None
     place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
-    return CheckReport(name, report.program, report.verdict, code, data, found, **place)
+    return CheckReport(name, report.program, report.verdict, code, data, found, _remarks(report), **place)
 
 
 def error_report(error: GradcliError, name: str, program: str, **place: Any) -> CheckReport:
@@ -214,6 +222,12 @@ def _findings(report: Report) -> tuple[Finding, ...]:
     return tuple(_finding(tensor) for tensor in report.tensors if tensor.verdict not in {None, Verdict.MATCH})
 
 
+def _remarks(report: Report) -> tuple[Finding, ...]:
+    """Return the matches with an infinite gradient: a training step with it fails, though autograd is right."""
+    matches = [tensor for tensor in report.tensors if tensor.verdict is Verdict.MATCH]
+    return tuple(_finding(t) for t in matches if any(note.kind is NoteKind.UNDEFINED for note in t.notes))
+
+
 def _failed_checks(report: Report) -> tuple[Finding, ...]:
     """Return the checks of a Function that say more than which tensors are wrong: that has been said by then."""
     checks = report.details.checks or () if isinstance(report.details, CustomDetails) else ()
@@ -228,7 +242,8 @@ def _finding(tensor: TensorReport) -> Finding:
     assert tensor.verdict is not None  # noqa: S101 (only those with one are given)
     index = None if tensor.symbolic is None else tensor.symbolic.worst_index
     symbolic = None if tensor.symbolic is None else _entry(tensor.symbolic.value, index)
-    return Finding(tensor.name, tensor.verdict, tensor.notes, _entry(tensor.gradient, index), symbolic, index)
+    gradient, wrong = _entry(tensor.gradient, index), tensor.only_claim_is_wrong
+    return Finding(tensor.name, tensor.verdict, tensor.notes, gradient, symbolic, index, wrong)
 
 
 def _entry(tensor: Any | None, index: tuple[int, ...] | None) -> Any | None:

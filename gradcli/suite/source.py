@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcli.deadline import deadline
 from gradcli.errors import InputError, Span, first_line
+from gradcli.inputs.near_files import near_files
 from gradcli.suite.places import SuiteText
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -31,6 +32,8 @@ def _read(path: Path, file: str) -> str:
     try:
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: {error.strerror}", hint=near_files(path, [path.suffix])) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > LARGEST:

@@ -1,5 +1,8 @@
+from typing import Any
+
 import pytest
 
+from gradcli.cli.app import main
 from gradcli.cli.arguments import protect_program
 
 OPTIONS = {"--json": 0, "--shape": 1, "-o": 1, "--output": 1}
@@ -46,3 +49,26 @@ def test_everything_else_is_left_to_click(arguments: list[str]) -> None:
 
 def test_a_misspelt_option_does_not_hide_the_program() -> None:
     assert protect_program(["-w", "--shpae", "2"], OPTIONS) == ["--shpae", "2", "--", "-w"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["eval", "x", "--seed", "1_0"], "--seed"),
+        (["eval", "x", "--timeout=1_0"], "--timeout"),
+        (["check", "x", "--rtol", "1_0e-3"], "--rtol"),
+        (["accumulate", "-x", "--times", "1_0"], "--times"),
+        (["custom", "--max-rank", "1_0", "f.py"], "--max-rank"),
+    ],
+)
+def test_a_number_has_no_underscore(
+    arguments: list[str], option: str, capsys: pytest.CaptureFixture[str], session: Any
+) -> None:
+    assert main(arguments) == 2
+    assert f"{option}: '" in capsys.readouterr().err
+    assert not session.calls
+
+
+def test_other_words_may_have_one(session: Any) -> None:
+    assert main(["eval", "-x_1", "--value", "x_1=2", "--seed", "10", "--json"]) == 0
+    assert session.calls[0][1].seed == 10

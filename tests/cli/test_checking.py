@@ -68,3 +68,11 @@ def test_programs_that_nobody_writes_are_not_waited_for(
         assert main([command, "-", "--timeout", "0.3"]) == 3
     os.close(writing)
     assert capsys.readouterr().err.startswith("error: undecided: no verdict within 0.3 s\n")
+
+
+@pytest.mark.parametrize(("option", "text"), [("-j", "0"), ("-j", "\u0663"), ("-j", "1_0"), ("--shard", "3/2")])
+def test_where_checks_are_carried_out_is_looked_at_for_one_too(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "x*x", option, text]) == 2
+    assert f"{option}: '" in capsys.readouterr().err

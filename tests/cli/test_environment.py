@@ -176,6 +176,23 @@ def test_a_limit_of_the_system_is_met_or_told(kind: int, limit: int) -> None:
     assert whole if done.returncode == 0 else done.stderr.startswith(b"error: ")
 
 
+@pytest.mark.parametrize("limit", [6, 8])
+def test_files_that_may_not_be_opened_are_no_verdict_and_no_defect(limit: int) -> None:
+    done = run("eval", "x*y", preexec_fn=limited(resource.RLIMIT_NOFILE, limit))
+    assert done.returncode == 4
+    assert done.stderr.startswith(b"error: the operating system reports: [Errno 24]")
+    assert b"Traceback" not in done.stderr
+    assert b"defect" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["values.json", "values.npz", "values", "."])
+def test_a_folder_holds_no_values(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(exist_ok=True)
+    done = run("eval", "x*y", "--values", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {name}: this is a folder\n".encode())
+
+
 # Sends Ctrl-C when a module is looked for.
 INTERRUPTING = """
 import os, signal, sys

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import gradcli
 from gradcli.cli.group import app
 
 OPS = Path(__file__).parents[2] / "docs" / "custom" / "ops.py"
@@ -65,3 +66,8 @@ def test_every_example_runs(example: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_help_says_where_formulas_are_latex() -> None:
+    assert "symbolic.latex" in " ".join(help_of(["eval"], "200").split())
+    assert gradcli.evaluate("x**3", {"x": 3.0}).to_dict()["tensors"][0]["symbolic"]["latex"] == "3 x^{2}"

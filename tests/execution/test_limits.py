@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import resource
+import time
 
 import pytest
+import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.errors import LimitError
@@ -77,3 +79,35 @@ def test_a_long_row_of_operations_is_run_and_can_only_not_be_rewritten() -> None
     assert evaluate_program(f"y = x*2; {row}", Settings()).verdict is Verdict.MATCH
     with pytest.raises(LimitError, match="too many operations in a row"):
         evaluate_program(f"y = x*2; {row}", Settings(detach=("y",)))
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("F.conv2d(x, w).sum()", {"x": (1, 1, 2000, 2000), "w": (1, 1, 1000, 1000)}),
+        ("F.conv1d(x, w).sum()", {"x": (1, 1, 1_000_000), "w": (1, 1, 100_000)}),
+        ("F.conv3d(x, w).sum()", {"x": (1, 1, 100, 100, 100), "w": (1, 1, 50, 50, 50)}),
+        ("F.conv_transpose2d(x, w).sum()", {"x": (1, 1, 1000, 1000), "w": (1, 1, 1000, 1000)}),
+    ],
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_the_windows_of_a_large_kernel_are_refused_before_they_take_memory(
+    program: str, shapes: dict[str | None, Shape], *, verify: bool
+) -> None:
+    before = used()
+    with pytest.raises(LimitError, match="GiB") as refused:
+        evaluate_program(program, Settings(shapes=shapes, verify=verify))
+    assert "--max-memory" in (refused.value.hint or "")
+    assert used() - before < 200_000
+
+
+def test_a_matrix_is_raised_to_any_power_in_few_steps() -> None:
+    before, started = used(), time.process_time()
+    settings = Settings(values={"x": [[0.0, 1.0], [1.0, 0.0]]}, grad_output="ones", formulas=False)
+    report = evaluate_program("matrix_power(x, 10**9)", settings)
+    assert report.verdict is Verdict.MATCH
+    # Ones are a fixed point of x and of its transpose: each of the n places of x in the power adds 1 to an entry.
+    assert report["x"].symbolic is not None
+    torch.testing.assert_close(report["x"].symbolic.value, torch.full((2, 2), 1e9, dtype=torch.float64))
+    assert used() - before < 100_000
+    assert time.process_time() - started < 5

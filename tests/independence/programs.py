@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gradcli.engine import read
+from gradcli.errors import NotSupportedError
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import domains, draw, leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
@@ -114,7 +115,7 @@ def compose(source: random.Random, choices: list[Template], seed: int) -> Genera
         for _ in range(made.random.randint(FEWEST_CALLS, MOST_CALLS)):
             _append(made, _choose(made, choices))
         _state(made, f"result = {_ending(made)}")
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NotSupportedError):
         return None
     output = made.tensors["result"]
     tame = (bool((value.abs() < LARGEST_VALUE).all()) for value in made.tensors.values() if isinstance(value, Tensor))

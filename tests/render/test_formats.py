@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from gradcli.render import FORMATS
+from gradcli.render.formats import markdown
+from gradcli.render.grid import Grid
 from gradcli.render.style import Style
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.notes import NoteKind, noted
@@ -212,3 +214,18 @@ def test_without_a_symbolic_derivative_the_witnesses_are_named(
     heard = {"taylor": WitnessReport(Verdict.MATCH, order=2.0)}
     text = FORMATS[name].render(make_report(make_tensor("w", 1.0, 1.0, symbolic=None, witnesses=heard)), Style(100))
     assert "autograd agrees with the numerical witnesses in every entry" in text
+
+
+def test_what_stands_in_backticks_is_code_for_markdown() -> None:
+    text = markdown.prose("`--grad-output` gives *another*, as `a|b` does; a lone ` stays")
+    assert text == r"`--grad-output` gives \*another\*, as `a\|b` does; a lone \` stays"
+
+
+def test_sentences_beside_a_name_are_a_list_for_markdown() -> None:
+    grid = Grid("Notes", (), ((("x",), ("the value is infinite, `clamp` helps",)), (("g",), ("[1 2]",))))
+    assert markdown._extra(grid) == "- `x`: the value is infinite, `clamp` helps\n- `g`: `[1 2]`"
+
+
+def test_a_cell_with_code_in_it_shows_no_backtick_for_markdown() -> None:
+    grid = Grid("Checks", ("check", "note"), ((("other shapes",), ("`.sum_to_size(b.shape)` would",)),))
+    assert markdown._extra(grid).endswith("| `other shapes` | `.sum_to_size(b.shape)` would |")

@@ -484,3 +484,31 @@ def test_tolerances_that_are_not_the_defaults_are_listed() -> None:
         assert "rtol" not in FORMATS[name].render_suite(suite_of([usual]), STYLE)
         assert "compared with rtol 1e+300, atol 1e-13" in FORMATS[name].render(loose, STYLE)
         assert "rtol" not in FORMATS[name].render(usual, STYLE)
+
+
+def remarked() -> SuiteReport:
+    """Return a suite whose check passes with an infinite gradient."""
+    infinite = report("sqrt(w)", Verdict.MATCH)
+    notes = noted(NoteKind.UNDEFINED, "the derivative of 'sqrt(w)' is infinite here", "sqrt(w)")
+    infinite = replace(infinite, tensors=(replace(infinite.tensors[0], notes=notes),))
+    checks = check_report(infinite, "root", line=1, **PLACE), check_report(report("w*w", Verdict.MATCH), "other")
+    return SuiteReport(checks, 2)
+
+
+@pytest.mark.parametrize("name", ["table", "plain", "markdown", "concise", "github", "junit"])
+def test_what_is_said_of_an_infinite_gradient_that_passes_is_shown(name: str) -> None:
+    text = " ".join(FORMATS[name].render_suite(remarked(), STYLE).split())
+    assert re.search(r"derivative of '?(&apos;)?sqrt\(w\)'?(&apos;)? is infinite here", text.replace("\\", ""))
+    assert "2 checks passed" in text or name == "junit"
+
+
+def test_a_remark_is_no_failure_for_junit() -> None:
+    (cases,) = junitparser.JUnitXml.fromstring(FORMATS["junit"].render_suite(remarked(), STYLE))
+    assert (cases.tests, cases.failures, cases.errors, cases.skipped) == (2, 0, 0, 0)
+    assert [case.system_out is not None for case in cases] == [True, False]
+
+
+def test_a_remark_is_one_line_for_concise() -> None:
+    first, last = FORMATS["concise"].render_suite(remarked(), STYLE).splitlines()
+    assert first.startswith("suites/a suite.toml:1: match: root: w: the derivative of 'sqrt(w)' is infinite")
+    assert last == "gradcli: 2 checks passed: 2 match"

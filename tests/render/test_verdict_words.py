@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gradcli.engine import evaluate_program
+from gradcli.render.suite_view import reasons
 from gradcli.render.view import view_of
+from gradcli.report.suite import check_report
 from gradcli.settings import Settings
 
-WRONG = (
-    "a claim disagrees with the symbolic derivative (x), and the claim for 'y' is right and the claim for 'x' is wrong"
-)
+WRONG = "the claim for 'y' is right and the claim for 'x' is wrong, and autograd agrees with the derivative"
 
 
 def words(command: Any, program: str, **options: Any) -> str:
@@ -52,7 +53,7 @@ def test_the_last_line(command: Any, program: str, options: dict[str, Any], expe
 def test_a_note_on_several_tensors_is_said_once() -> None:
     view = view_of(evaluate_program("x*exp(x)/exp(x)", Settings(values={"x": 800.0}, formulas=False)))
     assert len({note for _, note in view.notes}) == len(view.notes)
-    assert any(", " in names for names, _ in view.notes)
+    assert any(", " in names or " more" in names for names, _ in view.notes)
 
 
 def test_a_hessian_with_nan_is_not_called_symmetric() -> None:
@@ -61,3 +62,37 @@ def test_a_hessian_with_nan_is_not_called_symmetric() -> None:
     assert report.details.symmetry.symmetric is False
     symmetry = next(grid for grid in view_of(report).grids if grid.title == "Symmetry")
     assert "symmetric, to the last bit" not in str(symmetry)
+
+
+def test_a_row_says_that_only_the_claim_is_wrong_and_the_verdict_stays() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False))
+    assert (report["x"].verdict, report["x"].dissenter) == ("mismatch", "claim")
+    (row,) = (row for section in view_of(report).sections for row in section.rows)
+    assert (row.name, row.verdict, row.verdict_text) == ("x", "mismatch", "the claim is wrong")
+    gradients = next(grid for grid in view_of(report).grids if grid.title.startswith("Gradients"))
+    assert all(cell[2] == "match" for cell in gradients.rows)
+
+
+def test_a_suite_says_that_only_the_claim_is_wrong() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False))
+    (line,) = reasons(check_report(report, "product"))
+    assert line.startswith("x: autograd is right, and the claim is wrong: claim 2*y: ")
+
+
+def test_a_claim_beside_a_wrong_autograd_does_not_make_it_right() -> None:
+    report = evaluate_program("x*y", Settings(command="check", claims={"x": "2*y"}, formulas=False, values={"x": 1.0}))
+    x = replace(report["x"], dissenter=None)
+    assert not x.only_claim_is_wrong
+    assert x.autograd_verdict == "mismatch"
+
+
+def test_the_names_beside_a_note_leave_it_room() -> None:
+    view = view_of(evaluate_program("log(exp(x).sum())", Settings(values={"x": [1000.0, 1.0]}, formulas=False)))
+    assert [name for name, _ in view.notes] == ["x", "exp(x) and 2 more"]
+
+
+def test_a_witness_at_a_kink_is_shown_in_a_narrow_column() -> None:
+    report = evaluate_program("relu(x)", Settings(command="check", values={"x": 0.0}, formulas=False))
+    gradients = next(grid for grid in view_of(report).grids if grid.title.startswith("Gradients"))
+    assert gradients.rows[0][4:] == (("kink 5.0e-01",), ("kink 1.00",))
+    assert gradients.fitted(78, 2) == gradients

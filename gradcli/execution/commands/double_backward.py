@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -163,7 +163,7 @@ def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTen
         values = {leaf: _diagonal(perturbed, leaf).value for leaf in known}
         return {leaf: value for leaf, value in values.items() if value is not None}
 
-    noise = noise_of(run, known, again, gradients.scale[0])
+    noise = noise_of(run, known, again, partial(_scale, gradients, known))
     blocks = sides_by_pairs(run, decomposition, leaves)
     sides = {leaf: blocks[leaf, leaf].summed(leaf.tensor.ndim) for leaf in leaves if blocks}
     exists = all(block.agree for block in sides.values())
@@ -177,6 +177,18 @@ def _expected(run: Run, decomposition: Decomposition, leaves: Sequence[TracedTen
         )
         for leaf, expected in found.items()
     }
+
+
+def _scale(gradients: GradientNodes, leaves: Iterable[TracedTensor]) -> float:
+    """Return the size of the largest contribution to the second derivatives by pairs of entries.
+
+    Of those it is a sum over one of the entries that is compared. Signs at random keep what cancels in it apart.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for leaf in leaves:
+        signs = torch.rand(leaf.tensor.shape, generator=generator, dtype=torch.float64) - 0.5
+        gradients.pull_back({leaf: signs.sign()}, [leaf])
+    return gradients.scale[0]
 
 
 def _line(run: Run, leaf: TracedTensor, place: int) -> tuple[Callable[[float], float], float]:

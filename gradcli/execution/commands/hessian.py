@@ -121,7 +121,7 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
     def again(decomposition: Decomposition) -> Mapping[Pair, Tensor]:
         return Blocks.of(run, decomposition, leaves).values
 
-    noise = noise_of(run, blocks.values, again, blocks.scale)
+    noise = noise_of(run, blocks.values, again, lambda: blocks.scale)
     sides = sides_by_pairs(run, run.decomposition, leaves, wanted=bool(blocks.undecided))
     exists = all(block.agree for block in sides.values())
 

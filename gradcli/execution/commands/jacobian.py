@@ -51,7 +51,7 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
         return {}
     derived = run.derivations.known
     rows, undefined = Rows.of(run.decomposition, leaves, derived), undefined_of(run)
-    noise = noise_of(run, rows.values, lambda other: Rows.of(other, leaves, derived).values, scale=1.0)
+    noise = noise_of(run, rows.values, lambda other: Rows.of(other, leaves, derived).values, scale=lambda: 1.0)
     return {
         leaf: Expected(
             value=rows.values.get(leaf),

@@ -89,7 +89,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
     def again(other: Decomposition) -> dict[str, Tensor]:
         return {"product": GradientNodes.of(other, run.cotangent, run.derivations).push_forward(tangents)}
 
-    noise = noise_of(run, {} if value is None else {"product": value}, again, gradients.scale[0])
+    noise = noise_of(run, {} if value is None else {"product": value}, again, lambda: gradients.scale[0])
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}
     return Expected(
         value=value,

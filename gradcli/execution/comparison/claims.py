@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -82,7 +83,7 @@ class Claims:
 
     def _value(self, text: str) -> Tensor:
         """Return what a claim amounts to, in double precision."""
-        program = parse_program(text, self.run.settings.limits)
+        program = parse_program(as_tensor(text), self.run.settings.limits)
         known, numbers = self._known(), self.run.trace.numbers
         for leaf in program.leaves:
             if leaf.name not in known and leaf.name not in numbers:
@@ -91,7 +92,7 @@ class Claims:
             tensors = {leaf.name: known[leaf.name] for leaf in program.leaves if leaf.name in known}
             output = run_trace(program, tensors, self.run.settings.limits, numbers=numbers).output
         if isinstance(output, TracedTensor):
-            return double(output.tensor)
+            return _real(output.tensor)
         if not isinstance(output, int | float):
             raise InputError(f"--claim: '{text}' is not a tensor", hint="a gradient is a tensor or a number")
         return torch.tensor(output, dtype=torch.float64)
@@ -117,6 +118,19 @@ class Claims:
         terms = {} if comparisons is None else contributions(self.run, comparisons, traced)
         shaped = {name: term for name, term in terms.items() if term.shape == reference.shape}
         return Clues(SUBJECT, SUBJECT, varied, shaped)
+
+
+def as_tensor(text: str) -> str:
+    """Return a gradient's program with brackets of numbers, `[0, 1]`, as the tensor that they are meant to be."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the program's own parser says what is wrong
+        return text
+    return f"tensor({text.strip()})" if isinstance(node, ast.List | ast.Tuple) else text
+
+
+def _real(tensor: Tensor) -> Tensor:
+    return double(tensor) if tensor.is_complex() else tensor.to(torch.float64)
 
 
 def contributions(run: Run, comparisons: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:

@@ -48,27 +48,33 @@ def undefined_of(run: Run) -> dict[TracedTensor, Notes]:
 
 
 def noise_of(
-    run: Run, known: Mapping[Key, Tensor], again: Callable[[Decomposition], Mapping[Key, Tensor]], scale: float
+    run: Run,
+    known: Mapping[Key, Tensor],
+    again: Callable[[Decomposition], Mapping[Key, Tensor]],
+    scale: Callable[[], float],
 ) -> Callable[[Key], tuple[Tensor, Tensor]]:
     """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
 
-    `scale` is the size of the largest contribution to them. Each algorithm has its own rounding of the order of that,
-    which counts where contributions cancel to nothing. A lower dtype's tolerance has room for that.
+    `scale` gives the size of the largest contribution to them. Each algorithm has its own rounding of the order of
+    that, which counts where contributions cancel to nothing: in a definition they may do so exactly.
     """
-    tolerance, output = run.settings.tolerance, run.output.tensor
+    tolerance, dtype = run.settings.tolerance, run.output.tensor.dtype
 
     @cache
-    def measured() -> Noise[Key]:
+    def measured() -> tuple[Noise[Key], float]:
+        size = scale()
         if tolerance.normwise:
-            lower = Lower(output.dtype, tolerance.relative)
-            return scattered_by(lower, run.trace, run.derivations, known, again, scale=scale)
-        return scattered(run.trace, run.derivations, known, again, scale=scale)
+            lower = Lower(dtype, tolerance.relative)
+            found = scattered_by(lower, run.trace, run.derivations, known, again, scale=size)
+            return found, torch.finfo(dtype).eps * size
+        return scattered(run.trace, run.derivations, known, again, scale=size), tolerance.absolute * size
 
     def allowed(key: Key) -> tuple[Tensor, Tensor]:
+        noise, least = measured()
+        rounding_error = noise.rounding_error(key).clamp_min(least)
         if tolerance.normwise:  # whose differences are never put down to the leaves' own last bits
-            return measured().rounding_error(key), measured().rounding_error(key)
-        rounding_error = measured().rounding_error(key).clamp_min(tolerance.absolute * scale)
-        return rounding_error, torch.maximum(measured().condition_error(key), rounding_error)
+            return rounding_error, rounding_error
+        return rounding_error, torch.maximum(noise.condition_error(key), rounding_error)
 
     return allowed
 

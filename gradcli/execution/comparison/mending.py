@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +37,7 @@ class Attempt:
         leaves = {name: known[traced] for name, traced in self.values.items()}
         if self.condition is not None:
             leaves["condition"] = self.condition
-        program = parse_program(self.remedy.over(x="x", y="y", condition="condition"), Limits())
-        rewritten = run(program, leaves, Limits()).output.tensor
+        rewritten = value_of(self.remedy, leaves)
         if self.remedy.operand is None:
             (result,) = traced_in(self.call.result)
             return {result: rewritten.expand(result.tensor.shape)}
@@ -46,6 +45,13 @@ class Attempt:
         arguments = _with_argument(self.call.arguments, self.remedy.operand, stand_in)
         results = invocation(self.call.op, arguments, ({**known, stand_in: rewritten}).__getitem__)()
         return {stand_in: rewritten, **dict(zip(traced_in(self.call.result), tree.tensors(results), strict=True))}
+
+
+def value_of(remedy: Remedy, values: Mapping[str, Tensor]) -> Tensor:
+    """Return what a rewriting comes to, over the tensors that it reads."""
+    program = parse_program(remedy.over(x="x", y="y", condition="condition"), Limits())
+    output: TracedTensor = run(program, dict(values), Limits()).output
+    return output.tensor
 
 
 def _with_argument(arguments: BoundCall, place: int, value: TracedTensor) -> BoundCall:
@@ -62,8 +68,8 @@ def remedy(trace: Trace, call: TracedCall, cotangent: Tensor | None) -> str | No
     """Return in words what fixes the gradients of a trace, of what the op's record offers; None if nothing does."""
     for offered in call.op.remedy or SAFE:
         attempt = Attempt(call, offered, _read_by(call, offered))
-        if attempt.values and _mends(trace, attempt, cotangent):
-            return f"to fix it, {offered.reason}: write {_shown(attempt)}"
+        if attempt.values and mends(trace, [attempt], cotangent):
+            return f"to fix it, {offered.reason}: write {shown(attempt)}"
     return None
 
 
@@ -73,8 +79,8 @@ def branch_remedy(trace: Trace, call: TracedCall, condition: TracedTensor, cotan
         for rewriting in ("where({condition}, {x}, 1)", "where({condition}, 1, {x})"):
             offered = Remedy("", rewriting, operand)
             attempt = Attempt(call, offered, _read_by(call, offered), condition.tensor.detach())
-            if attempt.values and _mends(trace, attempt, cotangent):
-                return f"write {_shown(attempt, condition=called(condition))}"
+            if attempt.values and mends(trace, [attempt], cotangent):
+                return f"write {shown(attempt, condition=called(condition))}"
     return None
 
 
@@ -87,7 +93,7 @@ def _read_by(call: TracedCall, offered: Remedy) -> dict[str, TracedTensor]:
     return {name: value for name, value in found.items() if isinstance(value, TracedTensor)}
 
 
-def _shown(attempt: Attempt, **more: str) -> str:
+def shown(attempt: Attempt, **more: str) -> str:
     """Return a rewriting with the user's names, and what it stands in place of."""
     names = {name: called(traced) for name, traced in attempt.values.items()}
     whole, text = attempt.call.outputs[0].text, attempt.remedy.over(**names, **more)
@@ -99,11 +105,11 @@ def called(traced: TracedTensor) -> str:
     return traced.name or traced.text
 
 
-def _mends(trace: Trace, attempt: Attempt, cotangent: Tensor | None) -> bool:
-    """Return whether every gradient is finite with a rewriting, and the output, if it is finite, stays."""
+def mends(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> bool:
+    """Return whether every gradient is finite with calls rewritten, and the output, where it is finite, stays."""
     output = trace.output.tensor.detach()
     try:
-        moved, gradients = _rerun(trace, attempt, cotangent)
+        moved, gradients = _rerun(trace, attempts, cotangent)
     except (*REFUSALS, GradcliError):
         return False
     finite = output.isfinite()
@@ -111,14 +117,28 @@ def _mends(trace: Trace, attempt: Attempt, cotangent: Tensor | None) -> bool:
     return stays and all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
-def _rerun(trace: Trace, attempt: Attempt, cotangent: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-    """Return the output and all gradients of a trace with a call rewritten: a leaf's alone may hide a NaN behind it."""
+def _rerun(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    """Return the output and all gradients of a trace with calls rewritten: a leaf's alone may hide a NaN behind it."""
     with torch.enable_grad():
         known = {leaf: leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad) for leaf in trace.leaves}
-        for call in trace.calls:
-            known |= attempt.run(known) if call is attempt.call else call.run(known)
+        known = run_with(trace, attempts, known)
         output = known[trace.output]
         v = torch.ones_like(output) if cotangent is None else cotangent
         tensors = [tensor for tensor in known.values() if tensor.requires_grad]
         found: tuple[Tensor | None, ...] = torch.autograd.grad(output, tensors, v, allow_unused=True)
     return output.detach(), [gradient for gradient in found if gradient is not None]
+
+
+def run_with(
+    trace: Trace,
+    attempts: Sequence[Attempt],
+    known: Mapping[TracedTensor, Tensor],
+    fixed: Mapping[TracedTensor, Tensor] | None = None,
+) -> dict[TracedTensor, Tensor]:
+    """Return the values of all tensors with calls rewritten, from those of the leaves; some may be `fixed`."""
+    values = {**known, **(fixed or {})}
+    for call in trace.calls:
+        attempt = next((attempt for attempt in attempts if attempt.call is call), None)
+        values |= call.run(values) if attempt is None else attempt.run(values)
+        values |= fixed or {}
+    return values

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.local_jumps import jumping_operands
 from gradcli.execution.comparison.mending import branch_remedy, called, remedy
+from gradcli.execution.comparison.stable_forms import stable_form
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite
@@ -85,7 +86,10 @@ def _undefined(call: TracedCall, words: str) -> Note:
 
 
 def _remedy(trace: Trace, calls: Sequence[TracedCall], cotangent: Tensor | None) -> Notes:
-    """Return a note on what fixes the gradients: the first of some calls for which something does."""
+    """Return a note on what fixes the gradients: a stable form, or the first of some calls for which something does."""
+    words = stable_form(trace, cotangent)
+    if words is not None:
+        return noted(NoteKind.REMEDY, words, calls[0].outputs[0].text)
     for call in calls:
         words = remedy(trace, call, cotangent)
         if words is not None:

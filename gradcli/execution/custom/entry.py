@@ -19,10 +19,11 @@ from gradcli.execution.forward.recorder import Recording, record
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.tracer import Tracer
 from gradcli.execution.forward.tracer import run as run_trace
+from gradcli.execution.targets.function.fitting import hint_of_inputs
 from gradcli.execution.targets.function.inline import inline_function
-from gradcli.execution.targets.function.integers import hint_of_kind
+from gradcli.execution.targets.function.integers import hint_of_kind, taken_as_integers, with_constants
 from gradcli.execution.targets.function.subject import Subject, Values, joined
-from gradcli.execution.targets.function.trial import ReferenceFunction, apply, leaves_of
+from gradcli.execution.targets.function.trial import Applied, ReferenceFunction, apply, leaves_of
 from gradcli.execution.targets.function.untold import hint_of_number
 from gradcli.execution.targets.loading import checked, load
 from gradcli.execution.targets.parameters import ForwardParameter, checked_arguments, parameters_of
@@ -30,7 +31,8 @@ from gradcli.inputs.names import check_names
 from gradcli.language.program import Program
 from gradcli.ops.table import find
 from gradcli.phrases import did_you_mean
-from gradcli.report.report import Report
+from gradcli.report.notes import NoteKind, noted
+from gradcli.report.report import Report, TensorReport
 from gradcli.settings import Settings
 
 
@@ -86,12 +88,37 @@ def _check(
     try:
         return examine(subject, reference, settings, tensors, derivations)
     except ExecutionError as error:
-        error.hint = (
-            error.hint
-            or hint_of_kind(subject, settings, tensors, lambda point: bool(apply(subject, point)))
-            or hint_of_number(subject, settings, tensors, lambda changed, point: bool(apply(changed, point)))
-        )
-        raise
+        whole = taken_as_integers(subject, settings, tensors, lambda point: bool(apply(subject, point)))
+        if not whole:
+            error.hint = error.hint or _hint(subject, settings, tensors, error)
+            raise
+    report = examine(subject, reference, with_constants(settings, whole), tensors, derivations)
+    return dataclasses.replace(report, tensors=tuple(_noted(tensor, whole) for tensor in report.tensors))
+
+
+def _hint(subject: Subject, settings: Settings, given: Mapping[str, Any], error: ExecutionError) -> str | None:
+    """Return how the inputs of a forward that raises are given so that it does not; None if no such way is found."""
+    return (
+        hint_of_kind(subject, settings, given, lambda point: bool(apply(subject, point)))
+        or hint_of_number(subject, settings, given, lambda changed, point: bool(apply(changed, point)))
+        or hint_of_inputs(subject, settings, given, error, lambda point: _has_own_shapes(apply(subject, point)))
+    )
+
+
+def _has_own_shapes(applied: Applied) -> bool:
+    """Return whether backward returns gradients of the inputs' shapes, by hand; ExecutionError if it raises."""
+    ones = torch.ones_like(applied.output)
+    applied.gradients(ones)
+    pairs = zip(applied.given.values(), applied.returned(ones), strict=False)
+    return all(item is None or item.shape == value.shape for value, item in pairs)
+
+
+def _noted(tensor: TensorReport, whole: Sequence[str]) -> TensorReport:
+    """Return a tensor's report, with the note that forward takes it as integers alone if it is among some."""
+    if tensor.name not in whole:
+        return tensor
+    notes = noted(NoteKind.CONSTANT, "read as integers, and so a constant: forward raises for real numbers")
+    return dataclasses.replace(tensor, notes=(*notes, *tensor.notes))
 
 
 def _check_given(names: Sequence[str], given: Mapping[str, Any]) -> None:

@@ -133,7 +133,13 @@ def _largest(tensor: Tensor) -> int:
 
 
 def _audience(limits: Limits) -> Audience:
-    return Audience(partial(_check_made, limits), partial(check_items, limits=limits))
+    return Audience(
+        partial(_check_made, limits), partial(check_items, limits=limits), partial(_check_workspace, limits)
+    )
+
+
+def _check_workspace(limits: Limits, count: int) -> None:
+    check_bytes(count * ENTRY, "what this copies for itself on the way", limits)
 
 
 def _check_made(limits: Limits, shape: torch.Size) -> None:

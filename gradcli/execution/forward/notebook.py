@@ -43,6 +43,7 @@ class Evaluator(Protocol):
 
 
 PLAIN = bool | int | float
+NOT_A_NUMBER = "a NaN is written `0*inf`"
 NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 UNKNOWN = object()
@@ -130,7 +131,8 @@ def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], 
     except (ArithmeticError, ValueError, TypeError) as error:
         raise evaluator.error(f"{evaluator.program.text(node)}: {error}", node) from None
     if _is_plain(result) and not fits_double(result) and all(fits_double(v) for v in values if _is_plain(v)):
-        raise evaluator.error("the result does not fit in double precision", node)
+        hint = NOT_A_NUMBER if result != result else None  # noqa: PLR0124 (NaN)
+        raise evaluator.error("the result does not fit in double precision", node, hint)
     return result
 
 

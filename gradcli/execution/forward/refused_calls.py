@@ -17,6 +17,11 @@ SIGNATURES = ", but expected one of:"
 NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w+)'")
 
 
+# What PyTorch says of a list in place of a tensor, and what makes one of it.
+OF_A_LIST = "must be Tensor, not list"
+STACK = "a list of tensors is made one by `stack`: `sum(stack(losses))` adds them up"
+
+
 class ConstantError(ExecutionError):
     """PyTorch has no derivative by an argument, which is a leaf: as a constant it would do."""
 
@@ -59,7 +64,11 @@ def refused_call(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
     if not isinstance(argument, TracedTensor):
         dtypes = [traced.tensor.dtype for traced in traced_in([call.positional, call.keywords])]
         hint = (
-            f"it is called as {op.signature}" if SIGNATURES in message else advice(message, dtypes) or shapes_of(call)
+            f"it is called as {op.signature}"
+            if SIGNATURES in message
+            else STACK
+            if OF_A_LIST in message
+            else advice(message, dtypes) or shapes_of(call)
         )
         return refused(op.name, error, hint)
     name = argument.name or argument.text

@@ -28,6 +28,8 @@ class Audience:
     """A tensor of that shape."""
     tensors: Callable[[int], None]
     """So many tensors, views among them, in all."""
+    workspace: Callable[[int], None]
+    """So many entries that a kernel fills for itself."""
 
 
 def rehearse(call: partial[Any], audience: Audience) -> list[torch.Size]:
@@ -72,6 +74,8 @@ class _Rehearsal(TorchDispatchMode):
             return self._made(torch.empty(LENGTHS[func.overloadpacket](*args, **keywords), device="meta"))
         self.count += PIECES.get(func.overloadpacket, _one)(*args, **keywords)
         self.audience.tensors(self.count)
+        if func.overloadpacket in WORKSPACES:
+            self.audience.workspace(WORKSPACES[func.overloadpacket](*args, **keywords))
         if given and not any(tensor.is_meta for tensor in given):
             return self._of_numbers(func, args, keywords)
         if "device" in keywords and not given:
@@ -128,6 +132,15 @@ def _bins(values: Tensor, _: Tensor | None = None, minlength: int = 0) -> int:
     return max(int(values.max()) + 1 if values.numel() else 0, minlength)
 
 
+def _columns(values: Tensor, weight: Tensor, _bias: Any, *options: Any) -> int:
+    """Return how many entries the windows of a convolution have, which are copied side by side for a product."""
+    transposed, groups = options[3], options[5]
+    if transposed:  # one sample after the other
+        return math.prod(weight.shape[1:]) * math.prod(values.shape[2:])
+    windows = torch.ops.aten.convolution(values, weight, None, *options).shape
+    return windows[0] * (values.shape[1] // groups) * math.prod(weight.shape[2:]) * math.prod(windows[2:])
+
+
 def _passes(*_: Any, **__: Any) -> bool:
     return True
 
@@ -142,6 +155,8 @@ def _fails(condition: Tensor) -> bool:
 ATEN = torch.ops.aten
 # Kernels whose results are as long as integers say.
 LENGTHS: Mapping[Any, Callable[..., int]] = {ATEN.repeat_interleave: _sum, ATEN.bincount: _bins}
+# Kernels that copy what they are given in a larger form.
+WORKSPACES: Mapping[Any, Callable[..., int]] = {ATEN.convolution: _columns}
 # Kernels that make many views at once.
 PIECES: Mapping[Any, Callable[..., int]] = {ATEN.unbind: _unbound, ATEN.split: _split, ATEN.split_with_sizes: _split}
 # What entries that are not there are taken for, where a call checks its arguments by them.

@@ -13,6 +13,7 @@ import torch
 from gradcli.errors import GradcliError, InputError, first_line
 from gradcli.execution.forward.file_sizes import check_archive, check_sizes, read_json_text
 from gradcli.execution.forward.memory import ENTRY
+from gradcli.inputs.near_files import near_files
 from gradcli.inputs.values import LONGEST_QUOTE
 
 
@@ -20,6 +21,8 @@ def read_values(path: Path | None) -> dict[str, Any]:
     """Return the values in a `.json`, `.npz`, `.pt` or `.safetensors` file by name."""
     if path is None:
         return {}
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder", hint=f"values are read from files: {', '.join(READERS)}")
     reader = READERS.get(path.suffix)
     if reader is None:
         raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
@@ -33,6 +36,8 @@ def read_values(path: Path | None) -> dict[str, Any]:
         ) from None
     except GradcliError:
         raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path.name}: {error.strerror}", hint=near_files(path, [*READERS])) from None
     except (OSError, ValueError, RuntimeError, EOFError, RecursionError, KeyError, TypeError) as error:
         reason = first_line(error) or f"it cannot be read as {path.suffix}: it is empty, or ends too early"
         raise InputError(f"{path.name}: {reason}") from None

@@ -131,7 +131,12 @@ class Tape:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
         check_call(function(op.torch), positional, keywords)
-        return function(op.torch)(*positional, **keywords)
+        try:
+            return function(op.torch)(*positional, **keywords)
+        except (RuntimeError, NotSupportedError):
+            # PyTorch had them laid out in a way that the call takes: a definition's strides may be others.
+            positional, keywords = tree.map(_contiguous, positional), tree.map(_contiguous, keywords)
+            return function(op.torch)(*positional, **keywords)
 
     def _constant(self, result: Any) -> Any:
         return tree.map(
@@ -215,6 +220,10 @@ class Tape:
             return self.node(part, movement.moved_edges(part, numbers, sources, name))
 
         return paired(result, node) if result.is_complex() else node(result, "real")
+
+
+def _contiguous(leaf: Any) -> Any:
+    return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
 
 
 def _either(one: Callable[[], Tensor] | None, other: Callable[[], Tensor]) -> Callable[[], Tensor]:

@@ -26,9 +26,9 @@ from gradcli.errors import (
 )
 from gradcli.execution.process import state_kept
 from gradcli.execution.targets.frames import place, refusal, still_in, syntax_refusal
+from gradcli.inputs.near_files import near_files
 from gradcli.phrases import did_you_mean
 
-MOST_LISTED = 20
 USAGE = "write FILE.py:Class or module:Class"
 TARGET = re.compile(r"(?P<file>.+\.py)(?:::?(?P<name>.*))?", re.DOTALL)
 
@@ -75,7 +75,7 @@ def _split(target: str) -> tuple[str, str]:
 
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"there is no file '{path}'", hint=_near(path))
+        raise InputError(f"there is no file '{path}'", hint=near_files(path, [".py"]))
     name = path.stem if path.stem not in sys.modules else f"_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None  # noqa: S101 (the name ends in .py)
@@ -85,15 +85,6 @@ def _file(path: Path) -> ModuleType:
     with _importable(path.resolve().parent), _refusals(path.name), state_kept():
         spec.loader.exec_module(module)
     return module
-
-
-def _near(path: Path) -> str | None:
-    """Return a hint at the files that may be meant, as far as the folder is there."""
-    folder = path.parent
-    if not folder.is_dir():
-        return f"there is no folder '{folder}'"
-    files = sorted(str(folder / file.name) for file in folder.glob("*.py"))[:MOST_LISTED]
-    return did_you_mean(str(path), files, f"the folder has {', '.join(files)}" if files else None)
 
 
 def _module(name: str) -> ModuleType:

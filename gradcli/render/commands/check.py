@@ -15,6 +15,7 @@ from gradcli.report.verdict import Verdict, fails
 from gradcli.witnesses import SYMBOLIC, WITNESSES
 
 LONGEST = 28
+KINK = "kink"  # of a subgradient, beside a number: the column is as narrow as its heading
 DRAWN = "the output is not a scalar; `--grad-output` gives another"
 MOST_ROWS = 24
 PHRASES = {
@@ -67,7 +68,7 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
         name = (clip(tensor.name, LONGEST),)
-        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.verdict), (_symbolic(tensor),))
+        facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.autograd_verdict), (_symbolic(tensor),))
         rows.append((*facts, *shown_errors))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
@@ -95,7 +96,8 @@ def _shown(witness: WitnessReport | None) -> str:
         return ""
     number = "" if witness.order is None else f"{witness.order:.2f}"
     number = number if witness.max_abs_error is None else _error(witness.max_abs_error)
-    return number if witness.verdict is Verdict.MATCH and number else f"{witness.verdict} {number}".strip()
+    words = KINK if witness.verdict is Verdict.SUBGRADIENT and number else witness.verdict
+    return number if witness.verdict is Verdict.MATCH and number else f"{words} {number}".strip()
 
 
 def _error(value: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gradcli.errors import ExitCode
 from gradcli.render.style import Style
-from gradcli.render.suite_view import reasons, summary
+from gradcli.render.suite_view import reasons, remarks, summary
 from gradcli.report.suite import CheckReport, SuiteReport
 
 MOST_ANNOTATIONS = 10  # GitHub shows no more of a step
@@ -15,8 +15,8 @@ LEVELS = {ExitCode.OK: "notice", ExitCode.UNDECIDED: "warning"}
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return an annotation for each of the gravest failures, then for what was not verified, and the summary."""
-    listed = [*suite.failures, *suite.unverified]
+    """Return an annotation for each of the gravest failures, then for what passes with a remark, and the summary."""
+    listed = [*suite.failures, *suite.unverified, *suite.remarked]
     lines = [_annotation(check) for check in listed[:MOST_ANNOTATIONS]]
     more = len(listed) - len(lines)
     lines += [f"... {more:,} more"] if more else []
@@ -31,7 +31,7 @@ def _annotation(check: CheckReport) -> str:
     place = {} if file is None else {"file": file, "line": str(line)}
     given = {**place, "title": f"{check.name}: {check.outcome}"}
     properties = ",".join(f"{name}={_property(text)}" for name, text in given.items())
-    message = "\n".join(reasons(check)) or check.outcome
+    message = "\n".join(reasons(check) or remarks(check)) or check.outcome
     return f"::{level} {properties}::{_data(message)}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradcli.errors import ExitCode
 from gradcli.escaping import escape
 from gradcli.render.style import Style
-from gradcli.render.suite_view import NOTHING, reasons, sentences
+from gradcli.render.suite_view import NOTHING, reasons, remarks, sentences
 from gradcli.report.suite import CheckReport, SuiteReport
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _case(check: CheckReport) -> TestCase:
         case.result = [result]
     elif check.unverified:
         case.result = [Skipped(NOTHING, type_=check.outcome)]
+    elif check.remarks:
+        case.system_out = _text("\n".join(remarks(check)))
     return case
 
 

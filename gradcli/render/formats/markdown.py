@@ -13,6 +13,9 @@ from gradcli.report.report import Report
 from gradcli.report.suite import SuiteReport
 from gradcli.report.verdict import Verdict
 
+SPAN = re.compile("`([^`]+)`")
+# What is prose: two words, or something quoted in it.
+SENTENCE = re.compile("[a-z]{2,} [a-z]{2,}|`[^`]+`")
 WIDEST = 10_000  # Markdown tables have no width
 MARKS = {"match": "✓", "subgradient": "≈", "unverified": "-", "mismatch": "✗", "undefined": "∅", "undecided": "?"}
 
@@ -69,7 +72,12 @@ def code(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return the text with every character that Markdown would read as markup escaped."""
+    """Return a sentence with what stands in backticks as code, and every other character escaped that is markup."""
+    parts = SPAN.split(text)
+    return "".join(code(part) if place % 2 else _escaped(part) for place, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~!$&])", r"\\\1", text)
 
 
@@ -99,7 +107,9 @@ def _table(section: Section) -> str:
 def _extra(grid: Grid) -> str:
     if not grid.rows:
         return ""
-    headings = list(grid.headings) or [""] * len(grid.rows[0])
+    if not grid.headings:
+        return "\n".join(f"- {code(_first(row[0]))}: {_sentences(row[1:])}" for row in grid.rows)
+    headings = list(grid.headings)
     return "\n".join(
         [
             _row(headings),
@@ -107,6 +117,22 @@ def _extra(grid: Grid) -> str:
             *(_row([_extra_cell(cell) for cell in row]) for row in grid.rows),
         ]
     )
+
+
+def _first(cell: Lines | Verdict) -> str:
+    return cell[0] if isinstance(cell, tuple) and cell else ""
+
+
+def _sentences(cells: tuple[Lines | Verdict, ...]) -> str:
+    """Return the cells beside a name: sentences as prose, and numbers as code."""
+    return "<br>".join(
+        f"{MARKS[cell]} {cell}" if isinstance(cell, Verdict) else "<br>".join(map(_prose_or_code, filter(None, cell)))
+        for cell in cells
+    )
+
+
+def _prose_or_code(line: str) -> str:
+    return prose(line) if SENTENCE.search(line) else code(line)
 
 
 def _extra_cell(cell: Lines | Verdict) -> str:
@@ -124,7 +150,7 @@ def _cell(column: Column, row: Row) -> str:
 
 
 def _lines(lines: Lines) -> str:
-    return "<br>".join(code(line) for line in lines if line)
+    return "<br>".join(prose(line) if SPAN.search(line) else code(line) for line in lines if line)
 
 
 def _overall(view: View) -> str:

@@ -149,3 +149,17 @@ def test_a_claim_of_another_shape_is_no_match_whatever_its_entries_are(claim: st
 def test_a_number_stands_for_every_entry() -> None:
     report = gradcli.check("sum(2*X)", {"X": torch.ones(2, 3)}, claims={"X": "2"}, witnesses=["symbolic"])
     assert report.verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("claim", ["[0, 1]", "[0., 1.]", "(0, 1)", " [x[0], 1] "])
+def test_brackets_of_numbers_are_the_tensor_that_they_are_meant_to_be(claim: str) -> None:
+    report = gradcli.check("amax(x)", {"x": [0.0, 1.0]}, claims={"x": claim})
+    assert report.verdict == "match"
+    assert report["x"].claim is not None
+    assert report["x"].claim.value.tolist() == [0, 1]
+
+
+def test_brackets_with_a_wrong_number_are_a_wrong_claim() -> None:
+    report = gradcli.check("amax(x)", {"x": [0.0, 1.0]}, claims={"x": "[1, 1]"})
+    assert report["x"].claim is not None
+    assert report["x"].claim.verdict == "mismatch"

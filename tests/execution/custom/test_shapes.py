@@ -125,3 +125,49 @@ def test_a_shape_at_which_forward_is_not_finite_is_not_looked_at() -> None:
     assert report.verdict == "match"
     assert "x of shape 1x2" in other_shapes(report)[1]
     assert "forward is not finite there" in other_shapes(report)[1]
+
+
+def of_two(forward: Callable[[Tensor, Tensor], Tensor], backward: Callable[[Tensor, Tensor, Tensor], Any]) -> Any:
+    """Return a Function of two inputs, which backward gets with the upstream gradient."""
+
+    class Made(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+            ctx.save_for_backward(a, b)
+            return forward(a, b)
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Any:
+            a, b = ctx.saved_tensors
+            return backward(a, b, g)
+
+    return Made
+
+
+@pytest.mark.parametrize("shapes", [{}, {"a": (3,), "b": (3,)}, {"a": (2, 3), "b": (2, 3)}])
+def test_a_sum_that_the_engine_does_in_place_of_backward_is_said(shapes: Any) -> None:
+    product = of_two(lambda a, b: a * b, lambda a, b, g: (g * b, g * a))
+    verdict, note = other_shapes(gradcli.check_function(product, shapes=shapes))
+    assert verdict == "match"
+    assert "the gradient of 'a' is returned with shape" in note
+    assert "the gradient of 'b' is returned with shape" in note
+    assert "`.sum_to_size(b.shape)`" in note
+
+
+@pytest.mark.parametrize("shapes", [{}, {"a": (3,), "b": (3,)}, {"a": (2, 3), "b": (2, 3)}])
+def test_a_backward_that_sums_over_broadcast_axes_has_no_such_note(shapes: Any) -> None:
+    product = of_two(lambda a, b: a * b, lambda a, b, g: ((g * b).sum_to_size(a.shape), (g * a).sum_to_size(b.shape)))
+    verdict, note = other_shapes(gradcli.check_function(product, shapes=shapes))
+    assert verdict == "match"
+    assert "engine" not in note
+
+
+def test_a_gradient_that_is_wrong_where_forward_broadcasts_by_chance_is_said_and_not_held_against_it() -> None:
+    def backward(a: Tensor, b: Tensor, g: Tensor) -> Any:
+        return g * 2 * (a - b) / a.numel(), g * 2 * (b - a) / a.numel()
+
+    squares = of_two(lambda a, b: ((a - b) ** 2).mean(), backward)
+    verdict, note = other_shapes(gradcli.check_function(squares, shapes={"a": (2, 3), "b": (2, 3)}))
+    assert verdict == "match"
+    assert "forward takes a of shape 1x3, b of shape 2x3 too, and there, the gradient of 'a' is wrong" in note
+    assert "times 2" in note

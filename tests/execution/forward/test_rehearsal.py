@@ -19,7 +19,7 @@ from gradcli.execution.forward.trace import invocation
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings
 
-QUIET = Audience(lambda _: None, lambda _: None)
+QUIET = Audience(lambda _: None, lambda _: None, lambda _: None)
 # What cannot be known without the data: the call is run with no more than its operands' sizes known.
 UNKNOWN = {"combinations", "masked_select", "linalg.lstsq", "ctc_loss"}
 # PyTorch's own shapes on the meta device are others.
@@ -60,14 +60,17 @@ def test_a_rehearsal_knows_the_shapes_of_every_op() -> None:
 )
 def test_what_a_call_makes_on_the_way_is_seen(call: partial[Any], largest: int) -> None:
     made: list[int] = []
-    rehearse(call, Audience(lambda shape: made.append(shape.numel()), lambda _: None))
+    rehearse(call, Audience(lambda shape: made.append(shape.numel()), lambda _: None, lambda _: None))
     assert max(made) >= largest
 
 
 def test_views_are_counted_and_take_no_entries() -> None:
     made: list[int] = []
     counts: list[int] = []
-    rehearse(partial(torch.unbind, torch.ones(1000)), Audience(lambda shape: made.append(shape.numel()), counts.append))
+    rehearse(
+        partial(torch.unbind, torch.ones(1000)),
+        Audience(lambda shape: made.append(shape.numel()), counts.append, lambda _: None),
+    )
     assert max(counts) >= 1000
     assert not made
 
@@ -83,4 +86,23 @@ def test_who_is_told_ends_a_rehearsal() -> None:
         raise LimitError("too large")
 
     with pytest.raises(LimitError):
-        rehearse(partial(torch.eye, 3), Audience(refuse, lambda _: None))
+        rehearse(partial(torch.eye, 3), Audience(refuse, lambda _: None, lambda _: None))
+
+
+IMAGE, FILTER = torch.ones(2, 4, 10, 12, dtype=torch.float64), torch.ones(6, 2, 3, 5, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("call", "entries"),
+    [
+        # 2 samples, 2 channels of a group, windows of 3x5 in 8x8 places
+        (partial(torch.conv2d, IMAGE, FILTER, groups=2), 2 * 2 * 15 * 64),
+        (partial(torch.conv2d, IMAGE, FILTER, padding="same", groups=2), 2 * 2 * 15 * 120),
+        (partial(torch.conv1d, IMAGE[:, :, 0], FILTER[:, :, 0], groups=2, stride=2), 2 * 2 * 5 * 4),
+        (partial(torch.conv_transpose2d, IMAGE, torch.ones(4, 3, 3, 5, dtype=torch.float64)), 3 * 15 * 120),
+    ],
+)
+def test_the_windows_of_a_convolution_are_counted(call: partial[Any], entries: int) -> None:
+    counted: list[int] = []
+    rehearse(call, Audience(lambda _: None, lambda _: None, counted.append))
+    assert counted == [entries]

@@ -45,6 +45,13 @@ class Findings:
     missed: dict[str, list[str]] = field(default_factory=dict)
     cause: str | None = None
     """What all that is wrong has in common."""
+    said: dict[str | tuple[int, ...] | None, Notes] = field(default_factory=dict)
+    """What there is to say of what is right, by what it is about."""
+
+    def say(self, notes: Notes) -> None:
+        """Add notes on what is right; the first about each thing stay."""
+        if notes:
+            self.said.setdefault(notes[0].where, notes)
 
     def miss(self, label: str, reason: str) -> None:
         """Note that something was not looked at."""
@@ -57,7 +64,8 @@ class Findings:
             return Check(name, Verdict.MISMATCH, (*notes, *noted(NoteKind.CAUSE, self.cause)))
         parts = [f"{_listed(labels)} ({reason})" for reason, labels in self.missed.items()]
         words = f"not looked at: {'; '.join(parts)}" if parts else None
-        return Check(name, Verdict.MATCH, noted(NoteKind.SCOPE, words))
+        said = tuple(note for notes in self.said.values() for note in notes)
+        return Check(name, Verdict.MATCH, (*noted(NoteKind.SCOPE, words), *said))
 
 
 def _listed(labels: list[str]) -> str:

@@ -7,16 +7,28 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
-from gradcli.execution.targets.function.sampling import LARGEST, draw_point, is_finite, other_shapes, spread
+from gradcli.execution.targets.function.sampling import (
+    LARGEST,
+    broadcasting_shapes,
+    draw_point,
+    is_finite,
+    other_shapes,
+    spread,
+)
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import Applied, Trial, apply
 from gradcli.phrases import show_shape
 from gradcli.report.custom import Check
-from gradcli.report.notes import NoteKind, noted
+from gradcli.report.notes import Note, NoteKind, Notes, noted
 
 Shapes = Mapping[str, tuple[int, ...]]
+REFUSED = "backward refuses them"
+SUMS = "for {}, the gradient of '{}' is returned with shape {}: PyTorch's engine sums it"
+ADVICE = Note(NoteKind.REMEDY, "refuse such shapes in forward, or allow for them in backward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +47,24 @@ def shapes(trial: Trial) -> Check | None:
     if reason:
         findings.miss("other shapes", reason)
         return findings.check("other shapes")
-    for changed in other_shapes(_shapes(trial.point)):
+    others = other_shapes(_shapes(trial.point))
+    for changed in others:
         item = _look(judge, findings, changed)
         refused += [item] if item else []
     if refused:
         _judge(judge, findings, refused)
+    for changed in broadcasting_shapes(_shapes(trial.point)):
+        if changed not in others:
+            _look_beside(judge, findings, changed)
     return findings.check("other shapes")
 
 
 def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
     """Look at shapes, and note what is wrong there; return them if backward refuses them."""
-    trial = judge.trial
-    label = ", ".join(f"{name} of shape {show_shape(shape)}" for name, shape in changed.items())
+    label = _label(changed)
     try:
-        point = _drawn(trial, changed)
-        applied = apply(trial.subject, point)
+        point = _drawn(judge.trial, changed)
+        applied = apply(judge.trial.subject, point)
     except ExecutionError:
         findings.miss(label, "forward refuses them")
         return None
@@ -59,8 +74,46 @@ def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
     error = _refusal(applied)
     if error is not None:
         return Refused(label, changed, error)
-    findings.wrong += judge.notes(applied, point, f"for {label}")
+    wrong = judge.notes(applied, point, f"for {label}")
+    findings.wrong += wrong
+    findings.say(() if wrong else _summed(judge.trial, applied, label))
     return None
+
+
+def _look_beside(judge: Judge, findings: Findings, changed: Shapes) -> None:
+    """Look at shapes that forward may take as broadcast, and note what is wrong there: it need not be meant to."""
+    try:
+        point = _drawn(judge.trial, changed)
+        applied = apply(judge.trial.subject, point)
+    except ExecutionError:
+        return
+    label = _label(changed)
+    if _refusal(applied) is not None:
+        findings.miss(label, REFUSED)
+    elif is_finite(applied.outputs):
+        wrong = judge.notes(applied, point, f"forward takes {label} too, and there")
+        findings.say((*wrong[0], ADVICE) if wrong else _summed(judge.trial, applied, label))
+
+
+def _label(shapes: Shapes) -> str:
+    return ", ".join(
+        f"{name} of shape {show_shape(shape)}" if shape else f"a scalar {name}" for name, shape in shapes.items()
+    )
+
+
+def _summed(trial: Trial, applied: Applied, label: str) -> Notes:
+    """Return a note on the first gradient that is right because PyTorch's engine sums what backward returns."""
+    try:
+        returned = applied.returned(spread(applied.output, 0.5, 1.5))
+    except ExecutionError:  # the engine passes over what it does not need
+        return ()
+    for parameter, item in zip(trial.subject.parameters, returned, strict=False):
+        leaf = applied.leaves.get(parameter.name)
+        if isinstance(item, Tensor) and leaf is not None and item.shape != leaf.shape:
+            name, shape = parameter.name, show_shape(tuple(item.shape))
+            words = f"{SUMS.format(label, name, shape)} (in backward, `.sum_to_size({name}.shape)` would)"
+            return noted(NoteKind.SHAPE, words, name)
+    return ()
 
 
 def _shapes(point: Values) -> dict[str, tuple[int, ...]]:
@@ -118,7 +171,7 @@ def _judge(judge: Judge, findings: Findings, refused: list[Refused]) -> None:
         ranked = any(len(shape) != len(own[name]) for name, shape in item.shapes.items())
         bound = only < lengths and any(_is_changed(own, item.shapes, length) for length in only)
         if ranked or listed or bound:
-            findings.miss(item.label, "backward refuses them")
+            findings.miss(item.label, REFUSED)
         else:
             where = f"for {item.label}"
             findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {item.error.message}", where))

@@ -36,10 +36,9 @@ def draw_point(
         point = make_leaves(names, settings, given)
         fits(point)
         return point
-    free = [name for name in names if name not in valued]
     first: dict[str, Tensor] | ExecutionError | None = None
     for attempt, domain in enumerate(DOMAINS):
-        point = _drawn(names, settings, given, free, domain=domain, seed=settings.seed + STRIDE * attempt)
+        point = drawn(names, settings, given, domain, settings.seed + STRIDE * attempt)
         try:
             if fits(point):
                 return point
@@ -52,10 +51,12 @@ def draw_point(
     return first
 
 
-def _drawn(
-    names: Sequence[str], settings: Settings, given: Mapping[str, Any], free: Sequence[str], *, domain: str, seed: int
+def drawn(
+    names: Sequence[str], settings: Settings, given: Mapping[str, Any], domain: str, seed: int = 0
 ) -> dict[str, Tensor]:
     """Return a point whose random entries are drawn together, so that no two of them are equal."""
+    valued = {**read_values(settings.values_file), **settings.values, **given}
+    free = [name for name in names if name not in valued]
     generator = torch.Generator().manual_seed(seed)
     shapes = {name: settings.shapes.get(name, settings.shapes.get(None, ())) for name in free}
     random = _together(domain, shapes, generator)
@@ -163,3 +164,16 @@ def _other_ranks(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tu
         yield {name: (*axes, *shape) if len(shape) == most else shape for name, shape in shapes.items()}
         yield {**shapes, first: (*axes, *shapes[first])}
     yield {name: shape[1:] if len(shape) == most else shape for name, shape in shapes.items()}
+
+
+def broadcasting_shapes(shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, tuple[int, ...]]]:
+    """Return shapes in which one input is smaller than before beside the others, along an axis or by one; or larger.
+
+    Forward may take it as broadcast. A number cannot be smaller: the others are larger then.
+    """
+    changed: list[dict[str, tuple[int, ...]]] = []
+    for name, shape in shapes.items() if len(shapes) > 1 else ():
+        smaller = ((1, *shape[1:]), (*shape[:-1], 1), shape[1:]) if shape else ()
+        changed += [{**shapes, name: small} for small in smaller]
+        changed += [] if any(shapes.values()) else [{**dict.fromkeys(shapes, (3,)), name: ()}]
+    return [shaped for place, shaped in enumerate(changed) if shaped != dict(shapes) and shaped not in changed[:place]]

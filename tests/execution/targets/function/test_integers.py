@@ -43,10 +43,18 @@ def hint(function: Any, inputs: dict[str, Any], constants: str | tuple[str, ...]
     return caught.value.hint
 
 
-def test_indices_are_given_as_a_constant() -> None:
-    assert "`--constant rows`" in (hint(Rows, {"rows": [0, 2, 0]}) or "")
+def test_indices_are_read_as_integers_without_an_option_and_said_to_be() -> None:
+    report = gradcli.check_function(Rows, {"rows": [0, 2, 0]}, shapes={"a": (3, 2)})
+    assert report.verdict == "match"
+    assert not report["rows"].requires_grad
+    assert "read as integers" in (report["rows"].note or "")
+    assert report["a"].gradient.tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+def test_what_is_given_as_a_constant_has_no_such_note() -> None:
     report = gradcli.check_function(Rows, {"rows": [0, 2, 0]}, shapes={"a": (3, 2)}, constants="rows")
     assert report.verdict == "match"
+    assert report["rows"].note is None
 
 
 def test_integers_beside_real_numbers_are_written_with_a_point() -> None:
