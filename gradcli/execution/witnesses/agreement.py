@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
-from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
+from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
 from gradcli.execution.witnesses.line import Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import SAFETY, SIDED, Compared, closer_look
@@ -183,8 +183,21 @@ def _at_a_kink(
     outside = ~near.admit(claimed, compared.granted)
     if bool((outside & (near.straight | (wrong & near.flat))).any()):
         return Verdict.MISMATCH, ()
-    if not bool(outside.any()):
-        return Verdict.SUBGRADIENT, ()
-    near = slopes(line, directions[outside], sides, MORE_POINTS)
-    still = ~near.admit(claimed[outside], compared.granted)
+    doubted = directions[outside] if bool(outside.any()) else _across_kinks(line, compared)
+    near = slopes(line, doubted, sides, MORE_POINTS)
+    still = ~near.admit(dataclasses.replace(quotients, directions=doubted).of(gradient), compared.granted)
+    if bool((still & near.straight).any()):
+        return Verdict.MISMATCH, ()
     return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())
+
+
+def _across_kinks(line: Line, compared: Compared) -> Tensor:
+    """Return the direction along which a gradient seems to claim most beyond those nearby, of the entries at kinks.
+
+    No row if there is none, or where too many entries are.
+    """
+    rows = compared.kinked.nonzero()[:, 0]
+    if compared.quotients.directions is not None or not 1 < len(rows) <= MOST_KINKS:
+        return torch.zeros(0, line.start.numel(), dtype=torch.float64)
+    found = separating(line, rows, compared.claimed[rows], compared.granted)
+    return found @ unit(rows, line.start.numel())
