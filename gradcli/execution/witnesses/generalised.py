@@ -21,6 +21,8 @@ NEARBY, STEP = 2.0**-20, 2.0**-23
 POINTS, MORE_POINTS = 24, 256
 # How far outside of the slopes that were seen a slope may be, relative to the largest of them.
 SLACK = 1e-5
+# Slopes whose error may be larger than this, relative to them, say nothing.
+VAGUE = 1e-2
 # How many steps towards a gradient are taken in the hull of those nearby.
 HULL_STEPS = 300
 
@@ -35,6 +37,11 @@ class Slopes:
     """How far off a slope may be."""
     straight: Tensor
     """Whether the extremes are met on the direction itself, as where the function is convex or concave along it."""
+
+    @property
+    def vague(self) -> Tensor:
+        """Return where slopes may be off by so much that nothing follows."""
+        return ~(self.error <= VAGUE * self.low.abs().maximum(self.high.abs()))
 
     @property
     def flat(self) -> Tensor:
@@ -72,7 +79,7 @@ def separating(line: Line, entries: Tensor, claimed: Tensor, granted: float) -> 
 
 def _gradients(line: Line, entries: Tensor) -> Tensor:
     """Return the slopes by some entries at random points around the start, a row each; not where one is not finite."""
-    scale, every = line.start.abs().clamp_min(1.0), unit(entries, line.start.numel())
+    scale, every = line.grain.lengths(line.start), unit(entries, line.start.numel())
     shifts = NEARBY * scale * random_directions(POINTS, len(scale), seed=3)
     found = torch.stack([_slopes(line, direction, shifts) for direction in every], dim=1)
     return found[found.isfinite().all(1)]
@@ -107,7 +114,7 @@ def _largest(slopes: Tensor) -> Tensor:
 
 def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) -> Tensor:
     """Return how far to go: along the direction, to the sides that matter to it, and anywhere around."""
-    scale = line.start.abs().clamp_min(1.0)
+    scale = line.grain.lengths(line.start)
     straight = torch.stack([direction, -direction]) * _reach(line, direction)
     anywhere = random_directions(points, len(direction), seed=1)
     if sides is not None:
@@ -117,8 +124,8 @@ def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) ->
 
 
 def _reach(line: Line, direction: Tensor) -> float:
-    """Return a length that is small beside every entry that a direction moves, and not below 1."""
-    return float(line.start[direction != 0].abs().clamp_min(1.0).amin()) if bool(direction.any()) else 1.0
+    """Return a length that is small beside every entry that a direction moves."""
+    return float(line.grain.lengths(line.start)[direction != 0].amin()) if bool(direction.any()) else 1.0
 
 
 def _slopes(line: Line, direction: Tensor, shifts: Tensor) -> Tensor:

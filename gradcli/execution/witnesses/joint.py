@@ -31,7 +31,6 @@ def joint_verdict(witnesses: NumericalWitnesses, gradients: Mapping[TracedTensor
     def function(tensors: Values) -> Tensor:
         return witnesses.rerun.output({traced: tensors[witnesses.run.names[traced]] for traced in gradients})
 
-    steps = witnesses.has_steps
-    line = Line.of(function, point, list(point), witnesses.run.cotangent, witnesses.noise, has_steps=steps)
+    line = Line.of(function, point, list(point), witnesses.run.cotangent, witnesses.grain)
     together = torch.cat([real(gradient).reshape(-1).to(torch.float64) for gradient in gradients.values()])
     return agreement(line, by_entries(line), together, DOUBLE, bends=True).verdict

@@ -74,11 +74,12 @@ def along(line: Line, directions: Tensor) -> Quotients:
 
 def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     """Return the quotients along each direction, with smaller steps where larger ones are not good enough."""
-    every = torch.arange(count)
-    best = _nowhere(count)
+    every, best = torch.arange(count), _nowhere(count)
+    if line.grain.hides_steps:
+        return _of_columns(best, line, directions)
     _refine(line, directions, every, line.scale(directions, every), best)
     local = line.local(directions, every)
-    if line.has_steps:
+    if line.grain.has_steps:
         _forget_stairs(line, directions, local, best)
         local = local.minimum(FINE * line.scale(directions, every))
     small = every[local < SMALL * line.scale(directions, every)]
@@ -86,6 +87,10 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
         near = _nowhere(count)
         _refine(line, directions, small, local[small], near)
         _prefer_nearer(best, near)
+    return _of_columns(best, line, directions)
+
+
+def _of_columns(best: Tensor, line: Line, directions: Tensor | None) -> Quotients:
     return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
 
 
@@ -149,7 +154,14 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
     )
-    return torch.stack([value, error, low, high, sided_error])
+    rising, sided_rising = _rising((above + below) / 2), torch.maximum(_rising(above), _rising(below))
+    return torch.stack([value, error + rising, low, high, sided_error + sided_rising])
+
+
+def _rising(column: Tensor) -> Tensor:
+    """Return how far three values move at last, where they move further than before: they have no limit yet."""
+    first, last = (column[1] - column[0]).abs(), (column[2] - column[1]).abs()
+    return torch.where(last > first, last, 0.0)
 
 
 def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
@@ -159,7 +171,7 @@ def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
 
 def _lost(line: Line, changes: Tensor) -> Tensor:
     """Return where nothing of a function is seen beside its rounding."""
-    if line.noise <= COARSE * line.magnitude:
+    if line.grain.noise <= COARSE * line.magnitude:
         return torch.zeros(len(changes), dtype=torch.bool)
     return changes.abs().amax(1) <= LOST * line.rounding
 

@@ -35,7 +35,7 @@ def test_noise_is_that_of_what_cancels(program: str, values: dict[str, Any], low
     settings = Settings(command="check")
     parsed = read(program, settings)
     run = start_from(parsed, settings, run_program(parsed, settings, values), shared_derivations())
-    assert low <= NumericalWitnesses.of(run, []).noise <= high
+    assert low <= NumericalWitnesses.of(run, []).grain.noise <= high
 
 
 # Programs whose gradients autograd and the symbolic derivative agree on, and whose values rounding has spoilt.
