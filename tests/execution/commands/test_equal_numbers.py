@@ -1,0 +1,27 @@
+"""The spread of equal numbers: by one of three it has the slopes 1/√3 and -1/√3, and PyTorch gives 0 or NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gradcli
+
+
+@pytest.mark.parametrize("run", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(
+    ("program", "wanted"),
+    [("std(x)", "subgradient"), ("norm(x - x.mean())", "subgradient"), ("sqrt(var(x))", "undefined")],
+)
+def test_equal_numbers_have_a_choice_or_nan(run: Any, program: str, wanted: str) -> None:
+    assert run(program, {"x": [2.0, 2.0, 2.0]})["x"].verdict == wanted
+
+
+@pytest.mark.parametrize(("claim", "wanted"), [("0.5", "subgradient"), ("0.6", "mismatch")])
+def test_a_claim_by_one_of_them_lies_between(claim: str, wanted: str) -> None:
+    """The choices are the vectors of sum 0 that are no longer than 1/√2, as (0.5, -0.5, 0) is."""
+    claims = {"x": f"tensor([{claim}, -{claim}, 0.])"}
+    found = gradcli.check("std(x)", {"x": [2.0, 2.0, 2.0]}, claims=claims)["x"].claim
+    assert found is not None
+    assert found.verdict == wanted
