@@ -30,6 +30,8 @@ from gradcli.settings import Settings
 
 # Which call: the op, where it is written, and how often it ran before.
 Key = tuple[str, Span, int]
+# What changes a result of a call.
+Perturb = Callable[[Key, Tensor], Tensor]
 
 
 class RefusedError(RuntimeError):
@@ -84,7 +86,7 @@ class Rerun:
         self,
         traced: TracedTensor,
         changed: Mapping[TracedTensor, Tensor],
-        perturb: Callable[[Tensor], Tensor] | None = None,
+        perturb: Perturb | None = None,
     ) -> Tensor:
         """Return a call's result with other values of some tensors; RefusedError where the call is not made."""
         key, place = self.keys[traced]
@@ -94,7 +96,7 @@ class Rerun:
         return calls[key].outputs[place].tensor
 
     def run(
-        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
+        self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None
     ) -> tuple[Tensor, Mapping[Key, TracedCall]]:
         """Return the output and the calls, with other values of some tensors; as `output` otherwise.
 
@@ -103,9 +105,7 @@ class Rerun:
         output, machine = self._ran(changed, perturb)
         return output, machine.calls
 
-    def _ran(
-        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None
-    ) -> tuple[Tensor, _Machine]:
+    def _ran(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None) -> tuple[Tensor, _Machine]:
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
         machine = _Machine(self.settings, self.before, overridden, perturb)
         variables = {
@@ -148,7 +148,7 @@ class _Machine:
         settings: Settings,
         before: Mapping[Key, TracedCall],
         overridden: Mapping[tuple[Key, int], Tensor],
-        perturb: Callable[[Tensor], Tensor] | None = None,
+        perturb: Perturb | None = None,
     ) -> None:
         self._limits = settings.limits
         self.most_rounds = settings.limits.operations
@@ -202,16 +202,16 @@ class _Machine:
         elif before is not None and op.name == "detach":
             result = detached_again(call, before)
         else:
-            result = self._perturbed(run_again(op, call, before))
+            result = self._perturbed(key, run_again(op, call, before))
         self.calls[key] = TracedCall(op, call, self._override(key, result))
         return self.calls[key].result
 
-    def _perturbed(self, result: Any) -> Any:
+    def _perturbed(self, key: Key, result: Any) -> Any:
         """Return a result with other numbers in it, if any are asked for."""
         perturb = self._perturb
-        return (
-            result if perturb is None else replaced(result, lambda traced: with_value(traced, perturb(traced.tensor)))
-        )
+        if perturb is None:
+            return result
+        return replaced(result, lambda traced: with_value(traced, perturb(key, traced.tensor)))
 
     def _override(self, key: Key, result: Any) -> Any:
         """Return a result with the tensors in it that are given other values."""
