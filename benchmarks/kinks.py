@@ -20,14 +20,17 @@ import torch
 from kink_grammar import Drawn, Node, draw
 from mpmath import mp, mpf
 from one_sided import (
+    NARROW,
     Function,
     Shape,
     Truth,
     between,
+    branches,
     generalised,
     leaves_doubles,
     look,
     rounding_decides,
+    rounding_spoils,
     stays_undefined,
 )
 
@@ -36,8 +39,9 @@ from gradcli.errors import GradcliError
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 
-# A gradient is right within the first of these, relative to its largest entry, and wrong beyond the second.
-RIGHT, WRONG = mpf("1e-9"), mpf("1e-6")
+# A gradient is right within the first of these, relative to each entry, and the second, relative to the largest;
+# beyond the third, relative to that, it is wrong.
+RIGHT, ABSOLUTE, WRONG = mpf("1e-9"), mpf("1e-13"), mpf("1e-6")
 # Nor is anything decided within what cancellation may leave of the largest gradient, or below the smallest double.
 CANCELLED, UNDERFLOW = mpf("1e-10"), mpf("1e-300")
 
@@ -79,19 +83,24 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
     """Return the verdicts that are right; none where that is not decided."""
     if any(map(mp.isnan, gradient)):
         return {Verdict.UNDEFINED}
-    if truth.shape is Shape.NOT_A_NUMBER:
-        apart = not any(gradient) and stays_undefined(function)
-        return {Verdict.UNDEFINED, *({Verdict.MATCH} if apart else ())}
+    if truth.shape in {Shape.NOT_A_NUMBER, Shape.INFINITE}:
+        return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_apart(function, gradient) else ())}
     if truth.shape is Shape.NO_DERIVATIVE:
         return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
     if truth.shape is Shape.SMOOTH:
-        return _where_smooth(truth, gradient, largest)
+        wanted = _where_smooth(truth, gradient, largest)
+        return set() if Verdict.MISMATCH in wanted and rounding_spoils(function.drawn) else wanted
     if truth.shape is Shape.UNKNOWN or not all(mp.isfinite(entry) for entry in gradient):
         return set()
     is_generalised, is_between = generalised(function, gradient), between(truth, gradient)
-    if is_generalised is None or is_generalised != is_between:
+    if is_generalised is None or is_generalised != is_between or is_between != between(truth, gradient, NARROW):
         return set()
     return {Verdict.SUBGRADIENT} if is_between else {Verdict.MISMATCH}
+
+
+def _is_apart(function: Function, gradient: list[float]) -> bool:
+    """Return whether an output that is not finite does not come about by a tensor, or in a branch not taken."""
+    return not any(gradient) and (stays_undefined(function) or bool(branches(function.drawn)))
 
 
 def _is_infinite(truth: Truth, gradient: list[float]) -> bool:
@@ -106,7 +115,8 @@ def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Ve
     right = truth.gradient
     error = max((abs(mpf(entry) - own) for entry, own in zip(gradient, right, strict=True)), default=mpf(0))
     size = max((abs(own) for own in right), default=mpf(0))
-    if error <= RIGHT * size + UNDERFLOW:
+    pairs = list(zip(gradient, right, strict=True))
+    if all(abs(mpf(entry) - own) <= RIGHT * abs(own) + ABSOLUTE * size + UNDERFLOW for entry, own in pairs):
         return {Verdict.MATCH}
     return {Verdict.MISMATCH} if error > WRONG * size + CANCELLED * largest else set()
 

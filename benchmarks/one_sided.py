@@ -30,6 +30,10 @@ NEARBY, SHORT = 18, 40
 POINTS = 60
 # A gradient is in the convex hull of others if it is this near, and outside if it is this far from it.
 INSIDE, OUTSIDE = 1e-6, 1e-3
+# A slope is between others within the first of these, relative to the largest, and is clearly so within the second.
+WIDE, NARROW = mpf("1e-7"), mpf("1e-10")
+# Digits that are lost at most where a program is computed in double precision, and how it may change in more digits.
+SPOILT, MORE_DIGITS, SAME = mpf("1e-6"), 30, mpf("1e-30")
 LEAST, LARGEST = mpf("1e-300"), mpf("1.7e308")
 
 
@@ -39,6 +43,7 @@ class Shape(StrEnum):
     SMOOTH = "smooth"
     KINK = "kink"
     NOT_A_NUMBER = "NaN"
+    INFINITE = "infinite"
     NO_DERIVATIVE = "no finite derivative"
     UNKNOWN = "not decided"
 
@@ -115,6 +120,30 @@ def _own(drawn: Drawn, node: Node, value: Callable[[Node], exact.Value]) -> exac
     return exact.compute(node.op, [value(operand) for operand in node.operands])
 
 
+def rounding_spoils(drawn: Drawn) -> bool:
+    """Return whether a value of a program is lost when it is computed in double precision."""
+    mp.dps = _digits(_numbers(drawn))
+    with mp.workprec(53):
+        rounded = [evaluate(drawn, node, {}) for node in drawn.output.walk()]
+    exactly = [evaluate(drawn, node, {}) for node in drawn.output.walk()]
+    pairs = zip(map(_entries, rounded), map(_entries, exactly), strict=True)
+    apart = (
+        abs(one - other) > SPOILT * abs(other)
+        for ones, others in pairs
+        for one, other in zip(ones, others, strict=True)
+    )
+    return any(apart)
+
+
+def _entries(value: exact.Value) -> Sequence[mpf]:
+    return value if isinstance(value, list) else [value]
+
+
+def branches(drawn: Drawn) -> bool:
+    """Return whether a program has a Python `if`."""
+    return any(node.op.startswith("if_") for node in drawn.output.walk())
+
+
 def rounding_decides(drawn: Drawn) -> bool:
     """Return whether a program decides otherwise when it is computed in double precision."""
     found = []
@@ -143,16 +172,28 @@ def side(function: Function, direction: Vector) -> Side:
     if any(map(mp.isnan, changes)):
         return Side(Shape.NOT_A_NUMBER)
     quotients = [change / step for change, step in zip(changes, steps, strict=True)]
+    if all(quotient == quotients[0] and mp.isinf(quotient) for quotient in quotients):
+        return Side(Shape.NO_DERIVATIVE, quotients[0])
     if not all(mp.isfinite(quotient) for quotient in quotients):
         return Side(Shape.NO_DERIVATIVE)
+    if not _is_same_in_more_digits(function, direction, steps[-1]):
+        return Side(Shape.UNKNOWN)
     apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
-    noise = mpf(10) ** (-mp.dps // 2) * (abs(base) + 1) / steps[-1]
+    noise = mpf(10) ** (12 - mp.dps) * (abs(base) + 1) / steps[-1]
     if apart[-1] <= CLOSE * size + noise or (apart[-1] * 100 <= apart[-2] and apart[-2] * 100 <= apart[-3]):
         # What is left of a slope that shrinks with the step is none.
         return Side(Shape.SMOOTH, mpf(0) if size <= noise + 2 * apart[-1] else quotients[-1])
     growing = all(abs(b) > abs(a) for a, b in pairwise(quotients))
     return Side(Shape.NO_DERIVATIVE, INFINITE * mp.sign(quotients[-1])) if growing else Side(Shape.UNKNOWN)
+
+
+def _is_same_in_more_digits(function: Function, direction: Vector, step: mpf) -> bool:
+    """Return whether a function's value is that of the program, and not what rounding makes of it at a jump."""
+    found = function.moved(direction, step)
+    with mp.workdps(mp.dps + MORE_DIGITS):
+        again = function.moved(direction, step)
+    return bool(abs(again - found) <= SAME * (abs(found) + 1))
 
 
 INFINITE = mpf("inf")
@@ -179,7 +220,7 @@ def look(function: Function) -> Truth:
         return Truth(Shape.UNKNOWN)
     base = function(function.start)
     if not mp.isfinite(base):
-        return Truth(Shape.NOT_A_NUMBER if mp.isnan(base) else Shape.NO_DERIVATIVE)
+        return Truth(Shape.NOT_A_NUMBER if mp.isnan(base) else Shape.INFINITE)
     directions = _directions(len(function.start))
     ahead = [side(function, direction) for direction in directions]
     behind = [side(function, [-part for part in direction]) for direction in directions]
@@ -224,12 +265,12 @@ def _product(one: Sequence[mpf], other: Sequence[mpf]) -> mpf:
     return mp.fsum(a * b for a, b in zip(one, other, strict=True))
 
 
-def between(truth: Truth, gradient: Sequence[float]) -> bool:
+def between(truth: Truth, gradient: Sequence[float], width: mpf = WIDE) -> bool:
     """Return whether a gradient's slope lies between the one-sided derivatives along every direction."""
     given = [mpf(entry) for entry in gradient]
     scale = max(abs(slope) for slope in (*truth.above, *truth.below) if slope is not None)
     for direction, one, other in zip(truth.directions, truth.below, truth.above, strict=True):
-        slack = mpf(10) ** -7 * scale * (1 + mp.fsum(map(abs, direction)))
+        slack = width * scale * (1 + mp.fsum(map(abs, direction)))
         if not min(one, other) - slack <= _product(given, direction) <= max(one, other) + slack:
             return False
     return True
@@ -257,6 +298,8 @@ def _gradients_nearby(function: Function) -> list[list[mpf]]:
         shift = [near * mpf(generator.uniform(-1, 1)) for _ in range(entries)]
         point = [entry + part for entry, part in zip(function.start, shift, strict=True)]
         values = [_quotient(function, point, axis, short) for axis in range(entries)]
+        if any(map(mp.isnan, values)):  # at the end of a domain
+            return []
         if all(mp.isfinite(value) for value in values):
             found.append(values)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor
 STEP = 1e-5
 # A step within which hardly any function bends again, and how far apart the two quotients are where it does.
 CLOSE, APART = 1e-8, 1e-3
+# Steps are at last no longer than this part of the entry.
+PART = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,11 @@ class LocalCall:
     def one_sided(self, traced: TracedTensor, index: tuple[int, ...], sign: float, unit: complex = 1) -> float:
         """Return the derivative of Σ cotangent · result for a step of one entry to one side, along `unit`: 1 or i.
 
-        Where a much shorter step says something else, there is another kink within the step.
+        Where a much shorter step says something else, there is another kink within the step; where it says nothing,
+        the end of a domain, which may be as near as the entry is small.
         """
-        scale = max(1.0, float(self.tensors[traced][index].abs()))
+        size = float(self.tensors[traced][index].abs())
+        scale = max(1.0, size)
         middle = self.results(self.tensors)
 
         def quotient(shift: float) -> float:
@@ -78,5 +83,9 @@ class LocalCall:
             changes = [((new - old) * v.conj()).sum() for new, old, v in changed if v is not None]
             return sum(float(change.real) for change in changes) / shift
 
-        usual, close = (2 * quotient(sign * step * scale / 2) - quotient(sign * step * scale) for step in (STEP, CLOSE))
-        return usual if abs(usual - close) <= APART * max(1.0, abs(close)) else close
+        def limit(step: float) -> float:
+            return 2 * quotient(sign * step / 2) - quotient(sign * step)
+
+        usual, close = limit(STEP * scale), limit(CLOSE * scale)
+        found = usual if abs(usual - close) <= APART * max(1.0, abs(close)) else close
+        return found if math.isfinite(found) or not size else limit(min(CLOSE, PART * size))

@@ -17,13 +17,13 @@ from torch.overrides import TorchFunctionMode
 from gradcli.errors import GradcliError
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.again import Perturb, RefusedError
-from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.again import Key, Perturb, RefusedError
+from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.recorder import IDENTITIES
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction_of
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.forward.twins import changed, made_by, versions
 from gradcli.settings import Settings
 
@@ -50,7 +50,7 @@ class Replay(TorchFunctionMode):
         self.decisions: list[Any] = []
         self._kept = kept
         self._perturb = perturb
-        self._depth = 0
+        self._depth = self._count = 0
 
     @contextmanager
     def seeing(self) -> Iterator[None]:
@@ -78,7 +78,7 @@ class Replay(TorchFunctionMode):
         is_constant = call.name in IDENTITIES or call.short in DETACHING or not torch.is_grad_enabled()
         if is_constant and self._depth == 0:
             return self._constant(result, made, written)
-        return result if self._perturb is None or not made else tree.map(self._moved, result)
+        return result if self._perturb is None or not made else self._moved(call.short, result)
 
     def _note(self, result: Any, made: list[Tensor]) -> None:
         """Note a decision: a truth value, an integer."""
@@ -101,9 +101,11 @@ class Replay(TorchFunctionMode):
         values = {id(tensor): old.clone() for tensor, old in zip(made, kept, strict=False)}
         return tree.map(lambda leaf: values.get(id(leaf), leaf), result)
 
-    def _moved(self, leaf: Any) -> Any:
-        assert self._perturb is not None  # noqa: S101 (asked before)
-        return self._perturb(leaf) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+    def _moved(self, name: str, result: Any) -> Any:
+        perturb, self._count = self._perturb, self._count + 1
+        assert perturb is not None  # noqa: S101 (asked before)
+        key = name, NOWHERE, self._count
+        return tree.map(lambda leaf: perturb(key, leaf) if isinstance(leaf, Tensor) else leaf, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,15 @@ class CodeAgain:
         except RuntimeError:
             return CodeAgain(code, settings, trace, leaves, is_refused=True)
         return CodeAgain(code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions))
+
+    @property
+    def calls(self) -> list[TracedCall]:
+        """Return the calls that were followed, and have a definition."""
+        return [call for call in self.trace.calls if call.gap is None]
+
+    def key_of(self, _: TracedTensor) -> Key | None:
+        """Return nothing: calls are not told apart."""
+        return None
 
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a leaf; None of all else, and where the code does not run in double precision."""

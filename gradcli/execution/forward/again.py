@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.errors import Span
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 
-Perturb = Callable[[Tensor], Tensor]
+# Which call: the op, where it is written, and how often it ran before.
+Key = tuple[str, Span, int]
+# What changes a result of a call.
+Perturb = Callable[[Key, Tensor], Tensor]
 
 
 class RefusedError(RuntimeError):
@@ -30,6 +34,13 @@ class Again(Protocol):
     @property
     def may_decide(self) -> bool:
         """Return whether the program may decide anything by the values of tensors."""
+
+    @property
+    def calls(self) -> Sequence[TracedCall]:
+        """Return the calls at the trace's own point."""
+
+    def key_of(self, traced: TracedTensor) -> Key | None:
+        """Return which call makes a tensor of the trace; None for a leaf, and where calls are not told apart."""
 
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a tensor of the trace in double precision; None if it is not made there."""

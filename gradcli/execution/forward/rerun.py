@@ -8,7 +8,7 @@ the one that it would have.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError, Span
-from gradcli.execution.forward.again import Again, RefusedError
+from gradcli.execution.forward.again import Again, Key, Perturb, RefusedError
 from gradcli.execution.forward.detached import actual_tensor, detached_again, run_again, with_value
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.interpreter import Interpreter
@@ -29,9 +29,6 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, rep
 from gradcli.language.program import Expression, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
-
-# Which call: the op, where it is written, and how often it ran before.
-Key = tuple[str, Span, int]
 
 
 def again(source: Source, settings: Settings, trace: Trace) -> Again:
@@ -68,6 +65,15 @@ class Rerun:
         machine = rerun._ran({}, None)[1]
         return Rerun(program, settings, trace, leaves, machine.calls, keys, machine.may_decide)
 
+    @property
+    def calls(self) -> Sequence[TracedCall]:
+        """Return the calls at the trace's own point."""
+        return list(self.before.values())
+
+    def key_of(self, traced: TracedTensor) -> Key | None:
+        """Return which call makes a tensor of the trace; None for a leaf."""
+        return self.keys[traced][0] if traced in self.keys else None
+
     def value(self, traced: TracedTensor) -> Tensor | None:
         """Return the value of a tensor of the trace in double precision; None if it is not made there."""
         if traced in self.leaves:
@@ -87,7 +93,7 @@ class Rerun:
         self,
         traced: TracedTensor,
         changed: Mapping[TracedTensor, Tensor],
-        perturb: Callable[[Tensor], Tensor] | None = None,
+        perturb: Perturb | None = None,
     ) -> Tensor:
         """Return a call's result with other values of some tensors; RefusedError where the call is not made."""
         key, place = self.keys[traced]
@@ -97,7 +103,7 @@ class Rerun:
         return calls[key].outputs[place].tensor
 
     def run(
-        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None = None
+        self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None = None
     ) -> tuple[Tensor, Mapping[Key, TracedCall]]:
         """Return the output and the calls, with other values of some tensors; as `output` otherwise.
 
@@ -106,9 +112,7 @@ class Rerun:
         output, machine = self._ran(changed, perturb)
         return output, machine.calls
 
-    def _ran(
-        self, changed: Mapping[TracedTensor, Tensor], perturb: Callable[[Tensor], Tensor] | None
-    ) -> tuple[Tensor, _Machine]:
+    def _ran(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None) -> tuple[Tensor, _Machine]:
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
         machine = _Machine(self.settings, self.before, overridden, perturb)
         variables = {
@@ -151,7 +155,7 @@ class _Machine:
         settings: Settings,
         before: Mapping[Key, TracedCall],
         overridden: Mapping[tuple[Key, int], Tensor],
-        perturb: Callable[[Tensor], Tensor] | None = None,
+        perturb: Perturb | None = None,
     ) -> None:
         self._limits = settings.limits
         self.most_rounds = settings.limits.operations
@@ -205,16 +209,16 @@ class _Machine:
         elif before is not None and op.name == "detach":
             result = detached_again(call, before)
         else:
-            result = self._perturbed(run_again(op, call, before))
+            result = self._perturbed(key, run_again(op, call, before))
         self.calls[key] = TracedCall(op, call, self._override(key, result))
         return self.calls[key].result
 
-    def _perturbed(self, result: Any) -> Any:
+    def _perturbed(self, key: Key, result: Any) -> Any:
         """Return a result with other numbers in it, if any are asked for."""
         perturb = self._perturb
-        return (
-            result if perturb is None else replaced(result, lambda traced: with_value(traced, perturb(traced.tensor)))
-        )
+        if perturb is None:
+            return result
+        return replaced(result, lambda traced: with_value(traced, perturb(key, traced.tensor)))
 
     def _override(self, key: Key, result: Any) -> Any:
         """Return a result with the tensors in it that are given other values."""

@@ -21,13 +21,7 @@ def read_values(path: Path | None) -> dict[str, Any]:
     """Return the values in a `.json`, `.npz`, `.pt` or `.safetensors` file by name."""
     if path is None:
         return {}
-    if path.is_dir():
-        raise InputError(f"{path}: this is a folder", hint=f"values are read from files: {', '.join(READERS)}")
-    reader = READERS.get(path.suffix)
-    if reader is None:
-        raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
-    if path.is_file() and not path.stat().st_size:
-        raise InputError(f"{path.name}: the file is empty")
+    reader = _reader_of(path)
     try:
         found = reader(path)
     except ImportError as error:
@@ -46,6 +40,18 @@ def read_values(path: Path | None) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise InputError(f"{path.name}: it must hold an object that maps names to values")
     return found
+
+
+def _reader_of(path: Path) -> Callable[[Path], Any]:
+    """Return what reads a file; InputError for what holds no values by its name."""
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder", hint=f"values are read from files: {', '.join(READERS)}")
+    reader = READERS.get(path.suffix)
+    if reader is None:
+        raise InputError(f"{path.name}: values are read from {', '.join(READERS)}")
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path.name}: the file is empty")
+    return reader
 
 
 def _read_json(path: Path) -> Any:

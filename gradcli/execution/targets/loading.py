@@ -29,6 +29,7 @@ from gradcli.execution.targets.frames import place, refusal, still_in, syntax_re
 from gradcli.inputs.near_files import near_files
 from gradcli.phrases import did_you_mean
 
+MOST_LISTED = 20
 USAGE = "write FILE.py:Class or module:Class"
 TARGET = re.compile(r"(?P<file>.+\.py)(?:::?(?P<name>.*))?", re.DOTALL)
 

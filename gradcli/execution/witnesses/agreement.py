@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
-from gradcli.execution.witnesses.generalised import MORE_POINTS, slopes
+from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, jumping
 from gradcli.execution.witnesses.line import Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import SAFETY, SIDED, Compared, closer_look
@@ -28,6 +28,7 @@ BETWEEN = noted(
     NoteKind.ROUNDING,
     "a kink is so near that rounding hides whether it is at this point, and the gradient lies between its sides",
 )
+KINKED = noted(NoteKind.KINK, "there is a kink here, and the differences are not accurate enough to tell more")
 CROWDED = noted(NoteKind.KINK, "too many kinks meet here for the differences to tell")
 DOUBLE = Tolerance.of("float64")
 NO_NOTES: Notes = ()
@@ -64,8 +65,7 @@ def agreement(
     if bool(gradient.isnan().any()):
         return Agreement(Verdict.UNDEFINED, None, (*IS_NAN, *_existing(line, quotients, gradient)))
     compared = _compared(quotients, gradient, tolerance, excused)
-    steps = torch.ones_like(compared.erratic) if jumps else compared.erratic
-    if bool(steps.any()) and bool(jumping(line, _rows(quotients, steps)).any()):
+    if bool(jumping(line, *_where_jumps(line, compared, known=jumps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
     error = (compared.claimed - compared.quotients.value).abs()
@@ -79,7 +79,22 @@ def agreement(
         verdict, notes = _at_a_kink(line, compared, _across(line), compared.wrong[:0], gradient)
     if verdict is not Verdict.MISMATCH and bool(unclear.any()):
         verdict, notes = Verdict.UNDECIDED, _why_unclear(line, before, compared, gradient)
+    if verdict is Verdict.UNDECIDED and bool((compared.kinked & ~compared.erratic & ~unclear).any()):
+        notes = KINKED
     return Agreement(verdict, largest, notes)
+
+
+def _where_jumps(line: Line, compared: Compared, *, known: bool) -> tuple[Tensor, Tensor]:
+    """Return the directions along which to look for a jump, and the slopes that a gradient claims there.
+
+    Where it is known that an op jumps, it may take all entries to make the program jump.
+    """
+    chosen = torch.ones_like(compared.erratic) if known else compared.erratic
+    rows, of_rows = _rows(compared.quotients, chosen), compared.claimed[chosen.nonzero()[:MOST_KINKS, 0]]
+    if not known or compared.quotients.directions is not None:
+        return rows, of_rows
+    across = _across(line)
+    return torch.cat([rows, across]), torch.cat([of_rows, across @ compared.claimed])
 
 
 def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tensor) -> Notes:
@@ -183,8 +198,23 @@ def _at_a_kink(
     outside = ~near.admit(claimed, compared.granted)
     if bool((outside & (near.straight | (wrong & near.flat))).any()):
         return Verdict.MISMATCH, ()
-    if not bool(outside.any()):
-        return Verdict.SUBGRADIENT, ()
-    near = slopes(line, directions[outside], sides, MORE_POINTS)
-    still = ~near.admit(claimed[outside], compared.granted)
+    if bool(near.vague.any()):
+        return Verdict.UNDECIDED, UNCLEAR
+    doubted = directions[outside] if bool(outside.any()) else _across_kinks(line, compared)
+    near = slopes(line, doubted, sides, MORE_POINTS)
+    still = ~near.admit(dataclasses.replace(quotients, directions=doubted).of(gradient), compared.granted)
+    if bool((still & near.straight).any()):
+        return Verdict.MISMATCH, ()
     return (Verdict.UNDECIDED, CROWDED) if bool(still.any()) else (Verdict.SUBGRADIENT, ())
+
+
+def _across_kinks(line: Line, compared: Compared) -> Tensor:
+    """Return the direction along which a gradient seems to claim most beyond those nearby, of the entries at kinks.
+
+    No row if there is none, or where too many entries are.
+    """
+    rows = compared.kinked.nonzero()[:, 0]
+    if compared.quotients.directions is not None or not 1 < len(rows) <= MOST_KINKS:
+        return torch.zeros(0, line.start.numel(), dtype=torch.float64)
+    found = separating(line, rows, compared.claimed[rows], compared.granted)
+    return found @ unit(rows, line.start.numel())

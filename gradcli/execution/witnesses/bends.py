@@ -111,7 +111,7 @@ def _is_steep(witnesses: NumericalWitnesses, report: TensorReport, traced: Trace
     if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
         return False
     every = torch.eye(gradient.numel(), dtype=torch.float64)
-    question = dataclasses.replace(question, noise=witnesses.noise)
+    question = dataclasses.replace(question, grain=witnesses.grain)
     return bool(steep(question.line, every, gradient.detach().reshape(-1).to(torch.float64)).any())
 
 

@@ -7,6 +7,7 @@ may, as a function of the same tensor; and a program bends nowhere where no resu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import DecomposedCall, Decomposition
 from gradcli.execution.witnesses.agreement import MOST_KINKS, agreement
+from gradcli.execution.witnesses.grain import grain_of
 from gradcli.execution.witnesses.line import Line, Values
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.quotients import by_entries
@@ -34,12 +36,16 @@ def kinks_cancel(rerun: Again, decomposition: Decomposition, traced: TracedTenso
 
 
 def _at_kinks(decomposition: Decomposition) -> Iterator[tuple[TracedTensor, Tensor]]:
-    """Yield the results of calls at kinks, with 1 where they are, and 0 elsewhere."""
+    """Yield the results of calls at kinks, with 1 where they are, and 0 elsewhere; not indices, which have no slope."""
     for call in decomposition.calls:
         masks = [node.kinks() for node in call.nodes if node.kinks is not None]
         if any(bool(mask.any()) for mask in masks):
-            for result in call.call.outputs:
+            for result in (traced for traced in call.call.outputs if _has_slopes(traced.tensor)):
                 yield from ((result, mask) for mask in _each(_where(call, result, masks)))
+
+
+def _has_slopes(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _each(mask: Tensor) -> Iterator[Tensor]:
@@ -53,13 +59,14 @@ def _each(mask: Tensor) -> Iterator[Tensor]:
 
 
 def _where(call: DecomposedCall, result: TracedTensor, masks: list[Tensor]) -> Tensor:
-    known = len(masks) == 1 and len(call.call.outputs) == 1 and masks[0].shape == result.tensor.shape
+    alone = len(masks) == 1 and sum(_has_slopes(traced.tensor) for traced in call.call.outputs) == 1
+    known = alone and masks[0].shape == result.tensor.shape
     return masks[0].to(torch.float64) if known else torch.ones(result.tensor.shape, dtype=torch.float64)
 
 
 def _is_smooth(rerun: Again, result: TracedTensor, mask: Tensor, traced: TracedTensor) -> bool:
     value = rerun.value(traced)
-    if value is None or value.is_complex() or not result.tensor.is_floating_point():
+    if value is None or value.is_complex() or result.tensor.is_complex():
         return False
 
     def function(tensors: Values) -> Tensor:
@@ -74,5 +81,7 @@ def _is_smooth(rerun: Again, result: TracedTensor, mask: Tensor, traced: TracedT
         return False
     if gradient is None:
         return True
-    line = Line.of(function, {"value": value}, ["value"], mask, noise_of(rerun, mask, result))
+    line = Line.of(
+        function, {"value": value}, ["value"], mask, replace(grain_of(rerun), noise=noise_of(rerun, mask, result))
+    )
     return agreement(line, by_entries(line), gradient, DOUBLE, bends=True).verdict is Verdict.MATCH

@@ -22,6 +22,10 @@ HIDDEN = noted(
     "the program decides by its values at this point, and the differences are not accurate enough to tell whether it"
     " has a kink here",
 )
+LOST_STEPS = noted(
+    NoteKind.ROUNDING,
+    "numbers are so large here that rounding hides whether the program jumps, or decides otherwise, next to this point",
+)
 WITHIN = noted(NoteKind.ROUNDING, "the kink is at this point as far as rounding lets it be told")
 ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
@@ -68,13 +72,24 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, (*CHOICE, *WITHIN))
     if report.verdict is Verdict.MISMATCH:
         return _sided(report, numerical)
-    if report.verdict is Verdict.MATCH and numerical.decides and numerical.blind:
-        return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
+    if report.verdict is Verdict.MATCH:
+        return _where_little_is_seen(report, numerical)
     if report.verdict is Verdict.SUBGRADIENT and numerical.steep:
         return _explained(dataclasses.replace(report, notes=()), Verdict.UNDEFINED, None, STEEP)
     if report.verdict is Verdict.SUBGRADIENT and (numerical.smooth or numerical.cancels):
         report = dataclasses.replace(report, notes=())  # they say that there is a kink
         return _explained(report, Verdict.MATCH, None, CANCEL)
+    return report
+
+
+def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report of a match where no witness denies it; they may be blind to what would."""
+    if numerical.kinked:
+        return _explained(report, Verdict.SUBGRADIENT, None, CHOICE)
+    if numerical.hides_steps:
+        return _explained(report, Verdict.UNDECIDED, None, LOST_STEPS)
+    if numerical.decides and numerical.blind:
+        return _explained(report, Verdict.UNDECIDED, None, HIDDEN)
     return report
 
 

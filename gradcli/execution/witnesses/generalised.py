@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.line import Line, random_directions
+from gradcli.execution.witnesses.line import Line, random_directions, unit
 
 # Points are this far from the kink, and the quotients at them this long, relative to the entries.
 NEARBY, STEP = 2.0**-20, 2.0**-23
@@ -21,6 +21,10 @@ NEARBY, STEP = 2.0**-20, 2.0**-23
 POINTS, MORE_POINTS = 24, 256
 # How far outside of the slopes that were seen a slope may be, relative to the largest of them.
 SLACK = 1e-5
+# Slopes whose error may be larger than this, relative to them, say nothing.
+VAGUE = 1e-2
+# How many steps towards a gradient are taken in the hull of those nearby.
+HULL_STEPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class Slopes:
     """How far off a slope may be."""
     straight: Tensor
     """Whether the extremes are met on the direction itself, as where the function is convex or concave along it."""
+
+    @property
+    def vague(self) -> Tensor:
+        """Return where slopes may be off by so much that nothing follows."""
+        return ~(self.error <= VAGUE * self.low.abs().maximum(self.high.abs()))
 
     @property
     def flat(self) -> Tensor:
@@ -49,12 +58,42 @@ class Slopes:
         return (claimed >= self.low - slack) & (claimed <= self.high + slack)
 
 
+def separating(line: Line, entries: Tensor, claimed: Tensor, granted: float) -> Tensor:
+    """Return the direction that best parts a gradient's slopes by some entries from all gradients nearby, as one row.
+
+    No row where it is one of their means. (Gilbert 1966: steps towards the farthest of them, in their convex hull.)
+    """
+    nearby = _gradients(line, entries)
+    scale = SLACK * nearby.abs().amax() + granted + 4 * line.rounding / STEP if len(nearby) else torch.inf
+    inside, apart = nearby.mean(0), torch.zeros_like(claimed)
+    for _ in range(HULL_STEPS if len(nearby) else 0):
+        apart = claimed - inside
+        towards = nearby[(nearby @ apart).argmax()] - inside
+        gained = towards @ apart
+        if bool(apart.abs().amax() <= scale) or bool(gained <= scale * apart.norm()):
+            break
+        inside = inside + (gained / towards.square().sum()).clamp_max(1.0) * towards
+    beyond = (nearby @ apart).amax() + scale * apart.norm() if len(nearby) else torch.inf
+    return (apart / apart.norm())[None] if bool(claimed @ apart > beyond) else claimed.new_zeros(0, len(claimed))
+
+
+def _gradients(line: Line, entries: Tensor) -> Tensor:
+    """Return the slopes by some entries at random points around the start, a row each; not where one is not finite."""
+    scale, every = line.grain.lengths(line.start), unit(entries, line.start.numel())
+    shifts = NEARBY * scale * random_directions(POINTS, len(scale), seed=3)
+    found = torch.stack([_slopes(line, direction, shifts) for direction in every], dim=1)
+    return found[found.isfinite().all(1)]
+
+
 def slopes(line: Line, directions: Tensor, sides: Tensor | None = None, points: int = POINTS) -> Slopes:
     """Return the slopes near the line's start.
 
     `sides` says of every entry how much larger its derivative is above than below: the points at which all entries
     are on the side that makes a slope largest, or smallest, are looked at as well.
     """
+    if not len(directions):
+        none = torch.zeros(0, dtype=torch.float64)
+        return Slopes(none, none, none, none.bool())
     found = [_slopes(line, direction, _around(line, direction, sides, points)) for direction in directions]
     low, high = (torch.stack([extreme(one) for one in found]) for extreme in (_least, _largest))
     slack = SLACK * low.abs().maximum(high.abs())
@@ -75,7 +114,7 @@ def _largest(slopes: Tensor) -> Tensor:
 
 def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) -> Tensor:
     """Return how far to go: along the direction, to the sides that matter to it, and anywhere around."""
-    scale = line.start.abs().clamp_min(1.0)
+    scale = line.grain.lengths(line.start)
     straight = torch.stack([direction, -direction]) * _reach(line, direction)
     anywhere = random_directions(points, len(direction), seed=1)
     if sides is not None:
@@ -85,8 +124,8 @@ def _around(line: Line, direction: Tensor, sides: Tensor | None, points: int) ->
 
 
 def _reach(line: Line, direction: Tensor) -> float:
-    """Return a length that is small beside every entry that a direction moves, and not below 1."""
-    return float(line.start[direction != 0].abs().clamp_min(1.0).amin()) if bool(direction.any()) else 1.0
+    """Return a length that is small beside every entry that a direction moves."""
+    return float(line.grain.lengths(line.start)[direction != 0].amin()) if bool(direction.any()) else 1.0
 
 
 def _slopes(line: Line, direction: Tensor, shifts: Tensor) -> Tensor:

@@ -16,18 +16,27 @@ LAST = 5
 # Changes are those of one jump where they are this near to each other, and those of a pole where each is larger than
 # the one before by this factor, for a step that is 16 times smaller.
 ALIKE, GROWTH = 0.01, 4.0
+# A change is no jump where the slope that is claimed makes this part of it on the shortest step.
+STEEP_PART = 0.5
 # A slope is infinite where each is larger than the one before by this factor, up to the last, and none is claimed.
 STEEPER, CLAIMED = 1.5, 4.0
 # A change counts where it is this many times larger than the output's rounding error.
 VISIBLE = 300.0
 
 
-def jumping(line: Line, directions: Tensor) -> Tensor:
-    """Return, for each row of directions, whether the function jumps, or is unbounded, to one of its sides."""
-    changes, seen, _ = _to_both_sides(line, directions)
-    last = changes[:, -LAST:]
+def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
+    """Return, for each row of directions, whether the function jumps, or is unbounded, to one of its sides.
+
+    A change that no step is short enough for may be as steep a slope as is claimed.
+    """
+    if not len(directions):
+        return torch.zeros(0, dtype=torch.bool)
+    changes, seen, steps = _to_both_sides(line, directions)
+    last, slope = changes[:, -LAST:], torch.cat([claimed, claimed]).abs()
     jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
-    grows = seen[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
+    jump &= slope * steps[:, -1] < STEEP_PART * last.amax(1)
+    visible = changes.isfinite() | (slope * steps[:, -1] < line.magnitude)[:, None]  # else it overflows, being steep
+    grows = (seen & visible)[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
     pole = grows.unfold(1, LAST, 1).all(2).any(1)
     return (jump | pole).reshape(2, -1).any(0)
 

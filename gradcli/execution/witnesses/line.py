@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.witnesses.grain import NO_GRAIN, Grain
 from gradcli.tolerance import CLOSENESS, SMALLEST
 
 ScalarFunction = Callable[[Mapping[str, Tensor]], Tensor]
@@ -35,10 +36,7 @@ class Line:
     cotangent: Tensor
     start: Tensor
     base: Tensor
-    noise: float = 0.0
-    """How far rounding on the way may move L, beside that of the output itself."""
-    has_steps: bool = False
-    """Whether L may be a staircase."""
+    grain: Grain = NO_GRAIN
 
     @staticmethod
     def of(
@@ -46,15 +44,13 @@ class Line:
         point: Values,
         names: Sequence[str],
         cotangent: Tensor,
-        noise: float = 0.0,
-        *,
-        has_steps: bool = False,
+        grain: Grain = NO_GRAIN,
     ) -> Line:
         """Return L as a function of the tensors called `names`."""
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, noise, has_steps)
+        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, grain)
 
     @property
     def work(self) -> int:
@@ -81,15 +77,15 @@ class Line:
     @property
     def rounding(self) -> float:
         """Return how far rounding may move L; what underflows on the way is lost, however small L is."""
-        return max(EPSILON * self.magnitude, self.noise, SMALLEST)
+        return max(EPSILON * self.magnitude, self.grain.noise, SMALLEST)
 
     def local(self, directions: Tensor | None, rows: Tensor) -> Tensor:
-        """Return the size of the smallest entry that is not 0 along each direction or entry; at most 1.
+        """Return the size of the smallest entry along each direction or entry; for 0, of the program's numbers.
 
         A function such as 1/x bends over lengths of the size of its entries, however small they are, and sin(x) over
         lengths of 1, however large they are.
         """
-        sizes = torch.where(self.start == 0, torch.inf, self.start.abs())
+        sizes = torch.where(self.start == 0, self.grain.smallest, self.start.abs())
         if directions is None:
             return sizes[rows].clamp_max(1.0)
         moved = sizes / directions[rows].abs().clamp_min(1.0)

@@ -95,13 +95,13 @@ def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compa
     found, kinked, near = compared.quotients, compared.kinked[rows], _nearer(line, compared, rows)
     apart, before = (near.above - near.below).abs(), (found.above - found.below).abs()[rows]
     smooth = kinked & (apart <= before / 10) & (near.rounding <= before / 10)
-    shorter = (VISIBLE * near.rounding * near.step / before).minimum(near.step)
-    beside, side, side_error = _beside(line, compared, rows, near, shorter)
+    visible = (VISIBLE * near.rounding * near.step / before).clamp_min(line.grain.finest)
+    beside, side, side_error = _beside(line, compared, rows, near, visible.minimum(near.step))
     beside &= kinked & ~smooth
     middle = torch.where(beside, side, (near.above + near.below) / 2)
     off = torch.where(beside, side_error, near.rounding)
     smooth |= beside
-    hidden = kinked & ~smooth & _far(line, found, rows, shorter, known=known)
+    hidden = kinked & ~smooth & _far(line, found, rows, visible, known=known)
     sided = smooth | (compared.erratic[rows] & (near.sided_error < found.sided_error[rows]))
     everything = torch.full_like(off, math.inf)
     closer = dataclasses.replace(
@@ -140,10 +140,10 @@ def _beside(
     return (shorter < near.step) & ((ahead - behind).abs() <= before / 4), side, error
 
 
-def _far(line: Line, found: Quotients, rows: Tensor, shorter: Tensor, *, known: bool) -> Tensor:
+def _far(line: Line, found: Quotients, rows: Tensor, visible: Tensor, *, known: bool) -> Tensor:
     """Return where a kink may be as far away as the size of an entry, unless that is no digit of it and it is known."""
     local = line.local(found.directions, rows)
-    far = local < (STEPS[-1] * line.scale(found.directions, rows)).minimum(shorter)
+    far = local < (STEPS[-1] * line.scale(found.directions, rows)).minimum(visible)
     return far & ~(known & (EPSILON * line.entries(found.directions, rows) > local))
 
 

@@ -1,19 +1,24 @@
 """How far rounding on the way may move a program's output: seen by runs with other last bits of every value.
 
+What was rounded differs by that for equal operands alike: two calls that give equal results round them alike, and what
+only selects among its operands does not round.
+
 The witnesses are differences of outputs. What was rounded before a cancellation, (x + y) - y for a large y, is as large
 as it was then, and the size of the output says nothing of it. (Vignes 1993, CADNA.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import at_jump
-from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.again import Again, Key, Perturb
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.line import EPSILON
 
 RUNS = 3
@@ -23,6 +28,8 @@ FINE = 4 * EPSILON
 COARSER = 2.0**20
 # Changes that are as large for fine ones as for coarse ones are as large as any: what is seen may be many times larger.
 ALIKE, SPENT = 4.0, 16.0
+# An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
+SPREAD = 0x5851F42D4C957F2D
 
 
 def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None) -> float:
@@ -32,8 +39,8 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
 
     A jump is no noise: what the program decides stays as it is, and so does what an op makes that is at a jump.
     """
-    held = dict(_held(rerun))
-    fine, coarse = (_scatter(rerun, cotangent, size, held, result) for size in (FINE, COARSER * FINE))
+    held, exact = dict(_held(rerun)), exact_calls(rerun)
+    fine, coarse = (_scatter(rerun, cotangent, held, result, _Rounding(size, exact)) for size in (FINE, COARSER * FINE))
     return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
@@ -47,30 +54,56 @@ def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
                 yield traced, value
 
 
+@dataclass(frozen=True, slots=True)
+class _Rounding:
+    """Other last bits, up to a part of that size, of what is not exact."""
+
+    size: float
+    exact: frozenset[Key]
+
+    def of_leaf(self, tensor: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a leaf with each number changed by itself: there is no more to it than these last bits."""
+        if not tensor.is_floating_point():
+            return tensor
+        return tensor * (1 + self.size * (2 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1))
+
+    def of_calls(self, seed: int) -> Perturb:
+        """Return what changes the results of calls."""
+        return lambda key, tensor: tensor if key in self.exact else self._changed(tensor, seed)
+
+    def _changed(self, tensor: Tensor, seed: int) -> Tensor:
+        """Return a tensor with each number changed, equal numbers alike."""
+        if tensor.is_complex():
+            return torch.view_as_complex(self._changed(torch.view_as_real(tensor.resolve_conj()).contiguous(), seed))
+        return tensor * (1 + self.size * _scrambled(tensor, seed)) if tensor.is_floating_point() else tensor
+
+
+def _scrambled(tensor: Tensor, seed: int) -> Tensor:
+    """Return numbers between -1 and 1, as good as random, that depend on the bits of each entry alone."""
+    bits = tensor.to(torch.float64).contiguous().view(torch.int64) ^ (seed * SPREAD)
+    for _ in range(2):
+        bits = (bits ^ (bits >> 29)) * SPREAD
+    return (bits >> 11).to(torch.float64) / 2.0**52
+
+
 def _scatter(
-    rerun: Again, cotangent: Tensor, size: float, held: Mapping[TracedTensor, Tensor], result: TracedTensor | None
+    rerun: Again,
+    cotangent: Tensor,
+    held: Mapping[TracedTensor, Tensor],
+    result: TracedTensor | None,
+    rounding: _Rounding,
 ) -> float:
-    """Return how far L moves if every leaf and every result that is not held changes by a part of that size."""
-    generator = torch.Generator().manual_seed(0)
+    """Return how far L moves if every leaf and every result that is not held changes in its last bits."""
     base = rerun.output({}) if result is None else rerun.result(result, {})
-    perturb = _perturbation(generator, size)
     found = 0.0
-    for _ in range(RUNS):
-        leaves = {leaf: perturb(own.tensor) for leaf, own in rerun.leaves.items() if own.tensor.is_floating_point()}
+    for seed in range(1, RUNS + 1):
+        generator = torch.Generator().manual_seed(seed)
+        leaves = {leaf: rounding.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
+        changed, perturb = {**leaves, **held}, rounding.of_calls(seed)
         try:
-            changed = {**leaves, **held}
             output = rerun.run(changed, perturb)[0] if result is None else rerun.result(result, changed, perturb)
         except RuntimeError:  # at the end of a domain
             continue
         change = float(((output - base).abs() * cotangent.abs()).nan_to_num(0.0, 0.0, 0.0).sum())
         found = max(found, change)
     return found
-
-
-def _perturbation(generator: torch.Generator, size: float) -> Callable[[Tensor], Tensor]:
-    def perturb(tensor: Tensor) -> Tensor:
-        if not (tensor.is_floating_point() or tensor.is_complex()):
-            return tensor
-        return tensor * (1 + size * (2 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1))
-
-    return perturb

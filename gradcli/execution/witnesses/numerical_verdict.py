@@ -14,7 +14,8 @@ from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.rerun import again
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.run import Run
-from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN
+from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
+from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
@@ -47,6 +48,8 @@ class NumericalVerdict:
     """Whether the kinks of ops are known to be none by this tensor."""
     steep: bool = False
     """Whether it is known that the program is infinitely steep to a side."""
+    hides_steps: bool = False
+    """Whether an op that jumps, or what the program decides, is lost beside numbers that are too large for it."""
     size: float = 1.0
     """The size of the gradient."""
 
@@ -72,6 +75,11 @@ class NumericalVerdict:
     def between(self) -> bool:
         """Return whether it is so, and the gradient is one of the choices at that kink."""
         return any(report.notes == BETWEEN for report in self.witnesses.values())
+
+    @property
+    def kinked(self) -> bool:
+        """Return whether a witness sees a kink, and not whether the gradient is one of the choices there."""
+        return any(report.notes == KINKED for report in self.witnesses.values())
 
     @property
     def level(self) -> bool:
@@ -102,14 +110,14 @@ class NumericalWitnesses:
         return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
     @cached_property
-    def noise(self) -> float:
-        """Return how far rounding on the way may move the output."""
-        return noise_of(self.rerun, self.run.cotangent)
+    def grain(self) -> Grain:
+        """Return what is known of the program, with how far rounding on the way may move its output."""
+        return dataclasses.replace(self.without_noise, noise=noise_of(self.rerun, self.run.cotangent))
 
     @cached_property
-    def has_steps(self) -> bool:
-        """Return whether an op of the program jumps at some points."""
-        return any(call.op.discontinuities is not None for call in self.run.trace.calls)
+    def without_noise(self) -> Grain:
+        """Return what is known of the program; that takes no time."""
+        return grain_of(self.rerun)
 
     def check(
         self,
@@ -142,18 +150,19 @@ class NumericalWitnesses:
             not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
         )
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
-        return NumericalVerdict(reports, against, tuple(conventions), decides=decides, size=size)
+        hidden = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
+        return NumericalVerdict(reports, against, tuple(conventions), decides=decides, hides_steps=hidden, size=size)
 
     def _checked(self, question: Question, gradient: Tensor) -> dict[str, WitnessReport]:
         """Return what the witnesses say; away from kinks without the noise if all agree: it would excuse, not deny."""
         if not (question.bends or question.jumps):
-            reports = checked(self.witnesses, dataclasses.replace(question, noise=0.0), gradient, self.tolerance)
+            reports = checked(self.witnesses, question, gradient, self.tolerance)
             if all(report.verdict is Verdict.MATCH for report in reports.values()):
                 return reports
         return checked(self.witnesses, self._noisy(question), gradient, self.tolerance)
 
     def _noisy(self, question: Question) -> Question:
-        return dataclasses.replace(question, noise=self.noise)
+        return dataclasses.replace(question, grain=self.grain)
 
     @cached_property
     def _decided(self) -> dict[TracedTensor, bool]:
@@ -171,7 +180,7 @@ class NumericalWitnesses:
             return False
         ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
         shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
-        scale = NEXT * value.abs().clamp_min(1.0)
+        scale = NEXT * self.without_noise.lengths(value)
         return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
 
     def question(self, traced: TracedTensor) -> Question | None:
@@ -186,14 +195,8 @@ class NumericalWitnesses:
         def function(tensors: Values) -> Tensor:
             return self.rerun.output({traced: tensors[name]})
 
-        return Question(
-            function,
-            {name: value},
-            name,
-            self.run.cotangent,
-            has_steps=self.has_steps,
-            is_costly=self.run.trace.ran is not None,
-        )
+        is_costly = self.run.trace.ran is not None
+        return Question(function, {name: value}, name, self.run.cotangent, self.without_noise, is_costly=is_costly)
 
 
 def decides(trace: Trace) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from gradcli.execution.forward.callables import function as callable_of
+from gradcli.execution.witnesses.grain import NO_GRAIN, Grain
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.quotients import Quotients, by_entries, by_few_directions
 from gradcli.report.report import WitnessReport
@@ -25,24 +26,20 @@ class Question:
     point: Values
     name: str
     cotangent: Tensor
-    noise: float = 0.0
-    """How far rounding on the way may move the function."""
-    has_steps: bool = False
-    """Whether the function may be a staircase: an op on the way jumps at some points."""
+    grain: Grain = NO_GRAIN
     bends: bool = False
     """Whether the function is known to have a kink on the way, or to decide something, at this point."""
     jumps: bool = False
     """Whether an op on the way has a jump at this point."""
     excused: float = 0.0
     """How far rounding on the way back may have moved a gradient."""
-
     is_costly: bool = False
     """Whether to look along few directions alone, where the function has no kink that is known of."""
 
     @cached_property
     def line(self) -> Line:
         """Return the function along the entries of the tensor."""
-        return Line.of(self.function, self.point, [self.name], self.cotangent, self.noise, has_steps=self.has_steps)
+        return Line.of(self.function, self.point, [self.name], self.cotangent, self.grain)
 
     @cached_property
     def quotients(self) -> Quotients:

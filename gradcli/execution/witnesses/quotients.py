@@ -23,6 +23,9 @@ LOST, COARSE = 8.0, 2.0**-32
 # Estimates are of two different slopes where they are this many times further apart than their errors.
 APART = 10.0
 GOOD = 1e-8
+# Where quotients move further with each shorter step, their limit may be off by so many times the last move, or by
+# anything where that is more than this part of them.
+RISING, MOSTLY = 4.0, 0.1
 # Where only the first derivative is continuous the error is of first order in the step, and 14 times the last
 # correction: `SAFETY` times this many, by which an error is allowed to be off, cover it.
 FIRST_ORDER = 2.0
@@ -81,11 +84,12 @@ def along(line: Line, directions: Tensor) -> Quotients:
 
 def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
     """Return the quotients along each direction, with smaller steps where larger ones are not good enough."""
-    every = torch.arange(count)
-    best = _nowhere(count)
+    every, best = torch.arange(count), _nowhere(count)
+    if line.grain.hides_steps:
+        return _of_columns(best, line, directions)
     _refine(line, directions, every, line.scale(directions, every), best)
     local = line.local(directions, every)
-    if line.has_steps:
+    if line.grain.has_steps:
         _forget_stairs(line, directions, local, best)
         local = local.minimum(FINE * line.scale(directions, every))
     small = every[local < SMALL * line.scale(directions, every)]
@@ -93,6 +97,10 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
         near = _nowhere(count)
         _refine(line, directions, small, local[small], near)
         _prefer_nearer(best, near)
+    return _of_columns(best, line, directions)
+
+
+def _of_columns(best: Tensor, line: Line, directions: Tensor | None) -> Quotients:
     return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
 
 
@@ -115,7 +123,8 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         if not len(rows):
             break
         extrapolated = _extrapolated(line, directions, rows, step * scale)
-        better = ~(extrapolated[1] >= best[1, rows])
+        apart = (extrapolated[0] - best[0, rows]).abs() > APART * (extrapolated[1] + best[1, rows])
+        better = apart | ~(extrapolated[1] >= best[1, rows])
         best[:, rows[better]] = extrapolated[:, better]
         largest = best[0][best[0].isfinite()].abs().max() if bool(best[0].isfinite().any()) else torch.tensor(0.0)
         floor = GOOD * max(float(largest), EPSILON * line.magnitude)
@@ -156,7 +165,19 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
     )
-    return torch.stack([value, error, low, high, sided_error])
+    rising = _rising((above + below) / 2, rounding)
+    sided_rising = _rising(below, rounding) + _rising(above, rounding)
+    return torch.stack([value, error + rising, low, high, sided_error + sided_rising])
+
+
+def _rising(column: Tensor, rounding: Tensor) -> Tensor:
+    """Return how far off the limit of three values may be where the last moves further than the one before.
+
+    Something is beside the point that the steps are too long for: where it is most of what they see, they see nothing.
+    """
+    first, last = (column[1] - column[0]).abs(), (column[2] - column[1]).abs()
+    off = torch.where(last > MOSTLY * column[2].abs(), math.inf, RISING * last)
+    return torch.where((last > first) & (last > rounding), off, 0.0)
 
 
 def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
@@ -166,7 +187,7 @@ def _rounding(line: Line, step: Tensor, moved: Tensor | float = 0.0) -> Tensor:
 
 def _lost(line: Line, changes: Tensor) -> Tensor:
     """Return where nothing of a function is seen beside its rounding."""
-    if line.noise <= COARSE * line.magnitude:
+    if line.grain.noise <= COARSE * line.magnitude:
         return torch.zeros(len(changes), dtype=torch.bool)
     return changes.abs().amax(1) <= LOST * line.rounding
 

@@ -35,7 +35,7 @@ def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative
     def questions(witnesses: NumericalWitnesses) -> Questions:
         question = witnesses.question(leaf)
         if question is not None:
-            question = replace(question, noise=witnesses.noise)
+            question = replace(question, grain=witnesses.grain)
             yield from ((replace(question, cotangent=unit), row) for unit, row in zip(_units(run), rows, strict=True))
 
     return _judged(run, [leaf], derivative, questions, kinked=kinked)
@@ -59,7 +59,7 @@ def product_where_it_bends(
 
         point = {"shift": torch.zeros((), dtype=torch.float64)}
         for unit, entry in zip(_units(run), derivative.value.reshape(-1), strict=True):
-            yield Question(function, point, "shift", unit, witnesses.noise, witnesses.has_steps), double(entry)
+            yield Question(function, point, "shift", unit, witnesses.grain), double(entry)
 
     return _judged(run, list(tangents), derivative, questions, kinked=kinked)
 

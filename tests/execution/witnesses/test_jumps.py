@@ -12,6 +12,7 @@ from gradcli.execution.witnesses.jumps import jumping, steep
 from gradcli.execution.witnesses.line import Line
 
 ONE = torch.ones(1, 1, dtype=torch.float64)
+ZERO = torch.zeros(1, dtype=torch.float64)
 Function = Callable[[Tensor], Tensor]
 
 
@@ -32,7 +33,7 @@ def line(function: Function) -> Line:
     ids=["step", "pole", "kink", "step beside the point", "cusp"],
 )
 def test_what_jumps(function: Function, jumps: bool) -> None:
-    assert jumping(line(function), ONE).tolist() == [jumps]
+    assert jumping(line(function), ONE, ZERO).tolist() == [jumps]
 
 
 @pytest.mark.parametrize(

@@ -233,3 +233,17 @@ def test_the_error_covers_a_jump_of_the_second_derivative() -> None:
     line = Line.of(bent, {"x": tensor([0.0, 0.0, 0.0])}, ["x"], tensor([0.5, 1.0, 1.5]))
     found = by_entries(line)
     assert bool(((found.value - tensor([0.5, 1.0, 1.5])).abs() <= SAFETY * found.error).all())
+
+
+def test_what_is_beside_the_point_is_in_the_error() -> None:
+    """From 0 to 1e-10 the slope is 2, and else -1: nearer to 0 than any step."""
+    function = lambda x: -x["x"] + (3 * x["x"]).clamp(0, 3e-10)  # noqa: E731
+    found = by_entries(Line.of(function, {"x": tensor(0.0)}, ["x"], torch.ones((), dtype=torch.float64)))
+    assert abs(float(found.value) + 1) <= float(found.error)
+
+
+@pytest.mark.parametrize("steepness", [1e9, 1e12, 1e17])
+def test_a_slope_that_no_step_is_short_enough_for_is_not_known(steepness: float) -> None:
+    function = lambda x: torch.tanh(steepness * x["x"])  # noqa: E731
+    found = by_entries(Line.of(function, {"x": tensor(0.0)}, ["x"], torch.ones((), dtype=torch.float64)))
+    assert abs(float(found.value) - steepness) <= float(found.error) or float(found.error) == math.inf
