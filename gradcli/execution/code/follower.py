@@ -30,7 +30,7 @@ from gradcli.execution.forward.equivalents import definition_of, entry, equivale
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import ASSIGNMENTS, CONVERSIONS, LEAVING
 from gradcli.execution.forward.trace import TracedCall
-from gradcli.execution.forward.twins import changed, made_by, versions
+from gradcli.execution.forward.twins import RandomState, changed, made_by, random_state, versions
 from gradcli.report.custom import SourcePlace
 
 # What autograd computes itself: of its results autograd's own graph tells where they come from.
@@ -113,7 +113,7 @@ class Follower(TorchFunctionMode):
         if entered is None and definition is None and is_python(call.func):
             with unasked(call.func), self:
                 return call.run()
-        drawn, before = torch.get_rng_state(), versions(call.tensors)
+        drawn, before = random_state(), versions(call.tensors)
         bases = self._bases(_may_write(call))
         if entered is not None and any(tensor is call.first for tensor, _ in bases):
             given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
@@ -137,7 +137,7 @@ class Follower(TorchFunctionMode):
             return entry("clone", given[id(call.first)])
         return None if is_random(call) else call.of_table(lambda tensor: given[id(tensor)])
 
-    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: Tensor) -> Entry | None:
+    def _other(self, call: MadeCall, given: dict[int, Followed], drawn: RandomState) -> Entry | None:
         """Return a call that the table does not have as one that it has, for these operands."""
         with self.paused():
             return None if call.first is None else equivalent(call, given[id(call.first)], drawn)
@@ -175,7 +175,7 @@ class Follower(TorchFunctionMode):
         first = id(call.first)
         self.steps.note([traced], faces.values(), overwrote=given.get(first) if first in faces else None)
 
-    def _inside(self, definition: Any, call: MadeCall, faces: dict[int, Followed], drawn: Tensor) -> None:
+    def _inside(self, definition: Any, call: MadeCall, faces: dict[int, Followed], drawn: RandomState) -> None:
         """Note a call by what its definition, which is code too, computes."""
         outputs = list(faces.values())
         with self.paused():

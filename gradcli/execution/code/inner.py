@@ -22,7 +22,7 @@ from gradcli.execution.forward.equivalents import constant, entry
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import Recorder
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
-from gradcli.execution.forward.twins import is_same, random_numbers
+from gradcli.execution.forward.twins import RandomState, is_same, random_numbers
 
 Seen = Callable[[type, tuple[Any, ...], Callable[..., Any]], Any]
 DIFFERENT = "{} does not compute here what it returns"
@@ -85,7 +85,7 @@ class Inside:
         return self._own[-1]
 
     @staticmethod
-    def of_definition(steps: Steps, definition: Callable[..., Any], call: MadeCall, drawn: Tensor) -> Inside:
+    def of_definition(steps: Steps, definition: Callable[..., Any], call: MadeCall, drawn: RandomState) -> Inside:
         """Run the definition of a call that has run, with the random numbers that it drew."""
         tensors = [tensor for tensor in call.tensors if tensor.requires_grad]
         inside = Inside(steps, tensors, f"{call.short}()")

@@ -178,7 +178,7 @@ class CodeAgain:
         }
         try:
             with (
-                _held(self.code.parameters, values) as inputs,
+                _held(self.code.parameters, values, self.settings.device) as inputs,
                 double_precision(),
                 torch.enable_grad(),
                 replay.seeing(),
@@ -189,7 +189,7 @@ class CodeAgain:
         output = output if self.settings.reduce == "none" else reduction_of(self.settings)(output)
         if output.shape != self.trace.output.tensor.shape:
             raise RefusedError("the output has a different shape here")
-        return output.detach()
+        return double(output)
 
     def decides_otherwise(self, changed: Mapping[TracedTensor, Tensor]) -> bool:
         """Return whether other values change a truth value or an integer."""
@@ -208,19 +208,19 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 @contextmanager
-def _held(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+def _held(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor], device: str) -> Iterator[dict[str, Tensor]]:
     """Let a module's parameters hold other values meanwhile; yield the other values."""
     before = {name: (own, own.data) for name, own in parameters.items()}
     try:
         for name, (own, _) in before.items():
             if name in values:
-                own.data = values[name].to(own.dtype)
-        yield {name: _fresh(value) for name, value in values.items() if name not in before}
+                own.data = values[name].to(own)
+        yield {name: _fresh(value, device) for name, value in values.items() if name not in before}
     finally:
         for own, data in before.values():
             own.data = data
 
 
-def _fresh(value: Tensor) -> Tensor:
+def _fresh(value: Tensor, device: str) -> Tensor:
     """Return a leaf: code may hook what requires grad."""
-    return value.detach().clone().requires_grad_(value.requires_grad)
+    return value.detach().clone().to(device).requires_grad_(value.requires_grad)

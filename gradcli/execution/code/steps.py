@@ -50,8 +50,9 @@ class Steps:
         known = self.values.fresh(tensor, edge)
         return self._found(tensor, edge) if known is None else known
 
-    def constant(self, tensor: Tensor) -> Followed:
-        """Return a value that no gradient passes through."""
+    def constant(self, tensor: Tensor, like: Followed | None = None) -> Followed:
+        """Return a value that no gradient passes through, on the device of another one."""
+        tensor = tensor if like is None else tensor.to(like.tensor.device)
         found = Followed(tensor.detach(), None, "constant", is_leaf=True)
         self.values.hold(found)
         return found
@@ -119,14 +120,14 @@ class Steps:
 
     def taken(self, whole: Followed, patch: Patch) -> Followed:
         """Return entries of a value."""
-        return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source))
+        return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source, whole))
 
     def patched(self, old: Followed, new: Followed, patch: Patch) -> Followed:
         """Return a value with some of its entries overwritten."""
         if patch.is_empty:
             return old
         taken = self.taken(new, patch)
-        return taken if patch.is_whole else self.apply("where", self.constant(patch.mask), taken, old)
+        return taken if patch.is_whole else self.apply("where", self.constant(patch.mask, old), taken, old)
 
     def apply(self, name: str, *values: Followed) -> Followed:
         """Return the result of an op of the table."""

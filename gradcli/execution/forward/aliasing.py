@@ -46,7 +46,7 @@ class Patch:
         """Return whether the tensor becomes the new value as it is."""
         if tuple(self.source.shape) != self.shape or not self.is_whole:
             return False
-        return torch.equal(self.source, _numbered(self.shape))
+        return torch.equal(self.source, _numbered(self.shape).to(self.source.device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +180,10 @@ def overlap(reader: StorageView, writer: StorageView) -> Patch:
 
 def assigned(target: Tensor, index: Any, shape: tuple[int, ...]) -> Patch:
     """Return which entries `target[index] = value` overwrites, for a value of a shape; PyTorch says which it keeps."""
-    mask = torch.zeros(target.shape, dtype=torch.bool)
-    source = torch.zeros(target.shape, dtype=torch.int64)
+    mask = torch.zeros(target.shape, dtype=torch.bool, device=target.device)
+    source = torch.zeros(target.shape, dtype=torch.int64, device=target.device)
     mask[index] = True
-    source[index] = _numbered(shape)
+    source[index] = _numbered(shape).to(target.device)
     return Patch(mask, source, shape)
 
 

@@ -42,8 +42,12 @@ def default_dtype(settings: Settings) -> Iterator[None]:
 
 
 def double(tensor: Tensor) -> Tensor:
-    """Return a detached copy-free view of a tensor in double precision; integers and booleans stay what they are."""
+    """Return a tensor without its history in double precision; integers and booleans stay what they are.
+
+    It is on the CPU, where all that is compared with it is computed; a copy only if it was not.
+    """
     tensor = tensor.detach()
+    tensor = tensor if tensor.device.type in {"cpu", "meta"} else tensor.cpu()
     if tensor.is_complex():
         return tensor.to(torch.complex128)
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor

@@ -14,7 +14,7 @@ from gradcli.execution.forward.composites import is_python
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.recurrent import NETWORKS
 from gradcli.execution.forward.trace import TracedTensor
-from gradcli.execution.forward.twins import random_numbers
+from gradcli.execution.forward.twins import RandomState, random_numbers
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
@@ -50,7 +50,7 @@ def definition_of(call: MadeCall) -> Definition | None:
     return _weight_norm if call.short == "_weight_norm" else NETWORKS.get(call.short)
 
 
-def equivalent(call: MadeCall, operand: TracedTensor, drawn: Tensor) -> tuple[Op, BoundCall] | None:
+def equivalent(call: MadeCall, operand: TracedTensor, drawn: RandomState) -> tuple[Op, BoundCall] | None:
     """Return a call that has just run as one of the table's for its first operand; None if there is none."""
     if call.short not in AFFINE:
         return None

@@ -23,7 +23,16 @@ from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
-from gradcli.execution.forward.twins import changed, is_same, made_by, random_numbers, twin_of, versions
+from gradcli.execution.forward.twins import (
+    RandomState,
+    changed,
+    is_same,
+    made_by,
+    random_numbers,
+    random_state,
+    twin_of,
+    versions,
+)
 from gradcli.ops.record import Op
 
 # What changes nothing of a value: here a gradient passes through.
@@ -167,10 +176,10 @@ class Recorder(TorchFunctionMode):
             return old
         if patch.is_copy:
             return new
-        taken = self._apply("take", new, _constant(patch.source))
+        taken = self._apply("take", new, _constant(patch.source.to(new.tensor.device)))
         if patch.is_whole or old is None:
             return taken
-        return self._apply("where", _constant(patch.mask), taken, old)
+        return self._apply("where", _constant(patch.mask.to(old.tensor.device)), taken, old)
 
     def _apply(self, name: str, *values: TracedTensor) -> TracedTensor:
         """Return the result of an op of the table, and record it."""
@@ -191,7 +200,7 @@ class Recorder(TorchFunctionMode):
         if entered is None and is_python(call.func) and call.short not in AFFINE:
             with unasked(call.func), self:
                 return call.run()
-        before, random = versions(call.tensors), torch.get_rng_state()
+        before, random = versions(call.tensors), random_state()
         result = call.run()
         written = call.outs or changed(call.tensors, before)
         if written or made_by(call, result):
@@ -207,7 +216,7 @@ class Recorder(TorchFunctionMode):
                 self._note(call, entered or self._equivalent(call, given, random), made, twins)
         return result
 
-    def _equivalent(self, call: MadeCall, given: Mapping[int, TracedTensor], random: Tensor) -> Entry | None:
+    def _equivalent(self, call: MadeCall, given: Mapping[int, TracedTensor], random: RandomState) -> Entry | None:
         """Return a call that the table does not have as one that it has."""
         first = None if call.first is None else given.get(id(call.first))
         return None if first is None else equivalent(call, first, random)

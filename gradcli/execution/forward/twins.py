@@ -48,15 +48,30 @@ def changed(tensors: Sequence[Tensor], before: Sequence[int]) -> list[Tensor]:
     return [tensor for tensor, old, new in pairs if old != new]
 
 
+# Of the CPU, and of each GPU that is in use.
+RandomState = tuple[Tensor, list[Tensor]]
+
+
+def random_state() -> RandomState:
+    """Return where PyTorch's random numbers are."""
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+
 @contextmanager
-def random_numbers(state: Tensor) -> Iterator[None]:
+def random_numbers(state: RandomState) -> Iterator[None]:
     """Let a call draw the random numbers that it drew before."""
-    now = torch.get_rng_state()
-    torch.set_rng_state(state)
+    now = random_state()
+    _set(state)
     try:
         yield
     finally:
-        torch.set_rng_state(now)
+        _set(now)
+
+
+def _set(state: RandomState) -> None:
+    torch.set_rng_state(state[0])
+    for device, numbers in enumerate(state[1]):
+        torch.cuda.set_rng_state(numbers, device)
 
 
 def is_same(tensor: Tensor, twin: Tensor) -> bool:

@@ -50,7 +50,7 @@ class Line:
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base.dtype), start, base, grain)
+        return Line(function, point, names, cotangent.detach().to(base), start, base, grain)
 
     @property
     def work(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
 
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
@@ -55,7 +56,7 @@ class Quotients:
 
     def of(self, gradient: Tensor) -> Tensor:
         """Return what a gradient says these derivatives are."""
-        flat = real(gradient.detach()).reshape(-1).to(torch.float64)
+        flat = real(double(gradient)).reshape(-1)
         return flat if self.directions is None else self.directions @ flat
 
 
