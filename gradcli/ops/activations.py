@@ -99,7 +99,8 @@ ACTIVATIONS: tuple[Op, ...] = (
     ),
     FAMILY.composite(
         "prelu(input, weight)",
-        "w = reshape(weight, _over_channels(input.ndim)) if weight.numel() > 1 and input.ndim > 1 else weight; where(input > 0, input, w*input)",
+        "w = reshape(weight, _over_channels(input.ndim)) if weight.numel() > 1 and input.ndim > 1 else weight; "
+        "v = reshape(w, []) if input.ndim == 0 else w; where(input > 0, input, v*input)",
         "F.prelu(x, w) | x=2x3 w=3",
         "F.prelu(x, w) | x=2x3x2 w=1",
         kinks="input == 0",

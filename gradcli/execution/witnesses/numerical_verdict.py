@@ -109,10 +109,15 @@ class NumericalWitnesses:
         rerun = again(run.program, settings, run.trace)
         return NumericalWitnesses(run, rerun, settings.tolerance, witnesses(names))
 
+    @property
+    def cotangent(self) -> Tensor:
+        """Return the upstream gradient, on the CPU, where the program runs again."""
+        return self.run.cotangent.cpu()
+
     @cached_property
     def grain(self) -> Grain:
         """Return what is known of the program, with how far rounding on the way may move its output."""
-        return dataclasses.replace(self.without_noise, noise=noise_of(self.rerun, self.run.cotangent))
+        return dataclasses.replace(self.without_noise, noise=noise_of(self.rerun, self.cotangent))
 
     @cached_property
     def without_noise(self) -> Grain:
@@ -135,6 +140,7 @@ class NumericalWitnesses:
         `bends` and `jumps` say that a kink, or a jump of an op, is known of, and `excused` how far off rounding may
         have moved the gradient.
         """
+        gradient = gradient.cpu()
         if not traced.is_leaf and len(self.run.trace.calls) > MOST_CALLS:
             return None
         question = self.question(traced)
@@ -196,7 +202,7 @@ class NumericalWitnesses:
             return self.rerun.output({traced: tensors[name]})
 
         is_costly = self.run.trace.ran is not None
-        return Question(function, {name: value}, name, self.run.cotangent, self.without_noise, is_costly=is_costly)
+        return Question(function, {name: value}, name, self.cotangent, self.without_noise, is_costly=is_costly)
 
 
 def decides(trace: Trace) -> bool:
