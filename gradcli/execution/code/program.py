@@ -106,8 +106,9 @@ class CodeProgram:
         with torch.no_grad():
             for name, own in self.parameters.items():
                 if name in leaves and leaves[name] is not own:
-                    own.copy_(leaves[name])
                     own.grad = leaves[name].grad
+                    if not torch.equal(own, leaves[name]):  # a write would be one to what the last run has saved
+                        own.data = leaves[name].detach().clone()
             for name, buffer in () if self.target.module is None else self.target.module.named_buffers():
                 if name in self.buffers and buffer.shape == self.buffers[name].shape:
                     buffer.copy_(self.buffers[name])

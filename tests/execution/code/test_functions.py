@@ -241,3 +241,13 @@ def test_every_command_takes_code(command: str) -> None:
     settings = Settings(command=command, **options)
     report = evaluate_code(f, settings, dict(zip(("x", "w"), point((2,), (1,)), strict=True)))
     assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]
+
+
+def test_a_module_runs_again_beside_a_graph_of_its_own() -> None:
+    from gradcli.engine import evaluate_code
+    from gradcli.settings import Settings
+
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    report = evaluate_code(module, Settings(command="double-backward", reduce="sum"), point((2, 3)))
+    assert report.verdict == "match"
+    assert report.details.lifecycle.with_create_graph.second["0.weight"].verdict == "match"
