@@ -20,6 +20,7 @@ from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
+from gradcli.settings import MOST_ENTRIES
 
 if TYPE_CHECKING:
     from gradcli.language.program import Program
@@ -146,6 +147,8 @@ def read(source: str, settings: Settings) -> Program:
 @boundary()
 def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
     """Return the report of code, which is loaded here if it is `FILE.py:NAME`; `given` are its inputs from Python."""
+    most = MOST_ENTRIES if settings.max_entries is None else settings.max_entries
+    settings = replace(settings, max_entries=most)
     with _engine(settings) as derivations:
         from gradcli.execution.code.entry import loaded
         from gradcli.execution.commands.dispatch import carry_out

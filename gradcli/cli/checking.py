@@ -29,7 +29,7 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
     if not any(target.endswith(SUITE) for target in targets):
         programs, variants = _programs(targets, given.settings, each_line=suite.each_line), _variants(given)
         if len(programs) * len(variants) == 1:
-            return _run_one(programs[0], variants[0][1], given, output)
+            return _run_one(programs[0], replace(variants[0][1], only=tuple(suite.only)), given, output)
         checks = list(_checks(programs, given))
     else:
         checks = [check for target in targets for check in _checks_of(target, given, suite)]
@@ -41,6 +41,9 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
 SUITE = ".toml"
 # Options that are not called as their key in a suite is.
 KEYS = {"value": "values", "values_file": "values", "constant": "constants", "witness": "witnesses"}
+KEYS |= {"argument": "arguments", "pick": "output", "evaluation": "train"}
+# Options that are called as a key in a suite is, and mean something else.
+KEYS |= {"output": "out"}
 
 
 def options_said(context: typer.Context) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
+from gradcli.execution.comparison.failing import failing_place
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
@@ -54,9 +55,10 @@ def check(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         gravest = _graver(gravest, _wrong_at(wrong))
-    drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
+    details = gravest.details if isinstance(gravest.details, CheckDetails) else CheckDetails()
     several = tuple(points) if len(points) > 1 else None
-    return dataclasses.replace(gravest, details=CheckDetails(several, further or None, drawn))
+    details = dataclasses.replace(details, points=several, further_points=further or None)
+    return dataclasses.replace(gravest, details=details)
 
 
 def _graver(first: Report | None, other: Report) -> Report:
@@ -92,6 +94,8 @@ def _report(run: Run, settings: Settings) -> Report:
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     found = report(run, list(reports.values()), details)
+    details = dataclasses.replace(details, source=failing_place(run.trace, reports, found.verdict))
+    found = dataclasses.replace(found, details=details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 
 
