@@ -24,6 +24,12 @@ class Report(data.Report):
 
         return FORMATS["plain"].render(self, style_for(None)).rstrip("\n")
 
+    def _repr_html_(self) -> str:
+        """Return the report as a table of HTML, which notebooks show."""
+        from gradcli.render.notebook import html
+
+        return html(self)
+
     def summary(self) -> str:
         """Return the last line of the report: the verdict, and what it means."""
         from gradcli.render.view import summary

@@ -107,9 +107,11 @@ def headline(check: CheckReport) -> str:
 
 
 def _cause(finding: Finding) -> str:
-    """Return what is most worth knowing of a finding: the likely cause, the last of several, or the first note."""
-    causes = [note for note in finding.notes if note.kind is NoteKind.CAUSE]
-    words = [escape(" ".join(note.words.split())) for note in (causes[-1:] or finding.notes[:1])]
+    """Return what is most worth knowing of a finding: who is to blame, the last likely cause, or the first note."""
+    blamed, causes = (
+        [note for note in finding.notes if note.kind is kind] for kind in (NoteKind.BLAME, NoteKind.CAUSE)
+    )
+    words = [escape(" ".join(note.words.split())) for note in (blamed[:1] or causes[-1:] or finding.notes[:1])]
     return ": ".join([clip(finding.tensor, LONGEST_NAME), *words])
 
 
