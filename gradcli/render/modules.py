@@ -12,7 +12,7 @@ from gradcli.witnesses import WITNESSES
 
 FEW = 12  # tensors that are shown one by one
 NEAREST = 3  # leaves, and as many non-leaves, of more that are wrong: those nearest to the output
-MOST_ROWS = 16  # so that a report without failures fits a page
+MOST_ROWS = 20  # so that a report without failures fits a page, with a row for each layer of a usual model
 LONGEST = 40
 
 Groups = Mapping[str, Sequence[TensorReport]]

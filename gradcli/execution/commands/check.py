@@ -39,6 +39,8 @@ LEFT = (
     "a number leaves PyTorch by {}, from a tensor that requires grad: for autograd it is a constant, and the output "
     "may depend on it; `.detach()` says that it is one"
 )
+# The verdicts that are explained by a number that has left PyTorch.
+EXPLAINED = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.UNDECIDED})
 FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
 
 
@@ -136,7 +138,7 @@ def _with_reasons(
 
 def _with_numbers_left(run: Run, found: TensorReport) -> TensorReport:
     """Return a tensor's report; no pass where code took numbers out of PyTorch, by which the output changes too."""
-    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict is None or not found.verdict.passes:
+    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict not in EXPLAINED:
         return found
     name, place = run.trace.ran.leaving[0]
     where = "" if place is None else f" at {place.file}:{place.line}"

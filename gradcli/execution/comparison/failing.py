@@ -21,8 +21,14 @@ def failing_place(trace: Trace, reports: Mapping[TracedTensor, TensorReport], ve
     failed = {traced for traced, report in reports.items() if report.verdict is verdict}
     results, steps = _results(trace), [step for step in trace.ran.steps if failed & {*step.inputs}]
     passing_on = {traced for step in steps if failed & results.get(step, set()) for traced in step.inputs}
-    begun = [step for step in steps if (failed - passing_on) & {*step.inputs}]
-    return next((step.place for step in reversed(begun or steps) if step.place is not None), None)
+    begun = [step for step in steps if (failed - passing_on) & {*step.inputs}] or steps
+    suspected = [step for step in begun if _is_suspected(step)] or begun
+    return next((step.place for step in reversed(suspected) if step.place is not None), None)
+
+
+def _is_suspected(step: Step) -> bool:
+    """Return whether a step is the likelier one of several that read a value: a Function, or what has no definition."""
+    return step.function is not None or any(call.gap is not None for call in step.calls)
 
 
 def _results(trace: Trace) -> dict[Step, set[TracedTensor]]:
