@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import torch
 
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.code.target import target_of
@@ -14,8 +17,11 @@ from gradcli.settings import Settings
 def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     """Return code, or what `FILE.py:NAME` names, ready to be run.
 
-    `given` are inputs from Python: a mapping by name, or a sequence by place.
+    `given` are inputs from Python: a mapping by name, or a sequence by place. What the code draws while it is built,
+    such as a model's parameters, is the same each time, so that a verdict can be had again at any point.
     """
+    torch.manual_seed(0)
+    random.seed(0)
     with default_dtype(settings):
         found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
         return CodeProgram.of(target_of(found, name, settings, given))

@@ -177,3 +177,14 @@ def test_a_module_s_own_tensors_are_left_as_they_were() -> None:
     before = [parameter.clone() for parameter in model.parameters()]
     gradcli.check(model, [torch.ones(1, 2)], max_entries=1, **QUICK).to_dict()
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+
+
+def test_a_model_is_built_the_same_each_time(code: Any) -> None:
+    code("Net")
+    weights = []
+    for seed in (3, 4):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        weights.append(evaluate_code("m.py:Net", settings(seed=seed))["first.weight"].value)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(*weights)
