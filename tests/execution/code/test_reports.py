@@ -51,6 +51,19 @@ def nan(x):
     y = x * 0
     z = y.sqrt()
     return (z * 2).sum()
+class Right(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 3 * x
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * g
+def two(x):
+    y = x * 2
+    h = y.sin()
+    a = Square.apply(h)
+    b = Right.apply(y)
+    return (a + b).sum()
 """
 QUICK = {"witnesses": ["symbolic"]}
 
@@ -88,6 +101,7 @@ def test_a_program_says_nothing_of_lines_and_modules() -> None:
     ("name", "factor", "verdict", "line"),
     [
         ("Net", "1", "mismatch", 14),  # not 15, where a residual adds what is wrong already
+        ("two", "1", "mismatch", 44),  # not 45, which reads what is wrong because of 44
         ("left", "2", "undecided", 25),
         ("unknown", "2", "undecided", 28),
         ("nan", "2", "undefined", 31),
