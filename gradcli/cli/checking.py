@@ -140,12 +140,21 @@ def _checks(programs: Sequence[str], given: Given) -> Iterator[SuiteCheck]:
 
     known = [_names(program, given.settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
+    anywhere |= _names_given(given.settings) if any(map(is_code, programs)) else set()
     for place, program in enumerate(programs):
         for suffix, settings in _variants(given):
-            chosen = concerning(settings, anywhere - known[place]) if known else settings
-            kind = Kind.TARGET if is_code(program) else Kind.PROGRAM
+            kind, chosen = Kind.TARGET if is_code(program) else Kind.PROGRAM, settings
+            if known and kind is Kind.TARGET:  # what it takes is known once it is loaded
+                chosen = replace(settings, elsewhere=tuple(anywhere))
+            elif known:
+                chosen = concerning(settings, anywhere - known[place])
             name = " ".join(program.split()) + suffix
             yield SuiteCheck(name, program, chosen, kind=kind, options=given.program_options)
+
+
+def _names_given(settings: Settings) -> set[str]:
+    """Return the names of tensors in options."""
+    return {name for name in (*settings.shapes, *settings.values, *settings.constants) if name is not None}
 
 
 def concerning(settings: Settings, others: set[str]) -> Settings:

@@ -121,8 +121,8 @@ def test_several_targets_of_the_command_line_are_code(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.py").write_text(MODEL, encoding="utf-8")
     (tmp_path / "b.py").write_text(MODEL, encoding="utf-8")
-    words = ["--shape", "2", "--witness", "symbolic", "--format", "concise"]
-    assert main(["check", "a.py:right", "b.py:wrong", "x*x", *words]) == 1
+    words = ["--shape", "2", "--shape", "z=3", "--witness", "symbolic", "--format", "concise"]
+    assert main(["check", "a.py:right", "b.py:wrong", "x*z[0]", *words]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("b.py:13: mismatch: b.py:wrong: ")
     assert lines[-1] == "gradcli: 3 checks, 1 failed: 2 match, 1 mismatch"

@@ -11,6 +11,7 @@ from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.code.target import target_of
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.loading import load_code
+from gradcli.inputs.names import check_names
 from gradcli.settings import Settings
 
 
@@ -24,7 +25,10 @@ def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     random.seed(0)
     with default_dtype(settings):
         found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
-        return CodeProgram.of(target_of(found, name, settings, given))
+        program = CodeProgram.of(target_of(found, name, settings, given))
+    inputs = program.target
+    check_names([*inputs.inputs.tensors(), *inputs.free, *program.parameters, *settings.elsewhere], settings)
+    return program
 
 
 def name_of(code: Any) -> str:

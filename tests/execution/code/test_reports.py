@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,11 @@ def test_a_model_is_built_the_same_each_time(code: Any) -> None:
         weights.append(evaluate_code("m.py:Net", settings(seed=seed))["first.weight"].value)
         assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("changes", [{"values": {"z": 3}}, {"constants": ("z",)}, {"shapes": {"x": (3, 2), "z": (1,)}}])
+def test_an_option_for_what_the_code_does_not_take_is_refused(code: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="'z' is not a leaf") as caught:
+        evaluate_code(code("Net"), replace(settings(), **changes))
+    assert "x, first.weight" in (caught.value.hint or "")
+    assert evaluate_code(code("Net"), replace(settings(), **changes, elsewhere=("z",))).verdict == "match"
