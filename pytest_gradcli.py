@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 SUITE = ".gradcli.toml"
 WIDTH = 100
-NO_CLAIM = "a claim is about a program; `reference` says what the forward of a Function should compute"
+NO_CLAIM = "a claim is about a program or a model; `reference` says what the forward of a Function should compute"
 
 
 @pytest.fixture(scope="session")
 def assert_gradients() -> Callable[..., Report]:
-    """Verify a program's gradients, or those of a `torch.autograd.Function`; fail with the report where one is wrong.
+    """Verify the gradients of a program, a function, a module or a `torch.autograd.Function`; fail if one is wrong.
 
     `assert_gradients(program, inputs, claim={"w": "2*w"})` takes what `gradcli.check` takes, with `claim` for `claims`,
-    `assert_gradients(Function, inputs, reference=program)` what `gradcli.check_function` takes. Returns the report.
+    and so does `assert_gradients(model, inputs, output="loss", arguments={"n": 3}, train=True)`. Of a Function,
+    `assert_gradients(Function, inputs, reference=program)` takes what `gradcli.check_function` takes. The report is
+    shown where it fails, and else returned.
     """
     return _assert_gradients
 
@@ -65,11 +67,11 @@ class SuiteCheck(pytest.Item):
         self.extra_keyword_matches.update(check.tags)
 
     def runtest(self) -> None:
-        """Carry out the check; the file of a Function is loaded in a process of its own."""
-        from gradcli.suite.check import Kind
+        """Carry out the check; a file of the user's is loaded in a process of its own."""
+        from gradcli.suite.check import LOADED
         from gradcli.suite.work import isolated, settled
 
-        found, report = (isolated(self.check), None) if self.check.kind is Kind.FUNCTION else settled(self.check)
+        found, report = (isolated(self.check), None) if self.check.kind in LOADED else settled(self.check)
         _fail_unless_passed(found, report)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -78,8 +80,8 @@ class SuiteCheck(pytest.Item):
 
 
 def _assert_gradients(
-    program: str | type,
-    inputs: Mapping[str, Any] | None = None,
+    program: Any,
+    inputs: Any = None,
     *,
     claim: Mapping[str, str] | None = None,
     claims: Mapping[str, str] | None = None,
@@ -89,20 +91,30 @@ def _assert_gradients(
     import gradcli
 
     derived = {**(claim or {}), **(claims or {})}
-    if derived and not isinstance(program, str):
+    is_function = _is_function(program)
+    if derived and is_function:
         raise TypeError(NO_CLAIM)
 
     try:
-        if isinstance(program, str):
-            report = gradcli.check(program, inputs, claims=derived, **options)
-        else:
+        if is_function:
             report = gradcli.check_function(program, inputs, **options)
+        else:
+            report = gradcli.check(program, inputs, claims=derived, **options)
     except gradcli.GradcliError as error:
         raise _Failure(f"{error.message}\n{_told(error)}", pytrace=False) from None
     from gradcli.report.suite import check_report
 
     _fail_unless_passed(check_report(report, report.program), report)
     return report
+
+
+def _is_function(program: Any) -> bool:
+    """Return whether it is a torch.autograd.Function."""
+    if not isinstance(program, type):
+        return False
+    import torch
+
+    return issubclass(program, torch.autograd.Function)
 
 
 class _Failure(pytest.fail.Exception):

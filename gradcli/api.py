@@ -24,6 +24,12 @@ class Report(data.Report):
 
         return FORMATS["plain"].render(self, style_for(None)).rstrip("\n")
 
+    def _repr_html_(self) -> str:
+        """Return the report as a table of HTML, which notebooks show."""
+        from gradcli.render.notebook import html
+
+        return html(self)
+
     def summary(self) -> str:
         """Return the last line of the report: the verdict, and what it means."""
         from gradcli.render.view import summary
@@ -56,6 +62,7 @@ class SettingsOptions(TypedDict, total=False):
     pick: str | None
     arguments: Mapping[str, Any]
     mode: str | None
+    max_entries: int | None
 
 
 def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
@@ -79,6 +86,7 @@ def evaluate(
     output: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     train: bool | None = None,
+    max_entries: int | None = None,
 ) -> Report:
     """Run a program forward and backward and compare every gradient with the symbolic one, as `gradcli eval` does.
 
@@ -99,6 +107,7 @@ def evaluate(
         output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
         arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
         train: Of code: the mode of a module; by default as it was built.
+        max_entries: Of a tensor with more entries, `to_dict()` has a summary; 1000 for code, and no limit for programs.
 
     Returns:
         The report: `print` shows it, and `report["x"]` has the tensor x, with `.gradient` and `.symbolic`.
@@ -125,6 +134,7 @@ def evaluate(
         pick=output,
         arguments={} if arguments is None else arguments,
         mode=None if train is None else "train" if train else "eval",
+        max_entries=max_entries,
     )
     return _shown(engine.evaluate_program(program, settings, inputs))
 
@@ -148,6 +158,7 @@ def check(
     output: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     train: bool | None = None,
+    max_entries: int | None = None,
 ) -> Report:
     """Verify every gradient of a program with independent witnesses, as `gradcli check` does.
 
@@ -174,6 +185,7 @@ def check(
         output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
         arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
         train: Of code: the mode of a module; by default as it was built.
+        max_entries: Of a tensor with more entries, `to_dict()` has a summary; 1000 for code, and no limit for programs.
 
     Returns:
         The report, which is true if every gradient is right.
@@ -206,6 +218,7 @@ def check(
         pick=output,
         arguments={} if arguments is None else arguments,
         mode=None if train is None else "train" if train else "eval",
+        max_entries=max_entries,
     )
     return _shown(engine.evaluate_program(program, settings, inputs))
 

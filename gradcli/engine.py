@@ -21,6 +21,7 @@ from gradcli.language.detach import detached
 from gradcli.language.scripts import as_a_file
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
+from gradcli.settings import MOST_ENTRIES
 
 if TYPE_CHECKING:
     from gradcli.language.program import Program
@@ -159,6 +160,8 @@ def _with_script(hint: str | None, source: str) -> str | None:
 @boundary()
 def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
     """Return the report of code, which is loaded here if it is `FILE.py:NAME`; `given` are its inputs from Python."""
+    most = MOST_ENTRIES if settings.max_entries is None else settings.max_entries
+    settings = replace(settings, max_entries=most)
     with _engine(settings) as derivations:
         from gradcli.execution.code.entry import loaded
         from gradcli.execution.commands.dispatch import carry_out

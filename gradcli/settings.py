@@ -20,6 +20,8 @@ Shape: TypeAlias = tuple[Annotated[int, Range()], ...]
 
 DataType = Literal["float64", "float32", "float16", "bfloat16", "complex64", "complex128"]
 Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
+# Of a tensor of code, unless the user says otherwise.
+MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
 
 
@@ -62,6 +64,12 @@ class Settings:
     """Whether the leaves alone are reported."""
     hooks: bool = False
     """Whether the hooks are shown in the order in which they fire."""
+    max_entries: Annotated[int, Range()] | None = None
+    """Of a tensor with more entries, data holds a summary; None stands for MOST_ENTRIES for code, else for no limit."""
+    only: tuple[str, ...] = ()
+    """Code: patterns of the tensors that are reported."""
+    depth: Annotated[int, Range(1)] | None = None
+    """Code: how many levels of modules tables open; None for as many as fit a page."""
     wrt: tuple[str, ...] | None = None
     """Tensors to differentiate with respect to; None leaves it to the command."""
     tangents: dict[str, Value] = field(default_factory=dict)

@@ -63,6 +63,18 @@ def test_a_function(assert_gradients):
     assert_gradients(Square, {"x": torch.ones(3)}, reference="x**2")
 
 
+def test_a_model(assert_gradients):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.5))
+    assert assert_gradients(model, {"input": torch.ones(2, 3)}, train=True)["0.weight"].module == "0"
+
+
+def test_a_loss(assert_gradients):
+    def loss(x, n):
+        return {"loss": Square.apply(x).sum() * n, "other": x.sum()}
+
+    assert_gradients(loss, [torch.ones(3)], arguments={"n": 3}, output="loss")
+
+
 def test_a_wrong_claim(assert_gradients):
     assert_gradients("(x*x).sum()", {"x": torch.arange(3.0)}, claims={"x": "3*x"})
 
@@ -112,7 +124,7 @@ def test_what_is_no_suite_is_an_error_of_the_collection(tmp_path: Path) -> None:
     assert "shape" in text
 
 
-@pytest.mark.parametrize(("factor", "outcome"), [("2", "2 failed, 2 passed"), ("2.001", "3 failed, 1 passed")])
+@pytest.mark.parametrize(("factor", "outcome"), [("2", "2 failed, 4 passed"), ("2.001", "4 failed, 2 passed")])
 def test_the_fixture_takes_programs_and_functions(tmp_path: Path, factor: str, outcome: str) -> None:
     (tmp_path / "test_ours.py").write_text(TESTS.replace("FACTOR", factor), encoding="utf-8")
     code, text = run_pytest(tmp_path)
@@ -127,6 +139,7 @@ def test_the_summary_names_the_cause(tmp_path: Path) -> None:
     _, text = run_pytest(tmp_path)
     for line in [
         "FAILED test_ours.py::test_a_function - gradcli: mismatch: x: the gradient is the right one times 0.5",
+        "FAILED test_ours.py::test_a_loss - gradcli: mismatch: x: the backward of Square (test_ours.py:13), applied at",
         "FAILED test_ours.py::test_a_wrong_claim - gradcli: mismatch: x: the claim is the right one times 1.5",
         "FAILED test_ours.py::test_a_typing_mistake - gradcli: `(` is never closed",
         "FAILED ours.gradcli.toml::wrong - gradcli: mismatch: x: the claim is the right one times 0.5",

@@ -17,7 +17,9 @@ from gradcli.cli.options import (
     OUTPUT,
     SUITE,
     ColourOption,
+    DepthOption,
     JsonOption,
+    MaxEntriesOption,
     OutputOption,
 )
 from gradcli.limits import Limits
@@ -92,7 +94,8 @@ class SuiteOptions:
             metavar="TEXT",
             rich_help_panel=SUITE,
             show_default=False,
-            help="Carry out the checks whose name holds this. Repeatable.",
+            help="Carry out the checks whose name holds this; of one target, report the tensors whose names are like "
+            "it: layers.0.*. Repeatable.",
         ),
     ] = ()  # type: ignore[assignment]  # a shared default must not be mutable
     tag: Annotated[
@@ -196,7 +199,7 @@ class ProgramOptions:
             metavar="NAME=VALUE",
             rich_help_panel=CODE,
             show_default=False,
-            help="An argument that is not a tensor, of forward, a function or a constructor: n=3. Repeatable.",
+            help="An argument that is no tensor, of forward, a function or a constructor: n=3. Repeatable.",
         ),
     ] = ()  # type: ignore[assignment]
     pick: Annotated[
@@ -206,13 +209,17 @@ class ProgramOptions:
             metavar="PATH",
             rich_help_panel=CODE,
             show_default=False,
-            help="Which tensor of what code returns is differentiated: loss, 1, hidden.0.",
+            help="Which tensor to differentiate, where code returns several: loss, 1, hidden.0.",
         ),
     ] = None
-    train: Annotated[bool, typer.Option("--train", rich_help_panel=CODE, help="Put a module in training mode.")] = False
+    train: Annotated[bool, typer.Option("--train", rich_help_panel=CODE, help="Put the module in training mode.")] = (
+        False
+    )
     evaluation: Annotated[
-        bool, typer.Option("--eval", rich_help_panel=CODE, help="Put a module in evaluation mode.")
+        bool, typer.Option("--eval", rich_help_panel=CODE, help="Put the module in evaluation mode.")
     ] = False
+    depth: DepthOption = None
+    max_entries: MaxEntriesOption = None
     reduce: Annotated[
         Reduction,
         typer.Option(

@@ -30,7 +30,7 @@ def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output
     if not any(target.endswith(SUITE) for target in targets):
         programs, variants = _programs(targets, given.settings, each_line=suite.each_line), _variants(given)
         if len(programs) * len(variants) == 1:
-            return _run_one(programs[0], variants[0][1], given, output)
+            return _run_one(programs[0], replace(variants[0][1], only=tuple(suite.only)), given, output)
         checks = list(_checks(programs, given))
     else:
         checks = [check for target in targets for check in _checks_of(target, given, suite)]
@@ -54,6 +54,9 @@ def _check_spread(suite: SuiteOptions) -> None:
 SUITE = ".toml"
 # Options that are not called as their key in a suite is.
 KEYS = {"value": "values", "values_file": "values", "constant": "constants", "witness": "witnesses"}
+KEYS |= {"argument": "arguments", "pick": "output", "evaluation": "train"}
+# Options that are called as a key in a suite is, and mean something else.
+KEYS |= {"output": "out"}
 
 
 def options_said(context: typer.Context) -> frozenset[str]:
@@ -150,12 +153,21 @@ def _checks(programs: Sequence[str], given: Given) -> Iterator[SuiteCheck]:
 
     known = [_names(program, given.settings) for program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
+    anywhere |= _names_given(given.settings) if any(map(is_code, programs)) else set()
     for place, program in enumerate(programs):
         for suffix, settings in _variants(given):
-            chosen = concerning(settings, anywhere - known[place]) if known else settings
-            kind = Kind.TARGET if is_code(program) else Kind.PROGRAM
+            kind, chosen = Kind.TARGET if is_code(program) else Kind.PROGRAM, settings
+            if known and kind is Kind.TARGET:  # what it takes is known once it is loaded
+                chosen = replace(settings, elsewhere=tuple(anywhere))
+            elif known:
+                chosen = concerning(settings, anywhere - known[place])
             name = " ".join(program.split()) + suffix
             yield SuiteCheck(name, program, chosen, kind=kind, options=given.program_options)
+
+
+def _names_given(settings: Settings) -> set[str]:
+    """Return the names of tensors in options."""
+    return {name for name in (*settings.shapes, *settings.values, *settings.constants) if name is not None}
 
 
 def concerning(settings: Settings, others: set[str]) -> Settings:

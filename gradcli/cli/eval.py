@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions
-from gradcli.cli.options import GRADIENT, ProgramArgument
+from gradcli.cli.options import GRADIENT, OnlyOption, ProgramArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 
@@ -37,6 +37,7 @@ def eval(  # noqa: A001  # the command's name
             help="Let that non-leaf go on as a constant. Repeatable.",
         ),
     ] = (),  # type: ignore[assignment]
+    only: OnlyOption = (),  # type: ignore[assignment]
     hooks: Annotated[
         bool,
         typer.Option("--hooks", rich_help_panel=GRADIENT, help="Show the hooks in the order in which they fire."),
@@ -58,4 +59,4 @@ def eval(  # noqa: A001  # the command's name
     from gradcli.inputs import parse_names
 
     names = {"retain_grad": parse_names("--retain-grad", retain_grad), "detach": parse_names("--detach", detach)}
-    return run_program(program, settings_from("eval", run, hooks=hooks, **names), output)
+    return run_program(program, settings_from("eval", run, hooks=hooks, only=tuple(only), **names), output)

@@ -29,7 +29,7 @@ OpsFormatOption = Annotated[
 OpsOutputOption = Annotated[
     str | None,
     typer.Option(
-        "--output",
+        "--out",
         "-o",
         metavar="FILE",
         rich_help_panel=OUTPUT,

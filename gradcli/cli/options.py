@@ -28,8 +28,8 @@ TargetsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET...",
-        help='Programs, such as "x*y + sin(x)", files with one, code (FILE.py:NAME), suite files (.toml), or folders '
-        "of suites; - reads a program from standard input.",
+        help='Programs, such as "x*y + sin(x)", files with one, code (FILE.py:NAME), suite files (.toml) or folders of '
+        "suites; - reads a program from standard input.",
         show_default=False,
     ),
 ]
@@ -45,6 +45,36 @@ WrtOption = Annotated[
 ]
 TimesOption = Annotated[
     int, typer.Option("--times", metavar="N", rich_help_panel=GRADIENT, help="How often backward() is called.")
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--depth",
+        metavar="N",
+        rich_help_panel=CODE,
+        show_default=False,
+        help="Levels of modules that tables open; as many as fit a page by default.",
+    ),
+]
+MaxEntriesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-entries",
+        metavar="N",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="Write a larger tensor to JSON as a summary: norm, extremes, mean; 1000 for code, no limit for programs.",
+    ),
+]
+OnlyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--only",
+        metavar="PATTERN",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="Report the tensors whose names are like this: layers.0.*. Repeatable.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Short for --format json.")]
 ColourOption = Annotated[

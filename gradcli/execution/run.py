@@ -17,7 +17,7 @@ from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.report.report import AppliedTolerance, Details, Output, Report, TensorReport
+from gradcli.report.report import AppliedTolerance, Details, Extent, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
 from gradcli.tolerance import Tolerance
@@ -131,6 +131,7 @@ def report_with(
         details=details,
         tolerance=AppliedTolerance(settings.tolerance.relative, settings.tolerance.absolute),
         verify=settings.verify,
+        extent=Extent(settings.max_entries, settings.depth),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.report.notes import NoteKind
+from gradcli.report.notes import NoteKind, shared_blame, without
 from gradcli.report.suite import ERROR, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
 MOST_CHECKS = 24  # beyond these, a row each would bury the failures
 MOST_SLOWEST = 5
 MOST_FAILURES = 24
+MOST_FINDINGS = 12
 LONGEST_NAME = 44
 NOTHING = "nothing was compared"
 CLAIM = "autograd is right, and the claim is wrong"
@@ -107,9 +108,11 @@ def headline(check: CheckReport) -> str:
 
 
 def _cause(finding: Finding) -> str:
-    """Return what is most worth knowing of a finding: the likely cause, the last of several, or the first note."""
-    causes = [note for note in finding.notes if note.kind is NoteKind.CAUSE]
-    words = [escape(" ".join(note.words.split())) for note in (causes[-1:] or finding.notes[:1])]
+    """Return what is most worth knowing of a finding: who is to blame, the last likely cause, or the first note."""
+    blamed, causes = (
+        [note for note in finding.notes if note.kind is kind] for kind in (NoteKind.BLAME, NoteKind.CAUSE)
+    )
+    words = [escape(" ".join(note.words.split())) for note in (blamed[:1] or causes[-1:] or finding.notes[:1])]
     return ": ".join([clip(finding.tensor, LONGEST_NAME), *words])
 
 
@@ -118,7 +121,16 @@ def reasons(check: CheckReport) -> Lines:
     reason = () if check.reason is None else (f"{check.outcome}: {escape(' '.join(check.reason.split()))}",)
     nothing = (NOTHING,) if check.verdict is Verdict.UNVERIFIED else ()
     unexpected = () if check.expect is None else (f"expected {check.expect}, found {check.outcome}",)
-    return (*reason, *nothing, *unexpected, *map(_finding, check.findings))
+    return (*reason, *nothing, *unexpected, *_findings(check.findings))
+
+
+def _findings(findings: tuple[Finding, ...]) -> Lines:
+    """Return what is wrong with each tensor, of many the first ones; who is to blame for several comes first."""
+    blame = shared_blame([finding.notes for finding in findings])
+    shown = [replace(finding, notes=without(finding.notes, blame)) for finding in findings[:MOST_FINDINGS]]
+    more = len(findings) - len(shown)
+    left_out = (f"{more:,} more tensors; --json has all",) if more else ()
+    return (*(escape(" ".join(words.split())) for words in blame), *map(_finding, shown), *left_out)
 
 
 def remarks(check: CheckReport) -> Lines:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.modules import grid_of_modules, is_by_module, shown_whole
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
 from gradcli.report.check import CheckDetails
+from gradcli.report.notes import shared_blame, text_of, without
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
 from gradcli.tolerance import Tolerance
@@ -95,7 +97,9 @@ class View:
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
     how = presentation_of(report)
-    shown = [tensor for tensor in report.tensors if how.shows(tensor)]
+    by_module = how.shows_gradient and is_by_module(report)
+    tensors = shown_whole(report) if by_module else report.tensors
+    shown = [tensor for tensor in tensors if how.shows(tensor)]
     leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
     others = [tensor for tensor in shown if tensor.kind != "leaf"]
     titled = (("Leaf tensors", leaves), ("Non-leaf tensors", others))
@@ -108,8 +112,15 @@ def view_of(report: Report) -> View:
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
-        grids=(*how.grids_of_tensors(report.tensors), *how.grids(report.details)),
-        notes=(*_notes(report.tensors), *(("program", escape(note)) for note in report.notes or ())),
+        grids=(
+            *how.grids_of_tensors(tensors),
+            *([grid_of_modules(report, tensors)] if by_module else []),
+            *how.grids(report.details),
+        ),
+        notes=(
+            *_notes(tensors if by_module and tensors else report.tensors),
+            *(("program", escape(note)) for note in report.notes or ()),
+        ),
         verdict=report.verdict,
         verdict_words=_verdict_words(report, how),
         reproduce=report.reproduce or "",
@@ -199,14 +210,21 @@ def _verdict_text(tensor: TensorReport) -> str:
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     """Return names and text of every note: what holds for several tensors is said once."""
-    said: dict[str, list[str]] = {}
-    for tensor in tensors:
-        if tensor.note:
-            said.setdefault(escape(" ".join(tensor.note.split())), []).append(clip(tensor.name, LONGEST_NAME))
+    blame = shared_blame([tensor.notes for tensor in tensors])
+    names = [clip(tensor.name, LONGEST_NAME) for tensor in tensors]
+    said = {_on_a_line(words): [names[place] for place in places] for words, places in blame.items()}
+    for tensor, name in zip(tensors, names, strict=True):
+        note = text_of(without(tensor.notes, blame))
+        if note:
+            said.setdefault(_on_a_line(note), []).append(name)
     notes = [(_listed(names, LONGEST_NAMES), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
+
+
+def _on_a_line(text: str) -> str:
+    return escape(" ".join(text.split()))
 
 
 def _why_no_grad(tensors: Sequence[TensorReport], words: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gradcli.report.custom import SourcePlace
 from gradcli.report.records import optional
 from gradcli.report.verdict import Verdict
 
@@ -27,3 +28,5 @@ class CheckDetails:
     """At how many more points only the symbolic derivative was compared; None if no leaf was drawn."""
     grad_output: Any | None = optional()
     """The upstream gradient, of the output's shape, if it was drawn at random; else None."""
+    source: SourcePlace | None = optional()
+    """Of code that fails: the line of the step that the wrong gradient comes from."""

@@ -35,7 +35,7 @@ class FunctionNode:
 
 @dataclass(frozen=True, slots=True)
 class SourcePlace:
-    """Where a Function's backward is written; `file` is relative to the current folder if it is in it."""
+    """A line of the user's code, as of a Function's backward; `file` is relative to the current folder if in it."""
 
     file: str
     line: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -16,6 +16,7 @@ class NoteKind(StrEnum):
     CAUSE = "cause"  # what is likely wrong
     REMEDY = "remedy"
     CALL = "call"  # the call at which the gradients part
+    BLAME = "blame"  # whose fault it is: a Function or a hook of the user's code
     ROUNDING = "rounding"  # what rounding explains, or hides
     KINK = "kink"
     UNDEFINED = "undefined"  # what makes a NaN, an infinity or a jump
@@ -57,6 +58,21 @@ class Noted:
 def text_of(notes: Sequence[Note]) -> str | None:
     """Return notes as one text; None if there is none."""
     return "; ".join(note.words for note in notes) or None
+
+
+def shared_blame(notes: Sequence[Notes]) -> dict[str, list[int]]:
+    """Return who is blamed by more than one of several notes, in words, with the places of those that do."""
+    found: dict[str, list[int]] = {}
+    for place, own in enumerate(notes):
+        for note in own:
+            if note.kind is NoteKind.BLAME:
+                found.setdefault(note.words, []).append(place)
+    return {words: places for words, places in found.items() if len(places) > 1}
+
+
+def without(notes: Notes, words: Collection[str]) -> Notes:
+    """Return notes without those of these words."""
+    return tuple(note for note in notes if note.words not in words)
 
 
 def noted(kind: NoteKind, words: str | None, where: str | tuple[int, ...] | None = None) -> Notes:

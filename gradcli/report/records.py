@@ -6,12 +6,37 @@ Values are tensors (anything with `tolist()`, `shape`), so that Python callers g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import Field, field, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 from gradcli.errors import GradcliError
+
+SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A tensor whose entries are left out: its 2-norm and its extremes; those of a complex one are of absolute values.
+
+    A NaN among the entries makes all of them NaN.
+    """
+
+    shape: tuple[int, ...]
+    norm: float
+    min: float
+    max: float
+    mean: float | complex
+
+    @staticmethod
+    def of(tensor: Any) -> Summary:
+        """Return what a tensor of at least one entry is like."""
+        entries = tensor.detach().reshape(-1)
+        entries = entries if entries.is_complex() else entries.double()
+        sizes = entries.abs().double() if entries.is_complex() else entries
+        least, most = float(sizes.amin()), float(sizes.amax())
+        return Summary(tuple(tensor.shape), float(entries.norm()), least, most, entries.mean().item())
 
 
 def optional(*names: str, default: Any = None) -> Any:
@@ -58,10 +83,31 @@ def present(record: Any) -> Iterator[tuple[str, Any]]:
                 yield name, value
 
 
-def jsonable(value: Any) -> Any:
-    """Return `value` as strict JSON data: dataclasses, tensors, tuples and non-finite floats included."""
+def bounded(items: Iterable[tuple[str, Any]], most: int | None) -> Iterator[tuple[str, Any]]:
+    """Yield the items of a record; a tensor of more entries than `most` as None, and last what such are like."""
+    left_out: dict[str, Summary] = {}
+    for name, value in items:
+        is_large = _is_large(value, most)
+        left_out |= {name: Summary.of(value)} if is_large else {}
+        yield name, None if is_large else value
+    if left_out:
+        yield SUMMARY, left_out
+
+
+def _is_large(value: Any, most: int | None) -> bool:
+    return most is not None and hasattr(value, "tolist") and math.prod(value.shape) > most
+
+
+def jsonable(value: Any, most: int | None = None) -> Any:
+    """Return `value` as strict JSON data: dataclasses, tensors, tuples and non-finite floats included.
+
+    Of a tensor of more entries than `most` the entries are left out, and what it is like stands in `summary`; of one
+    that is not a field of a record, in its place.
+    """
     if hasattr(value, "__dataclass_fields__"):
-        return {name: jsonable(item) for name, item in present(value)}
+        return {name: jsonable(item, most) for name, item in bounded(present(value), most)}
+    if _is_large(value, most):
+        return jsonable(Summary.of(value))
     if isinstance(value, float):
         return _finite(value)
     if value is None or isinstance(value, str | int):
@@ -69,11 +115,11 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, complex):
         return {"real": _finite(value.real), "imag": _finite(value.imag)}
     if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item, most) for key, item in value.items()}
     if hasattr(value, "tolist"):
         return _entries(value)
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return [jsonable(item, most) for item in value]
     msg = f"a report cannot hold {type(value).__name__}"
     raise GradcliError(msg)
 

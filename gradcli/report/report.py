@@ -22,7 +22,7 @@ from gradcli.report.hessian import HessianDetails
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import Noted, Notes
-from gradcli.report.records import jsonable, merged, optional, present, shown_as
+from gradcli.report.records import bounded, jsonable, merged, optional, present, shown_as
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict, worst
 
@@ -99,6 +99,8 @@ class TensorReport(Noted):
     claim: Claim | None = optional()
     tangent: Any | None = optional()
     jacobian: Any | None = optional()  # of the output's shape, then the tensor's
+    source: str | None = optional()  # of a tensor that code made: the line that made it, as "model.py:14"
+    module: str | None = optional()  # whose parameter it is, or in whose forward it was made: "layers.0.attention"
 
     @property
     def autograd_verdict(self) -> Verdict | None:
@@ -130,6 +132,16 @@ class AppliedTolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a report is shown."""
+
+    max_entries: int | None = None
+    """Of a tensor with more entries, the JSON has none of them but a summary; None stands for no limit."""
+    depth: int | None = None
+    """How many levels of modules tables open; None for as many as fit a page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that one command found out about one program."""
 
@@ -150,6 +162,8 @@ class Report:
     tolerance: AppliedTolerance | None = optional()
     verify: bool = shown_as(default=True)
     """False: `--no-verify` asked that nothing be compared."""
+    extent: Extent = shown_as(default=Extent())
+    """How much of it is shown."""
     reproduce: str | None = optional()
     """The command that gives the verdict again, as one line of a shell; None of a pass, and of a call from Python."""
     schema: str = field(default=REPORT_SCHEMA)
@@ -188,12 +202,13 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as strict JSON data; NaN and infinities become strings."""
-        return {name: jsonable(value) for name, value in self.fields()}
+        return {name: jsonable(value, self.extent.max_entries) for name, value in self.fields()}
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """Yield the fields as they are, in the order of the JSON: the schema first, the verdict last."""
         yield "schema", self.schema
-        yield from ((name, value) for name, value in present(self) if name not in {"schema", "verdict"})
+        items = ((name, value) for name, value in present(self) if name not in {"schema", "verdict"})
+        yield from bounded(items, self.extent.max_entries)
         yield "verdict", self.verdict
 
     @property

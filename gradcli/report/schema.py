@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from gradcli.report.records import is_merged, is_optional, keys_of
+from gradcli.report.records import SUMMARY, Summary, is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
 JsonSchema: TypeAlias = "dict[str, Any]"
@@ -20,7 +20,8 @@ SIMPLE: dict[object, JsonSchema] = {
     int: {"type": "integer"},
     float: {"$ref": "#/$defs/Real"},
     type(None): {"type": "null"},
-    Any: {"$ref": "#/$defs/Tensor"},  # only tensors are of a type that the report leaves open
+    complex: {"$ref": "#/$defs/Complex"},
+    Any: {"$ref": "#/$defs/Value"},  # only tensors are of a type that the report leaves open
 }
 NUMBERS: dict[str, JsonSchema] = {
     "Real": {
@@ -43,6 +44,18 @@ NUMBERS: dict[str, JsonSchema] = {
         ],
     },
 }
+# What stands for a tensor of more entries than `--max-entries`.
+VALUE: JsonSchema = {
+    "description": "A tensor. Of one with more entries than `--max-entries` none is written: it is null, and what it "
+    "is like is in `summary` of the same object, by key; outside of such an object that stands in its place.",
+    "anyOf": [{"$ref": "#/$defs/Tensor"}, {"$ref": "#/$defs/Summary"}, {"type": "null"}],
+}
+
+LEFT_OUT: JsonSchema = {
+    "description": "The tensors of this object whose entries are left out, by key.",
+    "type": "object",
+    "additionalProperties": {"$ref": "#/$defs/Summary"},
+}
 
 # What a suite says of a check, beside its report.
 NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "tags": list[str], "seconds": float}
@@ -52,7 +65,8 @@ REQUIRED = ["name", "seconds", "passed"]
 
 def report_schema() -> JsonSchema:
     """Return the JSON Schema of the report."""
-    definitions = dict(NUMBERS)
+    definitions = dict(NUMBERS) | {"Value": VALUE}
+    definitions["Summary"] = _object(Summary, definitions)
     schema = _object(Report, definitions)
     schema["properties"]["schema"] = {"const": REPORT_SCHEMA}
     draft = "https://json-schema.org/draft/2020-12/schema"
@@ -91,13 +105,19 @@ def _failed(named: JsonSchema) -> JsonSchema:
 
 
 def _object(kind: type, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    hints = dict(_hints(kind))
+    summary = {SUMMARY: LEFT_OUT} if any(_has_tensor(hint) for hint in hints.values()) else {}
     required = [field for field in fields(kind) if not is_optional(field) and not is_merged(field)]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(kind) or "").split()),
-        "properties": {name: _schema_of(hint, definitions) for name, hint in _hints(kind)},
+        "properties": {name: _schema_of(hint, definitions) for name, hint in hints.items()} | summary,
         "required": [name for field in required for name in keys_of(field)],
     }
+
+
+def _has_tensor(hint: Any) -> bool:
+    return hint is Any or Any in get_args(hint)
 
 
 def _hints(kind: Any) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError
+from gradcli.report.check import CheckDetails
 from gradcli.report.custom import CustomDetails, SourcePlace
 from gradcli.report.notes import Noted, NoteKind, Notes
 from gradcli.report.records import jsonable
@@ -57,7 +58,7 @@ class CheckReport:
     reproduce: str | None = None  # the command that carries out this check alone; None of one that passes
     stderr: str | None = None  # what standard error says of a check that is wrong itself
     source: SourcePlace | None = None
-    """Where the Function that it checks is written."""
+    """The line of the user's code that a failure is about."""
 
     @property
     def passed(self) -> bool:
@@ -66,7 +67,7 @@ class CheckReport:
 
     @property
     def place(self) -> tuple[str | None, int | None]:
-        """Return the file and line that a failure is about: of a Function, or of the check in its suite."""
+        """Return the file and line that a failure is about: of the user's code, or of the check in its suite."""
         return (self.file, self.line) if self.source is None else (self.source.file, self.source.line)
 
     @property
@@ -185,7 +186,7 @@ def check_report(report: Report, name: str, expect: Verdict | None = None, **pla
     found = (*_findings(report), *_failed_checks(report))
     code = report.exit_code if expect is None else _expected(report, expect)
     data = report.to_dict()
-    source = report.details.source if isinstance(report.details, CustomDetails) else None
+    source = report.details.source if isinstance(report.details, CustomDetails | CheckDetails) else None
     place = {"expect": expect, "reproduce": report.reproduce, "source": source, **place}
     return CheckReport(name, report.program, report.verdict, code, data, found, _remarks(report), **place)
 

@@ -14,12 +14,12 @@ from gradcli.inputs import parse_backwards, parse_claims, parse_grad_output, par
 from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
-from gradcli.suite.check import Kind, SuiteCheck
+from gradcli.suite.check import LOADED, Kind, SuiteCheck
 from gradcli.suite.model import LEFT_OUT, PLAIN
 
 LONGEST_NAME = 80
-# Keys of a Function's check that are fields of Settings.
-AS_THEY_ARE = ("arguments", "reference", "surrogate")
+# Keys that only some checks have, and that are fields of Settings.
+AS_THEY_ARE = ("arguments", "reference", "surrogate", "max_entries")
 
 
 def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) -> list[SuiteCheck]:
@@ -33,7 +33,7 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
     text = getattr(entry, kind)
     name = entry.name or " ".join(text.split())[:LONGEST_NAME]
     expect = None if said.get("expect") is None else Verdict(said["expect"])
-    about, tags = _beside(text, folder) if kind is Kind.FUNCTION else text, tuple(_listed(said.get("tags", [])))
+    about, tags = _beside(text, folder) if kind in LOADED else text, tuple(_listed(said.get("tags", [])))
     return [
         SuiteCheck(name + suffix, about, one, expect, tags, kind=kind, **place)
         for suffix, one in variants(said, _base(base, kind), folder)
@@ -43,13 +43,13 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
 def _base(base: Settings, kind: Kind) -> Settings:
     """Return the settings of the command line, without those that a check of a kind does not have."""
     base = replace(base, formulas=False)
-    if kind is Kind.PROGRAM:
+    if kind in {Kind.PROGRAM, Kind.TARGET}:
         return base
     return replace(base, command="custom", reduce="none", points=1, claims={}, leaves=False)
 
 
 def _beside(target: str, folder: Path) -> str:
-    """Return a Function whose file is named as seen from the suite's folder; a module's name stays."""
+    """Return code whose file is named as seen from the suite's folder; a module's name stays."""
     return str(folder / target) if re.search(r"\.py(:|$)", target) else target
 
 
@@ -89,6 +89,10 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
         changes["witnesses"] = tuple(said["witnesses"])
     if said.get("grad_output") is not None:
         changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
+    if said.get("output") is not None:
+        changes["pick"] = str(said["output"])
+    if said.get("train") is not None:
+        changes["mode"] = "train" if said["train"] else "eval"
     if said.get("claim"):
         changes["claims"] = parse_claims(_options(said["claim"]))
     if said.get("backwards"):

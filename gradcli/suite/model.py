@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from gradcli.fields import Range
 from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import Kind
@@ -78,6 +79,11 @@ class Written(BaseModel):
         validation_alias=spelt("witnesses"),
         description="What to compare with; all by default.",
     )
+    max_entries: Annotated[int, Range()] | None = Field(
+        default=None,
+        validation_alias=spelt("max-entries"),
+        description="A tensor with more entries is written as a summary; 1000 for code, no limit for programs.",
+    )
     expect: VerdictName | None = Field(default=None, description="The verdict to pass with; else match or subgradient.")
     tags: str | list[str] | None = Field(
         default=None, validation_alias=spelt("tags"), description="Words to select checks by: `--tag`."
@@ -124,17 +130,22 @@ class ProjectModel(BaseModel):
 
 
 class CheckModel(Options):
-    """One program, or one torch.autograd.Function, to check."""
+    """One program, one torch.autograd.Function, or one function or module of the user's, to check."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        default=None, description="Unique in the suite; the program or Function itself by default."
+        default=None, description="Unique in the suite; the program or the name of the code by default."
     )
     program: Text | None = Field(default=None, description="The program to check.")
     function: Text | None = Field(
         default=None,
         description='Instead of a program, a Function: "FILE.py:Class", beside the suite, or "module:Class".',
     )
-    forward: Text | None = Field(default=None, description="Instead of both, what the forward of a Function computes.")
+    target: Text | None = Field(
+        default=None,
+        description='Instead of a program, code: "FILE.py:NAME", beside the suite, or "module:NAME"; the name is that '
+        "of a function, a module, or a function that returns one of these with its inputs.",
+    )
+    forward: Text | None = Field(default=None, description="Instead of these, what the forward of a Function computes.")
     backwards: dict[str, str | Number] | None = Field(
         default=None,
         validation_alias=spelt("backwards"),
@@ -143,7 +154,13 @@ class CheckModel(Options):
     arguments: dict[Name, Any] | None = Field(
         default=None,
         validation_alias=spelt("arguments"),
-        description="Arguments of a Function's forward that are not tensors.",
+        description="Arguments that are no tensors: of a Function's forward, a function, a module's constructor.",
+    )
+    output: str | int | None = Field(
+        default=None, description='With `target`: which tensor of what the code returns is differentiated, as "loss".'
+    )
+    train: bool | None = Field(
+        default=None, description="With `target`: the mode of a module, training or evaluation; else as it was built."
     )
     reference: Text | None = Field(default=None, description="What a Function's forward should compute, as a program.")
     surrogate: Text | None = Field(
@@ -160,7 +177,7 @@ class CheckModel(Options):
         """Refuse a check of nothing, of two things, and keys that its kind does not have."""
         given = [kind for kind in Kind if getattr(self, kind) is not None]
         if not given:
-            raise PydanticCustomError(NO_TARGET, "the check has no 'program', and no 'function'")
+            raise PydanticCustomError(NO_TARGET, "the check has no 'program', no 'target', and no 'function'")
         if len(given) > 1:
             raise PydanticCustomError(KEY, f"a check has either '{given[0]}' or '{given[1]}'", {"key": given[1]})
         for key in self.model_fields_set & LEFT_OUT[given[0]]:
@@ -170,11 +187,13 @@ class CheckModel(Options):
 
 # Keys of a check that mean nothing for a kind of it; defaults do not hold for them there.
 OF_PROGRAMS = frozenset({"reduce", "points", "witnesses", "claim", "leaves"})
-OF_FUNCTIONS = frozenset({"backwards", "arguments", "reference", "surrogate"})
+OF_FUNCTIONS = frozenset({"backwards", "reference", "surrogate"})
+OF_CODE = frozenset({"output", "train"})
 LEFT_OUT: Mapping[Kind, frozenset[str]] = {
-    Kind.PROGRAM: OF_FUNCTIONS,
-    Kind.FUNCTION: OF_PROGRAMS | {"backwards"},
-    Kind.FORWARD: OF_PROGRAMS | {"arguments", "reference"},
+    Kind.PROGRAM: OF_FUNCTIONS | OF_CODE | {"arguments"},
+    Kind.TARGET: OF_FUNCTIONS,
+    Kind.FUNCTION: OF_PROGRAMS | OF_CODE | {"backwards"},
+    Kind.FORWARD: OF_PROGRAMS | OF_CODE | {"arguments", "reference"},
 }
 
 

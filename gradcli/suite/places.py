@@ -34,6 +34,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "backwards": ("backward",),
     "tags": ("tag",),
     "targets": ("paths",),
+    "max-entries": ("max_entries",),
 }
 
 

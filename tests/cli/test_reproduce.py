@@ -56,6 +56,8 @@ GIVEN: tuple[Settings, ...] = (
     Settings("jacobian", wrt=("w",)),
     Settings("hessian", wrt=("w",)),
     Settings("trace", shapes={None: ()}),
+    Settings("eval", pick="hidden.0", mode="train", only=("layers.*", "x"), max_entries=0, depth=2, arguments={"n": 3}),
+    Settings("check", pick="1", mode="eval", only=("h (2)",)),
 )
 CUSTOM = (
     Settings("custom", reference="x**2", arguments={"n": 3, "mode": "mean", "flag": True, "text": "true", "of": (1,)}),
@@ -97,7 +99,9 @@ def test_every_setting_is_given_again(session: Any, settings: Settings) -> None:
 @pytest.mark.parametrize("settings", CUSTOM, ids=str)
 def test_every_setting_of_custom_is_given_again(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("gradcli.suite.isolated.checked_text", lambda *given: calls.append(given[:2]) or ("", 0))
+    monkeypatch.setattr(
+        "gradcli.suite.isolated.checked_text", lambda *given: calls.append((given[0], given[2])) or ("", 0)
+    )
     assert main(shlex.split(command_line("a b/ops.py:Square", settings))[1:]) == 0
     assert calls == [("a b/ops.py:Square", settings)]
     assert isinstance(calls[0][1].arguments.get("text", ""), str)

@@ -253,7 +253,7 @@ def test_every_key_may_be_spelt_for_one_or_several(tmp_path: Path, text: str) ->
         ('function = "a.py:F"\nprogram = "x"', "2: a check has either 'program' or 'function'", ""),
         ('function = "a.py:F"\nclaim = {x = "1"}', "3: 'claim' does not go with 'function'", ""),
         ('program = "x"\n\nargument = {n = 3}', "4: 'arguments' does not go with 'program'", ""),
-        ('name = "x"', "1: the check has no 'program', and no 'function'", "program ="),
+        ('name = "x"', "1: the check has no 'program', no 'target', and no 'function'", "program ="),
         ('program = "x"\nvalue = {x = 1}\nvalues = {x = 2}', "'values' and 'value' are the same key", "leave one"),
         ('program = "x"\nconstnat = "x"', "3: 'constnat' is not a key of a check", "constants"),
         ('forward = "x"\nbackward = {"a b" = "g"}', "3: backwards: the name of a tensor belongs", "`backwards = {x = "),

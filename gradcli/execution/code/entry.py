@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import torch
 
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.code.target import target_of
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.loading import load_code
+from gradcli.inputs.names import check_names
 from gradcli.settings import Settings
 
 
 def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     """Return code, or what `FILE.py:NAME` names, ready to be run.
 
-    `given` are inputs from Python: a mapping by name, or a sequence by place.
+    `given` are inputs from Python: a mapping by name, or a sequence by place. What the code draws while it is built,
+    such as a model's parameters, is the same each time, so that a verdict can be had again at any point.
     """
+    torch.manual_seed(0)
+    random.seed(0)
     with default_dtype(settings):
         found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
-        return CodeProgram.of(target_of(found, name, settings, given))
+        program = CodeProgram.of(target_of(found, name, settings, given))
+    inputs = program.target
+    check_names([*inputs.inputs.tensors(), *inputs.free, *program.parameters, *settings.elsewhere], settings)
+    return program
 
 
 def name_of(code: Any) -> str:

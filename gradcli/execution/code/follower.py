@@ -187,7 +187,7 @@ class Follower(TorchFunctionMode):
         wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
         if self._is_paused or not wanted or not torch.is_grad_enabled():
             return apply(*args)
-        self.steps.frame = user_frame()
+        frame = self.steps.frame = user_frame()
         self._name(wanted)
         with self.paused():
             inside, outputs = Inside.of_function(self.steps, function, args, apply)
@@ -197,7 +197,8 @@ class Follower(TorchFunctionMode):
             face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
             faces.append(self.steps.settle(tensor, face))
         if faces:
-            self.steps.note(inside.calls(faces), faces, function)
+            calls, self.steps.frame = inside.calls(faces), frame
+            self.steps.note(calls, faces, function)
         return outputs
 
     def _assign(self, call: MadeCall, target: Tensor) -> Any:

@@ -132,6 +132,7 @@ class CodeProgram:
     def _begin(self, follower: Follower, tensor: Tensor, name: str) -> Followed:
         leaf = follower.steps.begin(tensor, name)
         leaf.real = tensor
+        leaf.owner = name.rpartition(".")[0] if name in self.parameters else ""
         return leaf
 
     def _reduced(self, follower: Follower, settings: Settings, output: Followed) -> Followed:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
+from gradcli.execution.comparison.failing import failing_place
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
@@ -38,6 +39,8 @@ LEFT = (
     "a number leaves PyTorch by {}, from a tensor that requires grad: for autograd it is a constant, and the output "
     "may depend on it; `.detach()` says that it is one"
 )
+# The verdicts that are explained by a number that has left PyTorch.
+EXPLAINED = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.UNDECIDED})
 FURTHER = noted(NoteKind.SCOPE, "at one of the further points, which has the values above")
 
 
@@ -54,9 +57,10 @@ def check(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         gravest = _graver(gravest, _wrong_at(wrong))
-    drawn = gravest.details.grad_output if isinstance(gravest.details, CheckDetails) else None
+    details = gravest.details if isinstance(gravest.details, CheckDetails) else CheckDetails()
     several = tuple(points) if len(points) > 1 else None
-    return dataclasses.replace(gravest, details=CheckDetails(several, further or None, drawn))
+    details = dataclasses.replace(details, points=several, further_points=further or None)
+    return dataclasses.replace(gravest, details=details)
 
 
 def _graver(first: Report | None, other: Report) -> Report:
@@ -92,6 +96,8 @@ def _report(run: Run, settings: Settings) -> Report:
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     found = report(run, list(reports.values()), details)
+    details = dataclasses.replace(details, source=failing_place(run.trace, reports, found.verdict))
+    found = dataclasses.replace(found, details=details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 
 
@@ -132,10 +138,7 @@ def _with_reasons(
 
 def _with_numbers_left(run: Run, found: TensorReport) -> TensorReport:
     """Return a tensor's report; no pass where code took numbers out of PyTorch, by which the output changes too."""
-    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict in {None, Verdict.UNDEFINED}:
-        return found
-    wrong = found.symbolic is None or found.dissenter == "autograd"
-    if found.verdict is Verdict.MISMATCH and wrong:
+    if run.trace.ran is None or not run.trace.ran.leaving or found.verdict not in EXPLAINED:
         return found
     name, place = run.trace.ran.leaving[0]
     where = "" if place is None else f" at {place.file}:{place.line}"

@@ -87,7 +87,7 @@ def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> N
         comparison = compare(double(found), right[traced], tolerance, 0.0, clues)
         if comparison.verdict is Verdict.MISMATCH:
             cause = next((note.words for note in comparison.notes if note.kind is NoteKind.CAUSE), None)
-            return (Note(NoteKind.CALL, _words(caught.step, traced, cause), None),)
+            return (Note(NoteKind.BLAME, _words(caught.step, traced, cause), None),)
     return ()
 
 
@@ -155,7 +155,7 @@ def _hooks(trace: Trace) -> Notes:
         f"a hook on '{traced.name or traced.text}', registered{_at(place, brackets=False)}, may change the gradient"
         for traced, place in hooked
     ]
-    return tuple(Note(NoteKind.CALL, word, None) for word in words[:1])
+    return tuple(Note(NoteKind.BLAME, word, None) for word in words[:1])
 
 
 def _copy(gradient: Tensor | None) -> Tensor | None:

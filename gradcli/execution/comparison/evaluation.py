@@ -17,21 +17,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from torch import Tensor
 
 from gradcli.derivation.formulas import Formula
+from gradcli.errors import InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.formulas.formulas import Formulas
+from gradcli.execution.forward.followed import module_of, source_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
+from gradcli.phrases import did_you_mean
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import TensorReport
 
+MOST_LISTED = 12
 Gradients = Mapping[TracedTensor, Tensor | None]
 UNIFORM = noted(
     NoteKind.SCOPE, "the gradient is 0 everywhere, at entries that are all equal: `--init randn` draws different ones"
@@ -65,10 +70,29 @@ def evaluate_run(run: Run) -> Evaluation:
 
 
 def tensors_shown(run: Run) -> list[TracedTensor]:
-    """Return the tensors that a report is about: all, the leaves alone, or those that `--wrt` names."""
+    """Return the tensors that a report is about: all, the leaves alone, or those that `--wrt` or `--only` names."""
     if run.settings.wrt is not None:
         return run.named(run.settings.wrt, "--wrt")
-    return run.trace.leaves if run.settings.leaves else run.trace.of_interest
+    shown = run.trace.leaves if run.settings.leaves else run.trace.of_interest
+    if not run.settings.only:
+        return shown
+    picked = dict.fromkeys(traced for pattern in run.settings.only for traced in _matching(run, shown, pattern))
+    return [traced for traced in shown if traced in picked]
+
+
+def _matching(run: Run, shown: Sequence[TracedTensor], pattern: str) -> list[TracedTensor]:
+    """Return the tensors whose name fits a pattern, also behind that of their module; InputError for none."""
+    names = {traced: (run.names[traced], f"{module_of(traced) or ''}.{run.names[traced]}") for traced in shown}
+    found = [traced for traced in shown if any(_fits(name, pattern) for name in names[traced])]
+    if not found:
+        known = [run.names[traced] for traced in shown]
+        hint = did_you_mean(pattern, known, f"there are {', '.join(known[:MOST_LISTED])}")
+        raise InputError(f"no tensor's name is like '{pattern}'", option="--only", hint=hint)
+    return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
@@ -119,6 +143,8 @@ def tensor_report(
         symbolic=symbolic_side(value, comparison, formula),
         verdict=comparison.verdict if comparison else None,
         notes=comparison.notes if comparison else (),
+        source=source_of(traced),
+        module=module_of(traced),
     )
 
 

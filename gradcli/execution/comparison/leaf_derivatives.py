@@ -16,6 +16,7 @@ from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.forward.followed import module_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
@@ -119,11 +120,12 @@ def weighed(run: Run, found: Tensor, expected: Expected | None) -> Derivative:
 def leaf_report(run: Run, leaf: TracedTensor, derivative: Derivative | None = None) -> TensorReport:
     """Return what is known of a leaf, with the verdict on a derivative by it."""
     if derivative is None:
-        return report_on(leaf.tensor, run.names[leaf])
+        return report_on(leaf.tensor, run.names[leaf], module=module_of(leaf))
     return report_on(
         leaf.tensor,
         run.names[leaf],
         symbolic=derivative.symbolic,
         verdict=derivative.verdict,
         notes=derivative.notes,
+        module=module_of(leaf),
     )

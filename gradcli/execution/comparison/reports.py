@@ -22,6 +22,8 @@ def report_on(
     symbolic: Symbolic | None = None,
     verdict: Verdict | None = None,
     notes: Notes = (),
+    source: str | None = None,
+    module: str | None = None,
 ) -> TensorReport:
     """Return the report of a tensor: what it is, what its gradient is, and how that compares."""
     return TensorReport(
@@ -36,6 +38,8 @@ def report_on(
         symbolic=symbolic,
         verdict=verdict,
         notes=notes,
+        source=source,
+        module=module,
     )
 
 

@@ -52,8 +52,23 @@ class Followed(TracedTensor):
     """None for what the code was given."""
     version: int = field(default=0, kw_only=True)
     """How often the memory had been written to; to see whether it was written to unseen since."""
+    owner: str = field(default="", kw_only=True)
+    """The module whose parameter it is, by its path."""
     real: Tensor | None = field(default=None, kw_only=True)
     """The code's own tensor, of leaves and of the output: what `.grad` and `backward` belong to."""
+
+
+def source_of(traced: TracedTensor) -> str | None:
+    """Return the line of the user's code that made a tensor, as `model.py:14`; None of what no code made."""
+    step = traced.step if isinstance(traced, Followed) else None
+    return None if step is None or step.place is None else f"{step.place.file}:{step.place.line}"
+
+
+def module_of(traced: TracedTensor) -> str | None:
+    """Return the path of the module whose parameter a tensor is, or in whose forward it was made; None of no module."""
+    if not isinstance(traced, Followed):
+        return None
+    return (traced.owner if traced.step is None else traced.step.module) or None
 
 
 def actual(traced: TracedTensor) -> Tensor:

@@ -12,13 +12,13 @@ from gradcli.report.suite import SuiteReport
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
     """Return the report as JSON with one field, and one tensor, a line."""
-    fields = []
+    fields, most = [], report.extent.max_entries
     for name, value in report.fields():
         if name == "tensors" and value:
             # One tensor at a time: as lists of numbers they take ten times their memory.
-            text = "[\n" + ",\n".join("  " + dumps(jsonable(tensor)) for tensor in value) + "\n ]"
+            text = "[\n" + ",\n".join("  " + dumps(jsonable(tensor, most)) for tensor in value) + "\n ]"
         else:
-            text = dumps(jsonable(value))
+            text = dumps(jsonable(value, most))
         fields.append(f" {dumps(name)}: {text}")
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
