@@ -54,6 +54,11 @@ class Values:
         known = self._known.get(id(tensor))
         return None if known is None else known.value
 
+    def holders(self) -> list[tuple[Tensor, Followed]]:
+        """Return the tensors that are alive, with what each is known to hold."""
+        found = [(known.tensor(), known.value) for known in list(self._known.values())]
+        return [(tensor, value) for tensor, value in found if tensor is not None]
+
     def lose(self, tensor: Tensor) -> None:
         """Forget what a tensor holds."""
         self._known.pop(id(tensor), None)
