@@ -76,6 +76,26 @@ def _missing(count: int, settings: Settings) -> GradcliError | None:
     )
 
 
+class _Once:
+    """Runs a call the first time that it is asked to, and returns what it returned ever after."""
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        self._run: Callable[[], Any] | None = run
+        self._result: Any = None
+        self.error: Exception | None = None
+        """What the call raised."""
+
+    def __call__(self) -> Any:
+        """Return what the call returns."""
+        run, self._run = self._run, None
+        try:
+            self._result = self._result if run is None else run()
+        except Exception as error:
+            self.error = error
+            raise
+        return self._result
+
+
 class _Checks:
     """The checks of a script, as it runs."""
 
@@ -95,20 +115,16 @@ class _Checks:
 
     def look(self, call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) -> Any:
         """Run a call that is wanted, and check it, unless it may not be the last."""
-        ran: list[Any] = []
-
-        def run_once() -> Any:
-            ran.append(None)
-            return run()
-
+        ran = _Once(run)
         seen: SeenCall | GradcliError
         try:
             with collector_paused():
-                result, seen = see(call, follower, run_once)
+                seen = see(call, follower, ran)
         except Exception as error:
-            if ran:
+            if ran.error is error:
                 raise
-            result, seen = run(), error if isinstance(error, GradcliError) else internal(error)
+            seen = error if isinstance(error, GradcliError) else internal(error)
+        result = ran()
         if self._settings.every == "last":
             self._last = call, seen
         else:

@@ -67,8 +67,8 @@ class _Line:
     source: str
 
 
-def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) -> tuple[Any, SeenCall]:
-    """Run a call of a script, and return what it returns, with what it computed.
+def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) -> SeenCall:
+    """Run a call of a script, and return what it computed.
 
     Raises UndecidedCallError, before the call has run, for one that cannot be looked at; what the call raises.
     """
@@ -80,7 +80,7 @@ def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) ->
     trace = _checked(trace)
     gradients = _gradients(call, follower, wanted, caught, result)
     begins = frozenset(follower.steps.unseen).intersection(gradients)
-    return result, SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch)
+    return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch)
 
 
 def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]:
@@ -100,8 +100,10 @@ def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]
     leaves = [leaf for tensor in call.inputs or () if (leaf := steps.traced(tensor)).step is None]
     trace = gathered(output, leaves)
     known = [leaf for leaf in trace.leaves if isinstance(leaf, Followed)]
-    if any([steps.join(leaf, known) for leaf in known if leaf in steps.unseen]):
-        trace = gathered(output, leaves)
+    joined = [steps.merge(known), *(steps.join(leaf, known) for leaf in known if leaf in steps.unseen)]
+    if any(joined):
+        trace = gathered(output, [leaf for leaf in leaves if leaf.step is None])
+    _name_leaves(trace, follower)
     behind = set(trace.tensors)
     hooked = tuple((traced, place) for traced, place in follower.hooked if traced in behind)
     trace.ran = replace(trace.ran, hooked=hooked)
@@ -115,6 +117,14 @@ def _name(call: BackwardCall, follower: ScriptFollower) -> None:
             value = follower.steps.values.stale(held) if isinstance(held, Tensor) and held.requires_grad else None
             if value is not None and value.name is None:
                 value.name = name
+
+
+def _name_leaves(trace: Trace, follower: ScriptFollower) -> None:
+    """Give leaves the names of modules' parameters and of variables that came after them."""
+    for leaf in trace.leaves:
+        real = _real(leaf, None) if isinstance(leaf, Followed) and leaf.name is None else None
+        if real is not None:
+            leaf.name = follower.steps.names.of(real, follower.steps.frame)
 
 
 def _upstream(call: BackwardCall, place: int) -> Tensor:
@@ -162,10 +172,15 @@ def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor,
     held = {value: tensor for tensor, value in follower.steps.values.holders()}
     found: dict[TracedTensor, Tensor | None] = {}
     for traced in gradients:
-        real = held.get(traced) if isinstance(traced, Followed) else None
+        real = _real(traced, held.get(traced)) if isinstance(traced, Followed) else None
         kept = real is not None and (real.is_leaf or real.retains_grad)
         found[traced] = real.grad.detach().clone() if kept and real.grad is not None else None
     return found
+
+
+def _real(traced: Followed, otherwise: Tensor | None) -> Tensor | None:
+    """Return the script's own tensor: autograd holds a leaf's."""
+    return otherwise if traced.edge is None else getattr(traced.edge.node, "variable", otherwise)
 
 
 def judged(seen: SeenCall, settings: Settings, derivations: Derivations) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,12 +13,13 @@ from torch.autograd.graph import GradientEdge
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.places import Modules, user_frame
 from gradcli.execution.code.script.history import History
-from gradcli.execution.code.script.names import Names
-from gradcli.execution.code.steps import Steps, gap
-from gradcli.execution.code.values import value_of
+from gradcli.execution.code.script.names import Names, variables
+from gradcli.execution.code.steps import Steps, entry, gap
+from gradcli.execution.code.values import value_of, version_of
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed, edge_of
 from gradcli.execution.forward.graph import age, reachable
+from gradcli.execution.forward.trace import TracedCall
 
 SECOND = "it was made by a backward with create_graph=True, which is not followed"
 SHARED = "what was made of it before the script was followed is not known: `--backward all` follows all of it"
@@ -72,11 +74,36 @@ class ScriptSteps(Steps):
             self.note([gap(SHARED, shared, unseen)], [unseen])
         return bool(shared)
 
-    def renew_leaves(self) -> None:
-        """Forget what leaves hold, unless something still rests on it: an optimizer is about to write to them."""
-        for tensor, value in self.values.holders():
-            if value.step is None and tensor.is_leaf:
-                self.values.lose(tensor)
+    def _changed(self, tensor: Tensor, known: Followed) -> Followed:
+        """Return what a tensor holds after a write without autograd: a leaf, which optimizers write to, begins anew."""
+        if not tensor.is_leaf or known.step is not None:
+            return super()._changed(tensor, known)
+        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
+            self.values.know(tensor, known)
+            return known
+        return self._leaf(tensor)
+
+    def merge(self, leaves: Sequence[Followed]) -> bool:
+        """Let leaves that are one to autograd, at several values, rest on the first of them; tell if there are any.
+
+        What arrives at each is a part of the gradient that autograd has of all.
+        """
+        first, merged = dict[Any, Followed](), False
+        for leaf in leaves:
+            node = None if leaf.edge is None else leaf.edge.node
+            one = first.setdefault(node, leaf)
+            if node is not None and one is not leaf:
+                shift = self.constant((leaf.tensor - one.tensor).detach())
+                self.note([TracedCall(*entry("add", one, shift), leaf)], [leaf])
+                leaf.is_leaf, leaf.edge, merged = False, None, True
+        return merged
+
+    def constant(self, tensor: Tensor) -> Followed:
+        """Return a value that no gradient passes through, called by the variable that holds it."""
+        found = super().constant(tensor)
+        held = () if self.frame is None else variables(self.frame)
+        found.text = next((name for name, value in held if value is tensor), found.text)
+        return found
 
 
 class ScriptFollower(Follower):
@@ -95,8 +122,15 @@ class ScriptFollower(Follower):
             self.history.note(MadeCall(func, tuple(args), dict(kwargs or {})), result)
         return result
 
+    def _name(self, tensors: Sequence[Tensor]) -> None:
+        """Give values their names: leaves those of outer variables, which may have come after them."""
+        for tensor in tensors:
+            value = self.steps.values.stale(tensor) if tensor.is_leaf else None
+            if value is not None and value.name is None:
+                value.name = self.steps.names.of(tensor, self.steps.frame)
+        super()._name(tensors)
+
     def forget(self) -> None:
         """Forget what the next backward has no use for."""
-        self.steps.renew_leaves()
         self.hooked[:] = [(value, place) for value, place in self.hooked if value.step is None][-MOST_KEPT:]
         del self.leaving[:-MOST_KEPT]

@@ -51,7 +51,7 @@ def _refusals(script: str, hint: Callable[[BaseException], str | None]) -> Itera
         raise syntax_refusal(error) from None
     except OSError as error:
         raise (refusal(name, error) if place(error)[0] else InputError(f"'{script}': {error}")) from None
-    except BaseException as error:  # noqa: BLE001 (the script raises anything)
+    except BaseException as error:
         found = refusal(name, error)
         found.hint = hint(error)
         raise found from error
