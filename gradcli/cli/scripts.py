@@ -27,9 +27,9 @@ def script_settings(backward: str, timeout: float | None, limits: Mapping[str, A
     picked = _picked(backward)
     with errors_by_flag("--max-"):
         held = Limits(**limits)
-    seconds = {} if timeout is None else {"timeout": timeout}
+    given = picked | more | ({} if timeout is None else {"timeout": timeout})
     with errors_by_flag("--"):
-        return Settings(command="run", limits=held, **picked, **seconds, **more)
+        return Settings(command="run", limits=held, **given)
 
 
 def _picked(text: str) -> dict[str, Any]:

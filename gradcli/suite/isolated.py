@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def checked_report(check: SuiteCheck) -> CheckReport:
 
 def script_reports(
     script: str, arguments: Sequence[str], settings: Settings, seconds: float | None
-) -> Iterator[CheckReport]:
+) -> Generator[CheckReport, None, None]:
     """Yield what each backward call of a script came to, as it is checked; raises if the script failed.
 
     `seconds` are for the script and its checks together; None is no limit.

@@ -166,7 +166,7 @@ class _Checks:
 
     def _reproduce(self, call: BackwardCall) -> str:
         script, arguments = self._command
-        options = [word for word in options_of(self._settings)]
+        options = options_of(self._settings)
         return joined(["gradcli", "run", "--backward", str(call.number), *options, script, *arguments])
 
 

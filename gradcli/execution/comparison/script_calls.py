@@ -169,13 +169,16 @@ def _gradients(
 
 def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor, Tensor | None]:
     """Return the `.grad` of tensors as PyTorch leaves it: of leaves, and of what retains it."""
-    held = {value: tensor for tensor, value in follower.steps.values.holders()}
+    held: dict[TracedTensor, Tensor] = {value: tensor for tensor, value in follower.steps.values.holders()}
     found: dict[TracedTensor, Tensor | None] = {}
     for traced in gradients:
         real = _real(traced, held.get(traced)) if isinstance(traced, Followed) else None
-        kept = real is not None and (real.is_leaf or real.retains_grad)
-        found[traced] = real.grad.detach().clone() if kept and real.grad is not None else None
+        found[traced] = None if real is None or not (real.is_leaf or real.retains_grad) else _copy(real.grad)
     return found
+
+
+def _copy(grad: Tensor | None) -> Tensor | None:
+    return None if grad is None else grad.detach().clone()
 
 
 def _real(traced: Followed, otherwise: Tensor | None) -> Tensor | None:

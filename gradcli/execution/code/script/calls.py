@@ -7,7 +7,7 @@ import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from types import FrameType
 from typing import Any
 
@@ -83,7 +83,7 @@ class BackwardCall:
     ) -> BackwardCall | None:
         """Return a call that is about to be made; None if Python or PyTorch will refuse its arguments."""
         try:
-            given = inspect.signature(original).bind(*args, **kwargs)
+            given = _signature(original).bind(*args, **kwargs)
         except TypeError:
             return None
         given.apply_defaults()
@@ -114,6 +114,11 @@ def _call(kind: str, given: Mapping[str, Any], number: int, frame: FrameType | N
 
 def _line(frame: FrameType | None) -> str:
     return "" if frame is None else linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+
+
+@cache
+def _signature(original: Original) -> inspect.Signature:
+    return inspect.signature(original)
 
 
 def _listed(value: Any) -> tuple[Any, ...]:

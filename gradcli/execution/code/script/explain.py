@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
 from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.forward.graph import age, reachable
@@ -25,9 +23,10 @@ RAN_AT = "gradcli"
 
 def mark(call: BackwardCall, *, all_nodes: bool) -> None:
     """Note at the nodes of a graph which line has freed what they saved; at its outputs' nodes alone, to be quick."""
-    roots = [output.grad_fn for output in call.outputs if isinstance(output, Tensor) and output.grad_fn is not None]
+    nodes = [getattr(output, "grad_fn", None) for output in call.outputs]
+    roots = [node for node in nodes if node is not None]
     for node in reachable(roots) if all_nodes else roots:
-        node.metadata.setdefault(RAN_AT, call.place)
+        _metadata(node).setdefault(RAN_AT, call.place)
 
 
 def explanation(error: BaseException, call: BackwardCall, follower: ScriptFollower | None) -> str | None:
@@ -45,16 +44,26 @@ def explanation(error: BaseException, call: BackwardCall, follower: ScriptFollow
 
 
 def _again(call: BackwardCall) -> str:
-    """Return which line has freed the graph, and which node holds nothing any more."""
+    """Return which line has freed the graph, and which node holds nothing any more.
+
+    Nodes that the call has run itself, before it failed, hold nothing either; those of the earlier one are marked.
+    """
     nodes = sorted(reachable([output.grad_fn for output in call.outputs]), key=age, reverse=True)
-    freed = next((node for node in nodes if _is_freed(node)), None)
-    what = "the graph" if freed is None else f"what {freed.name()} had saved"
-    first = next((place for node in nodes if (place := node.metadata.get(RAN_AT)) is not None), None)
+    freed = [node for node in nodes if _is_freed(node)]
+    node = next((node for node in freed if RAN_AT in _metadata(node)), next(iter(freed), None))
+    first = next((place for node in nodes if (place := _metadata(node).get(RAN_AT)) is not None), None)
+    first = first if node is None else _metadata(node).get(RAN_AT, first)
+    what = "the graph" if node is None else f"what {node.name()} had saved"
     who = "an earlier backward" if first is None else f"the backward at {_shown(first)}"
     return (
         f"{who} has freed {what}: call that one with retain_graph=True, sum both outputs for one backward, "
         "or compute anew what is differentiated again"
     )
+
+
+def _metadata(node: Any) -> dict[Any, Any]:
+    found: dict[Any, Any] = node.metadata
+    return found
 
 
 def _is_freed(node: Any) -> bool:

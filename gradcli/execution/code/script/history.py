@@ -67,7 +67,9 @@ class History:
         if any(tensor.requires_grad for tensor in call.tensors):
             cut = Cut(_words(call), place_of(user_frame()))
             self.left = cut if call.short in LEAVING else self.left
-        for tensor in made if cut is not None else ():
+        if cut is None:
+            return
+        for tensor in made:
             if tensor.is_floating_point() or tensor.is_complex():
                 self._mark(tensor, cut)
 

@@ -1,4 +1,4 @@
-"""A script while it runs: its backward calls are counted, those that are wanted are looked at, what leads to one is followed."""
+"""A script while it runs: its backward calls are counted, and what leads to one that is wanted is followed."""
 
 from __future__ import annotations
 
