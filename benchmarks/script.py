@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 STEPS = 2_000
-LOOP = '''
+LOOP = """
 import json, resource, sys, time
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ for step in range({steps}):
         early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 open(sys.argv[1], "w").write(json.dumps({{"times": times, "early": early, "late": late}}))
-'''
+"""
 WAYS = {
     "python": [sys.executable],
     "gradcli run --backward 1,2,50": [sys.executable, "-m", "gradcli", "run", "--backward", "1,2,50"],

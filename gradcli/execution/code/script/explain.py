@@ -21,12 +21,12 @@ CHANGED = re.compile(r"\[[\w.]+ \[([\d, ]*)\]\].*?is at version \d+; expected ve
 RAN_AT = "gradcli"
 
 
-def mark(call: BackwardCall, *, all_nodes: bool) -> None:
+def mark(outputs: Sequence[Any], place: SourcePlace | None, *, all_nodes: bool) -> None:
     """Note at the nodes of a graph which line has freed what they saved; at its outputs' nodes alone, to be quick."""
-    nodes = [getattr(output, "grad_fn", None) for output in call.outputs]
+    nodes = [getattr(output, "grad_fn", None) for output in outputs]
     roots = [node for node in nodes if node is not None]
     for node in reachable(roots) if all_nodes else roots:
-        _metadata(node).setdefault(RAN_AT, call.place)
+        _metadata(node).setdefault(RAN_AT, place)
 
 
 def explanation(error: BaseException, call: BackwardCall, follower: ScriptFollower | None) -> str | None:

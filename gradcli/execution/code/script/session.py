@@ -14,13 +14,15 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from gradcli.execution.code.inner import functions_seen
-from gradcli.execution.code.places import user_frame
+from gradcli.execution.code.places import place_of, user_frame
 from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen
 from gradcli.execution.code.script.explain import explanation, mark
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.code.script.names import Names
 from gradcli.execution.forward import tree
 
+# Of the arguments of each of the three calls, the place of the first after which a flag may stand that keeps the graph.
+SECOND_FLAG = 3
 # Looks at a call that is wanted: runs it, by what it is given last, and returns what that returns.
 Look = Callable[[BackwardCall, ScriptFollower, Callable[[], Any]], Any]
 
@@ -51,7 +53,7 @@ class Session:
         self._follower: ScriptFollower | None = None
         self._following = ExitStack()
         self._is_inside = False
-        self._thread = threading.current_thread()
+        self._thread = threading.get_ident()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -91,29 +93,41 @@ class Session:
 
     def _seen(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that differentiates, and count it, unless it is a part of another."""
-        if self._is_inside or threading.current_thread() is not self._thread or _is_transformed(args, kwargs):
+        if self._is_inside or threading.get_ident() != self._thread or _is_transformed(args):
             return original(*args, **kwargs)
-        call = BackwardCall.of(kind, original, args, kwargs, self.count + 1, user_frame())
         self._is_inside = True
         try:
-            return self._counted(call, lambda: original(*args, **kwargs))
+            if self._follower is None:
+                return self._passed(kind, original, args, kwargs)
+            return self._counted(kind, original, args, kwargs)
         finally:
             self._is_inside = False
-            if call is not None:
-                call.frame = None
+            self._switch()
 
-    def _counted(self, call: BackwardCall | None, run: Callable[[], Any]) -> Any:
-        if call is None:
-            return run()
-        follower = self._follower
-        if follower is None:
-            result = self._ran(call, run)
-            self.count += 1
-        else:
-            with follower.paused():
-                result = self._followed(call, follower, run)
-        self._switch()
+    def _passed(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a call that is not looked at, with as little as can be around it."""
+        try:
+            result = original(*args, **kwargs)
+        except Exception as error:
+            call = BackwardCall.of(kind, original, args, kwargs, self.count + 1, user_frame())
+            self._explain(error, call)
+            raise
+        self.count += 1
+        if not kwargs.get("retain_graph") and not kwargs.get("create_graph") and len(args) < SECOND_FLAG:
+            mark(args[:1], place_of(user_frame()), all_nodes=False)
         return result
+
+    def _counted(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a call that is looked at."""
+        call = BackwardCall.of(kind, original, args, kwargs, self.count + 1, user_frame())
+        follower = self._follower
+        if call is None or follower is None:
+            return original(*args, **kwargs)
+        try:
+            with follower.paused():
+                return self._followed(call, follower, lambda: original(*args, **kwargs))
+        finally:
+            call.frame = None
 
     def _followed(self, call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) -> Any:
         result = self._look(call, follower, lambda: self._ran(call, run))
@@ -132,22 +146,26 @@ class Session:
         try:
             result = run()
         except Exception as error:
-            hint = explanation(error, call, self._follower)
-            if hint is not None:
-                self.hints = [(error, hint)]
+            self._explain(error, call)
             raise
         if not call.retains:
-            mark(call, all_nodes=self._follower is not None)
+            mark(call.outputs, call.place, all_nodes=True)
         return result
+
+    def _explain(self, error: Exception, call: BackwardCall | None) -> None:
+        """Keep what is known of an error that PyTorch raised in a call."""
+        hint = None if call is None else explanation(error, call, self._follower)
+        if hint is not None:
+            self.hints = [(error, hint)]
 
 
 def _leaves(follower: ScriptFollower) -> list[tuple[str, Tensor]]:
     return [("", tensor) for tensor, _ in follower.steps.values.holders() if tensor.is_leaf]
 
 
-def _is_transformed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _is_transformed(args: tuple[Any, ...]) -> bool:
     """Return whether a call is one inside of a transform of torch.func."""
-    return any(map(is_functorch_wrapped_tensor, tree.tensors([args, kwargs])))
+    return any(map(is_functorch_wrapped_tensor, tree.tensors(args[:1])))
 
 
 @contextmanager
