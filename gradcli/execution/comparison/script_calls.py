@@ -122,7 +122,7 @@ def _name(call: BackwardCall, follower: ScriptFollower) -> None:
 def _name_leaves(trace: Trace, follower: ScriptFollower) -> None:
     """Give leaves the names of modules' parameters and of variables that came after them."""
     for leaf in trace.leaves:
-        real = _real(leaf, None) if isinstance(leaf, Followed) and leaf.name is None else None
+        real = _real(leaf, {}) if isinstance(leaf, Followed) and leaf.name is None else None
         if real is not None:
             leaf.name = follower.steps.names.of(real, follower.steps.frame)
 
@@ -169,10 +169,10 @@ def _gradients(
 
 def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor, Tensor | None]:
     """Return the `.grad` of tensors as PyTorch leaves it: of leaves, and of what retains it."""
-    held: dict[TracedTensor, Tensor] = {value: tensor for tensor, value in follower.steps.values.holders()}
+    held = {value: tensor for tensor, value in follower.steps.values.holders()}
     found: dict[TracedTensor, Tensor | None] = {}
     for traced in gradients:
-        real = _real(traced, held.get(traced)) if isinstance(traced, Followed) else None
+        real = _real(traced, held) if isinstance(traced, Followed) else None
         found[traced] = None if real is None or not (real.is_leaf or real.retains_grad) else _copy(real.grad)
     return found
 
@@ -181,8 +181,9 @@ def _copy(grad: Tensor | None) -> Tensor | None:
     return None if grad is None else grad.detach().clone()
 
 
-def _real(traced: Followed, otherwise: Tensor | None) -> Tensor | None:
+def _real(traced: Followed, held: Mapping[Followed, Tensor]) -> Tensor | None:
     """Return the script's own tensor: autograd holds a leaf's."""
+    otherwise = held.get(traced)
     return otherwise if traced.edge is None else getattr(traced.edge.node, "variable", otherwise)
 
 

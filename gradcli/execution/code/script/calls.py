@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import gradcli
 from gradcli.execution.code.places import place_of
 from gradcli.report.custom import SourcePlace
 
 Original = Callable[..., Any]
 Seen = Callable[[str, Original, tuple[Any, ...], dict[str, Any]], Any]
+# Code of PyTorch's, and of ours, which makes again what it has followed, makes no call of the script's.
+INNER = (f"{Path(torch.__file__).parent}/", f"{Path(gradcli.__file__).parent}/")
 # Where each is found, by what a script calls it.
 PLACES: Mapping[str, tuple[Any, str]] = {
     "Tensor.backward": (Tensor, "backward"),
@@ -29,7 +34,7 @@ PLACES: Mapping[str, tuple[Any, str]] = {
 
 @contextmanager
 def calls_seen(seen: Seen) -> Iterator[None]:
-    """Let every call that differentiates go through `seen` meanwhile, which runs it."""
+    """Let every call that differentiates go through `seen` meanwhile, which runs it; not those that PyTorch makes."""
     originals = {name: getattr(owner, attribute) for name, (owner, attribute) in PLACES.items()}
     try:
         for name, (owner, attribute) in PLACES.items():
@@ -43,9 +48,16 @@ def calls_seen(seen: Seen) -> Iterator[None]:
 def _through(seen: Seen, name: str, original: Original) -> Original:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if _is_inner(sys._getframe(1).f_code.co_filename):  # noqa: SLF001 (there is no public way to the caller)
+            return original(*args, **kwargs)
         return seen(name, original, args, kwargs)
 
     return call
+
+
+@cache
+def _is_inner(file: str) -> bool:
+    return file.startswith(INNER)
 
 
 @dataclass(slots=True)

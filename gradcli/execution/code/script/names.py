@@ -49,8 +49,11 @@ class Names:
         return next((name for one in frames for name, tensor in _tensors(one) if tensor is leaf), None)
 
     def _learn(self, frames: list[FrameType]) -> None:
-        """Note the parameters of all modules that variables hold; the outermost variable names them."""
-        for frame in frames[::-1]:
+        """Note the parameters of all modules that variables hold; the outermost variable names them.
+
+        What is still being built has no name of its own yet.
+        """
+        for frame in (frame for frame in frames[::-1] if frame.f_code.co_name != "__init__"):
             for prefix, module in reversed(list(_modules(frame))):
                 for name, parameter in module.named_parameters(prefix):
                     self._parameters[id(parameter)] = weakref.ref(parameter), name
