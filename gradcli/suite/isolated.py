@@ -82,7 +82,8 @@ def _answers(request: dict[str, Any], seconds: float | None) -> Iterator[dict[st
     So is that it ends without a last one, or takes longer than it may. An empty line is the first, when the file's time
     begins.
     """
-    with _child(0.2 if "script" not in request else SECONDS_TO_LEAVE) as (child, reading):
+    what = "script" if "script" in request else "file"
+    with _child(SECONDS_TO_LEAVE if what == "script" else 0.2) as (child, reading):
         _send(child, request)
         lines = _Lines(reading, child)
         line = lines.next(SECONDS_TO_START)
@@ -92,8 +93,8 @@ def _answers(request: dict[str, Any], seconds: float | None) -> Iterator[dict[st
                 yield json.loads(line)
             line = lines.next(None if end is None else end - time.monotonic())
     if line is None:
-        raise out_of_time(seconds or 0.0, ", and the file's code did not let go")
-    yield _read(line, child.returncode)
+        raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
+    yield _read(line, child.returncode, what)
 
 
 @contextmanager
@@ -198,9 +199,10 @@ def _show(stream: IO[bytes]) -> None:
                 sys.stderr.flush()
 
 
-def _read(line: bytes, code: int | None) -> dict[str, Any]:
+def _read(line: bytes, code: int | None, what: str) -> dict[str, Any]:
     if not line.strip():
-        raise InputError(f"the file ended the process that checks it{_how(code)}", hint="nothing was checked")
+        hint = "nothing more was checked" if what == "script" else "nothing was checked"
+        raise InputError(f"the {what} ended the process that checks it{_how(code)}", hint=hint)
     answer: dict[str, Any] = json.loads(line)
     error = answer.get("error")
     if error is None:

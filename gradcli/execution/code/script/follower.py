@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,8 +72,13 @@ class ScriptSteps(Steps):
         behind = set() if unseen.edge is None else set(reachable([unseen.edge.node]))
         shared = [leaf for leaf in leaves if leaf.edge is not None and leaf is not unseen and leaf.edge.node in behind]
         if shared:
-            self.note([gap(SHARED, shared, unseen)], [unseen])
+            self._precede(gap(SHARED, shared, unseen), unseen)
         return bool(shared)
+
+    def _precede(self, call: TracedCall, leaf: Followed) -> None:
+        """Note what a leaf is made of, ahead of all that has been made of it already."""
+        step = self.note([call], [leaf])
+        leaf.step, leaf.is_leaf = replace(step, number=0), False
 
     def _changed(self, tensor: Tensor, known: Followed) -> Followed:
         """Return what a tensor holds after a write without autograd: a leaf, which optimizers write to, begins anew."""
@@ -94,8 +100,8 @@ class ScriptSteps(Steps):
             one = first.setdefault(node, leaf)
             if node is not None and one is not leaf:
                 shift = self.constant((leaf.tensor - one.tensor).detach())
-                self.note([TracedCall(*entry("add", one, shift), leaf)], [leaf])
-                leaf.is_leaf, leaf.edge, merged = False, None, True
+                self._precede(TracedCall(*entry("add", one, shift), leaf), leaf)
+                leaf.edge, merged = None, True
         return merged
 
     def constant(self, tensor: Tensor) -> Followed:
