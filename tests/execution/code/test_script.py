@@ -58,7 +58,7 @@ a, b = (w * x).sum(), (w + x) ** 2
 torch.autograd.backward([a, b], [None, torch.ones(2)], retain_graph=True)
 torch.autograd.grad([a, b], [w, x], grad_outputs=[torch.tensor(2.0), torch.tensor([1.0, 3.0])], retain_graph=True)
 a.backward(inputs=[w], retain_graph=True)
-torch.autograd.grad(b.sum(), [a, w], allow_unused=True)
+torch.autograd.grad(b.sum(), [a, w], allow_unused=True, retain_graph=True)
 b.backward(torch.tensor([1.0, 0.0]))
 """
 
@@ -185,7 +185,7 @@ Cube.apply(x.exp()).sum().backward()
 def test_a_wrong_function_is_named(run: Run, every: str | None) -> None:
     found, _ = run(WRONG, every=every)
     assert report(found[0]).verdict is Verdict.MISMATCH
-    assert "the backward of Cube (script.py:9), applied at script.py:13" in str(report(found[0])["x"].note)
+    assert "the backward of Cube (script.py:10), applied at script.py:14" in str(report(found[0])["x"].note)
     assert report(found[0]).reproduce is not None
 
 
@@ -231,7 +231,7 @@ def test_a_failure_that_the_script_catches_is_none(run: Run) -> None:
 def test_the_scripts_modes_and_random_numbers_are_its_own(run: Run) -> None:
     text = (
         "torch.manual_seed(0)\nw = torch.ones(2, requires_grad=True)\nwith torch.device('cpu'):\n    w.cos().sum().backward()\n"
-        "open('drawn.txt', 'w').write(repr(torch.randn(2).tolist()))\nw.sin().sum().backward()\n"
+        "import pathlib; pathlib.Path('drawn.txt').write_text(repr(torch.randn(2).tolist()))\nw.sin().sum().backward()\n"
     )
     found, error = run(text, calls=(1,))
     assert error is None
