@@ -79,22 +79,40 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
 def _answers(request: dict[str, Any], seconds: float | None) -> Iterator[dict[str, Any]]:
     """Yield the child's answers, the last of them without `more`; the error that it reports is raised.
 
-    So is that it ends without a last one, or takes longer than it may. An empty line is the first, when the file's time
-    begins.
+    So is that it ends without a last one, or takes longer than it may.
     """
-    what = "script" if "script" in request else "file"
+    what, line = "script" if "script" in request else "file", None
     with _child(SECONDS_TO_LEAVE if what == "script" else 0.2) as (child, reading):
-        _send(child, request)
-        lines = _Lines(reading, child)
-        line = lines.next(SECONDS_TO_START)
-        end = None if seconds is None else time.monotonic() + seconds + GRACE
-        while line == b"\n" or (line is not None and b'"more": true' in line[:LONGEST]):
-            if line != b"\n":
+        for line in _received(child, reading, request, seconds):
+            if line is not None and _has_more(line):
                 yield json.loads(line)
-            line = lines.next(None if end is None else end - time.monotonic())
     if line is None:
         raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
     yield _read(line, child.returncode, what)
+
+
+def _received(
+    child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float | None
+) -> Iterator[bytes | None]:
+    """Yield the lines that the child answers with, the last of them without `more`; None if it does not in time.
+
+    An empty line is the first, when the file's time begins.
+    """
+    _send(child, request)
+    lines = _Lines(reading, child)
+    line = lines.next(SECONDS_TO_START)
+    end = None if seconds is None else time.monotonic() + seconds + GRACE
+    if line == b"\n":
+        line = lines.next(None if end is None else end - time.monotonic())
+    while line is not None and _has_more(line):
+        yield line
+        line = lines.next(None if end is None else end - time.monotonic())
+    yield line
+
+
+def _has_more(line: bytes) -> bool:
+    """Return whether a line says that another follows."""
+    return line.startswith(b'{"more": true')
 
 
 @contextmanager

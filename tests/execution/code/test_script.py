@@ -185,7 +185,7 @@ Cube.apply(x.exp()).sum().backward()
 def test_a_wrong_function_is_named(run: Run, every: str | None) -> None:
     found, _ = run(WRONG, every=every)
     assert report(found[0]).verdict is Verdict.MISMATCH
-    assert "the backward of Cube (script.py:10), applied at script.py:14" in str(report(found[0])["x"].note)
+    assert "the backward of Cube (script.py:10), applied at script.py:14, is not" in str(report(found[0])["x"].note)
     assert report(found[0]).reproduce is not None
 
 
