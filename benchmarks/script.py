@@ -1,6 +1,6 @@
 """What `gradcli run` costs a training loop, in the steps that it does not check: time for a step, and peak memory.
 
-The loop times its own steps, so that neither the start of Python nor the checks count. Run it on a machine that is idle:
+The loop times its own steps, so that neither the start of Python nor the checks count. To be run on an idle machine:
 
     python benchmarks/script.py
 """

@@ -162,7 +162,7 @@ def _gradients(
         zeros = {t: torch.zeros_like(t.tensor, requires_grad=False) for t in wanted if t not in caught}
         return {traced: caught.get(traced, zeros.get(traced)) for traced in wanted}
     returned = list(tree.leaves(result)) if result is not None else []
-    by_input = dict(zip(map(follower.steps.traced, call.inputs), returned, strict=False))
+    by_input = dict[TracedTensor, Any](zip(map(follower.steps.traced, call.inputs), returned, strict=False))
     found = {traced: by_input.get(traced, caught.get(traced)) for traced in wanted}
     return {t: g if g is None else g.detach() for t, g in found.items() if g is not None or t in by_input}
 

@@ -1,4 +1,4 @@
-"""What is said of a script's backward calls: what they are given, what is called how, what was not seen, what failed."""
+"""What is said of a script's backward calls: what they compute, what was not seen, what failed and why."""
 
 from __future__ import annotations
 
@@ -112,9 +112,17 @@ def test_a_leaf_that_an_optimizer_writes_to_begins_anew(run: Run) -> None:
     assert [names(one) for one in found] == [["w", "w ** 3"]] * 3
 
 
+TWO_VALUES = """
+w = torch.tensor(1.0, requires_grad=True)
+a = w * 3
+with torch.no_grad():
+    w += 1
+(a + w ** 2).backward()
+"""
+
+
 def test_a_leaf_at_two_values_in_one_graph_has_one_gradient(run: Run) -> None:
-    text = "w = torch.tensor(1.0, requires_grad=True)\na = w * 3\nwith torch.no_grad():\n    w += 1\n(a + w ** 2).backward()\n"
-    found, error = run(text)
+    found, error = run(TWO_VALUES)
     assert error is None
     assert report(found[0]).verdict is Verdict.MATCH
     assert report(found[0])["w"].gradient.item() == 7.0
@@ -153,17 +161,30 @@ def test_an_output_that_was_not_seen_is_undecided(run: Run) -> None:
     assert "was not seen" in str(found[0].error)
 
 
+SECOND = """
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+(g,) = torch.autograd.grad((w ** 3).sum(), w, create_graph=True)
+(g ** 2).sum().backward()
+"""
+
+
 def test_a_second_derivative_is_undecided_for_what_it_rests_on(run: Run) -> None:
-    text = "w = torch.tensor([1.0, 2.0], requires_grad=True)\n(g,) = torch.autograd.grad((w ** 3).sum(), w, create_graph=True)\n"
-    found, _ = run(text + "(g ** 2).sum().backward()\n")
+    found, _ = run(SECOND)
     assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.UNDECIDED]
     assert report(found[1])["g"].verdict is Verdict.MATCH
 
 
+OF_PYTORCH = """
+x = torch.ones(2, requires_grad=True)
+torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))
+torch.func.grad(lambda t: (t ** 3).sum())(torch.ones(2))
+x.sum().backward()
+"""
+
+
 def test_what_pytorch_differentiates_itself_is_no_call_of_the_script(run: Run) -> None:
-    text = "x = torch.ones(2, requires_grad=True)\ntorch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))\n"
-    found, _ = run(text + "torch.func.grad(lambda t: (t ** 3).sum())(torch.ones(2))\nx.sum().backward()\n")
-    assert [one.name for one in found] == ["script.py:6 #1"]
+    found, _ = run(OF_PYTORCH)
+    assert [one.name for one in found] == ["script.py:7 #1"]
 
 
 WRONG = """
@@ -189,6 +210,14 @@ def test_a_wrong_function_is_named(run: Run, every: str | None) -> None:
     assert report(found[0]).reproduce is not None
 
 
+OPTIMIZED = """
+m = nn.Linear(2, 2)
+a = m(m(w))
+opt = torch.optim.SGD(m.parameters(), 0.1)
+m(w).sum().backward()
+opt.step()
+a.sum().backward()
+"""
 FAILURES = [
     (
         "h = w ** 3\na, b = h + 1, h * 2\na.sum().backward()\nb.sum().backward()\n",
@@ -199,9 +228,8 @@ FAILURES = [
         "`add_` wrote to a value that backward needs at script.py:6",
     ),
     (
-        "m = nn.Linear(2, 2)\na = m(m(w))\nopt = torch.optim.SGD(m.parameters(), 0.1)\nm(w).sum().backward()\nopt.step()\n"
-        "a.sum().backward()\n",
-        "at script.py:8",
+        OPTIMIZED,
+        "`add_` wrote to a value that backward needs at script.py:9",
     ),
     ("y = (w * 2).detach()\nz = y.sum()\nz.backward()\n", "the gradient ends at script.py:4: `detach()`"),
     (
@@ -221,19 +249,36 @@ def test_the_line_that_caused_a_failure_is_named(run: Run, text: str, hint: str)
     assert error.exit_code == 2
 
 
+CAUGHT = """
+w = torch.ones(2, requires_grad=True)
+z = (w ** 2).sum()
+z.backward()
+try:
+    z.backward()
+except RuntimeError:
+    pass
+"""
+
+
 def test_a_failure_that_the_script_catches_is_none(run: Run) -> None:
-    text = "w = torch.ones(2, requires_grad=True)\nz = (w ** 2).sum()\nz.backward()\ntry:\n    z.backward()\nexcept RuntimeError:\n    pass\n"
-    found, error = run(text)
+    found, error = run(CAUGHT)
     assert error is None
     assert len(found) == 1
 
 
+DRAWING = """
+import pathlib
+torch.manual_seed(0)
+w = torch.ones(2, requires_grad=True)
+with torch.device("cpu"):
+    w.cos().sum().backward()
+pathlib.Path("drawn.txt").write_text(repr(torch.randn(2).tolist()))
+w.sin().sum().backward()
+"""
+
+
 def test_the_scripts_modes_and_random_numbers_are_its_own(run: Run) -> None:
-    text = (
-        "torch.manual_seed(0)\nw = torch.ones(2, requires_grad=True)\nwith torch.device('cpu'):\n    w.cos().sum().backward()\n"
-        "import pathlib; pathlib.Path('drawn.txt').write_text(repr(torch.randn(2).tolist()))\nw.sin().sum().backward()\n"
-    )
-    found, error = run(text, calls=(1,))
+    found, error = run(DRAWING, calls=(1,))
     assert error is None
     assert len(found) == 1
     torch.manual_seed(0)

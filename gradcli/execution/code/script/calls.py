@@ -85,7 +85,7 @@ class BackwardCall:
     """Why it cannot be checked, where that is so."""
 
     @staticmethod
-    def of(
+    def of(  # noqa: PLR0917 (as the call was made)
         kind: str,
         original: Original,
         args: tuple[Any, ...],

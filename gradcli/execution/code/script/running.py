@@ -16,7 +16,7 @@ from gradcli.execution.targets.frames import place, refusal, syntax_refusal
 class _Script(SourceFileLoader):
     """Loads a file as it stands; its bytecode is not kept beside it."""
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 (the base's own)
         """Return the code of the file."""
         return self.source_to_code(self.get_data(self.path), self.path)
 
