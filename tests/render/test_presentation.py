@@ -51,7 +51,7 @@ SHOWN: dict[str, tuple[Details, str]] = {
     "double-backward": (DoubleBackwardDetails(LIFECYCLE), "A second backward"),
     "trace": (TraceDetails(()), "The chain rule"),
     "custom": (CustomDetails(checks=(), node=FunctionNode("Square", {"w": None}, (ONE,), {"w": ONE})), "Node Square"),
-    "run": (RunDetails("Tensor.backward", 3, SourcePlace("train.py", 14)), "Backward call"),
+    "run": (RunDetails("Tensor.backward", 3, SourcePlace("train.py", 14)), "Call of the script"),
 }
 
 

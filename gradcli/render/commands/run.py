@@ -12,7 +12,9 @@ def grids(details: RunDetails) -> tuple[Grid, ...]:
     """Return one grid: the call, its line, and its number."""
     place = details.source
     line = "" if place is None else f"{escape(place.file)}:{place.line}"
-    return (Grid("Backward call", ("call", "line", "number"), (((details.call,), (line,), (str(details.number),)),)),)
+    return (
+        Grid("Call of the script", ("call", "line", "number"), (((details.call,), (line,), (str(details.number),)),)),
+    )
 
 
 PRESENTATION = Presentation(grids)

@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import gradcli
 from gradcli.execution.code.places import place_of
 from gradcli.report.custom import SourcePlace
 
 Original = Callable[..., Any]
 Seen = Callable[[str, Original, tuple[Any, ...], dict[str, Any]], Any]
 # Code of PyTorch's, and of ours, which makes again what it has followed, makes no call of the script's.
-INNER = (f"{Path(torch.__file__).parent}/", f"{Path(gradcli.__file__).parent}/")
+INNER = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parents[3]}/")
 # Where each is found, by what a script calls it.
 PLACES: Mapping[str, tuple[Any, str]] = {
     "Tensor.backward": (Tensor, "backward"),
