@@ -74,6 +74,10 @@ class Values:
                 value.tensor = value.tensor.detach().clone().requires_grad_(value.tensor.requires_grad)
                 value.version = 0
 
+    def prune(self) -> None:
+        """Forget the memory that no value rests on any more."""
+        self._held = {name: values for name, values in self._held.items() if values}
+
     def forget(self) -> None:
         """Forget everything."""
         self._known.clear()

@@ -295,8 +295,9 @@ def test_nothing_is_kept_of_steps_that_are_followed() -> None:
             (w.exp() * w).sum().backward()
             with torch.no_grad():
                 w -= 0.01 * w.grad
-            kept.append(len(session._follower.steps.values._known))  # type: ignore[union-attr]
+            values = session._follower.steps.values  # type: ignore[union-attr]
+            kept.append(len(values._known) + len(values._held))
     assert session.count == 30
-    assert kept[-1] == kept[5] <= 3
+    assert kept[-1] == kept[5] <= 12
     assert torch.Tensor.backward.__module__ == "torch._tensor"
     assert not hasattr(torch.Tensor.backward, "__wrapped__")

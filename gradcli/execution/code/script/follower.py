@@ -138,5 +138,6 @@ class ScriptFollower(Follower):
 
     def forget(self) -> None:
         """Forget what the next backward has no use for."""
+        self.steps.values.prune()
         self.hooked[:] = [(value, place) for value, place in self.hooked if value.step is None][-MOST_KEPT:]
         del self.leaving[:-MOST_KEPT]

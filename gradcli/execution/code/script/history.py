@@ -17,7 +17,7 @@ from gradcli.execution.forward.recorder import LEAVING
 from gradcli.execution.forward.twins import versions
 from gradcli.report.custom import SourcePlace
 
-MOST_KEPT = 10_000
+MOST_KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
