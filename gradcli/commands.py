@@ -22,6 +22,7 @@ Command = Literal[
     "double-backward",
     "trace",
     "custom",
+    "run",
 ]
 # Those that tell what gradcli itself consists of.
 Information = Literal["ops", "schema", "info"]

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from gradcli.phrases import did_you_mean
 from gradcli.settings import MOST_ENTRIES
 
 if TYPE_CHECKING:
+    from gradcli.execution.commands.run import CheckedCall
     from gradcli.language.program import Program
     from gradcli.report.report import Report
     from gradcli.settings import Settings
@@ -177,6 +178,17 @@ def check_function(function: Any, settings: Settings, given: Mapping[str, Any] |
         from gradcli.execution.custom import entry
 
         return entry.check_function(function, program, settings, given, derivations)
+
+
+@boundary()
+def run_script(script: str, arguments: Sequence[str], settings: Settings, tell: Callable[[CheckedCall], None]) -> None:
+    """Run a script in this process, and tell what each of its backward calls that is wanted came to.
+
+    Each check has the time limit of the settings; the script itself has none.
+    """
+    from gradcli.execution.commands.run import run
+
+    run(script, arguments, settings, lambda: shared_derivations().for_check(settings.limits.derivation_time), tell)
 
 
 def _derived(settings: Settings) -> Program | None:

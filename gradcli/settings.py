@@ -23,6 +23,7 @@ Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 # Of a tensor of code, unless the user says otherwise.
 MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
+FIRST_CALLS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ class Settings:
     """`custom`: what backward is meant to be the derivative of, where that is not forward, as a program."""
     backwards: dict[str, str] = field(default_factory=dict)
     """`custom`: input -> gradient, as a program."""
+    calls: tuple[Annotated[int, Range(1)], ...] = FIRST_CALLS
+    """`run`: which backward calls of the script are checked, by number."""
+    every: Literal["last", "all"] | None = None
+    """`run`: that each of them is checked, or the last, whatever the numbers."""
     formulas: bool = True
     """Whether formulas are written: what takes longest, and longer on a busy machine."""
     verify: bool = True
@@ -127,3 +132,8 @@ class Settings:
     def tolerance(self) -> Tolerance:
         """Return how far a gradient may be from the right one: the dtype's tolerance, unless the user gives another."""
         return Tolerance.of(self.dtype, self.rtol, self.atol)
+
+    @property
+    def picks_default(self) -> bool:
+        """Return whether `run` checks the first calls, however many there are."""
+        return self.calls == FIRST_CALLS

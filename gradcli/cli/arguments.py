@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from gradcli.cli.options import ProgramArgument, TargetsArgument
+from gradcli.cli.options import ProgramArgument, ScriptArgument, TargetsArgument
 from gradcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,9 +56,17 @@ class ProgramCommand(PlainCommand):
         return super().parse_args(ctx, protect_program(args, values_of))
 
 
+class ScriptCommand(TyperCommand):
+    """A command whose first argument is a script: what stands behind it is the script's own."""
+
+    allow_interspersed_args = False
+
+
 def command_class(function: Callable[..., Any]) -> type[TyperCommand]:
     """Return the class of the command that a function carries out: whether it takes programs decides."""
     annotations = [parameter.annotation for parameter in inspect.signature(function, eval_str=True).parameters.values()]
+    if ScriptArgument in annotations:
+        return ScriptCommand
     takes_programs = any(annotation in {ProgramArgument, TargetsArgument} for annotation in annotations)
     return ProgramCommand if takes_programs else PlainCommand
 

@@ -23,7 +23,7 @@ def main() -> None:
     answer = _answer(request, pipe)
     pipe.write(json.dumps(answer) + "\n")
     pipe.close()
-    _leave()
+    _leave(at_once="script" not in request)
 
 
 def _apart(source: IO[bytes]) -> None:
@@ -33,7 +33,8 @@ def _apart(source: IO[bytes]) -> None:
     os.close(null)
 
     def watch() -> None:
-        source.read()
+        while os.read(source.fileno(), 1):  # without Python's own lock, which the end of a script would meet
+            pass
         os._exit(ExitCode.INTERRUPTED)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -44,13 +45,15 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     from gradcli.cli.app import show_traceback_to_developers, show_warning
     from gradcli.engine import import_torch, prepare
 
-    warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    if "script" not in request:  # whose warnings are shown as Python shows them
+        warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
-        begin, answer = (prepare, _of_check) if "check" in request else (import_torch, _text)
-        begin()
+        (prepare if "check" in request else import_torch)()
         pipe.write("\n")
         pipe.flush()
-        return answer(request)
+        if "script" in request:
+            return _of_script(request, pipe)
+        return _of_check(request) if "check" in request else _text(request)
     except GradcliError as error:
         if error.__cause__ is not None:
             show_traceback_to_developers(error.__cause__)
@@ -79,7 +82,27 @@ def _of_check(request: dict[str, Any]) -> dict[str, Any]:
     """Return what a check of a suite came to."""
     from gradcli.suite.work import attempted
 
-    return {"report": b64encode(pickle.dumps(attempted(request["check"]))).decode("ascii")}
+    return {"report": _pickled(attempted(request["check"]))}
+
+
+def _of_script(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
+    """Run a script, and write what each of its backward calls came to; the answer only says that it has ended."""
+    from gradcli.engine import shared_derivations
+    from gradcli.suite.script import checked_script
+
+    def tell(report: Any) -> None:
+        pipe.write(json.dumps({"more": True, "report": _pickled(report)}) + "\n")
+        pipe.flush()
+
+    if request["settings"].verify:
+        shared_derivations().worker.start()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a script prints shows how far it is
+    checked_script(request["script"], request["arguments"], request["settings"], tell)
+    return {}
+
+
+def _pickled(report: Any) -> str:
+    return b64encode(pickle.dumps(report)).decode("ascii")
 
 
 def _plain(error: GradcliError) -> dict[str, Any]:
@@ -90,14 +113,15 @@ def _plain(error: GradcliError) -> dict[str, Any]:
     return {"reason": error.reason, **place, "hint": error.hint, "code": code, "functions": functions}
 
 
-def _leave() -> None:
-    """End at once, as `gradcli.cli.app` does."""
+def _leave(*, at_once: bool) -> None:
+    """End at once, as `gradcli.cli.app` does, or as Python does: a script may have more to do then."""
     from gradcli.engine import stop_worker
 
     stop_worker()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    if at_once:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ TargetsArgument = Annotated[
         show_default=False,
     ),
 ]
+ScriptArgument = Annotated[
+    str, typer.Argument(metavar="SCRIPT.py", help="The script to run, a file of Python's.", show_default=False)
+]
 WrtOption = Annotated[
     list[str],
     typer.Option(

@@ -35,7 +35,7 @@ def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Set
         "arguments": inputs.parse_arguments(options.argument),
         "mode": _mode(options),
     }
-    with _errors_by_flag("--"):
+    with errors_by_flag("--"):
         return Settings(command=command, limits=limits, verify=not options.no_verify, **(given | parsed | more))
 
 
@@ -52,12 +52,12 @@ def limits_from(options: ProgramOptions) -> Limits:
 
     given = {field.name: getattr(options, f"max_{field.name}") for field in fields(Limits)}
     sizes = {name: parse_size(_flag("--max-", name), size) for name, size in given.items() if isinstance(size, str)}
-    with _errors_by_flag("--max-"):
+    with errors_by_flag("--max-"):
         return Limits(**(given | sizes))
 
 
 @contextmanager
-def _errors_by_flag(prefix: str) -> Iterator[None]:
+def errors_by_flag(prefix: str) -> Iterator[None]:
     """Let an error about a field name the option that sets it."""
     try:
         yield

@@ -27,7 +27,7 @@ def run_suite(checks: Sequence[SuiteCheck], options: SuiteOptions, output: Outpu
     """
     chosen = _chosen(checks, options)
     done: dict[int, CheckReport] = {}
-    stream = _Stream(output) if _streams(output) else None
+    stream = Stream(output) if _streams(output) else None
     interrupted = False
     try:
         with _orderly_end():
@@ -89,7 +89,7 @@ def _carry_out(
     checks: Sequence[SuiteCheck],
     options: SuiteOptions,
     output: OutputOptions,
-    stream: _Stream | None,
+    stream: Stream | None,
     done: dict[int, CheckReport],
 ) -> None:
     """Fill `done` with the reports by number; a stream of them is written as soon as those before them are."""
@@ -116,7 +116,7 @@ def _place(options: SuiteOptions, count: int) -> ExecutorFactory:
     return local_place(min(jobs, max(count, 1))) if options.executor is None else dask_place(options.executor)
 
 
-class _Stream:
+class Stream:
     """Writes reports in the order of their checks, each as soon as those before it are written."""
 
     def __init__(self, output: OutputOptions) -> None:

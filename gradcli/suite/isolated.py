@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 from base64 import b64decode
-from contextlib import suppress
-from io import FileIO
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from gradcli.deadline import DeadlineError, out_of_time
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 CHILD = "gradcli.cli.child"
 # Seconds for Python and PyTorch to start, and for the child to say itself that the time is up.
 SECONDS_TO_START, GRACE = 120.0, 2.0
+# Seconds for a script to leave as Python does, with its threads ended and its files written.
+SECONDS_TO_LEAVE = 30.0
+POLL = 1.0  # seconds from one look at whether the child is alive to the next
 # The most bytes of one line of what the file prints that are held at once: what is longer is shown in pieces.
 LONGEST = 1 << 16
 
@@ -55,8 +58,66 @@ def checked_report(check: SuiteCheck) -> CheckReport:
     return report
 
 
+def script_reports(
+    script: str, arguments: Sequence[str], settings: Settings, seconds: float | None
+) -> Generator[CheckReport, None, None]:
+    """Yield what each backward call of a script came to, as it is checked; raises if the script failed.
+
+    `seconds` are for the script and its checks together; None is no limit.
+    """
+    request = {"script": script, "arguments": tuple(arguments), "settings": settings}
+    for answer in _answers(request, seconds):
+        if "report" in answer:
+            yield pickle.loads(b64decode(answer["report"]))  # noqa: S301 (it comes from our own module)
+
+
 def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
+    return next(_answers(request, seconds))
+
+
+def _answers(request: dict[str, Any], seconds: float | None) -> Iterator[dict[str, Any]]:
+    """Yield the child's answers, the last of them without `more`; the error that it reports is raised.
+
+    So is that it ends without a last one, or takes longer than it may.
+    """
+    what, line = "script" if "script" in request else "file", None
+    with _child(SECONDS_TO_LEAVE if what == "script" else 0.2) as (child, reading):
+        for line in _received(child, reading, request, seconds):
+            if line is not None and _has_more(line):
+                yield json.loads(line)
+    if line is None:
+        raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
+    yield _read(line, child.returncode, what)
+
+
+def _received(
+    child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float | None
+) -> Iterator[bytes | None]:
+    """Yield the lines that the child answers with, the last of them without `more`; None if it does not in time.
+
+    An empty line is the first, when the file's time begins.
+    """
+    _send(child, request)
+    lines = _Lines(reading, child)
+    line = lines.next(SECONDS_TO_START)
+    end = None if seconds is None else time.monotonic() + seconds + GRACE
+    if line == b"\n":
+        line = lines.next(None if end is None else end - time.monotonic())
+    while line is not None and _has_more(line):
+        yield line
+        line = lines.next(None if end is None else end - time.monotonic())
+    yield line
+
+
+def _has_more(line: bytes) -> bool:
+    """Return whether a line says that another follows."""
+    return line.startswith(b'{"more": true')
+
+
+@contextmanager
+def _child(patience: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start a child, whose prints are shown; yield it with the pipe that it answers on, and end it afterwards."""
     reading, writing = _pipe()
     command = [sys.executable, "-P", "-m", CHILD, str(writing)]
     child = subprocess.Popen(  # noqa: S603 (our own module)
@@ -70,14 +131,14 @@ def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     os.close(writing)
     shown = threading.Thread(target=_show, args=(child.stdout,), daemon=True)
     shown.start()
+    is_done = False
     try:
-        line = _answer(child, reading, request, seconds)
+        yield child, reading
+        is_done = True
     finally:
-        _end(child)
+        _end(child, patience if is_done else 0.0)
+        os.close(reading)
         shown.join(1.0)
-    if line is None:
-        raise out_of_time(seconds, ", and the file's code did not let go")
-    return _read(line, child.returncode)
 
 
 def _pipe() -> tuple[int, int]:
@@ -91,37 +152,52 @@ def _pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _answer(child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float) -> bytes | None:
-    """Return what the child writes to the pipe until it closes it; None if it does not in time.
-
-    An empty line is the first, when the file's time begins.
-    """
+def _send(child: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):
         assert child.stdin is not None  # noqa: S101 (it is a pipe)
         child.stdin.write(pickle.dumps(request))
         child.stdin.flush()
-    with os.fdopen(reading, "rb", buffering=0) as pipe:
-        begun = _line(pipe, time.monotonic() + SECONDS_TO_START)
-        return begun if begun != b"\n" else _line(pipe, time.monotonic() + seconds + GRACE)
 
 
-def _line(pipe: FileIO, end: float) -> bytes | None:
-    """Return a line, or what there is of it when the pipe is closed; None if it does not come in time."""
-    found = b""
-    while not found.endswith(b"\n"):
-        if not select.select([pipe], [], [], max(end - time.monotonic(), 0.0))[0]:
-            return None
-        chunk = pipe.read(1 if not found else LONGEST)
-        if not chunk:
-            break
-        found += chunk
-    return found
+class _Lines:
+    """The lines that a child writes to a pipe."""
+
+    def __init__(self, pipe: int, child: subprocess.Popen[bytes]) -> None:
+        self._pipe, self._child = pipe, child
+        self._found = bytearray()
+
+    def next(self, seconds: float | None) -> bytes | None:
+        """Return the next line, or what there is of it when the child ends; None if it does not come in time."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while b"\n" not in self._found:
+            if not self._is_ready(end):
+                return None
+            chunk = self._read()
+            if not chunk:
+                break
+            self._found += chunk
+        line, newline, rest = self._found.partition(b"\n")
+        self._found = rest
+        return bytes(line + newline)
+
+    def _is_ready(self, end: float | None) -> bool:
+        """Wait until there is something to read, or the child has ended: others may hold the pipe's end open."""
+        while True:
+            left = POLL if end is None else min(max(end - time.monotonic(), 0.0), POLL)
+            if select.select([self._pipe], [], [], left)[0] or self._child.poll() is not None:
+                return True
+            if end is not None and time.monotonic() >= end:
+                return False
+
+    def _read(self) -> bytes:
+        """Return what there is; nothing when the pipe is closed."""
+        return os.read(self._pipe, LONGEST) if select.select([self._pipe], [], [], 0)[0] else b""
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child with all that it started, unless it has ended."""
+def _end(child: subprocess.Popen[bytes], patience: float) -> None:
+    """End the child with all that it started, unless it ends itself within some seconds."""
     with suppress(subprocess.TimeoutExpired):
-        child.wait(0.2)
+        child.wait(patience)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -141,9 +217,10 @@ def _show(stream: IO[bytes]) -> None:
                 sys.stderr.flush()
 
 
-def _read(line: bytes, code: int | None) -> dict[str, Any]:
+def _read(line: bytes, code: int | None, what: str) -> dict[str, Any]:
     if not line.strip():
-        raise InputError(f"the file ended the process that checks it{_how(code)}", hint="nothing was checked")
+        hint = "nothing more was checked" if what == "script" else "nothing was checked"
+        raise InputError(f"the {what} ended the process that checks it{_how(code)}", hint=hint)
     answer: dict[str, Any] = json.loads(line)
     error = answer.get("error")
     if error is None:

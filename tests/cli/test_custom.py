@@ -93,7 +93,7 @@ def test_a_file_s_time_begins_when_pytorch_is_there(said: bytes, waits: float, m
     os.write(writing, said)
     started = time.monotonic()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert isolated._answer(child, reading, {}, 0.5) is None
+        assert list(isolated._received(child, reading, {}, 0.5)) == [None]
         assert waits <= time.monotonic() - started < waits + 3
         child.kill()
     os.close(writing)
@@ -109,7 +109,7 @@ def test_an_answer_is_the_line_after_the_empty_one(answer: bytes) -> None:
 
     threading.Thread(target=write).start()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        assert isolated._answer(child, reading, {}, 20.0) == answer.removeprefix(b"\n")
+        assert list(isolated._received(child, reading, {}, 20.0)) == [answer.removeprefix(b"\n")]
         child.kill()
 
 

@@ -14,7 +14,7 @@ from gradcli.render.presentation import PLAIN, presentation_of
 from gradcli.render.style import Style
 from gradcli.report.accumulate import AccumulateDetails, Accumulation, BackwardCall, LeafCall
 from gradcli.report.check import CheckDetails, Point
-from gradcli.report.custom import Check, CustomDetails, FunctionNode
+from gradcli.report.custom import Check, CustomDetails, FunctionNode, SourcePlace
 from gradcli.report.derivative import Derivative
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,
@@ -30,6 +30,7 @@ from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import Details, Report, TensorReport, WitnessReport
+from gradcli.report.run import RunDetails
 from gradcli.report.trace import TraceDetails
 from gradcli.report.verdict import Verdict
 
@@ -50,6 +51,7 @@ SHOWN: dict[str, tuple[Details, str]] = {
     "double-backward": (DoubleBackwardDetails(LIFECYCLE), "A second backward"),
     "trace": (TraceDetails(()), "The chain rule"),
     "custom": (CustomDetails(checks=(), node=FunctionNode("Square", {"w": None}, (ONE,), {"w": ONE})), "Node Square"),
+    "run": (RunDetails("Tensor.backward", 3, SourcePlace("train.py", 14)), "Call of the script"),
 }
 
 

@@ -141,16 +141,24 @@ def backward(
     depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
     (half a second) to compare two shapes.
     """
-    caught: dict[TracedTensor, Tensor] = {}
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
-    hooks = [_hooked(caught, traced) for traced in wanted]
     for traced in retain:
         actual(traced).retain_grad()
-    with _refusals(output):
+    with catching(wanted) as caught, _refusals(output):
         actual(output).backward(cotangent)
-    for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
-        hook.remove()
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
+
+
+@contextmanager
+def catching(tensors: Sequence[TracedTensor]) -> Iterator[dict[TracedTensor, Tensor]]:
+    """Catch the gradients of tensors that require grad while backward runs: of those that it reaches."""
+    caught: dict[TracedTensor, Tensor] = {}
+    hooks = [_hooked(caught, traced) for traced in tensors]
+    try:
+        yield caught
+    finally:
+        for hook in hooks:  # a hook that stays keeps all of this alive until the garbage collector comes
+            hook.remove()
 
 
 def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:

@@ -6,11 +6,12 @@ first, and fails at the first one that saved a tensor; numbers, sizes and flags 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.graph import age, reachable
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.report.double_backward import Saving
 
@@ -21,7 +22,7 @@ def saving_nodes(trace: Trace, names: Mapping[TracedTensor, str]) -> tuple[Savin
     """Return the nodes of the output's graph that save tensors, in the order in which a backward pass runs them."""
     output: TracedTensor = trace.output
     made_by = _makers(trace, names)
-    nodes = sorted(_reachable([_node(output)]), key=_age, reverse=True)
+    nodes = sorted(reachable([_node(output)]), key=age, reverse=True)
     found = [(node, saved_tensors(node)) for node in nodes]
     return tuple(Saving(node.name(), made_by.get(node, ""), saved) for node, saved in found if saved)
 
@@ -32,30 +33,13 @@ def saved_tensors(node: Any) -> tuple[str, ...]:
     return tuple(name.removeprefix(SAVED) for name in names if tree.tensors(getattr(node, name)))
 
 
-def _age(node: Any) -> int:
-    number: int = node._sequence_nr()  # noqa: SLF001 (the engine's order; PyTorch shows it nowhere else)
-    return number
-
-
-def _reachable(starts: list[Any], known: Mapping[Any, str] | None = None) -> Iterator[Any]:
-    """Yield the nodes that lead from some nodes to the leaves, each once; `known` ones are not entered."""
-    seen = set(known or ())
-    waiting = list(starts)
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield node
-            waiting += [following for following, _ in node.next_functions]
-
-
 def _makers(trace: Trace, names: Mapping[TracedTensor, str]) -> dict[Any, str]:
     """Return the tensor that each node was made for: an op may make several nodes, all for its result."""
     found: dict[Any, str] = {}
     for call in trace.calls:
         for traced in call.outputs:
             if _node(traced) is not None:
-                found |= dict.fromkeys(_reachable([_node(traced)], found), names[traced])
+                found |= dict.fromkeys(reachable([_node(traced)], found), names[traced])
     return found
 
 

@@ -191,14 +191,14 @@ class Follower(TorchFunctionMode):
         self._name(wanted)
         with self.paused():
             inside, outputs = Inside.of_function(self.steps, function, args, apply)
-        tensors = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
-        faces = []
-        for tensor in tensors:
-            face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
-            faces.append(self.steps.settle(tensor, face))
-        if faces:
-            calls, self.steps.frame = inside.calls(faces), frame
-            self.steps.note(calls, faces, function)
+            tensors = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
+            faces = []
+            for tensor in tensors:
+                face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
+                faces.append(self.steps.settle(tensor, face))
+            if faces:
+                calls, self.steps.frame = inside.calls(faces), frame
+                self.steps.note(calls, faces, function)
         return outputs
 
     def _assign(self, call: MadeCall, target: Tensor) -> Any:

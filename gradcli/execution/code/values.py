@@ -57,6 +57,11 @@ class Values:
         known = self._known.get(id(tensor))
         return None if known is None else known.value
 
+    def holders(self) -> list[tuple[Tensor, Followed]]:
+        """Return the tensors that are alive, with what each is known to hold."""
+        found = [(known.tensor(), known.value) for known in list(self._known.values())]
+        return [(tensor, value) for tensor, value in found if tensor is not None]
+
     def lose(self, tensor: Tensor) -> None:
         """Forget what a tensor holds."""
         self._known.pop(id(tensor), None)
@@ -71,6 +76,10 @@ class Values:
             for value in self._held.pop(storage_of(tensor), ()):
                 value.tensor = value.tensor.detach().clone().requires_grad_(value.tensor.requires_grad)
                 value.version = 0
+
+    def prune(self) -> None:
+        """Forget the memory that no value rests on any more."""
+        self._held = {name: values for name, values in self._held.items() if values}
 
     def forget(self) -> None:
         """Forget everything."""

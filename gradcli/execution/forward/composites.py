@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, TypeGuard
 
+import torch
+
 # The questions by which a function of PyTorch's finds out that somebody follows it.
 QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
@@ -20,15 +22,20 @@ def is_python(function: Any) -> TypeGuard[FunctionType]:
 @contextmanager
 def unasked(function: FunctionType) -> Iterator[None]:
     """Let a function's first question be answered with no, so that it goes on and does its work."""
-    names = sys.modules[function.__module__].__dict__
-    kept = {name: names[name] for name in QUESTIONS if name in names}
+    spaces = [vars(sys.modules[function.__module__]), function.__globals__, vars(torch.overrides)]
+    kept = [(names, {name: names[name] for name in QUESTIONS if name in names}) for names in spaces]
 
     def answer(*_: object) -> bool:
-        names.update(kept)
+        restore()
         return False
 
-    names.update(dict.fromkeys(kept, answer))
+    def restore() -> None:
+        for names, own in kept:
+            names.update(own)
+
+    for names, own in kept:
+        names.update(dict.fromkeys(own, answer))
     try:
         yield
     finally:
-        names.update(kept)
+        restore()

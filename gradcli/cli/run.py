@@ -1,0 +1,97 @@
+"""`gradcli run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradcli.cli.bundles import DEFAULT_LIMITS, NO_VERIFY, OutputOptions
+from gradcli.cli.exit_zero import exit_code
+from gradcli.cli.options import COMPARISON, GRADIENT, LIMITS, OUTPUT, ExitZeroOption, ScriptArgument
+from gradcli.cli.spread import spread
+
+if TYPE_CHECKING:
+    from gradcli.settings import Settings
+
+BackwardOption = Annotated[
+    str,
+    typer.Option(
+        "--backward",
+        metavar="WHICH",
+        rich_help_panel=GRADIENT,
+        help="Which backward calls are checked: numbers such as 1,2,50, or last, or all.",
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        rich_help_panel=LIMITS,
+        show_default=False,
+        help="Time for the script with its checks; without it a check has 60 s, and the script no limit.",
+    ),
+]
+
+
+@spread
+def run(
+    output: OutputOptions,
+    script: ScriptArgument,
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="[ARG]...", help="Arguments of the script.", show_default=False)
+    ] = (),  # type: ignore[assignment]  # a default must not be mutable
+    backward: BackwardOption = "1,2,3,4,5",
+    leaves: Annotated[bool, typer.Option("--leaves", rich_help_panel=OUTPUT, help="Report the leaves alone.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", rich_help_panel=COMPARISON, help=NO_VERIFY)] = False,
+    rtol: Annotated[
+        float | None,
+        typer.Option(
+            "--rtol",
+            metavar="R",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help="Relative tolerance; 1e-9 for float64.",
+        ),
+    ] = None,
+    atol: Annotated[
+        float | None,
+        typer.Option(
+            "--atol",
+            metavar="A",
+            rich_help_panel=COMPARISON,
+            show_default=False,
+            help="Absolute tolerance; 1e-13 of the largest entry for float64.",
+        ),
+    ] = None,
+    timeout: TimeoutOption = None,
+    max_elements: Annotated[
+        int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
+    ] = DEFAULT_LIMITS.elements,
+    max_derivation_time: Annotated[
+        float,
+        typer.Option(
+            "--max-derivation-time", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for one symbolic derivation."
+        ),
+    ] = 10,
+    exit_zero: ExitZeroOption = False,
+) -> int:
+    """Run a script as it stands, and check the gradients of its backward calls.
+
+    The script runs as `python SCRIPT.py` would run it, in a process of its own.
+    Each backward() and torch.autograd.grad() in it is a check, named by file,
+    line and number. What the script prints goes to standard error. What stands
+    behind SCRIPT.py is for the script; options of gradcli stand before it.
+
+    Examples:
+      gradcli run train.py
+      gradcli run --backward last train.py --epochs 1
+      gradcli run --backward 1,2,50 --format junit -o report.xml train.py
+    """
+    from gradcli.cli.scripts import run_script, script_settings
+
+    given = {"rtol": rtol, "atol": atol, "leaves": leaves, "verify": not no_verify}
+    limits = {"elements": max_elements, "derivation_time": max_derivation_time}
+    settings: Settings = script_settings(backward, timeout, limits, **given)
+    return exit_code(lambda: run_script(script, arguments, settings, timeout, output), exit_zero=exit_zero)

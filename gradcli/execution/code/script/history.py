@@ -1,0 +1,103 @@
+"""What a script did to its tensors that an error asks about: which line wrote to one, which cut its gradient off."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.code.places import place_of, user_frame
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.calls import MadeCall
+from gradcli.execution.forward.recorder import LEAVING
+from gradcli.execution.forward.twins import versions
+from gradcli.report.custom import SourcePlace
+
+MOST_KEPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write to memory, and how often the memory had been written to after it."""
+
+    shape: tuple[int, ...]
+    numel: int
+    version: int
+    text: str
+    place: SourcePlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A call whose result no gradient passes through, though one reached what it was given."""
+
+    words: str
+    place: SourcePlace | None
+
+
+@dataclass(slots=True)
+class History:
+    """The writes, the latest last, and the cuts by the tensors that rest on them."""
+
+    writes: deque[Write] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    cuts: dict[int, tuple[weakref.ref[Tensor], Cut]] = field(default_factory=dict)
+    left: Cut | None = None
+    """The last number that left PyTorch."""
+
+    def note(self, call: MadeCall, result: object) -> None:
+        """Note a call that has run."""
+        short = call.short
+        if short == "__get__" and not call.name.endswith("data.__get__"):
+            return
+        written = _written(call)
+        if written:
+            place = place_of(user_frame())
+            for tensor, version in zip(written, versions(written), strict=True):
+                self.writes.append(Write(tuple(tensor.shape), tensor.numel(), version, short, place))
+        made = [tensor for tensor in tree.tensors(result) if not tensor.requires_grad]
+        if made or short in LEAVING:
+            self._note_cut(call, made)
+
+    def _note_cut(self, call: MadeCall, made: Sequence[Tensor]) -> None:
+        cut = next((found for tensor in call.tensors if (found := self.of(tensor)) is not None), None)
+        if any(tensor.requires_grad for tensor in call.tensors):
+            cut = Cut(_words(call), place_of(user_frame()))
+            self.left = cut if call.short in LEAVING else self.left
+        if cut is None:
+            return
+        for tensor in made:
+            if tensor.is_floating_point() or tensor.is_complex():
+                self._mark(tensor, cut)
+
+    def _mark(self, tensor: Tensor, cut: Cut) -> None:
+        name = id(tensor)
+        self.cuts[name] = weakref.ref(tensor, lambda _: self.cuts.pop(name, None)), cut
+
+    def of(self, tensor: Tensor) -> Cut | None:
+        """Return the call that cut off the gradient of a tensor, as far as that was seen."""
+        found = self.cuts.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else None
+
+
+def _words(call: MadeCall) -> str:
+    if call.name.endswith("data.__get__"):
+        return "`.data` cuts it off"
+    if call.short in {"detach", "detach_"}:
+        return f"`{call.short}()` cuts it off"
+    if call.short in LEAVING:
+        return f"`{call.short}()` makes a number of a tensor"
+    if not torch.is_grad_enabled():
+        return f"`{call.short}()` runs under no_grad"
+    return f"`{call.short}()` passes no gradient on"
+
+
+def _written(call: MadeCall) -> list[Tensor]:
+    """Return the tensors that a call is named for writing to."""
+    short = call.short
+    named = (short.endswith("_") and not short.endswith("__")) or (short.startswith("__i") and short != "__invert__")
+    first = tree.tensors(call.args[:1]) if named or short == "__setitem__" else []
+    return [*first, *call.outs]

@@ -1,0 +1,303 @@
+"""What is said of a script's backward calls: what they compute, what was not seen, what failed and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradcli.engine import run_script
+from gradcli.errors import GradcliError
+from gradcli.execution.code.script.session import Session, Wanted
+from gradcli.execution.commands.run import CheckedCall
+from gradcli.report.report import Report
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
+
+Run = Callable[..., tuple[list[CheckedCall], GradcliError | None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the text of a script in this process; return what its backward calls came to, and how it failed."""
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.chdir(tmp_path)
+
+    def runs(text: str, **settings: Any) -> tuple[list[CheckedCall], GradcliError | None]:
+        (tmp_path / "script.py").write_text("import torch\nfrom torch import nn\n" + text, encoding="utf-8")
+        found: list[CheckedCall] = []
+        settings = {"formulas": False, **settings}
+        try:
+            run_script("script.py", [], Settings(command="run", **settings), found.append)
+        except GradcliError as error:
+            return found, error
+        return found, None
+
+    return runs
+
+
+def report(found: CheckedCall) -> Report:
+    assert found.report is not None, found.error
+    return found.report
+
+
+def names(found: CheckedCall) -> list[str]:
+    return [tensor.name for tensor in report(found)]
+
+
+SEVERAL = """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+w = torch.tensor([3.0, 1.0], requires_grad=True)
+a, b = (w * x).sum(), (w + x) ** 2
+torch.autograd.backward([a, b], [None, torch.ones(2)], retain_graph=True)
+torch.autograd.grad([a, b], [w, x], grad_outputs=[torch.tensor(2.0), torch.tensor([1.0, 3.0])], retain_graph=True)
+a.backward(inputs=[w], retain_graph=True)
+torch.autograd.grad(b.sum(), [a, w], allow_unused=True, retain_graph=True)
+b.backward(torch.tensor([1.0, 0.0]))
+"""
+
+
+def test_every_way_to_call_it(run: Run) -> None:
+    found, error = run(SEVERAL)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 5
+    gradients = [report(one)["w"].gradient.tolist() for one in found]
+    # By hand: d(w x) = x and d(w + x)^2 = 2 (w + x), each times its upstream gradient.
+    assert gradients == [[9.0, 8.0], [10.0, 22.0], [1.0, 2.0], [8.0, 6.0], [8.0, 0.0]]
+    assert "x" not in names(found[2])
+    assert "a" not in names(found[3])
+
+
+TRAINING = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+    def forward(self, x):
+        hidden = torch.tanh(self.inner(x))
+        return hidden.sum()
+def main():
+    nets = [Net(), nn.Linear(2, 2, bias=False)]
+    optimizer = torch.optim.Adam([p for net in nets for p in net.parameters()], lr=0.1)
+    scale = torch.tensor(2.0, requires_grad=True)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = scale * nets[0](nets[1](torch.ones(1, 2)))
+        loss.backward()
+        optimizer.step()
+main()
+"""
+
+
+def test_parameters_are_called_by_the_variable_that_holds_their_module(run: Run) -> None:
+    found, error = run(TRAINING)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 3
+    for one in found:
+        leaves = {tensor.name for tensor in report(one) if tensor.kind == "leaf"}
+        assert leaves == {"scale", "nets[1].weight", "nets[0].inner.weight", "nets[0].inner.bias"}
+        assert {"hidden", "loss"} <= set(names(one))
+
+
+def test_a_leaf_that_an_optimizer_writes_to_begins_anew(run: Run) -> None:
+    text = "w = torch.tensor(1.0, requires_grad=True)\nfor _ in range(3):\n    (w ** 3).backward()\n"
+    found, _ = run(text + "    with torch.no_grad():\n        w += 1\n")
+    assert [report(one)["w"].gradient.item() for one in found] == [3.0, 12.0, 27.0]
+    assert [names(one) for one in found] == [["w", "w ** 3"]] * 3
+
+
+TWO_VALUES = """
+w = torch.tensor(1.0, requires_grad=True)
+a = w * 3
+with torch.no_grad():
+    w += 1
+(a + w ** 2).backward()
+"""
+
+
+def test_a_leaf_at_two_values_in_one_graph_has_one_gradient(run: Run) -> None:
+    found, error = run(TWO_VALUES)
+    assert error is None
+    assert report(found[0]).verdict is Verdict.MATCH
+    assert report(found[0])["w"].gradient.item() == 7.0
+
+
+UNSEEN = """
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+v = torch.tensor([1.5, 2.0], requires_grad=True)
+h, k = (v * w).tanh(), v.exp()
+(w * 2).sum().backward()
+(h * w).sum().backward(retain_graph=True)
+(k * w).sum().backward()
+"""
+
+
+def test_what_was_made_before_the_script_was_followed_is_not_judged(run: Run) -> None:
+    found, _ = run(UNSEEN, calls=(3,))
+    (one,) = found
+    assert report(one).verdict is Verdict.MATCH
+    assert "v" not in names(one)
+    assert report(one)["k"].kind == "non-leaf"
+    assert "made before the script was followed" in str(report(one)["k"].note)
+
+
+def test_a_leaf_of_which_only_a_part_was_seen_is_undecided(run: Run) -> None:
+    found, _ = run(UNSEEN, calls=(2,))
+    (one,) = found
+    assert report(one)["w"].verdict is Verdict.UNDECIDED
+    assert "is not known" in str(report(one)["w"].note)
+    assert report(one).verdict is Verdict.UNDECIDED
+
+
+def test_an_output_that_was_not_seen_is_undecided(run: Run) -> None:
+    found, _ = run("w = torch.ones(2, requires_grad=True)\na = w.sum()\nw.sum().backward()\na.backward()\n", calls=(2,))
+    assert found[0].report is None
+    assert "was not seen" in str(found[0].error)
+
+
+SECOND = """
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+(g,) = torch.autograd.grad((w ** 3).sum(), w, create_graph=True)
+(g ** 2).sum().backward()
+"""
+
+
+def test_a_second_derivative_is_undecided_for_what_it_rests_on(run: Run) -> None:
+    found, _ = run(SECOND)
+    assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.UNDECIDED]
+    assert report(found[1])["g"].verdict is Verdict.MATCH
+
+
+OF_PYTORCH = """
+x = torch.ones(2, requires_grad=True)
+torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))
+torch.func.grad(lambda t: (t ** 3).sum())(torch.ones(2))
+x.sum().backward()
+"""
+
+
+def test_what_pytorch_differentiates_itself_is_no_call_of_the_script(run: Run) -> None:
+    found, _ = run(OF_PYTORCH)
+    assert [one.name for one in found] == ["script.py:7 #1"]
+
+
+WRONG = """
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u):
+        ctx.save_for_backward(u)
+        return u ** 3
+    @staticmethod
+    def backward(ctx, g):
+        (u,) = ctx.saved_tensors
+        return g * 2 * u ** 2
+x = torch.tensor([1.0, -2.0], requires_grad=True)
+Cube.apply(x.exp()).sum().backward()
+"""
+
+
+@pytest.mark.parametrize("every", [None, "last"])
+def test_a_wrong_function_is_named(run: Run, every: str | None) -> None:
+    found, _ = run(WRONG, every=every)
+    assert report(found[0]).verdict is Verdict.MISMATCH
+    assert "the backward of Cube (script.py:10), applied at script.py:14, is not" in str(report(found[0])["x"].note)
+    assert report(found[0]).reproduce is not None
+
+
+OPTIMIZED = """
+m = nn.Linear(2, 2)
+a = m(m(w))
+opt = torch.optim.SGD(m.parameters(), 0.1)
+m(w).sum().backward()
+opt.step()
+a.sum().backward()
+"""
+FAILURES = [
+    (
+        "h = w ** 3\na, b = h + 1, h * 2\na.sum().backward()\nb.sum().backward()\n",
+        "the backward at script.py:6 has freed what PowBackward0 had saved",
+    ),
+    (
+        "y = w.exp()\nz = y * 2\ny += 1\nz.sum().backward()\n",
+        "`add_` wrote to a value that backward needs at script.py:6",
+    ),
+    (
+        OPTIMIZED,
+        "`add_` wrote to a value that backward needs at script.py:9",
+    ),
+    ("y = (w * 2).detach()\nz = y.sum()\nz.backward()\n", "the gradient ends at script.py:4: `detach()`"),
+    (
+        "with torch.no_grad():\n    y = w * 2\ny.sum().backward()\n",
+        "the gradient ends at script.py:5: `mul()` runs under no_grad",
+    ),
+    ("y = torch.tensor((w * 2).sum().item())\ny.backward()\n", "the last number that left PyTorch is at script.py:4"),
+    ("y = w * 2\ny.backward()\n", "made at script.py:4, has shape 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "hint"), FAILURES)
+def test_the_line_that_caused_a_failure_is_named(run: Run, text: str, hint: str) -> None:
+    _, error = run("w = torch.tensor([1.0, 2.0], requires_grad=True)\n" + text)
+    assert error is not None
+    assert hint in str(error.hint)
+    assert error.exit_code == 2
+
+
+CAUGHT = """
+w = torch.ones(2, requires_grad=True)
+z = (w ** 2).sum()
+z.backward()
+try:
+    z.backward()
+except RuntimeError:
+    pass
+"""
+
+
+def test_a_failure_that_the_script_catches_is_none(run: Run) -> None:
+    found, error = run(CAUGHT)
+    assert error is None
+    assert len(found) == 1
+
+
+DRAWING = """
+import pathlib
+torch.manual_seed(0)
+w = torch.ones(2, requires_grad=True)
+with torch.device("cpu"):
+    w.cos().sum().backward()
+pathlib.Path("drawn.txt").write_text(repr(torch.randn(2).tolist()))
+w.sin().sum().backward()
+"""
+
+
+def test_the_scripts_modes_and_random_numbers_are_its_own(run: Run) -> None:
+    found, error = run(DRAWING, calls=(1,))
+    assert error is None
+    assert len(found) == 1
+    torch.manual_seed(0)
+    assert Path("drawn.txt").read_text() == repr(torch.randn(2).tolist())
+    assert torch.overrides._get_current_function_mode_stack() == []
+
+
+def test_nothing_is_kept_of_steps_that_are_followed() -> None:
+    w = torch.ones(1000, requires_grad=True)
+    session = Session(Wanted(frozenset(), every=True), lambda _, __, run: run())
+    kept = []
+    with session.watching():
+        for _ in range(30):
+            (w.exp() * w).sum().backward()
+            with torch.no_grad():
+                w -= 0.01 * w.grad
+            values = session._follower.steps.values  # type: ignore[union-attr]
+            kept.append(len(values._known) + len(values._held))
+    assert session.count == 30
+    assert kept[-1] == kept[5] <= 12
+    assert torch.Tensor.backward.__module__ == "torch._tensor"
+    assert not hasattr(torch.Tensor.backward, "__wrapped__")
