@@ -54,7 +54,10 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
 def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[str]]:
     """Return a module of a class, and which `--argument`s its constructor took."""
     if issubclass(kind, torch.autograd.Function):
-        raise InputError(f"'{name}' is a torch.autograd.Function", hint=f"`gradcli custom {name}` checks it")
+        raise InputError(
+            f"'{name}' is a torch.autograd.Function",
+            hint=f"`gradcli custom {name}` checks it, and in Python `gradcli.check_function`",
+        )
     if not issubclass(kind, nn.Module):
         raise InputError(f"'{name}' is a class, and no nn.Module", hint=f"name {NEITHER}")
     takes = parameters_of(kind.__init__)[1:]

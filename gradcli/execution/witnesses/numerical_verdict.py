@@ -29,6 +29,8 @@ DOUBLE = Tolerance.of("float64")
 
 # In a program with more calls than this only leaves are checked: each tensor takes runs of what follows it.
 MOST_CALLS = 64
+# A gradient that is no larger than this part of the terms of the output is 0 but for rounding.
+NEGLIGIBLE = 2.0**-42
 # How far to go, relative to the entries, to see whether the program decides otherwise next to a point.
 NEXT = 2.0**-40
 
@@ -156,6 +158,7 @@ class NumericalWitnesses:
             not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
         )
         size = float(gradient.abs().nan_to_num(0.0, 0.0, 0.0).max()) if gradient.numel() else 0.0
+        size = size if size > NEGLIGIBLE * question.line.magnitude else 0.0  # it is what rounding left of 0
         hidden = (jumps or self.rerun.may_decide) and hides_steps_of(self.run.trace, traced)
         return NumericalVerdict(reports, against, tuple(conventions), decides=decides, hides_steps=hidden, size=size)
 

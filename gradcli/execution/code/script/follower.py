@@ -104,9 +104,9 @@ class ScriptSteps(Steps):
                 leaf.edge, merged = None, True
         return merged
 
-    def constant(self, tensor: Tensor) -> Followed:
+    def constant(self, tensor: Tensor, like: Followed | None = None) -> Followed:
         """Return a value that no gradient passes through, called by the variable that holds it."""
-        found = super().constant(tensor)
+        found = super().constant(tensor, like)
         held = () if self.frame is None else variables(self.frame)
         found.text = next((name for name, value in held if value is tensor), found.text)
         return found
