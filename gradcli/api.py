@@ -32,7 +32,7 @@ class Report(data.Report):
 
     def summary(self) -> str:
         """Return the last line of the report: the verdict, and what it means."""
-        from gradcli.render.view import summary
+        from gradcli.render.last_line import summary
 
         return summary(self)
 

@@ -167,7 +167,8 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
         from gradcli.execution.code.entry import loaded
         from gradcli.execution.commands.dispatch import carry_out
 
-        return carry_out(loaded(code, settings, given), settings, {}, derivations)
+        program = loaded(code, settings, given)
+        return carry_out(program, program.with_room(settings), {}, derivations)
 
 
 @boundary()

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gradcli.cli.bundles import OutputOptions, RunOptions, SuiteOptions
+from gradcli.cli.bundles import OutputOptions, RunOptions
 from gradcli.cli.exit_zero import exit_code
 from gradcli.cli.options import COMPARISON, LEAVES, SUITE, ExitZeroOption, TargetsArgument
 from gradcli.cli.settings import settings_from
+from gradcli.cli.several import SuiteOptions
 from gradcli.cli.spread import spread
 from gradcli.phrases import either
 from gradcli.settings import DataType

@@ -14,7 +14,8 @@ from gradcli.errors import GradcliError, InputError
 if TYPE_CHECKING:
     import typer
 
-    from gradcli.cli.bundles import OutputOptions, SuiteOptions
+    from gradcli.cli.bundles import OutputOptions
+    from gradcli.cli.several import SuiteOptions
     from gradcli.settings import DataType, Settings
     from gradcli.suite.check import SuiteCheck
     from gradcli.suite.given import Given

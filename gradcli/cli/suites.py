@@ -16,7 +16,8 @@ from gradcli.report.suite import CheckReport, SuiteReport
 from gradcli.suite.check import SuiteCheck
 
 if TYPE_CHECKING:
-    from gradcli.cli.bundles import OutputOptions, SuiteOptions
+    from gradcli.cli.bundles import OutputOptions
+    from gradcli.cli.several import SuiteOptions
     from gradcli.suite.executors import ExecutorFactory
 
 

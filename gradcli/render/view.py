@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
 from gradcli.render.modules import grid_of_modules, is_by_module, shown_whole
 from gradcli.render.numbers import tensor_lines
-from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
-from gradcli.report.check import CheckDetails
+from gradcli.render.presentation import Presentation, presentation_of
 from gradcli.report.notes import shared_blame, text_of, without
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
@@ -20,14 +20,12 @@ from gradcli.tolerance import Tolerance
 MOST_ROWS = 24
 FIRST_ROWS = 12
 LAST_ROWS = 4
-LONGEST_NAME = 28
 LONGEST_FORMULA = 600
 LONGEST_FORMULA_WITHIN = 160  # of a non-leaf: the leaves' are what a reader came for
 START = 60
 MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
-MOST_NAMES = 6
 LONGEST_NAMES = 12  # of several beside a note, which needs the room
 
 
@@ -122,14 +120,9 @@ def view_of(report: Report) -> View:
             *(("program", escape(note)) for note in report.notes or ()),
         ),
         verdict=report.verdict,
-        verdict_words=_verdict_words(report, how),
+        verdict_words=verdict_words(report, how),
         reproduce=report.reproduce or "",
     )
-
-
-def summary(report: Report) -> str:
-    """Return the verdict and what it means: the last line of a report."""
-    return f"{report.verdict}: {_verdict_words(report, presentation_of(report))}"
 
 
 def _tolerance(report: Report) -> str:
@@ -217,7 +210,7 @@ def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
         note = text_of(without(tensor.notes, blame))
         if note:
             said.setdefault(_on_a_line(note), []).append(name)
-    notes = [(_listed(names, LONGEST_NAMES), note) for note, names in said.items()]
+    notes = [(listed(names, LONGEST_NAMES), note) for note, names in said.items()]
     if len(notes) <= MOST_NOTES:
         return tuple(notes)
     return (*notes[:MOST_NOTES], ("...", f"{len(notes) - MOST_NOTES:,} more notes left out; --json has all"))
@@ -232,70 +225,6 @@ def _why_no_grad(tensors: Sequence[TensorReport], words: str) -> str:
     without = [tensor.name for tensor in tensors if tensor.kind != "leaf" and tensor.grad is None]
     name = next((name for name in without if name.isidentifier()), "NAME")
     return words.format(name=clip(name, LONGEST_NAME)) if without else ""
-
-
-def _verdict_words(report: Report, how: Presentation) -> str:
-    judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
-    subjects = [subject for subject in judged if subject.verdict is report.verdict]
-    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
-    if report.verdict is Verdict.UNDEFINED and how.words is None and how.shows_gradient and tensors:
-        words = _undefined(tensors)
-    else:
-        words = _words(report, how, report.verdict)
-        words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
-    claims = _about_claims(report)
-    if claims and tensors and all(tensor.only_claim_is_wrong for tensor in tensors):
-        return f"{claims}, and autograd agrees with the derivative"
-    return f"{words}, and {claims}" if claims else words
-
-
-def _listed(names: Sequence[str], width: int | None = None) -> str:
-    """Return names, of many the first ones: as many as stand within a width, if there is one."""
-    shown = list(names[:MOST_NAMES])
-    while width is not None and len(shown) > 1 and len(", ".join(shown)) > width:
-        shown.pop()
-    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
-    return f"{', '.join(shown)}{more}"
-
-
-def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
-    """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
-    if how.words is not None:
-        return how.words(report.details)[verdict]
-    several = isinstance(report.details, CheckDetails) and report.details.points
-    where = "at each of the points" if several else "at this point"
-    tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
-    if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
-        symbolic = all(tensor.symbolic for tensor in tensors)
-        return words_of(verdict, who="a claim", reference=None if symbolic else "autograd's gradient")
-    if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
-        return words_of(verdict, reference="the numerical witnesses", where=where)
-    return words_of(verdict, where=where)
-
-
-def _undefined(tensors: Sequence[TensorReport]) -> str:
-    """Return of which tensors autograd computed a NaN, and which have no derivative where it gives a number."""
-    nan = [t for t in tensors if t.gradient is not None and bool(t.gradient.isnan().any())]
-    rest = [t for t in tensors if all(t is not other for other in nan)]
-    parts = [("autograd's gradient is NaN", nan), ("there is no derivative here", rest)]
-    return " and ".join(f"{words} ({_names(own)})" for words, own in parts if own)
-
-
-def _names(judged: Sequence[Judged]) -> str:
-    return _listed([clip(subject.name, LONGEST_NAME) for subject in judged])
-
-
-def _about_claims(report: Report) -> str:
-    """Return what the claims come to, for the last line: right ones and wrong ones."""
-    claimed = [(f"'{clip(t.name, LONGEST_NAME)}'", t.claim.verdict) for t in report.tensors if t.claim]
-    right = [name for name, verdict in claimed if verdict.passes]
-    wrong = [name for name, verdict in claimed if verdict is Verdict.MISMATCH]
-    parts = []
-    for names, words in ((right, "right"), (wrong, "wrong")):
-        if names:
-            claims, verb = ("claims", "are") if len(names) > 1 else ("claim", "is")
-            parts.append(f"the {claims} for {_listed(names)} {verb} {words}")
-    return " and ".join(parts)
 
 
 def _program_lines(program: str) -> Lines:

@@ -24,11 +24,11 @@ from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
+from gradcli.execution.forward.call_kinds import ASSIGNMENTS, CONVERSIONS, LEAVING
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
-from gradcli.execution.forward.recorder import ASSIGNMENTS, CONVERSIONS, LEAVING
 from gradcli.execution.forward.trace import TracedCall
 from gradcli.execution.forward.twins import RandomState, changed, made_by, random_state, versions
 from gradcli.report.custom import SourcePlace

@@ -26,6 +26,9 @@ from gradcli.execution.targets.function.sampling import draw_point, is_finite
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
 
+# What an entry of a parameter may take in a check: its value, its gradients, and a step of a derivative.
+BYTES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class CodeProgram:
@@ -50,6 +53,14 @@ class CodeProgram:
     def parameters(self) -> dict[str, Tensor]:
         """Return the module's parameters that require grad, each once, by PyTorch's names."""
         return {} if self.target.module is None else dict(self.target.module.named_parameters())
+
+    def with_room(self, settings: Settings) -> Settings:
+        """Return the settings with limits that the code's own tensors and their gradients are within."""
+        own = [*self.parameters.values(), *self.target.inputs.tensors().values()]
+        entries, largest = sum(tensor.numel() for tensor in own), max((tensor.numel() for tensor in own), default=0)
+        limits = settings.limits
+        room = replace(limits, elements=max(limits.elements, 2 * largest), memory=max(limits.memory, BYTES * entries))
+        return replace(settings, limits=room)
 
     def leaves_of(self, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the leaves: the inputs, then the parameters that require grad."""

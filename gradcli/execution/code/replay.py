@@ -18,9 +18,9 @@ from gradcli.errors import GradcliError
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
+from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.forward.recorder import IDENTITIES
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor

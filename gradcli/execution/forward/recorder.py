@@ -18,6 +18,15 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
+from gradcli.execution.forward.call_kinds import (
+    ASSIGNMENTS,
+    CONVERSIONS,
+    COPYING,
+    DIFFERENTIATING,
+    IDENTITIES,
+    LEAVING,
+    SET_DATA,
+)
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import AFFINE, definition_of, entry, equivalent, is_random
@@ -35,18 +44,6 @@ from gradcli.execution.forward.twins import (
 )
 from gradcli.ops.record import Op
 
-# What changes nothing of a value: here a gradient passes through.
-IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
-SET_DATA = "torch.Tensor.data.__set__"
-# What takes numbers out of PyTorch, so that no gradient can follow them.
-LEAVING = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array__", "__complex__", "__index__"})
-# What makes a new tensor of numbers that other tensors hold.
-COPYING = frozenset({"tensor", "new_tensor", "scalar_tensor"})
-# What runs autograd itself, whose results are not a function of values that a call is given.
-DIFFERENTIATING = frozenset({"grad", "backward"})
-CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float", "half", "bfloat16"})
-# What writes a value into entries of its first argument: `copy_` and the like write into all of them.
-ASSIGNMENTS = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 UNDEFINED = "forward calls {}, which has no symbolic definition here"
 OUT_OF_SIGHT = "forward takes numbers out of PyTorch by {}"
 DIFFERENT = "the calls that forward makes do not give what it returns: something writes past PyTorch"

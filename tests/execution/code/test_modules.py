@@ -121,3 +121,13 @@ def test_a_module_in_a_lower_precision_is_judged_as_that_is() -> None:
     report = gradcli.check(f, (drawn(3, 4), drawn(4, 2)), dtype="float32")
     assert report.verdict == "match"
     assert gradcli.check(lambda x: (x.float() * 2).double().sin().sum(), (drawn(3),)).verdict == "match"
+
+
+def test_a_models_own_tensors_are_within_the_limits() -> None:
+    from gradcli.engine import evaluate_code
+    from gradcli.limits import Limits
+    from gradcli.settings import Settings
+
+    settings = Settings(command="check", witnesses=("symbolic",), limits=Limits(elements=10))
+    model = nn.Sequential(nn.Embedding(20, 5), nn.Flatten(), nn.Linear(15, 2))
+    assert evaluate_code(model, settings, (torch.tensor([[0, 7, 19]]),)).verdict == "match"

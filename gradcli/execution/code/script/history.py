@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gradcli.execution.code.places import place_of, user_frame
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.call_kinds import LEAVING
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.recorder import LEAVING
 from gradcli.execution.forward.twins import versions
 from gradcli.report.custom import SourcePlace
 

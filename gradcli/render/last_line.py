@@ -1,0 +1,84 @@
+"""The last line of a report: the verdict, and what it means in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.escaping import clip
+from gradcli.render.presentation import Judged, Presentation, presentation_of, words_of
+from gradcli.report.check import CheckDetails
+from gradcli.report.report import Report, TensorReport
+from gradcli.report.verdict import Verdict
+
+MOST_NAMES = 6
+LONGEST_NAME = 28
+
+
+def summary(report: Report) -> str:
+    """Return the verdict and what it means: the last line of a report."""
+    return f"{report.verdict}: {verdict_words(report, presentation_of(report))}"
+
+
+def verdict_words(report: Report, how: Presentation) -> str:
+    """Return what the verdict on all means, and for which tensors."""
+    judged: list[Judged] = [*report.tensors, *how.judged(report.details)]
+    subjects = [subject for subject in judged if subject.verdict is report.verdict]
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is report.verdict]
+    if report.verdict is Verdict.UNDEFINED and how.words is None and how.shows_gradient and tensors:
+        words = _undefined(tensors)
+    else:
+        words = _words(report, how, report.verdict)
+        words += f" ({_names(subjects)})" if subjects and report.verdict is not Verdict.MATCH else ""
+    claims = _about_claims(report)
+    if claims and tensors and all(tensor.only_claim_is_wrong for tensor in tensors):
+        return f"{claims}, and autograd agrees with the derivative"
+    return f"{words}, and {claims}" if claims else words
+
+
+def listed(names: Sequence[str], width: int | None = None) -> str:
+    """Return names, of many the first ones: as many as stand within a width, if there is one."""
+    shown = list(names[:MOST_NAMES])
+    while width is not None and len(shown) > 1 and len(", ".join(shown)) > width:
+        shown.pop()
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
+
+
+def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
+    """Return what the verdict means: who agrees or disagrees with whom, where that is not the usual two."""
+    if how.words is not None:
+        return how.words(report.details)[verdict]
+    several = isinstance(report.details, CheckDetails) and report.details.points
+    where = "at each of the points" if several else "at this point"
+    tensors = [tensor for tensor in report.tensors if tensor.verdict is verdict]
+    if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
+        symbolic = all(tensor.symbolic for tensor in tensors)
+        return words_of(verdict, who="a claim", reference=None if symbolic else "autograd's gradient")
+    if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
+        return words_of(verdict, reference="the numerical witnesses", where=where)
+    return words_of(verdict, where=where)
+
+
+def _undefined(tensors: Sequence[TensorReport]) -> str:
+    """Return of which tensors autograd computed a NaN, and which have no derivative where it gives a number."""
+    nan = [t for t in tensors if t.gradient is not None and bool(t.gradient.isnan().any())]
+    rest = [t for t in tensors if all(t is not other for other in nan)]
+    parts = [("autograd's gradient is NaN", nan), ("there is no derivative here", rest)]
+    return " and ".join(f"{words} ({_names(own)})" for words, own in parts if own)
+
+
+def _names(judged: Sequence[Judged]) -> str:
+    return listed([clip(subject.name, LONGEST_NAME) for subject in judged])
+
+
+def _about_claims(report: Report) -> str:
+    """Return what the claims come to, for the last line: right ones and wrong ones."""
+    claimed = [(f"'{clip(t.name, LONGEST_NAME)}'", t.claim.verdict) for t in report.tensors if t.claim]
+    right = [name for name, verdict in claimed if verdict.passes]
+    wrong = [name for name, verdict in claimed if verdict is Verdict.MISMATCH]
+    parts = []
+    for names, words in ((right, "right"), (wrong, "wrong")):
+        if names:
+            claims, verb = ("claims", "are") if len(names) > 1 else ("claim", "is")
+            parts.append(f"the {claims} for {listed(names)} {verb} {words}")
+    return " and ".join(parts)
