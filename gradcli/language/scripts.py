@@ -23,16 +23,23 @@ TRANSFORMS: Mapping[str, str] = {
     "gradcheck": "check",
     "gradgradcheck": "double-backward",
 }
+# Without any of these a text is no script, and need not be read as Python, which may take long.
+WORDS = ("def ", "class ", "lambda", "backward", *TRANSFORMS)
 # What `gradcli run` checks.
 CALLS = frozenset({"backward", "grad"})
 
 
 def as_a_file(text: str) -> str | None:
     """Return which command takes a text as it stands once it is saved; None for one that is no script of Python."""
+    if not any(word in text for word in WORDS):
+        return None
     try:
-        tree = ast.parse(without_surroundings(text))
+        return _command_for(ast.parse(without_surroundings(text)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _command_for(tree: ast.Module) -> str | None:
     functions = dict(_functions(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (body := _differentiated(node, functions)) is not None:
