@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcli.report.suite import CheckReport
 from gradcli.suite import work
-from gradcli.suite.check import SuiteCheck
+from gradcli.suite.check import Kind, SuiteCheck
 from gradcli.suite.executors import ExecutorFactory
 
 
@@ -45,7 +45,7 @@ def carry_out(check: SuiteCheck, how: str, folder: Path) -> CheckReport:
         marker.touch()
         if how == "hang":
             work.GRACE = 1.0
-            work.evaluate_program = _hang  # type: ignore[attr-defined]
+            work.RUN = {**work.RUN, Kind.PROGRAM: _hang}
         elif how == "stop" and first:
             os.kill(os.getpid(), signal.SIGSTOP)
         elif how in {"once", "always"} and (first or how == "always"):

@@ -100,8 +100,15 @@ class Judge:
         except ExecutionError as error:
             return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
         differing = self._differing(given, point, v)
-        wrong = [item for item in differing if not self._by_differences(point, item[0], v, item[1]).passes]
+        wrong = [item for item in differing if self._is_denied(point, item[0], v, item[1], item[2])]
         return [_wrong(where, name, notes) for name, _, _, notes in wrong]
+
+    def _is_denied(self, point: Values, name: str, v: Tensor, gradient: Tensor, right: Tensor) -> bool:
+        """Return whether finite differences deny a gradient, or cannot tell and do not deny autograd's."""
+        verdict = self._by_differences(point, name, v, gradient)
+        if verdict.passes or verdict in DENIED:
+            return not verdict.passes
+        return self._by_differences(point, name, v, right).passes
 
     def _differing(
         self, given: Mapping[str, Tensor | None], point: Values, v: Tensor
