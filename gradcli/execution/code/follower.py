@@ -24,7 +24,7 @@ from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
-from gradcli.execution.forward.call_kinds import ASSIGNMENTS, CONVERSIONS, LEAVING
+from gradcli.execution.forward.call_kinds import ASSIGNMENTS, CONVERSIONS, DIFFERENTIATING, LEAVING
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
@@ -33,15 +33,12 @@ from gradcli.execution.forward.trace import TracedCall
 from gradcli.execution.forward.twins import RandomState, changed, made_by, random_state, versions
 from gradcli.report.custom import SourcePlace
 
-# What autograd computes itself: of its results autograd's own graph tells where they come from.
-DIFFERENTIATING = frozenset({"grad", "backward"})
 # What may change a gradient on its way.
 HOOKING = frozenset({"register_hook"})
 # What writes to its arguments, though its name does not say so.
 WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
 # Attributes that are tensors; all others only tell what a tensor is like.
 TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
-# The most entries of a tensor that is written to through an index.
 UNDEFINED = "{}() has no symbolic definition here"
 
 
@@ -113,7 +110,8 @@ class Follower(TorchFunctionMode):
         if entered is None and definition is None and is_python(call.func):
             with unasked(call.func), self:
                 return call.run()
-        drawn, before = random_state(), versions(call.tensors)
+        drawn = random_state() if entered is None else None  # a call of the table draws nothing
+        before = versions(call.tensors)
         bases = self._bases(_may_write(call))
         if entered is not None and any(tensor is call.first for tensor, _ in bases):
             given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
@@ -123,10 +121,11 @@ class Follower(TorchFunctionMode):
         faces = self._faces(call, result, written)
         if not faces:
             return result
-        if definition is not None:
+        if definition is not None and drawn is not None:
             self._inside(definition, call, faces, drawn)
         else:
-            self._note(call, entered or self._other(call, given, drawn), given, result, faces)
+            entered = self._other(call, given, drawn) if drawn is not None else entered
+            self._note(call, entered, given, result, faces)
         for tensor, base in bases:
             self._write_base(tensor, base, faces)
         return result

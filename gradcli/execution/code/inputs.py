@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,20 +47,22 @@ def _tensors(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
         yield path, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _tensors(item, f"{path}[{key!r}]" if not isinstance(key, str) else f"{path}.{key}")
+            yield from _tensors(item, _below(path, key))
     elif isinstance(value, tuple | list):
         for place, item in enumerate(value):
             yield from _tensors(item, f"{path}[{place}]")
+
+
+def _below(path: str, key: Any) -> str:
+    """Return the path of what a mapping holds by a key."""
+    return f"{path}.{key}" if isinstance(key, str) else f"{path}[{key!r}]"
 
 
 def _holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         return tensors.get(path, value)
     if isinstance(value, Mapping):
-        mapped = {
-            k: _holding(v, f"{path}[{k!r}]" if not isinstance(k, str) else f"{path}.{k}", tensors)
-            for k, v in value.items()
-        }
+        mapped = {key: _holding(item, _below(path, key), tensors) for key, item in value.items()}
         return mapped if type(value) is dict else type(value)(mapped)  # type: ignore[call-arg]
     if isinstance(value, tuple | list):
         items = [_holding(item, f"{path}[{place}]", tensors) for place, item in enumerate(value)]
@@ -120,11 +121,3 @@ def _by_name(parameters: Sequence[inspect.Parameter], given: dict[str, Any]) -> 
     only = [name for name, parameter in known.items() if parameter.kind is KINDS.POSITIONAL_ONLY and name in given]
     positional = tuple(given[name] for name in only)
     return Inputs(positional, {name: value for name, value in given.items() if name not in only}, tuple(only))
-
-
-NUMBERED = re.compile(r"\[\d+\]|\.\w+")
-
-
-def root(path: str) -> str:
-    """Return the parameter that a leaf belongs to."""
-    return NUMBERED.split(path, maxsplit=1)[0]

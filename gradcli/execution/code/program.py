@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import InputError
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.outputs import output_of
@@ -18,7 +17,7 @@ from gradcli.execution.code.places import Modules
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
 from gradcli.execution.forward.followed import Followed
-from gradcli.execution.forward.leaves import finished, make_leaves
+from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.forward.value_files import read_values
@@ -163,16 +162,3 @@ class CodeProgram:
 
 def _is_differentiable(value: Tensor) -> bool:
     return value.is_floating_point() or value.is_complex()
-
-
-def check_known(code: CodeProgram, names: Mapping[str, Any]) -> None:
-    """Refuse a value for what is no input."""
-    known = [*code.target.inputs.tensors(), *code.target.free, *code.parameters]
-    for name in names:
-        if name not in known:
-            raise InputError(f"'{name}' is no input of {code.source}", hint=f"it takes {', '.join(known[:12])}")
-
-
-def as_leaf(name: str, tensor: Tensor, settings: Settings) -> Tensor:
-    """Return an input in the dtype of the check."""
-    return finished(name, tensor, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ from torch import nn
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_of
 from gradcli.execution.forward.dtypes import DTYPES
-from gradcli.execution.targets.frames import place
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
 
@@ -80,10 +80,8 @@ def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[st
 
 def _own(module: nn.Module, settings: Settings) -> nn.Module:
     """Return a module to work on, in the dtype of the check; a copy, unless it cannot be copied."""
-    try:
+    with suppress(RuntimeError):  # a parameter that is computed, as by the older weight_norm, cannot be copied
         module = copy.deepcopy(module)
-    except RuntimeError:  # a parameter that is computed, as by the older weight_norm, cannot be copied
-        place(RuntimeError())
     if settings.mode is not None:
         module.train(settings.mode == "train")
     dtype = DTYPES[settings.dtype]
