@@ -76,7 +76,7 @@ def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
     limit = _Limit(time.monotonic() + max(seconds - spent, 0.0))
     progress.limit(limit.end, seconds)
     try:
-        with _unheard_ones_ignored(), _by_alarm(limit) if _has_alarm() else _by_thread(limit):
+        with unheard_ones_ignored(InterruptionError), _by_alarm(limit) if _has_alarm() else _by_thread(limit):
             yield
     except TimeIsUpError as error:
         raise out_of_time(seconds, error.where) from None
@@ -91,12 +91,12 @@ def deadline(seconds: float, *, spent: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
-def _unheard_ones_ignored() -> Iterator[None]:
+def unheard_ones_ignored(kind: type[BaseException]) -> Iterator[None]:
     """Keep Python from printing an error that was raised where it cannot leave, as in a `__del__`: another follows."""
     before = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type, InterruptionError):
+        if not issubclass(unraisable.exc_type, kind):
             before(unraisable)
 
     sys.unraisablehook = hook

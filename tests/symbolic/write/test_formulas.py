@@ -220,6 +220,16 @@ def test_the_time_limit_comes_again_if_it_was_caught_once() -> None:
         work()
 
 
+def test_a_time_limit_that_strikes_where_no_error_can_leave_comes_again_without_a_word() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            long_work()
+
+    with pytest.raises(OutOfTimeError), time_limit(0.01):
+        Slow()
+        long_work()
+
+
 def test_a_long_formula_is_none() -> None:
     run = Run("y = x\nfor i in range(6):\n    y = sin(y)*y + y\ny.sum() | x=2")
     assert all(len(formula) <= 300 for formula in run.formulas().values())
