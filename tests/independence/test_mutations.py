@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,17 +17,16 @@ from torch import Tensor
 from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.engine import evaluate_program, read, shared_derivations
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison import gradients as comparison
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.comparison.rounding import CEILING
+from gradcli.execution.comparison.rounding import CEILING, Point
 from gradcli.execution.forward import trace
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import Decomposition, decompose
-from gradcli.execution.reference.pullback import Reference, differentiate
+from gradcli.execution.reference.pullback import differentiate
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
 from gradcli.report.verdict import Verdict, worst
@@ -111,9 +110,8 @@ class Case:
         with double_precision():
             reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
-            comparisons = GradientComparison.of(
-                self.decomposition.trace, self.cotangent, self.gradients, reference, tolerance, derivations=DERIVATIONS
-            )
+            point = Point(self.decomposition, reference, self.cotangent, DERIVATIONS)
+            comparisons = GradientComparison.of(point, self.gradients, tolerance)
             judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
 
@@ -192,10 +190,10 @@ def bend_op(monkeypatch: pytest.MonkeyPatch, op: Op, bend: Bend, changes: list[f
 class MostNoise:
     """As much noise everywhere as may excuse an entry anywhere."""
 
-    ceiling: float
+    values: Mapping[TracedTensor, float]
 
-    def rounding_error(self, _: TracedTensor) -> Tensor:
-        return torch.tensor(self.ceiling, dtype=torch.float64)
+    def rounding_error(self, traced: TracedTensor) -> Tensor:
+        return torch.tensor(self.values[traced], dtype=torch.float64)
 
     condition_error = rounding_error
 
@@ -204,12 +202,11 @@ class MostNoise:
 def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow every entry the most rounding noise there can be, which is quicker to tell than how much there is."""
 
-    def most(_: Trace, reference: Reference, *__: object) -> MostNoise:
-        finite = [value[value.isfinite()].abs() for value in reference.values.values()]
-        return MostNoise(CEILING * max(float(value.max()) for value in finite if value.numel()))
+    def most(point: Point, wanted: Iterable[TracedTensor], *_: object) -> MostNoise:
+        return MostNoise(dict.fromkeys(wanted, CEILING * point.scale))
 
-    monkeypatch.setattr(comparison, "rounding_noise", most)
-    monkeypatch.setattr(comparison, "conditioning", most)
+    monkeypatch.setattr(Point, "noise", most)
+    monkeypatch.setattr(Point, "conditioning", most)
 
 
 def passes_gradients(case: Case, op: Op) -> bool:

@@ -17,7 +17,7 @@ from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.tracer import run as run_trace
-from gradcli.execution.reference.adjoints import Adjoints, accumulate
+from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.run import Run
 from gradcli.language.program import Name, Program
 from gradcli.ops.programs import parse_program
@@ -115,7 +115,7 @@ class Claims:
             factors = {"g, the upstream gradient,": known[UPSTREAM], **factors}
         varied = {name: tensor for name, tensor in factors.items() if bool((tensor != 1).any())}
         comparisons = self.evaluation.comparisons
-        terms = {} if comparisons is None else contributions(self.run, comparisons, traced)
+        terms = {} if comparisons is None else terms_of(self.run, comparisons, traced)
         shaped = {name: term for name, term in terms.items() if term.shape == reference.shape}
         return Clues(SUBJECT, SUBJECT, varied, shaped)
 
@@ -133,20 +133,11 @@ def _real(tensor: Tensor) -> Tensor:
     return double(tensor) if tensor.is_complex() else tensor.to(torch.float64)
 
 
-def contributions(run: Run, comparisons: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
+def terms_of(run: Run, comparisons: GradientComparison, traced: TracedTensor) -> dict[str, Tensor]:
     """Return the terms of a tensor's symbolic gradient: one for each call that reads it, by what the call is."""
-    decomposition = run.decomposition
-    assert decomposition is not None  # noqa: S101 (there is comparisons)
-    wanted, found = decomposition.nodes[traced], {}
-    for group in decomposition.calls:
-        upstream = {decomposition.nodes[t]: comparisons.reference.values.get(t) for t in group.call.outputs}
-        local = Adjoints({node: value for node, value in upstream.items() if value is not None})
-        if traced in group.call.inputs and wanted not in upstream and group.error is None:
-            with double_precision(), torch.no_grad():
-                accumulate(group.nodes, local, run.derivations.known)
-            if wanted in local.values:
-                found[f"through '{group.call.outputs[0].text}'"] = local.values[wanted]
-    return found
+    assert run.decomposition is not None  # noqa: S101 (there is comparisons)
+    terms = contributions(run.decomposition, comparisons.reference, traced, run.derivations.known)
+    return {f"through '{call.outputs[0].text}'": term for call, term in terms}
 
 
 def _unknown(leaf: Name, program: Program, known: list[str]) -> InputError:

@@ -27,6 +27,7 @@ from gradcli.execution.autograd import backward, errors
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.reports import report_on, symbolic_side
+from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.followed import module_of, source_of
 from gradcli.execution.forward.trace import TracedTensor
@@ -118,9 +119,8 @@ def compare_all(run: Run, gradients: Gradients, watch: Watch | None = None) -> G
     if run.decomposition is None:
         return None
     reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
-    tolerance = run.tolerance
-    known = run.trace, run.cotangent, gradients, reference, tolerance
-    return GradientComparison.of(*known, derivations=run.derivations, watch=watch)
+    point = Point(run.decomposition, reference, run.cotangent, run.derivations)
+    return GradientComparison.of(point, gradients, run.tolerance, watch=watch)
 
 
 def tensor_report(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradcli.derivation.derivations import Derivations
 from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
@@ -23,7 +22,7 @@ from gradcli.execution.comparison.nonfinite import (
     resting_on_nonfinite,
 )
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
-from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rounding_noise, rounding_noise
+from gradcli.execution.comparison.rounding import Noise, Point
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -36,6 +35,7 @@ from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
 ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
+CANCELLED = noted(NoteKind.ROUNDING, "zero, within rounding: the terms that this gradient is the sum of cancel")
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
@@ -49,10 +49,8 @@ ILL_CONDITIONED = noted(
 class GradientComparison:
     """Autograd's gradients beside the symbolic ones."""
 
-    trace: Trace
-    cotangent: Tensor
+    point: Point
     gradients: Mapping[TracedTensor, Tensor | None]
-    reference: Reference
     tolerance: Tolerance
     undefined: dict[TracedTensor, Notes]
     """What made the value that is not finite, or where one jumps, by the tensors whose gradients rest on it."""
@@ -60,7 +58,6 @@ class GradientComparison:
     """Those of them whose gradients rest on no more than a jump of one op."""
     steps: bool
     """Whether an op is where its value jumps, be it that no gradient passes there."""
-    derivations: Derivations
     watch: Watch | None = None
     """What has seen the Functions of the code."""
     _noise: Noise[TracedTensor] | None = None
@@ -73,22 +70,28 @@ class GradientComparison:
 
     @staticmethod
     def of(
-        trace: Trace,
-        cotangent: Tensor,
+        point: Point,
         gradients: Mapping[TracedTensor, Tensor | None],
-        reference: Reference,
         tolerance: Tolerance,
         *,
-        derivations: Derivations,
         watch: Watch | None = None,
     ) -> GradientComparison:
         """Return the comparisons of a run."""
+        trace = point.decomposition.trace
         made, jumping = resting_on_nonfinite(trace, gradients), resting_on_jumps(trace, gradients)
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
-        return GradientComparison(
-            trace, cotangent, gradients, reference, tolerance, undefined, jumping, has_jump(trace), derivations, watch
-        )
+        return GradientComparison(point, gradients, tolerance, undefined, jumping, has_jump(trace), watch)
+
+    @property
+    def trace(self) -> Trace:
+        """Return the trace of the run."""
+        return self.point.decomposition.trace
+
+    @property
+    def reference(self) -> Reference:
+        """Return the symbolic gradients."""
+        return self.point.reference
 
     def compare_autograd(self, traced: TracedTensor) -> Comparison | None:
         """Return how autograd's gradient of a tensor compares with the symbolic one; None if it has no gradient."""
@@ -110,7 +113,7 @@ class GradientComparison:
     def _nan_values(self) -> dict[TracedTensor, Notes]:
         """Return what made a NaN or an infinity of the output, by the tensors that it came about by."""
         if self._resting is None:
-            self._resting = resting_on_nonfinite_output(self.trace, self.cotangent)
+            self._resting = resting_on_nonfinite_output(self.trace, self.point.cotangent)
         return self._resting
 
     def _compared(self, traced: TracedTensor) -> Comparison:
@@ -128,15 +131,16 @@ class GradientComparison:
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
         if tolerance.normwise:
-            again = compare(gradient, reference, tolerance, self._lower_noise(tolerance).rounding_error(traced))
+            again = compare(gradient, reference, tolerance, self._lower_noise(traced, tolerance).rounding_error(traced))
             return dataclasses.replace(again, notes=ROUNDING) if again.verdict is Verdict.MATCH else comparison
-        rounding_error = self._double_noise().rounding_error(traced)
-        again = compare(gradient, reference, tolerance, rounding_error)
-        if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, notes=ROUNDING)
-        if self._conditioning is None:
-            self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
-        condition_error = torch.maximum(self._conditioning.condition_error(traced), rounding_error)
+        rounding_error = torch.zeros(())
+        for noise in (self.point.last_noise, self._rounding_error):
+            rounding_error = torch.maximum(rounding_error, noise(traced))
+            again = compare(gradient, reference, tolerance, rounding_error)
+            if again.verdict is Verdict.MATCH:
+                is_zero = bool((reference.abs() <= rounding_error).all())
+                return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
+        condition_error = torch.maximum(self._condition(traced).condition_error(traced), rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return comparison
@@ -145,21 +149,35 @@ class GradientComparison:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
         if traced not in self.reference.values:
             return 0.0
-        error = self._double_noise().rounding_error(traced)
+        error = self._rounding_error(traced)
         return float(error.max()) if error.numel() else 0.0
 
-    def _double_noise(self) -> Noise[TracedTensor]:
-        """Return the rounding noise of double precision."""
-        if self._noise is None:
-            self._noise = rounding_noise(self.trace, self.reference, self.cotangent, self.derivations)
-        return self._noise
+    def _rounding_error(self, traced: TracedTensor) -> Tensor:
+        """Return how far rounding in double precision may move each entry; it is measured with all that differ."""
+        if self._noise is None or traced not in self._noise.values:
+            self._noise = self.point.noise(self._differing(traced))
+        return self._noise.rounding_error(traced)
 
-    def _lower_noise(self, tolerance: Tolerance) -> Noise[TracedTensor]:
+    def _lower_noise(self, traced: TracedTensor, tolerance: Tolerance) -> Noise[TracedTensor]:
         """Return the rounding noise of a dtype that is not double precision."""
-        if self._of_lower is None:
-            known = self.trace, self.reference, self.cotangent, self.derivations
-            self._of_lower = lower_rounding_noise(*known, tolerance.relative)
+        if self._of_lower is None or traced not in self._of_lower.values:
+            self._of_lower = self.point.lower_noise(self._differing(traced), tolerance.relative)
         return self._of_lower
+
+    def _condition(self, traced: TracedTensor) -> Noise[TracedTensor]:
+        """Return how far gradients move with the last bits of the leaves."""
+        if self._conditioning is None or traced not in self._conditioning.values:
+            self._conditioning = self.point.conditioning(self._differing(traced))
+        return self._conditioning
+
+    def _differing(self, traced: TracedTensor) -> dict[TracedTensor, None]:
+        """Return a tensor and all others whose gradients differ: their noise is measured at once."""
+        known = [other for other in self.trace.tensors if self._is_comparable(other)]
+        return dict.fromkeys([traced, *(other for other in known if self._differs(other))])
+
+    def _differs(self, traced: TracedTensor) -> bool:
+        gradient = double(self.gradients[traced])  # type: ignore[arg-type]
+        return compare(gradient, self.reference.values[traced], self.tolerance).verdict is Verdict.MISMATCH
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
@@ -226,7 +244,7 @@ class GradientComparison:
         """Return which Function or hook is to blame, of code."""
         if self._fault is None:
             watch = self.watch
-            self._fault = () if watch is None else watch.blamed(self.trace, self.derivations, self.tolerance)
+            self._fault = () if watch is None else watch.blamed(self.trace, self.point.derivations, self.tolerance)
         return self._fault
 
     def _is_comparable(self, traced: TracedTensor) -> bool:

@@ -7,8 +7,10 @@ autograd's value is as good as any of these. This is the idea of stochastic arit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Generic, TypeVar
 
 import torch
@@ -17,8 +19,10 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
+from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
 
@@ -94,36 +98,64 @@ def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
     return decompose(trace, moved={leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves})
 
 
-def rounding_noise(
-    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
-) -> Noise[TracedTensor]:
-    """Return, for every tensor with a symbolic gradient, how far rounding by itself may move each of its entries."""
-    return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations))
+@dataclass(frozen=True)
+class Point:
+    """A trace by its definitions, and the derivatives that were found there."""
 
+    decomposition: Decomposition
+    reference: Reference
+    cotangent: Tensor
+    derivations: Derivations
 
-def lower_rounding_noise(
-    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations, relative: float
-) -> Noise[TracedTensor]:
-    """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
+    @cached_property
+    def scale(self) -> float:
+        """Return the largest finite entry of all adjoints."""
+        return max(map(_largest, self.reference.values.values()), default=0.0)
 
-    The upstream gradient is of that dtype. A sum that cancels keeps the rounding of its terms, whatever it comes to.
-    """
-    lower = Lower(cotangent.dtype, relative)
-    return scattered_by(lower, trace, derivations, reference.values, _gradients(cotangent, derivations))
+    def noise(
+        self, wanted: Iterable[TracedTensor], perturbed: Callable[[Trace, torch.Generator], Decomposition] | None = None
+    ) -> Noise[TracedTensor]:
+        """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
+        known = {traced: self.reference.values[traced] for traced in wanted}
+        trace, again = self.decomposition.trace, self._gradients
+        return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed or _perturbed)
 
+    def lower_noise(self, wanted: Iterable[TracedTensor], relative: float) -> Noise[TracedTensor]:
+        """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
 
-def conditioning(
-    trace: Trace, reference: Reference, cotangent: Tensor, derivations: Derivations
-) -> Noise[TracedTensor]:
-    """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
+        The upstream gradient is of that dtype. A sum that cancels keeps its terms' rounding, whatever it comes to.
+        """
+        known = {traced: self.reference.values[traced] for traced in wanted}
+        trace, lower = self.decomposition.trace, Lower(self.cotangent.dtype, relative)
+        return scattered_by(lower, trace, self.derivations, known, self._gradients, scale=self.scale)
 
-    What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
-    """
-    return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations), perturbed=_moved)
+    def conditioning(self, wanted: Iterable[TracedTensor]) -> Noise[TracedTensor]:
+        """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
 
+        What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
+        """
+        return self.noise(wanted, _moved)
 
-def _gradients(cotangent: Tensor, derivations: Derivations) -> Callable[[Decomposition], Mapping[TracedTensor, Tensor]]:
-    return lambda decomposition: differentiate(decomposition, cotangent, derivations.known).values
+    def last_noise(self, traced: TracedTensor) -> Tensor:
+        """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
+
+        That is a part of all the noise, and costs next to nothing: it tells what a sum is whose terms cancel.
+        """
+        generator = torch.Generator().manual_seed(0)
+        value = self._again(traced, identity)
+        if value is None:
+            return torch.zeros(())
+        runs = [self._again(traced, lambda tensor: _perturb(tensor, generator)) for _ in range(RUNS)]
+        found = torch.stack([_like(run, value) for run in runs])
+        return Noise({traced: value}, {traced: found}, CEILING * self.scale).rounding_error(traced)
+
+    def _again(self, traced: TracedTensor, perturb: Perturbation) -> Tensor | None:
+        known = self.decomposition, self.reference, traced, self.derivations.known
+        terms = [term for _, term in contributions(*known, perturb)]
+        return reduce(torch.add, terms) if terms else None
+
+    def _gradients(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
+        return differentiate(decomposition, self.cotangent, self.derivations.known).values
 
 
 def scattered(
@@ -141,12 +173,14 @@ def scattered(
     and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
-    runs = []
+    runs: dict[Key, list[Tensor]] = {key: [] for key in known}
     for _ in range(RUNS):
         decomposition = perturbed(trace, generator)
         derivations.request(decomposition.requests())
-        runs.append(again(decomposition))
-    found = {key: torch.stack([_like(run.get(key), value) for run in runs]) for key, value in known.items()}
+        values = again(decomposition)
+        for key, value in known.items():
+            runs[key].append(_like(values.get(key), value))
+    found = {key: torch.stack(values) for key, values in runs.items()}
     largest = max((_largest(value) for value in known.values()), default=0.0)
     largest = max(largest, scale)
     return Noise(known, found, CEILING * largest)
@@ -178,5 +212,8 @@ def _like(found: Tensor | None, value: Tensor) -> Tensor:
 
 
 def _largest(value: Tensor) -> float:
+    largest = float(torch.linalg.vector_norm(value, math.inf)) if value.numel() else 0.0
+    if math.isfinite(largest):
+        return largest
     finite = value[value.isfinite()].abs()
     return float(finite.max()) if finite.numel() else 0.0

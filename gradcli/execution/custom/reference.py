@@ -13,6 +13,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recorder import Recording
@@ -87,9 +88,8 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
         return Side(recording, cotangent, right, None, None, gap, trial.derivations)
     trial.derivations.request(decomposition.requests())
     reference = differentiate(decomposition, cotangent.reshape(recording.output.shape), trial.derivations.known)
-    comparisons = GradientComparison.of(
-        recording.trace, cotangent, {}, reference, trial.tolerance, derivations=trial.derivations
-    )
+    point = Point(decomposition, reference, cotangent, trial.derivations)
+    comparisons = GradientComparison.of(point, {}, trial.tolerance)
     return Side(recording, cotangent, right, decomposition, comparisons, None, trial.derivations)
 
 
