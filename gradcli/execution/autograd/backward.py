@@ -133,27 +133,36 @@ def _writing(output: TracedTensor, message: str) -> str | None:
 
 
 def backward(
-    output: TracedTensor, tensors: Sequence[TracedTensor], cotangent: Tensor | None, retain: Sequence[TracedTensor]
+    output: TracedTensor,
+    tensors: Sequence[TracedTensor],
+    cotangent: Tensor | None,
+    retain: Sequence[TracedTensor],
+    *,
+    once: bool = False,
 ) -> dict[TracedTensor, Tensor]:
     """Call `backward()` and return d output / d tensor for every tensor, `.grad` left as PyTorch leaves it.
 
     A hook on each tensor catches its gradient, for `.grad` may hold earlier ones too; a tensor that the output does not
     depend on gets zeros. `cotangent` is None for a scalar output that is given none: with one, PyTorch imports sympy
-    (half a second) to compare two shapes.
+    (half a second) to compare two shapes. If it is called but `once`, nothing is added to a leaf's `.grad` after it,
+    which then may be the tensor that is returned: a large model's gradients are in memory once less.
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     for traced in retain:
         actual(traced).retain_grad()
-    with catching(wanted) as caught, _refusals(output):
+    with catching(wanted, once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
 
 
 @contextmanager
-def catching(tensors: Sequence[TracedTensor]) -> Iterator[dict[TracedTensor, Tensor]]:
-    """Catch the gradients of tensors that require grad while backward runs: of those that it reaches."""
+def catching(tensors: Sequence[TracedTensor], *, once: bool = False) -> Iterator[dict[TracedTensor, Tensor]]:
+    """Catch the gradients of tensors that require grad while backward runs: of those that it reaches.
+
+    A leaf's `.grad` may become the tensor that is caught, and be added to in place, unless backward runs but `once`.
+    """
     caught: dict[TracedTensor, Tensor] = {}
-    hooks = [_hooked(caught, traced) for traced in tensors]
+    hooks = [_hooked(caught, traced, own=traced.is_leaf and once) for traced in tensors]
     try:
         yield caught
     finally:
@@ -161,27 +170,30 @@ def catching(tensors: Sequence[TracedTensor]) -> Iterator[dict[TracedTensor, Ten
             hook.remove()
 
 
-def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
-    """Catch the gradient of a tensor: where autograd knows it, if that is code's, for the code may write to it."""
+def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bool) -> Any:
+    """Catch the gradient of a tensor, a copy unless it is its `own`: where autograd knows it, if that is code's."""
     if not isinstance(traced, Followed) or traced.edge is None:
-        return traced.tensor.register_hook(_catch(caught, traced))
+        return traced.tensor.register_hook(_catch(caught, traced, own=own))
     place = traced.edge.output_nr
 
     def hook(gradients: Sequence[Tensor | None]) -> None:
         found = gradients[place] if place < len(gradients) else None
+        if found is None:
+            return
         if (
-            found is not None
+            traced in caught
         ):  # a graph inside of the graph, such as a checkpoint's, may give a leaf its gradient in parts
-            caught[traced] = caught[traced] + found.detach() if traced in caught else found.detach().clone()
+            caught[traced] = caught[traced] + found.detach()
+        else:  # the code may write to what is not a leaf's
+            caught[traced] = found.detach() if own else found.detach().clone()
 
     return traced.edge.node.register_prehook(hook)
 
 
-def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor) -> Any:
+def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bool) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
-            # A leaf's `.grad` may become this very tensor, and be added to in place.
-            caught[traced] = gradient.detach().clone() if traced.is_leaf else plain(gradient)
+            caught[traced] = plain(gradient) if own or not traced.is_leaf else gradient.detach().clone()
 
     return hook
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -126,8 +126,8 @@ class CodeProgram:
     def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
         """Run the code on these leaves under autograd, and return its trace, with `--reduce` applied."""
         follower = Follower(Modules(self.target.module))
-        known = {**leaves, **{name: value for name, value in self.parameters.items() if name in leaves}}
-        started = [self._begin(follower, known[name], name) for name in leaves]
+        own = self.parameters
+        started = [self._begin(follower, own.get(name, leaf), name, own) for name, leaf in leaves.items()]
         with torch.enable_grad():
             with follower.following():
                 path, output = self.run(leaves, settings)
@@ -139,10 +139,10 @@ class CodeProgram:
         trace.ran = replace(trace.ran, path=path, leaving=tuple(follower.leaving), hooked=tuple(follower.hooked))
         return trace
 
-    def _begin(self, follower: Follower, tensor: Tensor, name: str) -> Followed:
+    def _begin(self, follower: Follower, tensor: Tensor, name: str, parameters: Container[str]) -> Followed:
         leaf = follower.steps.begin(tensor, name)
         leaf.real = tensor
-        leaf.owner = name.rpartition(".")[0] if name in self.parameters else ""
+        leaf.owner = name.rpartition(".")[0] if name in parameters else ""
         return leaf
 
     def _reduced(self, follower: Follower, settings: Settings, output: Followed) -> Followed:

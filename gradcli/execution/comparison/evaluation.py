@@ -103,7 +103,7 @@ def autograd_gradients(run: Run, shown: Sequence[TracedTensor]) -> Gradients:
     if settings.wrt is None:
         inner = [traced for traced in shown if not traced.is_leaf]
         retain = inner if "all" in settings.retain_grad else run.named(settings.retain_grad, "--retain-grad")
-        return backward.backward(run.output, shown, cotangent, retain)
+        return backward.backward(run.output, shown, cotangent, retain, once=True)
     gradients = backward.gradients(run.output, shown, cotangent, create_graph=settings.create_graph)
     unused = [traced for traced, gradient in gradients.items() if gradient is None]
     if unused and not settings.allow_unused:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
@@ -142,17 +142,19 @@ class Point:
         That is a part of all the noise, and costs next to nothing: it tells what a sum is whose terms cancel.
         """
         generator = torch.Generator().manual_seed(0)
-        value = self._again(traced, identity)
+        calls, value = self._again(traced, identity)
         if value is None:
             return torch.zeros(())
-        runs = [self._again(traced, lambda tensor: _perturb(tensor, generator)) for _ in range(RUNS)]
+        arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
+        runs = [self._again(traced, lambda tensor: _perturb(tensor, generator))[1] for _ in range(RUNS)]
         found = torch.stack([_like(run, value) for run in runs])
-        return Noise({traced: value}, {traced: found}, CEILING * self.scale).rounding_error(traced)
+        ceiling = CEILING * max(map(_largest, arrived))
+        return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
 
-    def _again(self, traced: TracedTensor, perturb: Perturbation) -> Tensor | None:
+    def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known
-        terms = [term for _, term in contributions(*known, perturb)]
-        return reduce(torch.add, terms) if terms else None
+        terms = list(contributions(*known, perturb))
+        return [call for call, _ in terms], reduce(torch.add, [term for _, term in terms]) if terms else None
 
     def _gradients(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
         return differentiate(decomposition, self.cotangent, self.derivations.known).values

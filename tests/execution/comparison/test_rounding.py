@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gradcli.engine import evaluate_program
+from gradcli.execution.comparison.rounding import Point
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -68,3 +69,23 @@ def test_a_gradient_far_beyond_the_noise_is_wrong_at_any_point(plant_wrong_exp: 
 
 def test_a_jump_between_two_values_is_no_noise() -> None:
     assert run("fmod(x, y)", x=6.7, y=1.34)["y"].verdict is Verdict.MISMATCH
+
+
+KEY_BIAS = "k = X @ W + b; a = softmax(Q @ k.T, dim=-1); (a @ V).sum()"  # the same is added to a whole row of scores
+
+
+def test_a_gradient_that_is_zero_by_an_identity_says_so_without_measuring_everything_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Point, "noise", None)
+    shapes = {"X": (5, 4), "W": (4, 3), "b": (3,), "Q": (5, 3), "V": (5, 2)}
+    report = evaluate_program(KEY_BIAS, Settings(shapes=shapes, init="randn"))
+    assert report.verdict is Verdict.MATCH
+    assert "zero, within rounding" in (report["b"].note or "")
+    assert float(report["b"].gradient.abs().max()) < 1e-14  # type: ignore[union-attr]
+    assert report["W"].note is None
+
+
+def test_terms_that_cancel_do_not_hide_a_wrong_one(plant: Callable[..., None]) -> None:
+    plant("exp", torch.exp, lambda gradient, _, result: gradient * result * (1 + 1e-9))
+    assert run("exp(x) - 2.718281828459045*x", x=1.0)["x"].verdict is Verdict.MISMATCH
