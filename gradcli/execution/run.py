@@ -17,6 +17,7 @@ from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.report.report import AppliedTolerance, Details, Extent, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
@@ -137,6 +138,6 @@ def report_with(
 
 def _ask(trace: Trace, derivations: Derivations) -> Decomposition:
     """Return the trace's definitions on the tape; the worker is set to derive while autograd runs."""
-    decomposition = decompose(trace)
+    decomposition = decompose(trace, inner=differentiating(derivations))
     derivations.request(decomposition.requests())
     return decomposition

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
+from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
@@ -79,8 +80,13 @@ class Follower(TorchFunctionMode):
         if self._is_paused or _is_question(call):
             return call.run()
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
+            refuse_kept_graph(call, place_of(user_frame()))
             with self.paused():
-                return call.run()
+                result = call.run()
+                if call.short == "grad" and not any(map(is_functorch_wrapped_tensor, call.tensors)):
+                    self.steps.frame = user_frame()
+                    note_gradients(self.steps, call, result)
+            return result
         wanted = [tensor for tensor in call.tensors if tensor.requires_grad]
         self.steps.frame = user_frame() if wanted else None
         self._name(wanted)

@@ -18,7 +18,7 @@ from gradcli.execution.forward.calls import NOWHERE, text_of
 from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed, Step, edge_of
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.trace import TracedCall, invocation
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, invocation
 from gradcli.language.program import Call
 from gradcli.ops.record import Kind, Op
 
@@ -162,7 +162,7 @@ class Steps:
         return step
 
 
-def gap(reason: str, inputs: Sequence[Followed], result: Any) -> TracedCall:
+def gap(reason: str, inputs: Sequence[TracedTensor], result: Any) -> TracedCall:
     """Return a call that has no definition; the reason says why."""
     op = Op(f"{tree_text(result)}(*inputs)", "torch.clone", Kind.CONSTANT, reason, "code")
     node = Call(op.name, (), (), NOWHERE, NOWHERE)

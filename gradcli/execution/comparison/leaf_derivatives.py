@@ -19,6 +19,7 @@ from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import module_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.pullback import differentiate
 from gradcli.execution.run import Run
 from gradcli.report.derivative import Derivative
@@ -84,7 +85,7 @@ def moved_output(run: Run, shifts: Mapping[TracedTensor, Tensor], place: int) ->
     """Return one entry of the output as a function of how far the leaves go along `shifts`."""
 
     def at(shift: float) -> float:
-        decomposition = decompose(run.trace, moved=_moved(shifts, shift))
+        decomposition = decompose(run.trace, moved=_moved(shifts, shift), inner=differentiating(run.derivations))
         return float(decomposition.nodes[run.output].tensor.reshape(-1)[place])
 
     return at
@@ -98,7 +99,9 @@ def moved_gradient(
     direction.view(-1)[entry] = 1.0
 
     def at(shift: float) -> float:
-        decomposition = decompose(run.trace, moved=_moved({by: direction}, shift))
+        decomposition = decompose(
+            run.trace, moved=_moved({by: direction}, shift), inner=differentiating(run.derivations)
+        )
         run.derivations.request(decomposition.requests())
         return float(measure(differentiate(decomposition, run.cotangent, run.derivations.known).values[leaf]))
 

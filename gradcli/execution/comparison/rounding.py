@@ -20,11 +20,14 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions
-from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
+from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
+# Returns a trace's definitions with other last bits.
+Perturbed = Callable[[Trace, torch.Generator, Inner], Decomposition]
 
 RUNS = 6
 # Relative size of the steps: a few units in the last place.
@@ -88,14 +91,15 @@ def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> 
     return tensor * (1 + size * steps) if tensor.is_floating_point() else tensor
 
 
-def _perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
+def _perturbed(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
     """Return the trace's definitions with other last bits of every value."""
-    return decompose(trace, lambda tensor: _perturb(tensor, generator))
+    return decompose(trace, lambda tensor: _perturb(tensor, generator), inner=inner)
 
 
-def _moved(trace: Trace, generator: torch.Generator) -> Decomposition:
+def _moved(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    return decompose(trace, moved={leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves})
+    moved = {leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves}
+    return decompose(trace, moved=moved, inner=inner)
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,7 @@ class Point:
         """Return the largest finite entry of all adjoints."""
         return max(map(_largest, self.reference.values.values()), default=0.0)
 
-    def noise(
-        self, wanted: Iterable[TracedTensor], perturbed: Callable[[Trace, torch.Generator], Decomposition] | None = None
-    ) -> Noise[TracedTensor]:
+    def noise(self, wanted: Iterable[TracedTensor], perturbed: Perturbed | None = None) -> Noise[TracedTensor]:
         """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
         known = {traced: self.reference.values[traced] for traced in wanted}
         trace, again = self.decomposition.trace, self._gradients
@@ -167,7 +169,7 @@ def scattered(
     again: Callable[[Decomposition], Mapping[Key, Tensor]],
     *,
     scale: float = 0.0,
-    perturbed: Callable[[Trace, torch.Generator], Decomposition] = _perturbed,
+    perturbed: Perturbed = _perturbed,
 ) -> Noise[Key]:
     """Return how far rounding by itself may move each entry of some tensors.
 
@@ -177,7 +179,7 @@ def scattered(
     generator = torch.Generator().manual_seed(0)
     runs: dict[Key, list[Tensor]] = {key: [] for key in known}
     for _ in range(RUNS):
-        decomposition = perturbed(trace, generator)
+        decomposition = perturbed(trace, generator, differentiating(derivations))
         derivations.request(decomposition.requests())
         values = again(decomposition)
         for key, value in known.items():
@@ -200,8 +202,8 @@ def scattered_by(
     """Return how far the rounding of a lower dtype may move each entry of some tensors, as `scattered` does."""
     size = LOWER_STEP * torch.finfo(lower.dtype).eps
 
-    def perturbed(trace: Trace, generator: torch.Generator) -> Decomposition:
-        return decompose(trace, lambda tensor: _perturb(tensor, generator, size))
+    def perturbed(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
+        return decompose(trace, lambda tensor: _perturb(tensor, generator, size), inner=inner)
 
     found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed)
     ceiling = LOWER_CEILING * lower.relative * found.ceiling / CEILING

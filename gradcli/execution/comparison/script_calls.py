@@ -25,6 +25,7 @@ from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
+from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.run import Run, report_with
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import Output, Report, TensorReport
@@ -210,7 +211,7 @@ def judged(seen: SeenCall, settings: Settings, derivations: Derivations) -> Repo
 
 def _run(seen: SeenCall, settings: Settings, derivations: Derivations) -> Run:
     """Return the call as a run that was traced."""
-    decomposition = decompose(seen.trace) if settings.verify else None
+    decomposition = decompose(seen.trace, inner=differentiating(derivations)) if settings.verify else None
     if decomposition is not None:
         derivations.request(decomposition.requests())
     names = display_names(seen.trace)

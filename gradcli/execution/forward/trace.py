@@ -28,6 +28,16 @@ class TracedTensor:
     is_leaf: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class InnerGradient:
+    """A gradient that the code itself asks for, to compute with it: Σ upstream · d output / d input, for each input."""
+
+    outputs: tuple[TracedTensor, ...]
+    inputs: tuple[TracedTensor, ...]
+    upstream: tuple[TracedTensor | None, ...]
+    """One an output; None stands for ones."""
+
+
 @dataclass(frozen=True)
 class TracedCall:
     """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
@@ -37,6 +47,8 @@ class TracedCall:
     result: Any
     gap: str | None = None
     """Why it has no definition, and cannot be run again, where that is so."""
+    inner: InnerGradient | None = None
+    """What it differentiates, if it is a call of `torch.autograd.grad`: that defines it, and it has no op."""
 
     @cached_property
     def inputs(self) -> list[TracedTensor]:

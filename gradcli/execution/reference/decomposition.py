@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
@@ -30,6 +30,12 @@ class DecomposedCall:
     """The primitive nodes of the definition, in the order in which they were made."""
     error: str | None = None
     """Why there is no definition here."""
+    further: tuple[Node, ...] = ()
+    """What its nodes depend on beside its operands: nodes inside of earlier definitions, which it differentiates."""
+
+
+# Returns the gradients that the code asked for, as nodes, one an input.
+Inner = Callable[["Decomposition", InnerGradient], "Sequence[Node | ComplexNode]"]
 
 
 @dataclass(slots=True)
@@ -43,6 +49,8 @@ class Decomposition:
     calls: list[DecomposedCall] = field(default_factory=list)
     shared: set[TracedTensor] = field(default_factory=set)
     """The tensors whose values are those of PyTorch's own run."""
+    inner: Inner | None = None
+    """What differentiates where the code itself asks for a gradient; without, nothing is said of that."""
 
     def parts(self, several: Iterable[TracedTensor]) -> dict[Node, None]:
         """Return the nodes of tensors, two for a complex one, each once and in order."""
@@ -59,13 +67,16 @@ class Decomposition:
 
 
 def decompose(
-    trace: Trace, perturb: Perturbation = identity, moved: Mapping[TracedTensor, Tensor] | None = None
+    trace: Trace,
+    perturb: Perturbation = identity,
+    moved: Mapping[TracedTensor, Tensor] | None = None,
+    inner: Inner | None = None,
 ) -> Decomposition:
     """Return the trace's definitions, expanded and run in double precision; `perturb` changes every value on the way.
 
-    `moved` leaves have other values than the trace's.
+    `moved` leaves have other values than the trace's. A gradient that the code itself asks for is derived by `inner`.
     """
-    decomposition = Decomposition(trace, Tape(perturb))
+    decomposition = Decomposition(trace, Tape(perturb), inner=inner)
     with double_precision():
         for leaf in trace.leaves:
             value = perturb(double((moved or {}).get(leaf, leaf.tensor)))
@@ -81,24 +92,39 @@ def decompose(
 def _decompose_call(decomposition: Decomposition, call: TracedCall) -> DecomposedCall:
     tape, start = decomposition.tape, len(decomposition.tape.nodes)
     error = None
-    if call.gap is not None:
-        made, error = [], call.gap
-    elif _has_derivative(call):
-        try:
-            result = tape.apply(call.op, _on_tape(decomposition, call.arguments), _known(decomposition, call))
-            made = _of_its_own(tape, call, _made(call, nodes_in(result)), {decomposition.nodes[t] for t in call.inputs})
-            _check_shapes(call, made)
-        except (GradcliError, *REFUSALS) as failure:
-            made, error = [], str(failure)
-    else:
-        made = []
+    try:
+        made = _results(decomposition, call) if call.gap is not None or _has_derivative(call) else []
+    except (GradcliError, *REFUSALS) as failure:
+        made, error = [], str(failure)
     if len(made) != len(call.outputs):
         made = [tape.enter(double(output.tensor), differentiable=error is not None) for output in call.outputs]
     for output, node in zip(call.outputs, made, strict=True):
         # A step function's derivative is zero, so it is a constant on the tape; its own gradient is still wanted.
         node.differentiable = node.differentiable or output.tensor.requires_grad
         decomposition.nodes[output] = node
-    return DecomposedCall(call, tuple(tape.nodes[start:]), error)
+    own = tuple(tape.nodes[start:])
+    return DecomposedCall(call, own, error, () if call.inner is None else _sources(own))
+
+
+def _results(decomposition: Decomposition, call: TracedCall) -> list[Any]:
+    """Return the nodes of what a call made, which are its own; NotSupportedError if it has no definition."""
+    if call.inner is not None and decomposition.inner is not None:
+        found = list(decomposition.inner(decomposition, call.inner))
+    elif call.gap is not None:
+        raise NotSupportedError(call.gap)
+    else:
+        arguments = _on_tape(decomposition, call.arguments)
+        found = nodes_in(decomposition.tape.apply(call.op, arguments, _known(decomposition, call)))
+    given = {decomposition.nodes[traced] for traced in call.inputs}
+    made = _of_its_own(decomposition.tape, call, _made(call, found), given)
+    _check_shapes(call, made)
+    return made
+
+
+def _sources(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return what nodes depend on that is not among them."""
+    own = set(nodes)
+    return tuple(dict.fromkeys(source for node in nodes for source in node.sources if source not in own))
 
 
 def _has_derivative(call: TracedCall) -> bool:

@@ -90,7 +90,7 @@ def pull_back_call(
     decomposition: Decomposition, call: DecomposedCall, adjoints: Adjoints, derived: Derivatives
 ) -> LocalPullback | None:
     """Take what arrived at one call back to its operands; None if nothing did, or if there is no derivative."""
-    operands = decomposition.parts(call.call.inputs)
+    operands = decomposition.parts(call.call.inputs) | dict.fromkeys(call.further)
     own = dict.fromkeys([*decomposition.parts(call.call.outputs), *call.nodes])
     reached = [node for node in own if node in adjoints.values]
     reasons = [adjoints.undecided[node] for node in own if node in adjoints.undecided]
@@ -112,7 +112,11 @@ def decide_kinks(decomposition: Decomposition, local: LocalPullback, reference: 
     tensors = {traced: node.tensor.detach() for traced, node in inputs.items()}
     local_call, adopted = LocalCall(call, tensors, ()), None
     # Autograd's choice for the call is known only where all of the gradient comes in by the call's results.
-    if (kink or made_nan) and local.cotangents.keys() <= decomposition.parts(call.outputs).keys():
+    if (
+        (kink or made_nan)
+        and call.inner is None
+        and local.cotangents.keys() <= decomposition.parts(call.outputs).keys()
+    ):
         cotangents = [joined(decomposition.nodes[traced], local.cotangents) for traced in call.outputs]
         local_call = LocalCall(call, tensors, cotangents)
         adopted = adopt_choice(local_call, inputs, local.adjoints, declared=kink)

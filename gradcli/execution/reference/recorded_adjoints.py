@@ -35,7 +35,7 @@ class RecordedAdjoints(Adjoints):
     def begin(self, node: Node, cotangent: Tensor) -> Node:
         """Return the cotangent that everything begins with, as a node."""
         recorded: Node = self.tape.enter(cotangent, differentiable=True)
-        self._meet(node, recorded)
+        self.meet(node, recorded)
         return recorded
 
     def contribute(self, node: Node, edge: Edge, derived: Mapping[DerivativeRequest, Derived]) -> None:
@@ -46,7 +46,7 @@ class RecordedAdjoints(Adjoints):
         local = _Local(node, edge, self.nodes[node], answer)
         if answer.system is not None:
             local = replace(local, cotangent=self._solution(local))
-        self._meet(edge.source, self._product(local))
+        self.meet(edge.source, self._product(local))
 
     def within(self, nodes: Iterable[Node]) -> RecordedAdjoints:
         """Return adjoints to work on apart, of some nodes to begin with."""
@@ -63,9 +63,10 @@ class RecordedAdjoints(Adjoints):
             recorded = self.tape.node(value, ())
             recorded.error = STANDS_IN if made_nan else CHOICE
             recorded.blocked = tuple(dict.fromkeys([*local.nodes, *local.nodes.values()]))
-        self._meet(node, recorded)
+        self.meet(node, recorded)
 
-    def _meet(self, node: Node, recorded: Node) -> None:
+    def meet(self, node: Node, recorded: Node) -> None:
+        """Add a contribution that is a node: where paths meet, adjoints add up."""
         known = self.nodes.get(node)
         self.nodes[node] = recorded if known is None else self.tape.add(known, recorded)
         self.values[node] = self.nodes[node].tensor

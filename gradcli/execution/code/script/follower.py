@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from gradcli.execution.code.differentiated import note
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.places import Modules, user_frame
+from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.history import History
 from gradcli.execution.code.script.names import Names, variables
 from gradcli.execution.code.steps import Steps, entry, gap
 from gradcli.execution.code.values import value_of, version_of
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed, edge_of
 from gradcli.execution.forward.graph import age, reachable
@@ -135,6 +138,18 @@ class ScriptFollower(Follower):
             if value is not None and value.name is None:
                 value.name = self.steps.names.of(tensor, self.steps.frame)
         super()._name(tensors)
+
+    def note_second(self, call: BackwardCall, result: Any) -> None:
+        """Note the gradients that a call with create_graph=True has made: what `torch.autograd.grad` has returned."""
+        self.steps.frame = call.frame
+        found = tree.tensors(result)
+        if call.unusual is None and call.inputs is not None and len(found) == len(call.inputs):
+            note(self.steps, call.outputs, call.inputs, call.upstream, found)
+            return
+        leaves = [tensor for tensor, _ in self.steps.values.holders() if tensor.is_leaf]
+        for tensor in found or [leaf.grad for leaf in leaves if leaf.grad is not None]:
+            if tensor.requires_grad and tensor.grad_fn is not None:
+                self.steps.differentiated(tensor)
 
     def forget(self) -> None:
         """Forget what the next backward has no use for."""

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
@@ -133,10 +132,7 @@ class Session:
         result = self._look(call, follower, lambda: self._ran(call, run))
         self.count += 1
         if call.creates:
-            made = result if result is not None else [value.grad for _, value in _leaves(follower)]
-            for tensor in tree.tensors(made):
-                if tensor.requires_grad and tensor.grad_fn is not None:
-                    follower.steps.differentiated(tensor)
+            follower.note_second(call, result)
         follower.forget()
         gc.collect()
         return result
@@ -157,10 +153,6 @@ class Session:
         hint = None if call is None else explanation(error, call, self._follower)
         if hint is not None:
             self.hints = [(error, hint)]
-
-
-def _leaves(follower: ScriptFollower) -> list[tuple[str, Tensor]]:
-    return [("", tensor) for tensor, _ in follower.steps.values.holders() if tensor.is_leaf]
 
 
 def _is_transformed(args: tuple[Any, ...]) -> bool:
