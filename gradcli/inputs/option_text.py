@@ -9,6 +9,8 @@ from typing import Any
 from gradcli.errors import GradcliError, InputError, LimitError, Span
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A program's leaf has a name; of code, a parameter's may be `layers.0.weight`, and a nested input's `hx[0]`.
+PATH = re.compile(rf"{NAME.pattern}(?:\.[A-Za-z0-9_]+|\[[0-9]+\])*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class OptionText:
         name, equals, rest = self.text.partition("=")
         if not equals:
             return None, 0
-        if NAME.fullmatch(name.strip()) is None:
+        if PATH.fullmatch(name.strip()) is None:
             raise self.error("the name of a leaf belongs before `=`", 0, max(len(name), 1))
         if "=" in rest:
             hint = f"one option per leaf: `{self.option} a=... {self.option} b=...`"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
+from gradcli.execution.code.integers import with_integers
 from gradcli.execution.code.outputs import output_of
 from gradcli.execution.code.places import Modules
 from gradcli.execution.code.replay import CodeAgain
@@ -69,7 +70,8 @@ class CodeProgram:
         """Return the trace at the first point drawn at which the output is finite; else at the first one."""
 
         def fits(point: dict[str, Tensor]) -> bool:
-            return is_finite([self.run(self._leaves(settings, point), settings)[1]])
+            leaves = self._leaves(settings, point)
+            return is_finite([with_integers(settings, leaves, lambda leaves: self.run(leaves, settings)[1])[0]])
 
         point = draw_point(self._names(settings), self._known(settings), self._given(given), fits)
         return self.trace_of(settings, self._leaves(settings, point))
@@ -125,6 +127,11 @@ class CodeProgram:
 
     def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
         """Run the code on these leaves under autograd, and return its trace, with `--reduce` applied."""
+        trace, constants = with_integers(settings, leaves, lambda leaves: self._trace(settings, leaves))
+        trace.constants = constants
+        return trace
+
+    def _trace(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
         follower = Follower(Modules(self.target.module))
         own = self.parameters
         started = [self._begin(follower, own.get(name, leaf), name, own) for name, leaf in leaves.items()]
