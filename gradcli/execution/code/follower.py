@@ -20,12 +20,21 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
+from gradcli.execution.code.mapped import Mapped, note_mapped, vmaps_seen
 from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
-from gradcli.execution.forward.call_kinds import ASSIGNMENTS, CONVERSIONS, DIFFERENTIATING, LEAVING
+from gradcli.execution.forward.call_kinds import (
+    ASSIGNMENTS,
+    CONVERSIONS,
+    DIFFERENTIATING,
+    HOOKING,
+    LEAVING,
+    is_question,
+    may_write,
+)
 from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
@@ -34,12 +43,6 @@ from gradcli.execution.forward.trace import TracedCall
 from gradcli.execution.forward.twins import RandomState, changed, made_by, random_state, versions
 from gradcli.report.custom import SourcePlace
 
-# What may change a gradient on its way.
-HOOKING = frozenset({"register_hook"})
-# What writes to its arguments, though its name does not say so.
-WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
-# Attributes that are tensors; all others only tell what a tensor is like.
-TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
 UNDEFINED = "{}() has no symbolic definition here"
 
 
@@ -60,10 +63,16 @@ class Follower(TorchFunctionMode):
         """Follow what runs meanwhile."""
         self.steps.modules.watch()
         try:
-            with functions_seen(self._function), self:
+            with self.seeing(), self:
                 yield
         finally:
             self.steps.modules.ignore()
+
+    @contextmanager
+    def seeing(self) -> Iterator[None]:
+        """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
+        with functions_seen(self._function), vmaps_seen(self._mapped):
+            yield
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -77,7 +86,7 @@ class Follower(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of the code, and follow it."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
-        if self._is_paused or _is_question(call):
+        if self._is_paused or is_question(call):
             return call.run()
         if call.short in DIFFERENTIATING or any(map(is_functorch_wrapped_tensor, call.tensors)):
             refuse_kept_graph(call, place_of(user_frame()))
@@ -97,7 +106,7 @@ class Follower(TorchFunctionMode):
             with self.paused():
                 return call.run()
         if not wanted or not torch.is_grad_enabled():
-            self.steps.values.keep(_may_write(call))
+            self.steps.values.keep(may_write(call))
             return call.run()
         return self._follow(call)
 
@@ -118,7 +127,7 @@ class Follower(TorchFunctionMode):
                 return call.run()
         drawn = random_state() if entered is None else None  # a call of the table draws nothing
         before = versions(call.tensors)
-        bases = self._bases(_may_write(call))
+        bases = self._bases(may_write(call))
         if entered is not None and any(tensor is call.first for tensor, _ in bases):
             given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
             entered = self._entered(call, given)
@@ -206,6 +215,19 @@ class Follower(TorchFunctionMode):
                 self.steps.note(calls, faces, function)
         return outputs
 
+    def _mapped(self, mapped: Mapped) -> Any:
+        """Run a call of `torch.vmap`, and note it by what it computes sample by sample."""
+        if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
+            return mapped.run()
+        with self.paused():
+            outputs = mapped.run()
+        results, begun = tree.tensors(outputs), self.steps.number
+        if any(tensor.requires_grad for tensor in results):
+            copies = tree.tensors(mapped.one_by_one())
+            with self.paused():
+                note_mapped(self.steps, results, copies, begun)
+        return outputs
+
     def _assign(self, call: MadeCall, target: Tensor) -> Any:
         """Run a call that writes a value into entries of a tensor."""
         value = call.args[-1] if len(call.args) > 1 else 0
@@ -267,17 +289,3 @@ def _written(call: MadeCall, before: Sequence[int]) -> list[Tensor]:
     first = call.first
     was_written = first is not None and any(tensor is first for tensor in changed(call.tensors, before))
     return [first] if was_written and first is not None and first.requires_grad else []
-
-
-def _is_question(call: MadeCall) -> bool:
-    """Return whether a call only asks what a tensor is like."""
-    return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
-
-
-def _may_write(call: MadeCall) -> list[Tensor]:
-    """Return the tensors that a call may write to."""
-    short, in_place = call.short, call.keywords.get("inplace") is True
-    named = (short.endswith("_") and not short.endswith("__")) or short.startswith("__i")
-    if short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
-        return call.tensors
-    return call.tensors[:1] if named or in_place else []

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
@@ -72,6 +73,8 @@ class Replay(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call."""
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
+        if any(map(is_functorch_wrapped_tensor, call.tensors)):
+            return self._transformed(call)
         before = versions(call.tensors)
         result = call.run()
         made, written = made_by(call, result), changed(call.tensors, before)
@@ -82,6 +85,12 @@ class Replay(TorchFunctionMode):
         if is_constant and self._depth == 0:
             return self._constant(result, made, written)
         return result if self._perturb is None or not made else self._moved(call.short, result)
+
+    def _transformed(self, call: MadeCall) -> Any:
+        """Run a call inside of a transform of torch.func, whose values mean nothing outside of it."""
+        if call.name in IDENTITIES or call.short in DETACHING:
+            raise RefusedError("a constant is made inside of a transform of torch.func, and is not known outside of it")
+        return call.run()
 
     def _note(self, result: Any, made: list[Tensor]) -> None:
         """Note a decision: a truth value, an integer."""

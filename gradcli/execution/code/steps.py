@@ -34,7 +34,8 @@ class Steps:
         self.modules = modules
         self.frame: FrameType | None = None
         """Where the code is."""
-        self._number = 0
+        self.number = 0
+        """Of the last step."""
 
     def begin(self, tensor: Tensor, name: str) -> Followed:
         """Return a leaf that the code is given."""
@@ -155,8 +156,8 @@ class Steps:
         """Return the step of some calls that have just run, which the values that they made remember."""
         inputs = (value for call in calls for value in call.inputs)
         known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
-        self._number += 1
-        step = Step(self._number, tuple(calls), known, place_of(self.frame), self.modules.path, function, overwrote)
+        self.number += 1
+        step = Step(self.number, tuple(calls), known, place_of(self.frame), self.modules.path, function, overwrote)
         for value in made:
             value.step = step
         return step

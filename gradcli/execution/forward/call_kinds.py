@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
+from gradcli.execution.forward.calls import MadeCall
+
 # What changes nothing of a value: here a gradient passes through.
 IDENTITIES = frozenset({"torch.Tensor.detach", "torch.detach", "torch.Tensor.data.__get__"})
 SET_DATA = "torch.Tensor.data.__set__"
@@ -14,3 +18,23 @@ DIFFERENTIATING = frozenset({"grad", "backward"})
 CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float", "half", "bfloat16"})
 # What writes a value into entries of its first argument: `copy_` and the like write into all of them.
 ASSIGNMENTS = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
+# What may change a gradient on its way.
+HOOKING = frozenset({"register_hook"})
+# What writes to its arguments, though its name does not say so.
+WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
+# Attributes that are tensors; all others only tell what a tensor is like.
+TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
+
+
+def is_question(call: MadeCall) -> bool:
+    """Return whether a call only asks what a tensor is like."""
+    return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
+
+
+def may_write(call: MadeCall) -> list[Tensor]:
+    """Return the tensors that a call may write to."""
+    short, in_place = call.short, call.keywords.get("inplace") is True
+    named = (short.endswith("_") and not short.endswith("__")) or short.startswith("__i")
+    if short in WRITING or "out" in call.keywords or any(argument is True for argument in call.args):
+        return call.tensors
+    return call.tensors[:1] if named or in_place else []

@@ -12,7 +12,6 @@ from typing import Any
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
-from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.places import place_of, user_frame
 from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen
 from gradcli.execution.code.script.explain import explanation, mark
@@ -86,7 +85,7 @@ class Session:
             gc.collect()
             return
         follower = ScriptFollower(self._names)
-        self._following.enter_context(functions_seen(follower._function))  # noqa: SLF001 (its own)
+        self._following.enter_context(follower.seeing())
         self._following.enter_context(_in_force(follower))
         self._follower = follower
 
