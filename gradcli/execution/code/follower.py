@@ -8,7 +8,7 @@ again. What is written to the memory without autograd is added as a constant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,8 +20,9 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
-from gradcli.execution.code.mapped import Mapped, note_mapped, vmaps_seen
+from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
+from gradcli.execution.code.retraced import checkpointed, note_copies
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
@@ -199,17 +200,19 @@ class Follower(TorchFunctionMode):
     def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
         """Apply an autograd.Function, and note it by what its forward computes."""
         wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
-        if self._is_paused or not wanted or not torch.is_grad_enabled():
+        if self._is_paused or not torch.is_grad_enabled():
+            return apply(*args)
+        again = checkpointed(function, args)
+        if again is not None:
+            return self._retraced("checkpoint", lambda: apply(*args), again)
+        if not wanted:
             return apply(*args)
         frame = self.steps.frame = user_frame()
         self._name(wanted)
         with self.paused():
             inside, outputs = Inside.of_function(self.steps, function, args, apply)
-            tensors = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
-            faces = []
-            for tensor in tensors:
-                face = Followed(value_of(tensor), None, f"{function.__name__}.apply(...)")
-                faces.append(self.steps.settle(tensor, face))
+            made, text = [t for t in tree.tensors(outputs) if t.requires_grad], f"{function.__name__}.apply(...)"
+            faces = [self.steps.settle(tensor, Followed(value_of(tensor), None, text)) for tensor in made]
             if faces:
                 calls, self.steps.frame = inside.calls(faces), frame
                 self.steps.note(calls, faces, function)
@@ -219,13 +222,18 @@ class Follower(TorchFunctionMode):
         """Run a call of `torch.vmap`, and note it by what it computes sample by sample."""
         if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
             return mapped.run()
+        return self._retraced("vmap", mapped.run, mapped.one_by_one)
+
+    def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
+        """Run what cannot be followed, and then follow what computes the same."""
+        self.steps.frame = user_frame()
         with self.paused():
-            outputs = mapped.run()
+            outputs = run()
         results, begun = tree.tensors(outputs), self.steps.number
         if any(tensor.requires_grad for tensor in results):
-            copies = tree.tensors(mapped.one_by_one())
+            copies = tree.tensors(again())
             with self.paused():
-                note_mapped(self.steps, results, copies, begun)
+                note_copies(self.steps, name, results, copies, begun)
         return outputs
 
     def _assign(self, call: MadeCall, target: Tensor) -> Any:

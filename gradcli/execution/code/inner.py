@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import function as functions
-from torch.utils.checkpoint import CheckpointFunction
 
 from gradcli.execution.code.steps import Steps, gap
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
-from gradcli.execution.forward.equivalents import constant, entry
+from gradcli.execution.forward.equivalents import entry
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.recorder import Recorder
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
@@ -68,21 +67,10 @@ class Inside:
         """Apply a Function; return what its forward computes, and its outputs."""
         tensors = {id(arg): arg for arg in args if isinstance(arg, Tensor) and arg.requires_grad}
         inside = Inside(steps, list(tensors.values()), f"{function.__name__}.forward")
-        if function is CheckpointFunction:  # whose backward runs autograd over all that its forward reads
-            inside._recorder.unknown = inside._read
         with inside._recorder:
             outputs = apply(*args)
         inside._outputs = [tensor for tensor in tree.tensors(outputs) if tensor.requires_grad]
         return inside, outputs
-
-    def _read(self, tensor: Tensor) -> TracedTensor:
-        """Return what a tensor holds that is read inside, and was not given."""
-        if not tensor.requires_grad:
-            return constant(tensor)
-        value = self._steps.traced(tensor)
-        self._given.append(value)
-        self._own.append(_copy(value))
-        return self._own[-1]
 
     @staticmethod
     def of_definition(steps: Steps, definition: Callable[..., Any], call: MadeCall, drawn: RandomState) -> Inside:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +13,7 @@ from torch._functorch import apis
 from torch._functorch.vmap import _process_batched_inputs
 from torch.utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
 
-from gradcli.execution.code.steps import Steps, gap
-from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.equivalents import entry
-from gradcli.execution.forward.followed import Followed, steps_behind
-from gradcli.execution.forward.trace import TracedCall
-from gradcli.execution.forward.twins import is_same
-
-DIFFERENT = "vmap() does not compute here what its function does for one sample after the other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +47,6 @@ class Mapped:
         out_dims = _broadcast_to_and_flatten(self.out_dims, form)
         assert out_dims is not None  # noqa: S101 (PyTorch has used them)
         return tree_unflatten([_stacked(*pair) for pair in zip(zip(*flat, strict=True), out_dims, strict=True)], form)
-
-
-def note_mapped(steps: Steps, results: Sequence[Tensor], copies: Sequence[Tensor], begun: int) -> None:
-    """Note what was mapped as copies of what was computed sample by sample, by steps since the one that it had `begun`.
-
-    Autograd differentiates the mapped ones, so that it knows nothing of what leads to the others.
-    """
-    pairs = [pair for pair in zip(results, copies, strict=True) if pair[0].requires_grad]
-    values = [steps.traced(copy) for _, copy in pairs]
-    for step in {step for value in values for step in steps_behind(value) if step.number > begun}:
-        for traced in [traced for call in step.calls for traced in call.outputs if isinstance(traced, Followed)]:
-            traced.edge = None
-    faces = [steps.settle(result, Followed(value_of(result), None, "vmap(...)")) for result, _ in pairs]
-    if all(is_same(result.detach(), copy.detach()) for result, copy in pairs):
-        calls = [TracedCall(*entry("clone", value), face) for value, face in zip(values, faces, strict=True)]
-    else:
-        calls = [gap(DIFFERENT, values, tuple(faces))]
-    steps.note(calls, faces)
 
 
 def _sample(value: Any, dim: int | None, place: int) -> Any:

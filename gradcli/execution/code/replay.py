@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
 from gradcli.execution.code.inner import functions_seen
+from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
 from gradcli.execution.forward.call_kinds import IDENTITIES
@@ -62,8 +63,11 @@ class Replay(TorchFunctionMode):
         with functions_seen(self._function), self:
             yield
 
-    def _function(self, _: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
+    def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
         """Run a Function, whose forward is computed without autograd, and is no constant for it."""
+        again = checkpointed(function, args)
+        if again is not None:
+            return again()
         self._depth += 1
         try:
             return apply(*args)
