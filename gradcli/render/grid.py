@@ -9,6 +9,8 @@ from gradcli.report.verdict import Verdict
 
 Lines = tuple[str, ...]
 NARROWEST = 12
+# What a tree is drawn with, and what stands for that in ASCII.
+GUIDES = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-"})
 MARKED = 2  # columns that a verdict's mark takes
 
 
@@ -25,6 +27,8 @@ class Grid:
     rows: tuple[tuple[Lines | Verdict, ...], ...] = ()
     below: Lines = ()
     series: tuple[float, ...] = ()
+    is_tree: bool = False
+    """Whether the first cell of a row begins with the lines of a tree, in box drawing: see `GUIDES`."""
 
     def fitted(self, width: int, gap: int) -> Grid:
         """Return a grid with headings with its texts shortened until the rows fit; columns stand `gap` apart.

@@ -114,6 +114,7 @@ def view_of(report: Report) -> View:
             *how.grids_of_tensors(tensors),
             *([grid_of_modules(report, tensors)] if by_module else []),
             *how.grids(report.details),
+            *how.grids_of_report(report),
         ),
         notes=(
             *_notes(tensors if by_module and tensors else report.tensors),

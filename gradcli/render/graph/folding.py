@@ -1,0 +1,88 @@
+"""Which tensors of a large graph are drawn as one box: those of a module, or runs of a program without modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from gradcli.report.graph import ForwardNode
+
+DEEPEST = 12  # levels of modules that are tried
+PAGE = 60  # boxes of a model
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Tensors that are drawn as one box, by their names, and what that is called."""
+
+    title: str
+    members: tuple[str, ...]
+
+
+def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None) -> tuple[Fold, ...]:
+    """Return the boxes of more than one tensor.
+
+    Modules are opened to `depth` levels, or as far as they fit a page. Where even the outermost ones make more than
+    `most` boxes, or there is no module, runs of tensors in the order in which they were made become boxes too.
+    """
+    has_modules = any(node.module for node in nodes)
+    fits = min(most, PAGE) if has_modules else most
+    if depth is None and len(nodes) <= fits:
+        return ()
+    tried = [_by_module(nodes, level) for level in ([depth] if depth else range(DEEPEST, 0, -1))]
+    fitting = [found for found in tried if _boxes(nodes, found) <= fits]
+    if depth or fitting or _boxes(nodes, tried[-1]) <= most:
+        return (fitting or tried[-1:])[0]
+    return _by_order(nodes, tried[-1], most)
+
+
+def _boxes(nodes: Sequence[ForwardNode], found: Sequence[Fold]) -> int:
+    return len(nodes) - sum(len(fold.members) - 1 for fold in found)
+
+
+def _by_module(nodes: Sequence[ForwardNode], depth: int) -> tuple[Fold, ...]:
+    def title(node: ForwardNode) -> str | None:
+        return ".".join(node.module.split(".")[:depth]) if node.module else None
+
+    return _contracted(nodes, title)
+
+
+def _by_order(nodes: Sequence[ForwardNode], modules: Sequence[Fold], most: int) -> tuple[Fold, ...]:
+    """Return the boxes of modules, and runs of what no module made: as many as make the picture small enough."""
+    inside = {name for fold in modules for name in fold.members}
+    others = [node.name for node in nodes if node.op is not None and node.name not in inside]
+    length = -(-len(others) // max(most - len(modules), most // 2))
+    runs = {name: number // length for number, name in enumerate(others)}
+    names = {
+        number: (others[number * length], others[min((number + 1) * length, len(others)) - 1])
+        for number in runs.values()
+    }
+    titles = {name: f"{names[number][0]} ... {names[number][1]}" for name, number in runs.items()}
+    titles |= {name: fold.title for fold in modules for name in fold.members}
+    return _contracted(nodes, lambda node: titles.get(node.name))
+
+
+def _contracted(nodes: Sequence[ForwardNode], title: Callable[[ForwardNode], str | None]) -> tuple[Fold, ...]:
+    """Return tensors of one title as one box: several where a way leaves such a box and comes back to it."""
+    graph, box_of = nx.DiGraph(), dict[str, str]()
+    latest, members = dict[str, str](), dict[str, list[str]]()
+    titles = dict[str, str]()
+    for node in nodes:
+        name = title(node)
+        operands = {box_of[operand] for operand in node.operands if operand in box_of}
+        box = latest.get(name) if name is not None else None
+        if box is None or any(_leads(graph, box, operand) for operand in operands if operand != box):
+            box = node.name
+            graph.add_node(box)
+            if name is not None:
+                latest[name], titles[box] = box, name
+        box_of[node.name] = box
+        members.setdefault(box, []).append(node.name)
+        graph.add_edges_from((operand, box) for operand in operands if operand != box)
+    return tuple(Fold(titles[box], tuple(names)) for box, names in members.items() if len(names) > 1)
+
+
+def _leads(graph: nx.DiGraph, start: str, end: str) -> bool:
+    return bool(nx.has_path(graph, start, end))
