@@ -31,7 +31,7 @@ def _forward(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> 
     """Yield the tensors that the output rests on, and those that are reported: leaves, then the others in order."""
     calls = {output: call for call in run.trace.calls for output in call.outputs}
     operands = {traced: tuple(_operands(traced, calls, run.trace)) for traced in run.names}
-    drawn = _behind(run.output, operands) | reported
+    drawn = _behind({run.output} | reported, operands)
     for traced, name in run.names.items():
         if traced in drawn and traced not in run.trace.hidden:
             call = calls.get(traced)
@@ -69,8 +69,9 @@ def _operands(traced: TracedTensor, calls: Mapping[TracedTensor, TracedCall], tr
                     yield operand
 
 
-def _behind(output: TracedTensor, operands: Mapping[TracedTensor, tuple[TracedTensor, ...]]) -> set[TracedTensor]:
-    found, waiting = {output}, [output]
+def _behind(tensors: set[TracedTensor], operands: Mapping[TracedTensor, tuple[TracedTensor, ...]]) -> set[TracedTensor]:
+    """Return tensors with all that they are made from."""
+    found, waiting = set(tensors), [*tensors]
     while waiting:
         new = [operand for operand in operands[waiting.pop()] if operand not in found]
         found.update(new)

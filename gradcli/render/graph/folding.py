@@ -11,6 +11,7 @@ from gradcli.report.graph import ForwardNode
 
 DEEPEST = 12  # levels of modules that are tried
 PAGE = 60  # boxes of a model
+LONGEST_END = 12  # of the names of the first and the last of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None) -> 
     fitting = [found for found in tried if _boxes(nodes, found) <= fits]
     if depth or fitting or _boxes(nodes, tried[-1]) <= most:
         return (fitting or tried[-1:])[0]
-    return _by_order(nodes, tried[-1], most)
+    return _by_order(nodes, tried[-1])
 
 
 def _boxes(nodes: Sequence[ForwardNode], found: Sequence[Fold]) -> int:
@@ -49,19 +50,19 @@ def _by_module(nodes: Sequence[ForwardNode], depth: int) -> tuple[Fold, ...]:
     return _contracted(nodes, title)
 
 
-def _by_order(nodes: Sequence[ForwardNode], modules: Sequence[Fold], most: int) -> tuple[Fold, ...]:
-    """Return the boxes of modules, and runs of what no module made: as many as make the picture small enough."""
-    inside = {name for fold in modules for name in fold.members}
-    others = [node.name for node in nodes if node.op is not None and node.name not in inside]
-    length = -(-len(others) // max(most - len(modules), most // 2))
-    runs = {name: number // length for number, name in enumerate(others)}
-    names = {
-        number: (others[number * length], others[min((number + 1) * length, len(others)) - 1])
-        for number in runs.values()
-    }
-    titles = {name: f"{names[number][0]} ... {names[number][1]}" for name, number in runs.items()}
-    titles |= {name: fold.title for fold in modules for name in fold.members}
+def _by_order(nodes: Sequence[ForwardNode], modules: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Return the boxes of modules, and a page of runs of what no module made, each called by its first and its last."""
+    titles = {name: fold.title for fold in modules for name in fold.members}
+    others = [node for node in nodes if node.op is not None and node.name not in titles]
+    length = -(-len(others) // PAGE)
+    for start in range(0, len(others), length or 1):
+        run = others[start : start + length]
+        titles |= dict.fromkeys((node.name for node in run), f"{_end(run[0])} ... {_end(run[-1])}")
     return _contracted(nodes, lambda node: titles.get(node.name))
+
+
+def _end(node: ForwardNode) -> str:
+    return node.name if len(node.name) <= LONGEST_END else f"{node.op}(...)"
 
 
 def _contracted(nodes: Sequence[ForwardNode], title: Callable[[ForwardNode], str | None]) -> tuple[Fold, ...]:

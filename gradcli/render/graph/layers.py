@@ -31,18 +31,33 @@ def _graph(boxes: Iterable[str], arrows: Arrows) -> nx.DiGraph:
 
 
 def _rows(graph: nx.DiGraph) -> dict[str, int]:
-    """Return a row for each box: below all that it depends on, and what depends on one leaf alone near its first use.
-
-    That makes no arrow longer, and those of a model's parameters short.
-    """
-    rows = {box: row for row, boxes in enumerate(nx.topological_generations(graph)) for box in boxes}
-    for box in [*nx.topological_sort(graph)][::-1]:
-        if graph.out_degree(box) and _is_of_one_leaf(graph, box):
+    """Return a row for each box, from 0 on: below all that it depends on, and near what it is linked to."""
+    order = [*nx.topological_sort(graph)]
+    near_leaf = {box: _is_of_one_leaf(graph, box) for box in order}
+    last = enumerate(nx.topological_generations(graph.reverse(copy=False)))
+    rows = {box: -row for row, boxes in last for box in boxes}
+    for box in order:
+        above = [other for other in graph.predecessors(box) if not near_leaf[other]]
+        if above and not near_leaf[box]:
+            rows[box] = _raised(graph, rows, box, max(rows[other] for other in above) + 1)
+    for box in order[::-1]:
+        if near_leaf[box] and graph.out_degree(box):
             rows[box] = min(rows[below] for below in graph.successors(box)) - 1
-    return rows
+    known = {row: number for number, row in enumerate(sorted(set(rows.values())))}
+    return {box: known[row] for box, row in rows.items()}
+
+
+def _raised(graph: nx.DiGraph, rows: Mapping[str, int], box: str, earliest: int) -> int:
+    """Return the earliest row of a box if that makes what leads to it shorter by as much as what leads on is longer."""
+    shorter = sum(
+        all(rows[other] <= earliest for other in graph.successors(above) if other != box)
+        for above in graph.predecessors(box)
+    )
+    return earliest if shorter >= min(graph.out_degree(box), 1) else rows[box]
 
 
 def _is_of_one_leaf(graph: nx.DiGraph, box: str) -> bool:
+    """Tell whether a box is a leaf, or is made of one alone: it stands near its first use, whatever else moves."""
     while graph.in_degree(box) == 1:
         (box,) = graph.predecessors(box)
     return not graph.in_degree(box)

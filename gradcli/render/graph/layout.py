@@ -38,14 +38,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An arrow from a box to another: the points that it passes, and whether it is straight from one to the next.
+    """An arrow from a box to another, or what several arrows share: then one of its ends is empty.
 
-    Between the bottom of a row and the top of the next it bends.
+    From the bottom of a row to the top of the next it bends, and is straight between.
     """
 
     tail: str
     head: str
     points: tuple[tuple[float, float], ...]
+    has_head: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ def _part(
     sizes = {key: size_of(box) for key, box in panel.boxes.items()}
     centres = {key: x + at for key, at in columns(found, {key: size[0] for key, size in sizes.items()}).items()}
     places = tuple(_place(box, centres[key], bands[row_of[key]], sizes[key]) for key, box in panel.boxes.items())
-    ways = tuple(_ways(found, places, centres, bands, row_of, is_up=is_up))
+    drawing = _Drawing(found, {place.box.key: place for place in places}, centres, bands, row_of, is_up)
+    ways = tuple(drawing.ways())
     right = max([*centres.values(), *(place.x + place.width for place in places)], default=x)
     return Part(panel.title, x, places, ways), max(right, x + NARROWEST)
 
@@ -123,26 +125,53 @@ def _place(box: Box, centre: float, band: Band, size: tuple[float, float]) -> Pl
     return Place(box, centre - size[0] / 2, band.middle - size[1] / 2, *size)
 
 
-def _ways(
-    found: Ordered,
-    places: Sequence[Place],
-    centres: Mapping[str, float],
-    bands: Sequence[Band],
-    row_of: Mapping[str, int],
-    *,
-    is_up: bool,
-) -> Iterator[Way]:
-    of_box = {place.box.key: place for place in places}
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """A graph whose boxes have their places, for its arrows to be led between them."""
 
-    def width(box: str) -> float:
-        return of_box[box].width if box in of_box else 0.0
+    found: Ordered
+    places: Mapping[str, Place]
+    centres: Mapping[str, float]
+    bands: Sequence[Band]
+    row_of: Mapping[str, int]
+    is_up: bool
 
-    below = {box: ports(box, linked, centres, width(box)) for box, linked in found.below.items()}
-    above = {box: ports(box, linked, centres, width(box)) for box, linked in found.above.items()}
-    for (top, bottom), route in found.routes.items():
-        points = [(below[top][route[1]], of_box[top].y + of_box[top].height)]
-        for row, (upper, lower) in enumerate(pairwise(route), row_of[top]):
-            points += [(below[upper][lower], bands[row].bottom), (above[lower][upper], bands[row + 1].top)]
-        points.append((above[bottom][route[-2]], of_box[bottom].y))
-        ends = (bottom, top) if is_up else (top, bottom)
-        yield Way(*ends, tuple(points[::-1] if is_up else points))
+    def ways(self) -> Iterator[Way]:
+        """Yield what all arrows from a box, or of those that lead up, to it, share, and then each from there on."""
+        routes: dict[str, list[tuple[str, ...]]] = {}
+        for (top, _), route in self.found.routes.items():
+            routes.setdefault(top, []).append(route)
+        for top, own in routes.items():
+            shared = max(own, key=len)[:-1]
+            if len(shared) > 1:
+                yield self._way(shared, top, "")
+            for route in own:
+                yield self._way(route[-2:], top, route[-1])
+
+    def _way(self, route: Sequence[str], top: str, bottom: str) -> Way:
+        """Return the part of a way along a route; it ends at a box unless it is what several ways share."""
+        first = self.row_of[top] if route[0] == top else self._row(route[0])
+        points = [self._end(route[0], route[1], is_bottom=True)] if route[0] == top else []
+        for row, (upper, lower) in enumerate(pairwise(route), first):
+            below, above = self._port(upper, lower, is_bottom=True), self._port(lower, upper, is_bottom=False)
+            points += [(below, self.bands[row].bottom), (above, self.bands[row + 1].top)]
+        if bottom:
+            points.append(self._end(bottom, route[-2], is_bottom=False))
+        else:
+            points.append((points[-1][0], self.bands[first + len(route) - 1].bottom))
+        ends = (bottom, top) if self.is_up else (top, bottom)
+        has_head = route[0] == top if self.is_up else bool(bottom)
+        return Way(*ends, tuple(points[::-1] if self.is_up else points), has_head)
+
+    def _row(self, place: str) -> int:
+        return int(place.rpartition("/")[2])
+
+    def _end(self, box: str, other: str, *, is_bottom: bool) -> tuple[float, float]:
+        """Return where at a box an arrow from or to another begins or ends."""
+        place = self.places[box]
+        return self._port(box, other, is_bottom=is_bottom), place.y + (place.height if is_bottom else 0.0)
+
+    def _port(self, box: str, other: str, *, is_bottom: bool) -> float:
+        linked = (self.found.below if is_bottom else self.found.above)[box]
+        width = self.places[box].width if box in self.places else 0.0
+        return ports(box, linked, self.centres, width)[other]

@@ -18,6 +18,7 @@ MOST_BOXES = 300
 MOST_IN_FULL = 40  # boxes of the forward graph that show values, gradients and what is saved
 LONGEST_TITLE, LONGEST_BRIEF, LONGEST_NUMBER = 34, 24, 26
 MOST_SAVED = 3
+LONGEST_OUTPUT = 60
 LONGEST_DETAIL = 600
 MARKS = {
     Verdict.MATCH: "\N{CHECK MARK}",
@@ -84,7 +85,7 @@ def picture_of(report: Report, most: int = MOST_BOXES) -> Picture:
     beside = {keys[node.name]: of_nodes[node.node] for node in graph.forward if node.node is not None}
     return Picture(
         title=clip(report.program, LONGEST_DETAIL),
-        facts=f"{escape(report.output.name)} = {brief(report.output.value)}",
+        facts=f"{clip(report.output.name, LONGEST_OUTPUT)} = {brief(report.output.value)}",
         verdict=report.verdict,
         forward=forward,
         backward=backward,
@@ -150,10 +151,10 @@ def _tensor(key: str, node: ForwardNode, tensor: TensorReport | None, *, in_full
 def _title(node: ForwardNode, length: int) -> str:
     """Return what a tensor is called and, where that says more, what made it: in short, if it is too long."""
     source = " ".join(node.text.split())
-    is_named = node.op is not None and node.name != source and not node.name.startswith(f"{source} (")
-    if node.op is not None and len(source) + is_named * len(node.name) > length:
-        source = f"{node.op}(...)"
-    return clip(f"{node.name} = {source}" if is_named else node.name if node.op is None else source, length)
+    if node.op is None or node.name == source or node.name.startswith(f"{source} ("):
+        return clip(short_name(node, length), length)
+    made = source if len(node.name) + len(source) < length else f"{node.op}(...)"
+    return clip(f"{node.name} = {made}", length)
 
 
 def _details(node: ForwardNode, tensor: TensorReport | None, value: Any) -> Iterator[tuple[str, str]]:
@@ -211,42 +212,52 @@ def _backward(graph: Graph, keys: Mapping[str, str], folded: Sequence[Fold]) -> 
         folded_in = keys.get(node.tensor or "")
         of_nodes[node.id] = f"b{node.id}" if folded_in not in titles else f"b{folded_in}"
         inside.setdefault(of_nodes[node.id], []).append(node)
+    labels = {node.name: short_name(node) for node in graph.forward}
     in_full = len(inside) <= 2 * MOST_IN_FULL
-    boxes = {key: _nodes(key, nodes, titles.get(key[1:]), in_full=in_full) for key, nodes in inside.items()}
+    boxes = {key: _nodes(key, nodes, titles.get(key[1:]), labels, in_full=in_full) for key, nodes in inside.items()}
     arrows = [(of_nodes[n.id], of_nodes[edge.node]) for n in graph.backward for edge in n.next if edge is not None]
     return Panel("backward", boxes, _arrows(arrows)), of_nodes
 
 
-def _nodes(key: str, nodes: Sequence[BackwardNode], title: str | None, *, in_full: bool) -> Box:
+def short_name(node: ForwardNode, length: int = LONGEST_BRIEF) -> str:
+    """Return a tensor's name, or that of the operation that made it, if the name is its long source."""
+    is_long = len(node.name) > length and node.op is not None and node.name.startswith(node.text)
+    return f"{node.op}(...){node.name.removeprefix(node.text)}" if is_long else node.name
+
+
+def _nodes(
+    key: str, nodes: Sequence[BackwardNode], title: str | None, labels: Mapping[str, str], *, in_full: bool
+) -> Box:
     if title is None:
-        return _node(key, nodes[0], in_full=in_full)
+        return _node(key, nodes[0], labels, in_full=in_full)
     saved = sum(len(node.saves) for node in nodes)
     lines = (clip(title, LONGEST_TITLE), f"{len(nodes):,} nodes", *([f"saves {saved:,} tensors"] if saved else []))
     names = _whole(", ".join(dict.fromkeys(node.grad_fn for node in nodes)))
     return Box(key, "module", lines, (("module", _whole(title)), ("nodes", names)))
 
 
-def _node(key: str, node: BackwardNode, *, in_full: bool) -> Box:
+def _node(key: str, node: BackwardNode, labels: Mapping[str, str], *, in_full: bool) -> Box:
     kind = "accumulate" if not node.next and node.grad_fn == "AccumulateGrad" else "node"
     name, tensor = escape(node.grad_fn), node.tensor or ""
     for_leaf = "into" if kind == "accumulate" else "of"
     lines = [clip(name, LONGEST_TITLE)]
-    lines += [f"{for_leaf} {clip(tensor, LONGEST_BRIEF)}"] if tensor else []
-    lines += _saves(node.saves) if in_full else []
+    lines += [f"{for_leaf} {clip(labels.get(tensor, tensor), LONGEST_BRIEF)}"] if tensor else []
+    lines += _saves(node.saves, labels) if in_full else []
     details = [("node", _whole(name)), *([(for_leaf, _whole(tensor))] if tensor else [])]
-    details += [("saves", _saving(saved, LONGEST_DETAIL)) for saved in node.saves]
+    details += [("saves", _saving(saved, {}, LONGEST_DETAIL)) for saved in node.saves]
     return Box(key, kind, tuple(lines), tuple(details))
 
 
-def _saves(saves: Sequence[Saved]) -> list[str]:
+def _saves(saves: Sequence[Saved], labels: Mapping[str, str]) -> list[str]:
     shown = saves if len(saves) <= MOST_SAVED else saves[: MOST_SAVED - 1]
-    lines = [f"saves {_saving(saved, LONGEST_BRIEF)}" for saved in shown]
+    lines = [f"saves {_saving(saved, labels, LONGEST_BRIEF)}" for saved in shown]
     return [*lines, *([f"saves {len(saves) - len(shown)} more"] if len(shown) < len(saves) else [])]
 
 
-def _saving(saved: Saved, length: int) -> str:
+def _saving(saved: Saved, labels: Mapping[str, str], length: int) -> str:
     """Return what a node saves: PyTorch's name for it, the program's, and its version."""
     if saved.shape is None:
         return f"{escape(saved.name)} (packed by a hook)"
-    what = f" = {clip(saved.tensor, length)}" if saved.tensor else f" of shape {show_shape(saved.shape)}"
+    name = labels.get(saved.tensor, saved.tensor) if saved.tensor else None
+    what = f" = {clip(name, length)}" if name else f" of shape {show_shape(saved.shape)}"
     return f"{escape(saved.name)}{what} (version {saved.version})"

@@ -122,15 +122,16 @@ def _draw(root: ET.Element, part: Part, beside: Mapping[str, str]) -> None:
 
 
 def _path(way: Way) -> dict[str, str]:
-    return {"d": _curve(way), "marker-end": "url(#gradcli-arrow)", "data-tail": way.tail, "data-head": way.head}
+    head = {"marker-end": "url(#gradcli-arrow)"} if way.has_head else {}
+    return {"d": _curve(way), **head, "data-tail": way.tail, "data-head": way.head}
 
 
 def _curve(way: Way) -> str:
     """Return a way as path data: straight through a row, and bent between rows."""
     (x, y), *others = way.points
     parts = [f"M{_number(x)} {_number(y)}"]
-    for place, (to_x, to_y) in enumerate(others):
-        if place % 2 == 0 or x == to_x:
+    for to_x, to_y in others:
+        if x == to_x:
             parts += [f"L{_number(to_x)} {_number(to_y)}"] if (x, y) != (to_x, to_y) else []
         else:
             middle = _number((y + to_y) / 2)
