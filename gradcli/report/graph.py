@@ -13,9 +13,8 @@ class ForwardNode:
     """A tensor of the forward graph, and the operation that made it: `op` is null for a leaf.
 
     `operands` are the names of the tensors that the operation was given, each once. `node` is the `id` of the node that
-    autograd knows the tensor by: its `grad_fn`, or the AccumulateGrad of a leaf; null for a constant. `version` counts
-    the writes in place to the tensor's memory before that. `value` is there only for a tensor that is not among
-    `tensors`.
+    autograd knows the tensor by: its `grad_fn`, or the AccumulateGrad of a leaf; null for a constant, and for what the
+    output's gradient does not come to. `value` is there only for a tensor that is not among `tensors`.
     """
 
     name: str
@@ -26,7 +25,6 @@ class ForwardNode:
     shape: tuple[int, ...]
     dtype: str
     requires_grad: bool
-    version: int
     node: int | None
     value: Any | None = optional()
     source: str | None = optional()  # the line of code that made it, as "model.py:14"
@@ -45,8 +43,9 @@ class Edge:
 class Saved:
     """A tensor that a node keeps for its backward, under PyTorch's name for it: `self`, `other`, `result`.
 
-    `tensor` is what the program calls it, null for one that PyTorch made on the way. `version` is that of the tensor
-    when it was saved. A tensor that a hook has packed (as `torch.utils.checkpoint` does) is told by its name alone.
+    `tensor` is what the program calls it, null for one that PyTorch made on the way. `version` is that of its memory
+    when it was saved: it counts the writes in place before. A tensor that a hook has packed (as
+    `torch.utils.checkpoint` does) is told by its name alone.
     """
 
     name: str

@@ -44,7 +44,6 @@ def _forward(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> 
                 tuple(traced.tensor.shape),
                 str(traced.tensor.dtype).removeprefix("torch."),
                 traced.tensor.requires_grad,
-                _version(traced),
                 backward.of_tensors.get(traced),
                 value=None if traced in reported else traced.tensor.detach(),
                 source=source_of(traced),
@@ -83,8 +82,3 @@ def _op(traced: TracedTensor, call: TracedCall) -> str:
     """Return what made a tensor: an op of the table, or a Function of the code's own."""
     function = traced.step.function if isinstance(traced, Followed) and traced.step is not None else None
     return call.op.name if function is None else function.__name__
-
-
-def _version(traced: TracedTensor) -> int:
-    """Return how often the memory had been written to in place."""
-    return traced.version if isinstance(traced, Followed) else traced.tensor._version  # noqa: SLF001 (its only name)

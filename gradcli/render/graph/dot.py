@@ -30,13 +30,10 @@ def _lines(picture: Picture) -> Iterator[str]:
 
 
 def _cluster(panel: Panel) -> Iterator[str]:
-    is_up = panel.title == "backward"
     yield f"  subgraph cluster_{panel.title} {{"
     yield f"    label={quoted(panel.title)};"
     yield from (f"    {box.key} [{_attributes(box)}];" for box in panel.boxes.values())
-    for tail, head in panel.arrows:
-        # Autograd's arrows lead up, so that its leaves stand beside the program's.
-        yield f"    {head} -> {tail} [dir=back];" if is_up else f"    {tail} -> {head};"
+    yield from (f"    {tail} -> {head};" for tail, head in panel.arrows)
     yield "  }"
 
 

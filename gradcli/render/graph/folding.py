@@ -29,7 +29,7 @@ def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None) -> 
     `most` boxes, or there is no module, runs of tensors in the order in which they were made become boxes too.
     """
     has_modules = any(node.module for node in nodes)
-    fits = min(most, PAGE) if has_modules else most
+    fits, depth = (min(most, PAGE), depth) if has_modules else (most, None)
     if depth is None and len(nodes) <= fits:
         return ()
     tried = [_by_module(nodes, level) for level in ([depth] if depth else range(DEEPEST, 0, -1))]

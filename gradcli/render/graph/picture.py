@@ -167,8 +167,6 @@ def _details(node: ForwardNode, tensor: TensorReport | None, value: Any) -> Iter
         yield from _about_gradient(tensor)
     elif not node.requires_grad:
         yield "gradient", "none: it does not require grad"
-    if node.version:
-        yield "version", f"{node.version:,} (written to in place)"
     if node.module:
         yield "module", _whole(node.module)
     if node.source:
