@@ -50,7 +50,7 @@ def ordered(boxes: Sequence[str], down: Iterable[tuple[str, str]], row_of: Mappi
 
 
 def _untangled(rows: Rows, above: Links, below: Links) -> Rows:
-    """Return the best of the orders that some sweeps down and up give."""
+    """Return the best of the orders that sweeps down and up give, with neighbours exchanged where that helps it."""
     best, fewest = [*map(list, rows)], crossings(rows, below)
     for sweep in range(SWEEPS):
         if not fewest:
@@ -59,7 +59,38 @@ def _untangled(rows: Rows, above: Links, below: Links) -> Rows:
         found = crossings(rows, below)
         if found < fewest:
             best, fewest = [*map(list, rows)], found
+    _exchange(best, above, below)
     return best
+
+
+def _exchange(rows: Rows, above: Links, below: Links) -> None:
+    """Exchange neighbours in rows, as long as that leaves fewer crossings."""
+    for _ in range(SWEEPS):
+        if not sum([_exchange_in(rows, number, above, below) for number in range(len(rows))]):
+            break
+
+
+def _exchange_in(rows: Rows, number: int, above: Links, below: Links) -> int:
+    """Exchange neighbours in one row, and tell how often."""
+    row, count = rows[number], 0
+    sides = [_places(row, above, rows[number - 1] if number else ()), _places(row, below, [*rows, []][number + 1])]
+    for place in range(len(row) - 1):
+        left, right = row[place : place + 2]
+        if sum(_crossed(side[left], side[right]) - _crossed(side[right], side[left]) for side in sides) > 0:
+            row[place : place + 2] = right, left
+            count += 1
+    return count
+
+
+def _places(row: Sequence[str], links: Links, other: Sequence[str]) -> Mapping[str, Sequence[int]]:
+    """Return for each box of a row where in the other row what it is linked to stands."""
+    places = {box: place for place, box in enumerate(other)}
+    return {box: [places[linked] for linked in links.get(box, ())] for box in row}
+
+
+def _crossed(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many links of two neighbours cross, from the places of what they are linked to."""
+    return sum(one > other for one in left for other in right)
 
 
 def _swept(rows: Sequence[Sequence[str]], before: Links) -> Rows:

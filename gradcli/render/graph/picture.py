@@ -163,10 +163,10 @@ def _details(node: ForwardNode, tensor: TensorReport | None, value: Any) -> Iter
         yield "made by", _whole(f"{node.op}: {node.text}")
     yield "shape", f"{show_shape(node.shape)}, {node.dtype}"
     yield "value", "\n".join(tensor_lines(value))
-    if tensor is not None:
-        yield from _about_gradient(tensor)
-    elif not node.requires_grad:
+    if not node.requires_grad:
         yield "gradient", "none: it does not require grad"
+    elif tensor is not None:
+        yield from _about_gradient(tensor)
     if node.module:
         yield "module", _whole(node.module)
     if node.source:

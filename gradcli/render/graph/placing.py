@@ -9,7 +9,7 @@ from itertools import pairwise
 from gradcli.render.graph.ordering import Ordered
 
 GAP, NARROW_GAP = 26.0, 12.0  # between boxes, and beside an arrow that passes them
-PASSES = 80
+PASSES = 50
 STRAIGHT = 8.0  # how much more it counts that an arrow runs straight down than that a box stands near
 PORTS = 18.0  # between the ends of arrows at a box
 
