@@ -53,7 +53,7 @@ class Presentation:
     judged: Callable[[Any], Sequence[Judged]] = lambda _: ()
     """From the details: what has a verdict beside the tensors."""
     grids_of_report: Callable[[Report], tuple[Grid, ...]] = lambda _: ()
-    """What stands there last that takes both the tensors and the details."""
+    """What stands there last that takes both the tensors and the details; then nothing is told by module."""
 
 
 PLAIN = Presentation()

@@ -22,21 +22,21 @@ class Fold:
     members: tuple[str, ...]
 
 
-def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None) -> tuple[Fold, ...]:
+def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None, page: int = PAGE) -> tuple[Fold, ...]:
     """Return the boxes of more than one tensor.
 
-    Modules are opened to `depth` levels, or as far as they fit a page. Where even the outermost ones make more than
-    `most` boxes, or there is no module, runs of tensors in the order in which they were made become boxes too.
+    Modules are opened to `depth` levels, or as far as they fit a page of as many boxes. Where even the outermost ones
+    make more than `most` boxes, or there is no module, runs of tensors in the order in which they were made are boxes.
     """
     has_modules = any(node.module for node in nodes)
-    fits, depth = (min(most, PAGE), depth) if has_modules else (most, None)
+    fits, depth = (min(most, page), depth) if has_modules else (most, None)
     if depth is None and len(nodes) <= fits:
         return ()
     tried = [_by_module(nodes, level) for level in ([depth] if depth else range(DEEPEST, 0, -1))]
     fitting = [found for found in tried if _boxes(nodes, found) <= fits]
     if depth or fitting or _boxes(nodes, tried[-1]) <= most:
         return (fitting or tried[-1:])[0]
-    return _by_order(nodes, tried[-1])
+    return _by_order(nodes, tried[-1], page)
 
 
 def _boxes(nodes: Sequence[ForwardNode], found: Sequence[Fold]) -> int:
@@ -50,11 +50,11 @@ def _by_module(nodes: Sequence[ForwardNode], depth: int) -> tuple[Fold, ...]:
     return _contracted(nodes, title)
 
 
-def _by_order(nodes: Sequence[ForwardNode], modules: Sequence[Fold]) -> tuple[Fold, ...]:
+def _by_order(nodes: Sequence[ForwardNode], modules: Sequence[Fold], page: int) -> tuple[Fold, ...]:
     """Return the boxes of modules, and a page of runs of what no module made, each called by its first and its last."""
     titles = {name: fold.title for fold in modules for name in fold.members}
     others = [node for node in nodes if node.op is not None and node.name not in titles]
-    length = -(-len(others) // PAGE)
+    length = -(-len(others) // page)
     for start in range(0, len(others), length or 1):
         run = others[start : start + length]
         titles |= dict.fromkeys((node.name for node in run), f"{_end(run[0])} ... {_end(run[-1])}")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
-from gradcli.render.graph.folding import Fold, folds
+from gradcli.render.graph.folding import PAGE, Fold, folds
 from gradcli.render.numbers import summary, tensor_lines
 from gradcli.report.graph import BackwardNode, ForwardNode, Graph, GraphDetails, Saved
 from gradcli.report.report import Report, TensorReport
@@ -73,10 +73,10 @@ def graph_of(report: Report) -> Graph:
     return cast("GraphDetails", report.details).graph
 
 
-def picture_of(report: Report, most: int = MOST_BOXES) -> Picture:
-    """Return what is drawn of a report: of a graph of more than `most` tensors, modules as one box each."""
+def picture_of(report: Report, most: int = MOST_BOXES, page: int = PAGE) -> Picture:
+    """Return what is drawn of a report; `most` and `page` as for `folds`."""
     graph = graph_of(report)
-    folded = folds(graph.forward, most, report.extent.depth)
+    folded = folds(graph.forward, most, report.extent.depth, page)
     keys = {node.name: f"f{number}" for number, node in enumerate(graph.forward)}
     keys |= {name: keys[fold.members[0]] for fold in folded for name in fold.members}
     tensors = {tensor.name: tensor for tensor in report.tensors}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
-from gradcli.render.graph.picture import Box, Picture, brief, graph_of, picture_of
+from gradcli.render.graph.picture import Box, Picture, brief, graph_of, picture_of, short_name
 from gradcli.render.grid import Grid, Lines
 from gradcli.report.graph import BackwardNode, ForwardNode, Saved
 from gradcli.report.report import Report, TensorReport
@@ -16,8 +16,9 @@ from gradcli.report.verdict import Verdict
 
 MOST_BOXES = 60
 MOST_ROWS = 80
-DEEPEST = 8  # levels, below which a branch is drawn on its own
-LONGEST = 32
+PAGE = 24  # boxes of a model
+DEEPEST = 5  # levels, below which a branch is drawn on its own
+LONGEST, LONGEST_NAME = 32, 28
 VERSIONS = "A saved tensor is shown with its version, which counts the writes in place to its memory."
 
 Cell = Lines | Verdict
@@ -68,7 +69,7 @@ def tree(children: Children, boxes: Iterable[str]) -> list[Branch]:
 
 def grids(report: Report) -> tuple[Grid, ...]:
     """Return the two trees of a report of `graph`."""
-    picture = picture_of(report, MOST_BOXES)
+    picture = picture_of(report, MOST_BOXES, PAGE)
     return _forward(report, picture), _backward(report, picture)
 
 
@@ -88,40 +89,47 @@ def _tensor(box: Box, node: ForwardNode, tensor: TensorReport | None) -> tuple[C
     verdict: Cell = ("constant" if not node.requires_grad else "",)
     verdict = verdict if box.verdict is None else box.verdict
     if box.kind == "module":
-        return (box.lines[0],), ("",), ("",), (box.lines[1],), ("",), verdict
+        return (clip(box.lines[0], LONGEST_NAME),), ("",), (box.lines[1],), ("",), ("",), verdict
     value = node.value if tensor is None else tensor.value
     gradient = None if tensor is None else tensor.gradient
-    shown = "None" if gradient is None else brief(gradient)
+    shown = brief(gradient) if gradient is not None else "None" if node.requires_grad else ""
     grad_fn = "" if tensor is None else escape(tensor.grad_fn or "")
-    return (box.lines[0],), (grad_fn,), (show_shape(node.shape),), (brief(value),), (shown,), verdict
+    return (
+        (clip(box.lines[0], LONGEST_NAME),),
+        (grad_fn,),
+        (show_shape(node.shape),),
+        (brief(value),),
+        (shown,),
+        verdict,
+    )
 
 
 def _backward(report: Report, picture: Picture) -> Grid:
     nodes = {f"b{node.id}": node for node in graph_of(report).backward}
+    labels = {node.name: clip(short_name(node), LONGEST) for node in graph_of(report).forward}
     panel = picture.backward
     passed: dict[str, list[str]] = {}
     for tail, head in panel.arrows:
         passed.setdefault(tail, []).append(head)
-    rows = {key: _node(box, nodes.get(key)) for key, box in panel.boxes.items()}
+    rows = {key: _node(box, nodes.get(key), labels) for key, box in panel.boxes.items()}
     # Several nodes have one name: the tensor is said of each.
     title = "Backward, as autograd runs it: grad_fn, and below it its next_functions"
     below = (VERSIONS,) if any(node.saves for node in nodes.values()) else ()
     return _grid(title, ("grad_fn", "of", "saves"), tree(passed, panel.boxes), rows, below, named=2)
 
 
-def _node(box: Box, node: BackwardNode | None) -> tuple[Cell, ...]:
+def _node(box: Box, node: BackwardNode | None, labels: Mapping[str, str]) -> tuple[Cell, ...]:
     if node is None or box.kind == "module":
         return (box.lines[0],), (box.lines[1],), (" ".join(box.lines[2:]),)
-    saves = ", ".join(map(_saved, node.saves))
-    return (box.lines[0],), (clip(node.tensor or "", LONGEST),), (saves,)
+    saves = ", ".join(_saved(saved, labels) for saved in node.saves)
+    return (box.lines[0],), (labels.get(node.tensor or "", ""),), (saves,)
 
 
-def _saved(saved: Saved) -> str:
+def _saved(saved: Saved, labels: Mapping[str, str]) -> str:
     name = escape(saved.name)
     if saved.shape is None:
         return f"{name} (packed by a hook)"
-    what = clip(saved.tensor, LONGEST) if saved.tensor else f"shape {show_shape(saved.shape)}"
-    return f"{name}: {what} v{saved.version}"
+    return f"{name}: {labels.get(saved.tensor or '', show_shape(saved.shape))} v{saved.version}"
 
 
 def _grid(
@@ -140,7 +148,8 @@ def _grid(
     cells = [_row(branch, rows[branch.key], named) for branch in shown]
     kept = [place for place in range(len(headings)) if headings[place] != "shape" or _says_more(cells, place)]
     picked = tuple(tuple(row[place] for place in kept) for row in cells)
-    return Grid(title, tuple(headings[place] for place in kept), picked, (*more, *below), is_tree=True)
+    grid = Grid(title, tuple(headings[place] for place in kept), picked, (*more, *below), is_tree=True)
+    return replace(grid, spare=("grad_fn", "value", "gradient") if named == 1 else ())
 
 
 def _says_more(rows: Sequence[tuple[Cell, ...]], place: int) -> bool:
