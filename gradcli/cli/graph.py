@@ -61,7 +61,7 @@ def graph(program: ProgramArgument, run: RunOptions, output: PictureOptions) -> 
 
     Examples:
       gradcli graph "x=w1+w2; y=w2*w3; x+y"
-      gradcli graph "x=w1+w2; y=w2*w3; x+y" --to svg -o graph.svg
+      gradcli graph "x=w1+w2; y=w2*w3; x+y" -o graph.svg
       gradcli graph "mean((X @ w)**2)" --shape X=3x2 --shape w=2 --to mermaid
     """
     from gradcli.cli.running import run as run_program

@@ -18,7 +18,8 @@ CHARACTER, TITLE_CHARACTER, LINE = (
     15.0,
 )  # of a monospaced font of 11 pixels, of 13 bold, and from line to line
 PADDING, TOP = 10.0, 3.0  # beside and below the text of a box, and more above it
-BETWEEN = 44.0  # rows
+BETWEEN, MOST_BETWEEN = 44.0, 120.0  # rows
+SLOPE = 0.12  # of the longest arrow between two rows
 APART = 72.0  # the two graphs
 MARGIN, HEAD = 24.0, 104.0
 NARROWEST = 200.0  # of a graph
@@ -79,46 +80,77 @@ def size_of(box: Box) -> tuple[float, float]:
 def layout_of(picture: Picture) -> Layout:
     """Return a picture laid out, the backward graph to the right of the forward one."""
     row_of = rows_of(picture)
-    bands = _bands(picture, row_of)
-    forward, right = _part(picture.forward, row_of, bands, MARGIN, is_up=False)
-    backward, right = _part(_alike(picture, forward), row_of, bands, right + APART, is_up=True)
+    forward = _across(picture.forward, row_of, MARGIN, is_up=False)
+    backward = _across(_alike(picture, forward), row_of, forward.right + APART, is_up=True)
+    bands = _bands((forward, backward), row_of)
     least = TITLE_CHARACTER * (display_width(picture.facts) + VERDICT) + 2 * MARGIN
-    bottom = bands[-1].bottom if bands else HEAD
-    return Layout(picture, (forward, backward), max(right + MARGIN, least), bottom + MARGIN)
+    width = max(backward.right + MARGIN, least)
+    return Layout(picture, (_part(forward, row_of, bands), _part(backward, row_of, bands)), width, _bottom(bands))
 
 
-def _alike(picture: Picture, forward: Part) -> Panel:
+def _bottom(bands: Sequence[Band]) -> float:
+    return (bands[-1].bottom if bands else HEAD) + MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class _Across:
+    """One of the graphs with its boxes and arrows placed from left to right, from `left` on; `sizes` are of boxes."""
+
+    panel: Panel
+    found: Ordered
+    centres: Mapping[str, float]
+    sizes: Mapping[str, tuple[float, float]]
+    left: float
+    is_up: bool
+
+    @property
+    def right(self) -> float:
+        """Return where it ends; at the least, its headings have room."""
+        ends = [centre + self.sizes.get(key, (0.0, 0.0))[0] / 2 for key, centre in self.centres.items()]
+        return max([*ends, self.left + NARROWEST])
+
+
+def _across(panel: Panel, row_of: Mapping[str, int], left: float, *, is_up: bool) -> _Across:
+    down = [(head, tail) if is_up else (tail, head) for tail, head in panel.arrows]
+    found = ordered(list(panel.boxes), down, row_of)
+    sizes = {key: size_of(box) for key, box in panel.boxes.items()}
+    centres = columns(found, {key: size[0] for key, size in sizes.items()})
+    return _Across(panel, found, {key: left + at for key, at in centres.items()}, sizes, left, is_up)
+
+
+def _alike(picture: Picture, forward: _Across) -> Panel:
     """Return autograd's graph with its boxes in the order from left to right of the tensors that they belong to."""
-    at = {picture.beside.get(place.box.key): place.x for place in forward.places}
+    at = {picture.beside.get(key): centre for key, centre in forward.centres.items()}
     boxes = picture.backward.boxes
     return replace(picture.backward, boxes={key: boxes[key] for key in sorted(boxes, key=lambda key: at.get(key, 0.0))})
 
 
-def _bands(picture: Picture, row_of: Mapping[str, int]) -> list[Band]:
-    """Return the rows from top to bottom, each as high as its highest box."""
+def _bands(parts: Sequence[_Across], row_of: Mapping[str, int]) -> list[Band]:
+    """Return the rows from top to bottom, each as high as its highest box, and further apart below wide arrows."""
     heights: dict[int, float] = {}
-    for box in (*picture.forward.boxes.values(), *picture.backward.boxes.values()):
-        heights[row_of[box.key]] = max(heights.get(row_of[box.key], 0.0), size_of(box)[1])
+    for key, (_, height) in (item for part in parts for item in part.sizes.items()):
+        heights[row_of[key]] = max(heights.get(row_of[key], 0.0), height)
+    widest = [max(_widest(part, row) for part in parts) for row in range(max(heights, default=-1) + 1)]
     bands, at = [], HEAD
-    for row in range(max(heights, default=-1) + 1):
+    for row, width in enumerate(widest):
         bands.append(Band(at, at + heights.get(row, 0.0)))
-        at = bands[-1].bottom + BETWEEN
+        at = bands[-1].bottom + min(max(BETWEEN, SLOPE * width), MOST_BETWEEN)
     return bands
 
 
-def _part(
-    panel: Panel, row_of: Mapping[str, int], bands: Sequence[Band], x: float, *, is_up: bool
-) -> tuple[Part, float]:
-    """Return one of the graphs laid out from `x` on, and where it ends; at the least, its headings have room."""
-    down = [(head, tail) if is_up else (tail, head) for tail, head in panel.arrows]
-    found = ordered(list(panel.boxes), down, row_of)
-    sizes = {key: size_of(box) for key, box in panel.boxes.items()}
-    centres = {key: x + at for key, at in columns(found, {key: size[0] for key, size in sizes.items()}).items()}
-    places = tuple(_place(box, centres[key], bands[row_of[key]], sizes[key]) for key, box in panel.boxes.items())
-    drawing = _Drawing(found, {place.box.key: place for place in places}, centres, bands, row_of, is_up)
-    ways = tuple(drawing.ways())
-    right = max([*centres.values(), *(place.x + place.width for place in places)], default=x)
-    return Part(panel.title, x, places, ways), max(right, x + NARROWEST)
+def _widest(part: _Across, row: int) -> float:
+    """Return how far to the side the arrows from a row to the next one lead."""
+    boxes = part.found.rows[row] if row < len(part.found.rows) else ()
+    linked = ((box, other) for box in boxes for other in part.found.below.get(box, ()))
+    return max((abs(part.centres[box] - part.centres[other]) for box, other in linked), default=0.0)
+
+
+def _part(part: _Across, row_of: Mapping[str, int], bands: Sequence[Band]) -> Part:
+    """Return one of the graphs laid out."""
+    boxes = part.panel.boxes.items()
+    places = {key: _place(box, part.centres[key], bands[row_of[key]], part.sizes[key]) for key, box in boxes}
+    ways = tuple(_Drawing(part.found, places, part.centres, bands, row_of, part.is_up).ways())
+    return Part(part.panel.title, part.left, tuple(places.values()), ways)
 
 
 def _place(box: Box, centre: float, band: Band, size: tuple[float, float]) -> Place:
