@@ -54,6 +54,7 @@ for (const box of boxes) {
   };
   title.remove();
   box.setAttribute("tabindex", "0");
+  box.setAttribute("role", "img");
   box.setAttribute("aria-label", words);
   box.addEventListener("pointerenter", show);
   box.addEventListener("focus", show);
@@ -73,7 +74,9 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
     body = ET.SubElement(page, "body")
     _add(body, "h1", "gradcli graph")
     _add(body, "pre", escape(report.program, keep_newlines=True), "program")
-    ET.SubElement(body, "div", {"class": "drawing", "tabindex": "0"}).append(svg.drawing(layout_of(picture)))
+    drawing = svg.drawing(layout_of(picture))
+    drawing.set("role", "group")  # its boxes can be gone to
+    ET.SubElement(body, "div", {"class": "drawing", "tabindex": "0"}).append(drawing)
     ET.SubElement(body, "pre", {"id": "details", "hidden": "hidden", "aria-live": "polite"})
     _table(body, report)
     ET.SubElement(body, "script").text = SCRIPT

@@ -90,7 +90,9 @@ def _number(value: float) -> str:
 
 def _marker(root: ET.Element) -> None:
     shape = {"id": "gradcli-arrow", "viewBox": "0 0 8 8", "refX": "7", "refY": "4", "orient": "auto"}
-    marker = ET.SubElement(root, "marker", {**shape, "markerWidth": "7", "markerHeight": "7"})
+    marker = ET.SubElement(
+        root, "marker", {**shape, "markerWidth": "8", "markerHeight": "8", "markerUnits": "userSpaceOnUse"}
+    )
     ET.SubElement(marker, "path", {"d": "M0 0L8 4L0 8z"})
 
 

@@ -49,7 +49,7 @@ def _backward(row: Row, ids: dict[str, int]) -> BackwardNode:
 def _tensor(node: ForwardNode, verdict: Verdict) -> TensorReport:
     grad_fn = "OpBackward0" if node.operands else None
     symbolic = Symbolic("1", None, ONE, Comparison(verdict, 0.0, 0.0))
-    return TensorReport(node.name, node.kind, (), True, grad_fn, ONE, None, ONE, symbolic, verdict)
+    return TensorReport(node.name, node.kind, (), True, grad_fn, ONE, None, ONE, symbolic, verdict, module=node.module)
 
 
 def random_rows(count: int, seed: int, *, leaves: int = 4) -> list[Row]:
@@ -85,6 +85,7 @@ HOSTILE = (
     "]]> --> <!-- %%{init: {}}%% `md` #quot; &lt;",
     "line\none\ttwo\x1b[31m\x00",
     "::set-env name=x::y ##[group]",
+    "&lt;&amp;&#33;<b>",
     "naïve ☃ 名前 \U0001f600",
 )
 

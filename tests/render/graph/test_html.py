@@ -8,7 +8,7 @@ from lxml import html
 
 from gradcli.escaping import escape
 from gradcli.render.formats import PICTURES
-from gradcli.render.graph.html import SCRIPT
+from gradcli.render.graph.html import SCRIPT, STYLE
 from gradcli.render.style import Style
 from gradcli.report.report import Report
 
@@ -28,7 +28,8 @@ def test_it_needs_no_network(make_graph: Callable[..., Report]) -> None:
     (policy,) = root.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
     assert policy.startswith("default-src 'none'")
     assert [script.text for script in root.xpath("//script")] == [SCRIPT]
-    assert "prefers-color-scheme: dark" in text
+    assert [style.text for style in root.xpath("//head/style")] == [STYLE]
+    assert "prefers-color-scheme: dark" in STYLE
 
 
 def test_a_table_says_what_the_picture_says(make_graph: Callable[..., Report]) -> None:

@@ -41,6 +41,8 @@ def test_every_box_and_arrow_is_drawn(
     ends = {(path.get("data-tail"), path.get("data-head")) for path in root.iter(f"{SVG}path") if path.get("data-tail")}
     assert {pair for pair in ends if pair[1]} >= {*picture.forward.arrows}
     assert {pair for pair in ends if all(pair)} == {*picture.forward.arrows, *picture.backward.arrows}
+    pointed = {path.get("data-head") for path in root.iter(f"{SVG}path") if path.get("marker-end")}
+    assert pointed == {head for _, head in (*picture.forward.arrows, *picture.backward.arrows)}
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= ELEMENTS
     assert float(root.get("width")) > 0
 

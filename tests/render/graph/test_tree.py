@@ -99,6 +99,14 @@ def test_a_long_tree_is_cut(make_graph: Callable[..., Report], make_rows: Callab
     assert text.count("OpBackward0") <= 2 * MOST_ROWS
 
 
+def test_modules_are_told_in_the_tree_alone(make_graph: Callable[..., Report]) -> None:
+    rows = [(f"w{number}", (), f"layers.{number % 7}") for number in range(14)]
+    report = make_graph([*rows, ("out", tuple(row[0] for row in rows))])
+    text = FORMATS["plain"].render(report, Style(100))
+    assert "By module" not in text
+    assert "w13" in text
+
+
 def test_hostile_names_stay_on_their_line(hostile: tuple[str, Report]) -> None:
     name, report = hostile
     for form in ("table", "plain", "markdown"):
