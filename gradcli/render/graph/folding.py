@@ -11,6 +11,7 @@ from gradcli.report.graph import ForwardNode
 
 DEEPEST = 12  # levels of modules that are tried
 PAGE = 60  # boxes of a model
+FEWEST = 4  # of which a picture says something
 LONGEST_END = 12  # of the names of the first and the last of a run
 
 
@@ -25,17 +26,21 @@ class Fold:
 def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None, page: int = PAGE) -> tuple[Fold, ...]:
     """Return the boxes of more than one tensor.
 
-    Modules are opened to `depth` levels, or as far as they fit a page of as many boxes. Where even the outermost ones
-    make more than `most` boxes, or there is no module, runs of tensors in the order in which they were made are boxes.
+    Modules are opened to `depth` levels, or as far as they fit a page of as many boxes; further, to at most `most`, where
+    that would leave hardly a box. Where even the outermost ones are more, or there is no module, runs of tensors in the
+    order in which they were made are boxes.
     """
     has_modules = any(node.module for node in nodes)
     fits, depth = (min(most, page), depth) if has_modules else (most, None)
-    if depth is None and len(nodes) <= fits:
+    if depth is not None:
+        return _by_module(nodes, depth)
+    if len(nodes) <= fits:
         return ()
-    tried = [_by_module(nodes, level) for level in ([depth] if depth else range(DEEPEST, 0, -1))]
-    fitting = [found for found in tried if _boxes(nodes, found) <= fits]
-    if depth or fitting or _boxes(nodes, tried[-1]) <= most:
-        return (fitting or tried[-1:])[0]
+    tried = [_by_module(nodes, level) for level in range(DEEPEST, 0, -1)]
+    for limit, least in ((fits, FEWEST), (most, FEWEST), (fits, 0), (most, 0)):
+        for found in tried:
+            if least <= _boxes(nodes, found) <= limit:
+                return found
     return _by_order(nodes, tried[-1], page)
 
 

@@ -52,6 +52,12 @@ def test_modules_are_opened_as_far_as_they_fit_a_page(make_graph: Callable[..., 
     assert [fold.title for fold in many] == [f"layers.{number}" for number in range(40)]
 
 
+def test_a_whole_model_is_not_one_box_if_there_is_room_for_more(make_graph: Callable[..., Report]) -> None:
+    found = folds(nodes_of(make_graph(layers(100))), 300)
+    assert [fold.title for fold in found] == [f"layers.{number}" for number in range(100)]
+    assert [fold.title for fold in folds(nodes_of(make_graph(layers(400))), 300)] == ["layers"]
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_depth_says_how_far(make_graph: Callable[..., Report], depth: int) -> None:
     found = folds(nodes_of(make_graph(layers(4))), 300, depth)
