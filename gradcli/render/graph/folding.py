@@ -26,8 +26,8 @@ class Fold:
 def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None, page: int = PAGE) -> tuple[Fold, ...]:
     """Return the boxes of more than one tensor.
 
-    Modules are opened to `depth` levels, or as far as they fit a page of as many boxes; further, to at most `most`, where
-    that would leave hardly a box. Where even the outermost ones are more, or there is no module, runs of tensors in the
+    Modules are opened to `depth` levels, or as far as they fit a page of as many boxes; to at most `most`, where that
+    would leave hardly a box. Where even the outermost ones are more, or there is no module, runs of tensors in the
     order in which they were made are boxes.
     """
     has_modules = any(node.module for node in nodes)
