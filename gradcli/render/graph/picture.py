@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from gradcli.escaping import clip, escape
@@ -81,7 +81,7 @@ def picture_of(report: Report, most: int = MOST_BOXES, page: int = PAGE) -> Pict
     keys |= {name: keys[fold.members[0]] for fold in folded for name in fold.members}
     tensors = {tensor.name: tensor for tensor in report.tensors}
     forward = _forward(graph, keys, tensors, folded)
-    backward, of_nodes = _backward(graph, keys, folded)
+    backward, of_nodes = _backward(graph, keys, folded, forward)
     beside = {keys[node.name]: of_nodes[node.node] for node in graph.forward if node.node is not None}
     return Picture(
         title=clip(report.program, LONGEST_DETAIL),
@@ -99,7 +99,7 @@ def _summary(graph: Graph, folded: Sequence[Fold]) -> str:
         return ""
     inside = sum(len(fold.members) for fold in folded)
     boxes = "1 box" if len(folded) == 1 else f"{len(folded):,} boxes"
-    return f"{inside:,} of {len(graph.forward):,} tensors are drawn as {boxes}"
+    return f"{inside:,} of {_counted(len(graph.forward), 'tensor')} are drawn as {boxes}"
 
 
 def brief(tensor: Any) -> str:
@@ -201,8 +201,13 @@ def _module(key: str, fold: Fold, tensors: Mapping[str, TensorReport]) -> Box:
     return Box(key, "module", lines, tuple(details), verdict)
 
 
-def _backward(graph: Graph, keys: Mapping[str, str], folded: Sequence[Fold]) -> tuple[Panel, Mapping[int, str]]:
-    """Return autograd's graph, and the box of each node: those of a module's tensors are one."""
+def _backward(
+    graph: Graph, keys: Mapping[str, str], folded: Sequence[Fold], forward: Panel
+) -> tuple[Panel, Mapping[int, str]]:
+    """Return autograd's graph, and the box of each node: those of a module's tensors are one.
+
+    The grad_fn of a tensor has its verdict, and the box of a module that of the module's tensors.
+    """
     titles = {keys[name]: fold.title for fold in folded for name in fold.members}
     inside: dict[str, list[BackwardNode]] = {}
     of_nodes: dict[int, str] = {}
@@ -212,9 +217,27 @@ def _backward(graph: Graph, keys: Mapping[str, str], folded: Sequence[Fold]) -> 
         inside.setdefault(of_nodes[node.id], []).append(node)
     labels = {node.name: short_name(node) for node in graph.forward}
     in_full = len(inside) <= 2 * MOST_IN_FULL
+    verdicts = {of_nodes[n.node]: forward.boxes[keys[n.name]].verdict for n in graph.forward if n.node is not None}
     boxes = {key: _nodes(key, nodes, titles.get(key[1:]), labels, in_full=in_full) for key, nodes in inside.items()}
+    boxes = {key: _judged(box, verdicts.get(key), in_full=in_full) for key, box in boxes.items()}
     arrows = [(of_nodes[n.id], of_nodes[edge.node]) for n in graph.backward for edge in n.next if edge is not None]
     return Panel("backward", boxes, _arrows(arrows)), of_nodes
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _judged(box: Box, verdict: Verdict | None, *, in_full: bool) -> Box:
+    """Return a box with a verdict: on a line of its own, or, in short, on its last one."""
+    if verdict is None:
+        return box
+    *lines, last = box.lines
+    mark = f"{MARKS[verdict]} {verdict}"
+    shown = (
+        (*box.lines, mark) if in_full or box.kind == "module" or not lines else (*lines, f"{last}  {MARKS[verdict]}")
+    )
+    return replace(box, lines=shown, details=(*box.details, ("verdict", mark)), verdict=verdict)
 
 
 def short_name(node: ForwardNode, length: int = LONGEST_BRIEF) -> str:
@@ -229,7 +252,11 @@ def _nodes(
     if title is None:
         return _node(key, nodes[0], labels, in_full=in_full)
     saved = sum(len(node.saves) for node in nodes)
-    lines = (clip(title, LONGEST_TITLE), f"{len(nodes):,} nodes", *([f"saves {saved:,} tensors"] if saved else []))
+    lines = (
+        clip(title, LONGEST_TITLE),
+        _counted(len(nodes), "node"),
+        *([f"saves {_counted(saved, 'tensor')}"] if saved else []),
+    )
     names = _whole(", ".join(dict.fromkeys(node.grad_fn for node in nodes)))
     return Box(key, "module", lines, (("module", _whole(title)), ("nodes", names)))
 

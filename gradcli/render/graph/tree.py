@@ -120,7 +120,8 @@ def _backward(report: Report, picture: Picture) -> Grid:
 
 def _node(box: Box, node: BackwardNode | None, labels: Mapping[str, str]) -> tuple[Cell, ...]:
     if node is None or box.kind == "module":
-        return (box.lines[0],), (box.lines[1],), (" ".join(box.lines[2:]),)
+        saves = next((line for line in box.lines[2:] if line.startswith("saves")), "")
+        return (clip(box.lines[0], LONGEST_NAME),), (box.lines[1],), (saves,)
     saves = ", ".join(_saved(saved, labels) for saved in node.saves)
     return (box.lines[0],), (labels.get(node.tensor or "", ""),), (saves,)
 

@@ -64,5 +64,6 @@ def test_hostile_names_stay_text(hostile: tuple[str, Report]) -> None:
 
 def test_classes_name_boxes(make_graph: Callable[..., Report]) -> None:
     text = rendered(make_graph([("w", ()), ("out", ("w",))], {"w": Verdict.MISMATCH}))
-    assert "  class f0 wrong\n" in text
-    assert "  class b1 leaf\n" in text
+    assert "  class f0,b1 wrong\n" in text
+    assert " leaf\n" not in text
+    assert "  class f0,b1 leaf\n" in rendered(make_graph([("w", ()), ("out", ("w",))]))

@@ -35,6 +35,7 @@ def test_a_box_has_name_value_gradient_and_verdict() -> None:
         "of y",
         "saves other = w3 (version 0)",
         "saves self = w2 (version 0)",
+        "\N{CHECK MARK} match",
     )
     assert dict(box(picture, "w2").details)["formula"] == "w3 + 1"
     assert picture.facts == "x+y = 20"
@@ -73,10 +74,17 @@ def test_a_module_s_box_has_the_worst_of_its_verdicts(make_graph: Callable[..., 
     assert folded.verdict == Verdict.MISMATCH
     assert dict(folded.details)["tensors"] == "w, a, b"
     nodes = next(one for one in picture.backward.boxes.values() if one.kind == "module")
-    assert nodes.lines == ("net", "3 nodes", "saves 2 tensors")
+    assert nodes.lines == ("net", "3 nodes", "saves 2 tensors", "\N{BALLOT X} mismatch")
     assert picture.summary == "3 of 5 tensors are drawn as 1 box"
     assert picture.beside[folded.key] == nodes.key
     assert picture.forward.arrows == (("f1", folded.key), (folded.key, "f4"))
+
+
+def test_only_the_grad_fn_of_a_tensor_has_its_verdict() -> None:
+    picture = drawn("linear(x, W)", shapes={"x": (2, 3), "W": (4, 3)}, grad_output="ones")
+    verdicts = {box.lines[0]: box.verdict for box in picture.backward.boxes.values()}
+    assert verdicts == {"MmBackward0": "match", "TBackward0": None, "AccumulateGrad": "match"}
+    assert drawn("w*w", verify=False).backward.boxes["b0"].verdict is None
 
 
 def test_a_name_that_is_long_source_is_told_by_its_operation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pytest
 from gradcli.render import FORMATS
 from gradcli.render.graph.tree import DEEPEST, MOST_ROWS, tree
 from gradcli.render.style import Style
-from gradcli.report.report import Report
+from gradcli.report.report import Extent, Report
 from gradcli.report.verdict import Verdict
 
 
@@ -97,6 +98,14 @@ def test_a_long_tree_is_cut(make_graph: Callable[..., Report], make_rows: Callab
     text = FORMATS["plain"].render(make_graph(make_rows(60, 1, leaves=12)), Style(100))
     assert "more rows left out; --json has all" in text
     assert text.count("OpBackward0") <= 2 * MOST_ROWS
+
+
+def test_a_module_is_one_row_of_each_tree(make_graph: Callable[..., Report]) -> None:
+    rows = [("w", (), "net"), ("x", ()), ("a", ("x", "w"), "net"), ("out", ("a",))]
+    report = dataclasses.replace(make_graph(rows), extent=Extent(depth=1))
+    lines = [" ".join(line.split()) for line in FORMATS["plain"].render(report, Style(100)).splitlines()]
+    assert "`- net 2 tensors + match" in lines
+    assert "`- net 2 nodes saves 1 tensor" in lines
 
 
 def test_modules_are_told_in_the_tree_alone(make_graph: Callable[..., Report]) -> None:
