@@ -32,7 +32,8 @@ def backward_graph(trace: Trace, names: Mapping[TracedTensor, str]) -> BackwardG
     nodes = sorted(reachable([node_of(trace.output)]), key=partial(_turn, [edge[0] for edge in edges.values()]))
     ids = {node: number for number, node in enumerate(nodes)}
     made_for = makers(trace, names) | {edge[0]: names[traced] for traced, edge in edges.items()}
-    known = _Known({edge: names[t] for t, edge in edges.items()}, {_memory(t.tensor): names[t] for t in names})
+    shown = [traced for traced in names if traced not in trace.hidden]
+    known = _Known({edge: names[t] for t, edge in edges.items()}, {memory_of(t.tensor): names[t] for t in shown})
     found = tuple(
         BackwardNode(ids[node], _called(node), made_for.get(node), tuple(_next(node, ids)), tuple(_saved(node, known)))
         for node in nodes
@@ -52,7 +53,7 @@ class _Known:
         edge = edge_of(tensor) if tensor.requires_grad else None
         if edge is not None:
             return self.edges.get((edge.node, edge.output_nr))
-        return self.memory.get(_memory(tensor))
+        return self.memory.get(memory_of(tensor))
 
 
 def _edge(traced: TracedTensor) -> tuple[Any, int] | None:
@@ -76,7 +77,7 @@ def _called(node: Any) -> str:
     return name.rpartition("::")[2]
 
 
-def _memory(tensor: Tensor) -> tuple[Any, ...]:
+def memory_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return what tells one tensor's memory from another's."""
     if not tensor.numel():
         return (id(tensor),)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.execution.autograd.nodes import BackwardGraph, backward_graph
+from gradcli.execution.autograd.nodes import BackwardGraph, backward_graph, memory_of
 from gradcli.execution.comparison.evaluation import evaluate_run
 from gradcli.execution.forward.followed import Followed, module_of, source_of
 from gradcli.execution.forward.source import Source
@@ -30,7 +30,8 @@ def graph(program: Source, settings: Settings, given: Mapping[str, Any], derivat
 def _forward(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> Iterator[ForwardNode]:
     """Yield the tensors that the output rests on, and those that are reported: leaves, then the others in order."""
     calls = {output: call for call in run.trace.calls for output in call.outputs}
-    operands = {traced: tuple(_operands(traced, calls, run.trace)) for traced in run.names}
+    given = {memory_of(leaf.tensor): leaf for leaf in run.trace.leaves if leaf not in run.trace.hidden}
+    operands = {traced: tuple(_operands(traced, calls, run.trace, given)) for traced in run.names}
     drawn = _behind({run.output} | reported, operands)
     for traced, name in run.names.items():
         if traced in drawn and traced not in run.trace.hidden:
@@ -51,21 +52,29 @@ def _forward(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> 
             )
 
 
-def _operands(traced: TracedTensor, calls: Mapping[TracedTensor, TracedCall], trace: Trace) -> Iterator[TracedTensor]:
+def _operands(
+    traced: TracedTensor,
+    calls: Mapping[TracedTensor, TracedCall],
+    trace: Trace,
+    given: Mapping[tuple[Any, ...], TracedTensor],
+) -> Iterator[TracedTensor]:
     """Yield the tensors that the operation of a tensor was given, each once.
 
-    For what was made inside of a Function, or of a write to memory, stand the tensors that it was made from.
+    For what was made inside of a Function, or of a write to memory, stand the tensors that it was made from; for a
+    constant that code read, the leaf in whose memory it lies, if there is one: `given` has the leaves by that.
     """
     seen, waiting = set[TracedTensor](), [traced]
     while waiting:
         call = calls.get(waiting.pop())
         for operand in () if call is None else call.inputs:
-            if operand not in seen:
-                seen.add(operand)
-                if operand in trace.hidden:
-                    waiting.append(operand)
+            is_inner = operand in trace.hidden
+            known = given.get(memory_of(operand.tensor), operand) if is_inner and operand not in calls else operand
+            if known not in seen:
+                seen.add(known)
+                if known in trace.hidden:
+                    waiting.append(known)
                 else:
-                    yield operand
+                    yield known
 
 
 def _behind(tensors: set[TracedTensor], operands: Mapping[TracedTensor, tuple[TracedTensor, ...]]) -> set[TracedTensor]:

@@ -286,6 +286,17 @@ def test_tensors_of_a_model_name_their_module_and_line() -> None:
     assert shown(graph) == walked(net(leaves["x"]), leaves)
 
 
+def looked_up(ids: Tensor, table: Tensor) -> Tensor:
+    return nn.functional.embedding(ids, table).sum()
+
+
+def test_a_constant_that_code_reads_is_its_operand() -> None:
+    graph = graph_of(of_code(looked_up, ids=torch.tensor([1, 0, 1]), table=torch.tensor(X, dtype=torch.float64)))
+    looked = next(node for node in graph.forward if node.op == "embedding")
+    assert looked.operands == ("ids", "table")
+    assert saves(graph, "EmbeddingBackward0") == [("indices", "ids", 0)]
+
+
 @pytest.mark.parametrize("verify", [True, False])
 def test_verdicts_are_those_of_eval(verify: bool) -> None:
     program, given = "relu(x)*y + abs(x)", {"values": {"x": 0, "y": 2}, "verify": verify}
