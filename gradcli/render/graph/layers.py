@@ -43,6 +43,9 @@ def _rows(graph: nx.DiGraph) -> dict[str, int]:
     for box in order[::-1]:
         if near_leaf[box] and graph.out_degree(box):
             rows[box] = min(rows[below] for below in graph.successors(box)) - 1
+    for box in order:
+        if graph.in_degree(box) and not graph.out_degree(box):  # an output, or what nothing uses
+            rows[box] = max(rows[above] for above in graph.predecessors(box)) + 1
     known = {row: number for number, row in enumerate(sorted(set(rows.values())))}
     return {box: known[row] for box, row in rows.items()}
 

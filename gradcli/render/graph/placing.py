@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gradcli.render.graph.ordering import Ordered
+from gradcli.render.graph.ordering import Links, Ordered
 
 GAP, NARROW_GAP = 26.0, 12.0  # between boxes, and beside an arrow that passes them
 PASSES = 50
@@ -31,9 +31,11 @@ def columns(found: Ordered, widths: Mapping[str, float]) -> dict[str, float]:
     """Return the middle of each box and place, from 0 on; `widths` are those of boxes, and a place has none."""
     centres = _packed(found, widths)
     for number in range(PASSES):
-        rows = found.rows if number % 2 == 0 else found.rows[::-1]
-        for row in rows:
-            wanted = [_wanted(box, found, centres) for box in row]
+        is_down = number % 2 == 0
+        # First from row to row in one direction, which makes a chain straight at once; then with all that is linked.
+        sides = (found.above, found.below) if number >= PASSES / 2 else (found.above if is_down else found.below,)
+        for row in found.rows if is_down else found.rows[::-1]:
+            wanted = [_wanted(box, sides, centres) for box in row]
             room = [_room(left, right, widths) for left, right in pairwise(row)]
             centres.update(zip(row, spread(wanted, room), strict=True))
     left = min((centre - widths.get(box, 0.0) / 2 for box, centre in centres.items()), default=0.0)
@@ -57,9 +59,9 @@ def _room(left: str, right: str, widths: Mapping[str, float]) -> float:
     return (widths.get(left, 0.0) + widths.get(right, 0.0)) / 2 + gap
 
 
-def _wanted(box: str, found: Ordered, centres: Mapping[str, float]) -> tuple[float, float]:
-    """Return where a box would best stand, and how much that counts."""
-    linked = [*found.above.get(box, ()), *found.below.get(box, ())]
+def _wanted(box: str, sides: Sequence[Links], centres: Mapping[str, float]) -> tuple[float, float]:
+    """Return where a box would best stand for what it is linked to on some sides, and how much that counts."""
+    linked = [other for links in sides for other in links.get(box, ())]
     if not linked:
         return centres[box], 1.0
     is_place = "/" in box

@@ -160,6 +160,24 @@ def test_a_graph_of_one_tensor_has_a_picture(make_graph: Callable[..., Report]) 
     assert not any(part.ways for part in layout.parts)
 
 
+def test_what_nothing_uses_stands_right_below_what_it_is_made_from(make_graph: Callable[..., Report]) -> None:
+    rows = [("w", ()), ("unused", ("w",)), *((f"h{step}", (f"h{step - 1}" if step else "w",)) for step in range(6))]
+    picture = picture_of(make_graph(rows))
+    row_of = rows_of(picture)
+    key = {box.lines[0]: name for name, box in picture.forward.boxes.items()}
+    assert row_of[key["unused"]] - row_of[key["w"]] == 1
+
+
+def test_a_chain_is_straight(make_graph: Callable[..., Report]) -> None:
+    names = [f"h{step}" * (1 + step % 3) for step in range(30)]
+    layout = layout_of(
+        picture_of(make_graph([(name, tuple(names[n - 1 : n] if n else ())) for n, name in enumerate(names)]))
+    )
+    for part in layout.parts:
+        middles = [place.x + place.width / 2 for place in part.places]
+        assert max(middles) - min(middles) < 0.5
+
+
 def test_parameters_stand_near_their_first_use(make_graph: Callable[..., Report]) -> None:
     rows = [("x", ()), *((f"w{step}", ()) for step in range(9))]
     rows += [(f"h{step}", (f"h{step - 1}" if step else "x", f"w{step}")) for step in range(9)]
