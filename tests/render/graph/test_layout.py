@@ -169,12 +169,13 @@ def test_what_nothing_uses_stands_right_below_what_it_is_made_from(make_graph: C
 
 
 def test_a_chain_is_straight(make_graph: Callable[..., Report]) -> None:
-    names = [f"h{step}" * (1 + step % 3) for step in range(30)]
-    layout = layout_of(
-        picture_of(make_graph([(name, tuple(names[n - 1 : n] if n else ())) for n, name in enumerate(names)]))
-    )
-    for part in layout.parts:
-        middles = [place.x + place.width / 2 for place in part.places]
+    names = [f"h{step}" for step in range(30)]
+    rows = [("a" * 30, ()), ("b", ()), ("c", ()), (names[0], ("a" * 30, "b", "c"))]
+    rows += [(name, (before,)) for before, name in pairwise(names)]
+    rows += [("d" * 20, ()), ("out", (names[-1], "d" * 20))]
+    for part, key in zip(layout_of(picture_of(make_graph(rows))).parts, ("tensor", "of"), strict=True):
+        middles = [place.x + place.width / 2 for place in part.places if dict(place.box.details).get(key) in names]
+        assert len(middles) == len(names)
         assert max(middles) - min(middles) < 0.5
 
 
