@@ -40,9 +40,14 @@ def test_each_picture(picture: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert not errors
 
 
-@pytest.mark.parametrize("picture", ["mermaid", "dot", "svg", "html"])
-def test_a_file_s_ending_says_what_is_drawn(picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / f"graph.{picture}"
+@pytest.mark.parametrize(
+    ("ending", "picture"),
+    [("mermaid", "mermaid"), ("mmd", "mermaid"), ("dot", "dot"), ("gv", "dot"), ("SVG", "svg"), ("html", "html")],
+)
+def test_a_file_s_ending_says_what_is_drawn(
+    ending: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"graph.{ending}"
     assert main(["graph", PROGRAM, "-o", str(file)]) == 0
     assert file.read_text(encoding="utf-8").startswith(STARTS[picture])
     assert capsys.readouterr().out == ""
