@@ -21,6 +21,7 @@ Command = Literal[
     "hessian",
     "double-backward",
     "trace",
+    "graph",
     "custom",
     "run",
 ]

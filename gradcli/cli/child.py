@@ -69,13 +69,13 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
 
 def _text(request: dict[str, Any]) -> dict[str, Any]:
     """Return a report on the user's code as text."""
-    from gradcli.render import FORMATS
+    from gradcli.render.formats import format_of
     from gradcli.suite.reproduce import reproducible
     from gradcli.suite.work import RUN
 
     report = RUN[request["kind"]](request["target"], request["settings"])
     report = reproducible(report, request["target"], request["settings"])
-    return {"text": FORMATS[request["format"]].render(report, request["style"]), "code": int(report.exit_code)}
+    return {"text": format_of(request["format"]).render(report, request["style"]), "code": int(report.exit_code)}
 
 
 def _of_check(request: dict[str, Any]) -> dict[str, Any]:

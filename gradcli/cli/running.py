@@ -130,8 +130,8 @@ def decoded(data: bytes) -> str:
 def write_report(report: Report, options: OutputOptions) -> None:
     """Write the report in the format asked for, to the file or to standard output."""
     from gradcli.cli.output import write
-    from gradcli.render import FORMATS
+    from gradcli.render.formats import format_of
     from gradcli.render.style import style_for
 
     style = style_for(None if options.output else sys.stdout, options.color)
-    write(FORMATS[options.chosen_format].render(report, style), options.output)
+    write(format_of(options.chosen_format).render(report, style), options.output)

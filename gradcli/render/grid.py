@@ -9,6 +9,8 @@ from gradcli.report.verdict import Verdict
 
 Lines = tuple[str, ...]
 NARROWEST = 12
+# What a tree is drawn with, and what stands for that in ASCII.
+GUIDES = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-"})
 MARKED = 2  # columns that a verdict's mark takes
 
 
@@ -25,23 +27,36 @@ class Grid:
     rows: tuple[tuple[Lines | Verdict, ...], ...] = ()
     below: Lines = ()
     series: tuple[float, ...] = ()
+    is_tree: bool = False
+    """Whether the first cell of a row begins with the lines of a tree, in box drawing: see `GUIDES`."""
+    spare: tuple[str, ...] = ()
+    """Headings of columns that are left out, in this order, where the rows are too wide."""
 
     def fitted(self, width: int, gap: int) -> Grid:
         """Return a grid with headings with its texts shortened until the rows fit; columns stand `gap` apart.
 
-        Only cells of one line are shortened, the widest column first, never below NARROWEST. A grid without headings
-        holds sentences, which its layout wraps.
+        Only cells of one line are shortened, the widest column first, never below NARROWEST; a tree keeps its own. A
+        grid without headings holds sentences, which its layout wraps.
         """
-        grid = self
-        if not self.headings:
-            return grid
-        while (over := sum(grid.widths) + gap * (len(grid.widths) - 1) - width) > 0:
-            column = grid._widest_text()
-            if column is None:
-                return grid
-            limit = max(grid.widths[column] - over, NARROWEST)
-            grid = grid._shortened(column, limit)
-        return grid
+        if not self.headings or (over := self.width(gap) - width) <= 0:
+            return self
+        for heading in self.spare:
+            if heading in self.headings:
+                return self._without(heading).fitted(width, gap)
+        column = self._widest_text()
+        if column is None:
+            return self
+        limit = max(self.widths[column] - over, NARROWEST)
+        return self._shortened(column, limit).fitted(width, gap)
+
+    def width(self, gap: int) -> int:
+        """Return the width of a row whose columns stand `gap` apart."""
+        return sum(self.widths) + gap * (len(self.widths) - 1)
+
+    def _without(self, heading: str) -> Grid:
+        kept = [place for place, other in enumerate(self.headings) if other != heading]
+        rows = tuple(tuple(row[place] for place in kept) for row in self.rows)
+        return replace(self, headings=tuple(self.headings[place] for place in kept), rows=rows)
 
     @property
     def widths(self) -> list[int]:
@@ -54,7 +69,7 @@ class Grid:
         able = [
             (max(map(_width, cells)), -column)
             for column, cells in enumerate(zip(*self.rows, strict=True))
-            if all(isinstance(cell, tuple) and len(cell) <= 1 for cell in cells)
+            if all(isinstance(cell, tuple) and len(cell) <= 1 for cell in cells) and not (self.is_tree and not column)
         ]
         width, column = max(able, default=(0, 0))
         return -column if width > max(NARROWEST, len(self.headings[-column])) else None

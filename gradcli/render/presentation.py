@@ -52,6 +52,8 @@ class Presentation:
     """From the details: what the overall verdict means, where that is not what `words_of` says."""
     judged: Callable[[Any], Sequence[Judged]] = lambda _: ()
     """From the details: what has a verdict beside the tensors."""
+    grids_of_report: Callable[[Report], tuple[Grid, ...]] = lambda _: ()
+    """What stands there last that takes both the tensors and the details; then nothing is told by module."""
 
 
 PLAIN = Presentation()

@@ -95,7 +95,8 @@ class View:
 def view_of(report: Report) -> View:
     """Return what a reader is shown of the report."""
     how = presentation_of(report)
-    by_module = how.shows_gradient and is_by_module(report)
+    of_report = how.grids_of_report(report)
+    by_module = how.shows_gradient and is_by_module(report) and not of_report
     tensors = shown_whole(report) if by_module else report.tensors
     shown = [tensor for tensor in tensors if how.shows(tensor)]
     leaves = [tensor for tensor in shown if tensor.kind == "leaf"]
@@ -114,6 +115,7 @@ def view_of(report: Report) -> View:
             *how.grids_of_tensors(tensors),
             *([grid_of_modules(report, tensors)] if by_module else []),
             *how.grids(report.details),
+            *of_report,
         ),
         notes=(
             *_notes(tensors if by_module and tensors else report.tensors),

@@ -18,6 +18,7 @@ from gradcli.report.custom import CustomDetails
 from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.eval import EvalDetails
 from gradcli.report.grad import GradDetails
+from gradcli.report.graph import GraphDetails
 from gradcli.report.hessian import HessianDetails
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
@@ -54,6 +55,7 @@ Details: TypeAlias = (
     | JacobianDetails
     | DoubleBackwardDetails
     | TraceDetails
+    | GraphDetails
     | CustomDetails
     | GradDetails
     | EvalDetails

@@ -56,6 +56,7 @@ GIVEN: tuple[Settings, ...] = (
     Settings("jacobian", wrt=("w",)),
     Settings("hessian", wrt=("w",)),
     Settings("trace", shapes={None: ()}),
+    Settings("graph", depth=2),
     Settings("eval", pick="hidden.0", mode="train", only=("layers.*", "x"), max_entries=0, depth=2, arguments={"n": 3}),
     Settings("check", pick="1", mode="eval", only=("h (2)",)),
 )

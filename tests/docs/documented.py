@@ -1,6 +1,7 @@
 """The outputs that the documents show, and what they are outputs of; run as a script, it writes all of them anew.
 
 - Below `<!-- output of: COMMAND -->` stands what a shell prints for the command in the root of the tree.
+- Below `<!-- picture of: COMMAND -->` stands a picture that the command writes, given the picture's file.
 - Below `<!-- PyTorch says -->` stands what PyTorch warns of or raises in the Python block above.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -26,6 +28,7 @@ QUOTATION = re.compile(
     r"^(?P<head>```python\n(?P<source>.*?)^```\n\n<!-- PyTorch says -->\n```text\n)(?P<output>.*?)(?P<tail>^```$)",
     re.MULTILINE | re.DOTALL,
 )
+PICTURE = re.compile(r"^<!-- picture of: (?P<command>.*?) -->\n!\[[^\]]+\]\((?P<file>[^)]+)\)$", re.MULTILINE)
 MARKS = ("<!-- output of:", "<!-- PyTorch says -->")
 # Without PyTorch's own warning about a package that is not there; a warning is told by its text.
 BEFORE = """
@@ -98,6 +101,20 @@ def shown() -> list[Shown]:
     ]
 
 
+def pictures() -> list[tuple[str, Path]]:
+    """Return the command of every picture that a document shows, and the picture's file."""
+    return [
+        (picture["command"], document.parent / picture["file"])
+        for document in DOCUMENTS
+        for picture in PICTURE.finditer(document.read_text(encoding="utf-8"))
+    ]
+
+
+def drawn(command: str, file: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that draws a picture, and let it write to a file."""
+    return run(f"{command} -o {shlex.quote(str(file))}")
+
+
 def renewed(text: str) -> str:
     """Return a document with every output made anew."""
     for pattern, make in MAKERS:
@@ -110,6 +127,8 @@ def _renewed(block: re.Match[str], make: Callable[[str], str]) -> str:
 
 
 if __name__ == "__main__":
+    for command, file in pictures():
+        drawn(command, file)
     for document in DOCUMENTS:
         before = document.read_text(encoding="utf-8")
         after = renewed(before)

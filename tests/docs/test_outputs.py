@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
-from documented import DOCUMENTS, MARKS, Shown, renewed, shown
+from documented import DOCUMENTS, MARKS, ROOT, Shown, drawn, pictures, renewed, shown
 
 import gradcli.ops
 from gradcli.execution.forward.callables import function
@@ -25,6 +26,17 @@ def test_an_output_is_what_is_said_to_make_it(block: Shown) -> None:
 
 def test_every_marked_output_is_read() -> None:
     assert len(shown()) == sum(line.startswith(MARKS) for text in TEXTS for line in text.splitlines()) >= 40
+
+
+@pytest.mark.parametrize(("command", "picture"), pictures(), ids=lambda part: getattr(part, "name", None))
+def test_a_picture_is_what_its_command_draws(command: str, picture: Path, tmp_path: Path) -> None:
+    assert drawn(command, tmp_path / picture.name).returncode == 0
+    assert (tmp_path / picture.name).read_bytes() == picture.read_bytes(), "run `just docs`"
+
+
+def test_every_picture_is_drawn_by_a_command() -> None:
+    shown = {file.resolve() for _, file in pictures()}
+    assert shown == {file.resolve() for file in (ROOT / "docs" / "pictures").iterdir()}
 
 
 def test_outputs_are_made_anew() -> None:

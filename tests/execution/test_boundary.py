@@ -25,7 +25,16 @@ from gradcli.settings import Settings
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 EXAMPLES = [example for op in OPS for example in op.examples]
-COMMANDS: tuple[Command, ...] = ("grad", "double-backward", "trace", "jacobian", "hessian", "jvp", "accumulate")
+COMMANDS: tuple[Command, ...] = (
+    "grad",
+    "double-backward",
+    "trace",
+    "graph",
+    "jacobian",
+    "hessian",
+    "jvp",
+    "accumulate",
+)
 # What becomes of an example's values: as they are, at a kink or a pole, large, equal, infinite.
 POINTS = {
     "inside": lambda value: value,

@@ -17,7 +17,7 @@ from gradcli.ops.table import OPS
 # What bounds a run from outside of it, so that none takes ten seconds.
 BOUNDS = ("--timeout", "8", "--max-derivation-time", "4")
 CHECKED = ("eval", "check")
-COMMANDS = ("eval", "check", "grad", "trace", "jvp", "jacobian", "hessian", "double-backward", "accumulate")
+COMMANDS = ("eval", "check", "grad", "trace", "graph", "jvp", "jacobian", "hessian", "double-backward", "accumulate")
 FORMATS = (
     "table",
     "plain",
@@ -33,7 +33,7 @@ FORMATS = (
     "azure",
 )
 # What a command needs beside a program.
-NEEDED = dict.fromkeys(("eval", "trace", "double-backward", "accumulate"), ("--grad-output", "ones")) | {
+NEEDED = dict.fromkeys(("eval", "trace", "graph", "double-backward", "accumulate"), ("--grad-output", "ones")) | {
     "grad": ("--wrt", "x", "--allow-unused", "--grad-output", "ones"),
     "jvp": ("--tangent", "x=1"),
     "hessian": ("--reduce", "mean"),

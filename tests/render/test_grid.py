@@ -51,6 +51,25 @@ def test_what_fits_and_what_is_a_sentence_stays_as_it_is() -> None:
     assert sentence.fitted(40, 2) == sentence
 
 
+TREE = Grid(
+    "Tree",
+    ("tensor", "grad_fn", "value"),
+    ((("│  └─ " + "n" * 20,), ("AddBackward0",), ("1 to 2",)),),
+    is_tree=True,
+    spare=("grad_fn", "value"),
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "kept"),
+    [(80, ("tensor", "grad_fn", "value")), (40, ("tensor", "value")), (30, ("tensor",)), (10, ("tensor",))],
+)
+def test_a_tree_keeps_its_names_and_gives_up_what_it_can_spare(width: int, kept: tuple[str, ...]) -> None:
+    fitted = TREE.fitted(width, 2)
+    assert fitted.headings == kept
+    assert fitted.rows[0][0] == TREE.rows[0][0]
+
+
 def test_no_name_is_shortened_to_nothing() -> None:
     assert WIDE.fitted(10, 2).widths[0] == NARROWEST
 

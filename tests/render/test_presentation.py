@@ -25,6 +25,7 @@ from gradcli.report.double_backward import (
 )
 from gradcli.report.eval import EvalDetails, HookCall
 from gradcli.report.grad import GradDetails, JacobianProduct, VectorJacobianProduct
+from gradcli.report.graph import ForwardNode, Graph, GraphDetails
 from gradcli.report.hessian import HessianDetails, Symmetry
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
@@ -39,6 +40,7 @@ CALL = BackwardCall(ONE, (LeafCall("w", ONE, None, ONE, ONE, None, None),))
 LIFECYCLE = Lifecycle(
     WithoutRetainGraph("ok", "ok", None, None, ()), WithRetainGraph(({"w": ONE},)), WithCreateGraph({})
 )
+LEAF = ForwardNode("w", "leaf", None, "w", (), (), "float64", requires_grad=True, node=None)
 # A record of each type, and a title that only its command shows.
 SHOWN: dict[str, tuple[Details, str]] = {
     "eval": (EvalDetails((HookCall("tensor hook", "w", (ONE,)),)), "Hooks"),
@@ -50,6 +52,7 @@ SHOWN: dict[str, tuple[Details, str]] = {
     "hessian": (HessianDetails(hessian={"w": {"w": ONE}}, symmetry=Symmetry(True, 0.0), method=""), "Hessian"),
     "double-backward": (DoubleBackwardDetails(LIFECYCLE), "A second backward"),
     "trace": (TraceDetails(()), "The chain rule"),
+    "graph": (GraphDetails(Graph((LEAF,), ())), "Forward, from the output"),
     "custom": (CustomDetails(checks=(), node=FunctionNode("Square", {"w": None}, (ONE,), {"w": ONE})), "Node Square"),
     "run": (RunDetails("Tensor.backward", 3, SourcePlace("train.py", 14)), "Call of the script"),
 }
@@ -89,6 +92,7 @@ def test_a_report_without_details_is_shown_as_all_are(report: Report) -> None:
     [
         ("eval", ["Leaf tensors", "Non-leaf tensors"]),
         ("trace", ["Leaf tensors"]),
+        ("graph", []),
         ("check", []),
         ("custom", ["Leaf tensors"]),
     ],
@@ -97,7 +101,7 @@ def test_each_command_shows_the_tensors_that_concern_it(command: str, shown: lis
     text = FORMATS["plain"].render(with_details(command, report), Style(100))
     assert [title for title in shown if title in text] == shown
     assert ("Non-leaf" in text) == (command == "eval")
-    assert ("Leaf tensors" in text) == (command != "check")
+    assert ("Leaf tensors" in text) == (command not in {"check", "graph"})
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -105,7 +109,7 @@ def test_a_column_of_gradients_is_for_commands_that_have_gradients(command: str,
     wrong = dataclasses.replace(report.tensors[0], verdict=Verdict.MISMATCH)
     data: Any = dataclasses.replace(with_details(command, report), tensors=(wrong,))
     text = FORMATS["plain"].render(data, Style(200))
-    assert (".grad = gradient" in text) == (command not in {"jvp", "jacobian", "hessian"})
+    assert (".grad = gradient" in text) == (command not in {"jvp", "jacobian", "hessian", "graph"})
 
 
 @pytest.mark.parametrize("command", ["check", "custom"])

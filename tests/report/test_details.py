@@ -42,8 +42,18 @@ def test_the_calls_of_accumulate_are_written_twice_and_stored_once() -> None:
 def test_the_schema_has_the_fields_of_every_command() -> None:
     schema = report_schema()
     assert "details" not in schema["properties"]
-    assert {"points", "calls", "accumulation", "jvp", "hessian", "lifecycle", "trace", "checks", "node", "vjp"} < set(
-        schema["properties"]
-    )
+    assert {
+        "points",
+        "calls",
+        "accumulation",
+        "jvp",
+        "hessian",
+        "lifecycle",
+        "trace",
+        "graph",
+        "checks",
+        "node",
+        "vjp",
+    } < set(schema["properties"])
     assert schema["properties"]["calls"]["anyOf"][0]["items"]["type"] == "object"
     assert "output_key" not in json.dumps(schema)

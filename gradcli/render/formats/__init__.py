@@ -38,6 +38,8 @@ class Format:
     """People read it: what is wrong with a check is said in it, and not once more on standard error."""
     escapes: tuple[str, str] = (r"\x3a", r"\x5b")
     """What stands for a colon and a bracket that would make a command to a job's log: see `break_commands`."""
+    folder: str = __name__
+    """The package in which the module is."""
     summary: tuple[str, str] | None = None
     """An environment variable and a format: the file that it names gets the suite in that format too."""
 
@@ -55,7 +57,7 @@ class Format:
 
     def _module(self) -> FormatModule:
         """Return the format's module, which is loaded only where it is used."""
-        return cast("FormatModule", import_module(f"{__name__}.{self.name}"))
+        return cast("FormatModule", import_module(f"{self.folder}.{self.name}"))
 
 
 _JSON = (r"\u003a", r"\u005b")
@@ -76,3 +78,18 @@ _ROWS = (
     Format("azure", knows_only_suites=True, escapes=(r"\x3a", "[")),
 )
 FORMATS: Mapping[str, Format] = {row.name: row for row in _ROWS}
+
+_GRAPH = "gradcli.render.graph"
+_PICTURES = (
+    Format("mermaid", folder=_GRAPH, escapes=("#58;", "#91;")),
+    Format("dot", folder=_GRAPH, escapes=_XML),
+    Format("svg", folder=_GRAPH, escapes=_XML),
+    Format("html", folder=_GRAPH, escapes=_XML),
+)
+PICTURES: Mapping[str, Format] = {row.name: row for row in _PICTURES}
+"""What `graph` draws; a report of another command has none of them."""
+
+
+def format_of(name: str) -> Format:
+    """Return the format or the picture of a name."""
+    return PICTURES[name] if name in PICTURES else FORMATS[name]

@@ -114,7 +114,7 @@ def _extra(grid: Grid) -> str:
         [
             _row(headings),
             _row(["---"] * len(headings)),
-            *(_row([_extra_cell(cell) for cell in row]) for row in grid.rows),
+            *(_row([_extra_cell(cell) for cell in _kept_apart(row, grid)]) for row in grid.rows),
         ]
     )
 
@@ -133,6 +133,13 @@ def _sentences(cells: tuple[Lines | Verdict, ...]) -> str:
 
 def _prose_or_code(line: str) -> str:
     return prose(line) if SENTENCE.search(line) else code(line)
+
+
+def _kept_apart(row: tuple[Lines | Verdict, ...], grid: Grid) -> tuple[Lines | Verdict, ...]:
+    """Return a row; of a tree with spaces before its name that a reader of Markdown does not take for one."""
+    if not grid.is_tree or isinstance(row[0], Verdict):
+        return row
+    return tuple(line.replace(" ", "\N{NO-BREAK SPACE}") for line in row[0]), *row[1:]
 
 
 def _extra_cell(cell: Lines | Verdict) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.render.columns import GAP, INDENT, REPRODUCE, Column, choose, fields, has_formulas_below, mark
-from gradcli.render.grid import NARROWEST, Grid, Lines
+from gradcli.render.grid import GUIDES, NARROWEST, Grid, Lines
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
 from gradcli.render.view import Row, Section, View, view_of
@@ -107,6 +107,8 @@ def _joined(texts: list[str], widths: list[int]) -> str:
 def _extra(grid: Grid, width: int) -> list[str]:
     grid = grid.fitted(width - INDENT, GAP)
     rows = [[_extra_cell(cell) for cell in row] for row in grid.rows]
+    if grid.is_tree:
+        rows = [[tuple(line.translate(GUIDES) for line in first), *others] for first, *others in rows]
     if rows and not grid.headings:
         rows = _wrapped_last(rows, width - INDENT)
     headings: list[list[Lines]] = [[(heading,) for heading in grid.headings]] if grid.headings else []

@@ -23,6 +23,7 @@ GIVEN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("jacobian", {}),
     ("hessian", {}),
     ("trace", {}),
+    ("graph", {}),
 )
 
 

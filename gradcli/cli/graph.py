@@ -1,0 +1,73 @@
+"""`gradcli graph`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.options import OUTPUT, ProgramArgument
+from gradcli.cli.settings import settings_from
+from gradcli.cli.spread import spread
+from gradcli.errors import InputError
+from gradcli.phrases import either
+from gradcli.render.formats import PICTURES
+
+TREE = "tree"
+# Endings of files that are not the name of what is in them.
+ENDINGS = {"mmd": "mermaid", "gv": "dot"}
+
+if TYPE_CHECKING:
+    PictureName: TypeAlias = str
+else:
+    PictureName = Literal[TREE, *PICTURES]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOptions(OutputOptions):
+    """The same, and what the graph is drawn as."""
+
+    to: Annotated[
+        PictureName | None,
+        typer.Option(
+            "--to",
+            metavar="PICTURE",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+            help=f"{either((TREE, *PICTURES))}; by default what FILE's ending says, or tree.",
+        ),
+    ] = None
+
+    @property
+    def chosen_format(self) -> str:
+        """Return the format asked for, or else the picture; InputError for both."""
+        asked = "json" if self.json else self.format
+        is_default = asked == type(self).__dataclass_fields__["format"].default
+        if self.to in {None, TREE}:
+            ending = "" if self.output is None else self.output.suffix.removeprefix(".").lower()
+            meant = ENDINGS.get(ending, ending)
+            return meant if self.to is None and is_default and meant in PICTURES else asked
+        if not is_default:
+            raise InputError(f"--to {self.to} and --format {asked} exclude each other", hint="a picture has one format")
+        return str(self.to)
+
+
+@spread
+def graph(program: ProgramArgument, run: RunOptions, output: PictureOptions) -> int:
+    """Draw the forward graph beside autograd's backward graph.
+
+    Each tensor with its value, gradient and verdict; each grad_fn with what it
+    passes gradients to (next_functions) and the tensors that it saves. Above a
+    size, a module of a model is one box.
+
+    Examples:
+      gradcli graph "x=w1+w2; y=w2*w3; x+y"
+      gradcli graph "x=w1+w2; y=w2*w3; x+y" -o graph.svg
+      gradcli graph "mean((X @ w)**2)" --shape X=3x2 --shape w=2 --to mermaid
+    """
+    from gradcli.cli.running import run as run_program
+
+    output.chosen_format  # noqa: B018  # what excludes each other is said before anything is run
+    return run_program(program, settings_from("graph", run), output)
