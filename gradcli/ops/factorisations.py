@@ -80,7 +80,7 @@ FACTORISATIONS: tuple[Op, ...] = (
     # Triangular factors
     _implicit(
         "_cholesky(A)",
-        "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
+        "(j <= i)*out[..., i, k]*(k <= j)*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
         torch="torch.linalg.cholesky",
         domain=POSITIVE,
     ),
