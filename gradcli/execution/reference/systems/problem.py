@@ -92,8 +92,15 @@ class Problem:
         """Return a tensor of the unknown's axes as (batch, unknown, lone)."""
         names = dict(self.system.pairs)
         order = [*(names[row] for row in self.batch), *self.system.columns, *(names[row] for row in self.lone)]
-        axes = [self.system.unknown.index(letter) for letter in order]
-        return right.permute(axes).reshape(self.count(self.batch), -1, self.count(self.lone))
+        return self._flat(right, [self.system.unknown.index(letter) for letter in order])
+
+    def flat_solution(self, solution: Tensor) -> Tensor:
+        """Return a tensor of the residual's axes as (batch, residual, lone)."""
+        order = self.batch + self.system.rows + self.lone
+        return self._flat(solution, [self.system.residual.index(letter) for letter in order])
+
+    def _flat(self, tensor: Tensor, axes: list[int]) -> Tensor:
+        return tensor.permute(axes).reshape(self.count(self.batch), -1, self.count(self.lone))
 
     def whole_solution(self, flat: Tensor, ranges: Ranges = EVERYTHING) -> Tensor:
         """Return what is (batch, residual, lone) with the residual's axes."""

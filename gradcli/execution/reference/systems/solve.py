@@ -20,7 +20,7 @@ from gradcli.execution.reference.systems.blocks import by_matrix, by_products
 from gradcli.execution.reference.systems.problem import Problem, UndecidedError
 from gradcli.execution.reference.systems.restricted import EVERYTHING
 from gradcli.execution.reference.systems.shared_basis import shared_basis
-from gradcli.execution.reference.systems.substitution import order_of, substitute
+from gradcli.execution.reference.systems.substitution import orders_of, substitute
 
 # Multiplications that elimination may take before structure is looked for, and at most.
 FEW, MOST = 1e8, 2e11
@@ -73,9 +73,9 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
     """Yield ways to solve a system, the cheapest first."""
     system = problem.system
     if problem.can_slice():
-        order = order_of(problem)
-        if order is not None:
-            yield partial(substitute, problem, order)
+        orders = orders_of(problem)
+        if orders:
+            yield partial(substitute, problem, orders)
     if system.family is not None and not problem.lone:
         shared = shared_basis(problem, system.family)
         if shared is not None:
