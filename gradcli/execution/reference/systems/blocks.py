@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.memory import limits_in_force
 from gradcli.execution.reference.systems.krylov import gmres
 from gradcli.execution.reference.systems.problem import SINGULAR, Problem, UndecidedError, slices, solved
 from gradcli.execution.reference.systems.restricted import Ranges
 
-# How many steps are tried before a block is given up.
-STEPS = 200
+# How many steps are tried before a block is given up; each keeps a vector.
+STEPS = 100
 
 
 def by_matrix(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor:
@@ -19,7 +20,7 @@ def by_matrix(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor:
     return problem.whole_solution(solved(square, problem.flat_right(right)), ranges)
 
 
-def by_products(problem: Problem, right: Tensor, ranges: Ranges, steps: int = STEPS) -> Tensor:
+def by_products(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor:
     """Return λ of a block, which is never made; rows are scaled so that the largest unknowns do not hide the others."""
     system, scratch = problem.system, problem.blank()
     place = slices(scratch, system.residual, ranges)
@@ -37,6 +38,7 @@ def by_products(problem: Problem, right: Tensor, ranges: Ranges, steps: int = ST
         place.copy_(whole(vector))
         return _flat(problem, problem.product(scratch, ranges)) / scale
 
+    steps = min(STEPS, right.numel(), limits_in_force().elements // right.numel())
     return whole(gmres(product, _flat(problem, right) / scale, steps))
 
 

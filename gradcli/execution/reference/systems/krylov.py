@@ -17,23 +17,23 @@ def gmres(product: Callable[[Tensor], Tensor], right: Tensor, steps: int) -> Ten
     Each has the smallest residual among the combinations of right, product(right), product(product(right)) ….
     """
     norm = right.norm(dim=-1)
-    basis = [_unit(right, norm)]
+    basis = right.new_zeros(steps, *right.shape)
+    basis[0] = _unit(right, norm)
     columns: list[Tensor] = []
     for step in range(steps):
-        vector = product(basis[-1])
-        known = torch.stack(basis, -1)
-        column = torch.zeros(*norm.shape, step + 2, dtype=right.dtype)
+        vector, known = product(basis[step]), basis[: step + 1]
+        column = right.new_zeros(*norm.shape, step + 2)
         for _ in range(2):  # once more, for what rounding has left in
-            parts = torch.einsum("bnk,bn->bk", known, vector)
-            vector = vector - torch.einsum("bnk,bk->bn", known, parts)
+            parts = torch.einsum("kbn,bn->bk", known, vector)
+            vector = vector - torch.einsum("kbn,bk->bn", known, parts)
             column[:, : step + 1] += parts
         column[:, step + 1] = vector.norm(dim=-1)
         columns.append(column)
         coefficients, rest = _least_squares(columns, norm)
-        if bool((rest <= SMALL * norm).all()) or bool((column[:, -1] == 0).all()):
+        if bool((rest <= SMALL * norm).all()) or bool((column[:, -1] == 0).all()) or step + 1 == steps:
             break
-        basis.append(_unit(vector, column[:, -1]))
-    return torch.einsum("bnk,bk->bn", torch.stack(basis[: len(columns)], -1), coefficients)
+        basis[step + 1] = _unit(vector, column[:, -1])
+    return torch.einsum("kbn,bk->bn", basis[: len(columns)], coefficients)
 
 
 def _unit(vector: Tensor, norm: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gradcli.derivation.linear_system import Family
 from gradcli.derivation.tensor_program import TensorProgram
-from gradcli.execution.reference.systems.problem import Problem
+from gradcli.execution.reference.systems.problem import SINGULAR, Problem, UndecidedError, solved
 from gradcli.execution.reference.tensor_eval import evaluate
 
 # How many entries of each diagonal stay unknowns, beside one for each dyad.
@@ -42,11 +42,19 @@ class SharedBasis:
         count = min(KEPT + self.rows.shape[-1], given.shape[-1])
         kept = self.diagonal.abs().topk(count, largest=False, sorted=False).indices
         inverse = (1 / self.diagonal).scatter(-1, kept, 0.0)
+        self._check_rank(inverse, given)
         small, weights = self._small_system(kept, inverse, given)
-        found = torch.linalg.solve(small, weights)
+        found = solved(small, weights.unsqueeze(-1)).squeeze(-1)
         own, sums = found[..., :count], found[..., count:]
         others = inverse * (given - torch.einsum("bfas,bfs->bfa", self.columns, sums))
         return others.scatter(-1, kept, own) @ self.basis.mT
+
+    def _check_rank(self, inverse: Tensor, given: Tensor) -> None:
+        """Refuse a matrix whose diagonal has more zeros than dyads could make up for; UndecidedError."""
+        least = torch.finfo(inverse.dtype).eps * self.diagonal.abs().amax(-1)
+        singular = inverse.abs().amax(-1) * least >= 1
+        if bool((singular & given.any(-1)).any()):
+            raise UndecidedError(SINGULAR)
 
     def _small_system(self, kept: Tensor, inverse: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the system of the kept unknowns, and of what each dyad's row makes of all unknowns."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gradcli.derivation.linear_system import LinearSystem
 from gradcli.errors import LimitError
+from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.memory import check_entries
 from gradcli.execution.reference.systems.blocks import by_matrix, by_products
 from gradcli.execution.reference.systems.problem import Problem, UndecidedError
@@ -32,25 +33,34 @@ Solver = Callable[[Tensor], Tensor]
 
 
 def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
-    """Return λ with (∂residual/∂unknown)ᵀ λ = cotangent: the adjoint of an implicit definition is a linear solve."""
+    """Return λ with (∂residual/∂unknown)ᵀ λ = cotangent: the adjoint of an implicit definition is a linear solve.
+
+    UndecidedError if there is none, or if none is found whose residual is small; LimitError if all ways are too large.
+    """
     problem = Problem(system, operands, cotangent)
     if not bool(cotangent.any()):
         return problem.blank()
-    elimination = partial(by_matrix, problem, ranges=EVERYTHING)
-    work = _work(problem)
-    if work <= FEW or (len(system.columns) == 1 and system.family is None):
+    if _work(problem) <= FEW or (len(system.columns) == 1 and system.family is None):
         _check_matrix(problem)
-        return elimination(cotangent)
-    reason: Exception | None = None
+        return by_matrix(problem, cotangent, EVERYTHING)
+    if not all(map(all_finite, [cotangent, *operands.values()])):
+        raise UndecidedError("the linear system of this implicit definition holds numbers that are not finite here")
+    return _by_structure(problem)
+
+
+def _by_structure(problem: Problem) -> Tensor:
+    """Return the first solution with a small residual."""
+    reasons: list[UndecidedError | LimitError] = []
     for solver in _solvers(problem):
         try:
             solution = _refined(problem, solver)
         except (UndecidedError, LimitError) as error:
-            reason = reason or error
-        else:
-            if solution is not None:
-                return solution
-    raise reason or UndecidedError(_unsolved(problem))
+            reasons.append(error)
+            continue
+        if solution is not None:
+            return solution
+        reasons.append(UndecidedError(_unsolved(problem)))
+    raise next((reason for reason in reasons if isinstance(reason, UndecidedError)), reasons[0])
 
 
 def _work(problem: Problem) -> float:
@@ -88,7 +98,7 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
 
 def _refined(problem: Problem, solver: Solver) -> Tensor | None:
     """Return a solution whose residual is of the size that rounding makes it; None if that is not reached."""
-    solution, rest, best = problem.blank(), problem.right, torch.inf
+    solution, rest, best = problem.blank(), problem.right, 1.0
     for _ in range(ROUNDS):
         trial = solution + solver(rest)
         left = problem.right - problem.product(trial)
