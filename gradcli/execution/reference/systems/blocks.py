@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.memory import limits_in_force
 from gradcli.execution.reference.systems.krylov import gmres
 from gradcli.execution.reference.systems.problem import SINGULAR, Problem, UndecidedError, slices, solved
@@ -26,6 +27,8 @@ def by_products(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor:
     place = slices(scratch, system.residual, ranges)
     place.fill_(1.0)
     scale = _flat(problem, problem.magnitude(scratch, ranges))
+    if not (all_finite(scale) and all_finite(right)):
+        raise UndecidedError("the linear system of this implicit definition holds numbers that are not finite here")
     if bool(((scale == 0) & (_flat(problem, right) != 0)).any()):
         raise UndecidedError(SINGULAR)
     scale = torch.where(scale == 0, 1.0, scale)

@@ -41,20 +41,24 @@ class SharedBasis:
         given = right @ self.basis
         count = min(KEPT + self.rows.shape[-1], given.shape[-1])
         kept = self.diagonal.abs().topk(count, largest=False, sorted=False).indices
-        inverse = (1 / self.diagonal).scatter(-1, kept, 0.0)
-        self._check_rank(inverse, given)
+        inverse = self._inverse(kept, given)
         small, weights = self._small_system(kept, inverse, given)
         found = solved(small, weights.unsqueeze(-1)).squeeze(-1)
         own, sums = found[..., :count], found[..., count:]
         others = inverse * (given - torch.einsum("bfas,bfs->bfa", self.columns, sums))
         return others.scatter(-1, kept, own) @ self.basis.mT
 
-    def _check_rank(self, inverse: Tensor, given: Tensor) -> None:
-        """Refuse a matrix whose diagonal has more zeros than dyads could make up for; UndecidedError."""
+    def _inverse(self, kept: Tensor, given: Tensor) -> Tensor:
+        """Return 1 over the entries of the diagonals that are eliminated, and 0 for the others.
+
+        UndecidedError if a gradient arrives at a matrix with more zeros there than dyads could make up for.
+        """
+        inverse = (1 / self.diagonal).scatter(-1, kept, 0.0)
         least = torch.finfo(inverse.dtype).eps * self.diagonal.abs().amax(-1)
         singular = inverse.abs().amax(-1) * least >= 1
         if bool((singular & given.any(-1)).any()):
             raise UndecidedError(SINGULAR)
+        return inverse.masked_fill(singular.unsqueeze(-1), 0.0)
 
     def _small_system(self, kept: Tensor, inverse: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return the system of the kept unknowns, and of what each dyad's row makes of all unknowns."""

@@ -41,26 +41,22 @@ def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor
     if not bool(cotangent.any()):
         return problem.blank()
     if _work(problem) <= FEW or (len(system.columns) == 1 and system.family is None):
-        _check_matrix(problem)
-        return by_matrix(problem, cotangent, EVERYTHING)
-    if not all(map(all_finite, [cotangent, *operands.values()])):
-        raise UndecidedError("the linear system of this implicit definition holds numbers that are not finite here")
+        return _by_elimination(problem, cotangent)
     return _by_structure(problem)
 
 
 def _by_structure(problem: Problem) -> Tensor:
-    """Return the first solution with a small residual."""
-    reasons: list[UndecidedError | LimitError] = []
+    """Return the first solution with a small residual; a way that needs too much memory is passed over."""
+    reason: LimitError | None = None
     for solver in _solvers(problem):
         try:
             solution = _refined(problem, solver)
-        except (UndecidedError, LimitError) as error:
-            reasons.append(error)
+        except LimitError as error:
+            reason = reason or error
             continue
         if solution is not None:
             return solution
-        reasons.append(UndecidedError(_unsolved(problem)))
-    raise next((reason for reason in reasons if isinstance(reason, UndecidedError)), reasons[0])
+    raise reason or UndecidedError(_unsolved(problem))
 
 
 def _work(problem: Problem) -> float:
@@ -72,11 +68,12 @@ def _unsolved(problem: Problem) -> str:
     return f"the linear system of this implicit definition ({count} unknowns) is not solved to the last digits here"
 
 
-def _check_matrix(problem: Problem) -> None:
-    """Refuse a system whose matrix is too large, before it is built."""
+def _by_elimination(problem: Problem, right: Tensor) -> Tensor:
+    """Return λ by the whole matrix; LimitError before one that is too large is built."""
     count = problem.count(problem.system.columns)
     entries = problem.count(problem.batch) * problem.count(problem.system.rows) * count
     check_entries(entries, f"the linear system of this implicit definition ({count} unknowns)")
+    return by_matrix(problem, right, EVERYTHING)
 
 
 def _solvers(problem: Problem) -> Iterator[Solver]:
@@ -91,13 +88,26 @@ def _solvers(problem: Problem) -> Iterator[Solver]:
         if shared is not None:
             yield shared
     if _work(problem) <= MOST:
-        _check_matrix(problem)
-        yield partial(by_matrix, problem, ranges=EVERYTHING)
-    yield partial(by_products, problem, ranges=EVERYTHING)
+        yield partial(_by_elimination, problem)
+    if _is_regular(problem):
+        yield partial(by_products, problem, ranges=EVERYTHING)
+
+
+def _is_regular(problem: Problem) -> bool:
+    """Return whether products lead to the solution for any right side: a singular system has one for some."""
+    generator = torch.Generator().manual_seed(0)
+    right = torch.rand(problem.right.shape, generator=generator, dtype=problem.right.dtype) - 0.5
+    trial = Problem(problem.system, problem.operands, right)
+    return _refined(trial, partial(by_products, trial, ranges=EVERYTHING)) is not None
 
 
 def _refined(problem: Problem, solver: Solver) -> Tensor | None:
-    """Return a solution whose residual is of the size that rounding makes it; None if that is not reached."""
+    """Return a solution whose residual is of the size that rounding makes it; None if that is not reached.
+
+    What is not finite has no residual: its NaNs are the answer.
+    """
+    if not all_finite(problem.right):
+        return solver(problem.right)
     solution, rest, best = problem.blank(), problem.right, 1.0
     for _ in range(ROUNDS):
         trial = solution + solver(rest)
