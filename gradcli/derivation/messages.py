@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gradcli.derivation.linear_system import LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 
 
@@ -111,24 +112,6 @@ class Arbitration:
 
 
 @dataclass(frozen=True, slots=True)
-class LinearSystem:
-    """The Jacobian of an implicit definition's residual, as a program over batch, row and column labels."""
-
-    matrix: TensorProgram
-    """The Jacobian."""
-    pairs: tuple[tuple[str, str], ...]
-    """The labels (residual's, unknown's) along which the Jacobian is diagonal."""
-    rows: str
-    """The other labels of the residual."""
-    columns: str
-    """The other labels of the unknown."""
-    residual: str
-    """The labels of the residual's axes."""
-    unknown: str
-    """The labels of the unknown's axes."""
-
-
-@dataclass(frozen=True, slots=True)
 class Derived:
     """The answer to a derivative request."""
 
@@ -152,15 +135,10 @@ class Derived:
         return Derived(
             TensorProgram.from_data(value) if value else None,
             {name: TensorProgram.from_data(program) for name, program in data["adjoints"].items()},
-            _system(system) if system else None,
+            LinearSystem.from_data(system) if system else None,
             data["error"],
         )
 
 
 def _pairs(data: Iterable[Sequence[Any]]) -> tuple[tuple[str, Any], ...]:
     return tuple((name, value) for name, value in data)
-
-
-def _system(data: dict[str, Any]) -> LinearSystem:
-    matrix = TensorProgram.from_data(data["matrix"])
-    return LinearSystem(matrix, _pairs(data["pairs"]), data["rows"], data["columns"], data["residual"], data["unknown"])

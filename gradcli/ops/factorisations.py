@@ -24,9 +24,6 @@ def _implicit(signature: str, definition: str, **more: Any) -> Op:
     return FAMILY.helper(signature, definition, Kind.IMPLICIT, entry="ij", **more)
 
 
-# Q above R; A has as many rows of zeros below it as R has. `inner` is 1 on Q's rows, `lower` picks R's.
-FACTORS = """inner[i]*out[..., i, k]*lower[k, q]*out[..., q, j] - A[..., i, j] + lower[a, i]*(a <= j)*inner[p]*out[..., p, a]*out[..., p, j] - lower[j, i] + lower[a, i]*(j < a)*out[..., i, j]"""
-
 ORDERED = """rows, columns, r = _complete_pivots({0})
 d = diagonal(_lu(_reordered({0}, rows, columns)), 0, -2, -1)
 s = _parity(rows, columns)"""
@@ -80,7 +77,7 @@ FACTORISATIONS: tuple[Op, ...] = (
     # Triangular factors
     _implicit(
         "_cholesky(A)",
-        "(j <= i)*out[..., i, k]*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
+        "(j <= i)*out[..., i, k]*(k <= j)*out[..., j, k] + (i < j)*out[..., i, j] - (j <= i)*(A[..., i, j] + A[..., j, i])/2",
         torch="torch.linalg.cholesky",
         domain=POSITIVE,
     ),
@@ -286,7 +283,11 @@ reshape(_solve(reshape(a, (B.numel(), -1)), reshape(B, (-1, 1))), shape)""",
         "torch.linalg.tensorsolve(a, b, dims=(0,)) | a=6x2x3 b=2x3",
     ),
     # Orthogonal factors
-    _implicit("_orthogonal_factors(A, inner, lower)", FACTORS),
+    _implicit(
+        "_triangular_root(A)",
+        "(i <= j)*(k <= i)*out[..., k, i]*out[..., k, j] + (j < i)*out[..., i, j] - (i <= j)*A[..., p, i]*A[..., p, j]",
+    ),
+    _implicit("_orthonormal(A, R)", "out[..., i, k]*R[..., k, j] - A[..., i, j]"),
     FAMILY.composite(
         "linalg.qr(A, mode='reduced')",
         """m = A.shape[-2]; n = A.shape[-1]; k = m if m < n else n
@@ -294,8 +295,7 @@ if mode == 'r' or mode == 'complete' and m > n:
     q = _refuse("the columns of Q beyond A's are not determined")
 if _rank(A[..., :, :k], None, None) < k:
     q = _refuse("Q is not determined where the columns of A are dependent")
-y = _orthogonal_factors(pad(A[..., :, :k], (0, 0, 0, k)), _inner(m, k), _lower(m, k))
-q = y[..., :m, :]; r = y[..., m:, :]
+a = A[..., :, :k]; r = _triangular_root(a); q = _orthonormal(a, r)
 (q, r if m >= n else mT(q) @ A)""",
         "torch.linalg.qr(a)[0] | a=3x3",
         "torch.linalg.qr(a).R | a=2x4x2",
@@ -494,8 +494,6 @@ y""",
     FAMILY.helper("_permutation(order, rows)", "row exchanges as a matrix"),
     FAMILY.helper("_info(A)", "0: the factorisation went well"),
     FAMILY.helper("_unit(count)", "0, …, 0, 1"),
-    FAMILY.helper("_inner(rows, columns)", "1 on the rows of Q, 0 on those of R"),
-    FAMILY.helper("_lower(rows, columns)", "picks the rows of R"),
     FAMILY.helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
     FAMILY.helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
     FAMILY.helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),

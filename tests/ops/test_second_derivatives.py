@@ -21,9 +21,9 @@ from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.trace import Trace, TracedTensor
-from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.second_order import GradientNodes
+from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.ops.record import Op
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings

@@ -31,9 +31,9 @@ from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
-from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.second_order import GradientNodes
+from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start
 from gradcli.progress import begin
 from gradcli.report.double_backward import (

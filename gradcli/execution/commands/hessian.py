@@ -27,10 +27,10 @@ from gradcli.execution.comparison.second_quotients import sides_by_pairs
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
-from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import basis, stacked
 from gradcli.execution.reference.second_order import GradientNodes
+from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start_from
 from gradcli.phrases import show_shape
 from gradcli.report.derivative import Derivative

@@ -23,10 +23,10 @@ from gradcli.execution.comparison.leaf_derivatives import (
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
-from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import Rows
 from gradcli.execution.reference.second_order import GradientNodes
+from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import product_where_it_bends
 from gradcli.phrases import show_shape

@@ -147,21 +147,15 @@ def complement(vectors: Tensor, matrix: Tensor, right: bool) -> Tensor:
     return (vh.mT if right else u)[..., vectors.shape[-1] :]
 
 
-def orthogonal_factors(matrix: Tensor, inner: Tensor, lower: Tensor) -> Tensor:
-    """Return Q above R, for a matrix with as many rows of zeros below it as R has."""
-    del inner
-    q, r = torch.linalg.qr(matrix[..., : matrix.shape[-2] - lower.shape[0], :])
-    return torch.cat([q, r], -2)
+def triangular_root(matrix: Tensor) -> Tensor:
+    """Return R of A = Q R: an upper triangular root of AᵀA."""
+    return torch.linalg.qr(matrix).R
 
 
-def inner(rows: int, columns: int) -> Tensor:
-    """Return 1 for each of Q's rows, and 0 for each of R's below them."""
-    return torch.cat([torch.ones(rows), torch.zeros(columns)])
-
-
-def lower(rows: int, columns: int) -> Tensor:
-    """Return the matrix that picks R's rows."""
-    return torch.cat([torch.zeros(columns, rows), torch.eye(columns)], -1)
+def orthonormal(matrix: Tensor, root: Tensor) -> Tensor:
+    """Return Q of A = Q R, which is A R⁻¹ without its rounding."""
+    del root
+    return torch.linalg.qr(matrix).Q
 
 
 def root_of_gram(matrix: Tensor) -> Tensor:

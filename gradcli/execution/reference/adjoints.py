@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem
+from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.errors import LimitError, out_of_memory
-from gradcli.execution.forward.memory import check_entries
 from gradcli.execution.reference import dependence
 from gradcli.execution.reference.liveness import lives
 from gradcli.execution.reference.nodes import Edge, Node
-from gradcli.execution.reference.tensor_eval import Perturbation, align, evaluate, identity
-
-# A dense system of more unknowns than this takes gigabytes.
-LARGEST_SYSTEM = 5000
-
-
-class UndecidedError(Exception):
-    """There is no derivative to evaluate; the text says why."""
+from gradcli.execution.reference.systems.problem import UndecidedError
+from gradcli.execution.reference.systems.solve import solve
+from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 
 @dataclass(slots=True)
@@ -141,48 +134,3 @@ def scalars(request: DerivativeRequest) -> dict[str, Tensor]:
         for name, value in request.numbers
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-
-
-def solve(system: LinearSystem, cotangent: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
-    """Return λ with (∂residual/∂unknown)ᵀ λ = cotangent: the adjoint of an implicit definition is a linear solve."""
-    letters = system.matrix.out
-    batch = letters[: len(letters) - len(system.rows) - len(system.columns)]
-    names = dict(system.pairs)
-    lone = "".join(row for row, _ in system.pairs if row not in batch)
-    unknown = {letter: cotangent.shape[axis] for axis, letter in enumerate(system.unknown)}
-    sizes = {row: unknown[names[row]] for row in (*batch, *lone)}
-    count = torch.Size([unknown[letter] for letter in system.columns]).numel()
-    _check_system(count, math.prod(sizes[row] for row in batch))
-    matrix = evaluate(system.matrix, dict(operands))
-    order = "".join(names[row] for row in batch) + system.columns + "".join(names[row] for row in lone)
-    right = align(cotangent, system.unknown, order)
-    outer = [sizes[row] for row in batch]
-    right = right.reshape([*outer, count, -1])
-    square = matrix.reshape([*outer, -1, count]).transpose(-1, -2)
-    try:
-        solution = _solved(square, right)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch exports it, its stubs do not
-        msg = "the linear system of this implicit definition is singular here"
-        raise UndecidedError(msg) from None
-    rows = matrix.shape[len(batch) : len(batch) + len(system.rows)]
-    solution = solution.reshape([*outer, *rows, *[sizes[row] for row in lone]])
-    return align(solution, batch + system.rows + lone, system.residual)
-
-
-def _check_system(count: int, batch: int) -> None:
-    """Refuse a system whose matrix is too large, before it is built."""
-    if count > LARGEST_SYSTEM:
-        msg = f"the linear system of this implicit definition has {count} unknowns, more than {LARGEST_SYSTEM}"
-        raise UndecidedError(msg)
-    check_entries(batch * count * count, f"the linear system of this implicit definition ({count} unknowns)")
-
-
-def _solved(square: Tensor, right: Tensor) -> Tensor:
-    """Return the solutions of a batch of systems; where no gradient arrives it is 0, whatever the system is."""
-    quiet = (right == 0).all(-1).all(-1)
-    if bool(quiet.all()):
-        return right.new_zeros([*right.shape[:-2], square.shape[-1], right.shape[-1]])
-    if square.shape[-1] != square.shape[-2]:
-        raise UndecidedError("this result is not determined by what it is defined by: there are many as good")
-    one = torch.eye(square.shape[-1], dtype=square.dtype)
-    return torch.linalg.solve(torch.where(quiet[..., None, None], one, square), right)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived, cotangent_name, solution_name
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.reference.adjoints import Adjoints, answered, pulled_back, scalars, solve
+from gradcli.execution.reference.adjoints import Adjoints, answered, pulled_back, scalars
 from gradcli.execution.reference.layout import AxisView, Layout, reshaped
 from gradcli.execution.reference.nodes import Edge, Node
+from gradcli.execution.reference.systems.solve import solve
 from gradcli.execution.reference.tape import Tape
 
 CHOICE = "a gradient passes a kink, where autograd makes a choice: that has no derivative"

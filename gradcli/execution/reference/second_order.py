@@ -16,11 +16,12 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedTensor
-from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate
+from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node, parts, split
 from gradcli.execution.reference.pullback import Reference, pull_back
 from gradcli.execution.reference.recorded_adjoints import RecordedAdjoints, leading_to
+from gradcli.execution.reference.systems.problem import UndecidedError
 
 COMPLEX = "a Jacobian-vector product of a complex output is not supported yet"
 

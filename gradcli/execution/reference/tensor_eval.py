@@ -38,14 +38,15 @@ def evaluate(program: TensorProgram, operands: Mapping[str, Tensor], perturb: Pe
     values: list[Any] = [operands.get(name) for name in program.operands]
     known = lives(program)
     for step, place, dead in zip(program.steps, known.overwritten, known.dead, strict=True):
-        values.append(perturb(_run(step, [values[i] for i in step.inputs], sizes, place)))
+        values.append(perturb(run_step(step, [values[i] for i in step.inputs], sizes, place)))
         for value in dead:
             values[value] = None
     result: Tensor = values[program.result]
     return result
 
 
-def _run(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwritten: int | None) -> Tensor:
+def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwritten: int | None) -> Tensor:
+    """Return the result of one step, written over one of its inputs if that is said; LimitError if it is too large."""
     check_entries(_entries(step, inputs, sizes), "a step of the derivative")
     if step.function not in POINTWISE:
         return STRUCTURAL[step.function](step, inputs, sizes)

@@ -14,12 +14,14 @@ from string import ascii_lowercase
 import sympy
 from sympy import Indexed, Symbol
 
-from gradcli.derivation.messages import DerivativeRequest, Derived, LinearSystem, cotangent_name, solution_name
+from gradcli.derivation.linear_system import LinearSystem
+from gradcli.derivation.messages import DerivativeRequest, Derived, cotangent_name, solution_name
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
 from gradcli.errors import NotSupportedError
-from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, jacobian, vector_jacobian_product
+from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, vector_jacobian_product
 from gradcli.symbolic.derive.entries import Entry, build, labels, read, scalar
 from gradcli.symbolic.derive.lowering import lower
+from gradcli.symbolic.derive.systems import linear_system
 
 # sympy writes these where it divided by a literal zero: such a parameter has to stay a symbol.
 INFINITE = (sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
@@ -51,7 +53,7 @@ def derive(request: DerivativeRequest) -> Derived:
     is_explicit = request.unknown is None and not request.pulled_back_by
     value = lower(entry, operands, definition.sizes) if is_explicit else None
     adjoints = {name: _adjoint(definition, name) for name in request.wrt}
-    return Derived(value, adjoints, _system(definition, definition.unknown) if definition.unknown else None)
+    return Derived(value, adjoints, _system(definition) if definition.unknown else None)
 
 
 def _adjoint(definition: Definition, name: str) -> TensorProgram:
@@ -59,6 +61,12 @@ def _adjoint(definition: Definition, name: str) -> TensorProgram:
     adjoint = vector_jacobian_product(entry, name, len(operands[name]))
     upstream = operands | {COTANGENT: _text(entry.out)}
     return lower(adjoint, upstream, _with_axes(definition.adjoint_sizes(name), COTANGENT, upstream[COTANGENT]))
+
+
+def _system(definition: Definition) -> LinearSystem:
+    unknown = definition.unknown
+    assert unknown is not None  # noqa: S101 (the caller looked)
+    return linear_system(definition.entry, definition.operands, definition.adjoint_sizes(unknown), unknown)
 
 
 def definition_of(request: DerivativeRequest) -> Definition:
@@ -156,15 +164,6 @@ def label_sizes(entry: Entry, operands: dict[str, str]) -> dict[str, tuple[str, 
         for axis, letter in enumerate(letters):
             sizes.setdefault(letter, (name, axis))
     return sizes
-
-
-def _system(definition: Definition, unknown: str) -> LinearSystem:
-    rank = len(definition.operands[unknown])
-    system = jacobian(definition.entry, unknown, rank)
-    matrix = lower(system.entry, definition.operands, definition.adjoint_sizes(unknown))
-    pairs = tuple((row.name, column.name) for row, column in system.pairs)
-    residual = _text(definition.entry.out)
-    return LinearSystem(matrix, pairs, _text(system.rows), _text(system.columns), residual, ADJOINT_LABELS[:rank])
 
 
 def _text(symbols: tuple[Symbol, ...]) -> str:

@@ -53,15 +53,19 @@ def vector_jacobian_product(entry: Entry, name: str, rank: int, cotangent: str =
     """Return the entry of Σ cotangent[out] · ∂entry[out]/∂name[A, B, …], a tensor of `name`'s rank."""
     out = labels(ADJOINT_LABELS[:rank])
     upstream = read(cotangent, "".join(symbol.name for symbol in entry.out))
-    terms = []
-    for term in entry.terms:
-        for place in places(term, name):
-            summed = index_labels(term) | set(entry.out)
-            terms.append(_remove_deltas(upstream * place.derivative, place.indices, out, summed))
+    terms = [
+        remove_deltas(upstream * place.derivative, place.indices, out, index_labels(term) | set(entry.out))
+        for term, place in readings(entry, name)
+    ]
     return Entry(tuple(term for term in terms if term != 0), out)
 
 
-def _remove_deltas(body: Expr, indices: tuple[Expr, ...], out: tuple[Symbol, ...], summed: set[Symbol]) -> Expr:
+def readings(entry: Entry, name: str) -> list[tuple[Expr, Occurrence]]:
+    """Return the derivative with respect to each place where an entry reads `name`, with the term that it is in."""
+    return [(term, place) for term in entry.terms for place in places(term, name)]
+
+
+def remove_deltas(body: Expr, indices: tuple[Expr, ...], out: tuple[Symbol, ...], summed: set[Symbol]) -> Expr:
     """Return Σ body · Π δ(indices, out), with every delta that holds a summed label substituted away."""
     deltas = [delta(index, target) for index, target in zip(indices, out, strict=True)]
     deltas += [factor for factor in factors(body) if isinstance(factor, KroneckerDelta)]
@@ -114,14 +118,14 @@ class Jacobian:
 def jacobian(entry: Entry, name: str, rank: int) -> Jacobian:
     """Return the Jacobian of an entry with respect to `name`, with the axes along which it is diagonal taken apart."""
     unknown = labels(ADJOINT_LABELS[:rank])
-    found = [(term, place) for term in entry.terms for place in places(term, name)]
+    found = readings(entry, name)
     common = _common_pairs([place.indices for _, place in found], unknown, set(entry.out))
     terms = []
     for term, place in found:
         free = set(entry.out)
         summed = index_labels(term) - free
         rest = [(i, u) for i, u in zip(place.indices, unknown, strict=True) if (i, u) not in common]
-        terms.append(_remove_deltas(place.derivative, tuple(i for i, _ in rest), tuple(u for _, u in rest), summed))
+        terms.append(remove_deltas(place.derivative, tuple(i for i, _ in rest), tuple(u for _, u in rest), summed))
     rows = tuple(symbol for symbol in entry.out if symbol not in {r for r, _ in common})
     columns = tuple(symbol for symbol in unknown if symbol not in {u for _, u in common})
     used = set().union(*(index_labels(term) for term in terms)) if terms else set()

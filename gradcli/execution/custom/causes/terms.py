@@ -16,9 +16,10 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.custom.reference import SUBJECT, WHO, Side
 from gradcli.execution.forward.dtypes import double, double_precision
-from gradcli.execution.reference.adjoints import Adjoints, UndecidedError, accumulate, contribution
+from gradcli.execution.reference.adjoints import Adjoints, accumulate, contribution
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.nodes import Node
+from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.tolerance import CLOSENESS, is_close
 
 # What is larger is not taken apart.

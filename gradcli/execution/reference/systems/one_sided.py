@@ -1,0 +1,52 @@
+"""Blocks of an adjoint system with two axes that are one small matrix, applied to every row or to every column alike.
+
+Such a block is the Kronecker product of a matrix and an identity. A factorisation's system is made of these apart from
+its diagonal: slices of L times unknowns, or unknowns times slices of U.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.reference.systems.problem import Problem, slices, solved
+from gradcli.execution.reference.systems.restricted import Ranges
+
+# How far a product with the block may be from one with the small matrix, relative to what it is a sum of.
+SAME = 1e-13
+
+
+def by_one_side(problem: Problem, right: Tensor, ranges: Ranges) -> Tensor | None:
+    """Return λ of a block that is one small matrix along one of its axes; None if it is not."""
+    trial = problem.blank()
+    probe = slices(trial, problem.system.residual, ranges)
+    probe.copy_(torch.rand(probe.shape, generator=torch.Generator().manual_seed(0), dtype=probe.dtype) + 0.5)
+    given = problem.flat_solution(probe)
+    image = problem.flat_right(problem.product(trial, ranges))
+    allowed = SAME * problem.flat_right(problem.magnitude(trial, ranges))
+    lengths = [problem.count(letter, ranges) for letter in problem.system.rows]
+    for axis in (0, 1):
+        small = _along(problem, axis, ranges).mT
+        expected = _through(small.matmul, given, axis, lengths)
+        if bool(((image - expected).abs() <= allowed).all()):
+            solution = _through(partial(solved, small), problem.flat_right(right), axis, lengths)
+            return problem.whole_solution(solution, ranges)
+    return None
+
+
+def _along(problem: Problem, axis: int, ranges: Ranges) -> Tensor:
+    """Return the matrix along one axis of a block, at the first place of the other one."""
+    row, column = problem.system.rows[1 - axis], problem.system.columns[1 - axis]
+    start, _ = ranges[row]
+    return problem.matrix({**ranges, row: (start, start + 1), column: (start, start + 1)})
+
+
+def _through(function: Callable[[Tensor], Tensor], flat: Tensor, axis: int, lengths: list[int]) -> Tensor:
+    """Return what a function of matrices makes of one axis of a block: (batch, both axes, lone)."""
+    batch, _, lone = flat.shape
+    apart = flat.reshape(batch, *lengths, lone).transpose(1, 1 + axis)
+    result = function(apart.reshape(batch, lengths[axis], -1)).reshape(apart.shape)
+    return result.transpose(1, 1 + axis).reshape(flat.shape)
