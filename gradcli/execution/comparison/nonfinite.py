@@ -41,7 +41,7 @@ def value_made(
 ) -> Notes:
     """Return notes on a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
-    what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
+    what = "NaN" if bool(output.tensor.detach()[index].isnan()) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
     known = ", ".join(f"{called(traced)} = {number:.6g}" for traced, number in operands if number is not None)
     text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")

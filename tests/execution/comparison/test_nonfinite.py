@@ -131,3 +131,12 @@ def test_a_row_that_is_masked_throughout_has_a_remedy_that_mends_it() -> None:
 def test_the_derivative_that_exists_is_named() -> None:
     """sqrt(0*w) is 0 for all w, so that its derivative is 0."""
     assert "the derivative exists, and is 0" in notes("sqrt(0*w)", w=1.0)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), [("(w*1j*inf).real", "is NaN here"), ("log((w - w)*1j).imag", "is infinite here")]
+)
+def test_a_complex_value_that_is_not_finite_is_named(program: str, words: str) -> None:
+    report = evaluate(program, 2.0)
+    assert report["w"].verdict is UNDEFINED
+    assert words in (report["w"].note or "")

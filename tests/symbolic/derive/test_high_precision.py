@@ -42,6 +42,45 @@ def test_the_terms_of_an_operand_that_is_broadcast_add_up() -> None:
     assert Fraction(found) == 1 + 40 + 900
 
 
-def test_a_kink_has_no_derivative() -> None:
+@pytest.mark.parametrize("cotangent", [Fraction(0), Fraction(1)])
+@pytest.mark.parametrize(
+    ("formula", "wrt", "point"),
+    [
+        ("log(x)", "x", {"x": Fraction(0)}),
+        ("sqrt(x)", "x", {"x": Fraction(0)}),
+        ("sqrt(x)", "x", {"x": Fraction(-1)}),
+        ("x/y", "y", {"x": Fraction(0), "y": Fraction(0)}),
+        ("atan2(x, y)", "y", {"x": Fraction(0), "y": Fraction(0)}),
+        ("x**y", "y", {"x": Fraction(0), "y": Fraction(0)}),
+        ("erfinv(x)", "x", {"x": Fraction(1)}),
+    ],
+)
+def test_where_the_derivative_is_not_finite_there_is_no_number(
+    formula: str, wrt: str, point: dict[str, Fraction], cotangent: Fraction
+) -> None:
     with pytest.raises(ValueError, match="not a number"):
-        arbitrate(request("log(x)", "x", [{"x": Fraction(0)}], [Fraction(1)]))
+        arbitrate(request(formula, wrt, [point], [cotangent]))
+
+
+@pytest.mark.parametrize("formula", ["abs(x)", "relu(x)", "where(x > 0, x**2, x)", "maximum(x, 2*x)"])
+def test_a_kink_has_no_derivative(formula: str) -> None:
+    with pytest.raises(ValueError, match="kink"):
+        arbitrate(request(formula, "x", [{"x": Fraction(0)}], [Fraction(1)]))
+
+
+@pytest.mark.parametrize("formula", ["where(x > 0, x**2, -x**2)", "sinc(x)"])
+def test_a_condition_that_changes_where_the_derivative_does_not_is_no_kink(formula: str) -> None:
+    assert float(arbitrate(request(formula, "x", [{"x": Fraction(0)}], [Fraction(1)]))) == 0
+
+
+def test_a_branch_for_one_point_is_not_differentiated_alone() -> None:
+    """The slope is 1/2 to both sides; that of the branch, a constant, is 0."""
+    with pytest.raises(ValueError, match="kink"):
+        arbitrate(request("where(x == 0, 1, (exp(x) - 1)/x)", "x", [{"x": Fraction(0)}], [Fraction(1)]))
+
+
+@pytest.mark.parametrize("exponent", [1000, 10**300])
+def test_what_no_float_holds_is_no_answer(exponent: int) -> None:
+    with pytest.raises(ValueError, match="larger than any float"):
+        arbitrate(request("exp(x)", "x", [{"x": Fraction(exponent)}], [Fraction(1)]))
+    assert arbitrate(request("exp(x)", "x", [{"x": Fraction(-exponent)}], [Fraction(1)])) == "0"
