@@ -62,7 +62,7 @@ class Function:
         mp.dps = _digits(_numbers(drawn))
         value = evaluate(drawn, node, {})
         start = tuple(value if isinstance(value, list) else [value])
-        mp.dps = _digits([*_numbers(drawn), *start])
+        mp.dps = _digits([*_numbers(drawn), *start, *_made(drawn)])
         return Function(drawn, node, start)
 
     def __call__(self, entries: Vector) -> mpf:
@@ -77,8 +77,8 @@ class Function:
     @cached_property
     def scale(self) -> mpf:
         """Return a length that is small beside what the program's numbers, however small or large, make of a step."""
-        sizes = [mpf(1), *(abs(entry) for entry in self.start if entry != 0 and mp.isfinite(entry))]
-        sizes += [abs(mpf(entry)) for entry in _numbers(self.drawn) if entry and math.isfinite(entry)]
+        numbers = [*self.start, *map(mpf, _numbers(self.drawn)), *_made(self.drawn)]
+        sizes = [mpf(1), *(abs(entry) for entry in numbers if entry != 0 and mp.isfinite(entry))]
         return min(sizes) / max(sizes)
 
 
@@ -89,6 +89,11 @@ def _numbers(drawn: Drawn) -> list[float]:
 def _digits(numbers: Sequence[mpf]) -> int:
     sizes = [abs(float(mp.log10(abs(mpf(entry))))) for entry in numbers if entry and mp.isfinite(entry)]
     return 120 + int(4 * max(sizes, default=0.0))
+
+
+def _made(drawn: Drawn) -> list[mpf]:
+    """Return all numbers that a program computes."""
+    return [entry for node in drawn.output.walk() for entry in _entries(evaluate(drawn, node, {}))]
 
 
 def leaves_doubles(drawn: Drawn) -> bool:

@@ -9,23 +9,27 @@ import sympy
 from sympy import Expr, Rational, Symbol
 from sympy.core.relational import Relational
 
-from gradcli.derivation.messages import Arbitration
+from gradcli.derivation.messages import Arbitrated, Arbitration
 from gradcli.symbolic.derive.entries import build, scalar
 
 # More digits are needed on the way where most of them cancel.
 DIGITS, MOST_DIGITS = 50, 5000
 # Where a condition changes at a point, derivatives so near to both sides of it must be the one at the point.
 NEARBY, SAME = Rational(1, 10**400), Rational(1, 10**40)
-# What no float holds is no gradient's; a number's text is read as a fraction, which has all of its digits.
+# No float holds what is larger, and a float that is 0 stands for what is smaller.
 LARGEST, SMALLEST = Rational(sys.float_info.max), Rational(1, 10**400)
+
+# So many digits are shown of what no float holds, unless its exponent is longer than that.
+SHORT, LONGEST = 4, 20
+INFINITE = (sympy.zoo, sympy.oo, -sympy.oo)
 
 Point = Mapping[Symbol, Expr]
 
 
-def arbitrate(request: Arbitration) -> str:
-    """Return the number that is asked for, as text of DIGITS digits.
+def arbitrate(request: Arbitration) -> Arbitrated:
+    """Return the number that is asked for, to DIGITS digits.
 
-    Raises ValueError where the derivative does not exist, as at a kink, or is larger than any float.
+    Raises ValueError where the derivative does not exist, as at a kink.
     """
     operands = [name for name, _ in request.points[0]]
     entry = build(request.formula, dict.fromkeys(operands, ""), dict(request.numbers), "")
@@ -35,16 +39,16 @@ def arbitrate(request: Arbitration) -> str:
     for point, cotangent in zip(request.points, request.cotangents, strict=True):
         exact = {scalar(name): Rational(value) for name, value in point}
         total += Rational(cotangent) * _at(derivative, wrt, exact)
-    return _text(_number(total))
+    return _arbitrated(_number(total))
 
 
 def _at(derivative: Expr, wrt: Symbol, point: Point) -> Expr:
-    """Return a derivative at a point; ValueError where it is not finite, or differs to either side."""
+    """Return a derivative at a point; ValueError where it is not a number, or differs to either side."""
     found = _number(_placed(derivative, point))
-    if any(_changes(condition, point) for condition in derivative.atoms(Relational)):
+    if found.is_finite and any(_changes(condition, point) for condition in derivative.atoms(Relational)):
         for step in (-NEARBY, NEARBY):
             aside = _number(_placed(derivative, {**point, wrt: point[wrt] + step}))
-            if abs(aside - found) > SAME * (1 + abs(found)):
+            if not abs(aside - found) <= SAME * (1 + abs(found)):
                 msg = "a kink has no derivative"
                 raise ValueError(msg)
     return found
@@ -61,15 +65,18 @@ def _changes(condition: Relational, point: Point) -> bool:
 
 
 def _number(value: Expr) -> Expr:
+    """Return a real number to DIGITS digits, or an infinity; ValueError for anything else."""
     found = value.evalf(DIGITS, maxn=MOST_DIGITS)
-    if not found.is_Float and not found.is_Rational:
+    if not (found.is_Float or found.is_Rational or found in INFINITE):
         msg = f"{found} is not a number"
         raise ValueError(msg)
     return found
 
 
-def _text(value: Expr) -> str:
+def _arbitrated(value: Expr) -> Arbitrated:
+    if value in INFINITE:
+        return Arbitrated("infinity", "infinite")
     if abs(value) > LARGEST:
-        msg = "the derivative is larger than any float"
-        raise ValueError(msg)
-    return str(value) if abs(value) > SMALLEST else "0"
+        short = str(value.evalf(SHORT))
+        return Arbitrated(short if len(short) <= LONGEST else "a number of many digits", "too large")
+    return Arbitrated(str(value) if abs(value) > SMALLEST else "0")
