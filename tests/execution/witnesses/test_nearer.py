@@ -13,7 +13,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     # softshrink's slopes at 1/2 are 0 and 1, however small another number of the program is
     ("F.softshrink(F.threshold(y, 0.5, 0.5), 0.5)", {"y": 1e-5}, "F.threshold(y, 0.5, 0.5)", "subgradient"),
     # (0 - 1e-10, 0, 0): the largest two are equal
-    ("cumprod(y - x, 0).amax()", {"y": [-1e-10, -1.0, -1.0], "x": [1e-160, -1, -1]}, "cumprod(y - x, 0)", "subgradient"),
+    ("cumprod(y - x, 0).amax()", {"y": [-1e-10, -1, -1], "x": [1e-160, -1, -1]}, "cumprod(y - x, 0)", "subgradient"),
     # the largest two are equal, and so large that no step of a usual length moves them
     ("norm(cat([y, y]), inf)", {"y": [1e17]}, "cat([y, y])", "subgradient"),
     # relu's kink is 1e-10 away
