@@ -77,9 +77,13 @@ class Function:
     @cached_property
     def scale(self) -> mpf:
         """Return a length that is small beside what the program's numbers, however small or large, make of a step."""
+        return min(self.sizes) / max(self.sizes)
+
+    @cached_property
+    def sizes(self) -> list[mpf]:
+        """Return the sizes of all numbers of the program, and 1."""
         numbers = [*self.start, *map(mpf, _numbers(self.drawn)), *_made(self.drawn)]
-        sizes = [mpf(1), *(abs(entry) for entry in numbers if entry != 0 and mp.isfinite(entry))]
-        return min(sizes) / max(sizes)
+        return [mpf(1), *(abs(entry) for entry in numbers if entry != 0 and mp.isfinite(entry))]
 
 
 def _numbers(drawn: Drawn) -> list[float]:
@@ -185,7 +189,7 @@ def side(function: Function, direction: Vector) -> Side:
         return Side(Shape.UNKNOWN)
     apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
-    noise = mpf(10) ** (12 - mp.dps) * (abs(base) + 1) / steps[-1]
+    noise = mpf(10) ** (12 - mp.dps) * max(function.sizes) / steps[-1]
     if apart[-1] <= CLOSE * size + noise or (apart[-1] * 100 <= apart[-2] and apart[-2] * 100 <= apart[-3]):
         # What is left of a slope that shrinks with the step is none.
         return Side(Shape.SMOOTH, mpf(0) if size <= noise + 2 * apart[-1] else quotients[-1])
