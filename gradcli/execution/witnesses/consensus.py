@@ -59,10 +59,9 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: boo
 
 def is_nan_alone(report: TensorReport) -> bool:
     """Return whether a tensor's gradient is a number where its symbolic derivative is NaN, and where that is not."""
-    symbolic = report.symbolic
-    if symbolic is None or report.verdict is not Verdict.UNDEFINED or report.gradient is None:
+    value = None if report.symbolic is None else report.symbolic.value
+    if value is None or report.gradient is None or report.verdict is not Verdict.UNDEFINED:
         return False
-    value = symbolic.value
     return value.shape == report.gradient.shape and has_nan(value) and all_finite(report.gradient)
 
 
