@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
-from gradcli.execution.witnesses.jumps import JUMPS, jumping
+from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
 from gradcli.execution.witnesses.quotients import Quotients, along
@@ -68,6 +68,8 @@ def agreement(
     if bool(jumping(line, *_where_jumps(line, compared, known=jumps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
+    if bends and bool(steep(line, *_where_jumps(line, compared, known=False)).any()):
+        return Agreement(Verdict.UNDEFINED, None, STEEP)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear

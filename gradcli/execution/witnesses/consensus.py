@@ -77,6 +77,8 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED):
+        if report.verdict is Verdict.SUBGRADIENT:
+            report = dataclasses.replace(report, notes=())  # they say that there are one-sided derivatives
         return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
     if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)

@@ -46,9 +46,10 @@ class Compared:
 
     @property
     def unclear(self) -> Tensor:
-        """Return where the quotients are not accurate enough to tell; that nothing changes at all is telling."""
-        error, value = self.quotients.error, self.quotients.value
-        return self._vague(error) & ((self.claimed != value) | (error.isinf() & (value != 0)))
+        """Return where the quotients are not accurate enough to tell, and not the same to both sides exactly."""
+        found = self.quotients
+        exact = (self.claimed == found.value) & (found.above == found.value) & (found.below == found.value)
+        return self._vague(found.error) & ~exact
 
     def _vague(self, error: Tensor) -> Tensor:
         own = SAFETY * error

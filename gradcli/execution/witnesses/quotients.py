@@ -21,8 +21,6 @@ FINE = 2.0**-18
 # Nothing is seen of a function whose changes are no larger than this many times their rounding, where that is no longer
 # small beside the function: it may do anything in between.
 LOST, COARSE = 8.0, 2.0**-32
-# The shortest step is so many units in the last place of what it moves, at least.
-DIGITS = 4.0
 # Estimates are of two different slopes where they are this many times further apart than their errors.
 APART = 10.0
 GOOD = 1e-8
@@ -164,7 +162,7 @@ def _extrapolated(line: Line, directions: Tensor | None, rows: Tensor, step: Ten
     (low, low_correction), (high, high_correction) = _limit(below, 2.0), _limit(above, 2.0)
     moved = EPSILON * (line.entries(directions, rows) + step) * quotients.abs().amax(1).nan_to_num(0.0, 0.0)
     rounding = _rounding(line, step, moved)
-    rounding = rounding.masked_fill(_lost(line, changes) | _unmoved(line, directions, rows, step), math.inf)
+    rounding = rounding.masked_fill(_lost(line, changes), math.inf)
     error = (FIRST_ORDER * correction.abs() + rounding).nan_to_num(nan=math.inf, posinf=math.inf)
     sided_error = (low_correction.abs() + high_correction.abs() + 8 * rounding).nan_to_num(
         nan=math.inf, posinf=math.inf
@@ -194,11 +192,6 @@ def _lost(line: Line, changes: Tensor) -> Tensor:
     if line.grain.noise <= COARSE * line.magnitude:
         return torch.zeros(len(changes), dtype=torch.bool)
     return changes.abs().amax(1) <= LOST * line.rounding
-
-
-def _unmoved(line: Line, directions: Tensor | None, rows: Tensor, step: Tensor) -> Tensor:
-    """Return where the shortest steps are hardly digits of what they should move."""
-    return step / 4 < DIGITS * EPSILON * line.entries(directions, rows)
 
 
 def _limit(column: Tensor, ratio: float) -> tuple[Tensor, Tensor]:

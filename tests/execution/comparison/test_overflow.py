@@ -112,6 +112,13 @@ def test_an_infinite_derivative_is_one_with_its_sign(
     assert found.verdict is (Verdict.MATCH if right else Verdict.MISMATCH)
 
 
+def test_an_infinite_derivative_in_a_call_that_is_not_pointwise_is_one() -> None:
+    """The slope of (1 + sqrt(x))**2 at 0."""
+    found = evaluate("F.lp_pool1d(x, 0.5, 2)", x=[[1.0, 0.0]])["x"]
+    assert found.gradient.tolist() == [[1.0, math.inf]]
+    assert found.verdict is Verdict.MATCH
+
+
 def steepness(function: Callable[[mpf], mpf], at: float, side: int) -> float:
     """Return the limit of one-sided quotients, which grow without bound."""
     with mp.workdps(200):

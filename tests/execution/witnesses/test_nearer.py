@@ -16,6 +16,8 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("cumprod(y - x, 0).amax()", {"y": [-1e-10, -1, -1], "x": [1e-160, -1, -1]}, "cumprod(y - x, 0)", "subgradient"),
     # the largest two are equal, and so large that no step of a usual length moves them
     ("norm(cat([y, y]), inf)", {"y": [1e17]}, "cat([y, y])", "subgradient"),
+    # y by the first entry and 1e160 by the second, however far a step goes beyond all doubles
+    ("prod(y)", {"y": [1e160, 0.0]}, "y", "match"),
     # relu's kink is 1e-10 away
     ("(F.relu6(y)*(F.relu6(y) > 0)).sum()", {"y": [1e-10, 0.75]}, "y", "match"),
     ("abs(y).sum()", {"y": [1e-10, 0.75]}, "y", "match"),
