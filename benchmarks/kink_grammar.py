@@ -106,6 +106,8 @@ EXTREME = (
     float("inf"),
     -float("inf"),
 )
+# What Python computes of numbers as PyTorch does of tensors.
+PLAIN = ("neg", "square", "cube")
 # How often an entry repeats the one before, is extreme, or is any other number.
 TIED, EXTREMES, ANY = 0.35, 0.04, 0.15
 # How often a binary op has the same operand twice but for what is done to it: kinks that cancel.
@@ -188,6 +190,8 @@ def _value(generator: random.Random, leaves: Sequence[Node], depth: int) -> Node
         number = generator.choice((0.5, 1.0, 2.0, -1.0, 3.0))
         return _number(number) if generator.random() < NUMBER else generator.choice(leaves)
     first = _value(generator, leaves, depth - 1)
+    if not _has_leaf(first):
+        return _made(generator, {name: UNARY[name] for name in PLAIN}, (first,), is_vector=False)
     if generator.random() < TWO:
         return _binary(generator, first, _second(generator, leaves, first, depth))
     if first.is_vector and generator.random() < HALF:
@@ -198,6 +202,10 @@ def _value(generator: random.Random, leaves: Sequence[Node], depth: int) -> Node
 
 def _number(number: float) -> Node:
     return Node("number", (), repr(number), is_vector=False, number=number)
+
+
+def _has_leaf(node: Node) -> bool:
+    return any(part.op == "leaf" for part in node.walk())
 
 
 def _second(generator: random.Random, leaves: Sequence[Node], first: Node, depth: int) -> Node:
@@ -212,10 +220,10 @@ def _second(generator: random.Random, leaves: Sequence[Node], first: Node, depth
 
 def _binary(generator: random.Random, first: Node, second: Node) -> Node:
     is_vector = first.is_vector or second.is_vector
-    if not is_vector and not {first.op, second.op} & {"number"} and generator.random() < BRANCH:
+    if not is_vector and _has_leaf(first) and _has_leaf(second) and generator.random() < BRANCH:
         return _made(generator, SCALAR_BINARY, (first, second), is_vector=False)
     table = BINARY
-    if first.op == "number" or second.op == "number" or first.is_vector != second.is_vector:
+    if not (_has_leaf(first) and _has_leaf(second)) or first.is_vector != second.is_vector:
         table = {name: BINARY[name] for name in ("add", "sub", "mul", "div")}
     return _made(generator, table, (first, second), is_vector=is_vector)
 

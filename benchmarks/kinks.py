@@ -20,6 +20,7 @@ import torch
 from kink_grammar import Drawn, Node, draw
 from mpmath import mp, mpf
 from one_sided import (
+    LARGEST,
     NARROW,
     Function,
     Shape,
@@ -86,7 +87,8 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
     if truth.shape in {Shape.NOT_A_NUMBER, Shape.INFINITE}:
         return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_apart(function, gradient) else ())}
     if truth.shape is Shape.NO_DERIVATIVE:
-        return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
+        wrong = {Verdict.MISMATCH} if _is_wrongly_infinite(truth, gradient) else set()
+        return {Verdict.UNDEFINED, *wrong, *({Verdict.MATCH} if _is_infinite(truth, gradient) else ())}
     if truth.shape is Shape.SMOOTH:
         wanted = _where_smooth(truth, gradient, largest)
         return set() if Verdict.MISMATCH in wanted and rounding_spoils(function.drawn) else wanted
@@ -105,14 +107,19 @@ def _is_apart(function: Function, gradient: list[float]) -> bool:
 
 def _is_infinite(truth: Truth, gradient: list[float]) -> bool:
     """Return whether a gradient is infinite where a one-sided derivative by that entry is, with its sign."""
-    sides = list(zip(gradient, truth.below, truth.above, strict=False))
-    return any(mp.isinf(entry) for entry in gradient) and all(
-        not mp.isinf(entry) or mpf(entry) in {one, other} for entry, one, other in sides
-    )
+    return any(mp.isinf(entry) for entry in gradient) and not _is_wrongly_infinite(truth, gradient)
+
+
+def _is_wrongly_infinite(truth: Truth, gradient: list[float]) -> bool:
+    """Return whether a gradient is infinite where no one-sided derivative is, with its sign."""
+    sides = zip(gradient, truth.below, truth.above, strict=False)
+    return any(mp.isinf(entry) and mpf(entry) not in {one, other} for entry, one, other in sides)
 
 
 def _where_smooth(truth: Truth, gradient: list[float], largest: float) -> set[Verdict]:
     right = truth.gradient
+    if any(abs(own) > LARGEST and mp.isinf(entry) for entry, own in zip(gradient, right, strict=True)):
+        return {Verdict.UNDEFINED}
     error = max((abs(mpf(entry) - own) for entry, own in zip(gradient, right, strict=True)), default=mpf(0))
     size = max((abs(own) for own in right), default=mpf(0))
     pairs = list(zip(gradient, right, strict=True))

@@ -62,7 +62,7 @@ class Function:
         mp.dps = _digits(_numbers(drawn))
         value = evaluate(drawn, node, {})
         start = tuple(value if isinstance(value, list) else [value])
-        mp.dps = _digits([*_numbers(drawn), *start])
+        mp.dps = _digits([*_numbers(drawn), *start, *_made(drawn)])
         return Function(drawn, node, start)
 
     def __call__(self, entries: Vector) -> mpf:
@@ -77,9 +77,13 @@ class Function:
     @cached_property
     def scale(self) -> mpf:
         """Return a length that is small beside what the program's numbers, however small or large, make of a step."""
-        sizes = [mpf(1), *(abs(entry) for entry in self.start if entry != 0 and mp.isfinite(entry))]
-        sizes += [abs(mpf(entry)) for entry in _numbers(self.drawn) if entry and math.isfinite(entry)]
-        return min(sizes) / max(sizes)
+        return min(self.sizes) / max(self.sizes)
+
+    @cached_property
+    def sizes(self) -> list[mpf]:
+        """Return the sizes of all numbers of the program, and 1."""
+        numbers = [*self.start, *map(mpf, _numbers(self.drawn)), *_made(self.drawn)]
+        return [mpf(1), *(abs(entry) for entry in numbers if entry != 0 and mp.isfinite(entry))]
 
 
 def _numbers(drawn: Drawn) -> list[float]:
@@ -89,6 +93,11 @@ def _numbers(drawn: Drawn) -> list[float]:
 def _digits(numbers: Sequence[mpf]) -> int:
     sizes = [abs(float(mp.log10(abs(mpf(entry))))) for entry in numbers if entry and mp.isfinite(entry)]
     return 120 + int(4 * max(sizes, default=0.0))
+
+
+def _made(drawn: Drawn) -> list[mpf]:
+    """Return all numbers that a program computes."""
+    return [entry for node in drawn.output.walk() for entry in _entries(evaluate(drawn, node, {}))]
 
 
 def leaves_doubles(drawn: Drawn) -> bool:
@@ -180,7 +189,7 @@ def side(function: Function, direction: Vector) -> Side:
         return Side(Shape.UNKNOWN)
     apart = [abs(b - a) for a, b in pairwise(quotients)]
     size = abs(quotients[-1])
-    noise = mpf(10) ** (12 - mp.dps) * (abs(base) + 1) / steps[-1]
+    noise = mpf(10) ** (12 - mp.dps) * max(function.sizes) / steps[-1]
     if apart[-1] <= CLOSE * size + noise or (apart[-1] * 100 <= apart[-2] and apart[-2] * 100 <= apart[-3]):
         # What is left of a slope that shrinks with the step is none.
         return Side(Shape.SMOOTH, mpf(0) if size <= noise + 2 * apart[-1] else quotients[-1])

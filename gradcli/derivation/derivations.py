@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gradcli.derivation.client import Posted, Worker
 from gradcli.derivation.connection import Failure, Outcome
 from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
-from gradcli.derivation.messages import Arbitration, DerivativeRequest, Derived
+from gradcli.derivation.messages import Arbitrated, Arbitration, DerivativeRequest, Derived
 from gradcli.errors import defect
 
 DEFAULT_SECONDS = 10.0
@@ -111,11 +111,11 @@ class Derivations:
         self.answers.keep_formulas(posted.request, formulas)
         return formulas
 
-    def arbitrate(self, request: Arbitration) -> str | None:
-        """Return a derivative to many digits, as text; None if sympy has none."""
+    def arbitrate(self, request: Arbitration) -> Arbitrated | None:
+        """Return a derivative to many digits; None if sympy has none."""
         (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds)
         _require_sound(outcome)
-        return None if isinstance(outcome, Failure) or outcome.error is not None else str(outcome.data)
+        return None if isinstance(outcome, Failure) or outcome.error is not None else Arbitrated(**outcome.data)
 
 
 def _require_sound(outcome: Outcome) -> None:

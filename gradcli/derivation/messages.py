@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gradcli.derivation.linear_system import LinearSystem
 from gradcli.derivation.tensor_program import COTANGENT, TensorProgram
@@ -109,6 +109,20 @@ class Arbitration:
             tuple(_pairs(point) for point in data["points"]),
             tuple(data["cotangents"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitrated:
+    """The answer to an arbitration."""
+
+    text: str
+    """The number; of one that no float holds a few digits, and of an infinite one a word."""
+    extent: Literal["number", "too large", "infinite"] = "number"
+    """Whether a float could hold it, were it rounded."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the answer as JSON data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

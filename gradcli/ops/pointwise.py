@@ -132,11 +132,15 @@ POINTWISE: tuple[Op, ...] = (
         "where(other > 0, input*log(other), where(input == 0, 0, input*log(other)))",
         aliases=("special.xlogy",),
         domain={"other": "(0, inf)"},
+        kinks="(input == 0)*(other == 0) if is_tensor(input) else False",
+        discontinuities="(input == 0)*(other == 0) if is_tensor(input) else False",
     ),
     _op(
         "special.xlog1py(input, other)",
         "where(other > -1, input*log(1 + other), where(input == 0, 0, input*log(1 + other)))",
         domain={"other": "(0, inf)"},
+        kinks="(input == 0)*(other == -1) if is_tensor(input) else False",
+        discontinuities="(input == 0)*(other == -1) if is_tensor(input) else False",
     ),
     _op("special.entr(input)", "where(input >= 0, -input*log(input), -inf)", domain=POSITIVE),
     # Trigonometry

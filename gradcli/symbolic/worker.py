@@ -73,7 +73,7 @@ def _data(question: Query) -> Any:
         case "formulas":
             return formulas_to_data(formulas(FormulaRequest.from_data(question.data)))
         case "arbitrate":
-            return arbitrate(Arbitration.from_data(question.data))
+            return arbitrate(Arbitration.from_data(question.data)).to_data()
 
 
 def _limit_memory(limit: int) -> None:

@@ -22,6 +22,7 @@ from gradcli.execution.comparison.nonfinite import (
     resting_on_nonfinite,
 )
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
+from gradcli.execution.comparison.overflow import Overflow, resting_on_overflow
 from gradcli.execution.comparison.rounding import Noise, Point
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
@@ -39,6 +40,7 @@ CANCELLED = noted(NoteKind.ROUNDING, "zero, within rounding: the terms that this
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
+TOO_LARGE = noted(NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype of the gradient")
 ILL_CONDITIONED = noted(
     NoteKind.ROUNDING,
     "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative",
@@ -66,6 +68,7 @@ class GradientComparison:
     _resting: dict[TracedTensor, Notes] | None = None
     _conditioning: Noise[TracedTensor] | None = None
     _fault: Notes | None = None
+    _overflows: dict[TracedTensor, Overflow] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -186,8 +189,7 @@ class GradientComparison:
         if comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH} and traced in self._nan_values():
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=self._nan_values()[traced])
         if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
-            verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
-            return comparison.explained(verdict, infinity_made(self.trace, self.gradients))
+            return self._infinite(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
             return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))
         if comparison.verdict is Verdict.MATCH and traced in self.reference.by_difference_quotient:
@@ -197,12 +199,36 @@ class GradientComparison:
         if comparison.verdict is Verdict.UNDEFINED:
             made = self._first_nan()
             return comparison.explained(Verdict.UNDEFINED, (*made, *self._existing(traced)) if made else ())
+        if comparison.verdict is Verdict.MISMATCH and self._exceeds(traced):
+            return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=(*TOO_LARGE, *comparison.notes))
         if comparison.verdict is Verdict.MISMATCH:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
         return comparison
 
+    def _infinite(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
+        """Return the verdict on an infinite gradient where the symbolic one is infinite too."""
+        if self._overflows is None:
+            self._overflows = resting_on_overflow(self.trace, self.gradients, self.point.derivations)
+        overflow = self._overflows.get(traced)
+        if overflow is not None:
+            return comparison.explained(overflow.verdict, overflow.notes)
+        verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
+        return comparison.explained(verdict, infinity_made(self.trace, self.gradients))
+
+    def _exceeds(self, traced: TracedTensor) -> bool:
+        """Return whether a gradient is right but for being infinite where its dtype has no number so large."""
+        gradient, reference = self.gradients[traced], self.reference.values[traced]
+        if gradient is None or gradient.is_complex() or gradient.shape != reference.shape:
+            return False
+        largest = torch.finfo(gradient.dtype).max
+        beyond = double(gradient).isinf() & (reference.abs() > largest) & (gradient.cpu().sign() == reference.sign())
+        parts = [part.masked_fill(beyond, 0.0) for part in (double(gradient), reference)]
+        return bool(beyond.any()) and bool(self.tolerance.agrees(*parts).all())
+
     def _existing(self, traced: TracedTensor) -> Notes:
         """Return a note on the derivative at the first entry at which autograd gives NaN, if there is one."""
+        if traced in self.reference.kinked:
+            return ()  # one of several
         gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
         entries = (gradient.isnan() & reference.isfinite()).nonzero().tolist()
         if not entries:

@@ -42,11 +42,13 @@ def _jumps(
     value = values[traced]
     moved = [value + step * side * value.abs().clamp_min(1.0) for step in STEPS]
     far, near = (_changes(_results(call, {**values, traced: one}), before) for one in moved)
-    return any(
-        bool(((last > LASTING * first) & (last > ROUNDING * whole.abs().amax().clamp_min(1.0))).any())
-        for first, last, whole in zip(far, near, before, strict=True)
-        if whole.numel()
-    )
+    return any(bool(_lasts(*changes).any()) for changes in zip(far, near, before, strict=True) if changes[0].numel())
+
+
+def _lasts(first: Tensor, last: Tensor, whole: Tensor) -> Tensor:
+    """Return where a change is a jump: it does not vanish with the step, or is infinite from the first."""
+    visible = last > ROUNDING * whole.abs().amax().clamp_min(1.0)
+    return ((last > LASTING * first) & visible) | last.isinf()
 
 
 def _results(call: TracedCall, values: dict[TracedTensor, Tensor]) -> list[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,9 @@ from gradcli.ops.record import Kind
 from gradcli.ops.signature import defaults
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 
+# Why the gradients of some tensors are what they are.
+Reason = TypeVar("Reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -41,7 +45,7 @@ def value_made(
 ) -> Notes:
     """Return notes on a call whose value is NaN or infinite where `mask` holds and a gradient passes."""
     index = tuple(mask.nonzero()[0].tolist())
-    what = "NaN" if math.isnan(_number(output.tensor, index)) else "infinite"
+    what = "NaN" if bool(output.tensor.detach()[index].isnan()) else "infinite"
     operands = [(traced, _at(traced.tensor, output.tensor.shape, index)) for traced in call.inputs]
     known = ", ".join(f"{called(traced)} = {number:.6g}" for traced, number in operands if number is not None)
     text = f"the value of '{output.text}' is {what} here{show_index(index)}" + (f", for {known}" if known else "")
@@ -175,7 +179,7 @@ def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
 
 def resting_on_nonfinite(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
-    return _resting(trace, lambda call: (_made(trace, call, gradients), call.inputs))
+    return resting(trace, lambda call: (_made(trace, call, gradients), call.inputs))
 
 
 def resting_on_jumps(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
@@ -185,19 +189,19 @@ def resting_on_jumps(trace: Trace, gradients: Mapping[TracedTensor, Tensor | Non
         notes = _jump(call, gradients)
         return notes, jumping_operands(call) if notes else ()
 
-    return _resting(trace, jumps)
+    return resting(trace, jumps)
 
 
-def _resting(
-    trace: Trace, reason_at: Callable[[TracedCall], tuple[Notes, Iterable[TracedTensor]]]
-) -> dict[TracedTensor, Notes]:
+def resting(
+    trace: Trace, reason_at: Callable[[TracedCall], tuple[Reason | None, Iterable[TracedTensor]]]
+) -> dict[TracedTensor, Reason]:
     """Return reasons by the tensors they hold for: some operands of the call with the reason, and all before them."""
-    found: dict[TracedTensor, Notes] = {}
+    found: dict[TracedTensor, Reason] = {}
     for call in reversed(trace.calls):
         further = next((found[output] for output in call.outputs if output in found), None)
-        notes, operands = (further, call.inputs) if further else reason_at(call)
-        for traced in operands if notes else ():
-            found.setdefault(traced, notes)
+        reason, operands = (further, call.inputs) if further else reason_at(call)
+        if reason:
+            found.update((traced, reason) for traced in operands if traced not in found)
     return found
 
 

@@ -30,10 +30,21 @@ def evaluate(
     """Return the result of a program, in which a structural zero times anything is 0.
 
     `supports` says where operands are not structural zeros, if they have any. A NaN is what a product would come out as
-    otherwise, so that only a result that holds one is looked at again.
+    otherwise, so that only a result that holds one is looked at again. So is one that is infinite beside a zero with a
+    sign: the root's slope at 0 is +inf, whichever 0 it is.
     """
     result = tensor_eval.evaluate(program, operands, perturb)
-    return _evaluate_selecting(program, operands, supports, perturb) if has_nan(result) else result
+    if all_finite(result):
+        return result
+    if has_nan(result):
+        return _evaluate_selecting(program, operands, supports, perturb)
+    signed = {name: value for name, value in operands.items() if _has_negative_zero(value)}
+    unsigned = {name: value + 0.0 for name, value in signed.items()}
+    return tensor_eval.evaluate(program, {**operands, **unsigned}, perturb) if signed else result
+
+
+def _has_negative_zero(value: Tensor) -> bool:
+    return value.is_floating_point() and bool(((value == 0) & value.signbit()).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
-from gradcli.execution.witnesses.jumps import JUMPS, jumping
+from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import Line, random_directions, unit
-from gradcli.execution.witnesses.nearer import SAFETY, SIDED, Compared, closer_look
+from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
 from gradcli.execution.witnesses.quotients import Quotients, along
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -68,6 +68,8 @@ def agreement(
     if bool(jumping(line, *_where_jumps(line, compared, known=jumps)).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
+    if bends and bool(steep(line, *_where_jumps(line, compared, known=False)).any()):
+        return Agreement(Verdict.UNDEFINED, None, STEEP)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
     unclear = compared.unclear
@@ -134,11 +136,18 @@ def _compared(quotients: Quotients, gradient: Tensor, tolerance: Tolerance, excu
     spread = 1.0 if quotients.directions is None else 3 * math.sqrt(gradient.numel())
     largest = spread * float(gradient.abs().max())
     granted = tolerance.relative * largest + tolerance.absolute * (spread if tolerance.normwise else largest)
-    return Compared(claimed, quotients, granted + spread * excused, max(_largest(claimed), _largest(quotients.value)))
+    size = max(_largest(claimed), _largest(quotients.value), _largest(_sides(quotients)))
+    return Compared(claimed, quotients, granted + spread * excused, size)
+
+
+def _sides(quotients: Quotients) -> Tensor:
+    """Return the one-sided derivatives that are clear: at a kink the quotients to both sides may cancel."""
+    sides = torch.stack([quotients.below, quotients.above])
+    return sides[SAFETY * quotients.sided_error.expand_as(sides) <= CLEAR * sides.abs()]
 
 
 def _largest(values: Tensor) -> float:
-    return float(values.abs().nan_to_num(0.0, 0.0).max())
+    return float(values.abs().nan_to_num(0.0, 0.0).max()) if len(values) else 0.0
 
 
 def _rows(quotients: Quotients, chosen: Tensor) -> Tensor:

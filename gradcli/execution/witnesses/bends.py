@@ -18,7 +18,7 @@ from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
-from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.jumps import steep
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
@@ -53,9 +53,9 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
 
 
 def _lacks(report: TensorReport) -> bool:
-    """Return whether a gradient is NaN where there is no symbolic derivative either."""
+    """Return whether there is no symbolic derivative where a gradient is NaN, or only that derivative is NaN."""
     if report.gradient is None or not has_nan(report.gradient):
-        return False
+        return is_nan_alone(report)
     own = None if report.symbolic is None else report.symbolic.value
     return (
         own is None or own.shape != report.gradient.shape or not bool((report.gradient.isnan() & own.isfinite()).any())

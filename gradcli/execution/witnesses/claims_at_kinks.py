@@ -21,7 +21,11 @@ from gradcli.witnesses import DIFFERENCES
 ANOTHER = noted(NoteKind.KINK, "at a kink of the program the claim lies between the one-sided derivatives")
 OUTSIDE = noted(NoteKind.KINK, "at a kink of the program the claim is not between the one-sided derivatives")
 BY_QUOTIENTS = noted(NoteKind.REFERENCE, "the claim agrees with difference quotients of the program, which bends here")
-OPEN = frozenset({Verdict.MATCH, Verdict.MISMATCH})
+UNTOLD = noted(
+    NoteKind.KINK, "at a kink of the program a different choice is no mistake, and the differences cannot tell"
+)
+OPEN = frozenset({Verdict.MATCH, Verdict.MISMATCH, Verdict.UNDECIDED})
+DIFFERENT = frozenset({Verdict.MISMATCH, Verdict.UNDECIDED})
 
 ClaimsByTensor = dict[TracedTensor, Claim]
 
@@ -35,22 +39,29 @@ def judged_claims(run: Run, evaluation: Evaluation) -> ClaimsByTensor:
     for traced, claim in claims.items():
         asked = claim.verdict in OPEN and tuple(claim.value.shape) == tuple(traced.tensor.shape)
         if asked and bends(witnesses, evaluation.comparisons, traced):
-            claims[traced] = replace(claim, comparison=_where_it_bends(witnesses, traced, claim))
+            kinked = evaluation.comparisons is not None and traced in evaluation.comparisons.reference.kinked
+            claims[traced] = replace(claim, comparison=_where_it_bends(witnesses, traced, claim, kinked=kinked))
     return claims | _contradictory(witnesses, claims)
 
 
-def _where_it_bends(witnesses: NumericalWitnesses, traced: TracedTensor, claim: Claim) -> Comparison:
-    """Return the comparison of a claim with what difference quotients of the program say of it."""
+def _where_it_bends(witnesses: NumericalWitnesses, traced: TracedTensor, claim: Claim, *, kinked: bool) -> Comparison:
+    """Return the comparison of a claim with what difference quotients of the program say of it.
+
+    Where the symbolic derivative is one of the choices at a kink, the claim may be another.
+    """
     found, comparison = witnesses.check(traced, claim.value, None, bends=True), claim.comparison
     said = Verdict.UNDECIDED if found is None else found.witnesses[DIFFERENCES].verdict
     if said is Verdict.SUBGRADIENT:
         return replace(comparison, verdict=said, notes=ANOTHER)
-    if said is Verdict.MATCH and comparison.verdict is Verdict.MISMATCH:
+    if said is Verdict.MATCH and comparison.verdict in DIFFERENT:
         return replace(comparison, verdict=said, notes=BY_QUOTIENTS)
     if said is Verdict.MISMATCH:
-        return replace(comparison, verdict=said, notes=(*OUTSIDE, *comparison.notes))
+        apart = comparison.notes if comparison.verdict is said else ()
+        return replace(comparison, verdict=said, notes=(*OUTSIDE, *apart))
     if said is Verdict.UNDEFINED:
         return replace(comparison, verdict=said, notes=JUMPS)
+    if kinked and comparison.verdict is Verdict.MISMATCH:
+        return replace(comparison, verdict=Verdict.UNDECIDED, notes=UNTOLD)
     return comparison
 
 

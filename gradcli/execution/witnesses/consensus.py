@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.witnesses.jumps import STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
@@ -27,6 +28,9 @@ LOST_STEPS = noted(
     "numbers are so large here that rounding hides whether the program jumps, or decides otherwise, next to this point",
 )
 WITHIN = noted(NoteKind.ROUNDING, "the kink is at this point as far as rounding lets it be told")
+INSTEAD = noted(
+    NoteKind.REFERENCE, "the symbolic derivative is NaN here; autograd's gradient agrees with difference quotients"
+)
 ROUNDED = "rounding decides what the gradient is here, and whether the point is at a kink"
 KINKS = "autograd's choices at single kinks do not make a derivative of the program"
 DECISIONS = "autograd treats what the program decides by its values as constant, and its derivative is different"
@@ -47,8 +51,18 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: boo
         return _within_rounding(report, numerical)
     if report.verdict is not Verdict.UNDEFINED:
         return _beside_symbolic(report, numerical)
+    if is_nan_alone(report) and numerical.smooth:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, INSTEAD)
     existing = [note for note in _notes(numerical, Verdict.UNDEFINED) if note.kind is NoteKind.REFERENCE]
     return _explained(report, Verdict.UNDEFINED, None, tuple(existing))
+
+
+def is_nan_alone(report: TensorReport) -> bool:
+    """Return whether a tensor's gradient is a number where its symbolic derivative is NaN, and where that is not."""
+    value = None if report.symbolic is None else report.symbolic.value
+    if value is None or report.gradient is None or report.verdict is not Verdict.UNDEFINED:
+        return False
+    return value.shape == report.gradient.shape and has_nan(value) and all_finite(report.gradient)
 
 
 def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -63,6 +77,8 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED):
+        if report.verdict is Verdict.SUBGRADIENT:
+            report = dataclasses.replace(report, notes=())  # they say that there are one-sided derivatives
         return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
     if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)

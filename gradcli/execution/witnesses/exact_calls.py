@@ -27,7 +27,8 @@ def exact_calls(rerun: Again) -> frozenset[Key]:
 def selects(call: TracedCall) -> bool:
     """Return whether a call gives back no other numbers than its operands', their negatives, its constants and 0.
 
-    It is run on random operands: at its own a rounded result may be equal to an operand, as 1e17 + 1 is.
+    It is run on random operands: at its own a rounded result may be equal to an operand, as 1e17 + 1 is. They have the
+    signs of its own, by which an op may give back one of its operands here and not there, as leaky_relu does.
     """
     generator = torch.Generator().manual_seed(0)
     if sum(traced.tensor.numel() for traced in (*call.inputs, *call.outputs)) > MOST_ENTRIES:
@@ -51,10 +52,12 @@ def _written(call: TracedCall) -> Iterator[Tensor]:
 
 
 def _random(tensor: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random numbers of a tensor's shape; truth values and integers as they are."""
+    """Return random numbers of a tensor's shape and signs, for 0 of any; truth values and integers as they are."""
     if tensor.is_complex() or not tensor.is_floating_point():
         return tensor.detach()
-    return torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+    drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+    sign = tensor.detach().sign().nan_to_num(0.0)
+    return torch.where(sign == 0, drawn, drawn.abs() * sign)
 
 
 def _sizes(tensors: Iterable[Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ NEARBY, STEP = 2.0**-20, 2.0**-23
 POINTS, MORE_POINTS = 24, 256
 # How far outside of the slopes that were seen a slope may be, relative to the largest of them.
 SLACK = 1e-5
-# Slopes whose error may be larger than this, relative to them, say nothing.
+# Slopes whose error may be larger than this, relative to the largest along any direction, say nothing.
 VAGUE = 1e-2
 # How many steps towards a gradient are taken in the hull of those nearby.
 HULL_STEPS = 300
@@ -40,8 +40,9 @@ class Slopes:
 
     @property
     def vague(self) -> Tensor:
-        """Return where slopes may be off by so much that nothing follows."""
-        return ~(self.error <= VAGUE * self.low.abs().maximum(self.high.abs()))
+        """Return where slopes may be off by so much that nothing follows; a direction may have none to see."""
+        sizes = self.low.abs().maximum(self.high.abs())
+        return ~(self.error <= VAGUE * sizes.amax()) if len(sizes) else sizes.bool()
 
     @property
     def flat(self) -> Tensor:

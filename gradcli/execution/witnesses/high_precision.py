@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from gradcli.derivation.messages import Arbitration
 from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.exact import exact_contribution
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedCall
 from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
 from gradcli.execution.run import Run
 from gradcli.ops.record import Kind
-
-# An operand that is broadcast has a term for each entry it is read at.
-MOST_TERMS = 64
-# The largest float; a derivative beyond it has no distance from one that can be shown.
-LARGEST = Fraction(sys.float_info.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +59,10 @@ def _settle_edge(run: Run, call: TracedCall, node: Node, edge: Edge, upstream: T
         (theirs,) = local.autograd([traced])
         ours = _symbolic(run, edge, upstream)
     place = _worst(theirs, ours)
-    exact = None if place is None else _exact(run, edge, node, upstream, place)
-    if exact is None or place is None or abs(exact) > LARGEST:
+    found = None if place is None else exact_contribution(run.derivations, node, edge, upstream, place)
+    if found is None or place is None or found.extent != "number":
         return None
+    exact = Fraction(found.text)
     errors = [abs(float(Fraction(float(value.flatten()[place])) - exact)) for value in (theirs, ours)]
     words = (
         f"to 50 digits the derivative of '{call.outputs[0].text}' is {float(exact):.17g} there: autograd is off by "
@@ -88,27 +83,3 @@ def _symbolic(run: Run, edge: Edge, upstream: Tensor) -> Tensor:
 
     found = contribution(edge, upstream, run.derivations.known)
     return torch.zeros_like(edge.source.tensor) if found is None else found
-
-
-def _exact(run: Run, edge: Edge, node: Node, upstream: Tensor, place: int) -> Fraction | None:
-    """Return the contribution to one entry of an operand, as a fraction; None if sympy has none."""
-    shape = node.tensor.shape
-    entries = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape).expand(shape).flatten()
-    read = (entries == place).nonzero()[:, 0].tolist()
-    if not 0 < len(read) <= MOST_TERMS:
-        return None
-    views = edge.layout.views
-    operands = {name: views[name].undo(value) for name, value in edge.operands.items()}
-    spread = {name: value.expand(shape).flatten() for name, value in operands.items()}
-    if not all(bool(value[read].isfinite().all()) for value in (*spread.values(), upstream.flatten())):
-        return None  # no fraction is NaN or infinite
-    points = tuple(tuple((name, _text(value[i])) for name, value in spread.items()) for i in read)
-    cotangents = tuple(_text(upstream.flatten()[i]) for i in read)
-    request = Arbitration(edge.request.formula, edge.request.numbers, edge.name, points, cotangents)
-    answer = run.derivations.arbitrate(request)
-    return None if answer is None else Fraction(answer)
-
-
-def _text(value: Tensor) -> str:
-    """Return a number exactly, as a fraction."""
-    return str(Fraction(float(value)))

@@ -34,6 +34,7 @@ def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     changes, seen, steps = _to_both_sides(line, directions)
     last, slope = changes[:, -LAST:], torch.cat([claimed, claimed]).abs()
     jump = seen[:, -LAST:].all(1) & (last.amax(1) - last.amin(1) <= ALIKE * last.amax(1))
+    jump &= last.isfinite().all(1)  # else it overflows
     jump &= slope * steps[:, -1] < STEEP_PART * last.amax(1)
     visible = changes.isfinite() | (slope * steps[:, -1] < line.magnitude)[:, None]  # else it overflows, being steep
     grows = (seen & visible)[:, 1:] & (changes[:, 1:] >= GROWTH * changes[:, :-1])
@@ -43,6 +44,8 @@ def jumping(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
 
 def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
     """Return, for each row of directions, whether the slope grows without bound to a side, beyond what is claimed."""
+    if not len(directions):
+        return torch.zeros(0, dtype=torch.bool)
     changes, seen, steps = _to_both_sides(line, directions)
     slopes = changes / steps
     grows = seen[:, 1:] & (slopes[:, 1:] >= STEEPER * slopes[:, :-1])

@@ -25,6 +25,8 @@ TINY = 2.0**-34
 PART = 2.0**-6
 # To see whether a kink is nearer still, a step is so long that rounding moves its quotient by a 20th of the kink.
 VISIBLE, SIDES = 20.0, torch.tensor([1.0, -1.0], dtype=torch.float64)
+# Nor is it shorter than so many units in the last place of what it moves.
+ULPS = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,10 @@ class Compared:
 
     @property
     def unclear(self) -> Tensor:
-        """Return where the quotients are not accurate enough to tell."""
-        return self._vague(self.quotients.error) & (self.claimed != self.quotients.value)
+        """Return where the quotients are not accurate enough to tell, and not the same to both sides exactly."""
+        found = self.quotients
+        exact = (self.claimed == found.value) & (found.above == found.value) & (found.below == found.value)
+        return self._vague(found.error) & ~exact
 
     def _vague(self, error: Tensor) -> Tensor:
         own = SAFETY * error
@@ -95,12 +99,14 @@ def closer_look(line: Line, compared: Compared, *, known: bool = False) -> Compa
     found, kinked, near = compared.quotients, compared.kinked[rows], _nearer(line, compared, rows)
     apart, before = (near.above - near.below).abs(), (found.above - found.below).abs()[rows]
     smooth = kinked & (apart <= before / 10) & (near.rounding <= before / 10)
-    visible = (VISIBLE * near.rounding * near.step / before).clamp_min(line.grain.finest)
+    visible = (VISIBLE * near.rounding * near.step / before).maximum(_resolved(line, found, rows))
     beside, side, side_error = _beside(line, compared, rows, near, visible.minimum(near.step))
     beside &= kinked & ~smooth
     middle = torch.where(beside, side, (near.above + near.below) / 2)
     off = torch.where(beside, side_error, near.rounding)
-    smooth |= beside
+    denied = ~kinked & _denied(compared, rows, near)
+    off = torch.where(denied, near.sided_error, off)
+    smooth |= beside | denied
     hidden = kinked & ~smooth & _far(line, found, rows, visible, known=known)
     sided = smooth | (compared.erratic[rows] & (near.sided_error < found.sided_error[rows]))
     everything = torch.full_like(off, math.inf)
@@ -119,11 +125,22 @@ def _nearer(line: Line, compared: Compared, rows: Tensor) -> _Near:
     """Return the differences along some rows at steps as short as rounding lets them be of use."""
     directions = compared.quotients.directions
     step = (TINY * line.scale(directions, rows)).minimum(PART * line.local(directions, rows))
-    step = step.clamp_min(min(8 * line.rounding / (SIDED * compared.size), TINY)) if compared.size else step
+    step = step.clamp_min(min(8 * line.rounding / SIDED / compared.size, TINY)) if compared.size else step
     steps = step[:, None] * torch.tensor([1.0, -1.0, 16.0, -16.0], dtype=torch.float64)
     above, below, far_above, far_below = (line.changes(directions, rows, steps) / steps).T
     moving = torch.stack([(above - far_above).abs(), (below - far_below).abs()])
     return _Near(above, below, moving, 8 * line.rounding / step, step)
+
+
+def _resolved(line: Line, found: Quotients, rows: Tensor) -> Tensor:
+    """Return the length of the shortest steps that move what they should, and show more than underflow."""
+    return (ULPS * EPSILON * line.entries(found.directions, rows)).clamp_min(line.grain.finest)
+
+
+def _denied(compared: Compared, rows: Tensor, near: _Near) -> Tensor:
+    """Return where quotients at longer steps say something else, be they ever so sure: a kink is within those."""
+    apart = ((near.above + near.below) / 2 - compared.quotients.value[rows]).abs()
+    return apart > SAFETY * (compared.quotients.error[rows] + near.rounding) + SIDED * compared.size
 
 
 def _beside(
@@ -137,7 +154,7 @@ def _beside(
     is_above = (near.above - middle).abs() <= (near.below - middle).abs()
     side = torch.where(is_above, near.above, near.below)
     error = torch.where(is_above, near.moving[0], near.moving[1]) + near.rounding
-    return (shorter < near.step) & ((ahead - behind).abs() <= before / 4), side, error
+    return (shorter < near.step) & ((ahead - behind).abs() <= before / 10), side, error
 
 
 def _far(line: Line, found: Quotients, rows: Tensor, visible: Tensor, *, known: bool) -> Tensor:

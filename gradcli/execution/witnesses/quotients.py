@@ -49,8 +49,8 @@ class Quotients:
     """The one-sided derivatives."""
     sided_error: Tensor
     """An estimate of how far off these two may be."""
-    magnitude: float
-    """The size of the terms that L is a sum of."""
+    magnitude: Tensor
+    """The size of the terms that L is a sum of, for a step of 1 relative to what it moves."""
     directions: Tensor | None = None
     """A row each; None where each entry is a direction."""
 
@@ -102,7 +102,8 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
 
 
 def _of_columns(best: Tensor, line: Line, directions: Tensor | None) -> Quotients:
-    return Quotients(best[0], best[1], best[2], best[3], best[4], line.magnitude, directions)
+    magnitude = line.magnitude / line.scale(directions, torch.arange(best.shape[1]))
+    return Quotients(best[0], best[1], best[2], best[3], best[4], magnitude, directions)
 
 
 def _forget_stairs(line: Line, directions: Tensor | None, local: Tensor, best: Tensor) -> None:

@@ -2,28 +2,81 @@
 
 from __future__ import annotations
 
-import sympy
+import sys
+from collections.abc import Mapping
 
-from gradcli.derivation.messages import Arbitration
+import sympy
+from sympy import Expr, Rational, Symbol
+from sympy.core.relational import Relational
+
+from gradcli.derivation.messages import Arbitrated, Arbitration
 from gradcli.symbolic.derive.entries import build, scalar
 
-DIGITS = 50
+# More digits are needed on the way where most of them cancel.
+DIGITS, MOST_DIGITS = 50, 5000
+# Where a condition changes at a point, derivatives so near to both sides of it must be the one at the point.
+NEARBY, SAME = Rational(1, 10**400), Rational(1, 10**40)
+# No float holds what is larger, and a float that is 0 stands for what is smaller.
+LARGEST, SMALLEST = Rational(sys.float_info.max), Rational(1, 10**400)
+
+# So many digits are shown of what no float holds, unless its exponent is longer than that.
+SHORT, LONGEST = 4, 20
+INFINITE = (sympy.zoo, sympy.oo, -sympy.oo)
+
+Point = Mapping[Symbol, Expr]
 
 
-def arbitrate(request: Arbitration) -> str:
-    """Return the number that is asked for, as text of DIGITS digits.
+def arbitrate(request: Arbitration) -> Arbitrated:
+    """Return the number that is asked for, to DIGITS digits.
 
-    Kinks have no derivative: a point at one raises ValueError.
+    Raises ValueError where the derivative does not exist, as at a kink.
     """
     operands = [name for name, _ in request.points[0]]
     entry = build(request.formula, dict.fromkeys(operands, ""), dict(request.numbers), "")
-    derivative = sum((sympy.diff(term, scalar(request.wrt)) for term in entry.terms), sympy.S.Zero)
+    wrt = scalar(request.wrt)
+    derivative = sum((sympy.diff(term, wrt) for term in entry.terms), sympy.S.Zero)
     total = sympy.S.Zero
     for point, cotangent in zip(request.points, request.cotangents, strict=True):
-        exact = {scalar(name): sympy.Rational(value) for name, value in point}
-        total += sympy.Rational(cotangent) * derivative.subs(exact).doit()
-    value = total.evalf(DIGITS)
-    if not value.is_Float and not value.is_Rational:
-        msg = f"{value} is not a number"
+        exact = {scalar(name): Rational(value) for name, value in point}
+        total += Rational(cotangent) * _at(derivative, wrt, exact)
+    return _arbitrated(_number(total))
+
+
+def _at(derivative: Expr, wrt: Symbol, point: Point) -> Expr:
+    """Return a derivative at a point; ValueError where it is not a number, or differs to either side."""
+    found = _number(_placed(derivative, point))
+    if found.is_finite and any(_changes(condition, point) for condition in derivative.atoms(Relational)):
+        for step in (-NEARBY, NEARBY):
+            aside = _number(_placed(derivative, {**point, wrt: point[wrt] + step}))
+            if not abs(aside - found) <= SAME * (1 + abs(found)):
+                msg = "a kink has no derivative"
+                raise ValueError(msg)
+    return found
+
+
+def _placed(expression: Expr, point: Point) -> Expr:
+    """Return an expression at a point. All operands are put in at once: one by one, 0/b is 0 before b is."""
+    return expression.xreplace(point).doit()
+
+
+def _changes(condition: Relational, point: Point) -> bool:
+    """Return whether a condition is at its boundary."""
+    return bool((condition.lhs - condition.rhs).xreplace(point).is_zero)
+
+
+def _number(value: Expr) -> Expr:
+    """Return a real number to DIGITS digits, or an infinity; ValueError for anything else."""
+    found = value.evalf(DIGITS, maxn=MOST_DIGITS)
+    if not (found.is_Float or found.is_Rational or found in INFINITE):
+        msg = f"{found} is not a number"
         raise ValueError(msg)
-    return str(value)
+    return found
+
+
+def _arbitrated(value: Expr) -> Arbitrated:
+    if value in INFINITE:
+        return Arbitrated("infinity", "infinite")
+    if abs(value) > LARGEST:
+        short = str(value.evalf(SHORT))
+        return Arbitrated(short if len(short) <= LONGEST else "a number of many digits", "too large")
+    return Arbitrated(str(value) if abs(value) > SMALLEST else "0")

@@ -270,6 +270,7 @@ def _adjoint_of(definition: NodeDefinition, name: str) -> Entry:
 
 
 def _checked(template: Template) -> Template:
-    if template.body.count_ops() > LARGEST:
+    """Return a template; NoFormulaError if it is too large, or sympy divided by 0 on the way: IEEE 754 may not."""
+    if template.body.count_ops() > LARGEST or template.body.has(sympy.zoo, sympy.nan):
         raise NoFormulaError
     return template

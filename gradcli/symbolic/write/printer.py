@@ -121,7 +121,7 @@ class Printer:
         if _is_negative(node):
             inner = self.write(-node)
             return add([(True, inner)]).with_axes(inner.axes)
-        coefficient, rest = node.as_coeff_Mul()
+        coefficient, rest = node.as_coeff_Mul(rational=True)
         above, below = _fraction(rest)
         if coefficient != 1 and not below:
             return scaled(coefficient, self.write(rest))

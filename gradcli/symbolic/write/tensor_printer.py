@@ -31,7 +31,7 @@ class TensorNotation(Printer):
 
     def whole(self, body: Expr) -> Printed:
         """Return the formula of the whole tensor; what it says broadcasts to the tensor's shape."""
-        coefficient, rest = body.as_coeff_Mul()
+        coefficient, rest = body.as_coeff_Mul(rational=True)
         piece = align(self.write(rest), self.target)
         return piece if coefficient == 1 else scaled(coefficient, piece)
 

@@ -74,8 +74,6 @@ def test_each_sentence_is_a_note_of_its_own(program: str, kinds: list[str], wher
 
 
 MENDED = [
-    ("where(w > 0, sqrt(where(w > 0, w, 1)), 0*w)", 0.0),
-    ("where(w <= 0, 0*w, 2*sqrt(where(w <= 0, 1, w))).sum()", [1.0, 0.0]),
     ("sqrt(w*w + 1e-12)", 0.0),
     ("log(clamp(w, min=1e-12))", -1.0),
     ("acos(clamp(w, -1 + 1e-7, 1 - 1e-7)) * 0", 1.0),
@@ -88,6 +86,21 @@ def test_the_remedy_mends_it(program: str, value: Any) -> None:
     report = evaluate(program, value)
     assert report.verdict in {Verdict.MATCH, Verdict.SUBGRADIENT}
     assert bool(report["w"].gradient.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("program", "value"),
+    [
+        ("where(w > 0, sqrt(where(w > 0, w, 1)), 0*w)", 0.0),
+        ("where(w <= 0, 0*w, 2*sqrt(where(w <= 0, 1, w))).sum()", [1.0, 0.0]),
+    ],
+)
+def test_the_remedy_mends_the_gradient_where_there_is_no_derivative(program: str, value: Any) -> None:
+    """The slope is 1/(2*sqrt(w)) to the right of 0, and 0 to the left."""
+    report = evaluate(program, value)["w"]
+    assert bool(report.gradient.isfinite().all())
+    assert report.verdict is UNDEFINED
+    assert "infinite to one side" in str(report.note)
 
 
 def test_a_finite_gradient_has_no_such_note() -> None:
@@ -131,3 +144,12 @@ def test_a_row_that_is_masked_throughout_has_a_remedy_that_mends_it() -> None:
 def test_the_derivative_that_exists_is_named() -> None:
     """sqrt(0*w) is 0 for all w, so that its derivative is 0."""
     assert "the derivative exists, and is 0" in notes("sqrt(0*w)", w=1.0)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), [("(w*1j*inf).real", "is NaN here"), ("log((w - w)*1j).imag", "is infinite here")]
+)
+def test_a_complex_value_that_is_not_finite_is_named(program: str, words: str) -> None:
+    report = evaluate(program, 2.0)
+    assert report["w"].verdict is UNDEFINED
+    assert words in (report["w"].note or "")

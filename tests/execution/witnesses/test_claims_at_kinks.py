@@ -17,6 +17,14 @@ CLAIMS: list[tuple[str, dict[str, Any], str, str]] = [
     ("amax(x, dim=0)", {"x": [2.0, 2.0, 1.0]}, "tensor([0., 0., 1.])", "mismatch"),
     ("abs(x)", {"x": 0.0}, "0.7*g", "subgradient"),
     ("abs(x)", {"x": 0.0}, "1.2*g", "mismatch"),
+    # std's are (x - mean(x))/(2*std(x)) for any x nearby: entries that add up to 0, of length 1/sqrt(2) or less
+    ("std(x)", {"x": [2.0, 2.0, 2.0]}, "[0.5, -0.5, 0]", "subgradient"),
+    ("std(x)", {"x": [2.0, 2.0, 2.0]}, "[0.3, -0.2, -0.1]", "subgradient"),
+    ("std(x)", {"x": [2.0, 2.0, 2.0]}, "[0, 0, 0]", "subgradient"),
+    ("std(x)", {"x": [2.0, 2.0, 2.0]}, "[0.6, -0.6, 0]", "mismatch"),
+    ("std(x)", {"x": [2.0, 2.0, 2.0]}, "[0.1, 0, 0]", "mismatch"),
+    ("norm(x)", {"x": [0.0, 0.0]}, "[0.6, 0.8]", "subgradient"),
+    ("norm(x)", {"x": [0.0, 0.0]}, "[0.7, 0.8]", "mismatch"),
     # by hand, where no op has a kink
     ("where(x > 0, x, 2*x)", {"x": 0.0}, "1.5*g", "subgradient"),
     ("where(x > 0, x, 2*x)", {"x": 0.0}, "2.5*g", "mismatch"),

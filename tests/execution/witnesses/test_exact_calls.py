@@ -34,6 +34,11 @@ def test_what_computes_rounds(program: str) -> None:
     assert not selects_last(program, X)
 
 
+@pytest.mark.parametrize(("x", "selected"), [([1.0, 3.0], True), ([1.0, -3.0], False), ([0.0, 3.0], True)])
+def test_whether_an_op_selects_may_be_a_matter_of_sign(x: list[float], selected: bool) -> None:
+    assert selects_last("F.leaky_relu(x, 0.3)", {"x": x}) is selected
+
+
 @pytest.mark.parametrize("program", ["x + y", "hypot(x, y)"])
 def test_a_result_that_is_an_operand_only_here_was_rounded(program: str) -> None:
     assert not selects_last(program, {"x": 1e17, "y": 1.0})

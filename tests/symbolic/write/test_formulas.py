@@ -154,6 +154,19 @@ def test_where_nothing_leads_to_the_leaves_the_last_step_is_shown() -> None:
     assert run.wrong(found) == []
 
 
+@pytest.mark.parametrize("call", ["sqrt(y)", "log(y)", "1/y", "y**0.5", "digamma(y)", "exp(-1/y)"])
+def test_where_sympy_divides_by_zero_the_last_step_is_shown(call: str) -> None:
+    """sympy writes x - x as 0, and has no number for what follows."""
+    found = Run(f"y = x - x; z = {call}; (z*0).sum() | x=2").formulas()
+    assert found["y"].startswith(("grad(", "-grad("))
+    assert not [text for text in found.values() if "nan" in text or "zoo" in text]
+
+
+@pytest.mark.parametrize(("program", "formula"), [("erfinv(x/x)*w", "inf"), ("3*erfinv(x/x)*w*v", "inf*v")])
+def test_an_infinite_factor_is_written_as_one(program: str, formula: str) -> None:
+    assert Run(f"{program} | x=scalar w=scalar v=scalar").formulas()["w"] == formula
+
+
 def test_latex_is_written_beside_the_text() -> None:
     run = Run("sum(w_1*exp(A @ x)/2) | A=2x3 x=3 w_1=2")
     assert run.request is not None

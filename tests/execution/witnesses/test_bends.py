@@ -1,0 +1,27 @@
+"""Where only the symbolic derivative is NaN, by 0 times infinity, difference quotients of the program decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mpmath import diff, mpf
+
+import gradcli
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_a_gradient_beside_a_symbolic_nan_is_right_where_quotients_say_so(command: Any) -> None:
+    """Of 0**0, 3**3 and 6**40 the median is the second, and depends on nothing else."""
+    found = command("median(F.relu6(x)**(x*(x > 0)))", {"x": [0.0, 3.0, 40.0]})["x"]
+    assert found.verdict == "match"
+    assert float(found.gradient[1]) == pytest.approx(float(diff(lambda x: x**x, mpf(3))), rel=1e-12)
+    assert "the symbolic derivative is NaN here" in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("program", ["sqrt(relu(x))", "relu(x)**x", "relu(x)**0.5", "norm(cat([x*0 + 1, x]), 0.5)"])
+def test_a_slope_that_is_infinite_to_one_side_is_no_derivative(command: Any, program: str) -> None:
+    found = command(program, {"x": [0.0]})["x"]
+    assert found.verdict == "undefined"
+    assert "between the one-sided derivatives" not in str(found.note)
