@@ -14,7 +14,7 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.derivatives import at_kink
+from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -23,7 +23,13 @@ from gradcli.execution.comparison.nonfinite import (
     resting_on_nonfinite,
 )
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
-from gradcli.execution.comparison.rounding import Noise, conditioning, lower_rounding_noise, rounding_noise
+from gradcli.execution.comparison.rounding import (
+    Noise,
+    conditioning,
+    derivatives_at_own_values,
+    lower_rounding_noise,
+    rounding_noise,
+)
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -63,12 +69,15 @@ class GradientComparison:
     derivations: Derivations
     watch: Watch | None = None
     """What has seen the Functions of the code."""
+    hinging: set[TracedTensor] = field(default_factory=set)
+    """The tensors whose gradients were found to be what rounding decides them to be, so far."""
     _noise: Noise[TracedTensor] | None = None
     _of_lower: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _conditioning: Noise[TracedTensor] | None = None
     _fault: Notes | None = None
+    _own: Mapping[TracedTensor, Tensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -129,7 +138,9 @@ class GradientComparison:
             return comparison
         if tolerance.normwise:
             again = compare(gradient, reference, tolerance, self._lower_noise(tolerance).rounding_error(traced))
-            return dataclasses.replace(again, notes=ROUNDING) if again.verdict is Verdict.MATCH else comparison
+            if again.verdict is Verdict.MATCH:
+                return dataclasses.replace(again, notes=ROUNDING)
+            return self._at_own_values(traced, gradient, tolerance, comparison)
         rounding_error = self._double_noise().rounding_error(traced)
         again = compare(gradient, reference, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
@@ -139,7 +150,18 @@ class GradientComparison:
         condition_error = torch.maximum(self._conditioning.condition_error(traced), rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        return comparison
+        return self._at_own_values(traced, gradient, tolerance, comparison)
+
+    def _at_own_values(
+        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, comparison: Comparison
+    ) -> Comparison:
+        """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
+        if self._own is None:
+            self._own = derivatives_at_own_values(self.trace, self.cotangent, self.derivations)
+        if not is_at_own_values(gradient, self._own.get(traced), tolerance):
+            return comparison
+        self.hinging.add(traced)
+        return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
 
     def rounding(self, traced: TracedTensor) -> float:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""

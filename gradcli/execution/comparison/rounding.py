@@ -17,6 +17,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
 
@@ -120,6 +121,28 @@ def conditioning(
     What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
     """
     return scattered(trace, derivations, reference.values, _gradients(cotangent, derivations), perturbed=_moved)
+
+
+def derivatives_at_own_values(
+    trace: Trace, cotangent: Tensor, derivations: Derivations
+) -> Mapping[TracedTensor, Tensor]:
+    """Return the derivative by every tensor, with each op at the values that PyTorch found for its operands.
+
+    The reference has each op at the definitions' values, which are the same but for rounding.
+    """
+    return found_at_own_values(trace, derivations, _gradients(cotangent, derivations))
+
+
+def found_at_own_values(
+    trace: Trace, derivations: Derivations, again: Callable[[Decomposition], Mapping[Key, Tensor]]
+) -> Mapping[Key, Tensor]:
+    """Return what is found `again` where each op is at the values that PyTorch found for its operands, if anything."""
+    decomposition = decompose(trace, own=True)
+    derivations.request(decomposition.requests())
+    try:
+        return again(decomposition)
+    except UndecidedError:  # they tie where the definitions' do not
+        return {}
 
 
 def _gradients(cotangent: Tensor, derivations: Derivations) -> Callable[[Decomposition], Mapping[TracedTensor, Tensor]]:
