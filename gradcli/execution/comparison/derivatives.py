@@ -30,6 +30,8 @@ from gradcli.tolerance import Tolerance
 OPEN = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 # Quotients cost four evaluations a direction.
 MOST_DIRECTIONS = 64
+# Rounding leaves nothing of a derivative that is off by more than this part of it, and of what came from the output.
+LOST = 1e-3
 WITHIN_NOISE = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this derivative")
 AGREES = noted(NoteKind.WITNESS, "autograd agrees with the difference quotients of its gradient")
 HINGES = noted(
@@ -113,7 +115,9 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
         doubts = expected.noise()
         again = compare(found, expected.value, tolerance, doubts.rounding_error)
         if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, notes=WITHIN_NOISE)
+            lost = is_lost(again, found, expected.value, torch.ones(1))
+            verdict, notes = (Verdict.UNDECIDED, UNKNOWN) if lost else (Verdict.MATCH, WITHIN_NOISE)
+            return dataclasses.replace(again, verdict=verdict, notes=notes)
         if compare(found, expected.value, tolerance, doubts.condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=UNKNOWN)
         if is_at_own_values(found, doubts.own, tolerance):
@@ -121,6 +125,12 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     if (comparison.verdict in OPEN or comparison.notes == HINGES) and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
     return comparison
+
+
+def is_lost(comparison: Comparison, *tensors: Tensor) -> bool:
+    """Return whether two derivatives that rounding parts have nothing in common, beside the largest of some tensors."""
+    largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
+    return (comparison.max_abs_error or 0.0) > LOST * largest
 
 
 def is_at_own_values(found: Tensor, own: Tensor | None, tolerance: Tolerance) -> bool:

@@ -14,7 +14,7 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values
+from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values, is_lost
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -144,7 +144,9 @@ class GradientComparison:
         rounding_error = self._double_noise().rounding_error(traced)
         again = compare(gradient, reference, tolerance, rounding_error)
         if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, notes=ROUNDING)
+            lost = is_lost(again, gradient, reference, self.cotangent)
+            verdict, notes = (Verdict.UNDECIDED, ILL_CONDITIONED) if lost else (Verdict.MATCH, ROUNDING)
+            return dataclasses.replace(again, verdict=verdict, notes=notes)
         if self._conditioning is None:
             self._conditioning = conditioning(self.trace, self.reference, self.cotangent, self.derivations)
         condition_error = torch.maximum(self._conditioning.condition_error(traced), rounding_error)
@@ -156,12 +158,16 @@ class GradientComparison:
         self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, comparison: Comparison
     ) -> Comparison:
         """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
-        if self._own is None:
-            self._own = derivatives_at_own_values(self.trace, self.cotangent, self.derivations)
-        if not is_at_own_values(gradient, self._own.get(traced), tolerance):
+        if not is_at_own_values(gradient, self._own_values().get(traced), tolerance):
             return comparison
         self.hinging.add(traced)
         return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
+
+    def _own_values(self) -> Mapping[TracedTensor, Tensor]:
+        """Return the derivatives with each op at PyTorch's own values."""
+        if self._own is None:
+            self._own = derivatives_at_own_values(self.trace, self.cotangent, self.derivations)
+        return self._own
 
     def rounding(self, traced: TracedTensor) -> float:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
@@ -206,9 +212,11 @@ class GradientComparison:
         return comparison
 
     def _existing(self, traced: TracedTensor) -> Notes:
-        """Return a note on the derivative at the first entry at which autograd gives NaN, if there is one."""
+        """Return a note on the derivative at the first entry at which autograd gives NaN, if rounding leaves one."""
         gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
-        entries = (gradient.isnan() & reference.isfinite()).nonzero().tolist()
+        missing = gradient.isnan() & reference.isfinite()
+        own = self._own_values().get(traced) if bool(missing.any()) else None
+        entries = [] if own is None else (missing & self.tolerance.agrees(own, reference)).nonzero().tolist()
         if not entries:
             return ()
         index = tuple(entries[0])

@@ -68,3 +68,18 @@ def test_a_gradient_far_beyond_the_noise_is_wrong_at_any_point(plant_wrong_exp: 
 
 def test_a_jump_between_two_values_is_no_noise() -> None:
     assert run("fmod(x, y)", x=6.7, y=1.34)["y"].verdict is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize("command", ["eval", "check", "grad", "jacobian"])
+@pytest.mark.parametrize("program", ["svd(outer(x, y), full_matrices=False)[0]", "eigh(outer(x, x))[1]"])
+def test_a_gradient_of_which_rounding_leaves_nothing_is_no_match(program: str, command: str) -> None:
+    """The vectors to equal singular values or eigenvalues, here 0, have no derivative."""
+    settings = Settings(
+        values={"x": [1.0, 0.3, -0.7], "y": [0.2, 1.1]} if "y" in program else {"x": [1.0, 0.3, -0.7]},
+        command=command,
+        grad_output=None if command == "jacobian" else "ones",
+        wrt=("x",) if command == "grad" else None,
+        formulas=False,
+    )
+    report = evaluate_program(f"torch.linalg.{program}[:, 1].sum()", settings)
+    assert report["x"].verdict in {Verdict.UNDECIDED, Verdict.UNDEFINED}
