@@ -15,6 +15,7 @@ from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values, is_lost
+from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -232,21 +233,23 @@ class GradientComparison:
         text = self.reference.first_nan.outputs[0].text
         return noted(NoteKind.UNDEFINED, f"the derivative of '{text}' makes the first NaN", text)
 
-    def first_divergent_call(self) -> TracedCall | None:
-        """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
-        for call in reversed(self.trace.calls):
-            known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
-            wrong = [traced for traced in known if self._compared(traced).verdict is Verdict.MISMATCH]
-            if wrong and not any(output in wrong for output in call.outputs):
-                return call
-        return None
+    def divergent(self) -> TracedCall | None:
+        """Return the call at which the gradients part: of a part of the code with several, the last."""
+        tensors = [traced for traced in dict.fromkeys(self.trace.tensors) if self._is_comparable(traced)]
+        failed = {traced for traced in tensors if self._compared(traced).verdict is Verdict.MISMATCH}
+        part = failing_part(self.trace, failed, self.is_wrong)
+        return part.calls[-1] if part is not None and part.calls else None
+
+    def is_wrong(self, part: Part) -> bool:
+        """Return whether PyTorch's gradient of a part of the run is wrong by itself, as far as is known."""
+        return has_wrong_gradient(part, self.gradients, self.derivations, self.tolerance)
 
     def _where(self) -> Notes:
         """Return where the gradients part, and whose fault that is."""
         blamed = self._blamed()
         if blamed:
             return blamed
-        call = self.first_divergent_call()
+        call = self.divergent()
         if call is None:
             return ()
         text = call.outputs[0].text
