@@ -115,7 +115,7 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
         doubts = expected.noise()
         again = compare(found, expected.value, tolerance, doubts.rounding_error)
         if again.verdict is Verdict.MATCH:
-            lost = is_lost(again, found, expected.value, torch.ones(1))
+            lost = not tolerance.normwise and is_lost(again, found, expected.value, torch.ones(1))
             verdict, notes = (Verdict.UNDECIDED, UNKNOWN) if lost else (Verdict.MATCH, WITHIN_NOISE)
             return dataclasses.replace(again, verdict=verdict, notes=notes)
         if compare(found, expected.value, tolerance, doubts.condition_error).verdict is Verdict.MATCH:
