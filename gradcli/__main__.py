@@ -1,7 +1,8 @@
 """The command `gradcli`, and `python -m gradcli`."""
 
+# What `signal` is made of is built into Python: that module loads others, which a Ctrl-C might interrupt.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 
 INTERRUPTED = 130
 

@@ -139,6 +139,12 @@ ALLOCATION = re.compile(
 )
 
 
+# What the loader of libraries says of those that it has no memory for.
+MAPPING = re.compile(
+    r"failed to map segment|cannot allocate memory|cannot create shared object descriptor", re.IGNORECASE
+)
+
+
 def out_of_memory(error: BaseException) -> LimitError | None:
     """Return the error that there is not enough memory, if that is what Python or PyTorch says; else None."""
     allocation = ALLOCATION.search(str(error)) if isinstance(error, RuntimeError) else None
@@ -171,6 +177,9 @@ def internal(error: BaseException) -> InternalError:
     if isinstance(error, OSError) and error.errno in SHORT:
         return InternalError(f"the operating system reports: {error}", hint=SHORT[error.errno])
     text = " ".join(str(error).split())[:300]
+    if isinstance(error, ImportError) and MAPPING.search(text):
+        message = f"there is not enough memory to load PyTorch: {text}"
+        return InternalError(message, hint="`ulimit -v` shows how much there may be; PyTorch itself takes some 800 MiB")
     return defect(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 

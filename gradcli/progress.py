@@ -1,4 +1,4 @@
-"""What the process has begun last, and when its time is up, where the process that waits for it can read both."""
+"""What the process has begun last, when its time is up, and how it ends, where the one that waits for it reads it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SIZE = 256
 # After the text: the end of the time by the monotonic clock, which is that of all processes, and the seconds there are.
 LIMIT = struct.Struct("dd")
+# After that: the exit code that the process ends with.
+ENDING = struct.Struct("i")
+UNKNOWN = -1
 
 _board: mmap | None = None
 
@@ -21,8 +24,9 @@ def share() -> mmap:
     from mmap import mmap
 
     global _board  # noqa: PLW0603 (one process does one thing at a time)
-    _board = mmap(-1, SIZE + LIMIT.size)
+    _board = mmap(-1, SIZE + LIMIT.size + ENDING.size)
     limit(math.inf, 0.0)
+    end(UNKNOWN)
     return _board
 
 
@@ -47,3 +51,15 @@ def limit_of(board: mmap) -> tuple[float, float]:
     """Return when the time is up, and how much of it there was."""
     end, seconds = LIMIT.unpack_from(board, SIZE)
     return end, seconds
+
+
+def end(code: int) -> None:
+    """Note the exit code that the process is about to end with."""
+    if _board is not None:
+        ENDING.pack_into(_board, SIZE + LIMIT.size, code)
+
+
+def ending_of(board: mmap) -> int:
+    """Return the exit code that a process meant to end with; UNKNOWN if something else has ended it."""
+    (code,) = ENDING.unpack_from(board, SIZE + LIMIT.size)
+    return int(code)

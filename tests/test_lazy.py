@@ -32,3 +32,9 @@ def test_evaluating_keeps_sympy_out_of_the_process_that_runs_torch() -> None:
     program = f"from gradcli.cli.app import main\nmain({arguments!r})"
     assert "torch" in modules_after(program)
     assert "sympy" not in modules_after(program)
+
+
+def test_the_command_loads_nothing_before_a_ctrl_c_ends_it_quietly() -> None:
+    """Not `signal` either, which loads `enum`."""
+    loaded = modules_after("import gradcli.__main__") - modules_after("")
+    assert loaded <= {"gradcli", "__future__", "typing", "_signal"}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gradcli.errors import GradcliError
 
-INTERRUPTED, INTERNAL = 130, 4
+INTERRUPTED, INTERNAL, USAGE = 130, 4, 2
 
 
 def run_and_leave() -> NoReturn:
@@ -31,6 +31,12 @@ def run_and_leave() -> NoReturn:
     except OSError as error:  # as where no more files may be opened, and so no more modules loaded
         _say(f"the operating system reports: {error}")
         code = INTERNAL
+    except MemoryError:  # as where there is not even enough for a message
+        _say("there is not enough memory")
+        code = USAGE
+    progress = sys.modules.get("gradcli.progress")
+    if progress is not None:
+        progress.end(code)
     os._exit(code)
 
 

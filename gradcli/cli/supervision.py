@@ -83,12 +83,15 @@ def _give_up(child: int, seconds: float, last: str) -> NoReturn:
 
 
 def _end(code: int, board: mmap) -> NoReturn:
-    """End as the child did; one that crashed is an internal error."""
+    """End as the child did; one that crashed, or that a library ended, is an internal error, and no verdict."""
     if code < 0:
         name = signal.Signals(-code).name
         if name not in CRASHES:
             _end_by(-code)
         _say(name, progress.last(board))
+        code = ExitCode.INTERNAL
+    elif code != progress.ending_of(board):
+        _say_ended(code, progress.last(board))
         code = ExitCode.INTERNAL
     os._exit(code)
 
@@ -109,6 +112,13 @@ def _say(name: str, last: str) -> None:
     else:
         hint = "the crash is in PyTorch's own code: nothing was checked; `gradcli info` has what a report of it needs"
     _write(InternalError(f"the process was ended by {name}{during}", hint=hint))
+
+
+def _say_ended(code: int, last: str) -> None:
+    """Write that the child has ended with an exit code that is none of its own: a library ended it."""
+    during = f" in {last}" if last else ""
+    hint = "libraries that PyTorch loads do so where they get no memory: `ulimit -v` shows how much there may be"
+    _write(InternalError(f"something other than gradcli ended the process{during}, with exit code {code}", hint=hint))
 
 
 def _write(error: GradcliError) -> None:

@@ -141,6 +141,17 @@ def test_no_locale_changes_a_verdict(environment: dict[str, str]) -> None:
     assert "match: autograd agrees with the derivative in every entry" in done.stdout.decode(encoding)
 
 
+@pytest.mark.parametrize("mebibytes", [150, 300, 500, 600, 680, 1200])
+def test_a_limit_of_memory_ends_in_a_verdict_or_says_so(mebibytes: int) -> None:
+    """Below what PyTorch takes, its libraries end the process with codes of their own; 1 would be a mismatch."""
+    done = run("eval", "x*y", preexec_fn=limited(resource.RLIMIT_AS, mebibytes << 20))
+    assert done.returncode in ({0} if mebibytes > 1000 else {0, 2, 4})
+    assert (b"match: autograd agrees" in done.stdout) == (done.returncode == 0)
+    assert b"Traceback" not in done.stderr
+    assert b"a defect of gradcli" not in done.stderr
+    assert done.returncode == 0 or b"error: " in done.stderr
+
+
 @pytest.mark.parametrize("columns", ["0", "-5", "1", "99999999999", "wide", "٣"])
 def test_no_width_breaks_a_table(columns: str) -> None:
     done = run("ops", "sigmoid", env={"COLUMNS": columns, "LINES": columns})

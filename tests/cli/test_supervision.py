@@ -21,6 +21,7 @@ from gradcli import progress
 from gradcli.cli import supervision
 supervision.supervise()
 {body}
+progress.end(0)
 os._exit(0)
 """
 Script = Callable[..., "subprocess.Popen[str]"]
@@ -62,7 +63,18 @@ def ends(number: int) -> bool:
 
 @pytest.mark.parametrize("code", [0, 1, 4, 130])
 def test_an_exit_code_is_handed_on(code: int, script: Script) -> None:
-    assert script(f"os._exit({code})").wait() == code
+    assert script(f"progress.end({code}); os._exit({code})").wait() == code
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 127])
+def test_an_exit_code_that_a_library_ends_the_process_with_is_no_verdict(code: int, script: Script) -> None:
+    process = script(f"progress.begin('torch.mm'); os._exit({code})")
+    output, errors = process.communicate()
+    assert (process.returncode, output) == (4, "")
+    assert errors.startswith(
+        f"error: something other than gradcli ended the process in torch.mm, with exit code {code}"
+    )
+    assert errors.count("\n") == 2
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGFPE"])
@@ -116,7 +128,7 @@ try:
 except KeyboardInterrupt:
     time.sleep(0.1)
     print("once", flush=True)
-    os._exit(130)
+    progress.end(130); os._exit(130)
 """
     process = script(body, start_new_session=True)
     assert process.stdout is not None

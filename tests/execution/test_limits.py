@@ -111,3 +111,29 @@ def test_a_matrix_is_raised_to_any_power_in_few_steps() -> None:
     torch.testing.assert_close(report["x"].symbolic.value, torch.full((2, 2), 1e9, dtype=torch.float64))
     assert used() - before < 100_000
     assert time.process_time() - started < 5
+
+
+def undecided_after(program: str, **limits: int) -> tuple[str, float]:
+    """Return why the derivative of a program by x is undecided, and how much computing it took to say so."""
+    started = time.process_time()
+    report = evaluate_program(program, Settings(values={"x": 2e6}, limits=Limits(**limits)))
+    assert report["x"].verdict is Verdict.UNDECIDED
+    return report["x"].note or "", time.process_time() - started
+
+
+def test_a_loop_of_a_definition_is_refused_before_its_first_round() -> None:
+    reason, seconds = undecided_after("mvlgamma(x, 1000000).sum()")
+    assert "999,999 rounds of a loop, more than the limit of 2,000 (`--max-operations`)" in reason
+    assert seconds < 2.0
+
+
+def test_the_loops_of_all_definitions_are_limited_together() -> None:
+    program = " + ".join(["mvlgamma(x, 21)"] * 9)
+    assert "180 rounds of a loop, more than the limit of 160" in undecided_after(program, operations=20)[0]
+    assert evaluate_program(program, Settings(values={"x": 99.0})).verdict is Verdict.MATCH
+
+
+def test_the_loops_of_definitions_are_limited_as_the_operations_are() -> None:
+    settings = Settings(values={"x": 99.0}, limits=Limits(operations=20))
+    assert evaluate_program("mvlgamma(x, 21)", settings).verdict is Verdict.MATCH
+    assert "21 rounds" in undecided_after("mvlgamma(x, 22)", operations=20)[0]

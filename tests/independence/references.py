@@ -7,6 +7,7 @@ from programs import Generated, execute
 from torch import Tensor
 
 from gradcli.engine import evaluate_program
+from gradcli.report.notes import NoteKind
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -81,7 +82,10 @@ def _right(tensor: TensorReport) -> set[Verdict]:
     """Return the verdicts that are right where the program is smooth in its leaves.
 
     abs(relu(x)) is at a kink of abs wherever x < 0, although all one-sided derivatives there are 0; and in
-    remainder(y, x) with y = 1*x the program is smooth in x, and jumps in y.
+    remainder(y, x) with y = 1*x the program is smooth in x, and jumps in y. In between, rounding may decide which of
+    several that symmetry makes equal is the largest, and differences may not tell more.
     """
     inside = set() if tensor.kind == "leaf" else {Verdict.UNDEFINED}
+    if inside and any(note.kind is NoteKind.ROUNDING for note in tensor.notes):
+        inside.add(Verdict.UNDECIDED)
     return {Verdict.MATCH, Verdict.SUBGRADIENT} | inside

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
-from gradcli.execution.comparison.failing import failing_place
+from gradcli.execution.comparison.failing import failing_part
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
@@ -22,9 +22,10 @@ from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
+from gradcli.report.custom import SourcePlace
 from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.report import Report, TensorReport
-from gradcli.report.verdict import Verdict, worst
+from gradcli.report.verdict import Verdict, fails, worst
 from gradcli.settings import Settings
 from gradcli.witnesses import SYMBOLIC
 
@@ -96,9 +97,21 @@ def _report(run: Run, settings: Settings) -> Report:
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
     found = report(run, list(reports.values()), details)
-    details = dataclasses.replace(details, source=failing_place(run.trace, reports, found.verdict))
+    details = dataclasses.replace(details, source=_failing_place(run, evaluation, reports, found.verdict))
     found = dataclasses.replace(found, details=details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
+
+
+def _failing_place(
+    run: Run, evaluation: Evaluation, reports: Mapping[TracedTensor, TensorReport], verdict: Verdict
+) -> SourcePlace | None:
+    """Return the line of the code where a check fails; None of what passes, or of what is no code."""
+    if not fails(verdict):
+        return None
+    failed = {traced for traced, report in reports.items() if report.verdict is verdict}
+    comparisons = evaluation.comparisons
+    part = failing_part(run.trace, failed, lambda part: comparisons is not None and comparisons.is_wrong(part))
+    return None if part is None else part.place
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:
@@ -126,7 +139,7 @@ def _with_reasons(
         return reports
     settled = arbitrate(run, evaluation.comparisons) if run.settings.dtype == "float64" else None
     words = explained(run, {found.name: found for found in wrong.values()})
-    culprit = evaluation.comparisons.first_divergent_call()
+    culprit = evaluation.comparisons.divergent()
     for traced, found in wrong.items():
         nearest = settled is not None and culprit is not None and traced in culprit.inputs
         exact = noted(NoteKind.ROUNDING, settled.words if settled and nearest else None)

@@ -87,7 +87,8 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
     value, reason = _product(gradients, tangents)
 
     def again(other: Decomposition) -> dict[str, Tensor]:
-        return {"product": GradientNodes.of(other, run.cotangent, run.derivations).push_forward(tangents)}
+        product, _ = _product(GradientNodes.of(other, run.cotangent, run.derivations), tangents)
+        return {} if product is None else {"product": product}
 
     noise = noise_of(run, {} if value is None else {"product": value}, again, lambda: gradients.scale[0])
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}

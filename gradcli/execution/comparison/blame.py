@@ -16,13 +16,10 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.failing import derivatives
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import Followed, Ran, Step
-from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
-from gradcli.execution.reference.adjoints import Adjoints
-from gradcli.execution.reference.decomposition import decompose
-from gradcli.execution.reference.nodes import parts, split
-from gradcli.execution.reference.pullback import pull_back
+from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
 from gradcli.report.custom import SourcePlace
 from gradcli.report.notes import Note, NoteKind, Notes
@@ -93,19 +90,13 @@ def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> N
 
 def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tensor]:
     """Return the derivative of a Function's forward, for the upstream gradient that its backward was given."""
-    calls, faces = caught.step.calls, caught.faces
-    made = {traced for call in calls for traced in traced_in(call.result)}
-    read = [traced for call in calls for traced in call.inputs if traced not in made]
-    decomposition = decompose(Trace(list(dict.fromkeys(read)), list(calls), faces[0]))
-    derivations.request(decomposition.requests())
-    adjoints = Adjoints()
-    for face in faces:
+    upstream: dict[TracedTensor, Tensor] = {}
+    for face in caught.faces:
         place = 0 if face.edge is None else face.edge.output_nr
-        upstream = caught.given[place] if place < len(caught.given) else None
-        if upstream is not None:
-            for node, part in zip(parts(decomposition.nodes[face]), split(double(upstream)), strict=True):
-                adjoints.add(node, part)
-    return dict(pull_back(decomposition, adjoints, derivations.known).values)
+        given = caught.given[place] if place < len(caught.given) else None
+        if given is not None:
+            upstream[face] = given
+    return derivatives(caught.step.calls, upstream, derivations) if upstream else {}
 
 
 def _found(caught: Caught, traced: Followed) -> Tensor | None:

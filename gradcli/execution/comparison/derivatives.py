@@ -26,11 +26,32 @@ from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
+# The verdicts that one-sided quotients may change.
+OPEN = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 # Quotients cost four evaluations a direction.
 MOST_DIRECTIONS = 64
+# Rounding leaves nothing of a derivative that is off by more than this part of it, and of what came from the output.
+LOST = 1e-3
 WITHIN_NOISE = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this derivative")
 AGREES = noted(NoteKind.WITNESS, "autograd agrees with the difference quotients of its gradient")
+HINGES = noted(
+    NoteKind.ROUNDING,
+    "rounding decides what the derivative is here: it is different at PyTorch's own values of the tensors that the "
+    "program makes",
+)
 UNKNOWN = noted(NoteKind.ROUNDING, "this derivative is too ill-conditioned here for double precision to decide")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What rounding leaves open about a symbolic derivative."""
+
+    rounding_error: Tensor
+    """How far off PyTorch's may be, and agree with it."""
+    condition_error: Tensor
+    """Within what nothing is known."""
+    own: Tensor | None
+    """The derivative with each op at PyTorch's own values, which decide what ties; None if there is none there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +59,8 @@ class Expected:
     """A symbolic derivative, and what to ask where it differs from PyTorch's.
 
     `value` is None if it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
-    made, `undefined` says what makes the point one without a derivative. `noise` measures how far
-    off rounding is excused, and within what nothing is known. `along` gives, for
+    made, `undefined` says what makes the point one without a derivative. `noise` measures what
+    rounding leaves open. `along` gives, for
     a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift. `sides`
     are the derivatives to both sides of a point at which the program bends; `exists` says whether there is one there.
     """
@@ -48,7 +69,7 @@ class Expected:
     reason: str | None = None
     kinked: str | None = None
     undefined: Notes = ()
-    noise: Callable[[], tuple[Tensor, Tensor]] | None = None
+    noise: Callable[[], Doubts] | None = None
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
     sides: Sides | None = None
     exists: bool = True
@@ -64,7 +85,7 @@ def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) 
     comparison = _compared(double(found), expected, tolerance)
     if expected.undefined:
         return comparison.explained(Verdict.UNDEFINED, expected.undefined)
-    if expected.sides is not None:
+    if expected.sides is not None and comparison.notes != HINGES:
         comparison = compare_by_sides(double(found), expected.sides, comparison, exists=expected.exists)
     if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
         return comparison.explained(Verdict.SUBGRADIENT, at_kink(expected.kinked))
@@ -91,15 +112,34 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
     assert expected.value is not None  # noqa: S101 (the caller looked)
     comparison = compare(found, expected.value, tolerance)
     if comparison.verdict is Verdict.MISMATCH and expected.noise is not None:
-        rounding_error, condition_error = expected.noise()
-        again = compare(found, expected.value, tolerance, rounding_error)
+        doubts = expected.noise()
+        again = compare(found, expected.value, tolerance, doubts.rounding_error)
         if again.verdict is Verdict.MATCH:
-            return dataclasses.replace(again, notes=WITHIN_NOISE)
-        if compare(found, expected.value, tolerance, condition_error).verdict is Verdict.MATCH:
+            lost = not tolerance.normwise and is_lost(again, found, expected.value, torch.ones(1))
+            verdict, notes = (Verdict.UNDECIDED, UNKNOWN) if lost else (Verdict.MATCH, WITHIN_NOISE)
+            return dataclasses.replace(again, verdict=verdict, notes=notes)
+        if compare(found, expected.value, tolerance, doubts.condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=UNKNOWN)
-    if comparison.verdict in {Verdict.MISMATCH, Verdict.UNDEFINED} and expected.along is not None:
+        if is_at_own_values(found, doubts.own, tolerance):
+            comparison = dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
+    if (comparison.verdict in OPEN or comparison.notes == HINGES) and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
     return comparison
+
+
+def is_lost(comparison: Comparison, *tensors: Tensor) -> bool:
+    """Return whether two derivatives that rounding parts have nothing in common, beside the largest of some tensors."""
+    largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
+    return (comparison.max_abs_error or 0.0) > LOST * largest
+
+
+def is_at_own_values(found: Tensor, own: Tensor | None, tolerance: Tolerance) -> bool:
+    """Return whether PyTorch's derivative, which is not the symbolic one, is that with each op at PyTorch's own values.
+
+    These are the definitions' but for rounding, which then decides what ties: no derivative is wrong by that. There may
+    be none at these values, where they tie.
+    """
+    return own is None or compare(found, own, tolerance).verdict is Verdict.MATCH
 
 
 def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, comparison: Comparison) -> Comparison:
@@ -124,7 +164,7 @@ def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, compariso
     again = compare(found, adopted.reshape(value.shape), tolerance)
     if again.verdict is Verdict.MATCH and sided:
         return again.explained(Verdict.SUBGRADIENT, BETWEEN)
-    return again
+    return comparison if comparison.verdict is Verdict.UNDECIDED else again
 
 
 def _differing(found: Tensor, value: Tensor, tolerance: Tolerance) -> list[int]:

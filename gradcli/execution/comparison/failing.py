@@ -1,41 +1,106 @@
-"""Where in the user's code a check fails: the line of the step that a wrong gradient comes from."""
+"""Where a check fails: the part of a run that a wrong gradient comes from, and its line in the user's code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
+from gradcli.derivation.derivations import Derivations
+from gradcli.errors import GradcliError
+from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import Followed, Ran, Step
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, traced_in
+from gradcli.execution.reference.adjoints import Adjoints
+from gradcli.execution.reference.decomposition import decompose
+from gradcli.execution.reference.nodes import parts, split
+from gradcli.execution.reference.pullback import pull_back
 from gradcli.report.custom import SourcePlace
-from gradcli.report.report import TensorReport
-from gradcli.report.verdict import Verdict, fails
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
 
 
-def failing_place(trace: Trace, reports: Mapping[TracedTensor, TensorReport], verdict: Verdict) -> SourcePlace | None:
-    """Return the line of the last step that makes an operand fail: none that reads this has a result that fails.
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A part of a run with a gradient of its own: a call, or a step of code with the calls inside of it."""
 
-    None of what passes, and where no line of the user's code is known.
+    calls: tuple[TracedCall, ...]
+    inputs: frozenset[TracedTensor]
+    results: frozenset[TracedTensor]
+    place: SourcePlace | None = None
+    """The line of the user's code that ran it."""
+    is_suspected: bool = False
+    """Whether it is likelier to be wrong than others: a Function, or what has no definition."""
+
+
+def failing_part(trace: Trace, failed: AbstractSet[TracedTensor], is_wrong: Callable[[Part], bool]) -> Part | None:
+    """Return the last part that makes an operand fail: none that reads this has a result that fails.
+
+    Of several that read the same, one that is suspected, or else whose own gradient `is_wrong`. None of what passes.
     """
-    if not isinstance(trace.ran, Ran) or not fails(verdict):
-        return None
-    failed = {traced for traced, report in reports.items() if report.verdict is verdict}
-    results, steps = _results(trace), [step for step in trace.ran.steps if failed & {*step.inputs}]
-    passing_on = {traced for step in steps if failed & results.get(step, set()) for traced in step.inputs}
-    begun = [step for step in steps if (failed - passing_on) & {*step.inputs}] or steps
-    suspected = [step for step in begun if _is_suspected(step)] or begun
-    return next((step.place for step in reversed(suspected) if step.place is not None), None)
+    reading = [part for part in _parts(trace) if failed & part.inputs]
+    passing_on = {traced for part in reading if failed & part.results for traced in part.inputs}
+    begun = [part for part in reading if (failed - passing_on) & part.inputs] or reading
+    suspected = [part for part in begun if part.is_suspected] or begun
+    wrong = [part for part in suspected if is_wrong(part)] if len(suspected) > 1 else []
+    return next(reversed(wrong or suspected), None)
 
 
-def _is_suspected(step: Step) -> bool:
-    """Return whether a step is the likelier one of several that read a value: a Function, or what has no definition."""
-    return step.function is not None or any(call.gap is not None for call in step.calls)
-
-
-def _results(trace: Trace) -> dict[Step, set[TracedTensor]]:
-    """Return the values that each step made."""
-    results: dict[Step, set[TracedTensor]] = {}
+def _parts(trace: Trace) -> list[Part]:
+    if not isinstance(trace.ran, Ran):
+        return [Part((call,), frozenset(call.inputs), frozenset(call.outputs)) for call in trace.calls]
+    made: dict[Step, set[TracedTensor]] = {}
     for call in trace.calls:
         for traced in call.outputs:
             if isinstance(traced, Followed) and traced.step is not None:
-                results.setdefault(traced.step, set()).add(traced)
-    return results
+                made.setdefault(traced.step, set()).add(traced)
+    return [_part_of(step, made.get(step, ())) for step in trace.ran.steps]
+
+
+def _part_of(step: Step, made: Iterable[TracedTensor]) -> Part:
+    is_suspected = step.function is not None or any(call.gap is not None for call in step.calls)
+    return Part(step.calls, frozenset(step.inputs), frozenset(made), step.place, is_suspected)
+
+
+def has_wrong_gradient(
+    part: Part, gradients: Mapping[TracedTensor, Tensor | None], derivations: Derivations, tolerance: Tolerance
+) -> bool:
+    """Return whether PyTorch's gradient of one call by itself is not its derivative, for what arrives at its results.
+
+    False of several calls, and where nothing is known of it.
+    """
+    if len(part.calls) != 1 or part.calls[0].gap is not None:
+        return False
+    (call,) = part.calls
+    cotangents = [gradients.get(output) for output in call.outputs]
+    upstream = {out: given for out, given in zip(call.outputs, cotangents, strict=True) if given is not None}
+    try:
+        right = derivatives(part.calls, upstream, derivations) if upstream else {}
+        wanted = [traced for traced in call.inputs if traced in right and traced.tensor.requires_grad]
+        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
+        found = [double(gradient) for gradient in local.autograd(wanted)]
+    except (GradcliError, RuntimeError):
+        return False
+    compared = [compare(gradient, right[traced], tolerance) for gradient, traced in zip(found, wanted, strict=True)]
+    return any(comparison.verdict is Verdict.MISMATCH for comparison in compared)
+
+
+def derivatives(
+    calls: Sequence[TracedCall], upstream: Mapping[TracedTensor, Tensor], derivations: Derivations
+) -> dict[TracedTensor, Tensor]:
+    """Return the derivatives of some calls by what they read, for the upstream gradients of some of their results."""
+    made = {traced for call in calls for traced in traced_in(call.result)}
+    read = [traced for call in calls for traced in call.inputs if traced not in made]
+    decomposition = decompose(Trace(list(dict.fromkeys(read)), list(calls), next(iter(upstream))))
+    derivations.request(decomposition.requests())
+    adjoints = Adjoints()
+    for traced, given in upstream.items():
+        for node, part in zip(parts(decomposition.nodes[traced]), split(double(given)), strict=True):
+            adjoints.add(node, part)
+    with torch.no_grad():
+        return dict(pull_back(decomposition, adjoints, derivations.known).values)

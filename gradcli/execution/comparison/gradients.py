@@ -13,7 +13,8 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.derivatives import at_kink
+from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values, is_lost
+from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -22,7 +23,7 @@ from gradcli.execution.comparison.nonfinite import (
     resting_on_nonfinite,
 )
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
-from gradcli.execution.comparison.overflow import Overflow, resting_on_overflow
+from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.rounding import Noise, Point
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
@@ -62,6 +63,8 @@ class GradientComparison:
     """Whether an op is where its value jumps, be it that no gradient passes there."""
     watch: Watch | None = None
     """What has seen the Functions of the code."""
+    hinging: set[TracedTensor] = field(default_factory=set)
+    """The tensors whose gradients were found to be what rounding decides them to be, so far."""
     _noise: Noise[TracedTensor] | None = None
     _of_lower: Noise[TracedTensor] | None = None
     _nan: Notes | None = None
@@ -69,6 +72,7 @@ class GradientComparison:
     _conditioning: Noise[TracedTensor] | None = None
     _fault: Notes | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
+    _own: Mapping[TracedTensor, Tensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -135,18 +139,41 @@ class GradientComparison:
             return comparison
         if tolerance.normwise:
             again = compare(gradient, reference, tolerance, self._lower_noise(traced, tolerance).rounding_error(traced))
-            return dataclasses.replace(again, notes=ROUNDING) if again.verdict is Verdict.MATCH else comparison
+            if again.verdict is Verdict.MATCH:
+                return dataclasses.replace(again, notes=ROUNDING)
+            return self._at_own_values(traced, gradient, tolerance, comparison)
         rounding_error = torch.zeros(())
         for noise in (self.point.last_noise, self._rounding_error):
             rounding_error = torch.maximum(rounding_error, noise(traced))
             again = compare(gradient, reference, tolerance, rounding_error)
             if again.verdict is Verdict.MATCH:
-                is_zero = bool((reference.abs() <= rounding_error).all())
-                return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
+                return self._within_rounding(again, gradient, reference, rounding_error)
         condition_error = torch.maximum(self._condition(traced).condition_error(traced), rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        return comparison
+        return self._at_own_values(traced, gradient, tolerance, comparison)
+
+    def _within_rounding(self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor) -> Comparison:
+        """Return the verdict on a gradient that rounding by itself may have moved so far from the symbolic one."""
+        if is_lost(again, gradient, reference, self.point.cotangent):
+            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
+        is_zero = bool((reference.abs() <= error).all())
+        return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
+
+    def _at_own_values(
+        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, comparison: Comparison
+    ) -> Comparison:
+        """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
+        if not is_at_own_values(gradient, self._own_values().get(traced), tolerance):
+            return comparison
+        self.hinging.add(traced)
+        return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
+
+    def _own_values(self) -> Mapping[TracedTensor, Tensor]:
+        """Return the derivatives with each op at PyTorch's own values."""
+        if self._own is None:
+            self._own = self.point.at_own_values()
+        return self._own
 
     def rounding(self, traced: TracedTensor) -> float:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
@@ -199,7 +226,9 @@ class GradientComparison:
         if comparison.verdict is Verdict.UNDEFINED:
             made = self._first_nan()
             return comparison.explained(Verdict.UNDEFINED, (*made, *self._existing(traced)) if made else ())
-        if comparison.verdict is Verdict.MISMATCH and self._exceeds(traced):
+        if comparison.verdict is Verdict.MISMATCH and exceeds(
+            self.gradients[traced], self.reference.values[traced], self.tolerance
+        ):
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=(*TOO_LARGE, *comparison.notes))
         if comparison.verdict is Verdict.MISMATCH:
             return dataclasses.replace(comparison, notes=(*comparison.notes, *self._where()))
@@ -215,22 +244,14 @@ class GradientComparison:
         verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
         return comparison.explained(verdict, infinity_made(self.trace, self.gradients))
 
-    def _exceeds(self, traced: TracedTensor) -> bool:
-        """Return whether a gradient is right but for being infinite where its dtype has no number so large."""
-        gradient, reference = self.gradients[traced], self.reference.values[traced]
-        if gradient is None or gradient.is_complex() or gradient.shape != reference.shape:
-            return False
-        largest = torch.finfo(gradient.dtype).max
-        beyond = double(gradient).isinf() & (reference.abs() > largest) & (gradient.cpu().sign() == reference.sign())
-        parts = [part.masked_fill(beyond, 0.0) for part in (double(gradient), reference)]
-        return bool(beyond.any()) and bool(self.tolerance.agrees(*parts).all())
-
     def _existing(self, traced: TracedTensor) -> Notes:
-        """Return a note on the derivative at the first entry at which autograd gives NaN, if there is one."""
+        """Return a note on the derivative at the first entry at which autograd gives NaN, if rounding leaves one."""
         if traced in self.reference.kinked:
             return ()  # one of several
         gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
-        entries = (gradient.isnan() & reference.isfinite()).nonzero().tolist()
+        missing = gradient.isnan() & reference.isfinite()
+        own = self._own_values().get(traced) if bool(missing.any()) else None
+        entries = [] if own is None else (missing & self.tolerance.agrees(own, reference)).nonzero().tolist()
         if not entries:
             return ()
         index = tuple(entries[0])
@@ -246,21 +267,23 @@ class GradientComparison:
         text = self.reference.first_nan.outputs[0].text
         return noted(NoteKind.UNDEFINED, f"the derivative of '{text}' makes the first NaN", text)
 
-    def first_divergent_call(self) -> TracedCall | None:
-        """Return the call nearest to the output whose operands' gradients are wrong and results' are right."""
-        for call in reversed(self.trace.calls):
-            known = [traced for traced in [*call.outputs, *call.inputs] if self._is_comparable(traced)]
-            wrong = [traced for traced in known if self._compared(traced).verdict is Verdict.MISMATCH]
-            if wrong and not any(output in wrong for output in call.outputs):
-                return call
-        return None
+    def divergent(self) -> TracedCall | None:
+        """Return the call at which the gradients part: of a part of the code with several, the last."""
+        tensors = [traced for traced in dict.fromkeys(self.trace.tensors) if self._is_comparable(traced)]
+        failed = {traced for traced in tensors if self._compared(traced).verdict is Verdict.MISMATCH}
+        part = failing_part(self.trace, failed, self.is_wrong)
+        return part.calls[-1] if part is not None and part.calls else None
+
+    def is_wrong(self, part: Part) -> bool:
+        """Return whether PyTorch's gradient of a part of the run is wrong by itself, as far as is known."""
+        return has_wrong_gradient(part, self.gradients, self.point.derivations, self.tolerance)
 
     def _where(self) -> Notes:
         """Return where the gradients part, and whose fault that is."""
         blamed = self._blamed()
         if blamed:
             return blamed
-        call = self.first_divergent_call()
+        call = self.divergent()
         if call is None:
             return ()
         text = call.outputs[0].text

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
-from gradcli.execution.comparison.derivatives import Expected, compare_derivative
+from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
+from gradcli.execution.comparison.rounding import Lower, Noise, found_at_own_values, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import module_of
 from gradcli.execution.forward.trace import TracedTensor
@@ -54,8 +54,8 @@ def noise_of(
     known: Mapping[Key, Tensor],
     again: Callable[[Decomposition], Mapping[Key, Tensor]],
     scale: Callable[[], float],
-) -> Callable[[Key], tuple[Tensor, Tensor]]:
-    """Return what rounding excuses, and leaves unknown, of several derivatives; measured when the first is asked for.
+) -> Callable[[Key], Doubts]:
+    """Return what rounding leaves open about several derivatives; measured when the first is asked for.
 
     `scale` gives the size of the largest contribution to them. Each algorithm has its own rounding of the order of
     that, which counts where contributions cancel to nothing: in a definition they may do so exactly.
@@ -71,14 +71,18 @@ def noise_of(
             return found, torch.finfo(dtype).eps * size
         return scattered(run.trace, run.derivations, known, again, scale=size), tolerance.absolute * size
 
-    def allowed(key: Key) -> tuple[Tensor, Tensor]:
+    @cache
+    def own() -> Mapping[Key, Tensor]:
+        return found_at_own_values(run.trace, run.derivations, again)
+
+    def doubts(key: Key) -> Doubts:
         noise, least = measured()
         rounding_error = noise.rounding_error(key).clamp_min(least)
         if tolerance.normwise:  # whose differences are never put down to the leaves' own last bits
-            return rounding_error, rounding_error
-        return rounding_error, torch.maximum(noise.condition_error(key), rounding_error)
+            return Doubts(rounding_error, rounding_error, own().get(key))
+        return Doubts(rounding_error, torch.maximum(noise.condition_error(key), rounding_error), own().get(key))
 
-    return allowed
+    return doubts
 
 
 def moved_output(run: Run, shifts: Mapping[TracedTensor, Tensor], place: int) -> Callable[[float], float]:

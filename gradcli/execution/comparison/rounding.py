@@ -19,6 +19,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
@@ -154,6 +155,13 @@ class Point:
         ceiling = CEILING * max(map(_largest, arrived))
         return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
 
+    def at_own_values(self) -> Mapping[TracedTensor, Tensor]:
+        """Return the derivative by every tensor, with each op at the values that PyTorch found for its operands.
+
+        The reference has each op at the definitions' values, which are the same but for rounding.
+        """
+        return found_at_own_values(self.decomposition.trace, self.derivations, self._gradients)
+
     def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known
         terms = list(contributions(*known, perturb))
@@ -161,6 +169,18 @@ class Point:
 
     def _gradients(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
         return differentiate(decomposition, self.cotangent, self.derivations.known).values
+
+
+def found_at_own_values(
+    trace: Trace, derivations: Derivations, again: Callable[[Decomposition], Mapping[Key, Tensor]]
+) -> Mapping[Key, Tensor]:
+    """Return what is found `again` where each op is at the values that PyTorch found for its operands, if anything."""
+    decomposition = decompose(trace, inner=differentiating(derivations), own=True)
+    derivations.request(decomposition.requests())
+    try:
+        return again(decomposition)
+    except UndecidedError:  # they tie where the definitions' do not
+        return {}
 
 
 def scattered(

@@ -140,6 +140,7 @@ class Interpreter(Evaluator):
         bounds = [self.integer(bound) for bound in statement.bounds]
         if bounds[2:] == [0]:
             raise self.error("the step of a range is not 0", statement.bounds[2])
+        self.machine.begin_loop(_length(range(*bounds)))
         for count in range(*bounds):
             self._count_round(statement)
             self.variables[statement.target.name] = count
@@ -154,3 +155,8 @@ class Interpreter(Evaluator):
             span = Span(statement.span.start, statement.span.start + 1)
             hint = "`--max-operations` raises the limit"
             raise LimitError(message, span=span, source=self.program.source, hint=hint)
+
+
+def _length(counts: range) -> int:
+    """Return how many numbers a range has, of any size."""
+    return max(0, -(-(counts.stop - counts.start) // counts.step))

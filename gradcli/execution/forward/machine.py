@@ -23,6 +23,9 @@ class Machine(Protocol):
     def tensor(self, value: Any) -> Any:
         """Return the torch tensor behind a machine's value, or None if it is not one."""
 
+    def begin_loop(self, rounds: int) -> None:
+        """Refuse a loop of so many rounds before its first, if it will run all of them: LimitError."""
+
     def check_items(self, count: int) -> None:
         """Refuse a list or tuple of so many items: LimitError."""
 

@@ -181,6 +181,9 @@ class _Machine:
         results = (traced.tensor for call in self.calls.values() for traced in call.outputs)
         return self._was_asked or any(not (one.is_floating_point() or one.is_complex()) for one in results)
 
+    def begin_loop(self, rounds: int) -> None:
+        """A loop may end before its last round, where the program differentiates."""
+
     def check_items(self, count: int) -> None:
         """Refuse a list of so many items: this program has made other ones before."""
         check_items(count, self._limits)

@@ -52,6 +52,9 @@ class Tracer:
         """Return the tensor behind a traced value."""
         return value.tensor if isinstance(value, TracedTensor) else None
 
+    def begin_loop(self, rounds: int) -> None:
+        """A loop may end before its last round, where the program differentiates."""
+
     def check_items(self, count: int) -> None:
         """Refuse a list of so many items."""
         check_items(count, self.limits)

@@ -14,11 +14,15 @@ from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
-from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts
+from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
+from gradcli.tolerance import Tolerance, is_close
+
+# How far a definition's values are from PyTorch's by rounding alone in double precision, relative to the largest.
+ROUNDED = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,14 @@ def decompose(
     perturb: Perturbation = identity,
     moved: Mapping[TracedTensor, Tensor] | None = None,
     inner: Inner | None = None,
+    *,
+    own: bool = False,
 ) -> Decomposition:
     """Return the trace's definitions, expanded and run in double precision; `perturb` changes every value on the way.
 
     `moved` leaves have other values than the trace's. A gradient that the code itself asks for is derived by `inner`.
+    With `own`, each definition goes on from the values that PyTorch found where its own are the same but for rounding:
+    what ties, or is 0, is then decided as it was in PyTorch.
     """
     decomposition = Decomposition(trace, Tape(perturb), inner=inner)
     with double_precision():
@@ -86,6 +94,8 @@ def decompose(
         for call in trace.calls:
             if call.outputs:  # else PyTorch returned what it was given
                 decomposition.calls.append(_decompose_call(decomposition, call))
+                if own:
+                    _go_on_from_own(decomposition, call)
     return decomposition
 
 
@@ -147,6 +157,35 @@ def _known(decomposition: Decomposition, call: TracedCall) -> Any:
         return None
     decomposition.shared.update(call.outputs)
     return replaced(call.result, lambda traced: traced.tensor.detach())
+
+
+def _go_on_from_own(decomposition: Decomposition, call: TracedCall) -> None:
+    """Put PyTorch's values of a call's results in the place of the definition's, where only rounding is between them.
+
+    A result that cancels has the rounding of its operands.
+    """
+    for output in filter(_is_rounded, call.outputs):
+        node, value = decomposition.nodes[output], double(output.tensor.detach())
+        scale = max(map(_largest, filter(_is_rounded, [*call.inputs, output])), default=0.0)
+        if is_close(node.tensor, value, _rounding_of(output.tensor), scale):
+            node.tensor = value
+            for part, of_part in zip(parts(node), split(value), strict=True):
+                part.tensor = of_part.contiguous()
+
+
+def _is_rounded(traced: TracedTensor) -> bool:
+    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
+
+
+def _largest(traced: TracedTensor) -> float:
+    sizes = traced.tensor.detach().abs()
+    finite = sizes[sizes.isfinite()]
+    return float(finite.max()) if finite.numel() else 0.0
+
+
+def _rounding_of(tensor: Tensor) -> float:
+    tolerance = Tolerance.of(str(tensor.dtype).removeprefix("torch."))
+    return tolerance.relative if tolerance.normwise else ROUNDED
 
 
 def _check_shapes(call: TracedCall, made: list[Node | ComplexNode]) -> None:

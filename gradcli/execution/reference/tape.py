@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
-from gradcli.errors import NotSupportedError
+from gradcli.errors import LimitError, NotSupportedError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.memory import check_call
+from gradcli.execution.forward.memory import check_call, limits_in_force
 from gradcli.execution.reference import layout, movement, supports
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
@@ -40,6 +40,8 @@ from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
 
+# All loops of the definitions together may run so many times as many rounds as those of one.
+MOST_LOOPS = 8
 STATIC = bool | int | float | str
 
 
@@ -52,14 +54,26 @@ def definition(text: str) -> Program:
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
-    # Definitions are ours: their loops end, and their exponents are their arguments'.
-    most_rounds = 1 << 20
+    # Definitions are ours: their exponents are their arguments'.
     largest_exponent = 1 << 20
     seed = 0
 
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
         self.perturb = perturb
+        self.most_rounds = limits_in_force().operations
+        self._rounds = 0
+
+    def begin_loop(self, rounds: int) -> None:
+        """Refuse a loop of a definition's that takes too long, by itself or with those before it."""
+        self._rounds += rounds
+        for count, most, whose in (
+            (rounds, self.most_rounds, "its definition takes"),
+            (self._rounds, MOST_LOOPS * self.most_rounds, "the definitions of all calls take"),
+        ):
+            if count > most:
+                words = f"{whose} {count:,} rounds of a loop, more than the limit of {most:,} (`--max-operations`)"
+                raise LimitError(words)
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""

@@ -14,7 +14,7 @@ from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slo
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
 from gradcli.execution.witnesses.line import Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
-from gradcli.execution.witnesses.quotients import Quotients, along
+from gradcli.execution.witnesses.quotients import Quotients, along, by_entries
 from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -160,7 +160,7 @@ def _where_suspect(line: Line, compared: Compared, suspect: Tensor, gradient: Te
     """Return the verdict where a gradient is wrong along some directions, or there is a kink, and notes."""
     directions = _rows(compared.quotients, suspect)
     across = _across(line)
-    if not bool(compared.kinked.any()) and not _bent(line, compared, across):
+    if not (bool(compared.kinked.any()) or _bent(line, compared, across) or _is_bent_by_entries(line, compared)):
         return (Verdict.MISMATCH if bool(compared.wrong[suspect].any()) else Verdict.MATCH), ()
     return _at_a_kink(line, compared, torch.cat([directions, across]), compared.wrong[suspect][:MOST_KINKS], gradient)
 
@@ -188,7 +188,27 @@ def _bent(line: Line, compared: Compared, directions: Tensor) -> bool:
         return True
     _, one, other, both = across.quotients.value
     allowed = SAFETY * across.quotients.error.sum() + SIDED * size
-    return bool((both - one - other).abs() > allowed)
+    return bool((both - one - other).abs() > allowed) or _is_not_their_sum(compared.quotients, across, size)
+
+
+def _is_bent_by_entries(line: Line, compared: Compared) -> bool:
+    """Return whether slopes along directions are other than those by each entry add up to."""
+    if compared.quotients.directions is None:
+        return False
+    return _is_not_their_sum(by_entries(line), compared, compared.size)
+
+
+def _is_not_their_sum(entries: Quotients, across: Compared, size: float) -> bool:
+    """Return whether slopes through all entries are other than those by each entry add up to.
+
+    The middle one of three equal values has a slope of 0 by each of them, along every line one, and no gradient.
+    """
+    if entries.directions is not None or across.quotients.directions is None:
+        return False
+    directions = across.quotients.directions
+    own = directions.abs() @ (SAFETY * entries.error + SIDED * size)
+    apart = (across.quotients.value - directions @ entries.value).abs()
+    return bool((apart > own + SAFETY * across.quotients.error).any())  # not where one is NaN
 
 
 def _at_a_kink(

@@ -41,6 +41,7 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
         return reports
     known = comparisons.reference.kinked or comparisons.steps or decides(run.trace)
     open_to = [t for t, report in reports.items() if known and (report.verdict in OPEN or t in comparisons.jumping)]
+    open_to += [traced for traced in reports if traced in comparisons.hinging]
     unknown = [traced for traced, report in reports.items() if _lacks(report)]
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES]) if open_to or unknown else None
     until = time.monotonic() + run.settings.timeout * SHARE
@@ -64,7 +65,9 @@ def _lacks(report: TensorReport) -> bool:
 
 def bends(witnesses: NumericalWitnesses, comparisons: GradientComparison | None, traced: TracedTensor) -> bool:
     """Return whether the program has a kink, a jump or a decision on the way of a tensor's gradient."""
-    known = comparisons is not None and (traced in comparisons.reference.kinked or comparisons.steps)
+    known = comparisons is not None and (
+        comparisons.steps or traced in comparisons.reference.kinked or traced in comparisons.hinging
+    )
     return known or witnesses.decides(traced)
 
 

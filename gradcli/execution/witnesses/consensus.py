@@ -136,6 +136,8 @@ def _within_rounding(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     """
     if numerical.by(Verdict.SUBGRADIENT) and not numerical.by(Verdict.MISMATCH):
         return _at_a_kink(dataclasses.replace(report, verdict=Verdict.MISMATCH), numerical)
+    if numerical.between and not numerical.by(Verdict.MISMATCH):
+        return _explained(dataclasses.replace(report, notes=()), Verdict.SUBGRADIENT, None, (*CHOICE, *WITHIN))
     denied = numerical.by(Verdict.MISMATCH)
     return _explained(report, Verdict.UNDECIDED, None, led(f"{ROUNDED}: ", _errors(numerical)) if denied else ())
 

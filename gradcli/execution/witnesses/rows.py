@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from gradcli.execution.comparison.derivatives import HINGES
 from gradcli.execution.comparison.leaf_derivatives import leaf_report
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import TracedTensor
@@ -80,10 +81,15 @@ def _judged(
 ) -> Derivative:
     """Return a derivative with the verdict that finite differences make of it, where the program bends."""
     tensors = [run.output.tensor, *(leaf.tensor for leaf in leaves)]
-    if derivative.verdict not in OPEN or run.output.tensor.numel() > MOST_ROWS or any(t.is_complex() for t in tensors):
+    hinges = derivative.notes == HINGES
+    if (
+        not (derivative.verdict in OPEN or hinges)
+        or run.output.tensor.numel() > MOST_ROWS
+        or any(t.is_complex() for t in tensors)
+    ):
         return derivative
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
-    if not kinked and not any(witnesses.decides(leaf) for leaf in leaves):
+    if not (kinked or hinges) and not any(witnesses.decides(leaf) for leaf in leaves):
         return derivative
     found = [
         checked(witnesses.witnesses, replace(question, bends=True), gradient, witnesses.tolerance)[DIFFERENCES]
@@ -91,7 +97,7 @@ def _judged(
     ]
     if not found:
         return derivative
-    numerical = NumericalVerdict({DIFFERENCES: _together(found)}, frozenset(), decides=not kinked)
+    numerical = NumericalVerdict({DIFFERENCES: _together(found)}, frozenset(), decides=not (kinked or hinges))
     said = consensus(leaf_report(run, leaves[0], derivative), numerical)
     return replace(derivative, verdict=said.verdict, notes=said.notes)
 

@@ -89,3 +89,18 @@ def test_a_gradient_that_is_zero_by_an_identity_says_so_without_measuring_everyt
 def test_terms_that_cancel_do_not_hide_a_wrong_one(plant: Callable[..., None]) -> None:
     plant("exp", torch.exp, lambda gradient, _, result: gradient * result * (1 + 1e-9))
     assert run("exp(x) - 2.718281828459045*x", x=1.0)["x"].verdict is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize("command", ["eval", "check", "grad", "jacobian"])
+@pytest.mark.parametrize("program", ["svd(outer(x, y), full_matrices=False)[0]", "eigh(outer(x, x))[1]"])
+def test_a_gradient_of_which_rounding_leaves_nothing_is_no_match(program: str, command: str) -> None:
+    """The vectors to equal singular values or eigenvalues, here 0, have no derivative."""
+    settings = Settings(
+        values={"x": [1.0, 0.3, -0.7], "y": [0.2, 1.1]} if "y" in program else {"x": [1.0, 0.3, -0.7]},
+        command=command,
+        grad_output=None if command == "jacobian" else "ones",
+        wrt=("x",) if command == "grad" else None,
+        formulas=False,
+    )
+    report = evaluate_program(f"torch.linalg.{program}[:, 1].sum()", settings)
+    assert report["x"].verdict in {Verdict.UNDECIDED, Verdict.UNDEFINED}
