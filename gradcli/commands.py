@@ -21,6 +21,7 @@ Command = Literal[
     "hessian",
     "double-backward",
     "trace",
+    "derive",
     "custom",
     "run",
 ]

@@ -13,6 +13,7 @@ from gradcli.derivation.messages import DerivativeRequest
 
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
+LONGEST = 300  # characters; a longer formula is of no help beside a gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Formula:
     """As PyTorch's, or Python's, text."""
     latex: str
     """As LaTeX."""
+    entry: str = ""
+    """One entry of it in index notation, in terms of elementary functions alone; empty unless it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,14 @@ class FormulaRequest:
     """The time for all formulas; what was not found by then is left out of the answer."""
     contributions: tuple[WantedContribution, ...] = ()
     """The formulas of single calls that are wanted."""
+    upstream_name: str = "grad_output"
+    """What the upstream gradient is called."""
+    longest: int = LONGEST
+    """How many characters a formula may have; a longer one is left out of the answer."""
+    closed: bool = False
+    """Whether only formulas in terms of the leaves are wanted, each in index notation too."""
+    second: tuple[tuple[str, int, int], ...] = ()
+    """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the request as JSON data."""
@@ -153,6 +164,10 @@ class FormulaRequest:
             tuple((name, node) for name, node in data["wanted"]),
             data["seconds"],
             tuple(WantedContribution(**contribution) for contribution in data["contributions"]),
+            data["upstream_name"],
+            data["longest"],
+            data["closed"],
+            tuple((name, row, column) for name, row, column in data["second"]),
         )
 
 

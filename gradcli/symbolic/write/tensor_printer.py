@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sympy
-from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Rational, Sum, Symbol
 
 from gradcli.symbolic.write.broadcasting import Axes, align, broadcast
 from gradcli.symbolic.write.contraction import contract
@@ -32,6 +32,8 @@ class TensorNotation(Printer):
     def whole(self, body: Expr) -> Printed:
         """Return the formula of the whole tensor; what it says broadcasts to the tensor's shape."""
         coefficient, rest = body.as_coeff_Mul()
+        if not isinstance(coefficient, Rational):  # NaN, which makes all of it NaN
+            coefficient, rest = sympy.S.One, body
         piece = align(self.write(rest), self.target)
         return piece if coefficient == 1 else scaled(coefficient, piece)
 

@@ -1,0 +1,155 @@
+"""Derivations: published formulas, code that says what autograd says, and nothing shown that was not compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+
+import gradcli
+from gradcli.errors import ExitCode, GradcliError
+from gradcli.execution.commands import derive as command
+from gradcli.report.schema import derivation_schema
+from gradcli.report.verdict import Verdict
+
+X, W, A = {"X": (4, 3)}, {"W": (3, 2)}, {"A": (3, 3)}
+# By hand.
+FORMULAS = [
+    ("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, "X", 1, "A.T"),
+    ("x @ A @ x", {"x": (3,), **A}, "x", 2, "A + A.T"),
+    ("sum(x**3)", {"x": (3,)}, "x", 2, "6*x[:, None]*eye(3)"),
+    ("x @ A @ y", {"x": (2,), "A": (2, 3), "y": (3,)}, "x,y", 2, "A"),
+    ("mean(w1+w2+w2*w3)", {"w1": (2, 2), "w2": (2, 2), "w3": (2, 2)}, "w2", 1, "w3/4 + 1/4"),
+    ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
+    ("log(w)*v", {}, "w", 1, "v/w"),
+    ("g*x + sum(x)", {"x": (2,), "g": (2,)}, "x", 1, "g*grad_output + sum(grad_output)"),
+    ("cumsum(x, dim=0)", {"x": (4,)}, "x", 1, "[p]: sum(g[i] for i in range(p, 4))"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "order", "formula"), FORMULAS)
+def test_a_formula_is_as_published(program: str, inputs: Any, wrt: str, order: int, formula: str) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt.split(","), order=order)[wrt]
+    assert (found.formula, found.checked.verdict, found.order) == (formula, Verdict.MATCH, order)
+
+
+PROGRAMS = [
+    ("softmax(X @ W, dim=-1)", {**X, **W}),
+    ("log_softmax(X, dim=1)*Y", {**X, "Y": (4, 3)}),
+    ("F.layer_norm(X, (3,))", X),
+    ("cumsum(x, dim=0)*y", {"x": (4,), "y": (4,)}),
+    ("relu(X @ W).sum()", {**X, **W}),
+    ("mean((X @ w - y)**2)", {**X, "w": (3,), "y": (4,)}),
+    ("x[1:]*y + flip(y, (0,))", {"x": (4,), "y": (3,)}),
+    ("torch.outer(x, y)", {"x": (2,), "y": (3,)}),
+    ("sum(x*y)", {"x": (1, 3), "y": (2, 1)}),
+    ("logsumexp(x, dim=0)", {"x": (4,)}),
+    ("detach(x)*x", {"x": (3,)}),
+    ("y = x*2; y = y*y; y.sum()", {"x": (2,)}),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs"), PROGRAMS)
+def test_code_is_the_gradient_at_other_values(program: str, inputs: Any) -> None:
+    derivation = gradcli.derive(program, inputs)
+    torch.manual_seed(11)
+    leaves = {
+        name: torch.randn(shape, dtype=torch.float64, requires_grad=True) for name, shape in derivation.leaves.items()
+    }
+    space: dict[str, Any] = {}
+    exec("import torch.nn.functional as F\nfrom torch import *\nimport torch", space)  # noqa: S102 (for the program)
+    *before, last = program.split("; ")
+    exec("\n".join([*before, f"result = {last}"]), space | leaves, space)  # noqa: S102 (ours)
+    output = space["result"]
+    upstream = [torch.randn_like(output)] if output.ndim else []
+    expected = torch.autograd.grad(output, [*leaves.values()], *upstream)
+    written: dict[str, Any] = {}
+    exec(derivation.code("torch"), written)  # noqa: S102 (what is tested)
+    found = written["gradient"](*leaves.values(), *upstream)
+    found = found if isinstance(found, tuple) else (found,)
+    for value, reference in zip(found, expected, strict=True):
+        assert value.shape == reference.shape
+        assert torch.allclose(value, reference, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["sum(exp(A @ x))", "logsumexp(A @ x, dim=0)", "sum(sigmoid(x)*x)", "sum(x)**3/(1 + x @ x)", "sum(relu(x)**2*x)"],
+)
+def test_a_second_derivative_is_autograds(program: str) -> None:
+    derivation = gradcli.derive(program, {"x": (3,), "A": (2, 3)} if "A" in program else {"x": (3,)}, wrt="x", order=2)
+    assert derivation["x"].checked.verdict is Verdict.MATCH
+    assert derivation["x"].shape == (3, 3)
+
+
+def test_two_sizes_are_compared_where_the_program_runs_for_both() -> None:
+    checked = gradcli.derive("sum(X @ w)", {"X": (4, 3), "w": (3,)}, wrt="w")["w"].checked
+    assert checked.shapes == ({"X": (4, 3), "w": (3,)}, {"X": (5, 4), "w": (4,)})
+    assert (checked.points, checked.ran, checked.note) == (4, ("torch", "numpy"), None)
+
+
+def test_a_length_that_the_program_names_stays() -> None:
+    checked = gradcli.derive("F.layer_norm(X, (3,))*X", X)["X"].checked
+    assert checked.shapes == ({"X": (4, 3)}, {"X": (5, 3)})
+
+
+def test_the_only_size_is_said() -> None:
+    checked = gradcli.derive("X.reshape(12)[:12]*y", {"X": (4, 3), "y": (12,)}, wrt="y")["y"].checked
+    assert len(checked.shapes) == 1
+    assert checked.note == command.SAME_SIZES
+
+
+def test_a_formula_that_autograd_denies_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = command.expected
+    monkeypatch.setattr(
+        command, "expected", lambda point, wanted: {one: 2 * value for one, value in true(point, wanted).items()}
+    )
+    derivation = gradcli.derive("x**2", {"x": (2,)}, grad_output="ones")
+    assert (derivation.verdict, derivation.exit_code) == (Verdict.MISMATCH, ExitCode.MISMATCH)
+    assert "mismatch: 5.0e-01 from autograd's" in str(derivation)
+
+
+def test_no_formula_is_no_pass() -> None:
+    derivation = gradcli.derive("x.real", {"x": torch.tensor([1 + 2j])})
+    assert (derivation.verdict, derivation.exit_code) == (Verdict.UNDECIDED, ExitCode.UNDECIDED)
+    assert derivation["x"].formula is None
+    assert derivation["x"].reason
+
+
+def test_a_gradient_that_is_finite_nowhere_is_unverified() -> None:
+    derivation = gradcli.derive("log(x - x)", {"x": ()})
+    assert derivation.verdict is Verdict.UNVERIFIED
+    assert command.NOT_FINITE in str(derivation)
+
+
+def test_values_stay_at_every_point() -> None:
+    derivation = gradcli.derive("F.cross_entropy(X, y)", {"X": (2, 3), "y": torch.tensor([0, 2])}, wrt="X")
+    assert derivation.leaves["y"] == (2,)
+
+
+def test_a_given_upstream_gradient_is_in_the_formula() -> None:
+    assert gradcli.derive("x**2", {"x": (3,)}, grad_output=3.0).formula == "6*x"
+    assert gradcli.derive("x**2", {"x": (3,)}, grad_output=3.0).upstream is None
+
+
+def test_a_vector_has_no_second_derivative() -> None:
+    with pytest.raises(GradcliError, match="a second derivative is a scalar's"):
+        gradcli.derive("x**2", {"x": (3,)}, order=2)
+
+
+def test_a_notebook_shows_latex() -> None:
+    shown = gradcli.derive("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, wrt="X")
+    assert shown._repr_latex_() == r"$$\begin{gathered}A^{\top}\end{gathered}$$"
+
+
+@pytest.mark.parametrize("program", ["x @ A", "x.real", "cumsum(x, dim=0)"])
+def test_its_data_are_what_the_schema_says(program: str) -> None:
+    inputs = {"x": torch.tensor([1j, 2, 3])} if ".real" in program else {"x": (3,), "A": (3, 2)}
+    inputs = {name: value for name, value in inputs.items() if name in program}
+    data = gradcli.derive(program, inputs).to_dict()
+    jsonschema.validate(data, derivation_schema())
+    assert (data["schema"], data["derivatives"][0]["wrt"]) == ("gradcli.derivation/1", "x")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "verdict": "fine"}, derivation_schema())
