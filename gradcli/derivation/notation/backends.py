@@ -41,7 +41,7 @@ class Backend:
 
 
 # What the table runs by kernels of its own.
-OF_SHAPES = ("reshape", "squeeze")
+OF_SHAPES = ("reshape", "squeeze", "tensor")
 
 
 def _of_torch(name: str) -> str | None:
@@ -55,10 +55,29 @@ def _of_torch(name: str) -> str | None:
 ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
-    *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", *OF_SHAPES),
+    *(
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "diagonal",
+        "einsum",
+        "outer",
+        "dot",
+        "kron",
+        "diag",
+        "reshape",
+        "squeeze",
+    ),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "round": "round"}
-RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
+RENAMED |= {
+    "tensor": "array",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "special.i0": "i0",
+    "i0": "i0",
+}
 LINEAR = {"inv": "linalg.inv", "det": "linalg.det", "pinv": "linalg.pinv"}
 
 SOFTMAX = """def _softmax(x, axis):

@@ -29,18 +29,22 @@ class Wanted:
     """Whether the formula has that very shape; else it broadcasts to it."""
 
 
-def source(to: str, parameters: Sequence[str], wanted: Sequence[Wanted], comments: Sequence[str] = ()) -> str:
+def source(
+    to: str, parameters: Mapping[str, Sequence[int]], wanted: Sequence[Wanted], comments: Sequence[str] = ()
+) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
+    `parameters` are what it takes, with their shapes.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
-    names = _names(parameters, backend)
+    names = _names([*parameters], backend)
+    shapes = {own: parameters[name] for name, own in names.items()}
     lines: list[str] = []
     helpers: dict[str, None] = {}
     results = []
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, names[one.by[-1]])
+        emitter = Emitter(backend, names, names[one.by[-1]], shapes)
         emitter.lines, emitter.helpers = lines, helpers
         expression = _result(emitter, one, names)
         if len(wanted) > 1:

@@ -28,6 +28,8 @@ class Emitter:
     """What the code calls each tensor."""
     like: str
     """What the code calls the tensor whose type the numbers have."""
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The shapes of tensors, by what the code calls them."""
     lines: list[str] = field(default_factory=list)
     helpers: dict[str, None] = field(default_factory=dict)
     letters: dict[str, Letter] = field(default_factory=dict)
@@ -80,8 +82,8 @@ class Emitter:
         return self._shape(node)
 
     def _shape(self, node: ast.expr) -> ast.expr:
-        if isinstance(node, ast.Tuple):
-            return ast.Tuple([self.value(item) for item in node.elts])
+        if isinstance(node, ast.Tuple | ast.List):
+            return type(node)([self.value(item) for item in node.elts])
         raise NotSupportedError(f"{self.backend.name} has no word for `{ast.unparse(node)}`")
 
     def _name(self, node: ast.Name) -> ast.expr:
@@ -98,7 +100,7 @@ class Emitter:
         if is_sum_over_indices(node):
             return self._sum(node.args[0])
         name = callee(node)
-        if name is None or name.partition(".")[0] in self.names:
+        if name is None:
             return self._method(node)
         if name == "where":
             test, body, otherwise = node.args
@@ -141,8 +143,15 @@ class Emitter:
         return ast.Subscript(tensor, ast.Tuple(found) if len(found) > 1 else found[0])
 
     def _place(self, item: ast.expr, tensor: ast.expr, axis: int) -> ast.expr:
-        if isinstance(item, ast.Name | ast.Constant | ast.Slice):
-            return item if isinstance(item, ast.Slice) else self.index(item)
+        """Return the positions along one axis, which wrap round where they may lie outside of it."""
+        if isinstance(item, ast.Slice):
+            return item
+        low, high = span(item, self.letters)
+        shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else None
+        if low >= 0 and shape is not None and high < shape[axis]:
+            return self.index(item)
+        if isinstance(item, ast.Constant) or (shape is None and isinstance(item, ast.Name)):
+            return self.index(item)
         size = ast.Subscript(ast.Attribute(tensor, "shape"), ast.Constant(axis))
         return ast.BinOp(self.index(item), ast.Mod(), size)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcli.language.names import dotted
+from gradcli.language.names import dotted, without_prefix
 
 CONSTANTS = frozenset({"pi", "inf", "nan"})
 
@@ -31,9 +32,10 @@ def parsed(text: str) -> Parsed:
 
 
 def callee(node: ast.Call) -> str | None:
-    """Return the dotted name of the function that is called; None where it is a method of an expression."""
+    """Return the dotted name of the function that is called; None where it is a method."""
     parts = dotted(node.func)
-    return None if parts is None else ".".join(parts)
+    is_method = parts is None or (len(parts) > 1 and without_prefix(parts) is None)
+    return None if parts is None or is_method else ".".join(parts)
 
 
 def is_sum_over_indices(node: ast.expr) -> bool:
@@ -58,8 +60,10 @@ def names_read(node: ast.AST) -> Iterator[str]:
 
 def is_number(node: ast.expr) -> bool:
     """Tell whether an expression is a number, whatever the tensors are."""
-    makes = any(isinstance(inner, ast.Call) and callee(inner) == "eye" for inner in ast.walk(node))
-    return not makes and not any(True for _ in names_read(node))
+    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and not is_sum_over_indices(inner)]
+    if any(not hasattr(math, callee(inner) or "") for inner in calls if callee(inner) != "range"):
+        return False
+    return not any(True for _ in names_read(node))
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:

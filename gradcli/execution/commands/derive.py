@@ -22,7 +22,7 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Target, closed_forms, targets, upstream_name
 from gradcli.execution.formulas.points import Point, enlarged, finite_point, point, variable
-from gradcli.execution.formulas.verified import Findings, arguments, compare, expected, fitted, new_findings
+from gradcli.execution.formulas.verified import Findings, arguments, compare, expected, fitted, new_findings, shapes_of
 from gradcli.execution.forward.source import Source
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
@@ -180,7 +180,7 @@ def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Formula
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
-            found[to] = source(to, list(arguments(here)), asked)
+            found[to] = source(to, shapes_of(here), asked)
     return found
 
 

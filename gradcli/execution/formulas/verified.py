@@ -53,6 +53,11 @@ def arguments(point: Point) -> dict[str, Tensor]:
     return values if name is None else {**values, name: point.cotangent}
 
 
+def shapes_of(point: Point) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a derivation's code takes."""
+    return {name: tuple(value.shape) for name, value in arguments(point).items()}
+
+
 def expected(point: Point, targets: Sequence[Target]) -> dict[Target, Tensor]:
     """Return what autograd says of each derivative."""
     by_first: dict[TracedTensor, Tensor] = {}
@@ -96,7 +101,7 @@ def fitted(point: Point, target: Target, formula: str, to: str = "torch") -> Wan
     """Return what code is asked for: whether the formula has the gradient's very shape is seen by running it."""
     wanted = target.wanted(formula, exact=True)
     try:
-        (value,) = executed(source(to, list(arguments(point)), [wanted]), to, arguments(point))
+        (value,) = executed(source(to, shapes_of(point), [wanted]), to, arguments(point))
     except (NotSupportedError, *REFUSALS):
         return target.wanted(formula, exact=False)
     return target.wanted(formula, exact=value.shape == torch.Size(target.shape))
@@ -119,7 +124,7 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
             found.notes.append(f"{to} is not installed, so that its code was not run")
             continue
         try:
-            code = source(to, list(arguments(point)), [fitted(point, target, text)])
+            code = source(to, shapes_of(point), [fitted(point, target, text)])
         except NotSupportedError as error:
             found.notes.append(error.message)
             continue
