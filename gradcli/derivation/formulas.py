@@ -79,6 +79,16 @@ class NodeDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixFunction:
+    """A function of matrices."""
+
+    name: str
+    """`inv`, `solve`, `det`, `logdet` or `slogdet`, whose logarithm this is."""
+    operands: tuple[int, ...]
+    """The nodes that it is a function of."""
+
+
+@dataclass(frozen=True, slots=True)
 class FormulaNode:
     """One value of the forward run; without a definition and a read, a formula can only name it."""
 
@@ -94,6 +104,8 @@ class FormulaNode:
     """What it reads, if it is a tensor that was only moved."""
     is_shift: bool = False
     """A detached maximum that keeps exponentials in range: no value depends on it."""
+    matrix: MatrixFunction | None = None
+    """What it is of matrices, where its derivative has a closed form in terms of an inverse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +194,7 @@ def formulas_from_data(data: dict[str, Any]) -> dict[str, Formula]:
 
 
 def _node(data: dict[str, Any]) -> FormulaNode:
-    definition, read = data["definition"], data["read"]
+    definition, read, matrix = data["definition"], data["read"], data["matrix"]
     return FormulaNode(
         tuple(data["shape"]),
         data["name"],
@@ -190,6 +202,7 @@ def _node(data: dict[str, Any]) -> FormulaNode:
         None if definition is None else _definition(definition),
         None if read is None else AffineRead(read["source"], tuple(AffineIndex(**index) for index in read["indices"])),
         data["is_shift"],
+        None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"])),
     )
 
 

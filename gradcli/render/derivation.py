@@ -126,6 +126,9 @@ def _notes(derivation: Derivation) -> Iterator[str]:
     if derivation.upstream:
         shape = show_shape(derivation.output.shape)
         yield f"{derivation.upstream}: the upstream gradient, of the output's shape {shape}"
+    for one in derivation.derivatives:
+        if one.exception:
+            yield escape(f"{one.wrt}: {one.exception}")
     said: dict[str, list[str]] = {}
     for one in derivation.derivatives:
         said.setdefault(_checked(one.checked), []).append(one.wrt)

@@ -56,6 +56,8 @@ class DerivedFormula:
     free: tuple[str, ...]
     """The indices of the entry that the expression of sympy's is of; 0 along an axis of length 1."""
     checked: Checked
+    exception: str | None = optional()
+    """What the derivative is at single points at which the formula has no value: `0 where norm(x) == 0`."""
     reason: str | None = optional()
     """Why there is no formula."""
 

@@ -78,7 +78,7 @@ RENAMED |= {
     "special.i0": "i0",
     "i0": "i0",
 }
-LINEAR = {"inv": "linalg.inv", "det": "linalg.det", "pinv": "linalg.pinv"}
+LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 
 SOFTMAX = """def _softmax(x, axis):
     shifted = np.exp(x - x.max(axis=axis, keepdims=True))

@@ -190,6 +190,16 @@ class Writer:
                 return Piece(f"I_{{{ast.unparse(first)}}}")
             case "where":
                 return self._cases(*node.args)
+        return self._of_matrices(name, node, first)
+
+    def _of_matrices(self, name: str, node: ast.Call, first: ast.expr) -> Piece | None:
+        match name:
+            case "outer":
+                return _side_by_side(self.write(first), self._row(node.args[1]))
+            case "norm" if not node.keywords and len(node.args) == 1:
+                return Piece(rf"\left\lVert {self.write(first).text} \right\rVert")
+            case "matrix_power":
+                return Piece(f"{self.write(first).at_least(ATOM)}^{{{self.write(node.args[1]).text}}}", POWER)
             case "sum" if rank(first, self.ranks) in {1, MATRIX}:
                 return self._total(first, node.keywords)
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gradcli.derivation.notation.parsed import callee
 
-TO_NUMBERS = frozenset({"trace", "det", "logdet"})
+TO_NUMBERS = frozenset({"trace", "det", "logdet", "norm"})
 MATRIX = 2
 
 
@@ -39,7 +39,7 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
         return len(str(node.args[0].value).rpartition("->")[2])
     if name in TO_NUMBERS:
         return 0
-    if name == "eye":
+    if name in {"eye", "outer", "diag"}:
         return MATRIX
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":

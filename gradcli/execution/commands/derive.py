@@ -11,7 +11,6 @@ import torch
 
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.formulas import Formula
 from gradcli.derivation.notation.backends import BACKENDS
 from gradcli.derivation.notation.code import source
 from gradcli.derivation.notation.latex import Writer
@@ -20,7 +19,7 @@ from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
-from gradcli.execution.formulas.closed import COMPLEX, Target, closed_forms, targets, upstream_name
+from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
 from gradcli.execution.formulas.points import Point, enlarged, finite_point, point, variable
 from gradcli.execution.formulas.verified import Findings, arguments, compare, expected, fitted, new_findings, shapes_of
 from gradcli.execution.forward.source import Source
@@ -66,7 +65,7 @@ def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
 
 
 def _checks(
-    here: Point, wanted: Sequence[Target], forms: Mapping[Target, Formula], given: Mapping[str, Any], asked: Derivations
+    here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], given: Mapping[str, Any], asked: Derivations
 ) -> dict[Target, Checked]:
     """Compare each formula at random points with autograd, and the formulas of larger shapes too."""
     found = new_findings(wanted)
@@ -89,7 +88,7 @@ def _checks(
 def _again(
     here: Point,
     wanted: Sequence[Target],
-    forms: Mapping[Target, Formula],
+    forms: Mapping[Target, Form],
     given: Mapping[str, Any],
     found: Mapping[Target, Findings],
 ) -> None:
@@ -106,7 +105,7 @@ def _derivation(
     here: Point,
     settings: Settings,
     wanted: Sequence[Target],
-    forms: Mapping[Target, Formula],
+    forms: Mapping[Target, Form],
     checks: Mapping[Target, Checked],
 ) -> Derivation:
     """Return the report."""
@@ -127,9 +126,7 @@ def _derivation(
     )
 
 
-def _shown(
-    here: Point, target: Target, formula: Formula | None, checked: Checked, settings: Settings
-) -> DerivedFormula:
+def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:
     tree = None if formula is None else parsed(formula.text)
     entry = None if formula is None else _entry(formula, target)
     return DerivedFormula(
@@ -145,6 +142,7 @@ def _shown(
         indices=() if entry is None else entry[1],
         free=() if entry is None else entry[2],
         checked=checked,
+        exception=None if formula is None else formula.exception,
         reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
     )
 
@@ -153,9 +151,9 @@ def _ranks(here: Point) -> dict[str, int]:
     return {name: value.ndim for name, value in arguments(here).items()}
 
 
-def _entry(formula: Formula, target: Target) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
     """Return an entry as sympy's expression, all its indices and those that are free; None if sympy has no word."""
-    tree = parsed(formula.entry or formula.text)
+    tree = parsed(formula.entry or formula.code)
     if tree.indices is None and target.shape:
         return None
     try:
@@ -172,11 +170,11 @@ def latex(tree: Any, ranks: Mapping[str, int]) -> str:
     return text if tree.indices is None else rf"\left[{', '.join(tree.indices)}\right]: {text}"
 
 
-def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Formula]) -> dict[str, str]:
+def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
     """Return the code of all derivatives for each library; none if one of them has no formula."""
     if any(target not in forms for target in wanted):
         return {}
-    asked = [fitted(here, target, forms[target].text) for target in wanted]
+    asked = [fitted(here, target, forms[target].code) for target in wanted]
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
@@ -184,7 +182,7 @@ def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Formula
     return found
 
 
-def _check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Formula]) -> None:
+def _check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
     """Refuse code for a library that lacks one of the functions in it."""
     if to in BACKENDS and to not in codes and all(target in forms for target in wanted):
         raise NotSupportedError(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import Formula
+from gradcli.derivation.notation.algebra import simplified, without_points
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.execution.formulas.inlined import inlined
@@ -46,6 +47,27 @@ class Target:
         return Wanted(formula, self.names, self.shape, exact)
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A derivative in terms of the leaves."""
+
+    text: str
+    """The formula that is shown."""
+    code: str
+    """The formula that code is written from: with what holds at single points."""
+    entry: str
+    """One entry in index notation; empty if there is none."""
+    latex: str
+    """The formula as the symbolic side writes it in LaTeX."""
+    exception: str | None = None
+    """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the texts, each once."""
+        return [text for text in dict.fromkeys([self.text, self.code, self.entry]) if text]
+
+
 def targets(point: Point, order: int) -> tuple[Target, ...]:
     """Return the derivatives of an order: the second ones by each pair of tensors, in either order the same."""
     names = display_names(point.trace)
@@ -69,7 +91,7 @@ def _number(cotangent: Tensor) -> float | None:
     return first if bool((cotangent == first).all()) else None
 
 
-def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Formula]:
+def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
     """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
     with double_precision():
         decomposition = decompose(point.trace)
@@ -84,6 +106,7 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             inlined(point.trace),
             None if point.has_upstream else _number(point.cotangent),
             wanted=[(key, places[target][0]) for key, target in keys.items() if len(target.by) == 1],
+            matrices=True,
         ),
         seconds=derivations.seconds,
         upstream_name=upstream_name(point) or "g",
@@ -92,8 +115,17 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
         second=tuple((key, *places[target]) for key, target in keys.items() if len(target.by) > 1),  # type: ignore[misc]
     )
     written = derivations.collect_formulas(derivations.post_formulas(request))
-    found = {keys[key]: formula for key, formula in written.items()}
-    return {target: formula for target, formula in found.items() if _is_closed(formula, point)}
+    found = {keys[key]: _form(formula, point) for key, formula in written.items() if _is_closed(formula, point)}
+    return {target: found[target] for target in wanted if target in found}
+
+
+def _form(formula: Formula, point: Point) -> Form:
+    """Return a formula as a reader would write it."""
+    name = upstream_name(point)
+    shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
+    text, exception = without_points(simplified(formula.text, shapes))
+    code = formula.text if exception or parsed(formula.text).indices else text
+    return Form(simplified(text, shapes), code, formula.entry, formula.latex, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:

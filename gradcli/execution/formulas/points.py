@@ -76,7 +76,7 @@ def finite_point(program: Program, settings: Settings, given: Mapping[str, Any],
     """Return a point at which autograd's gradients are finite; None if none was found."""
     for attempt in range(ATTEMPTS):
         found = point(program, settings, given, seed + 1000 * attempt)
-        if all(bool(gradient.isfinite().all()) for gradient in found.gradients().values()):
+        if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
             return found
     return None
 

@@ -18,6 +18,7 @@ from gradcli.derivation.formulas import (
     CallNodes,
     FormulaNode,
     FormulaRequest,
+    MatrixFunction,
     NodeDefinition,
     Operand,
     WantedContribution,
@@ -35,6 +36,9 @@ from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
 
 MOST_NODES = 40
+# The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
+EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
+DETERMINANTS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet"}
 # For all formulas of a program.
 SECONDS = 1.0
 
@@ -61,10 +65,14 @@ def as_request(
     *,
     wanted: Sequence[tuple[str, int]] = (),
     contributions: Sequence[WantedContribution] = (),
+    matrices: bool = False,
 ) -> FormulaRequest:
-    """Return the tape of a real program as a request, however large the program is."""
+    """Return the tape of a real program as a request, however large the program is.
+
+    With `matrices`, inverses and determinants have their closed derivatives.
+    """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
-    graph = _Graph(decomposition, tape_names)
+    graph = _Graph(decomposition, tape_names, matrices=matrices)
     return FormulaRequest(
         tuple(graph.node(node) for node in decomposition.tape.nodes),
         tuple(graph.call(group.call, group.nodes) for group in decomposition.calls if group.nodes),
@@ -91,10 +99,11 @@ def _is_small(decomposition: Decomposition) -> bool:
 class _Graph:
     """The nodes of a tape as data: their numbers, their names, and the calls that made them."""
 
-    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str]) -> None:
+    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str], *, matrices: bool) -> None:
         self.decomposition = decomposition
         self.names = names
         self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+        self.matrices = self.matrix_functions() if matrices else {}
         self.calls: dict[Node, TracedCall] = {
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
         }
@@ -108,8 +117,27 @@ class _Graph:
             outputs=tuple(self.numbers[known[output]] for output in call.outputs),
         )
 
+    def matrix_functions(self) -> dict[Node, MatrixFunction]:
+        """Return what the results of calls are of matrices, and those of the equations that definitions solve."""
+        found: dict[Node, MatrixFunction] = {}
+        for node in self.numbers:
+            op, operands = node.origin if node.edges and node.origin is not None else (None, {})
+            if op is not None and op.name in EQUATIONS:
+                found[node] = MatrixFunction(EQUATIONS[op.name], tuple(self.numbers[one] for one in operands.values()))
+        for group in self.decomposition.calls:
+            name = DETERMINANTS.get(group.call.op.name)
+            (argument, *_), outputs = group.call.inputs or (None,), group.call.outputs
+            if name is not None and argument is not None and outputs:
+                of = MatrixFunction(name, (self.numbers[self.decomposition.nodes[argument]],))
+                found[self.decomposition.nodes[outputs[-1]]] = of
+        return found
+
     def node(self, node: Node) -> FormulaNode:
         """Return one node, with its definition if that has an index notation."""
+        matrix = self.matrices.get(node)
+        if matrix is not None:
+            shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
+            return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
         definition = read = None
         is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
         if is_movement:

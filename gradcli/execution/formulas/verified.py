@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradcli.derivation.formulas import Formula
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.errors import NotSupportedError, first_line
-from gradcli.execution.formulas.closed import Target, upstream_name
+from gradcli.execution.formulas.closed import Form, Target, upstream_name
 from gradcli.execution.formulas.executed import executed, is_there
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.forward.refusals import REFUSALS
@@ -108,13 +107,12 @@ def fitted(point: Point, target: Target, formula: str, to: str = "torch") -> Wan
 
 
 def compare(
-    point: Point, forms: Mapping[Target, Formula], references: Mapping[Target, Tensor], found: Mapping[Target, Findings]
+    point: Point, forms: Mapping[Target, Form], references: Mapping[Target, Tensor], found: Mapping[Target, Findings]
 ) -> None:
     """Run the code of each derivative at a point, and note how far it is from autograd's."""
     for target, formula in forms.items():
-        texts = dict.fromkeys([formula.text, *([formula.entry] if formula.entry else [])])
         found[target].shapes.append(point.shapes)
-        for text in texts:
+        for text in formula.texts:
             _compare(point, target, text, references[target], found[target])
 
 

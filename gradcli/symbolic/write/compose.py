@@ -15,11 +15,12 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, FormulaNode, NodeDefinition
+from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, FormulaNode, MatrixFunction, NodeDefinition
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
 from gradcli.symbolic.derive.entries import Entry, index_labels, labels, scalar
+from gradcli.symbolic.write import matrices
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import iverson, solve_index, total
@@ -66,6 +67,8 @@ class Composition:
         if node.read is not None:
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, self.entry(node.read.source).at(_sources(node.read.indices, symbols)))
+        if node.matrix is not None:
+            return _checked(matrices.value(self, place, node.matrix))
         if node.definition is None:
             return self._opaque(place, node)
         return _checked(self._defined(node, node.definition))
@@ -102,6 +105,8 @@ class Composition:
     def _through(self, place: int, node: FormulaNode) -> None:
         if node.read is not None:
             self._read_back(place, node.read)
+        elif node.matrix is not None:
+            self._through_matrices(place, node.matrix)
         elif node.definition is None:
             self.blocked.update(node.inputs)
         else:
@@ -130,6 +135,14 @@ class Composition:
             self._add(operand.node, symbols, reader.expand(product.terms, bound))
         except NoFormulaError:
             self.blocked.add(operand.node)
+
+    def _through_matrices(self, place: int, function: MatrixFunction) -> None:
+        """Add what a function of matrices contributes to the adjoints of its operands."""
+        try:
+            for operand, symbols, body in matrices.contributions(self, place, function):
+                self._add(operand, symbols, body)
+        except NoFormulaError:
+            self.blocked.update(function.operands)
 
     def _read_back(self, place: int, read: AffineRead) -> None:
         """Add the adjoint of a moved tensor to its source's, at the indices that the result reads."""

@@ -221,7 +221,7 @@ def _through_call(
 
 def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = tidy(adjoint.body)
+    body = tidy(scope.ordered(adjoint.body))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):

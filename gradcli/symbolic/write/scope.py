@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from sympy import Expr, IndexedBase, Integer, Symbol
+import sympy
+from sympy import Expr, Indexed, IndexedBase, Integer, Symbol
 
 Indices = tuple[Expr, ...]
 
@@ -37,7 +38,14 @@ class Scope:
     names: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     nameless: set[str] = field(default_factory=set)
+    symmetric: set[str] = field(default_factory=set)
+    """The tensors that are equal to their transpose."""
     _counter: Any = field(default_factory=count)
+
+    def ordered(self, body: Expr) -> Expr:
+        """Return an expression in which every symmetric matrix is read at its indices in one order."""
+        reads = [atom for atom in body.atoms(Indexed) if atom.base.label.name in self.symmetric]
+        return body.xreplace({read: read.base[_in_order(read.indices)] for read in reads}) if reads else body
 
     def fresh(self, shape: Iterable[int]) -> Indices:
         """Return new index symbols for the axes of a shape; an axis of length 1 has index 0."""
@@ -56,3 +64,8 @@ class Scope:
         if not shape:
             return Template((), Symbol(key, real=True))
         return Template(symbols, IndexedBase(key, real=True)[symbols])
+
+
+def _in_order(indices: Sequence[Expr]) -> tuple[Expr, ...]:
+    *batch, row, column = indices
+    return (*batch, *sorted((row, column), key=sympy.default_sort_key))

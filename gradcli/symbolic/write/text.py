@@ -32,6 +32,7 @@ class Printed:
     latex: str
     precedence: Precedence = Precedence.ATOM
     axes: tuple[Symbol | None, ...] = ()
+    is_symmetric: bool = False
 
     def parenthesised(self, precedence: Precedence) -> Printed:
         """Return the piece, in parentheses if it binds less tightly than what it stands in."""

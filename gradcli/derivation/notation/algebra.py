@@ -1,0 +1,420 @@
+"""Matrix algebra on a formula's tree, so that it is as short as a reader would write it; what it says stays the same.
+
+An expression is a sum of terms: a number, factors that are multiplied entry by entry, and a chain of matrix factors.
+Chains are flat, an inverse cancels with what it inverts, equal terms are added up, a column times a row is an outer
+product, and the root of a sum of squares is a norm.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+
+from gradcli.derivation.notation.parsed import callee, is_sum_over_indices, names_read, parsed
+from gradcli.derivation.notation.ranks import MATRIX, rank
+
+Shapes = Mapping[str, Sequence[int]]
+POWERS = 3  # so many equal factors in a row are a power
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One matrix of a product."""
+
+    node: ast.expr
+    is_transposed: bool = False
+
+    @property
+    def turned(self) -> Factor:
+        """Return the transpose; a unit matrix is its own."""
+        is_unit = isinstance(self.node, ast.Call) and callee(self.node) == "eye"
+        return self if is_unit else replace(self, is_transposed=not self.is_transposed)
+
+    @property
+    def text(self) -> str:
+        """Return the matrix as text, transposed or not."""
+        return ast.unparse(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """number * above / below * chain: without a chain it is a product entry by entry."""
+
+    number: Fraction
+    above: tuple[ast.expr, ...] = ()
+    below: tuple[ast.expr, ...] = ()
+    chain: tuple[Factor, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Return how many tensors the term reads."""
+        nodes = (*self.above, *self.below, *(factor.node for factor in self.chain))
+        return sum(1 for node in nodes for _ in names_read(node))
+
+    @property
+    def key(self) -> str:
+        """Return what equal terms have in common: all but the number."""
+        parts = [*map(ast.unparse, self.above), "/", *map(ast.unparse, self.below), "@"]
+        return " ".join([*parts, *(f"{factor.text}{factor.is_transposed}" for factor in self.chain)])
+
+
+def simplified(text: str, shapes: Shapes) -> str:
+    """Return a formula of a whole tensor in the shortest of the ways that are known; that of an entry as it is."""
+    formula = parsed(text)
+    if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
+        return text
+    ways: list[ast.expr] = []
+    for flags in product((False, True), repeat=2):
+        algebra = _Algebra(shapes, *flags)
+        ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
+    return min((compact(ast.unparse(way)) for way in ways), key=symbols)
+
+
+def without_points(text: str) -> tuple[str, str | None]:
+    """Return a formula without the choice that it makes where something is exactly 0, and what that choice is."""
+    if text.startswith("["):
+        return text, None
+    match parsed(text).body:
+        case ast.Call(
+            func=ast.Name(id="where"),
+            args=[ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value=0)]) as test, there, elsewhere],
+        ):
+            return compact(ast.unparse(elsewhere)), compact(f"{ast.unparse(there)} where {ast.unparse(test)}")
+    return text, None
+
+
+def symbols(text: str) -> int:
+    """Return how many symbols an expression has: names, numbers and signs."""
+    return len(re.findall(r"\w+|\S", text))
+
+
+def _is_loop(node: ast.AST) -> bool:
+    return isinstance(node, ast.expr) and is_sum_over_indices(node)
+
+
+def compact(text: str) -> str:
+    """Return an expression with the factors of a product close together."""
+    for sign in ("*", "/", "**"):
+        text = text.replace(f" {sign} ", sign)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Algebra:
+    shapes: Shapes
+    expands: bool
+    """Whether the inverse of a product becomes the product of inverses."""
+    spreads: bool
+    """Whether the transpose of a sum becomes the sum of transposes."""
+
+    def rank(self, node: ast.expr) -> int:
+        return rank(node, {name: len(shape) for name, shape in self.shapes.items()})
+
+    def normal(self, node: ast.expr) -> ast.expr:
+        """Return an expression, all of it simplified."""
+        return self.sum(self.terms(node))
+
+    def turned(self, node: ast.expr) -> list[ast.expr]:
+        """Return a matrix as the transpose of its transpose."""
+        if self.rank(node) != MATRIX:
+            return []
+        terms = self.terms(node)
+        inner = self.sum([self._transposed(term) for term in terms])
+        return [ast.Attribute(inner, "T")] if all(term.chain for term in terms) else []
+
+    def terms(self, node: ast.expr) -> list[Term]:
+        match node:
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return _collected([*self.terms(left), *self.terms(right)])
+            case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                return _collected([*self.terms(left), *map(_negative, self.terms(right))])
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return list(map(_negative, self.terms(inner)))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return [self._product(self._one(left), self._one(right))]
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return [self._quotient(self._one(left), self._one(right))]
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return [self._matmul(left, right)]
+            case ast.Attribute(value=inner, attr="T") if self.rank(inner) == MATRIX:
+                return self._turned(inner)
+            case ast.Call(func=ast.Name(id="matrix_power"), args=[inner, ast.Constant(value=int(count))]) if count > 0:
+                one = self._one(inner)
+                if one.chain and one.number == 1 and not one.above and not one.below:
+                    return [Term(Fraction(1), chain=one.chain * count)]
+        return [self._atom(self._inside(node))]
+
+    def _turned(self, inner: ast.expr) -> list[Term]:
+        found = self.terms(inner)
+        if self.spreads and all(term.chain for term in found):
+            return _collected([self._transposed(term) for term in found])
+        return [self._transposed(self._one(inner))]
+
+    def _one(self, node: ast.expr) -> Term:
+        """Return an expression as one term: a sum is a factor."""
+        found = self.terms(node)
+        return found[0] if len(found) == 1 else self._atom(self.sum(found))
+
+    def _atom(self, node: ast.expr) -> Term:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            return Term(Fraction(str(node.value)))
+        if self.rank(node) != MATRIX:
+            return Term(Fraction(1), (node,))
+        return Term(Fraction(1), chain=self._cancelled(self._expanded(node)))
+
+    def _expanded(self, node: ast.expr) -> tuple[Factor, ...]:
+        """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
+        if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
+            (inner,) = self.terms(node.args[0])[:1]
+            whole = inner.number == 1 and not inner.above and not inner.below
+            if whole and len(inner.chain) > 1 and all(self._is_square(factor.node) for factor in inner.chain):
+                return tuple(replace(factor, node=_call("inv", factor.node)) for factor in reversed(inner.chain))
+        return (Factor(node),)
+
+    def _is_square(self, node: ast.expr) -> bool:
+        shape = self.shapes.get(node.id, ()) if isinstance(node, ast.Name) else ()
+        return len(shape) == MATRIX and shape[0] == shape[1]
+
+    def _inside(self, node: ast.expr) -> ast.expr:
+        """Return an expression with its parts simplified."""
+        match node:
+            case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
+                squares = self.normal(inner)
+                return _norm(squares) or _call("sqrt", squares)
+            case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
+                return self._total(self.normal(inner))
+            case ast.Call(func=ast.Name(id="inv"), args=[ast.Call(func=ast.Name(id="inv"), args=[inner])]):
+                return self.normal(inner)
+            case ast.Call(func=function, args=arguments, keywords=words):
+                return ast.Call(function, [self.normal(argument) for argument in arguments], words)
+            case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
+                return ast.BinOp(self.normal(left), operator, self.normal(right))
+            case ast.Subscript(value=inner, slice=places):
+                return ast.Subscript(self.normal(inner), places)
+        return node
+
+    def _total(self, node: ast.expr) -> ast.expr:
+        """Return the sum of all entries: of two vectors' product their inner product, of two matrices' a trace."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)) if self.rank(left) == 1:
+                return ast.BinOp(left, ast.MatMult(), left)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.rank(left) == self.rank(right) == 1:
+                return self.normal(ast.BinOp(left, ast.MatMult(), right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
+                if self.rank(left) == self.rank(right) == MATRIX:
+                    return _call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
+        return _call("sum", node)
+
+    def _scalars(self, term: Term) -> bool:
+        return not term.chain and all(self.rank(node) == 0 for node in (*term.above, *term.below))
+
+    def _product(self, left: Term, right: Term) -> Term:
+        number = left.number * right.number
+        if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
+            both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
+            return self._flat(Term(number, *both))
+        parts = (replace(term, number=Fraction(1)) for term in (left, right))
+        return Term(number, tuple(self.term(part) for part in parts))
+
+    def _flat(self, term: Term) -> Term:
+        """Return a term whose chain, if it has one, is multiplied by numbers alone."""
+        if term.chain and not all(self.rank(node) == 0 for node in (*term.above, *term.below)):
+            chain = self.term(Term(Fraction(1), chain=term.chain))
+            return Term(term.number, (*term.above, chain), term.below)
+        return term
+
+    def _quotient(self, left: Term, right: Term) -> Term:
+        if right.chain or not right.number:
+            return Term(Fraction(1), (self.term(left),), (self.term(right),))
+        number = left.number / right.number
+        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
+
+    def _matmul(self, left: ast.expr, right: ast.expr) -> Term:
+        one, other = self._one(left), self._one(right)
+        number = one.number * other.number
+        if one.chain and other.chain:
+            chain = self._cancelled(one.chain + other.chain)
+            return Term(number, one.above + other.above, one.below + other.below, chain)
+        outside, inside = zip(*(self._outside(term) for term in (one, other)), strict=True)
+        above = tuple(node for term in outside for node in term.above)
+        below = tuple(node for term in outside for node in term.below)
+        return Term(number, (*above, self._with_vector(*inside)), below)
+
+    def _outside(self, term: Term) -> tuple[Term, ast.expr]:
+        """Return the numbers among a term's factors, and the rest of it."""
+        above = tuple(node for node in term.above if self.rank(node) == 0)
+        below = tuple(node for node in term.below if self.rank(node) == 0)
+        rest = Term(
+            Fraction(1),
+            tuple(node for node in term.above if self.rank(node)),
+            tuple(node for node in term.below if self.rank(node)),
+            term.chain,
+        )
+        return Term(Fraction(1), above, below), self.term(rest)
+
+    def _with_vector(self, left: ast.expr, right: ast.expr) -> ast.expr:
+        """Return a product with a vector, which needs no transpose of one matrix."""
+        match left, right:
+            case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
+                return ast.BinOp(vector, ast.MatMult(), matrix)
+            case vector, ast.Attribute(value=matrix, attr="T") if self.rank(vector) == 1:
+                return ast.BinOp(matrix, ast.MatMult(), vector)
+        return ast.BinOp(left, ast.MatMult(), right)
+
+    def _transposed(self, term: Term) -> Term:
+        if term.chain:
+            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
+        return Term(term.number, chain=(Factor(self.term(replace(term, number=Fraction(1))), is_transposed=True),))
+
+    def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
+        """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
+        for place in range(len(chain) - 1):
+            if len(chain) > MATRIX and _are_inverse(chain[place], chain[place + 1]):
+                return self._cancelled(chain[:place] + chain[place + 2 :])
+        return chain
+
+    def sum(self, terms: Sequence[Term]) -> ast.expr:
+        """Return a sum of terms; one that is not subtracted comes first."""
+        ordered = sorted(_collected(terms), key=lambda term: (term.number < 0, -term.count))
+        if not ordered:
+            return ast.Constant(0)
+        if len(ordered) > 1 and (common := self._common(ordered)):
+            return self.term(common)
+        total = self.term(ordered[0])
+        for term in ordered[1:]:
+            sign = ast.Sub() if term.number < 0 else ast.Add()
+            total = ast.BinOp(total, sign, self.term(replace(term, number=abs(term.number))))
+        return total
+
+    def _common(self, terms: Sequence[Term]) -> Term | None:
+        """Return a sum of matrices that are all multiplied by the same numbers as one term."""
+        first, *others = [[ast.unparse(node) for node in (*term.above, *term.below)] for term in terms]
+        if not first or any(other != first for other in others) or not all(term.chain for term in terms):
+            return None
+        inside = self.sum([replace(term, above=(), below=()) for term in terms])
+        return Term(Fraction(1), terms[0].above, terms[0].below, (Factor(inside),))
+
+    def term(self, term: Term) -> ast.expr:
+        """Return a term as an expression."""
+        number = abs(term.number)
+        above = [*self._outer(term.above)]
+        chain = _chain(term.chain)
+        is_plain = number.numerator == 1 and (above or chain)
+        factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
+        whole = _times(factors, chain, negative=term.number < 0)
+        below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
+        return whole if not below else ast.BinOp(whole, ast.Div(), _times(below, []))
+
+    def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
+        """Return factors, a column times a row among them as an outer product."""
+        columns = [(node, _column(node)) for node in nodes]
+        rows = [node for node, column in columns if column is None and self.rank(node) == 1]
+        tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
+        others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
+        if len(rows) != 1 or len(tall) != 1 or others:
+            return _diagonal(list(nodes), rows, tall)
+        rest = [node for node in nodes if self.rank(node) == 0]
+        column = tall[0][1]
+        assert column is not None  # noqa: S101 (of those that have one)
+        return [*rest, _call("outer", column, rows[0])]
+
+
+def _diagonal(
+    nodes: list[ast.expr], rows: list[ast.expr], tall: Sequence[tuple[ast.expr, ast.expr | None]]
+) -> list[ast.expr]:
+    """Return factors, a vector times a unit matrix among them as a diagonal matrix."""
+    units = [node for node in nodes if isinstance(node, ast.Call) and callee(node) == "eye"]
+    vectors = rows or [column for _, column in tall if column is not None]
+    used = [*units, *rows, *(node for node, _ in tall)]
+    if len(units) != 1 or len(rows) + len(tall) != 1 or len(used) + _numbers(nodes, used) != len(nodes):
+        return nodes
+    return [*(node for node in nodes if node not in used), _call("diag", vectors[0])]
+
+
+def _numbers(nodes: Sequence[ast.expr], used: Sequence[ast.expr]) -> int:
+    return sum(isinstance(node, ast.Constant) for node in nodes if node not in used)
+
+
+def _column(node: ast.expr) -> ast.expr | None:
+    """Return x of `x[:, None]`."""
+    match node:
+        case ast.Subscript(value=inner, slice=ast.Tuple(elts=[ast.Slice(lower=None), ast.Constant(value=None)])):
+            return inner
+    return None
+
+
+def _norm(squares: ast.expr) -> ast.expr | None:
+    """Return norm(x) for the sum of squares of x."""
+    match squares:
+        case ast.Call(
+            func=ast.Name(id="sum"),
+            args=[ast.BinOp(left=inner, op=ast.Pow(), right=ast.Constant(value=2))],
+            keywords=[],
+        ):
+            return _call("norm", inner)
+        case ast.BinOp(left=left, op=ast.MatMult(), right=right) if ast.unparse(left) == ast.unparse(right):
+            return _call("norm", left)
+    return None
+
+
+def _negative(term: Term) -> Term:
+    return replace(term, number=-term.number)
+
+
+def _collected(terms: Sequence[Term]) -> list[Term]:
+    """Return terms with equal ones added up."""
+    found: dict[str, Term] = {}
+    for term in terms:
+        known = found.get(term.key)
+        found[term.key] = term if known is None else replace(known, number=known.number + term.number)
+    return [term for term in found.values() if term.number]
+
+
+def _are_inverse(one: Factor, other: Factor) -> bool:
+    texts = one.text, other.text
+    alike = one.is_transposed == other.is_transposed
+    return alike and (texts[0] == f"inv({texts[1]})" or texts[1] == f"inv({texts[0]})")
+
+
+def _chain(factors: Sequence[Factor]) -> list[ast.expr]:
+    """Return the factors of a chain as they are written; several equal ones as a power."""
+    written: list[ast.expr] = []
+    place = 0
+    while place < len(factors):
+        count = 1
+        while place + count < len(factors) and _same(factors[place], factors[place + count]):
+            count += 1
+        factor = factors[place]
+        if count >= POWERS:
+            factor = replace(factor, node=_call("matrix_power", factor.node, ast.Constant(count)))
+        written += [_written(factor)] * (1 if count >= POWERS else count)
+        place += count
+    return written
+
+
+def _same(one: Factor, other: Factor) -> bool:
+    return one.is_transposed == other.is_transposed and one.text == other.text
+
+
+def _written(factor: Factor) -> ast.expr:
+    return ast.Attribute(factor.node, "T") if factor.is_transposed else factor.node
+
+
+def _times(factors: Sequence[ast.expr], chain: Sequence[ast.expr], *, negative: bool = False) -> ast.expr:
+    """Return a product, first of numbers and then of matrices; the sign is the first factor's."""
+    nodes = [(node, ast.Mult()) for node in factors]
+    pairs: list[tuple[ast.expr, ast.operator]] = [*nodes, *((node, ast.MatMult()) for node in chain)]
+    if factors and chain:
+        pairs[len(factors)] = (chain[0], ast.Mult())
+    whole = ast.UnaryOp(ast.USub(), pairs[0][0]) if negative else pairs[0][0]
+    for node, operator in pairs[1:]:
+        whole = ast.BinOp(whole, operator, node)
+    return whole
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(name), [*arguments], [])
