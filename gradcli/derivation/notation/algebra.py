@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
-from gradcli.derivation.notation.parsed import callee, is_sum_over_indices, names_read, parsed
+from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, names_read, parsed
 from gradcli.derivation.notation.ranks import MATRIX, rank
 
 Shapes = Mapping[str, Sequence[int]]
@@ -160,8 +160,8 @@ class _Algebra:
         return found[0] if len(found) == 1 else self._atom(self.sum(found))
 
     def _atom(self, node: ast.expr) -> Term:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            return Term(Fraction(str(node.value)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return Term(Fraction(node.value))
         if self.rank(node) != MATRIX:
             return Term(Fraction(1), (node,))
         return Term(Fraction(1), chain=self._cancelled(self._expanded(node)))
@@ -185,6 +185,14 @@ class _Algebra:
             case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
                 squares = self.normal(inner)
                 return _norm(squares) or _call("sqrt", squares)
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
+                keywords=[ast.keyword(value=axis)],
+            ) if ast.unparse(axis) in {"-1", str(self.rank(labels))}:
+                return ast.Constant(1)  # each label picks one class
+            case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
+                return one  # a number broadcasts as it is
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
                 return self._total(self.normal(inner))
             case ast.Call(func=ast.Name(id="inv"), args=[ast.Call(func=ast.Name(id="inv"), args=[inner])]):
@@ -268,7 +276,30 @@ class _Algebra:
     def _transposed(self, term: Term) -> Term:
         if term.chain:
             return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
-        return Term(term.number, chain=(Factor(self.term(replace(term, number=Fraction(1))), is_transposed=True),))
+        whole = self.term(replace(term, number=Fraction(1)))
+        if self.spreads:
+            return Term(term.number, (self.across(whole),))
+        return Term(term.number, chain=(Factor(whole, is_transposed=True),))
+
+    def across(self, node: ast.expr) -> ast.expr:
+        """Return the transpose of what is computed entry by entry: a row of it becomes a column."""
+        column = _column(node)
+        if column is not None and self.rank(column) == 1:
+            return column
+        if self.rank(node) == 1:
+            return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        match node:
+            case _ if self.rank(node) == 0:
+                return node
+            case ast.Attribute(value=inner, attr="T"):
+                return inner
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return ast.BinOp(self.across(right), ast.MatMult(), self.across(left))
+            case ast.BinOp(left=left, op=operator, right=right):
+                return ast.BinOp(self.across(left), operator, self.across(right))
+            case ast.UnaryOp(op=sign, operand=inner):
+                return ast.UnaryOp(sign, self.across(inner))
+        return ast.Attribute(node, "T")
 
     def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""

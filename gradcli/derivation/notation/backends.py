@@ -41,7 +41,7 @@ class Backend:
 
 
 # What the table runs by kernels of its own.
-OF_SHAPES = ("reshape", "squeeze", "tensor")
+OF_SHAPES = ("reshape", "squeeze", "tensor", "arange")
 
 
 def _of_torch(name: str) -> str | None:
@@ -55,29 +55,11 @@ def _of_torch(name: str) -> str | None:
 ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
-    *(
-        "logical_and",
-        "logical_or",
-        "logical_not",
-        "diagonal",
-        "einsum",
-        "outer",
-        "dot",
-        "kron",
-        "diag",
-        "reshape",
-        "squeeze",
-    ),
+    *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean"),
 )
-RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "round": "round"}
-RENAMED |= {
-    "tensor": "array",
-    "asinh": "arcsinh",
-    "acosh": "arccosh",
-    "atanh": "arctanh",
-    "special.i0": "i0",
-    "i0": "i0",
-}
+RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
+RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
 LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
 
 SOFTMAX = """def _softmax(x, axis):
@@ -91,13 +73,27 @@ def _elementwise(name: str) -> str:
     return f"def _{name}(x):\n    return np.vectorize(math.{name}, otypes=[float])(x)"
 
 
+ONE_HOT = """def _one_hot(labels, classes):
+    return np.eye(classes)[labels]"""
+
+
 def _named(module: str) -> dict[str, str]:
     plain = {name: name for name in ALIKE} | RENAMED | LINEAR
     return {name: f"{module}.{own}" for name, own in plain.items()}
 
 
-OF_NUMPY = {"softmax": SOFTMAX, "sigmoid": SIGMOID, **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")}}
-OF_JAX = {"softmax": "jax.nn.softmax", "sigmoid": "jax.nn.sigmoid", "lgamma": "jax.scipy.special.gammaln"}
+OF_NUMPY = {
+    "one_hot": ONE_HOT,
+    "softmax": SOFTMAX,
+    "sigmoid": SIGMOID,
+    **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")},
+}
+OF_JAX = {
+    "one_hot": "jax.nn.one_hot",
+    "softmax": "jax.nn.softmax",
+    "sigmoid": "jax.nn.sigmoid",
+    "lgamma": "jax.scipy.special.gammaln",
+}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
 TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim")

@@ -117,7 +117,8 @@ class Emitter:
         if own.startswith("_"):
             self.helpers[name] = None
         words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
-        return ast.Call(_parsed(own), [self.value(argument) for argument in node.args], words)
+        made = ast.Call(_parsed(own), [self.value(argument) for argument in node.args], words)
+        return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
 
     def _word(self, word: str | None) -> str | None:
         return self.backend.axis if word == "dim" else word

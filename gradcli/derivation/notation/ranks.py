@@ -33,6 +33,11 @@ def _read(node: ast.Subscript, ranks: Mapping[str, int]) -> int:
     return whole - dropped + (len(items) - used)
 
 
+def _depth(node: ast.expr) -> int:
+    """Return how deep lists are nested."""
+    return 1 + max(map(_depth, node.elts), default=0) if isinstance(node, ast.List | ast.Tuple) else 0
+
+
 def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     name = callee(node)
     if name == "einsum" and isinstance(node.args[0], ast.Constant):
@@ -41,6 +46,12 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
         return 0
     if name in {"eye", "outer", "diag"}:
         return MATRIX
+    if name == "arange":
+        return 1
+    if name == "tensor":
+        return _depth(node.args[0])
+    if name == "one_hot":
+        return rank(node.args[0], ranks) + 1
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1

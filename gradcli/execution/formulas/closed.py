@@ -14,6 +14,7 @@ from gradcli.derivation.notation.algebra import simplified, without_points
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.execution.formulas.inlined import inlined
+from gradcli.execution.formulas.plain_definitions import plain
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.request import as_request
 from gradcli.execution.forward.dtypes import double_precision
@@ -94,7 +95,7 @@ def _number(cotangent: Tensor) -> float | None:
 def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
     """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
     with double_precision():
-        decomposition = decompose(point.trace)
+        decomposition = decompose(plain(point.trace))
     if decomposition.is_complex:
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}

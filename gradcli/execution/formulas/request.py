@@ -33,10 +33,11 @@ from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import defaults
+from gradcli.ops.signature import defaults, parse_signature
 
 MOST_NODES = 40
 # The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
+NAMED = frozenset({"one_hot"})
 EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
 DETERMINANTS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet"}
 # For all formulas of a program.
@@ -103,6 +104,7 @@ class _Graph:
         self.decomposition = decomposition
         self.names = names
         self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+        self.has_texts = matrices
         self.matrices = self.matrix_functions() if matrices else {}
         self.calls: dict[Node, TracedCall] = {
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
@@ -148,7 +150,9 @@ class _Graph:
             definition = self._constant(node)
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
-        return FormulaNode(shape, self.names.get(node), inputs, definition, read, self._is_shift(node))
+        return FormulaNode(
+            shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node)
+        )
 
     def _primitive(self, node: Node) -> NodeDefinition | None:
         request = node.edges[0].request
@@ -203,6 +207,17 @@ class _Graph:
         if len(numbers) + len(operands) < len(bound):
             return None
         return self._defined(shown, numbers, (), operands)
+
+    def _text(self, node: Node) -> str | None:
+        """Return a constant of a definition as an expression, where formulas may name it."""
+        if node.edges or node.origin is None or not self.has_texts:
+            return None
+        op, bound = node.origin
+        if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
+            return None
+        ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
+        arguments = [self.names[value] if isinstance(value, Node) else repr(value) for value in ordered]
+        return f"{op.name}({', '.join(arguments)})"
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
         call = self.calls.get(node)

@@ -178,7 +178,8 @@ class _EntryReader:
 
     def expand(self, terms: tuple[Expr, ...], bound: Mapping[Symbol, Indices]) -> Expr:
         """Return a sum of terms with all operands in place, and every label summed that is not bound."""
-        return sympy.Add(*[self._term(_arithmetic(term), dict(bound)) for term in terms])
+        named = [self.composition.scope.with_names(_arithmetic(term)) for term in terms]
+        return sympy.Add(*[self._term(term, dict(bound)) for term in named])
 
     def _term(self, term: Expr, bound: dict[Symbol, Indices]) -> Expr:
         scope, lengths = self.composition.scope, self._lengths()

@@ -101,7 +101,7 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
 
 def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
-    composition = Composition(Scope(), request.nodes, {})
+    composition = Composition(Scope(names_constants=request.closed), request.nodes, {})
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
