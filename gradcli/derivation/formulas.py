@@ -79,6 +79,28 @@ class NodeDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class AffineWrite:
+    """A source whose entries are some of a tensor's, at indices that are affine in its own."""
+
+    source: int
+    """The node that is written."""
+    indices: tuple[AffineIndex, ...]
+    """The index along each axis of the tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A tensor of others' entries: all of one in their order, in another shape, or each at a place of its own."""
+
+    reshaped: int | None
+    """The node of the same entries; None if it is made of several."""
+    writes: tuple[AffineWrite, ...] = ()
+    """Where the entries of the sources are."""
+    is_whole: bool = False
+    """Whether there are no other entries."""
+
+
+@dataclass(frozen=True, slots=True)
 class MatrixFunction:
     """A function of matrices."""
 
@@ -106,6 +128,8 @@ class FormulaNode:
     """A detached maximum that keeps exponentials in range: no value depends on it."""
     matrix: MatrixFunction | None = None
     """What it is of matrices, where its derivative has a closed form in terms of an inverse."""
+    move: Move | None = None
+    """How it is made of others' entries, if it is no reading of one tensor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +181,9 @@ class FormulaRequest:
     longest: int = LONGEST
     """How many characters a formula may have; a longer one is left out of the answer."""
     closed: bool = False
-    """Whether only formulas in terms of the leaves are wanted, each in index notation too."""
+    """Whether only formulas in terms of the leaves are wanted."""
+    entries: bool = False
+    """Whether each is wanted in index notation too."""
     second: tuple[tuple[str, int, int], ...] = ()
     """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
 
@@ -179,6 +205,7 @@ class FormulaRequest:
             data["upstream_name"],
             data["longest"],
             data["closed"],
+            data["entries"],
             tuple((name, row, column) for name, row, column in data["second"]),
         )
 
@@ -200,10 +227,20 @@ def _node(data: dict[str, Any]) -> FormulaNode:
         data["name"],
         tuple(data["inputs"]),
         None if definition is None else _definition(definition),
-        None if read is None else AffineRead(read["source"], tuple(AffineIndex(**index) for index in read["indices"])),
+        None if read is None else AffineRead(read["source"], _indices(read["indices"])),
         data["is_shift"],
         None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"])),
+        None if data["move"] is None else _move(data["move"]),
     )
+
+
+def _move(data: dict[str, Any]) -> Move:
+    writes = (AffineWrite(item["source"], _indices(item["indices"])) for item in data["writes"])
+    return Move(data["reshaped"], tuple(writes), data["is_whole"])
+
+
+def _indices(data: Iterable[dict[str, Any]]) -> tuple[AffineIndex, ...]:
+    return tuple(AffineIndex(**index) for index in data)
 
 
 def _definition(data: dict[str, Any]) -> NodeDefinition:

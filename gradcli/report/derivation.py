@@ -46,7 +46,7 @@ class DerivedFormula:
     unicode: str | None
     """As a reader of mathematics writes it."""
     sympy: str | None
-    """As an expression of sympy's: of one entry, at indices from 0."""
+    """As an expression of sympy's, where that is asked for: of one entry, at indices from 0."""
     notation: str | None
     """`matrix` or `index`."""
     names_latex: tuple[str, ...]

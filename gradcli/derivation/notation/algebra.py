@@ -9,57 +9,27 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
-from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, names_read, parsed
+from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
 from gradcli.derivation.notation.ranks import MATRIX, rank
-
-Shapes = Mapping[str, Sequence[int]]
-POWERS = 3  # so many equal factors in a row are a power
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One matrix of a product."""
-
-    node: ast.expr
-    is_transposed: bool = False
-
-    @property
-    def turned(self) -> Factor:
-        """Return the transpose; a unit matrix is its own."""
-        is_unit = isinstance(self.node, ast.Call) and callee(self.node) == "eye"
-        return self if is_unit else replace(self, is_transposed=not self.is_transposed)
-
-    @property
-    def text(self) -> str:
-        """Return the matrix as text, transposed or not."""
-        return ast.unparse(self.node)
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """number * above / below * chain: without a chain it is a product entry by entry."""
-
-    number: Fraction
-    above: tuple[ast.expr, ...] = ()
-    below: tuple[ast.expr, ...] = ()
-    chain: tuple[Factor, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """Return how many tensors the term reads."""
-        nodes = (*self.above, *self.below, *(factor.node for factor in self.chain))
-        return sum(1 for node in nodes for _ in names_read(node))
-
-    @property
-    def key(self) -> str:
-        """Return what equal terms have in common: all but the number."""
-        parts = [*map(ast.unparse, self.above), "/", *map(ast.unparse, self.below), "@"]
-        return " ".join([*parts, *(f"{factor.text}{factor.is_transposed}" for factor in self.chain)])
+from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.terms import (
+    Factor,
+    Term,
+    are_inverse,
+    call,
+    chain_of,
+    collected,
+    column_of,
+    common_number,
+    negative,
+    norm_of,
+    times,
+)
 
 
 def simplified(text: str, shapes: Shapes) -> str:
@@ -68,7 +38,7 @@ def simplified(text: str, shapes: Shapes) -> str:
     if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
         return text
     ways: list[ast.expr] = []
-    for flags in product((False, True), repeat=2):
+    for flags in product((False, True), repeat=3):
         algebra = _Algebra(shapes, *flags)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
@@ -110,13 +80,15 @@ class _Algebra:
     """Whether the inverse of a product becomes the product of inverses."""
     spreads: bool
     """Whether the transpose of a sum becomes the sum of transposes."""
+    means: bool
+    """Whether a sum along an axis becomes a multiple of the mean."""
 
     def rank(self, node: ast.expr) -> int:
         return rank(node, {name: len(shape) for name, shape in self.shapes.items()})
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
-        return self.sum(self.terms(node))
+        return self.term(self._single(self.terms(node), turns=False))
 
     def turned(self, node: ast.expr) -> list[ast.expr]:
         """Return a matrix as the transpose of its transpose."""
@@ -126,38 +98,73 @@ class _Algebra:
         inner = self.sum([self._transposed(term) for term in terms])
         return [ast.Attribute(inner, "T")] if all(term.chain for term in terms) else []
 
+    def _first(self, terms: Sequence[Term]) -> Term:
+        """Return the term with the leaf that comes first in the program."""
+        order = list(self.shapes)
+        return min(terms, key=lambda term: min([order.index(name) for name in term.names if name in order] or [99]))
+
     def terms(self, node: ast.expr) -> list[Term]:
         match node:
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return _collected([*self.terms(left), *self.terms(right)])
+                return collected([*self.terms(left), *self.terms(right)])
             case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                return _collected([*self.terms(left), *map(_negative, self.terms(right))])
+                return collected([*self.terms(left), *map(negative, self.terms(right))])
             case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return list(map(_negative, self.terms(inner)))
+                return list(map(negative, self.terms(inner)))
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
                 return [self._product(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return [self._quotient(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
                 return [self._matmul(left, right)]
+        return self._special_terms(node)
+
+    def _special_terms(self, node: ast.expr) -> list[Term]:
+        match node:
             case ast.Attribute(value=inner, attr="T") if self.rank(inner) == MATRIX:
                 return self._turned(inner)
             case ast.Call(func=ast.Name(id="matrix_power"), args=[inner, ast.Constant(value=int(count))]) if count > 0:
                 one = self._one(inner)
                 if one.chain and one.number == 1 and not one.above and not one.below:
                     return [Term(Fraction(1), chain=one.chain * count)]
+            case ast.Subscript(value=inner, slice=places) if column_of(node) is not None:
+                one = self._one(inner)
+                rest = self.term(replace(one, number=Fraction(1)))
+                return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]
+            case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword() as along]):
+                return [self._along(inner, along)]
         return [self._atom(self._inside(node))]
+
+    def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
+        """Return the sum along an axis, without the number that all of it is multiplied by; or so often the mean."""
+        one = self._one(inner)
+        rest = self.term(replace(one, number=Fraction(1)))
+        shape = shape_of(rest, self.shapes)
+        axis = along.value.value if isinstance(along.value, ast.Constant) else None
+        if self.means and shape and isinstance(axis, int) and not is_number(rest):
+            return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
+        summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
+        return Term(one.number, () if is_number(summed) else (summed,))
 
     def _turned(self, inner: ast.expr) -> list[Term]:
         found = self.terms(inner)
         if self.spreads and all(term.chain for term in found):
-            return _collected([self._transposed(term) for term in found])
+            return collected([self._transposed(term) for term in found])
         return [self._transposed(self._one(inner))]
 
-    def _one(self, node: ast.expr) -> Term:
+    def _one(self, node: ast.expr, *, turns: bool = False) -> Term:
         """Return an expression as one term: a sum is a factor."""
-        found = self.terms(node)
-        return found[0] if len(found) == 1 else self._atom(self.sum(found))
+        return self._single(self.terms(node), turns=turns)
+
+    def _single(self, found: Sequence[Term], *, turns: bool) -> Term:
+        """Return terms as one, their common number apart; if it `turns`, the first of the leaves is not subtracted."""
+        if len(found) == 1:
+            return found[0]
+        number = common_number(found) if found else Fraction(1)
+        if turns and found and self._first(found).number / number < 0:
+            number = -number
+        whole = self._atom(self.sum([replace(term, number=term.number / number) for term in found]))
+        return replace(whole, number=whole.number * number)
 
     def _atom(self, node: ast.expr) -> Term:
         if isinstance(node, ast.Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
@@ -172,7 +179,7 @@ class _Algebra:
             (inner,) = self.terms(node.args[0])[:1]
             whole = inner.number == 1 and not inner.above and not inner.below
             if whole and len(inner.chain) > 1 and all(self._is_square(factor.node) for factor in inner.chain):
-                return tuple(replace(factor, node=_call("inv", factor.node)) for factor in reversed(inner.chain))
+                return tuple(replace(factor, node=call("inv", factor.node)) for factor in reversed(inner.chain))
         return (Factor(node),)
 
     def _is_square(self, node: ast.expr) -> bool:
@@ -184,7 +191,7 @@ class _Algebra:
         match node:
             case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
                 squares = self.normal(inner)
-                return _norm(squares) or _call("sqrt", squares)
+                return norm_of(squares) or call("sqrt", squares)
             case ast.Call(
                 func=ast.Name(id="sum"),
                 args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
@@ -214,8 +221,8 @@ class _Algebra:
                 return self.normal(ast.BinOp(left, ast.MatMult(), right))
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
                 if self.rank(left) == self.rank(right) == MATRIX:
-                    return _call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
-        return _call("sum", node)
+                    return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
+        return call("sum", node)
 
     def _scalars(self, term: Term) -> bool:
         return not term.chain and all(self.rank(node) == 0 for node in (*term.above, *term.below))
@@ -242,7 +249,7 @@ class _Algebra:
         return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
 
     def _matmul(self, left: ast.expr, right: ast.expr) -> Term:
-        one, other = self._one(left), self._one(right)
+        one, other = self._one(left, turns=True), self._one(right, turns=True)
         number = one.number * other.number
         if one.chain and other.chain:
             chain = self._cancelled(one.chain + other.chain)
@@ -283,7 +290,7 @@ class _Algebra:
 
     def across(self, node: ast.expr) -> ast.expr:
         """Return the transpose of what is computed entry by entry: a row of it becomes a column."""
-        column = _column(node)
+        column = column_of(node)
         if column is not None and self.rank(column) == 1:
             return column
         if self.rank(node) == 1:
@@ -304,13 +311,13 @@ class _Algebra:
     def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
         for place in range(len(chain) - 1):
-            if len(chain) > MATRIX and _are_inverse(chain[place], chain[place + 1]):
+            if len(chain) > MATRIX and are_inverse(chain[place], chain[place + 1]):
                 return self._cancelled(chain[:place] + chain[place + 2 :])
         return chain
 
     def sum(self, terms: Sequence[Term]) -> ast.expr:
         """Return a sum of terms; one that is not subtracted comes first."""
-        ordered = sorted(_collected(terms), key=lambda term: (term.number < 0, -term.count))
+        ordered = sorted(collected(terms), key=lambda term: (term.number < 0, -term.count))
         if not ordered:
             return ast.Constant(0)
         if len(ordered) > 1 and (common := self._common(ordered)):
@@ -333,16 +340,16 @@ class _Algebra:
         """Return a term as an expression."""
         number = abs(term.number)
         above = [*self._outer(term.above)]
-        chain = _chain(term.chain)
+        chain = chain_of(term.chain)
         is_plain = number.numerator == 1 and (above or chain)
         factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
-        whole = _times(factors, chain, negative=term.number < 0)
+        whole = times(factors, chain, negative=term.number < 0)
         below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
-        return whole if not below else ast.BinOp(whole, ast.Div(), _times(below, []))
+        return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
 
     def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
         """Return factors, a column times a row among them as an outer product."""
-        columns = [(node, _column(node)) for node in nodes]
+        columns = [(node, column_of(node)) for node in nodes]
         rows = [node for node, column in columns if column is None and self.rank(node) == 1]
         tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
         others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
@@ -351,7 +358,7 @@ class _Algebra:
         rest = [node for node in nodes if self.rank(node) == 0]
         column = tall[0][1]
         assert column is not None  # noqa: S101 (of those that have one)
-        return [*rest, _call("outer", column, rows[0])]
+        return [*rest, call("outer", column, rows[0])]
 
 
 def _diagonal(
@@ -363,89 +370,8 @@ def _diagonal(
     used = [*units, *rows, *(node for node, _ in tall)]
     if len(units) != 1 or len(rows) + len(tall) != 1 or len(used) + _numbers(nodes, used) != len(nodes):
         return nodes
-    return [*(node for node in nodes if node not in used), _call("diag", vectors[0])]
+    return [*(node for node in nodes if node not in used), call("diag", vectors[0])]
 
 
 def _numbers(nodes: Sequence[ast.expr], used: Sequence[ast.expr]) -> int:
     return sum(isinstance(node, ast.Constant) for node in nodes if node not in used)
-
-
-def _column(node: ast.expr) -> ast.expr | None:
-    """Return x of `x[:, None]`."""
-    match node:
-        case ast.Subscript(value=inner, slice=ast.Tuple(elts=[ast.Slice(lower=None), ast.Constant(value=None)])):
-            return inner
-    return None
-
-
-def _norm(squares: ast.expr) -> ast.expr | None:
-    """Return norm(x) for the sum of squares of x."""
-    match squares:
-        case ast.Call(
-            func=ast.Name(id="sum"),
-            args=[ast.BinOp(left=inner, op=ast.Pow(), right=ast.Constant(value=2))],
-            keywords=[],
-        ):
-            return _call("norm", inner)
-        case ast.BinOp(left=left, op=ast.MatMult(), right=right) if ast.unparse(left) == ast.unparse(right):
-            return _call("norm", left)
-    return None
-
-
-def _negative(term: Term) -> Term:
-    return replace(term, number=-term.number)
-
-
-def _collected(terms: Sequence[Term]) -> list[Term]:
-    """Return terms with equal ones added up."""
-    found: dict[str, Term] = {}
-    for term in terms:
-        known = found.get(term.key)
-        found[term.key] = term if known is None else replace(known, number=known.number + term.number)
-    return [term for term in found.values() if term.number]
-
-
-def _are_inverse(one: Factor, other: Factor) -> bool:
-    texts = one.text, other.text
-    alike = one.is_transposed == other.is_transposed
-    return alike and (texts[0] == f"inv({texts[1]})" or texts[1] == f"inv({texts[0]})")
-
-
-def _chain(factors: Sequence[Factor]) -> list[ast.expr]:
-    """Return the factors of a chain as they are written; several equal ones as a power."""
-    written: list[ast.expr] = []
-    place = 0
-    while place < len(factors):
-        count = 1
-        while place + count < len(factors) and _same(factors[place], factors[place + count]):
-            count += 1
-        factor = factors[place]
-        if count >= POWERS:
-            factor = replace(factor, node=_call("matrix_power", factor.node, ast.Constant(count)))
-        written += [_written(factor)] * (1 if count >= POWERS else count)
-        place += count
-    return written
-
-
-def _same(one: Factor, other: Factor) -> bool:
-    return one.is_transposed == other.is_transposed and one.text == other.text
-
-
-def _written(factor: Factor) -> ast.expr:
-    return ast.Attribute(factor.node, "T") if factor.is_transposed else factor.node
-
-
-def _times(factors: Sequence[ast.expr], chain: Sequence[ast.expr], *, negative: bool = False) -> ast.expr:
-    """Return a product, first of numbers and then of matrices; the sign is the first factor's."""
-    nodes = [(node, ast.Mult()) for node in factors]
-    pairs: list[tuple[ast.expr, ast.operator]] = [*nodes, *((node, ast.MatMult()) for node in chain)]
-    if factors and chain:
-        pairs[len(factors)] = (chain[0], ast.Mult())
-    whole = ast.UnaryOp(ast.USub(), pairs[0][0]) if negative else pairs[0][0]
-    for node, operator in pairs[1:]:
-        whole = ast.BinOp(whole, operator, node)
-    return whole
-
-
-def _call(name: str, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(ast.Name(name), [*arguments], [])

@@ -41,7 +41,7 @@ class Backend:
 
 
 # What the table runs by kernels of its own.
-OF_SHAPES = ("reshape", "squeeze", "tensor", "arange")
+OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")
 
 
 def _of_torch(name: str) -> str | None:
@@ -56,7 +56,7 @@ ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
-    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}

@@ -26,7 +26,7 @@ FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamm
 FUNCTIONS |= {"digamma": r"\psi"}
 ONES = r"\mathbf{1}"
 # How tightly the outermost operation binds.
-CHOICE, SUM, SIGN, PRODUCT, POWER, ATOM = range(6)
+CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,8 @@ class Writer:
         both = rank(node.left, self.ranks) and rank(node.right, self.ranks)
         digits = right.text[:1].isdigit()
         sign = r" \odot " if both else r" \cdot " if digits else " "
+        if both:
+            return Piece(f"{left.at_least(HADAMARD)}{sign}{right.at_least(PRODUCT)}", HADAMARD)
         return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(POWER)}", _binds(left))
 
     def _outer(self, node: ast.BinOp) -> Piece | None:
@@ -218,7 +220,7 @@ class Writer:
 
     def _function(self, name: str, arguments: Sequence[ast.expr], words: Sequence[ast.keyword]) -> Piece:
         own = FUNCTIONS.get(name) or (rf"\{name}" if name in PLAIN else rf"\operatorname{{{escape_latex(name)}}}")
-        if name == "sum":
+        if name in {"sum", "mean"}:
             own += "".join(f"_{{{escape_latex(ast.unparse(word.value)).strip('()')}}}" for word in words)
         inside = ", ".join(self.write(argument).text for argument in arguments)
         return Piece(rf"{own}\left({inside}\right)")
@@ -242,7 +244,8 @@ class Writer:
 
 
 def _side_by_side(left: Piece, right: Piece) -> Piece:
-    return Piece(f"{left.at_least(SIGN)} {right.at_least(POWER if right.binds != PRODUCT else PRODUCT)}", _binds(left))
+    first = left.at_least(PRODUCT if left.binds == HADAMARD else SIGN)
+    return Piece(f"{first} {right.at_least(POWER if right.binds != PRODUCT else PRODUCT)}", _binds(left))
 
 
 def _binds(left: Piece) -> int:

@@ -44,21 +44,31 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
         return len(str(node.args[0].value).rpartition("->")[2])
     if name in TO_NUMBERS:
         return 0
-    if name in {"eye", "outer", "diag"}:
-        return MATRIX
-    if name == "arange":
-        return 1
-    if name == "tensor":
-        return _depth(node.args[0])
-    if name == "one_hot":
-        return rank(node.args[0], ranks) + 1
+    made = _made(name, node, ranks)
+    if made is not None:
+        return made
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name == "sum":
+    if name in {"sum", "mean"}:
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost
     if name is None and isinstance(node.func, ast.Attribute):
         return rank(node.func.value, ranks)
     return inner
+
+
+def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | None:
+    """Return the rank of what a function makes whatever it is given; None of others."""
+    if name in {"eye", "outer", "diag"}:
+        return MATRIX
+    if name in {"reshape", "broadcast_to"} and isinstance(node.args[1], ast.Tuple):
+        return len(node.args[1].elts)
+    if name == "arange":
+        return 1
+    if name == "tensor":
+        return _depth(node.args[0])
+    if name == "one_hot":
+        return rank(node.args[0], ranks) + 1
+    return None

@@ -21,7 +21,16 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
 from gradcli.execution.formulas.points import Point, enlarged, finite_point, point, variable
-from gradcli.execution.formulas.verified import Findings, arguments, compare, expected, fitted, new_findings, shapes_of
+from gradcli.execution.formulas.verified import (
+    Findings,
+    arguments,
+    compare,
+    expected,
+    fitted,
+    new_findings,
+    shapes_of,
+    trusted,
+)
 from gradcli.execution.forward.source import Source
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
@@ -52,7 +61,7 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
             hint="reduce the output with `--reduce sum` (or mean)",
         )
     wanted = targets(start, settings.order)
-    forms = closed_forms(start, wanted, derivations)
+    forms = trusted(start, closed_forms(start, wanted, derivations))
     if not settings.verify:
         checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
     else:
@@ -77,7 +86,7 @@ def _checks(
             findings.notes.append(SAME_SIZES)
     else:
         own = targets(larger, len(wanted[0].by))
-        there = closed_forms(larger, own, asked)
+        there = trusted(larger, closed_forms(larger, own, asked))
         mine = {new: found[old] for old, new in zip(wanted, own, strict=True)}
         compare(larger, there, expected(larger, [*there]), mine)
         _again(larger, own, there, given, mine)
@@ -128,7 +137,7 @@ def _derivation(
 
 def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:
     tree = None if formula is None else parsed(formula.text)
-    entry = None if formula is None else _entry(formula, target)
+    entry = None if formula is None or settings.to != "sympy" else _entry(formula, target)
     return DerivedFormula(
         wrt=target.label,
         order=settings.order,

@@ -58,8 +58,8 @@ class Form:
     """The formula that code is written from: with what holds at single points."""
     entry: str
     """One entry in index notation; empty if there is none."""
-    latex: str
-    """The formula as the symbolic side writes it in LaTeX."""
+    raw: str
+    """The formula as it was before it was simplified."""
     exception: str | None = None
     """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
 
@@ -113,6 +113,7 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
         upstream_name=upstream_name(point) or "g",
         longest=LONGEST,
         closed=True,
+        entries=point.settings.to == "sympy",
         second=tuple((key, *places[target]) for key, target in keys.items() if len(target.by) > 1),  # type: ignore[misc]
     )
     written = derivations.collect_formulas(derivations.post_formulas(request))
@@ -126,7 +127,7 @@ def _form(formula: Formula, point: Point) -> Form:
     shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
     text, exception = without_points(simplified(formula.text, shapes))
     code = formula.text if exception or parsed(formula.text).indices else text
-    return Form(simplified(text, shapes), code, formula.entry, formula.latex, exception)
+    return Form(simplified(text, shapes), code, formula.entry, formula.text, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:

@@ -26,6 +26,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.moves import moved
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
@@ -140,10 +141,11 @@ class _Graph:
         if matrix is not None:
             shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
             return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
-        definition = read = None
+        definition = read = move = None
         is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
         if is_movement:
             read = self._read(node)
+            move = moved(node, self.numbers) if read is None and self.has_texts and _is_fixed(node.origin[1]) else None
         elif node.edges:
             definition = self._primitive(node)
         else:
@@ -151,7 +153,7 @@ class _Graph:
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
         return FormulaNode(
-            shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node)
+            shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node), move=move
         )
 
     def _primitive(self, node: Node) -> NodeDefinition | None:

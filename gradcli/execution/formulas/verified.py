@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -133,6 +133,29 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
             continue
         found.errors.append(difference(value.detach(), reference.detach()))
         found.ran[to] = None
+
+
+def trusted(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:
+    """Return forms whose simplified texts say at a point what the texts say that they were made from."""
+    return {
+        target: form if _says_the_same(point, target, form) else unsimplified(form) for target, form in forms.items()
+    }
+
+
+def unsimplified(form: Form) -> Form:
+    """Return a form with the text that it was made from."""
+    return replace(form, text=form.raw, code=form.raw, exception=None)
+
+
+def _says_the_same(point: Point, target: Target, form: Form) -> bool:
+    try:
+        values = [
+            executed(source("torch", shapes_of(point), [fitted(point, target, text)]), "torch", arguments(point))[0]
+            for text in dict.fromkeys([form.raw, form.text, form.code])
+        ]
+    except (NotSupportedError, *REFUSALS):
+        return False
+    return all(difference(value, values[0]) <= CLOSENESS for value in values)
 
 
 def new_findings(targets: Iterable[Target]) -> dict[Target, Findings]:

@@ -72,7 +72,7 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     yield from _contributions(request)
     missing = dict(request.wanted)
     composition = _composed(request, softmax=True)
-    plain = _composed(request, softmax=False) if request.closed else None
+    plain = _composed(request, softmax=False) if request.entries else None
 
     def whole(place: int) -> Formula | None:
         formula = _global(composition, place, request.longest)

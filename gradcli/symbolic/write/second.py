@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sympy
 from sympy import Dummy, Expr, Indexed, IndexedBase, Mul, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.write.compose import Composition
-from gradcli.symbolic.write.scope import Indices, NoFormulaError, Template
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.sums import iverson, total
 
 
@@ -20,7 +21,16 @@ def differentiated(composition: Composition, adjoint: Template, place: int) -> T
     leaf = composition.entry(place)
     name = _name(leaf.body)
     symbols = composition.scope.fresh(composition.shape(place))
+    _check_plain(composition.scope, adjoint.body, name)
     return Template((*adjoint.symbols, *symbols), _Derivative(name, symbols, composition).of(adjoint.body))
+
+
+def _check_plain(scope: Scope, body: Expr, name: str) -> None:
+    """Refuse an expression in which a tensor that depends on the leaf stands for itself: it has a derivative too."""
+    leaf = re.compile(rf"\b{re.escape(scope.names[name])}\b")
+    keys = {getattr(atom, "name", "") for atom in body.free_symbols} - {name}
+    if any(leaf.search(scope.names[key]) for key in keys if key in scope.names):
+        raise NoFormulaError
 
 
 def _name(body: Expr) -> str:
