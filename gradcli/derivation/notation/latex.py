@@ -112,7 +112,7 @@ class Writer:
         digits = right.text[:1].isdigit()
         sign = r" \odot " if both else r" \cdot " if digits else " "
         if both:
-            return Piece(f"{left.at_least(HADAMARD)}{sign}{right.at_least(PRODUCT)}", HADAMARD)
+            return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(PRODUCT)}", HADAMARD)
         return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(POWER)}", _binds(left))
 
     def _outer(self, node: ast.BinOp) -> Piece | None:
