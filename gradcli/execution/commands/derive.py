@@ -20,7 +20,7 @@ from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
-from gradcli.execution.formulas.points import Point, enlarged, finite_point, point, variable
+from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
 from gradcli.execution.formulas.verified import (
     Findings,
     arguments,
@@ -43,6 +43,7 @@ SECOND_LAYOUT = "each second derivative has the shape of its first variable, the
 NO_FORMULA = "it has no formula in terms of the leaves alone"
 SAME_SIZES = "checked at one size: the program does not run for others"
 NOT_FINITE = "no random point was found at which autograd's gradient is finite"
+ONE_POINT = "no other point was met that takes the same branches, and has finite gradients"
 POINTS = 2
 # From the seed of the first point to those of others.
 SECOND, LARGER = 100, 2
@@ -103,8 +104,11 @@ def _again(
 ) -> None:
     """Compare the same formulas at other points of the same size."""
     for place in range(1, POINTS):
-        other = finite_point(here.program, here.settings, given, here.settings.seed + SECOND * place)
-        if other is not None:
+        other = another_point(here, given, here.settings.seed + SECOND * place)
+        if other is None:
+            for findings in found.values():
+                findings.notes.append(ONE_POINT)
+        else:
             own = dict(zip(wanted, targets(other, len(wanted[0].by)), strict=True))
             same = {own[target]: formula for target, formula in forms.items()}
             compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})

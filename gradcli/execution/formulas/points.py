@@ -81,6 +81,20 @@ def finite_point(program: Program, settings: Settings, given: Mapping[str, Any],
     return None
 
 
+def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return another random point of the same shapes at which the program takes the same path; None if none is met."""
+    for attempt in range(ATTEMPTS):
+        found = finite_point(here.program, here.settings, given, seed + attempt)
+        if found is not None and _path(found) == _path(here):
+            return found
+    return None
+
+
+def _path(point: Point) -> list[Any]:
+    """Return what the program called, one call after the other: its branches and loops are decided."""
+    return [(call.op.name, call.arguments.node.span) for call in point.trace.calls]
+
+
 def enlarged(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
     """Return a point for which lengths are one more: all of them that can be, or the first that alone can be.
 

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 import gradcli
+from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.commands import derive as command
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
 
 X, W, A = {"X": (4, 3)}, {"W": (3, 2)}, {"A": (3, 3)}
 # By hand.
@@ -122,6 +124,15 @@ def test_a_gradient_that_is_finite_nowhere_is_unverified() -> None:
     derivation = gradcli.derive("log(x - x)", {"x": ()})
     assert derivation.verdict is Verdict.UNVERIFIED
     assert command.NOT_FINITE in str(derivation)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_formula_of_a_branch_is_compared_on_that_branch(seed: int) -> None:
+    settings = Settings(command="derive", seed=seed)
+    (found,) = derive_program("3*x if x > 0 else -x", settings).derivatives
+    assert found.checked.verdict is Verdict.MATCH
+    assert found.checked.points == 2
+    assert found.formula in {"3", "-1"}
 
 
 def test_values_stay_at_every_point() -> None:
