@@ -59,9 +59,13 @@ def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
     heads = [_of(one, derivation, unicode=own) for one in derivation.derivatives]
     width = max(map(len, heads), default=0)
     for head, one in zip(heads, derivation.derivatives, strict=True):
-        shown = (one.unicode if own else one.formula) or ""
+        shown = derivation.where.formulas.get(one.wrt, "")
+        shown = one.unicode or "" if own and one.notation == "index" else shown
         body = shown.removeprefix(_place(one)).removeprefix(": ")
         yield f"{head:<{width}} = {escape(body)}" if shown else f"{head:<{width}}: {one.reason}"
+
+    for name, part in derivation.where.parts.items():
+        yield f"where {name} = {escape(part)}"
 
 
 def _place(one: DerivedFormula) -> str:

@@ -71,6 +71,16 @@ class DerivedOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Abbreviations:
+    """The formulas with what they have in common named once."""
+
+    parts: dict[str, str]
+    """Name -> formula; each reads leaves, and parts before it."""
+    formulas: dict[str, str]
+    """What the derivative is by -> formula."""
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """The derivatives of a program by its leaves."""
 
@@ -85,6 +95,7 @@ class Derivation:
     layout: str
     """One sentence."""
     derivatives: tuple[DerivedFormula, ...]
+    where: Abbreviations
     to: str = "unicode"
     """The notation that was asked for."""
     codes: dict[str, str] = field(default_factory=dict)

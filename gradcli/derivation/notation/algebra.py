@@ -44,6 +44,13 @@ def simplified(text: str, shapes: Shapes) -> str:
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
 
+def _operands(node: ast.expr) -> list[ast.expr]:
+    """Return the operands of matrix products, the first of them not in parentheses."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return [*_operands(node.left), node.right]
+    return [node]
+
+
 def without_points(text: str) -> tuple[str, str | None]:
     """Return a formula without the choice that it makes where something is exactly 0, and what that choice is."""
     if text.startswith("["):
@@ -341,6 +348,10 @@ class _Algebra:
         number = abs(term.number)
         above = [*self._outer(term.above)]
         chain = chain_of(term.chain)
+        if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
+            *above, last = above
+            chain = _operands(last)
+            above, chain = (above, chain) if len(chain) > 1 else ([*above, last], [])
         is_plain = number.numerator == 1 and (above or chain)
         factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
         whole = times(factors, chain, negative=term.number < 0)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.parsed import Parsed, is_number, parsed
+from gradcli.derivation.notation.sharing import shared
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
 NAME = "gradient"
+LETTERS = "ijpq"  # of indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,14 @@ def source(
     lines: list[str] = []
     helpers: dict[str, None] = {}
     results = []
+    common = shared([one.formula for one in wanted], {*names, *names.values(), *RESERVED, *LETTERS})
+    for name, part in common.parts:
+        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers)
+        lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
+        names[name] = name
+    wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, names[one.by[-1]], shapes)
-        emitter.lines, emitter.helpers = lines, helpers
+        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
         expression = _result(emitter, one, names)
         if len(wanted) > 1:
             result = f"gradient_{number}"
@@ -53,7 +60,7 @@ def source(
             expression = result
         results.append(expression)
     body = [*lines, f"return {', '.join(results)}"]
-    head = f"def {NAME}({', '.join(names.values())}):"
+    head = f"def {NAME}({', '.join(shapes)}):"
     text = [head, *(f"    {line}" for line in body)]
     blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]

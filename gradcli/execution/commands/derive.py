@@ -12,11 +12,12 @@ import torch
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.backends import BACKENDS
-from gradcli.derivation.notation.code import source
+from gradcli.derivation.notation.code import LETTERS, source
 from gradcli.derivation.notation.latex import Writer
 from gradcli.derivation.notation.letters import latex_name
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
+from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
@@ -27,6 +28,7 @@ from gradcli.execution.formulas.verified import (
     compare,
     expected,
     fitted,
+    is_denied,
     new_findings,
     shapes_of,
     trusted,
@@ -34,7 +36,7 @@ from gradcli.execution.formulas.verified import (
 from gradcli.execution.forward.source import Source
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
-from gradcli.report.derivation import Checked, Derivation, DerivedFormula, DerivedOutput
+from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
@@ -133,6 +135,7 @@ def _derivation(
         upstream=upstream_name(here) if here.has_upstream else None,
         layout=LAYOUT if settings.order == 1 else SECOND_LAYOUT,
         derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
+        where=_where(here, wanted, forms),
         to=settings.to,
         codes=codes,
         verify=settings.verify,
@@ -158,6 +161,13 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         exception=None if formula is None else formula.exception,
         reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
     )
+
+
+def _where(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> Abbreviations:
+    """Return the formulas with what they have in common named once."""
+    known = [target for target in wanted if target in forms]
+    common = shared([forms[target].text for target in known], {*arguments(here), *LETTERS, *"ijklmnpqr"})
+    return Abbreviations(dict(common.parts), dict(zip((one.label for one in known), common.formulas, strict=True)))
 
 
 def _ranks(here: Point) -> dict[str, int]:
@@ -192,7 +202,7 @@ def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) 
     for to in BACKENDS:
         with suppress(NotSupportedError):
             found[to] = source(to, shapes_of(here), asked)
-    return found
+    return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
 
 
 def _check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:

@@ -20,6 +20,9 @@ from gradcli.report.derivation import Checked
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import CLOSENESS
 
+# The libraries whose code is run.
+RUN = ("torch", "numpy")
+
 
 @dataclass(slots=True)
 class Findings:
@@ -117,7 +120,7 @@ def compare(
 
 
 def _compare(point: Point, target: Target, text: str, reference: Tensor, found: Findings) -> None:
-    for to in ("torch", "numpy"):
+    for to in RUN:
         if not is_there(to):
             found.notes.append(f"{to} is not installed, so that its code was not run")
             continue
@@ -133,6 +136,20 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
             continue
         found.errors.append(difference(value.detach(), reference.detach()))
         found.ran[to] = None
+
+
+def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> bool:
+    """Tell whether the code of all derivatives together, run, is not what autograd says; JAX's is run as NumPy's."""
+    if to not in RUN or not is_there(to):
+        return False
+    references = expected(point, wanted)
+    if not all(bool(reference.isfinite().all()) for reference in references.values()):
+        return False
+    try:
+        values = executed(code, to, arguments(point))
+    except REFUSALS:
+        return True
+    return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))
 
 
 def trusted(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:
