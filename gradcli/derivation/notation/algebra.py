@@ -51,19 +51,6 @@ def _operands(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
-def without_points(text: str) -> tuple[str, str | None]:
-    """Return a formula without the choice that it makes where something is exactly 0, and what that choice is."""
-    if text.startswith("["):
-        return text, None
-    match parsed(text).body:
-        case ast.Call(
-            func=ast.Name(id="where"),
-            args=[ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value=0)]) as test, there, elsewhere],
-        ):
-            return compact(ast.unparse(elsewhere)), compact(f"{ast.unparse(there)} where {ast.unparse(test)}")
-    return text, None
-
-
 def symbols(text: str) -> int:
     """Return how many symbols an expression has: names, numbers and signs."""
     return len(re.findall(r"\w+|\S", text))

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.formulas import Formula
-from gradcli.derivation.notation.algebra import simplified, without_points
+from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.derivation.notation.points import without_points
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
 from gradcli.execution.formulas.points import Point
@@ -125,7 +126,8 @@ def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
     name = upstream_name(point)
     shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
-    text, exception = without_points(simplified(formula.text, shapes))
+    varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
+    text, exception = without_points(simplified(formula.text, shapes), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
     return Form(simplified(text, shapes), code, formula.entry, formula.text, exception)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gradcli.derivation.notation.algebra import simplified, symbols, without_points
+from gradcli.derivation.notation.algebra import simplified, symbols
+from gradcli.derivation.notation.points import without_points
 from gradcli.derivation.notation.sharing import shared
 
 SHAPES = {"A": (3, 3), "B": (3, 3), "X": (3, 3), "Y": (4, 3), "v": (3,), "w": (3,), "s": (), "t": ()}
@@ -93,9 +94,27 @@ def test_an_entry_stays_as_it_is() -> None:
 
 
 def test_a_choice_at_a_point_is_told_apart() -> None:
-    found = without_points("where(sum(v**2) == 0, 0, v/norm(v))")
+    found = without_points("where(sum(v**2) == 0, 0, v/norm(v))", {"v"})
     assert found == ("v/norm(v)", "0 where sum(v**2) == 0")
-    assert without_points("where(v > 0, 1, 0)") == ("where(v > 0, 1, 0)", None)
+    assert without_points("where(v > 0, 1, 0)", {"v"}) == ("where(v > 0, 1, 0)", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("where(logical_or(v == 0, w > 0), v, 0)", "where(w > 0, v, 0)"),
+        ("where(logical_and(v != 0, w > 0), v, 0)", "where(w > 0, v, 0)"),
+        ("where(logical_and(v == 0, w > 0), v, w)", "w"),
+        ("where((sum(X, dim=1) == 0)[:, None], 0, where(X > 0, X, 0))", "where(X > 0, X, 0)"),
+        ("2*where(v == 0, 1, v)", "2*v"),
+    ],
+)
+def test_tests_for_what_is_exactly_zero_are_decided(text: str, elsewhere: str) -> None:
+    assert without_points(text, {"v", "X"})[0] == elsewhere
+
+
+def test_a_label_may_be_zero() -> None:
+    assert without_points("where(y == 0, 1, v)", {"v"}) == ("where(y == 0, 1, v)", None)
 
 
 def test_what_formulas_have_in_common_is_named_once() -> None:
