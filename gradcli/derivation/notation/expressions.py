@@ -180,7 +180,8 @@ class Emitter:
         if not isinstance(node, ast.Compare):
             return self.value(node)
         read = set(names_read(node))
-        write = self.index if read and read <= set(self.letters) else self.value
+        of_indices = read <= set(self.letters) and not any(isinstance(part, ast.Call) for part in ast.walk(node))
+        write = self.index if read and of_indices else self.value
         return ast.Compare(write(node.left), node.ops, [write(side) for side in node.comparators])
 
     def _choice(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr:

@@ -37,6 +37,80 @@ def test_a_formula_is_as_published(program: str, inputs: Any, wrt: str, order: i
     assert (found.formula, found.checked.verdict, found.order) == (formula, Verdict.MATCH, order)
 
 
+# As papers and textbooks have them: the upstream gradient is g, and the labels of one_hot have 5 classes.
+LABELS = torch.tensor([0, 2, 1, 4])
+KNOWN = [
+    ("F.cross_entropy(z, y)", {"z": (4, 5), "y": LABELS}, "z", "(softmax(z, dim=-1) - one_hot(y, 5))/4"),
+    (
+        "F.cross_entropy(X @ W, y)",
+        {"X": (4, 3), "W": (3, 5), "y": LABELS},
+        "W",
+        "X.T @ (softmax(X @ W, dim=-1) - one_hot(y, 5))/4",
+    ),
+    (
+        "F.nll_loss(log_softmax(z, dim=1), y, reduction='sum')",
+        {"z": (4, 5), "y": LABELS},
+        "z",
+        "softmax(z, dim=-1) - one_hot(y, 5)",
+    ),
+    (
+        "F.binary_cross_entropy_with_logits(X @ w, y)",
+        {"X": (4, 3), "w": (3,), "y": (4,)},
+        "w",
+        "(sigmoid(X @ w) - y) @ X/4",
+    ),
+    (
+        "sum((X @ w - y)**2) + c*sum(w**2)",
+        {"X": (4, 3), "w": (3,), "y": (4,), "c": ()},
+        "w",
+        "2*((X @ w - y) @ X + c*w)",
+    ),
+    ("F.embedding(y, w)", {"y": LABELS, "w": (5, 2)}, "w", "one_hot(y, 5).T @ g"),
+    (
+        "F.scaled_dot_product_attention(Q, K, V)",
+        {"Q": (3, 4), "K": (5, 4), "V": (5, 2)},
+        "V",
+        "softmax(Q @ K.T/2, dim=-1).T @ g",
+    ),
+    ("F.mse_loss(x, y)", {"x": (3, 2), "y": (3, 2)}, "x", "(x - y)/3"),
+    ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
+    (
+        "-0.5*(x - m) @ inv(S) @ (x - m)",
+        {"x": (3,), "m": (3,), "S": (3, 3)},
+        "x",
+        "-((x - m) @ inv(S) + inv(S) @ (x - m))/2",
+    ),
+    (
+        "relu(norm(a - p)**2 - norm(a - n)**2 + 1)",
+        {"a": (3,), "p": (3,), "n": (3,)},
+        "n",
+        "where(sum((a - p)**2) - sum((a - n)**2) > -1, 2*(a - n), 0)",
+    ),
+    ("X.reshape(12) * y", {**X, "y": (12,)}, "X", "reshape(y*g, (4, 3))"),
+    ("cat((x, y), dim=1) @ W", {"x": (2, 3), "y": (2, 2), "W": (5, 2)}, "y", "g @ W[3:].T"),
+    ("F.pad(x, (1, 2))*y", {"x": (2, 3), "y": (2, 6)}, "x", "y[:, 1:4]*g[:, 1:4]"),
+    ("diag(x) @ A", {"x": (3,), **A}, "x", "sum(A*g, dim=1)"),
+    ("flatten(X @ W, 0, 1) @ v", {**X, **W, "v": (8,)}, "W", "X.T @ reshape(v, (4, 2))"),
+    ("torch.linalg.solve(A, b)", {**A, "b": (3,)}, "b", "g @ inv(A)"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), KNOWN)
+def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
+    program: str, inputs: Any, wrt: str, formula: str
+) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
+    assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+
+
+def test_a_layer_norm_names_its_parts() -> None:
+    found = gradcli.derive("F.layer_norm(x, (4,), w)", {"x": (3, 4), "w": (4,)})
+    assert found.where.parts == {"s": "x - mean(x, dim=1)[:, None]", "t": "sum(s**2, dim=1)/4 + 1e-05"}
+    assert found.where.formulas["w"] == "1/sqrt(t) @ (g*s)"
+    assert "where s = x - mean(x, dim=1)[:, None]" in str(found)
+    assert "    s = x - torch.mean(x, dim=1)[:, None]\n" in found.code("torch")
+
+
 PROGRAMS = [
     ("softmax(X @ W, dim=-1)", {**X, **W}),
     ("log_softmax(X, dim=1)*Y", {**X, "Y": (4, 3)}),
@@ -49,6 +123,11 @@ PROGRAMS = [
     ("sum(x*y)", {"x": (1, 3), "y": (2, 1)}),
     ("logsumexp(x, dim=0)", {"x": (4,)}),
     ("detach(x)*x", {"x": (3,)}),
+    ("stack([x*2, exp(y)]) * Z", {"x": (3,), "y": (3,), "Z": (2, 3)}),
+    ("sin(reshape(X*Y, (2, 6))) @ v", {**X, "Y": (4, 3), "v": (6,)}),
+    ("torch.linalg.inv(X.T @ X) @ W", {**X, **W}),
+    ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 3), "k": (4, 3), "v": (4, 2)}),
+    ("x/norm(x, dim=1, keepdim=True)", {"x": (2, 3)}),
     ("y = x*2; y = y*y; y.sum()", {"x": (2,)}),
 ]
 
