@@ -119,6 +119,7 @@ class SettingsOptions(TypedDict, total=False):
     mode: str | None
     max_entries: int | None
     order: int
+    symmetric: str | Sequence[str]
 
 
 def _settings(command: Command, **options: Unpack[SettingsOptions]) -> Settings:
@@ -288,6 +289,7 @@ def derive(
     reduce: Reduction = "none",
     grad_output: Any = None,
     constants: str | Sequence[str] = (),
+    symmetric: str | Sequence[str] = (),
     timeout: float = 60.0,
 ) -> Derivation:
     """Derive a program's gradients as formulas and code, each compared with autograd, as `gradcli derive` does.
@@ -301,6 +303,7 @@ def derive(
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The upstream gradient, for an output that is not a scalar; by default it is `g` in the formulas.
         constants: Leaves with requires_grad=False.
+        symmetric: Leaves that are symmetric matrices.
         timeout: Seconds for the whole run.
 
     Returns:
@@ -324,6 +327,7 @@ def derive(
         reduce=reduce,
         grad_output=grad_output,
         constants=constants,
+        symmetric=symmetric,
         timeout=timeout,
     )
     values = {name: value for name, value in given.items() if name not in shapes}

@@ -80,6 +80,8 @@ class Settings:
     """`grad`: whether the graph of the gradient is recorded."""
     order: Annotated[int, Range(1, 2)] = 1
     """`derive`: of the derivatives."""
+    symmetric: tuple[str, ...] = ()
+    """`derive`: leaves that are symmetric matrices."""
     to: Notation = "unicode"
     """`derive`: the notation, or the library that code is written for."""
     allow_unused: bool = False

@@ -42,6 +42,16 @@ def derive(
     order: Annotated[
         int, typer.Option("--order", metavar="N", rich_help_panel=GRADIENT, help="1, or 2 for second derivatives.")
     ] = 1,
+    symmetric: Annotated[
+        list[str],
+        typer.Option(
+            "--symmetric",
+            metavar="NAMES",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="Leaves that are symmetric matrices, such as A,W.",
+        ),
+    ] = (),  # type: ignore[assignment]
     to: Annotated[
         Notation,
         typer.Option(
@@ -67,7 +77,8 @@ def derive(
     """
     from gradcli.inputs import parse_names
 
-    settings = settings_from("derive", run, wrt=parse_names("--wrt", wrt) or None, order=order, to=to)
+    names = {"wrt": parse_names("--wrt", wrt) or None, "symmetric": parse_names("--symmetric", symmetric)}
+    settings = settings_from("derive", run, order=order, to=to, **names)
     derivation = _derived(program, settings)
     _write(derivation, output)
     return derivation.exit_code

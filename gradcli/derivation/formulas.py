@@ -184,6 +184,8 @@ class FormulaRequest:
     """Whether only formulas in terms of the leaves are wanted."""
     entries: bool = False
     """Whether each is wanted in index notation too."""
+    symmetric: tuple[int, ...] = ()
+    """The nodes that are equal to their transpose."""
     second: tuple[tuple[str, int, int], ...] = ()
     """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
 
@@ -206,6 +208,7 @@ class FormulaRequest:
             data["longest"],
             data["closed"],
             data["entries"],
+            tuple(data["symmetric"]),
             tuple((name, row, column) for name, row, column in data["second"]),
         )
 

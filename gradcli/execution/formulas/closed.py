@@ -114,6 +114,9 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
         upstream_name=upstream_name(point) or "g",
         longest=LONGEST,
         closed=True,
+        symmetric=tuple(
+            numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
+        ),
         entries=point.settings.to == "sympy",
         second=tuple((key, *places[target]) for key, target in keys.items() if len(target.by) > 1),  # type: ignore[misc]
     )

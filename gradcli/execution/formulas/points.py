@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, GradcliError
+from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.run import display_names, run_program
@@ -17,6 +17,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
 from gradcli.ops.table import find
+from gradcli.phrases import show_shape
 from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
@@ -143,7 +144,18 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     names = [leaf.name for leaf in program.leaves]
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
-    return {name: value for name, value in drawn.items() if name not in known}
+    return {name: _symmetric(name, value, settings) for name, value in drawn.items() if name not in known}
+
+
+def _symmetric(name: str, value: Tensor, settings: Settings) -> Tensor:
+    """Return a matrix that is its own transpose, where that is asked for; InputError if no matrix can be."""
+    if name not in settings.symmetric:
+        return value
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
+        raise InputError(
+            f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option="--symmetric"
+        )
+    return (value + value.mT) / 2
 
 
 def _wanted(program: Program, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:

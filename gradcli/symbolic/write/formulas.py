@@ -34,6 +34,7 @@ from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
 UPSTREAM_PREFIX = "u"
+TENSOR_PREFIX = "t"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
 
 
@@ -101,7 +102,8 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
 
 def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
-    composition = Composition(Scope(names_constants=request.closed), request.nodes, {})
+    symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
+    composition = Composition(Scope(names_constants=request.closed, symmetric=symmetric), request.nodes, {})
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})

@@ -224,6 +224,28 @@ def test_a_given_upstream_gradient_is_in_the_formula() -> None:
     assert gradcli.derive("x**2", {"x": (3,)}, grad_output=3.0).upstream is None
 
 
+@pytest.mark.parametrize(
+    ("program", "inputs", "wrt", "formula"),
+    [
+        ("x @ A @ x", {"x": (3,), **A}, "x", "2*x @ A"),
+        ("trace(X.T @ A @ X)", {"X": (3, 2), **A}, "X", "2*A @ X"),
+        ("trace(A @ B)", {**A, "B": (3, 3)}, "B", "A"),
+        ("logdet(A @ A)", A, "A", None),
+    ],
+)
+def test_a_symmetric_matrix_has_no_transpose(program: str, inputs: Any, wrt: str, formula: str | None) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt, symmetric="A")[wrt]
+    assert found.checked.verdict is Verdict.MATCH
+    assert formula is None or found.formula == formula
+
+
+def test_only_a_square_matrix_is_symmetric() -> None:
+    with pytest.raises(GradcliError, match="'x' has shape 3: it is no square matrix"):
+        gradcli.derive("sum(x)", {"x": (3,)}, symmetric="x")
+    with pytest.raises(GradcliError, match="'z' is not a leaf"):
+        gradcli.derive("sum(x)", {"x": (3,)}, symmetric="z")
+
+
 def test_a_vector_has_no_second_derivative() -> None:
     with pytest.raises(GradcliError, match="a second derivative is a scalar's"):
         gradcli.derive("x**2", {"x": (3,)}, order=2)
