@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
@@ -55,7 +55,7 @@ def source(
         emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
         expression = _result(emitter, one, names)
         if len(wanted) > 1:
-            result = f"gradient_{number}"
+            result = _unlike(f"gradient_{number}", names.values())
             lines.append(f"{result} = {expression}")
             expression = result
         results.append(expression)
@@ -66,6 +66,13 @@ def source(
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
     top = "\n".join([*(f"# {line}" for line in comments), *imports])
     return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+
+
+def _unlike(name: str, taken: Collection[str]) -> str:
+    """Return a name that is none of those that are taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _names(parameters: Sequence[str], backend: Backend) -> dict[str, str]:

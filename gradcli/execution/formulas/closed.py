@@ -89,12 +89,16 @@ def _is_tensor(point: Point) -> bool:
 
 
 def _number(cotangent: Tensor) -> float | None:
+    if cotangent.is_complex():
+        return None
     first = float(cotangent.reshape(-1)[0]) if cotangent.numel() else 0.0
     return first if bool((cotangent == first).all()) else None
 
 
 def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
     """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
+    if point.is_complex:
+        return {}
     with double_precision():
         decomposition = decompose(plain(point.trace))
     if decomposition.is_complex:

@@ -192,8 +192,9 @@ def test_a_formula_that_autograd_denies_is_a_mismatch(monkeypatch: pytest.Monkey
     assert "mismatch: 5.0e-01 from autograd's" in str(derivation)
 
 
-def test_no_formula_is_no_pass() -> None:
-    derivation = gradcli.derive("x.real", {"x": torch.tensor([1 + 2j])})
+@pytest.mark.parametrize("program", ["x.real", "x*2", "real(x*1j)"])
+def test_no_formula_is_no_pass(program: str) -> None:
+    derivation = gradcli.derive(program, {"x": torch.tensor([1 + 2j])})
     assert (derivation.verdict, derivation.exit_code) == (Verdict.UNDECIDED, ExitCode.UNDECIDED)
     assert derivation["x"].formula is None
     assert derivation["x"].reason
@@ -237,6 +238,25 @@ def test_a_symmetric_matrix_has_no_transpose(program: str, inputs: Any, wrt: str
     found = gradcli.derive(program, inputs, wrt=wrt, symmetric="A")[wrt]
     assert found.checked.verdict is Verdict.MATCH
     assert formula is None or found.formula == formula
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs"),
+    [
+        ("x*2", {"x": (0,)}),
+        ("x*y", {"x": (1, 3), "y": (2, 1)}),
+        ("x @ y", {"x": (2, 2, 3), "y": (3, 4)}),
+        ("for _ in range(3):\n    x = x*2\nx", {"x": (2,)}),
+        ("gradient_1*p*i", {"p": (2,), "i": (2,)}),
+        ("softmax(s @ t, dim=-1) @ u", {"s": (2, 3), "t": (3, 4), "u": (4, 2)}),
+        ("w = torch.ones(2, requires_grad=True)\n(w*x).sum()", {"x": (2,)}),
+        ("y = x**2\ny.sum().backward()", {"x": (3,)}),
+    ],
+)
+def test_odd_shapes_names_and_scripts_are_derived(program: str, inputs: Any) -> None:
+    derivation = gradcli.derive(program, inputs)
+    assert derivation.verdict is Verdict.MATCH
+    assert {"torch", "numpy"} <= set(derivation.codes)
 
 
 def test_only_a_square_matrix_is_symmetric() -> None:
