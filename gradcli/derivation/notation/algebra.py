@@ -15,21 +15,20 @@ from fractions import Fraction
 from itertools import product
 
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
-from gradcli.derivation.notation.ranks import MATRIX, rank
+from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.shapes import Shapes, shape_of
 from gradcli.derivation.notation.terms import (
     Factor,
     Term,
     are_inverse,
     call,
-    chain_of,
     collected,
     column_of,
     common_number,
     negative,
     norm_of,
-    times,
 )
+from gradcli.derivation.notation.written import Written
 
 
 def simplified(text: str, shapes: Shapes) -> str:
@@ -42,13 +41,6 @@ def simplified(text: str, shapes: Shapes) -> str:
         algebra = _Algebra(shapes, *flags)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
-
-
-def _operands(node: ast.expr) -> list[ast.expr]:
-    """Return the operands of matrix products, the first of them not in parentheses."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        return [*_operands(node.left), node.right]
-    return [node]
 
 
 def symbols(text: str) -> int:
@@ -68,17 +60,13 @@ def compact(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Algebra:
-    shapes: Shapes
+class _Algebra(Written):
     expands: bool
     """Whether the inverse of a product becomes the product of inverses."""
     spreads: bool
     """Whether the transpose of a sum becomes the sum of transposes."""
     means: bool
     """Whether a sum along an axis becomes a multiple of the mean."""
-
-    def rank(self, node: ast.expr) -> int:
-        return rank(node, {name: len(shape) for name, shape in self.shapes.items()})
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
@@ -282,94 +270,9 @@ class _Algebra:
             return Term(term.number, (self.across(whole),))
         return Term(term.number, chain=(Factor(whole, is_transposed=True),))
 
-    def across(self, node: ast.expr) -> ast.expr:
-        """Return the transpose of what is computed entry by entry: a row of it becomes a column."""
-        column = column_of(node)
-        if column is not None and self.rank(column) == 1:
-            return column
-        if self.rank(node) == 1:
-            return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
-        match node:
-            case _ if self.rank(node) == 0:
-                return node
-            case ast.Attribute(value=inner, attr="T"):
-                return inner
-            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return ast.BinOp(self.across(right), ast.MatMult(), self.across(left))
-            case ast.BinOp(left=left, op=operator, right=right):
-                return ast.BinOp(self.across(left), operator, self.across(right))
-            case ast.UnaryOp(op=sign, operand=inner):
-                return ast.UnaryOp(sign, self.across(inner))
-        return ast.Attribute(node, "T")
-
     def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
         for place in range(len(chain) - 1):
             if len(chain) > MATRIX and are_inverse(chain[place], chain[place + 1]):
                 return self._cancelled(chain[:place] + chain[place + 2 :])
         return chain
-
-    def sum(self, terms: Sequence[Term]) -> ast.expr:
-        """Return a sum of terms; one that is not subtracted comes first."""
-        ordered = sorted(collected(terms), key=lambda term: (term.number < 0, -term.count))
-        if not ordered:
-            return ast.Constant(0)
-        if len(ordered) > 1 and (common := self._common(ordered)):
-            return self.term(common)
-        total = self.term(ordered[0])
-        for term in ordered[1:]:
-            sign = ast.Sub() if term.number < 0 else ast.Add()
-            total = ast.BinOp(total, sign, self.term(replace(term, number=abs(term.number))))
-        return total
-
-    def _common(self, terms: Sequence[Term]) -> Term | None:
-        """Return a sum of matrices that are all multiplied by the same numbers as one term."""
-        first, *others = [[ast.unparse(node) for node in (*term.above, *term.below)] for term in terms]
-        if not first or any(other != first for other in others) or not all(term.chain for term in terms):
-            return None
-        inside = self.sum([replace(term, above=(), below=()) for term in terms])
-        return Term(Fraction(1), terms[0].above, terms[0].below, (Factor(inside),))
-
-    def term(self, term: Term) -> ast.expr:
-        """Return a term as an expression."""
-        number = abs(term.number)
-        above = [*self._outer(term.above)]
-        chain = chain_of(term.chain)
-        if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
-            *above, last = above
-            chain = _operands(last)
-            above, chain = (above, chain) if len(chain) > 1 else ([*above, last], [])
-        is_plain = number.numerator == 1 and (above or chain)
-        factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
-        whole = times(factors, chain, negative=term.number < 0)
-        below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
-        return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
-
-    def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
-        """Return factors, a column times a row among them as an outer product."""
-        columns = [(node, column_of(node)) for node in nodes]
-        rows = [node for node, column in columns if column is None and self.rank(node) == 1]
-        tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
-        others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
-        if len(rows) != 1 or len(tall) != 1 or others:
-            return _diagonal(list(nodes), rows, tall)
-        rest = [node for node in nodes if self.rank(node) == 0]
-        column = tall[0][1]
-        assert column is not None  # noqa: S101 (of those that have one)
-        return [*rest, call("outer", column, rows[0])]
-
-
-def _diagonal(
-    nodes: list[ast.expr], rows: list[ast.expr], tall: Sequence[tuple[ast.expr, ast.expr | None]]
-) -> list[ast.expr]:
-    """Return factors, a vector times a unit matrix among them as a diagonal matrix."""
-    units = [node for node in nodes if isinstance(node, ast.Call) and callee(node) == "eye"]
-    vectors = rows or [column for _, column in tall if column is not None]
-    used = [*units, *rows, *(node for node, _ in tall)]
-    if len(units) != 1 or len(rows) + len(tall) != 1 or len(used) + _numbers(nodes, used) != len(nodes):
-        return nodes
-    return [*(node for node in nodes if node not in used), call("diag", vectors[0])]
-
-
-def _numbers(nodes: Sequence[ast.expr], used: Sequence[ast.expr]) -> int:
-    return sum(isinstance(node, ast.Constant) for node in nodes if node not in used)
