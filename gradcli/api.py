@@ -8,7 +8,6 @@ from typing import Any, TypedDict, Unpack
 
 from gradcli import engine
 from gradcli.commands import Command
-from gradcli.errors import NotSupportedError
 from gradcli.report import derivation as data_of_derivations
 from gradcli.report import report as data
 from gradcli.settings import DataType, Reduction, Settings
@@ -57,43 +56,6 @@ class Derivation(data_of_derivations.Derivation):
     def __repr__(self) -> str:
         """Return the derivation on one line."""
         return f"<Derivation by {', '.join(one.wrt for one in self.derivatives)}: {self.verdict}>"
-
-    def __getitem__(self, wrt: str) -> data_of_derivations.DerivedFormula:
-        """Return the derivative by a leaf, or by two (`"x,y"`); KeyError if there is none."""
-        for one in self.derivatives:
-            if one.wrt == wrt:
-                return one
-        raise KeyError(f"no derivative by {wrt!r}; there are {', '.join(one.wrt for one in self.derivatives)}")
-
-    @property
-    def formula(self) -> str | None:
-        """Return the formula of the only derivative; ValueError if there are several."""
-        return self._only.formula
-
-    @property
-    def latex(self) -> str | None:
-        """Return that formula as LaTeX."""
-        return self._only.latex
-
-    @property
-    def _only(self) -> data_of_derivations.DerivedFormula:
-        if len(self.derivatives) != 1:
-            names = ", ".join(one.wrt for one in self.derivatives)
-            raise ValueError(f"there are derivatives by {names}; `derivation[NAME].formula` is one of them")
-        return self.derivatives[0]
-
-    def code(self, to: str = "torch") -> str:
-        """Return the source of `gradient(...)` for a library; NotSupportedError if there is none."""
-        if to not in self.codes:
-            has = f"there is code for {', '.join(self.codes)}" if self.codes else "a derivative has no formula"
-            raise NotSupportedError(f"there is no code for {to}: {has}")
-        return self.codes[to]
-
-    def _repr_latex_(self) -> str:
-        """Return the formulas as a notebook shows them."""
-        rows = [f"{one.wrt}: {one.latex}" if len(self.derivatives) > 1 else one.latex for one in self.derivatives]
-        lines = r" \\ ".join(row or "" for row in rows)
-        return rf"$$\begin{{gathered}}{lines}\end{{gathered}}$$"
 
 
 class SettingsOptions(TypedDict, total=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradcli.errors import ExitCode
+from gradcli.errors import ExitCode, NotSupportedError
 from gradcli.report.records import jsonable, optional
 from gradcli.report.verdict import Verdict, worst
 
@@ -126,3 +126,40 @@ class Derivation:
         data: dict[str, Any] = jsonable(self)
         del data["verify"], data["codes"]
         return {"schema": data.pop("schema"), **data, "code": self.codes.get(self.to), "verdict": str(self.verdict)}
+
+    def __getitem__(self, wrt: str) -> DerivedFormula:
+        """Return the derivative by a leaf, or by two (`"x,y"`); KeyError if there is none."""
+        for one in self.derivatives:
+            if one.wrt == wrt:
+                return one
+        raise KeyError(f"no derivative by {wrt!r}; there are {', '.join(one.wrt for one in self.derivatives)}")
+
+    @property
+    def formula(self) -> str | None:
+        """Return the formula of the only derivative; ValueError if there are several."""
+        return self._only.formula
+
+    @property
+    def latex(self) -> str | None:
+        """Return that formula as LaTeX."""
+        return self._only.latex
+
+    @property
+    def _only(self) -> DerivedFormula:
+        if len(self.derivatives) != 1:
+            names = ", ".join(one.wrt for one in self.derivatives)
+            raise ValueError(f"there are derivatives by {names}; `derivation[NAME].formula` is one of them")
+        return self.derivatives[0]
+
+    def code(self, to: str = "torch") -> str:
+        """Return the source of `gradient(...)` for a library; NotSupportedError if there is none."""
+        if to not in self.codes:
+            has = f"there is code for {', '.join(self.codes)}" if self.codes else "a derivative has no formula"
+            raise NotSupportedError(f"there is no code for {to}: {has}")
+        return self.codes[to]
+
+    def _repr_latex_(self) -> str:
+        """Return the formulas as a notebook shows them."""
+        rows = [f"{one.wrt}: {one.latex}" if len(self.derivatives) > 1 else one.latex for one in self.derivatives]
+        lines = r" \\ ".join(row or "" for row in rows)
+        return rf"$$\begin{{gathered}}{lines}\end{{gathered}}$$"
