@@ -10,15 +10,17 @@ from gradcli._version import __version__
 
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
-    from gradcli.api import Report, check, check_function, evaluate
+    from gradcli.api import Derivation, Report, check, check_function, derive, evaluate
     from gradcli.errors import GradcliError
 
-__all__ = ["GradcliError", "Report", "__version__", "check", "check_function", "evaluate"]
+__all__ = ["Derivation", "GradcliError", "Report", "__version__", "check", "check_function", "derive", "evaluate"]
 
 _HOMES = {
     "check": "gradcli.api",
     "check_function": "gradcli.api",
+    "derive": "gradcli.api",
     "evaluate": "gradcli.api",
+    "Derivation": "gradcli.api",
     "GradcliError": "gradcli.errors",
     "Report": "gradcli.api",
 }

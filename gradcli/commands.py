@@ -22,6 +22,7 @@ Command = Literal[
     "double-backward",
     "trace",
     "graph",
+    "derive",
     "custom",
     "run",
 ]

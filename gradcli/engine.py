@@ -26,6 +26,7 @@ from gradcli.settings import MOST_ENTRIES
 if TYPE_CHECKING:
     from gradcli.execution.commands.run import CheckedCall
     from gradcli.language.program import Program
+    from gradcli.report.derivation import Derivation
     from gradcli.report.report import Report
     from gradcli.settings import Settings
 
@@ -55,6 +56,19 @@ def evaluate_program(source: Any, settings: Settings, given: Any = None) -> Repo
     """
     if callable(source):
         return evaluate_code(source, settings, given)
+    report: Report = _carried_out(source, settings, given)
+    return report
+
+
+@boundary()
+def derive_program(source: Any, settings: Settings, given: Any = None) -> Derivation:
+    """Return the derivatives of a program as formulas and code."""
+    derivation: Derivation = _carried_out(source, settings, given)
+    return derivation
+
+
+def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
+    """Return what the command that the settings name makes of a program's text."""
     program = detached(read(source, settings), settings.detach)
     given = _inputs(given)
     leaves = [leaf.name for leaf in (*program.leaves, *program.made)]
@@ -67,7 +81,7 @@ def evaluate_program(source: Any, settings: Settings, given: Any = None) -> Repo
     with _engine(settings) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        report = carry_out(program, settings, given, derivations)
+        report: Any = carry_out(program, settings, given, derivations)
     return replace(report, notes=tuple(notes_on(program)) or None)
 
 
@@ -168,7 +182,8 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
         from gradcli.execution.commands.dispatch import carry_out
 
         program = loaded(code, settings, given)
-        return carry_out(program, program.with_room(settings), {}, derivations)
+        report: Report = carry_out(program, program.with_room(settings), {}, derivations)
+        return report
 
 
 @boundary()

@@ -23,6 +23,7 @@ Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 # Of a tensor of code, unless the user says otherwise.
 MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
+Notation = Literal["unicode", "ascii", "latex", "sympy", "torch", "numpy", "jax"]
 FIRST_CALLS = (1, 2, 3, 4, 5)
 
 
@@ -77,6 +78,12 @@ class Settings:
     """`jvp`: leaf -> the direction in which it moves."""
     create_graph: bool = False
     """`grad`: whether the graph of the gradient is recorded."""
+    order: Annotated[int, Range(1, 2)] = 1
+    """`derive`: of the derivatives."""
+    symmetric: tuple[str, ...] = ()
+    """`derive`: leaves that are symmetric matrices."""
+    to: Notation = "unicode"
+    """`derive`: the notation, or the library that code is written for."""
     allow_unused: bool = False
     """`grad`: whether the gradient of an unused tensor is None, not an error."""
     times: Annotated[int, Range(1)] = 1

@@ -9,20 +9,23 @@ import typer
 
 from gradcli.cli.options import ColourOption
 
-Subject = Literal["report", "suite", "suite-report"]
+Subject = Literal["report", "suite", "suite-report", "derivation"]
 
 
 def schema(
     subject: Annotated[
         Subject,
-        typer.Argument(metavar="[SUBJECT]", help="report, suite (the file), or suite-report (of several checks)."),
+        typer.Argument(
+            metavar="[SUBJECT]", help="report, suite (the file), suite-report (of several checks) or derivation."
+        ),
     ] = "report",
     color: ColourOption = "auto",  # noqa: ARG001  # every command takes it; a schema has no colour
 ) -> int:
-    """Print the JSON Schema of the report, of suite files, or of the report of several checks.
+    """Print the JSON Schema of the report, of suite files, of the report of several checks, or of a derivation.
 
     `gradcli eval --json` and its relatives write what the first describes,
-    `gradcli check` with several targets or a suite what the last does.
+    `gradcli check` with several targets or a suite what suite-report does, and
+    `gradcli derive --json` what derivation does.
 
     Examples:
       gradcli schema
@@ -37,7 +40,11 @@ def schema(
 
 
 def _schemas() -> dict[Subject, Callable[[], dict[str, Any]]]:
-    from gradcli.report.schema import report_schema, suite_report_schema
+    from gradcli.report.schema import derivation_schema, report_schema, suite_report_schema
     from gradcli.suite.schema import suite_schema
 
-    return {"report": report_schema, "suite": suite_schema, "suite-report": suite_report_schema}
+    reports: dict[Subject, Callable[[], dict[str, Any]]] = {
+        "report": report_schema,
+        "suite-report": suite_report_schema,
+    }
+    return {**reports, "suite": suite_schema, "derivation": derivation_schema}

@@ -13,6 +13,7 @@ from gradcli.derivation.messages import DerivativeRequest
 
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
+LONGEST = 300  # characters; a longer formula is of no help beside a gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Formula:
     """As PyTorch's, or Python's, text."""
     latex: str
     """As LaTeX."""
+    entry: str = ""
+    """One entry of it in index notation, in terms of elementary functions alone; empty unless it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,38 @@ class NodeDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class AffineWrite:
+    """A source whose entries are some of a tensor's, at indices that are affine in its own."""
+
+    source: int
+    """The node that is written."""
+    indices: tuple[AffineIndex, ...]
+    """The index along each axis of the tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A tensor of others' entries: all of one in their order, in another shape, or each at a place of its own."""
+
+    reshaped: int | None
+    """The node of the same entries; None if it is made of several."""
+    writes: tuple[AffineWrite, ...] = ()
+    """Where the entries of the sources are."""
+    is_whole: bool = False
+    """Whether there are no other entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixFunction:
+    """A function of matrices."""
+
+    name: str
+    """`inv`, `solve`, `det`, `logdet` or `slogdet`, whose logarithm this is."""
+    operands: tuple[int, ...]
+    """The nodes that it is a function of."""
+
+
+@dataclass(frozen=True, slots=True)
 class FormulaNode:
     """One value of the forward run; without a definition and a read, a formula can only name it."""
 
@@ -91,6 +126,10 @@ class FormulaNode:
     """What it reads, if it is a tensor that was only moved."""
     is_shift: bool = False
     """A detached maximum that keeps exponentials in range: no value depends on it."""
+    matrix: MatrixFunction | None = None
+    """What it is of matrices, where its derivative has a closed form in terms of an inverse."""
+    move: Move | None = None
+    """How it is made of others' entries, if it is no reading of one tensor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +176,18 @@ class FormulaRequest:
     """The time for all formulas; what was not found by then is left out of the answer."""
     contributions: tuple[WantedContribution, ...] = ()
     """The formulas of single calls that are wanted."""
+    upstream_name: str = "grad_output"
+    """What the upstream gradient is called."""
+    longest: int = LONGEST
+    """How many characters a formula may have; a longer one is left out of the answer."""
+    closed: bool = False
+    """Whether only formulas in terms of the leaves are wanted."""
+    entries: bool = False
+    """Whether each is wanted in index notation too."""
+    symmetric: tuple[int, ...] = ()
+    """The nodes that are equal to their transpose."""
+    second: tuple[tuple[str, int, int], ...] = ()
+    """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the request as JSON data."""
@@ -153,6 +204,12 @@ class FormulaRequest:
             tuple((name, node) for name, node in data["wanted"]),
             data["seconds"],
             tuple(WantedContribution(**contribution) for contribution in data["contributions"]),
+            data["upstream_name"],
+            data["longest"],
+            data["closed"],
+            data["entries"],
+            tuple(data["symmetric"]),
+            tuple((name, row, column) for name, row, column in data["second"]),
         )
 
 
@@ -167,15 +224,26 @@ def formulas_from_data(data: dict[str, Any]) -> dict[str, Formula]:
 
 
 def _node(data: dict[str, Any]) -> FormulaNode:
-    definition, read = data["definition"], data["read"]
+    definition, read, matrix = data["definition"], data["read"], data["matrix"]
     return FormulaNode(
         tuple(data["shape"]),
         data["name"],
         tuple(data["inputs"]),
         None if definition is None else _definition(definition),
-        None if read is None else AffineRead(read["source"], tuple(AffineIndex(**index) for index in read["indices"])),
+        None if read is None else AffineRead(read["source"], _indices(read["indices"])),
         data["is_shift"],
+        None if matrix is None else MatrixFunction(matrix["name"], tuple(matrix["operands"])),
+        None if data["move"] is None else _move(data["move"]),
     )
+
+
+def _move(data: dict[str, Any]) -> Move:
+    writes = (AffineWrite(item["source"], _indices(item["indices"])) for item in data["writes"])
+    return Move(data["reshaped"], tuple(writes), data["is_whole"])
+
+
+def _indices(data: Iterable[dict[str, Any]]) -> tuple[AffineIndex, ...]:
+    return tuple(AffineIndex(**index) for index in data)
 
 
 def _definition(data: dict[str, Any]) -> NodeDefinition:

@@ -41,6 +41,7 @@ def check_names(leaves: Sequence[str], settings: Settings) -> None:
     given += [("--value", name) for name in settings.values]
     given += [("--tangent", name) for name in settings.tangents]
     given += [("--constant", name) for name in settings.constants]
+    given += [("--symmetric", name) for name in settings.symmetric]
     for option, name in given:
         if name not in leaves:
             raise OptionText(option, name).error(f"'{name}' is not a leaf of the program", hint=near_leaf(name, leaves))

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
+from gradcli.report.derivation import DERIVATION_SCHEMA, Derivation
 from gradcli.report.records import SUMMARY, Summary, is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
@@ -61,6 +62,8 @@ LEFT_OUT: JsonSchema = {
 NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "tags": list[str], "seconds": float}
 NAMED |= {"passed": bool}
 REQUIRED = ["name", "seconds", "passed"]
+# What a derivation holds for the Python API alone.
+INSIDE = ("verify", "codes")
 
 
 def report_schema() -> JsonSchema:
@@ -71,6 +74,21 @@ def report_schema() -> JsonSchema:
     schema["properties"]["schema"] = {"const": REPORT_SCHEMA}
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, "title": "gradcli report", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def derivation_schema() -> JsonSchema:
+    """Return the JSON Schema of what `derive` reports."""
+    definitions = dict(NUMBERS) | {"Value": VALUE}
+    definitions["Summary"] = _object(Summary, definitions)
+    schema = _object(Derivation, definitions)
+    for name in INSIDE:
+        del schema["properties"][name]
+    code = {"description": "The code that `--to` asks for.", "anyOf": [SIMPLE[str], SIMPLE[type(None)]]}
+    more = {"schema": {"const": DERIVATION_SCHEMA}, "code": code, "verdict": {"$ref": "#/$defs/Verdict"}}
+    schema["properties"] |= more
+    schema["required"] = [*(name for name in schema["required"] if name not in INSIDE), "code", "verdict"]
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "title": "gradcli derivation", **schema, "$defs": dict(sorted(definitions.items()))}
 
 
 def suite_report_schema() -> JsonSchema:

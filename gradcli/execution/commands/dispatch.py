@@ -11,12 +11,11 @@ from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import collector_paused
-from gradcli.report.report import Report
 from gradcli.settings import Settings
 
 
-def carry_out(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
-    """Return the report of the command that the settings name."""
-    command: Callable[..., Report] = function_of(settings.command, "gradcli.execution.commands")
+def carry_out(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Any:
+    """Return what the command that the settings name makes of a program: a report, or a derivation."""
+    command: Callable[..., Any] = function_of(settings.command, "gradcli.execution.commands")
     with default_dtype(settings), in_force(settings.limits), collector_paused():
         return command(program, settings, given, derivations)

@@ -18,6 +18,7 @@ from gradcli.derivation.formulas import (
     CallNodes,
     FormulaNode,
     FormulaRequest,
+    MatrixFunction,
     NodeDefinition,
     Operand,
     WantedContribution,
@@ -25,6 +26,7 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
+from gradcli.execution.formulas.moves import moved
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
@@ -32,9 +34,13 @@ from gradcli.execution.reference.layout import AxisView, Layout
 from gradcli.execution.reference.nodes import Edge, Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
-from gradcli.ops.signature import defaults
+from gradcli.ops.signature import defaults, parse_signature
 
 MOST_NODES = 40
+# The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
+NAMED = frozenset({"one_hot"})
+EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
+DETERMINANTS = {"linalg.det": "det", "logdet": "logdet", "linalg.slogdet": "slogdet"}
 # For all formulas of a program.
 SECONDS = 1.0
 
@@ -61,10 +67,14 @@ def as_request(
     *,
     wanted: Sequence[tuple[str, int]] = (),
     contributions: Sequence[WantedContribution] = (),
+    matrices: bool = False,
 ) -> FormulaRequest:
-    """Return the tape of a real program as a request, however large the program is."""
+    """Return the tape of a real program as a request, however large the program is.
+
+    With `matrices`, inverses and determinants have their closed derivatives.
+    """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
-    graph = _Graph(decomposition, tape_names)
+    graph = _Graph(decomposition, tape_names, matrices=matrices)
     return FormulaRequest(
         tuple(graph.node(node) for node in decomposition.tape.nodes),
         tuple(graph.call(group.call, group.nodes) for group in decomposition.calls if group.nodes),
@@ -91,10 +101,12 @@ def _is_small(decomposition: Decomposition) -> bool:
 class _Graph:
     """The nodes of a tape as data: their numbers, their names, and the calls that made them."""
 
-    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str]) -> None:
+    def __init__(self, decomposition: Decomposition, names: Mapping[Node, str], *, matrices: bool) -> None:
         self.decomposition = decomposition
         self.names = names
         self.numbers: dict[Node, int] = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+        self.has_texts = matrices
+        self.matrices = self.matrix_functions() if matrices else {}
         self.calls: dict[Node, TracedCall] = {
             decomposition.nodes[output]: group.call for group in decomposition.calls for output in group.call.outputs
         }
@@ -108,19 +120,41 @@ class _Graph:
             outputs=tuple(self.numbers[known[output]] for output in call.outputs),
         )
 
+    def matrix_functions(self) -> dict[Node, MatrixFunction]:
+        """Return what the results of calls are of matrices, and those of the equations that definitions solve."""
+        found: dict[Node, MatrixFunction] = {}
+        for node in self.numbers:
+            op, operands = node.origin if node.edges and node.origin is not None else (None, {})
+            if op is not None and op.name in EQUATIONS:
+                found[node] = MatrixFunction(EQUATIONS[op.name], tuple(self.numbers[one] for one in operands.values()))
+        for group in self.decomposition.calls:
+            name = DETERMINANTS.get(group.call.op.name)
+            (argument, *_), outputs = group.call.inputs or (None,), group.call.outputs
+            if name is not None and argument is not None and outputs:
+                of = MatrixFunction(name, (self.numbers[self.decomposition.nodes[argument]],))
+                found[self.decomposition.nodes[outputs[-1]]] = of
+        return found
+
     def node(self, node: Node) -> FormulaNode:
         """Return one node, with its definition if that has an index notation."""
-        definition = read = None
+        matrix = self.matrices.get(node)
+        if matrix is not None:
+            shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
+            return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
+        definition = read = move = None
         is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
         if is_movement:
             read = self._read(node)
+            move = moved(node, self.numbers) if read is None and self.has_texts and _is_fixed(node.origin[1]) else None
         elif node.edges:
             definition = self._primitive(node)
         else:
             definition = self._constant(node)
         inputs = tuple(self.numbers[edge.source] for edge in node.edges)
         shape = tuple(node.tensor.shape)
-        return FormulaNode(shape, self.names.get(node), inputs, definition, read, self._is_shift(node))
+        return FormulaNode(
+            shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node), move=move
+        )
 
     def _primitive(self, node: Node) -> NodeDefinition | None:
         request = node.edges[0].request
@@ -175,6 +209,17 @@ class _Graph:
         if len(numbers) + len(operands) < len(bound):
             return None
         return self._defined(shown, numbers, (), operands)
+
+    def _text(self, node: Node) -> str | None:
+        """Return a constant of a definition as an expression, where formulas may name it."""
+        if node.edges or node.origin is None or not self.has_texts:
+            return None
+        op, bound = node.origin
+        if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
+            return None
+        ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
+        arguments = [self.names[value] if isinstance(value, Node) else repr(value) for value in ordered]
+        return f"{op.name}({', '.join(arguments)})"
 
     def _made_by(self, node: Node) -> tuple[Op | None, Mapping[str, Any]]:
         call = self.calls.get(node)

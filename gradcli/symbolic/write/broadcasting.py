@@ -44,6 +44,8 @@ def permuted(piece: Printed, order: Sequence[Symbol]) -> Printed:
     order = tuple(order)
     if piece.axes == order:
         return piece
+    if piece.is_symmetric:
+        return piece.with_axes(order)
     if len(order) == 2:  # noqa: PLR2004 (a matrix has a transpose)
         return transposed(piece).with_axes(order)
     places = ", ".join(str(piece.axes.index(axis)) for axis in order)

@@ -15,11 +15,12 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
 
-from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, FormulaNode, NodeDefinition
+from gradcli.derivation.formulas import AffineIndex, AffineRead, Axes, FormulaNode, Move, NodeDefinition
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, Length, vector_jacobian_product
 from gradcli.symbolic.derive.entries import Entry, index_labels, labels, scalar
+from gradcli.symbolic.write import matrices, moves
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import iverson, solve_index, total
@@ -66,6 +67,10 @@ class Composition:
         if node.read is not None:
             symbols = self.scope.fresh(node.shape)
             return Template(symbols, self.entry(node.read.source).at(_sources(node.read.indices, symbols)))
+        if node.matrix is not None:
+            return _checked(matrices.value(self, place, node.matrix))
+        if node.move is not None:
+            return self._put_together(place, node, node.move)
         if node.definition is None:
             return self._opaque(place, node)
         return _checked(self._defined(node, node.definition))
@@ -76,6 +81,11 @@ class Composition:
         entries = stand_ins(self.scope, self.nodes, found, self.entry(found.input))
         self.entries[found.exponential], self.entries[found.total] = entries
         return self.entries[place]
+
+    def _put_together(self, place: int, node: FormulaNode, move: Move) -> Template:
+        if move.reshaped is None and node.name is not None:
+            return self._opaque(place, node)
+        return _checked(moves.value(self, place, move))
 
     def _opaque(self, place: int, node: FormulaNode) -> Template:
         if node.name is None:
@@ -102,6 +112,10 @@ class Composition:
     def _through(self, place: int, node: FormulaNode) -> None:
         if node.read is not None:
             self._read_back(place, node.read)
+        elif node.matrix is not None:
+            self._give(node.inputs, matrices.contributions(self, place, node.matrix))
+        elif node.move is not None:
+            self._give(node.inputs, moves.contributions(self, place, node.move))
         elif node.definition is None:
             self.blocked.update(node.inputs)
         else:
@@ -130,6 +144,14 @@ class Composition:
             self._add(operand.node, symbols, reader.expand(product.terms, bound))
         except NoFormulaError:
             self.blocked.add(operand.node)
+
+    def _give(self, operands: Iterable[int], found: Iterable[tuple[int, Indices, Expr]]) -> None:
+        """Add what is contributed to the adjoints of operands."""
+        try:
+            for operand, symbols, body in found:
+                self._add(operand, symbols, body)
+        except NoFormulaError:
+            self.blocked.update(operands)
 
     def _read_back(self, place: int, read: AffineRead) -> None:
         """Add the adjoint of a moved tensor to its source's, at the indices that the result reads."""
@@ -165,7 +187,8 @@ class _EntryReader:
 
     def expand(self, terms: tuple[Expr, ...], bound: Mapping[Symbol, Indices]) -> Expr:
         """Return a sum of terms with all operands in place, and every label summed that is not bound."""
-        return sympy.Add(*[self._term(_arithmetic(term), dict(bound)) for term in terms])
+        named = [self.composition.scope.with_names(_arithmetic(term)) for term in terms]
+        return sympy.Add(*[self._term(term, dict(bound)) for term in named])
 
     def _term(self, term: Expr, bound: dict[Symbol, Indices]) -> Expr:
         scope, lengths = self.composition.scope, self._lengths()

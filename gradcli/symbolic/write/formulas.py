@@ -7,7 +7,7 @@ A formula is one of these, the first that can be written:
 - the last step of the chain rule: `grad(y)*(1 - tanh(z)**2)`, where grad(y) is the gradient of y, a tensor that
   depends on this one, and tensors in it are called by their names in the program.
 
-`grad_output` is the upstream gradient, where it is not one number.
+`grad_output`, or what the request calls it, is the upstream gradient, where it is not one number.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 
 import sympy
 from sympy import Expr, Symbol
 
 from gradcli.deadline import unheard_ones_ignored
-from gradcli.derivation.formulas import CallNodes, Formula, FormulaNode, FormulaRequest, WantedContribution
+from gradcli.derivation.formulas import LONGEST, CallNodes, Formula, FormulaNode, FormulaRequest, WantedContribution
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
+from gradcli.symbolic.write.second import differentiated
 from gradcli.symbolic.write.softmax import has_nameless
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
-UPSTREAM = "grad_output"
 UPSTREAM_PREFIX = "u"
+TENSOR_PREFIX = "t"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
-LONGEST = 300  # characters; a longer formula is of no help
 
 
 class OutOfTimeError(BaseException):
@@ -72,10 +73,19 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
     yield from _contributions(request)
     missing = dict(request.wanted)
     composition = _composed(request, softmax=True)
-    yield from _taken(missing, lambda place: _global(composition, place))
-    if missing and composition.softmaxes:
-        plain = _composed(request, softmax=False)
-        yield from _taken(missing, lambda place: _global(plain, place))
+    plain = _composed(request, softmax=False) if request.entries else None
+
+    def whole(place: int) -> Formula | None:
+        formula = _global(composition, place, request.longest)
+        return formula if formula is None or plain is None else _with_entry(formula, plain, place)
+
+    yield from _taken(missing, whole)
+    if request.second or (missing and composition.softmaxes):
+        plain = plain or _composed(request, softmax=False)
+        yield from _taken(missing, lambda place: _global(plain, place, request.longest))
+        yield from _second(request, plain)
+    if request.closed:
+        return
     leading = _leading_to_output(request)
     calls = [call for call in request.calls if leading.intersection(call.outputs)]
     yield from _taken(missing, lambda place: _local(request, calls, place))
@@ -92,7 +102,8 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
 
 def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
-    composition = Composition(Scope(), request.nodes, {})
+    symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
+    composition = Composition(Scope(names_constants=request.closed, symmetric=symmetric), request.nodes, {})
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
@@ -102,15 +113,43 @@ def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
 def _upstream(request: FormulaRequest, scope: Scope) -> Template:
     shape = request.nodes[request.output].shape
     if request.upstream is None:
-        return scope.tensor(request.output, "v", UPSTREAM, shape)
+        return scope.tensor(request.output, "v", request.upstream_name, shape)
     return Template(scope.fresh(shape), number(request.upstream))
 
 
-def _global(composition: Composition, place: int) -> Formula | None:
+def _adjoint(composition: Composition, place: int) -> Template | None:
+    """Return a node's adjoint, 0 where the output does not depend on it; None if it has none in index notation."""
     if place in composition.blocked:
         return None
-    adjoint = composition.adjoints.get(place, Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero))
-    return write(composition.scope, adjoint)
+    zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
+    return composition.adjoints.get(place, zero)
+
+
+def _global(composition: Composition, place: int, longest: int) -> Formula | None:
+    adjoint = _adjoint(composition, place)
+    return None if adjoint is None else write(composition.scope, adjoint, longest)
+
+
+def _with_entry(formula: Formula, composition: Composition, place: int) -> Formula:
+    """Return a formula with its form in index notation, where there is one."""
+    adjoint = _adjoint(composition, place)
+    if adjoint is not None:
+        with suppress(NotWritableError, NoFormulaError):
+            text, _ = _entry(composition.scope, adjoint.symbols, tidy(adjoint.body))
+            return replace(formula, entry=text)
+    return formula
+
+
+def _second(request: FormulaRequest, composition: Composition) -> Iterator[tuple[str, Formula]]:
+    """Yield the second derivatives that are wanted, each that can be written."""
+    for name, row, column in request.second:
+        adjoint = _adjoint(composition, row)
+        if adjoint is None:
+            continue
+        with suppress(NoFormulaError):
+            formula = write(composition.scope, differentiated(composition, adjoint, column), request.longest)
+            if formula is not None:
+                yield name, formula
 
 
 def _leading_to_output(request: FormulaRequest) -> set[int]:
@@ -182,15 +221,15 @@ def _through_call(
     return None if place in composition.blocked else composition.adjoints.get(place)
 
 
-def write(scope: Scope, adjoint: Template) -> Formula | None:
+def write(scope: Scope, adjoint: Template, longest: int = LONGEST) -> Formula | None:
     """Return an adjoint's formula in the best notation that it has."""
-    body = tidy(adjoint.body)
+    body = tidy(scope.ordered(adjoint.body))
     if has_nameless(scope, body):
         return None
     for notation in (_whole, _entry):
         with suppress(NotWritableError, NoFormulaError):
             text, latex = notation(scope, adjoint.symbols, body)
-            return Formula(text, latex) if len(text) <= LONGEST else None
+            return Formula(text, latex) if len(text) <= longest else None
     return None
 
 

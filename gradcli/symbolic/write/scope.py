@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from sympy import Expr, IndexedBase, Integer, Symbol
+import sympy
+from sympy import Expr, Indexed, IndexedBase, Integer, Rational, Symbol
 
+SMALL = 1e-3
 Indices = tuple[Expr, ...]
 
 
@@ -37,7 +39,28 @@ class Scope:
     names: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     nameless: set[str] = field(default_factory=set)
+    symmetric: set[str] = field(default_factory=set)
+    """The tensors that are equal to their transpose."""
+    names_constants: bool = False
+    """Whether small constants, such as what keeps a divisor from 0, stay as they are written."""
     _counter: Any = field(default_factory=count)
+
+    def ordered(self, body: Expr) -> Expr:
+        """Return an expression in which every symmetric matrix is read at its indices in one order."""
+        reads = [atom for atom in body.atoms(Indexed) if atom.base.label.name in self.symmetric]
+        return body.xreplace({read: read.base[_in_order(read.indices)] for read in reads}) if reads else body
+
+    def with_names(self, body: Expr) -> Expr:
+        """Return an expression whose small constants are names, so that nothing is multiplied or divided by them."""
+        small = [number for number in body.atoms(Rational) if 0 < number < SMALL and number.q >= 1 / SMALL]
+        if not self.names_constants or not small:
+            return body
+        return body.xreplace({number: self._constant(number) for number in small})
+
+    def _constant(self, number: Rational) -> Symbol:
+        key = f"e{number.p}_{number.q}"
+        self.names[key], self.shapes[key] = repr(float(number)), ()
+        return Symbol(key, real=True, positive=True)
 
     def fresh(self, shape: Iterable[int]) -> Indices:
         """Return new index symbols for the axes of a shape; an axis of length 1 has index 0."""
@@ -56,3 +79,8 @@ class Scope:
         if not shape:
             return Template((), Symbol(key, real=True))
         return Template(symbols, IndexedBase(key, real=True)[symbols])
+
+
+def _in_order(indices: Sequence[Expr]) -> tuple[Expr, ...]:
+    *batch, row, column = indices
+    return (*batch, *sorted((row, column), key=sympy.default_sort_key))

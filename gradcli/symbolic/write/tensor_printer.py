@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -76,7 +77,9 @@ class TensorNotation(Printer):
         if len(present) != len(set(present)):
             _check_whole_matrix(reads)
             return call("diagonal", name, latex=r"\operatorname{diag}").with_axes(axes[:1])
-        return _subscripted(name, [text for text, _, _ in reads]).with_axes(axes)
+        shown = _subscripted(name, [text for text, _, _ in reads]).with_axes(axes)
+        whole = len(axes) == len(present) == 2 and shown.text == name.text  # noqa: PLR2004 (a matrix)
+        return replace(shown, is_symmetric=whole and node.base.label.name in self.scope.symmetric)
 
     def trace(self, node: Indexed) -> Printed:
         """Return the trace of the matrix whose diagonal is read."""

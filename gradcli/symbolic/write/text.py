@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from sympy import Rational, Symbol
 
+from gradcli.derivation.notation.letters import latex_name
 from gradcli.escaping import escape_latex
 
 
@@ -31,6 +32,7 @@ class Printed:
     latex: str
     precedence: Precedence = Precedence.ATOM
     axes: tuple[Symbol | None, ...] = ()
+    is_symmetric: bool = False
 
     def parenthesised(self, precedence: Precedence) -> Printed:
         """Return the piece, in parentheses if it binds less tightly than what it stands in."""
@@ -84,24 +86,6 @@ def _is_balanced(text: str) -> bool:
         if depth < 0:
             return False
     return depth == 0
-
-
-GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau phi chi psi omega"
-CAPITALS = ("Gamma", "Delta", "Theta", "Sigma", "Phi", "Psi", "Omega")
-LETTERS = frozenset((*GREEK.split(), *CAPITALS))
-
-
-def latex_name(name: str) -> str:
-    """Return a tensor's name in LaTeX: w1 has a subscript, alpha is the letter, expressions stand upright."""
-    match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
-    if match is None:
-        return rf"\mathtt{{{escape_latex(name)}}}"
-    stem, number = match.groups()
-    if stem in LETTERS:
-        stem = rf"\{stem}"
-    elif len(stem) > 1:
-        stem = rf"\mathrm{{{stem}}}"
-    return f"{stem}_{{{number}}}" if number else stem
 
 
 def number(value: Rational) -> Printed:

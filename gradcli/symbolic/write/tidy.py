@@ -69,6 +69,8 @@ def tidy(body: Expr) -> Expr:
     if SMALL < body.count_ops() <= LARGE:
         logistic = _with_logistic(body)
         candidates += [*logistic, *_ways(logistic[-1] if logistic else body)]
+    # Expanding makes the exponential of a sum a product, which no notation has, and whose index may be another's.
+    candidates = [body, *(way for way in candidates[1:] if not way.has(sympy.Product))]
     best = min(map(settled, candidates), key=_length)
     return best if _length(best) < _length(body) - WORTH_IT else body
 

@@ -1,0 +1,108 @@
+"""`gradcli derive`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gradcli.cli.bundles import RunOptions
+from gradcli.cli.options import GRADIENT, OUTPUT, ColourOption, JsonOption, OutputOption, ProgramArgument, WrtOption
+from gradcli.cli.settings import settings_from
+from gradcli.cli.spread import spread
+from gradcli.settings import Notation, Settings
+
+if TYPE_CHECKING:
+    from gradcli.report.derivation import Derivation
+
+DerivationFormat = Literal["table", "plain", "markdown", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationOutput:
+    """How and where a derivation is written."""
+
+    format: Annotated[
+        DerivationFormat,
+        typer.Option("--format", metavar="FORMAT", rich_help_panel=OUTPUT, help="table, plain, markdown or json."),
+    ] = "table"
+    json: JsonOption = False
+    output: OutputOption = None
+    color: ColourOption = "auto"
+
+
+@spread
+def derive(
+    program: ProgramArgument,
+    run: RunOptions,
+    output: DerivationOutput,
+    wrt: WrtOption = (),  # type: ignore[assignment]  # a default must not be mutable
+    order: Annotated[
+        int, typer.Option("--order", metavar="N", rich_help_panel=GRADIENT, help="1, or 2 for second derivatives.")
+    ] = 1,
+    symmetric: Annotated[
+        list[str],
+        typer.Option(
+            "--symmetric",
+            metavar="NAMES",
+            rich_help_panel=GRADIENT,
+            show_default=False,
+            help="Leaves that are symmetric matrices, such as A,W.",
+        ),
+    ] = (),  # type: ignore[assignment]
+    to: Annotated[
+        Notation,
+        typer.Option(
+            "--to",
+            metavar="NOTATION",
+            rich_help_panel=OUTPUT,
+            help="unicode, ascii, latex or sympy; code for torch, numpy or jax.",
+        ),
+    ] = "unicode",
+) -> int:
+    """Show the derivative itself: a formula to read, or code to run.
+
+    Shapes are enough; no values are needed. Each formula and its code are compared
+    with autograd at random points, of two sizes where the program runs for both,
+    before they are shown. If the output is not a scalar, g is the upstream gradient.
+
+    Examples:
+      gradcli derive "trace(A @ X)" --shape A=2x3 --shape X=3x2 --wrt X
+      gradcli derive "x @ A @ x" --shape x=3 --shape A=3x3 --wrt x --order 2
+      gradcli derive "softmax(X, dim=-1)*Y" --shape 4x3 --to latex
+      gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
+      gradcli derive "log(w)*v" --json
+    """
+    from gradcli.inputs import parse_names
+
+    names = {"wrt": parse_names("--wrt", wrt) or None, "symmetric": parse_names("--symmetric", symmetric)}
+    settings = settings_from("derive", run, order=order, to=to, **names)
+    derivation = _derived(program, settings)
+    _write(derivation, output)
+    return derivation.exit_code
+
+
+def _derived(program: str, settings: Settings) -> Derivation:
+    from gradcli.cli.running import read_program
+    from gradcli.deadline import deadline
+    from gradcli.engine import derive_program
+    from gradcli.errors import InputError
+    from gradcli.inputs import is_code
+
+    if is_code(program):
+        raise InputError("derive takes the text of a program, and no code", hint="`gradcli eval` and `check` take code")
+    with deadline(settings.timeout):
+        text = read_program(program, settings.limits.program_size)
+    return derive_program(text, settings)
+
+
+def _write(derivation: Derivation, options: DerivationOutput) -> None:
+    from gradcli.cli.output import write
+    from gradcli.render.derivation import DERIVATION_FORMATS
+    from gradcli.render.style import style_for
+
+    style = style_for(None if options.output else sys.stdout, options.color)
+    form = "json" if options.json else options.format
+    write(DERIVATION_FORMATS[form](derivation, style), options.output)

@@ -1,0 +1,278 @@
+"""Matrix algebra on a formula's tree, so that it is as short as a reader would write it; what it says stays the same.
+
+An expression is a sum of terms: a number, factors that are multiplied entry by entry, and a chain of matrix factors.
+Chains are flat, an inverse cancels with what it inverts, equal terms are added up, a column times a row is an outer
+product, and the root of a sum of squares is a norm.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+
+from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
+from gradcli.derivation.notation.ranks import MATRIX
+from gradcli.derivation.notation.shapes import Shapes, shape_of
+from gradcli.derivation.notation.terms import (
+    Factor,
+    Term,
+    are_inverse,
+    call,
+    collected,
+    column_of,
+    common_number,
+    negative,
+    norm_of,
+)
+from gradcli.derivation.notation.written import Written
+
+
+def simplified(text: str, shapes: Shapes) -> str:
+    """Return a formula of a whole tensor in the shortest of the ways that are known; that of an entry as it is."""
+    formula = parsed(text)
+    if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
+        return text
+    ways: list[ast.expr] = []
+    for flags in product((False, True), repeat=3):
+        algebra = _Algebra(shapes, *flags)
+        ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
+    return min((compact(ast.unparse(way)) for way in ways), key=symbols)
+
+
+def symbols(text: str) -> int:
+    """Return how many symbols an expression has: names, numbers and signs."""
+    return len(re.findall(r"\w+|\S", text))
+
+
+def _is_loop(node: ast.AST) -> bool:
+    return isinstance(node, ast.expr) and is_sum_over_indices(node)
+
+
+def compact(text: str) -> str:
+    """Return an expression with the factors of a product close together."""
+    for sign in ("*", "/", "**"):
+        text = text.replace(f" {sign} ", sign)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Algebra(Written):
+    expands: bool
+    """Whether the inverse of a product becomes the product of inverses."""
+    spreads: bool
+    """Whether the transpose of a sum becomes the sum of transposes."""
+    means: bool
+    """Whether a sum along an axis becomes a multiple of the mean."""
+
+    def normal(self, node: ast.expr) -> ast.expr:
+        """Return an expression, all of it simplified."""
+        return self.term(self._single(self.terms(node), turns=False))
+
+    def turned(self, node: ast.expr) -> list[ast.expr]:
+        """Return a matrix as the transpose of its transpose."""
+        if self.rank(node) != MATRIX:
+            return []
+        terms = self.terms(node)
+        inner = self.sum([self._transposed(term) for term in terms])
+        return [ast.Attribute(inner, "T")] if all(term.chain for term in terms) else []
+
+    def _first(self, terms: Sequence[Term]) -> Term:
+        """Return the term with the leaf that comes first in the program."""
+        order = list(self.shapes)
+        return min(terms, key=lambda term: min([order.index(name) for name in term.names if name in order] or [99]))
+
+    def terms(self, node: ast.expr) -> list[Term]:
+        match node:
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return collected([*self.terms(left), *self.terms(right)])
+            case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                return collected([*self.terms(left), *map(negative, self.terms(right))])
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return list(map(negative, self.terms(inner)))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return [self._product(self._one(left), self._one(right))]
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return [self._quotient(self._one(left), self._one(right))]
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return [self._matmul(left, right)]
+        return self._special_terms(node)
+
+    def _special_terms(self, node: ast.expr) -> list[Term]:
+        match node:
+            case ast.Attribute(value=inner, attr="T") if self.rank(inner) == MATRIX:
+                return self._turned(inner)
+            case ast.Call(func=ast.Name(id="matrix_power"), args=[inner, ast.Constant(value=int(count))]) if count > 0:
+                one = self._one(inner)
+                if one.chain and one.number == 1 and not one.above and not one.below:
+                    return [Term(Fraction(1), chain=one.chain * count)]
+            case ast.Subscript(value=inner, slice=places) if column_of(node) is not None:
+                one = self._one(inner)
+                rest = self.term(replace(one, number=Fraction(1)))
+                return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]
+            case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword() as along]):
+                return [self._along(inner, along)]
+        return [self._atom(self._inside(node))]
+
+    def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
+        """Return the sum along an axis, without the number that all of it is multiplied by; or so often the mean."""
+        one = self._one(inner)
+        rest = self.term(replace(one, number=Fraction(1)))
+        shape = shape_of(rest, self.shapes)
+        axis = along.value.value if isinstance(along.value, ast.Constant) else None
+        if self.means and shape and isinstance(axis, int) and not is_number(rest):
+            return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
+        summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
+        return Term(one.number, () if is_number(summed) else (summed,))
+
+    def _turned(self, inner: ast.expr) -> list[Term]:
+        found = self.terms(inner)
+        if self.spreads and all(term.chain for term in found):
+            return collected([self._transposed(term) for term in found])
+        return [self._transposed(self._one(inner))]
+
+    def _one(self, node: ast.expr, *, turns: bool = False) -> Term:
+        """Return an expression as one term: a sum is a factor."""
+        return self._single(self.terms(node), turns=turns)
+
+    def _single(self, found: Sequence[Term], *, turns: bool) -> Term:
+        """Return terms as one, their common number apart; if it `turns`, the first of the leaves is not subtracted."""
+        if len(found) == 1:
+            return found[0]
+        number = common_number(found) if found else Fraction(1)
+        if turns and found and self._first(found).number / number < 0:
+            number = -number
+        whole = self._atom(self.sum([replace(term, number=term.number / number) for term in found]))
+        return replace(whole, number=whole.number * number)
+
+    def _atom(self, node: ast.expr) -> Term:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return Term(Fraction(node.value))
+        if self.rank(node) != MATRIX:
+            return Term(Fraction(1), (node,))
+        return Term(Fraction(1), chain=self._cancelled(self._expanded(node)))
+
+    def _expanded(self, node: ast.expr) -> tuple[Factor, ...]:
+        """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
+        if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
+            (inner,) = self.terms(node.args[0])[:1]
+            whole = inner.number == 1 and not inner.above and not inner.below
+            if whole and len(inner.chain) > 1 and all(self._is_square(factor.node) for factor in inner.chain):
+                return tuple(replace(factor, node=call("inv", factor.node)) for factor in reversed(inner.chain))
+        return (Factor(node),)
+
+    def _is_square(self, node: ast.expr) -> bool:
+        shape = self.shapes.get(node.id, ()) if isinstance(node, ast.Name) else ()
+        return len(shape) == MATRIX and shape[0] == shape[1]
+
+    def _inside(self, node: ast.expr) -> ast.expr:
+        """Return an expression with its parts simplified."""
+        match node:
+            case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
+                squares = self.normal(inner)
+                return norm_of(squares) or call("sqrt", squares)
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
+                keywords=[ast.keyword(value=axis)],
+            ) if ast.unparse(axis) in {"-1", str(self.rank(labels))}:
+                return ast.Constant(1)  # each label picks one class
+            case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
+                return one  # a number broadcasts as it is
+            case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
+                return self._total(self.normal(inner))
+            case ast.Call(func=ast.Name(id="inv"), args=[ast.Call(func=ast.Name(id="inv"), args=[inner])]):
+                return self.normal(inner)
+            case ast.Call(func=function, args=arguments, keywords=words):
+                return ast.Call(function, [self.normal(argument) for argument in arguments], words)
+            case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
+                return ast.BinOp(self.normal(left), operator, self.normal(right))
+            case ast.Subscript(value=inner, slice=places):
+                return ast.Subscript(self.normal(inner), places)
+        return node
+
+    def _total(self, node: ast.expr) -> ast.expr:
+        """Return the sum of all entries: of two vectors' product their inner product, of two matrices' a trace."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)) if self.rank(left) == 1:
+                return ast.BinOp(left, ast.MatMult(), left)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.rank(left) == self.rank(right) == 1:
+                return self.normal(ast.BinOp(left, ast.MatMult(), right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
+                if self.rank(left) == self.rank(right) == MATRIX:
+                    return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
+        return call("sum", node)
+
+    def _scalars(self, term: Term) -> bool:
+        return not term.chain and all(self.rank(node) == 0 for node in (*term.above, *term.below))
+
+    def _product(self, left: Term, right: Term) -> Term:
+        number = left.number * right.number
+        if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
+            both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
+            return self._flat(Term(number, *both))
+        parts = (replace(term, number=Fraction(1)) for term in (left, right))
+        return Term(number, tuple(self.term(part) for part in parts))
+
+    def _flat(self, term: Term) -> Term:
+        """Return a term whose chain, if it has one, is multiplied by numbers alone."""
+        if term.chain and not all(self.rank(node) == 0 for node in (*term.above, *term.below)):
+            chain = self.term(Term(Fraction(1), chain=term.chain))
+            return Term(term.number, (*term.above, chain), term.below)
+        return term
+
+    def _quotient(self, left: Term, right: Term) -> Term:
+        if right.chain or not right.number:
+            return Term(Fraction(1), (self.term(left),), (self.term(right),))
+        number = left.number / right.number
+        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
+
+    def _matmul(self, left: ast.expr, right: ast.expr) -> Term:
+        one, other = self._one(left, turns=True), self._one(right, turns=True)
+        number = one.number * other.number
+        if one.chain and other.chain:
+            chain = self._cancelled(one.chain + other.chain)
+            return Term(number, one.above + other.above, one.below + other.below, chain)
+        outside, inside = zip(*(self._outside(term) for term in (one, other)), strict=True)
+        above = tuple(node for term in outside for node in term.above)
+        below = tuple(node for term in outside for node in term.below)
+        return Term(number, (*above, self._with_vector(*inside)), below)
+
+    def _outside(self, term: Term) -> tuple[Term, ast.expr]:
+        """Return the numbers among a term's factors, and the rest of it."""
+        above = tuple(node for node in term.above if self.rank(node) == 0)
+        below = tuple(node for node in term.below if self.rank(node) == 0)
+        rest = Term(
+            Fraction(1),
+            tuple(node for node in term.above if self.rank(node)),
+            tuple(node for node in term.below if self.rank(node)),
+            term.chain,
+        )
+        return Term(Fraction(1), above, below), self.term(rest)
+
+    def _with_vector(self, left: ast.expr, right: ast.expr) -> ast.expr:
+        """Return a product with a vector, which needs no transpose of one matrix."""
+        match left, right:
+            case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
+                return ast.BinOp(vector, ast.MatMult(), matrix)
+            case vector, ast.Attribute(value=matrix, attr="T") if self.rank(vector) == 1:
+                return ast.BinOp(matrix, ast.MatMult(), vector)
+        return ast.BinOp(left, ast.MatMult(), right)
+
+    def _transposed(self, term: Term) -> Term:
+        if term.chain:
+            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
+        whole = self.term(replace(term, number=Fraction(1)))
+        if self.spreads:
+            return Term(term.number, (self.across(whole),))
+        return Term(term.number, chain=(Factor(whole, is_transposed=True),))
+
+    def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
+        """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
+        for place in range(len(chain) - 1):
+            if len(chain) > MATRIX and are_inverse(chain[place], chain[place + 1]):
+                return self._cancelled(chain[:place] + chain[place + 2 :])
+        return chain

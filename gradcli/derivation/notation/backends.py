@@ -1,0 +1,102 @@
+"""The libraries that code is written for: what they call PyTorch's functions, and what has to be written out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gradcli.errors import NotSupportedError
+from gradcli.language.names import without_prefix
+from gradcli.ops.functions import FUNCTION_OF
+from gradcli.ops.table import find
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A library of tensors."""
+
+    name: str
+    """What `--to` calls it."""
+    module: str
+    """What the code calls it."""
+    imports: tuple[str, ...]
+    """The lines that import it."""
+    axis: str
+    """Its word for the axis of a sum."""
+    keep: str
+    """Its word for keeping that axis."""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """Its name of each of PyTorch's functions."""
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    """A definition for each function that it lacks; it is called `_name`."""
+
+    def function(self, name: str) -> str:
+        """Return the dotted name of a function; NotSupportedError if the library has none."""
+        found = _of_torch(name) if self.module == "torch" else self.functions.get(name)
+        if found is None and name in self.helpers:
+            found = f"_{name}"
+        if found is None:
+            raise NotSupportedError(f"{self.name} has no function for '{name}'")
+        return found
+
+
+# What the table runs by kernels of its own.
+OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")
+
+
+def _of_torch(name: str) -> str | None:
+    if name in OF_SHAPES:
+        return f"torch.{name}"
+    op, function = find(without_prefix(tuple(name.split("."))) or name), FUNCTION_OF.get(name)
+    known = [found.torch for found in (op, function) if found is not None and found.torch.startswith("torch.")]
+    return known[0] if known else None
+
+
+ALIKE = (
+    *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
+    *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
+    *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to"),
+)
+RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
+RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
+LINEAR = {name: f"linalg.{name}" for name in ("inv", "det", "pinv", "norm", "matrix_power", "slogdet")}
+
+SOFTMAX = """def _softmax(x, axis):
+    shifted = np.exp(x - x.max(axis=axis, keepdims=True))
+    return shifted / shifted.sum(axis=axis, keepdims=True)"""
+SIGMOID = """def _sigmoid(x):
+    return (1 + np.tanh(x / 2)) / 2"""
+
+
+def _elementwise(name: str) -> str:
+    return f"def _{name}(x):\n    return np.vectorize(math.{name}, otypes=[float])(x)"
+
+
+ONE_HOT = """def _one_hot(labels, classes):
+    return np.eye(classes)[labels]"""
+
+
+def _named(module: str) -> dict[str, str]:
+    plain = {name: name for name in ALIKE} | RENAMED | LINEAR
+    return {name: f"{module}.{own}" for name, own in plain.items()}
+
+
+OF_NUMPY = {
+    "one_hot": ONE_HOT,
+    "softmax": SOFTMAX,
+    "sigmoid": SIGMOID,
+    **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")},
+}
+OF_JAX = {
+    "one_hot": "jax.nn.one_hot",
+    "softmax": "jax.nn.softmax",
+    "sigmoid": "jax.nn.sigmoid",
+    "lgamma": "jax.scipy.special.gammaln",
+}
+OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
+
+TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim")
+NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)
+JAX = Backend("jax", "jnp", ("import jax", "import jax.numpy as jnp"), "axis", "keepdims", _named("jnp") | OF_JAX)
+BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (TORCH, NUMPY, JAX)}

@@ -1,0 +1,116 @@
+"""Gradients as the source of a function: of the program's leaves, and of the upstream gradient where there is one."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gradcli.derivation.notation.backends import BACKENDS, Backend
+from gradcli.derivation.notation.expressions import Emitter
+from gradcli.derivation.notation.parsed import Parsed, is_number, parsed
+from gradcli.derivation.notation.sharing import shared
+
+RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
+NAME = "gradient"
+LETTERS = "ijpq"  # of indices
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One gradient that the function returns."""
+
+    formula: str
+    """Its formula."""
+    by: tuple[str, ...]
+    """The leaf that it is by; of a second derivative, both."""
+    shape: tuple[int, ...]
+    """Its shape: that of the leaf, or of both one after the other."""
+    exact: bool = False
+    """Whether the formula has that very shape; else it broadcasts to it."""
+
+
+def source(
+    to: str, parameters: Mapping[str, Sequence[int]], wanted: Sequence[Wanted], comments: Sequence[str] = ()
+) -> str:
+    """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
+
+    `parameters` are what it takes, with their shapes.
+    Raises NotSupportedError for a function that the library lacks.
+    """
+    backend = BACKENDS[to]
+    names = _names([*parameters], backend)
+    shapes = {own: parameters[name] for name, own in names.items()}
+    lines: list[str] = []
+    helpers: dict[str, None] = {}
+    results = []
+    common = shared([one.formula for one in wanted], {*names, *names.values(), *RESERVED, *LETTERS})
+    for name, part in common.parts:
+        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers)
+        lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
+        names[name] = name
+    wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
+    for number, one in enumerate(wanted, 1):
+        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
+        expression = _result(emitter, one, names)
+        if len(wanted) > 1:
+            result = _unlike(f"gradient_{number}", names.values())
+            lines.append(f"{result} = {expression}")
+            expression = result
+        results.append(expression)
+    body = [*lines, f"return {', '.join(results)}"]
+    head = f"def {NAME}({', '.join(shapes)}):"
+    text = [head, *(f"    {line}" for line in body)]
+    blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
+    imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
+    top = "\n".join([*(f"# {line}" for line in comments), *imports])
+    return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+
+
+def _unlike(name: str, taken: Collection[str]) -> str:
+    """Return a name that is none of those that are taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _names(parameters: Sequence[str], backend: Backend) -> dict[str, str]:
+    """Return what the function calls each leaf: its name, unless that means something else in the code."""
+    taken = RESERVED | {f"_{name}" for name in backend.helpers}
+    names: dict[str, str] = {}
+    for name in parameters:
+        own = name
+        while own in taken or own in names.values() or (own != name and own in parameters):
+            own += "_"
+        names[name] = own
+    return names
+
+
+def _result(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:
+    formula = parsed(wanted.formula)
+    expression = emitter.expression(formula, wanted.shape)
+    module = emitter.backend.module
+    shape = f"{names[wanted.by[0]]}.shape"
+    if len(wanted.by) > 1:
+        shape = f"({', '.join(f'*{names[name]}.shape' for name in wanted.by)})"
+    if is_number(formula.body):
+        return f"{module}.full({shape}, {expression}, dtype={emitter.like}.dtype)"
+    if wanted.exact and not _is_longer(formula, emitter):
+        return expression
+    return _broadcast(emitter, formula, expression, shape)
+
+
+def _is_longer(formula: Parsed, emitter: Emitter) -> bool:
+    """Tell whether the expression of an entry has axes for sums."""
+    return formula.indices is not None and emitter.rank > len(formula.indices)
+
+
+def _broadcast(emitter: Emitter, formula: Parsed, expression: str, shape: str) -> str:
+    module = emitter.backend.module
+    if not _is_longer(formula, emitter):
+        return f"{module}.broadcast_to({expression}, {shape})"
+    ones = ", ".join(["1"] * (emitter.rank - len(formula.indices or ())))
+    inner = f"(*{shape}, {ones})" if shape.endswith(".shape") else f"{shape[:-1]}, {ones})"
+    tail = f".reshape({shape})"
+    return f"{module}.broadcast_to({expression}, {inner}){tail}"

@@ -1,0 +1,256 @@
+"""A formula's tree as an expression that a library of tensors runs, without loops.
+
+The indices of an entry become arrays, each along an axis of its own, so that reading at them is reading a whole tensor,
+and a sum over an index is a sum over its axis. A condition on indices is a mask, and what it guards is read inside of
+the tensor everywhere: positions wrap round.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradcli.derivation.notation.backends import TORCH, Backend
+from gradcli.derivation.notation.parsed import CONSTANTS, Parsed, callee, is_number, is_sum_over_indices, names_read
+from gradcli.derivation.notation.ranges import Letter, span
+from gradcli.errors import NotSupportedError
+
+FLOAT = (int, float)
+
+
+@dataclass(slots=True)
+class Emitter:
+    """Writes the expressions of one gradient; `lines` are the statements that they need before them."""
+
+    backend: Backend
+    names: Mapping[str, str]
+    """What the code calls each tensor."""
+    like: str
+    """What the code calls the tensor whose type the numbers have."""
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The shapes of tensors, by what the code calls them."""
+    lines: list[str] = field(default_factory=list)
+    helpers: dict[str, None] = field(default_factory=dict)
+    letters: dict[str, Letter] = field(default_factory=dict)
+    rank: int = 0
+    depth: int = 0
+
+    def expression(self, formula: Parsed, shape: Sequence[int]) -> str:
+        """Return the expression of a formula; that of an entry has an axis at its end for every index of its sums."""
+        if formula.indices is not None:
+            self.rank = len(formula.indices) + _depth(formula.body)
+            self.depth = len(formula.indices)
+            for axis, (letter, size) in enumerate(zip(formula.indices, shape, strict=True)):
+                if letter != "0":
+                    self._enter(letter, axis, 0, size - 1)
+        return ast.unparse(self.value(formula.body))
+
+    def _enter(self, letter: str, axis: int, low: int, high: int) -> None:
+        taken = {*self.names.values(), *(known.code for known in self.letters.values())}
+        taken |= {line.partition(" = ")[0] for line in self.lines}
+        code = letter
+        while code in taken:
+            code += "_"
+        sizes = [-1 if place == axis else 1 for place in range(self.rank)]
+        bounds = str(high + 1) if low == 0 else f"{low}, {high + 1}"
+        shape = "" if self.rank == 1 else f".reshape({', '.join(map(str, sizes))})"
+        self.lines.append(f"{code} = {self.backend.module}.arange({bounds}){shape}")
+        self.letters[letter] = Letter(code, low, high)
+
+    def value(self, node: ast.expr) -> ast.expr:
+        """Return a number or a tensor of numbers."""
+        match node:
+            case ast.Constant():
+                return node
+            case ast.Name():
+                return self._name(node)
+            case ast.BinOp(left=left, op=operator, right=right):
+                return ast.BinOp(self.value(left), operator, self.value(right))
+            case ast.UnaryOp(op=sign, operand=inner):
+                return ast.UnaryOp(sign, self.value(inner))
+            case ast.Call():
+                return self._call(node)
+            case ast.Attribute(value=inner, attr="T" | "mT" as name):
+                return ast.Attribute(self.value(inner), name)
+            case ast.Subscript():
+                return self._read(node)
+            case ast.IfExp(test=test, body=body, orelse=otherwise):
+                return self._choice(self.condition(test), body, otherwise)
+            case ast.Compare() | ast.BoolOp():
+                return self.condition(node)
+        return self._shape(node)
+
+    def _shape(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Tuple | ast.List):
+            return type(node)([self.value(item) for item in node.elts])
+        raise NotSupportedError(f"{self.backend.name} has no word for `{ast.unparse(node)}`")
+
+    def _name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.letters:  # among numbers, and so a number that is not whole
+            return _parsed(self._as_numbers(self.letters[node.id].code))
+        if node.id in self.names:
+            return ast.Name(self.names[node.id])
+        return _parsed(f"math.{node.id}") if node.id in CONSTANTS else node
+
+    def _as_numbers(self, code: str) -> str:
+        return f"{code}.to({self.like}.dtype)" if self.backend is TORCH else f"{code}.astype({self.like}.dtype)"
+
+    def _call(self, node: ast.Call) -> ast.expr:
+        if is_sum_over_indices(node):
+            return self._sum(node.args[0])
+        name = callee(node)
+        if name is None:
+            return self._method(node)
+        if name == "where":
+            test, body, otherwise = node.args
+            return self._choice(self.condition(test), body, otherwise)
+        if name == "eye":
+            kind = f", dtype={self.like}.dtype"
+            return _parsed(f"{self.backend.module}.eye({ast.unparse(node.args[0])}{kind})")
+        if is_number(node):
+            return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
+        return self._function(node, name)
+
+    def _function(self, node: ast.Call, name: str) -> ast.expr:
+        own = self.backend.function(name)
+        if own.startswith("_"):
+            self.helpers[name] = None
+        words = [ast.keyword(self._word(keyword.arg), self.value(keyword.value)) for keyword in node.keywords]
+        made = ast.Call(_parsed(own), [self.value(argument) for argument in node.args], words)
+        return _parsed(self._as_numbers(ast.unparse(made))) if name == "one_hot" and self.backend is TORCH else made
+
+    def _word(self, word: str | None) -> str | None:
+        return self.backend.axis if word == "dim" else word
+
+    def _method(self, node: ast.Call) -> ast.expr:
+        """Return a call of a method: of tensors of PyTorch's there are all, of other libraries' one is known."""
+        assert isinstance(node.func, ast.Attribute)  # noqa: S101 (what else has a method)
+        known = {"permute": "transpose"}
+        name = node.func.attr if self.backend is TORCH else known.get(node.func.attr)
+        if name is None:
+            raise NotSupportedError(f"{self.backend.name} has no function for '{node.func.attr}'")
+        words = [ast.keyword(keyword.arg, self.value(keyword.value)) for keyword in node.keywords]
+        own = ast.Attribute(self.value(node.func.value), name)
+        return ast.Call(own, [self.value(argument) for argument in node.args], words)
+
+    def _read(self, node: ast.Subscript) -> ast.expr:
+        """Return a part of a tensor, or its entries at indices."""
+        tensor, places = self.value(node.value), node.slice
+        items = places.elts if isinstance(places, ast.Tuple) else [places]
+        if not any(name in self.letters for item in items for name in names_read(item)):
+            return ast.Subscript(tensor, places)
+        found = [self._place(item, tensor, axis) for axis, item in enumerate(items)]
+        return ast.Subscript(tensor, ast.Tuple(found) if len(found) > 1 else found[0])
+
+    def _place(self, item: ast.expr, tensor: ast.expr, axis: int) -> ast.expr:
+        """Return the positions along one axis, which wrap round where they may lie outside of it."""
+        if isinstance(item, ast.Slice):
+            return item
+        low, high = span(item, self.letters)
+        shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else None
+        if low >= 0 and shape is not None and high < shape[axis]:
+            return self.index(item)
+        if isinstance(item, ast.Constant) or (shape is None and isinstance(item, ast.Name)):
+            return self.index(item)
+        size = ast.Subscript(ast.Attribute(tensor, "shape"), ast.Constant(axis))
+        return ast.BinOp(self.index(item), ast.Mod(), size)
+
+    def index(self, node: ast.expr) -> ast.expr:
+        """Return a whole number, or an array of them."""
+        match node:
+            case ast.Name(id=name) if name in self.letters:
+                return ast.Name(self.letters[name].code)
+            case ast.Constant():
+                return node
+            case ast.UnaryOp(op=sign, operand=inner):
+                return ast.UnaryOp(sign, self.index(inner))
+            case ast.BinOp(left=left, op=operator, right=right):
+                return ast.BinOp(self.index(left), operator, self.index(right))
+        raise NotSupportedError(f"an index is `{ast.unparse(node)}`")
+
+    def condition(self, node: ast.expr) -> ast.expr:
+        """Return a mask."""
+        if isinstance(node, ast.BoolOp):
+            sign = ast.BitAnd() if isinstance(node.op, ast.And) else ast.BitOr()
+            first, *rest = [self.condition(part) for part in node.values]
+            for part in rest:
+                first = ast.BinOp(first, sign, part)
+            return first
+        if not isinstance(node, ast.Compare):
+            return self.value(node)
+        read = set(names_read(node))
+        of_indices = read <= set(self.letters) and not any(isinstance(part, ast.Call) for part in ast.walk(node))
+        write = self.index if read and of_indices else self.value
+        return ast.Compare(write(node.left), node.ops, [write(side) for side in node.comparators])
+
+    def _choice(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr:
+        """Return the one number or the other; two of Python's would come in another type than the tensors."""
+        found = [self.value(body), self.value(otherwise)]
+        if is_number(body) and is_number(otherwise):
+            text = ast.unparse(found[0])
+            module = self.backend.module
+            kind = "tensor" if self.backend is TORCH else "asarray"
+            found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype)")
+        return ast.Call(_parsed(self.backend.function("where")), [test, *found], [])
+
+    def _sum(self, node: ast.expr) -> ast.expr:
+        assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)
+        kept, first = dict(self.letters), self.depth
+        masks, counts = [], []
+        for loop in node.generators:
+            masks += self._loop(loop)
+            self.depth += 1
+        body = self.value(node.elt)
+        for mask in masks:
+            body = ast.Call(_parsed(self.backend.function("where")), [mask, body, ast.Constant(0)], [])
+        read = set(names_read(node.elt))
+        axes = []
+        for place, loop in enumerate(node.generators):
+            letter = _target(loop)
+            known = self.letters[letter]
+            if letter in read or masks:
+                axes.append(first + place)
+            else:
+                counts.append(known.high - known.low + 1)
+        self.letters, self.depth = kept, first
+        for count in counts:
+            body = ast.BinOp(ast.Constant(count), ast.Mult(), body)
+        return self._summed(body, axes)
+
+    def _summed(self, body: ast.expr, axes: Sequence[int]) -> ast.expr:
+        if not axes:
+            return body
+        along = ast.Constant(axes[0]) if len(axes) == 1 else ast.Tuple([ast.Constant(axis) for axis in axes])
+        words = [ast.keyword(self.backend.axis, along), ast.keyword(self.backend.keep, ast.Constant(value=True))]
+        return ast.Call(ast.Attribute(body, "sum"), [], words)
+
+    def _loop(self, loop: ast.comprehension) -> list[ast.expr]:
+        """Enter the index of a loop, and return the conditions that bind it to its range."""
+        assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
+        *start, stop = loop.iter.args
+        low, high = span(start[0], self.letters) if start else (0, 0), span(stop, self.letters)
+        letter = _target(loop)
+        self._enter(letter, self.depth, low[0], high[1] - 1)
+        code = ast.Name(self.letters[letter].code)
+        masks: list[ast.expr] = []
+        if low[0] != low[1]:
+            masks.append(ast.Compare(code, [ast.GtE()], [self.index(start[0])]))
+        if high[0] != high[1]:
+            masks.append(ast.Compare(code, [ast.Lt()], [self.index(stop)]))
+        return masks
+
+
+def _target(loop: ast.comprehension) -> str:
+    assert isinstance(loop.target, ast.Name)  # noqa: S101 (an index)
+    return loop.target.id
+
+
+def _depth(node: ast.AST) -> int:
+    """Return how many indices are summed within each other."""
+    inner = max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
+    return inner + (len(node.generators) if isinstance(node, ast.GeneratorExp) else 0)
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body

@@ -1,0 +1,262 @@
+"""A formula as LaTeX: matrices side by side, sums with their limits, choices as cases."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.parsed import callee, is_sum_over_indices
+from gradcli.derivation.notation.ranks import MATRIX, rank
+from gradcli.escaping import escape_latex
+
+RELATIONS: Mapping[type[ast.cmpop], str] = {
+    ast.Lt: "<",
+    ast.LtE: r"\le",
+    ast.Gt: ">",
+    ast.GtE: r"\ge",
+    ast.Eq: "=",
+    ast.NotEq: r"\ne",
+}
+CONSTANTS = {"pi": r"\pi", "inf": r"\infty", "nan": r"\mathrm{nan}"}
+PLAIN = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det"})
+FUNCTIONS = {"sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "diagonal": r"\operatorname{diag}"}
+FUNCTIONS |= {"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "lgamma": r"\log\Gamma"}
+FUNCTIONS |= {"digamma": r"\psi"}
+ONES = r"\mathbf{1}"
+# How tightly the outermost operation binds.
+CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """LaTeX, and how tightly it binds."""
+
+    text: str
+    binds: int = ATOM
+
+    def at_least(self, binds: int) -> str:
+        """Return the text, in parentheses if it binds less tightly than what it stands in."""
+        return self.text if self.binds >= binds else rf"\left({self.text}\right)"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes formulas over tensors of known ranks."""
+
+    ranks: Mapping[str, int]
+
+    def write(self, node: ast.expr) -> Piece:
+        """Return an expression."""
+        match node:
+            case ast.Constant(value=value):
+                return Piece(str(value))
+            case ast.Name(id=name):
+                return Piece(CONSTANTS.get(name) or latex_name(name))
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return Piece(f"-{self.write(inner).at_least(PRODUCT)}", SIGN)
+            case ast.BinOp():
+                return self._operation(node)
+            case ast.Attribute(value=inner, attr="T"):
+                return self._transpose(inner)
+            case ast.Subscript():
+                return self._read(node)
+            case ast.IfExp(test=test, body=body, orelse=otherwise):
+                return self._cases(test, body, otherwise)
+            case ast.Compare() | ast.BoolOp():
+                return self._condition(node)
+            case ast.Call():
+                return self._call(node)
+        return Piece(rf"\mathtt{{{escape_latex(ast.unparse(node))}}}")
+
+    def _operation(self, node: ast.BinOp) -> Piece:
+        left, right = self.write(node.left), self.write(node.right)
+        match node.op:
+            case ast.Add():
+                return Piece(f"{left.at_least(SUM)} + {right.at_least(PRODUCT)}", SUM)
+            case ast.Sub():
+                return Piece(f"{left.at_least(SUM)} - {right.at_least(PRODUCT)}", SUM)
+            case ast.Div() | ast.FloorDiv():
+                return Piece(rf"\frac{{{left.text}}}{{{right.text}}}", PRODUCT)
+            case ast.Pow():
+                return self._power(node, left, right)
+            case ast.MatMult():
+                return self._matrix_product(node.left, node.right)
+            case ast.Mod():
+                return Piece(rf"{left.at_least(PRODUCT)} \bmod {right.at_least(POWER)}", PRODUCT)
+        return self._product(node, left, right)
+
+    def _matrix_product(self, left: ast.expr, right: ast.expr) -> Piece:
+        """Return a product; every vector is a column: `x @ A` is the transpose of A times x."""
+        if rank(left, self.ranks) != 1:
+            first = self.write(left)
+            return _side_by_side(first, self.write(right))
+        if rank(right, self.ranks) == 1:
+            return _side_by_side(self._row(left), self.write(right))
+        return _side_by_side(self._transpose(right), self.write(left))
+
+    def _row(self, node: ast.expr) -> Piece:
+        """Return the transpose of a column."""
+        match node:
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right) if rank(left, self.ranks) == 1:
+                return _side_by_side(self._row(left), self.write(right))
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return _side_by_side(self._row(right), self._transpose(left))
+        return Piece(rf"{self.write(node).at_least(ATOM)}^{{\top}}", POWER)
+
+    def _product(self, node: ast.BinOp, left: Piece, right: Piece) -> Piece:
+        if outer := self._outer(node):
+            return outer
+        both = rank(node.left, self.ranks) and rank(node.right, self.ranks)
+        digits = right.text[:1].isdigit()
+        sign = r" \odot " if both else r" \cdot " if digits else " "
+        if both:
+            return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(PRODUCT)}", HADAMARD)
+        return Piece(f"{left.at_least(SIGN)}{sign}{right.at_least(POWER)}", _binds(left))
+
+    def _outer(self, node: ast.BinOp) -> Piece | None:
+        """Return a product of a column and a row, `x[:, None]*y`, as a matrix product."""
+        match node.left:
+            case ast.Subscript(value=column, slice=ast.Tuple(elts=[ast.Slice(), ast.Constant(value=None)])):
+                if rank(column, self.ranks) == rank(node.right, self.ranks) == 1:
+                    return _side_by_side(self.write(column), self._row(node.right))
+        return None
+
+    def _power(self, node: ast.BinOp, left: Piece, right: Piece) -> Piece:
+        exponent = right.text if rank(node.left, self.ranks) < MATRIX else rf"\circ {right.text}"
+        return Piece(f"{left.at_least(ATOM)}^{{{exponent}}}", POWER)
+
+    def _transpose(self, inner: ast.expr) -> Piece:
+        if isinstance(inner, ast.Attribute) and inner.attr == "T":
+            return self.write(inner.value)
+        if isinstance(inner, ast.Call) and callee(inner) == "inv":
+            return Piece(rf"{self.write(inner.args[0]).at_least(ATOM)}^{{-\top}}", POWER)
+        return Piece(rf"{self.write(inner).at_least(ATOM)}^{{\top}}", POWER)
+
+    def _read(self, node: ast.Subscript) -> Piece:
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if any(isinstance(item, ast.Slice) or _is_new(item) for item in items):
+            return self._part(node, items)
+        base = self.write(node.value).at_least(ATOM)
+        return Piece(f"{base}_{{{', '.join(self.write(item).text for item in items)}}}")
+
+    def _part(self, node: ast.Subscript, items: Sequence[ast.expr]) -> Piece:
+        """Return a part of a tensor; a vector as a column of a matrix is repeated by a row of ones."""
+        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[1]):
+            return Piece(rf"{self.write(node.value).at_least(PRODUCT)} {ONES}^{{\top}}", PRODUCT)
+        places = ", ".join(ast.unparse(item) for item in items)
+        return Piece(rf"{self.write(node.value).at_least(ATOM)}_{{[{escape_latex(places)}]}}")
+
+    def _cases(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> Piece:
+        if _is_delta(test, body, otherwise):
+            assert isinstance(test, ast.Compare)  # noqa: S101 (a delta's)
+            sides = (self.write(side).text for side in (test.left, *test.comparators))
+            return Piece(rf"\delta_{{{', '.join(sides)}}}")
+        rows = (
+            rf"{self.write(body).text} & {self._condition(test).text} \\ {self.write(otherwise).text} & \text{{else}}"
+        )
+        return Piece(rf"\begin{{cases}} {rows} \end{{cases}}")
+
+    def _condition(self, node: ast.expr) -> Piece:
+        if isinstance(node, ast.BoolOp):
+            sign = r" \wedge " if isinstance(node.op, ast.And) else r" \vee "
+            return Piece(sign.join(self._condition(part).text for part in node.values), CHOICE)
+        if not isinstance(node, ast.Compare):
+            return self.write(node)
+        sign = RELATIONS[type(node.ops[0])]
+        return Piece(f"{self.write(node.left).text} {sign} {self.write(node.comparators[0]).text}", CHOICE)
+
+    def _call(self, node: ast.Call) -> Piece:
+        if is_sum_over_indices(node):
+            return self._sum(node.args[0])
+        name = callee(node)
+        if name is None:
+            return self._method(node)
+        special = self._special(name, node)
+        return special or self._function(name, node.args, node.keywords)
+
+    def _special(self, name: str, node: ast.Call) -> Piece | None:
+        """Return what has a notation of its own."""
+        first = node.args[0] if node.args else None
+        if first is None:
+            return None
+        match name:
+            case "sqrt":
+                return Piece(rf"\sqrt{{{self.write(first).text}}}")
+            case "abs":
+                return Piece(rf"\left|{self.write(first).text}\right|")
+            case "inv":
+                return Piece(rf"{self.write(first).at_least(ATOM)}^{{-1}}", POWER)
+            case "eye":
+                return Piece(f"I_{{{ast.unparse(first)}}}")
+            case "where":
+                return self._cases(*node.args)
+        return self._of_matrices(name, node, first)
+
+    def _of_matrices(self, name: str, node: ast.Call, first: ast.expr) -> Piece | None:
+        match name:
+            case "outer":
+                return _side_by_side(self.write(first), self._row(node.args[1]))
+            case "norm" if not node.keywords and len(node.args) == 1:
+                return Piece(rf"\left\lVert {self.write(first).text} \right\rVert")
+            case "matrix_power":
+                return Piece(f"{self.write(first).at_least(ATOM)}^{{{self.write(node.args[1]).text}}}", POWER)
+            case "sum" if rank(first, self.ranks) in {1, MATRIX}:
+                return self._total(first, node.keywords)
+        return None
+
+    def _total(self, node: ast.expr, words: Sequence[ast.keyword]) -> Piece | None:
+        """Return the sum of a vector's or a matrix's entries, or of a matrix's rows or columns, by a vector of ones."""
+        axes = [word.value.value for word in words if isinstance(word.value, ast.Constant)]
+        inner = self.write(node)
+        if rank(node, self.ranks) == 1:
+            return Piece(rf"{ONES}^{{\top}} {inner.at_least(POWER)}", PRODUCT)
+        if not words:
+            return Piece(rf"{ONES}^{{\top}} {inner.at_least(POWER)} {ONES}", PRODUCT)
+        if axes in ([1], [-1]):
+            return Piece(rf"{inner.at_least(POWER)} {ONES}", PRODUCT)
+        return Piece(rf"{inner.at_least(ATOM)}^{{\top}} {ONES}", PRODUCT) if axes else None
+
+    def _function(self, name: str, arguments: Sequence[ast.expr], words: Sequence[ast.keyword]) -> Piece:
+        own = FUNCTIONS.get(name) or (rf"\{name}" if name in PLAIN else rf"\operatorname{{{escape_latex(name)}}}")
+        if name in {"sum", "mean"}:
+            own += "".join(f"_{{{escape_latex(ast.unparse(word.value)).strip('()')}}}" for word in words)
+        inside = ", ".join(self.write(argument).text for argument in arguments)
+        return Piece(rf"{own}\left({inside}\right)")
+
+    def _method(self, node: ast.Call) -> Piece:
+        assert isinstance(node.func, ast.Attribute)  # noqa: S101 (what else has a method)
+        return self._function(node.func.attr, [node.func.value, *node.args], node.keywords)
+
+    def _sum(self, node: ast.expr) -> Piece:
+        assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)
+        signs = "".join(self._limits(loop) for loop in node.generators)
+        return Piece(f"{signs} {self.write(node.elt).at_least(PRODUCT)}", PRODUCT)
+
+    def _limits(self, loop: ast.comprehension) -> str:
+        assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
+        *start, stop = loop.iter.args
+        low = self.write(start[0]).text if start else "0"
+        last = stop.value - 1 if isinstance(stop, ast.Constant) and isinstance(stop.value, int) else None
+        high = str(last) if last is not None else f"{self.write(stop).text} - 1"
+        return rf"\sum_{{{ast.unparse(loop.target)}={low}}}^{{{high}}}"
+
+
+def _side_by_side(left: Piece, right: Piece) -> Piece:
+    first = left.at_least(PRODUCT if left.binds == HADAMARD else SIGN)
+    return Piece(f"{first} {right.at_least(POWER if right.binds != PRODUCT else PRODUCT)}", _binds(left))
+
+
+def _binds(left: Piece) -> int:
+    return max(min(left.binds, PRODUCT), SIGN)
+
+
+def _is_new(item: ast.expr) -> bool:
+    """Tell whether an item of a subscript is None, which makes an axis."""
+    return isinstance(item, ast.Constant) and item.value is None
+
+
+def _is_delta(test: ast.expr, body: ast.expr, otherwise: ast.expr) -> bool:
+    values = [side.value for side in (body, otherwise) if isinstance(side, ast.Constant)]
+    return values == [1, 0] and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)

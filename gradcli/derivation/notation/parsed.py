@@ -1,0 +1,73 @@
+"""A formula as a tree: of a whole tensor, or of one entry of it."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gradcli.language.names import dotted, without_prefix
+
+CONSTANTS = frozenset({"pi", "inf", "nan"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A formula's tree."""
+
+    body: ast.expr
+    """What it says."""
+    indices: tuple[str, ...] | None = None
+    """The indices of the entry that it is the formula of, `0` along an axis of length 1; None for a whole tensor."""
+
+
+def parsed(text: str) -> Parsed:
+    """Return the tree of a formula of ours: `X.T @ g`, or `[p, q]: sum(X[i, p]*g[i, q] for i in range(2))`."""
+    indices, colon, body = text.partition("]: ")
+    if not (colon and text.startswith("[")):
+        return Parsed(ast.parse(text, mode="eval").body)
+    names = [name for name in indices[1:].split(", ") if name]
+    return Parsed(ast.parse(body, mode="eval").body, tuple(names))
+
+
+def callee(node: ast.Call) -> str | None:
+    """Return the dotted name of the function that is called; None where it is a method."""
+    parts = dotted(node.func)
+    is_method = parts is None or (len(parts) > 1 and without_prefix(parts) is None)
+    return None if parts is None or is_method else ".".join(parts)
+
+
+def is_sum_over_indices(node: ast.expr) -> bool:
+    """Tell whether a node is `sum(... for i in range(n))`."""
+    return isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp)
+
+
+def names_read(node: ast.AST) -> Iterator[str]:
+    """Yield the names of tensors and indices in a tree: not those of functions, constants or bound indices."""
+    if isinstance(node, ast.Call):
+        method = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if method is not None and callee(node) is None:
+            yield from names_read(method)
+        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+            yield from names_read(part)
+    elif isinstance(node, ast.Name):
+        yield from () if node.id in CONSTANTS else (node.id,)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from names_read(child)
+
+
+def is_number(node: ast.expr) -> bool:
+    """Tell whether an expression is a number, whatever the tensors are."""
+    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and not is_sum_over_indices(inner)]
+    if any(not hasattr(math, callee(inner) or "") for inner in calls if callee(inner) != "range"):
+        return False
+    return not any(True for _ in names_read(node))
+
+
+def bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield the indices that the sums in a tree bind."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.comprehension) and isinstance(inner.target, ast.Name):
+            yield inner.target.id

@@ -1,0 +1,74 @@
+"""How many axes the tensors in a formula have, as far as a notation depends on it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from gradcli.derivation.notation.parsed import callee
+
+TO_NUMBERS = frozenset({"trace", "det", "logdet", "norm"})
+MATRIX = 2
+
+
+def rank(node: ast.expr, ranks: Mapping[str, int]) -> int:
+    """Return the rank of an expression; that of a name that is not known is 0."""
+    match node:
+        case ast.Name(id=name):
+            return ranks.get(name, 0)
+        case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+            return max(rank(left, ranks) + rank(right, ranks) - MATRIX, 0)
+        case ast.Subscript():
+            return _read(node, ranks)
+        case ast.Call():
+            return _call(node, ranks)
+    return max((rank(child, ranks) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)), default=0)
+
+
+def _read(node: ast.Subscript, ranks: Mapping[str, int]) -> int:
+    items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    whole = rank(node.value, ranks)
+    used = sum(not (isinstance(item, ast.Constant) and item.value is None) for item in items)
+    dropped = sum(not isinstance(item, ast.Slice) for item in items) - (len(items) - used)
+    return whole - dropped + (len(items) - used)
+
+
+def _depth(node: ast.expr) -> int:
+    """Return how deep lists are nested."""
+    return 1 + max(map(_depth, node.elts), default=0) if isinstance(node, ast.List | ast.Tuple) else 0
+
+
+def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
+    name = callee(node)
+    if name == "einsum" and isinstance(node.args[0], ast.Constant):
+        return len(str(node.args[0].value).rpartition("->")[2])
+    if name in TO_NUMBERS:
+        return 0
+    made = _made(name, node, ranks)
+    if made is not None:
+        return made
+    inner = max((rank(argument, ranks) for argument in node.args), default=0)
+    if name == "diagonal":
+        return inner - 1
+    if name in {"sum", "mean"}:
+        axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
+        lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
+        return 0 if axes is None else inner - lost
+    if name is None and isinstance(node.func, ast.Attribute):
+        return rank(node.func.value, ranks)
+    return inner
+
+
+def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | None:
+    """Return the rank of what a function makes whatever it is given; None of others."""
+    if name in {"eye", "outer", "diag"}:
+        return MATRIX
+    if name in {"reshape", "broadcast_to"} and isinstance(node.args[1], ast.Tuple):
+        return len(node.args[1].elts)
+    if name == "arange":
+        return 1
+    if name == "tensor":
+        return _depth(node.args[0])
+    if name == "one_hot":
+        return rank(node.args[0], ranks) + 1
+    return None

@@ -1,0 +1,156 @@
+"""The terms of matrix algebra: a number, factors that are multiplied entry by entry, and a chain of matrix factors."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import gcd
+
+from gradcli.derivation.notation.parsed import callee, names_read
+
+POWERS = 3  # so many equal factors in a row are a power
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One matrix of a product."""
+
+    node: ast.expr
+    is_transposed: bool = False
+
+    @property
+    def turned(self) -> Factor:
+        """Return the transpose; a unit matrix is its own."""
+        is_unit = isinstance(self.node, ast.Call) and callee(self.node) == "eye"
+        return self if is_unit else replace(self, is_transposed=not self.is_transposed)
+
+    @property
+    def text(self) -> str:
+        """Return the matrix as text, transposed or not."""
+        return ast.unparse(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """number * above / below * chain: without a chain it is a product entry by entry."""
+
+    number: Fraction
+    above: tuple[ast.expr, ...] = ()
+    below: tuple[ast.expr, ...] = ()
+    chain: tuple[Factor, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Return how many tensors the term reads."""
+        return len(self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the tensors that it reads, as often as it reads them."""
+        nodes = (*self.above, *self.below, *(factor.node for factor in self.chain))
+        return [name for node in nodes for name in names_read(node)]
+
+    @property
+    def key(self) -> str:
+        """Return what equal terms have in common: all but the number."""
+        parts = [*map(ast.unparse, self.above), "/", *map(ast.unparse, self.below), "@"]
+        return " ".join([*parts, *(f"{factor.text}{factor.is_transposed}" for factor in self.chain)])
+
+
+def column_of(node: ast.expr) -> ast.expr | None:
+    """Return x of `x[:, None]`."""
+    match node:
+        case ast.Subscript(value=inner, slice=ast.Tuple(elts=[ast.Slice(lower=None), ast.Constant(value=None)])):
+            return inner
+    return None
+
+
+def norm_of(squares: ast.expr) -> ast.expr | None:
+    """Return norm(x) for the sum of squares of x."""
+    match squares:
+        case ast.Call(
+            func=ast.Name(id="sum"),
+            args=[ast.BinOp(left=inner, op=ast.Pow(), right=ast.Constant(value=2))],
+            keywords=[],
+        ):
+            return call("norm", inner)
+        case ast.BinOp(left=left, op=ast.MatMult(), right=right) if ast.unparse(left) == ast.unparse(right):
+            return call("norm", left)
+    return None
+
+
+def negative(term: Term) -> Term:
+    """Return a term with the other sign."""
+    return replace(term, number=-term.number)
+
+
+def collected(terms: Sequence[Term]) -> list[Term]:
+    """Return terms with equal ones added up."""
+    found: dict[str, Term] = {}
+    for term in terms:
+        known = found.get(term.key)
+        found[term.key] = term if known is None else replace(known, number=known.number + term.number)
+    return [term for term in found.values() if term.number]
+
+
+def are_inverse(one: Factor, other: Factor) -> bool:
+    """Tell whether the product of two neighbours is a unit matrix."""
+    texts = one.text, other.text
+    alike = one.is_transposed == other.is_transposed
+    return alike and (texts[0] == f"inv({texts[1]})" or texts[1] == f"inv({texts[0]})")
+
+
+def chain_of(factors: Sequence[Factor]) -> list[ast.expr]:
+    """Return the factors of a chain as they are written; several equal ones as a power."""
+    written: list[ast.expr] = []
+    place = 0
+    while place < len(factors):
+        count = 1
+        while place + count < len(factors) and _same(factors[place], factors[place + count]):
+            count += 1
+        factor = factors[place]
+        if count >= POWERS:
+            factor = replace(factor, node=call("matrix_power", factor.node, ast.Constant(count)))
+        written += [_written(factor)] * (1 if count >= POWERS else count)
+        place += count
+    return written
+
+
+def _same(one: Factor, other: Factor) -> bool:
+    return one.is_transposed == other.is_transposed and one.text == other.text
+
+
+def _written(factor: Factor) -> ast.expr:
+    return ast.Attribute(factor.node, "T") if factor.is_transposed else factor.node
+
+
+def times(factors: Sequence[ast.expr], chain: Sequence[ast.expr], *, negative: bool = False) -> ast.expr:
+    """Return a product, first of numbers and then of matrices; the sign is the first factor's."""
+    nodes = [(node, ast.Mult()) for node in factors]
+    pairs: list[tuple[ast.expr, ast.operator]] = [*nodes, *((node, ast.MatMult()) for node in chain)]
+    if factors and chain:
+        pairs[len(factors)] = (chain[0], ast.Mult())
+    whole = ast.UnaryOp(ast.USub(), pairs[0][0]) if negative else pairs[0][0]
+    for node, operator in pairs[1:]:
+        whole = ast.BinOp(whole, operator, node)
+    return whole
+
+
+def call(name: str, *arguments: ast.expr) -> ast.expr:
+    """Return a call of a function."""
+    return ast.Call(ast.Name(name), [*arguments], [])
+
+
+def common_number(terms: Sequence[Term]) -> Fraction:
+    """Return the number that all terms of a sum are multiples of; 1 if one of them is a number itself."""
+    below = {term.number.denominator for term in terms}
+    if len(below) > 1 or any(_is_constant(term) for term in terms):
+        return Fraction(1)
+    number = Fraction(gcd(*(term.number.numerator for term in terms)), below.pop())
+    return -number if all(term.number < 0 for term in terms) else number
+
+
+def _is_constant(term: Term) -> bool:
+    return not term.chain and all(isinstance(node, ast.Constant) for node in (*term.above, *term.below))

@@ -1,0 +1,116 @@
+"""Terms of matrix algebra written as expressions: a number first, then what it multiplies, in one order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from gradcli.derivation.notation.parsed import callee
+from gradcli.derivation.notation.ranks import rank
+from gradcli.derivation.notation.shapes import Shapes
+from gradcli.derivation.notation.terms import Factor, Term, call, chain_of, collected, column_of, times
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Writes terms over tensors of known shapes."""
+
+    shapes: Shapes
+
+    def rank(self, node: ast.expr) -> int:
+        """Return the rank of an expression."""
+        return rank(node, {name: len(shape) for name, shape in self.shapes.items()})
+
+    def across(self, node: ast.expr) -> ast.expr:
+        """Return the transpose of what is computed entry by entry: a row of it becomes a column."""
+        column = column_of(node)
+        if column is not None and self.rank(column) == 1:
+            return column
+        if self.rank(node) == 1:
+            return ast.Subscript(node, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+        match node:
+            case _ if self.rank(node) == 0:
+                return node
+            case ast.Attribute(value=inner, attr="T"):
+                return inner
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return ast.BinOp(self.across(right), ast.MatMult(), self.across(left))
+            case ast.BinOp(left=left, op=operator, right=right):
+                return ast.BinOp(self.across(left), operator, self.across(right))
+            case ast.UnaryOp(op=sign, operand=inner):
+                return ast.UnaryOp(sign, self.across(inner))
+        return ast.Attribute(node, "T")
+
+    def sum(self, terms: Sequence[Term]) -> ast.expr:
+        """Return a sum of terms; one that is not subtracted comes first."""
+        ordered = sorted(collected(terms), key=lambda term: (term.number < 0, -term.count))
+        if not ordered:
+            return ast.Constant(0)
+        if len(ordered) > 1 and (common := self._common(ordered)):
+            return self.term(common)
+        total = self.term(ordered[0])
+        for term in ordered[1:]:
+            sign = ast.Sub() if term.number < 0 else ast.Add()
+            total = ast.BinOp(total, sign, self.term(replace(term, number=abs(term.number))))
+        return total
+
+    def _common(self, terms: Sequence[Term]) -> Term | None:
+        """Return a sum of matrices that are all multiplied by the same numbers as one term."""
+        first, *others = [[ast.unparse(node) for node in (*term.above, *term.below)] for term in terms]
+        if not first or any(other != first for other in others) or not all(term.chain for term in terms):
+            return None
+        inside = self.sum([replace(term, above=(), below=()) for term in terms])
+        return Term(Fraction(1), terms[0].above, terms[0].below, (Factor(inside),))
+
+    def term(self, term: Term) -> ast.expr:
+        """Return a term as an expression."""
+        number = abs(term.number)
+        above = [*self._outer(term.above)]
+        chain = chain_of(term.chain)
+        if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
+            *above, last = above
+            chain = _operands(last)
+            above, chain = (above, chain) if len(chain) > 1 else ([*above, last], [])
+        is_plain = number.numerator == 1 and (above or chain)
+        factors = [*([] if is_plain else [ast.Constant(number.numerator)]), *above]
+        whole = times(factors, chain, negative=term.number < 0)
+        below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
+        return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
+
+    def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
+        """Return factors, a column times a row among them as an outer product."""
+        columns = [(node, column_of(node)) for node in nodes]
+        rows = [node for node, column in columns if column is None and self.rank(node) == 1]
+        tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
+        others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
+        if len(rows) != 1 or len(tall) != 1 or others:
+            return _diagonal(list(nodes), rows, tall)
+        rest = [node for node in nodes if self.rank(node) == 0]
+        column = tall[0][1]
+        assert column is not None  # noqa: S101 (of those that have one)
+        return [*rest, call("outer", column, rows[0])]
+
+
+def _operands(node: ast.expr) -> list[ast.expr]:
+    """Return the operands of matrix products, the first of them not in parentheses."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return [*_operands(node.left), node.right]
+    return [node]
+
+
+def _diagonal(
+    nodes: list[ast.expr], rows: list[ast.expr], tall: Sequence[tuple[ast.expr, ast.expr | None]]
+) -> list[ast.expr]:
+    """Return factors, a vector times a unit matrix among them as a diagonal matrix."""
+    units = [node for node in nodes if isinstance(node, ast.Call) and callee(node) == "eye"]
+    vectors = rows or [column for _, column in tall if column is not None]
+    used = [*units, *rows, *(node for node, _ in tall)]
+    if len(units) != 1 or len(rows) + len(tall) != 1 or len(used) + _numbers(nodes, used) != len(nodes):
+        return nodes
+    return [*(node for node in nodes if node not in used), call("diag", vectors[0])]
+
+
+def _numbers(nodes: Sequence[ast.expr], used: Sequence[ast.expr]) -> int:
+    return sum(isinstance(node, ast.Constant) for node in nodes if node not in used)

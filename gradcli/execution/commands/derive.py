@@ -1,0 +1,213 @@
+"""`derive`: the derivatives of a program as formulas and code, each checked at random points of two sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from gradcli._version import __version__
+from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.notation.backends import BACKENDS
+from gradcli.derivation.notation.code import LETTERS, source
+from gradcli.derivation.notation.latex import Writer
+from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.parsed import bound_names, parsed
+from gradcli.derivation.notation.plain import unicode
+from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.sympy import sympy
+from gradcli.errors import InputError, NotSupportedError
+from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
+from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
+from gradcli.execution.formulas.verified import (
+    Findings,
+    arguments,
+    compare,
+    expected,
+    fitted,
+    is_denied,
+    new_findings,
+    shapes_of,
+    trusted,
+)
+from gradcli.execution.forward.source import Source
+from gradcli.language.program import Program
+from gradcli.phrases import show_shape
+from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
+
+LAYOUT = "each gradient has the shape of its variable"
+SECOND_LAYOUT = "each second derivative has the shape of its first variable, then that of its second"
+NO_FORMULA = "it has no formula in terms of the leaves alone"
+SAME_SIZES = "checked at one size: the program does not run for others"
+NOT_FINITE = "no random point was found at which autograd's gradient is finite"
+ONE_POINT = "no other point was met that takes the same branches, and has finite gradients"
+POINTS = 2
+# From the seed of the first point to those of others.
+SECOND, LARGER = 100, 2
+
+
+def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
+    """Return the derivation that the settings ask for."""
+    if not isinstance(program, Program):
+        raise InputError("derive takes the text of a program, and no code yet")
+    settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
+    here = finite_point(program, settings, given, settings.seed)
+    start = here or point(program, settings, given, settings.seed)
+    if settings.order > 1 and start.output.tensor.numel() != 1:
+        raise InputError(
+            f"the output has shape {show_shape(tuple(start.output.tensor.shape))}; a second derivative is a scalar's",
+            hint="reduce the output with `--reduce sum` (or mean)",
+        )
+    wanted = targets(start, settings.order)
+    forms = trusted(start, closed_forms(start, wanted, derivations))
+    if not settings.verify:
+        checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
+    else:
+        checks = _checks(here, wanted, forms, given, derivations) if here else _unchecked(wanted)
+    return _derivation(start, settings, wanted, forms, checks)
+
+
+def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
+    return {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), NOT_FINITE) for target in wanted}
+
+
+def _checks(
+    here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], given: Mapping[str, Any], asked: Derivations
+) -> dict[Target, Checked]:
+    """Compare each formula at random points with autograd, and the formulas of larger shapes too."""
+    found = new_findings(wanted)
+    compare(here, forms, expected(here, [*forms]), found)
+    _again(here, wanted, forms, given, found)
+    larger = enlarged(here, given, here.settings.seed + LARGER)
+    if larger is None:
+        for findings in found.values() if variable(here, given) else ():
+            findings.notes.append(SAME_SIZES)
+    else:
+        own = targets(larger, len(wanted[0].by))
+        there = trusted(larger, closed_forms(larger, own, asked))
+        mine = {new: found[old] for old, new in zip(wanted, own, strict=True)}
+        compare(larger, there, expected(larger, [*there]), mine)
+        _again(larger, own, there, given, mine)
+    undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
+    return {target: found[target].checked() if target in forms else undecided for target in wanted}
+
+
+def _again(
+    here: Point,
+    wanted: Sequence[Target],
+    forms: Mapping[Target, Form],
+    given: Mapping[str, Any],
+    found: Mapping[Target, Findings],
+) -> None:
+    """Compare the same formulas at other points of the same size."""
+    for place in range(1, POINTS):
+        other = another_point(here, given, here.settings.seed + SECOND * place)
+        if other is None:
+            for findings in found.values():
+                findings.notes.append(ONE_POINT)
+        else:
+            own = dict(zip(wanted, targets(other, len(wanted[0].by)), strict=True))
+            same = {own[target]: formula for target, formula in forms.items()}
+            compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})
+
+
+def _derivation(
+    here: Point,
+    settings: Settings,
+    wanted: Sequence[Target],
+    forms: Mapping[Target, Form],
+    checks: Mapping[Target, Checked],
+) -> Derivation:
+    """Return the report."""
+    leaves, output, codes = here.shapes, here.output, _codes(here, wanted, forms)
+    _check_code(settings.to, codes, wanted, forms)
+    return Derivation(
+        gradcli=__version__,
+        torch=torch.__version__.partition("+")[0],
+        program=here.program.source,
+        output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
+        leaves=leaves,
+        upstream=upstream_name(here) if here.has_upstream else None,
+        layout=LAYOUT if settings.order == 1 else SECOND_LAYOUT,
+        derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
+        where=_where(here, wanted, forms),
+        to=settings.to,
+        codes=codes,
+        verify=settings.verify,
+    )
+
+
+def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:
+    tree = None if formula is None else parsed(formula.text)
+    entry = None if formula is None or settings.to != "sympy" else _entry(formula, target)
+    return DerivedFormula(
+        wrt=target.label,
+        order=settings.order,
+        shape=target.shape,
+        formula=None if formula is None else formula.text,
+        latex=None if tree is None else latex(tree, _ranks(here)),
+        unicode=None if formula is None else unicode(formula.text),
+        sympy=None if entry is None else entry[0],
+        notation=None if tree is None else "matrix" if tree.indices is None else "index",
+        names_latex=tuple(latex_name(name) for name in target.names),
+        indices=() if entry is None else entry[1],
+        free=() if entry is None else entry[2],
+        checked=checked,
+        exception=None if formula is None else formula.exception,
+        reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
+    )
+
+
+def _where(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> Abbreviations:
+    """Return the formulas with what they have in common named once."""
+    known = [target for target in wanted if target in forms]
+    common = shared([forms[target].text for target in known], {*arguments(here), *LETTERS, *"ijklmnpqr"})
+    return Abbreviations(dict(common.parts), dict(zip((one.label for one in known), common.formulas, strict=True)))
+
+
+def _ranks(here: Point) -> dict[str, int]:
+    return {name: value.ndim for name, value in arguments(here).items()}
+
+
+def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+    """Return an entry as sympy's expression, all its indices and those that are free; None if sympy has no word."""
+    tree = parsed(formula.entry or formula.code)
+    if tree.indices is None and target.shape:
+        return None
+    try:
+        text = sympy(tree)
+    except NotSupportedError:
+        return None
+    free = tree.indices or ()
+    return text, tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)])), free
+
+
+def latex(tree: Any, ranks: Mapping[str, int]) -> str:
+    """Return a formula as LaTeX, with the entry that it is of in front."""
+    text = Writer(ranks).write(tree.body).text
+    return text if tree.indices is None else rf"\left[{', '.join(tree.indices)}\right]: {text}"
+
+
+def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
+    """Return the code of all derivatives for each library; none if one of them has no formula."""
+    if any(target not in forms for target in wanted):
+        return {}
+    asked = [fitted(here, target, forms[target].code) for target in wanted]
+    found = {}
+    for to in BACKENDS:
+        with suppress(NotSupportedError):
+            found[to] = source(to, shapes_of(here), asked)
+    return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
+
+
+def _check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
+    """Refuse code for a library that lacks one of the functions in it."""
+    if to in BACKENDS and to not in codes and all(target in forms for target in wanted):
+        raise NotSupportedError(
+            f"there is no code for {to}: it lacks a function of the formula", hint="`--to torch` has all of them"
+        )

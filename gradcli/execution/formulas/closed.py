@@ -1,0 +1,149 @@
+"""The derivatives of a program in terms of its leaves: asked of the sympy process, by the tensors they are by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+
+from torch import Tensor
+
+from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.formulas import Formula
+from gradcli.derivation.notation.algebra import simplified
+from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.derivation.notation.points import without_points
+from gradcli.execution.formulas.inlined import inlined
+from gradcli.execution.formulas.plain_definitions import plain
+from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.request import as_request
+from gradcli.execution.forward.dtypes import double_precision
+from gradcli.execution.forward.run import display_names
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.reference.decomposition import decompose
+
+LONGEST = 2000  # characters of one formula
+COMPLEX = "a formula of complex numbers is not supported yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One derivative that is wanted: by one tensor, or by one after the other."""
+
+    by: tuple[TracedTensor, ...]
+    names: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Return what it is by, as text."""
+        return ",".join(dict.fromkeys(self.names))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return its shape."""
+        return tuple(size for traced in self.by for size in traced.tensor.shape)
+
+    def wanted(self, formula: str, *, exact: bool) -> Wanted:
+        """Return what code is asked for."""
+        return Wanted(formula, self.names, self.shape, exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A derivative in terms of the leaves."""
+
+    text: str
+    """The formula that is shown."""
+    code: str
+    """The formula that code is written from: with what holds at single points."""
+    entry: str
+    """One entry in index notation; empty if there is none."""
+    raw: str
+    """The formula as it was before it was simplified."""
+    exception: str | None = None
+    """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the texts, each once."""
+        return [text for text in dict.fromkeys([self.text, self.code, self.entry]) if text]
+
+
+def targets(point: Point, order: int) -> tuple[Target, ...]:
+    """Return the derivatives of an order: the second ones by each pair of tensors, in either order the same."""
+    names = display_names(point.trace)
+    several = combinations_with_replacement(point.wanted, order)
+    return tuple(Target(by, tuple(names[traced] for traced in by)) for by in several)
+
+
+def upstream_name(point: Point) -> str | None:
+    """Return what the upstream gradient is called: `g`, unless a leaf is; None where it is given."""
+    if not _is_tensor(point):
+        return None
+    return "g" if "g" not in point.shapes else "grad_output"
+
+
+def _is_tensor(point: Point) -> bool:
+    return _number(point.cotangent) is None or point.has_upstream
+
+
+def _number(cotangent: Tensor) -> float | None:
+    if cotangent.is_complex():
+        return None
+    first = float(cotangent.reshape(-1)[0]) if cotangent.numel() else 0.0
+    return first if bool((cotangent == first).all()) else None
+
+
+def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
+    """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
+    if point.is_complex:
+        return {}
+    with double_precision():
+        decomposition = decompose(plain(point.trace))
+    if decomposition.is_complex:
+        return {}
+    numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
+    places = {target: [numbers[decomposition.nodes[traced]] for traced in target.by] for target in wanted}
+    keys = {f"{target.label}/{number}": target for number, target in enumerate(wanted)}
+    request = replace(
+        as_request(
+            decomposition,
+            inlined(point.trace),
+            None if point.has_upstream else _number(point.cotangent),
+            wanted=[(key, places[target][0]) for key, target in keys.items() if len(target.by) == 1],
+            matrices=True,
+        ),
+        seconds=derivations.seconds,
+        upstream_name=upstream_name(point) or "g",
+        longest=LONGEST,
+        closed=True,
+        symmetric=tuple(
+            numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
+        ),
+        entries=point.settings.to == "sympy",
+        second=tuple((key, *places[target]) for key, target in keys.items() if len(target.by) > 1),  # type: ignore[misc]
+    )
+    written = derivations.collect_formulas(derivations.post_formulas(request))
+    found = {keys[key]: _form(formula, point) for key, formula in written.items() if _is_closed(formula, point)}
+    return {target: found[target] for target in wanted if target in found}
+
+
+def _form(formula: Formula, point: Point) -> Form:
+    """Return a formula as a reader would write it."""
+    name = upstream_name(point)
+    shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
+    varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
+    text, exception = without_points(simplified(formula.text, shapes), varying)
+    code = formula.text if exception or parsed(formula.text).indices else text
+    return Form(simplified(text, shapes), code, formula.entry, formula.text, exception)
+
+
+def _is_closed(formula: Formula, point: Point) -> bool:
+    """Tell whether a formula is one that Python could parse, of nothing but leaves and the upstream gradient."""
+    try:
+        tree = parsed(formula.text)
+    except (SyntaxError, ValueError):
+        return False
+    known = {*point.shapes, upstream_name(point), *(tree.indices or ()), *bound_names(tree.body)}
+    return set(names_read(tree.body)) <= known

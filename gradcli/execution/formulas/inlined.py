@@ -1,0 +1,49 @@
+"""A traced tensor as an expression of the leaves: what a formula calls a value that has no entry in index notation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.language.operator_table import OPERATOR_OF
+
+LONGEST = 200
+ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
+
+
+def inlined(trace: Trace) -> dict[TracedTensor, str]:
+    """Return the text of each tensor, calls within calls; those of a longer text are left out."""
+    texts = {leaf: leaf.name or leaf.text for leaf in trace.leaves}
+    for call in trace.calls:
+        text = _text(call, texts)
+        several = len(call.outputs) > 1 or call.result is not call.outputs[0] if call.outputs else True
+        if text is not None and len(text) <= LONGEST:
+            for place, output in enumerate(call.outputs):
+                texts[output] = f"{text}[{place}]" if several else text
+    return texts
+
+
+def _text(call: TracedCall, texts: Mapping[TracedTensor, str]) -> str | None:
+    if not call.outputs or any(traced not in texts for traced in call.inputs):
+        return None
+    arguments = [_argument(value, texts) for value in call.arguments.positional]
+    operator = OPERATOR_OF.get(call.op.name) if call.arguments.node.operator else None
+    if operator is not None and not call.arguments.keywords and len(arguments) in {1, 2}:
+        return f"({f' {operator.sign} '.join(arguments)})" if len(arguments) > 1 else f"({operator.sign}{arguments[0]})"
+    if call.op.name == "reshape":
+        return f"reshape({arguments[0]}, {tuple(call.outputs[0].tensor.shape)})"
+    if call.op.name in ATTRIBUTES:
+        return f"{arguments[0]}.{call.op.name}"
+    words = [f"{name}={_argument(value, texts)}" for name, value in call.arguments.keywords.items()]
+    return f"{call.op.name}({', '.join([*arguments, *words])})"
+
+
+def _argument(value: Any, texts: Mapping[TracedTensor, str]) -> str:
+    if isinstance(value, TracedTensor):
+        return texts[value]
+    if isinstance(value, tuple | list):
+        items = [_argument(item, texts) for item in value]
+        open_, close = "()" if isinstance(value, tuple) else "[]"
+        return open_ + ", ".join(items) + ("," if isinstance(value, tuple) and len(items) == 1 else "") + close
+    return repr(value)

@@ -1,0 +1,83 @@
+"""Definitions as textbooks have them, for formulas to read: without the care that a table's definition takes at edges.
+
+What is written from them is compared with autograd of the program itself before it is shown, as every formula is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
+from gradcli.ops.record import Kind
+from gradcli.ops.signature import defaults
+
+Arguments = Mapping[str, Any]
+
+REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
+
+
+def plain(trace: Trace) -> Trace:
+    """Return a trace whose calls are defined as textbooks have it, those of them that are."""
+    calls = [_plain(call) for call in trace.calls]
+    return replace(trace, calls=calls)
+
+
+def _plain(call: TracedCall) -> TracedCall:
+    write = PLAIN.get(call.op.name)
+    text = None if write is None else write({**defaults(call.op.signature), **call.arguments.bound})
+    return call if text is None else replace(call, op=replace(call.op, kind=Kind.COMPOSITE, definition=text))
+
+
+def _attention(given: Arguments) -> str | None:
+    if given["attn_mask"] is not None or given["is_causal"] or given["dropout_p"] or given["enable_gqa"]:
+        return None
+    scale = "query.shape[-1]**-0.5" if given["scale"] is None else "scale"
+    return (
+        f'p = softmax(einsum("...qd,...kd->...qk", query, key)*{scale}, dim=-1)\neinsum("...qk,...kd->...qd", p, value)'
+    )
+
+
+def _picked(given: Arguments) -> str | None:
+    """Return the sum over classes that labels pick: `one_hot` is 1 at the label."""
+    target = given["target"]
+    is_plain = given["weight"] is None and not given.get("label_smoothing") and _is_of_labels(target)
+    if not is_plain or given["input"].tensor.ndim != target.tensor.ndim + 1 or given["input"].tensor.ndim > 2:  # noqa: PLR2004
+        return None
+    if bool((target.tensor == given["ignore_index"]).any()):
+        return None
+    return f"loss = -sum(logs*one_hot(target, input.shape[-1]), -1)\n{REDUCED[given['reduction']]}"
+
+
+def _is_of_labels(value: Any) -> bool:
+    return isinstance(value, TracedTensor) and not value.tensor.is_floating_point()
+
+
+def _cross_entropy(given: Arguments) -> str | None:
+    text = _picked(given)
+    return None if text is None else f"logs = log_softmax(input, -1)\n{text}"
+
+
+def _nll(given: Arguments) -> str | None:
+    text = _picked(given)
+    return None if text is None else f"logs = input\n{text}"
+
+
+def _embedding(given: Arguments) -> str | None:
+    if given["max_norm"] is not None or given["padding_idx"] is not None or given["scale_grad_by_freq"]:
+        return None
+    return 'einsum("...k,kd->...d", one_hot(input, weight.shape[0])*1.0, weight)'
+
+
+def _cosine(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return "sum(x1*x2, dim)/(sqrt(sum(x1*x1, dim))*sqrt(sum(x2*x2, dim)))"
+
+
+PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
+    "scaled_dot_product_attention": _attention,
+    "cross_entropy": _cross_entropy,
+    "nll_loss": _nll,
+    "embedding": _embedding,
+    "cosine_similarity": _cosine,
+}

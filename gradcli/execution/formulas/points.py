@@ -1,0 +1,176 @@
+"""Random points for a derivation: the program run at them, for the shapes that are given and for larger ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError, GradcliError, InputError
+from gradcli.execution.autograd import backward, errors
+from gradcli.execution.forward.domains import leaves_for
+from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.value_files import read_values
+from gradcli.language.program import Program
+from gradcli.ops.table import find
+from gradcli.phrases import show_shape
+from gradcli.settings import Settings, Shape
+
+# A point is drawn again, so often, where a gradient is not finite.
+ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A program run forward at one point."""
+
+    program: Program
+    settings: Settings
+    trace: Trace
+    output: TracedTensor
+    cotangent: Tensor
+    """The upstream gradient: a random one, where none is given and the output is not a scalar."""
+    wanted: tuple[TracedTensor, ...]
+    """What the output is differentiated by."""
+
+    @property
+    def has_upstream(self) -> bool:
+        """Return whether the upstream gradient is an argument of the gradient."""
+        return self.settings.grad_output is None and not backward.is_implicit(self.output.tensor)
+
+    @property
+    def is_complex(self) -> bool:
+        """Return whether a leaf or the output is complex."""
+        return any(traced.tensor.is_complex() for traced in (*self.trace.leaves, self.output))
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shapes of the leaves."""
+        return {leaf.name or leaf.text: tuple(leaf.tensor.shape) for leaf in self.trace.leaves}
+
+    def gradients(self) -> dict[TracedTensor, Tensor]:
+        """Return what autograd says; 0 where the output does not depend on a tensor."""
+        found = backward.gradients(self.output, self.wanted, self.cotangent, create_graph=False, retain_graph=True)
+        return {traced: torch.zeros_like(traced.tensor) if g is None else g.detach() for traced, g in found.items()}
+
+
+def point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
+    """Return a program run at a random point; leaves that are given values keep them.
+
+    Raises GradcliError if the program cannot be run, or nothing be differentiated.
+    """
+    drawn = _drawn(program, settings, given, seed)
+    trace = run_program(program, settings, {**drawn, **given})
+    output = backward.check_differentiable(program, trace)
+    vector = settings.grad_output
+    if vector is None and not backward.is_implicit(output.tensor):
+        vector = "random"
+    cotangent = backward.cotangent_of(output, vector, seed=seed)
+    return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
+
+
+def finite_point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return a point at which autograd's gradients are finite; None if none was found."""
+    for attempt in range(ATTEMPTS):
+        found = point(program, settings, given, seed + 1000 * attempt)
+        if all(bool(value.isfinite().all()) for value in (found.output.tensor, *found.gradients().values())):
+            return found
+    return None
+
+
+def another_point(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return another random point of the same shapes at which the program takes the same path; None if none is met."""
+    for attempt in range(ATTEMPTS):
+        found = finite_point(here.program, here.settings, given, seed + attempt)
+        if found is not None and _path(found) == _path(here):
+            return found
+    return None
+
+
+def _path(point: Point) -> list[Any]:
+    """Return what the program called, one call after the other: its branches and loops are decided."""
+    return [(call.op.name, call.arguments.node.span) for call in point.trace.calls]
+
+
+def enlarged(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return a point for which lengths are one more: all of them that can be, or the first that alone can be.
+
+    Those of leaves with values stay, and those of 1, which broadcast. None if the program runs for no other lengths: it
+    names its sizes itself.
+    """
+    lengths = variable(here, given)
+    for chosen in dict.fromkeys([lengths, *((length,) for length in lengths)]):
+        found = _with_more(here, chosen, given, seed) if chosen else None
+        if found is not None:
+            return found
+    return None
+
+
+def variable(here: Point, given: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the lengths that may be changed, the same in all leaves."""
+    own = {leaf.name for leaf in here.program.leaves} - valued(here.program, here.settings, given)
+    kept = {size for name, shape in here.shapes.items() if name not in own for size in shape}
+    lengths = (size for name in here.shapes if name in own for size in here.shapes[name])
+    return tuple(dict.fromkeys(size for size in lengths if size > 1 and size not in kept))
+
+
+def _with_more(here: Point, lengths: Collection[int], given: Mapping[str, Any], seed: int) -> Point | None:
+    shapes: dict[str | None, Shape] = {
+        leaf.name: tuple(size + 1 if size in lengths else size for size in here.shapes[leaf.name])
+        for leaf in here.program.leaves
+        if leaf.name in here.shapes
+    }
+    try:
+        return finite_point(here.program, replace(here.settings, shapes=shapes), given, seed)
+    except GradcliError:
+        return None
+
+
+def valued(program: Program, settings: Settings, given: Mapping[str, Any]) -> set[str]:
+    """Return the names of the leaves that have values of their own."""
+    made = {leaf.name for leaf in program.made}
+    return {*given, *settings.values, *read_values(settings.values_file), *made}
+
+
+def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
+    if settings.init is not None:
+        return {}
+    known = valued(program, settings, given)
+    default = settings.shapes.get(None, ())
+    names = [leaf.name for leaf in program.leaves]
+    shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
+    drawn = leaves_for(program, shapes, find, seed)
+    return {name: _symmetric(name, value, settings) for name, value in drawn.items() if name not in known}
+
+
+def _symmetric(name: str, value: Tensor, settings: Settings) -> Tensor:
+    """Return a matrix that is its own transpose, where that is asked for; InputError if no matrix can be."""
+    if name not in settings.symmetric:
+        return value
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
+        raise InputError(
+            f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option="--symmetric"
+        )
+    return (value + value.mT) / 2
+
+
+def _wanted(program: Program, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:
+    if settings.wrt is None:
+        found = tuple(leaf for leaf in trace.leaves if leaf.tensor.requires_grad)
+        if not found:
+            raise ExecutionError("no leaf requires a gradient")
+        return found
+    known = {"".join(name.split()): traced for traced, name in display_names(trace).items()}
+    wanted = []
+    for name in settings.wrt:
+        traced = known.get("".join(name.split()))
+        if traced is None:
+            raise errors.unknown(name, known, "--wrt")
+        if not traced.tensor.requires_grad:
+            raise errors.not_required(program, trace, traced, "--wrt")
+        wanted.append(traced)
+    return tuple(wanted)

@@ -1,0 +1,180 @@
+"""A derivation checked before it is shown: its code is run at random points, and compared with autograd."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.notation.code import Wanted, source
+from gradcli.errors import NotSupportedError, first_line
+from gradcli.execution.formulas.closed import Form, Target, upstream_name
+from gradcli.execution.formulas.executed import executed, is_there
+from gradcli.execution.formulas.points import Point
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.report.derivation import Checked
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import CLOSENESS
+
+# The libraries whose code is run.
+RUN = ("torch", "numpy")
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the comparisons of one derivative came to."""
+
+    errors: list[float] = field(default_factory=list)
+    """The largest difference at each point, relative to the largest entry."""
+    shapes: list[dict[str, tuple[int, ...]]] = field(default_factory=list)
+    ran: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """What was raised by the code for a library."""
+
+    def checked(self) -> Checked:
+        """Return them as they are reported."""
+        verdict = Verdict.UNDECIDED if self.failed else Verdict.UNVERIFIED
+        if not self.failed and self.errors:
+            verdict = Verdict.MATCH if all(error <= CLOSENESS for error in self.errors) else Verdict.MISMATCH
+        shapes = tuple(shape for place, shape in enumerate(self.shapes) if shape not in self.shapes[:place])
+        largest = max(self.errors, default=None)
+        failures = [f"the code for {to} failed: {reason}" for to, reason in self.failed.items()]
+        note = "; ".join(dict.fromkeys([*self.notes, *failures])) or None
+        return Checked(verdict, len(self.shapes), shapes, largest, tuple(self.ran), note)
+
+
+def arguments(point: Point) -> dict[str, Tensor]:
+    """Return what a derivation's code takes: the leaves, then the upstream gradient where there is one."""
+    values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves}
+    name = upstream_name(point)
+    return values if name is None else {**values, name: point.cotangent}
+
+
+def shapes_of(point: Point) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a derivation's code takes."""
+    return {name: tuple(value.shape) for name, value in arguments(point).items()}
+
+
+def expected(point: Point, targets: Sequence[Target]) -> dict[Target, Tensor]:
+    """Return what autograd says of each derivative."""
+    by_first: dict[TracedTensor, Tensor] = {}
+    output = (point.output.tensor * point.cotangent).sum()
+    found = {}
+    for target in targets:
+        first, *rest = target.by
+        if first not in by_first:
+            by_first[first] = _gradient(output, first.tensor, create_graph=bool(rest))
+        gradient = by_first[first]
+        found[target] = _jacobian(gradient, rest[0].tensor) if rest else gradient
+    return found
+
+
+def _gradient(output: Tensor, by: Tensor, *, create_graph: bool) -> Tensor:
+    if not output.requires_grad:
+        return torch.zeros_like(by, requires_grad=False)
+    (found,) = torch.autograd.grad(
+        output, [by], create_graph=create_graph, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return found
+
+
+def _jacobian(gradient: Tensor, by: Tensor) -> Tensor:
+    rows = [_gradient(entry, by, create_graph=False) for entry in gradient.reshape(-1)]
+    return torch.stack(rows).reshape(*gradient.shape, *by.shape) if rows else gradient.new_zeros(0)
+
+
+def difference(value: Tensor, reference: Tensor) -> float:
+    """Return the largest difference relative to the largest entry of the reference; NaN for another shape."""
+    if value.shape != reference.shape:
+        return math.nan
+    if not reference.numel():
+        return 0.0
+    largest = float(reference.abs().max())
+    apart = float((value - reference).abs().max())
+    return apart / largest if largest else apart
+
+
+def fitted(point: Point, target: Target, formula: str, to: str = "torch") -> Wanted:
+    """Return what code is asked for: whether the formula has the gradient's very shape is seen by running it."""
+    wanted = target.wanted(formula, exact=True)
+    try:
+        (value,) = executed(source(to, shapes_of(point), [wanted]), to, arguments(point))
+    except (NotSupportedError, *REFUSALS):
+        return target.wanted(formula, exact=False)
+    return target.wanted(formula, exact=value.shape == torch.Size(target.shape))
+
+
+def compare(
+    point: Point, forms: Mapping[Target, Form], references: Mapping[Target, Tensor], found: Mapping[Target, Findings]
+) -> None:
+    """Run the code of each derivative at a point, and note how far it is from autograd's."""
+    for target, formula in forms.items():
+        found[target].shapes.append(point.shapes)
+        for text in formula.texts:
+            _compare(point, target, text, references[target], found[target])
+
+
+def _compare(point: Point, target: Target, text: str, reference: Tensor, found: Findings) -> None:
+    for to in RUN:
+        if not is_there(to):
+            found.notes.append(f"{to} is not installed, so that its code was not run")
+            continue
+        try:
+            code = source(to, shapes_of(point), [fitted(point, target, text)])
+        except NotSupportedError as error:
+            found.notes.append(error.message)
+            continue
+        try:
+            (value,) = executed(code, to, arguments(point))
+        except REFUSALS as error:
+            found.failed[to] = first_line(error)
+            continue
+        found.errors.append(difference(value.detach(), reference.detach()))
+        found.ran[to] = None
+
+
+def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> bool:
+    """Tell whether the code of all derivatives together, run, is not what autograd says; JAX's is run as NumPy's."""
+    if to not in RUN or not is_there(to):
+        return False
+    references = expected(point, wanted)
+    if not all(bool(reference.isfinite().all()) for reference in references.values()):
+        return False
+    try:
+        values = executed(code, to, arguments(point))
+    except REFUSALS:
+        return True
+    return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))
+
+
+def trusted(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:
+    """Return forms whose simplified texts say at a point what the texts say that they were made from."""
+    return {
+        target: form if _says_the_same(point, target, form) else unsimplified(form) for target, form in forms.items()
+    }
+
+
+def unsimplified(form: Form) -> Form:
+    """Return a form with the text that it was made from."""
+    return replace(form, text=form.raw, code=form.raw, exception=None)
+
+
+def _says_the_same(point: Point, target: Target, form: Form) -> bool:
+    try:
+        values = [
+            executed(source("torch", shapes_of(point), [fitted(point, target, text)]), "torch", arguments(point))[0]
+            for text in dict.fromkeys([form.raw, form.text, form.code])
+        ]
+    except (NotSupportedError, *REFUSALS):
+        return False
+    return all(difference(value, values[0]) <= CLOSENESS for value in values)
+
+
+def new_findings(targets: Iterable[Target]) -> dict[Target, Findings]:
+    """Return nothing found yet, for each derivative."""
+    return {target: Findings() for target in targets}

@@ -1,0 +1,160 @@
+"""A derivation as text: formulas in the notation asked for, or code that can be pasted, and how both were checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from gradcli.escaping import escape
+from gradcli.phrases import show_shape
+from gradcli.render.style import Style
+from gradcli.render.wrapping import wrap
+from gradcli.report.derivation import Checked, Derivation, DerivedFormula
+from gradcli.report.verdict import Verdict
+
+INDENT = 2
+CODE = ("torch", "numpy", "jax")
+# What a line of a comment begins with, in what is to be pasted.
+COMMENTS = {"latex": "% ", "sympy": "# "} | dict.fromkeys(CODE, "# ")
+LANGUAGES = {"latex": "latex", "sympy": "python"} | dict.fromkeys(CODE, "python")
+
+
+def text(derivation: Derivation, style: Style) -> str:
+    """Return a derivation as a reader sees it, or as it is pasted where code, LaTeX or sympy was asked for."""
+    mark = COMMENTS.get(derivation.to)
+    notes = [part for line in _notes(derivation) for part in wrap(line, style.width - len(mark or ""))]
+    if mark is not None:
+        return "\n".join([*(mark + line for line in notes), *_pasted(derivation)]) + "\n"
+    formulas = [" " * INDENT + line for line in _formulas(derivation, unicode=style.unicode)]
+    return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
+
+
+def markdown(derivation: Derivation, style: Style) -> str:
+    """Return a derivation for a page in Markdown."""
+    formulas = _pasted(derivation) if derivation.to in COMMENTS else _formulas(derivation, unicode=style.unicode)
+    block = [f"```{LANGUAGES.get(derivation.to, 'text')}", *formulas, "```"]
+    items = [f"- {line}" for line in _notes(derivation)]
+    return "\n".join([f"`{_head(derivation)}`", "", *block, "", *items]) + "\n"
+
+
+def _json(derivation: Derivation, _: Style) -> str:
+    return json.dumps(derivation.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
+    "table": text,
+    "plain": text,
+    "markdown": markdown,
+    "json": _json,
+}
+
+
+def _head(derivation: Derivation) -> str:
+    leaves = ", ".join(f"{name} {show_shape(shape)}" for name, shape in derivation.leaves.items())
+    return escape(f"{' '.join(derivation.program.split())}  with {leaves}")
+
+
+def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
+    own = unicode and derivation.to == "unicode"
+    heads = [_of(one, derivation, unicode=own) for one in derivation.derivatives]
+    width = max(map(len, heads), default=0)
+    for head, one in zip(heads, derivation.derivatives, strict=True):
+        shown = derivation.where.formulas.get(one.wrt, "")
+        shown = one.unicode or "" if own and one.notation == "index" else shown
+        body = shown.removeprefix(_place(one)).removeprefix(": ")
+        yield f"{head:<{width}} = {escape(body)}" if shown else f"{head:<{width}}: {one.reason}"
+
+    for name, part in derivation.where.parts.items():
+        yield f"where {name} = {escape(part)}"
+
+
+def _place(one: DerivedFormula) -> str:
+    """Return the indices of the entry that a formula is of, `[p, q]`; nothing of a whole tensor's."""
+    is_entry = one.formula is not None and one.notation == "index"
+    return (one.formula or "").partition("]: ")[0] + "]" if is_entry else ""
+
+
+def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
+    """Return what the formula is of: ∂/∂x of the output, ∂²/∂x∂y of it, of its product with the upstream gradient."""
+    sign, square = ("\u2202", "\u00b2") if unicode else ("d", "^2")
+    output = f"<{derivation.upstream}, out>" if derivation.upstream else ""
+    names = (one.wrt.split(",") * one.order)[: one.order] if one.order > 1 else [one.wrt]
+    below = f"{sign}{one.wrt}{square}" if one.order > 1 and len(set(names)) == 1 else "".join(sign + n for n in names)
+    return escape(f"{sign}{square if one.order > 1 else ''}{output}/{below}{_place(one)}")
+
+
+def _pasted(derivation: Derivation) -> list[str]:
+    if derivation.to in CODE:
+        missing = [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
+        return missing or derivation.codes[derivation.to].rstrip("\n").split("\n")
+    return _latex(derivation) if derivation.to == "latex" else _sympy(derivation)
+
+
+def _latex(derivation: Derivation) -> list[str]:
+    rows = [_row(one, derivation) for one in derivation.derivatives if one.latex]
+    missing = [f"% no formula for {one.wrt}: {one.reason}" for one in derivation.derivatives if not one.latex]
+    breaks = [r" \\"] * (len(rows) - 1) + [""]
+    lines = [f"  {row}{end}" for row, end in zip(rows, breaks, strict=False)]
+    return [*missing, *([r"\begin{align*}", *lines, r"\end{align*}"] if rows else [])]
+
+
+def _row(one: DerivedFormula, derivation: Derivation) -> str:
+    names = (one.names_latex * one.order)[: one.order] if len(one.names_latex) < one.order else one.names_latex
+    output = rf"\langle {derivation.upstream}, f \rangle" if derivation.upstream else "f"
+    same = len(set(names)) == 1 and one.order > 1
+    below = rf"\partial {names[0]}^2" if same else " ".join(rf"\partial {name}" for name in names)
+    power = "^2" if one.order > 1 else ""
+    return rf"\frac{{\partial{power} {output}}}{{{below}}} &= {one.latex}"
+
+
+def _sympy(derivation: Derivation) -> list[str]:
+    """Return an expression a line, after what its names are."""
+    bases = [name for name, shape in derivation.all_shapes.items() if shape]
+    scalars = [name for name, shape in derivation.all_shapes.items() if not shape]
+    lines = ["from sympy import *", ""]
+    lines += [f'{name} = IndexedBase("{name}", real=True)' for name in bases]
+    lines += [f'{name} = Symbol("{name}", real=True)' for name in scalars]
+    letters = sorted({letter for one in derivation.derivatives for letter in one.indices})
+    if letters:
+        several = ", ".join(letters) if len(letters) > 1 else letters[0]
+        lines.append(f'{several} = symbols("{" ".join(letters)}", integer=True, nonnegative=True)')
+    for one in derivation.derivatives:
+        lines.append("")
+        lines.append(f"# by {one.wrt}" + (f", at [{', '.join(one.free)}]" if one.free else ""))
+        lines.append(one.sympy or f"# none: {one.reason or 'it holds a function that sympy has no word for'}")
+    return lines
+
+
+def _notes(derivation: Derivation) -> Iterator[str]:
+    yield f"layout: {derivation.layout}"
+    if derivation.upstream:
+        shape = show_shape(derivation.output.shape)
+        yield f"{derivation.upstream}: the upstream gradient, of the output's shape {shape}"
+    for one in derivation.derivatives:
+        if one.exception:
+            yield escape(f"{one.wrt}: {one.exception}")
+    said: dict[str, list[str]] = {}
+    for one in derivation.derivatives:
+        said.setdefault(_checked(one.checked), []).append(one.wrt)
+    for words, names in said.items():
+        yield words if len(said) == 1 else f"{', '.join(names)}: {words}"
+    for note in derivation.notes or ():
+        yield escape(note)
+
+
+def _checked(checked: Checked) -> str:
+    """Return how a derivative was checked, in words."""
+    note = f"; {checked.note}" if checked.note else ""
+    if checked.verdict is Verdict.UNDECIDED:
+        return f"undecided{note or ': there was nothing to check'}"
+    if not checked.points:
+        return f"not checked{'' if checked.note == 'not checked' else note}"
+    sizes = "; ".join(_shapes(shapes) for shapes in checked.shapes)
+    where = f"at {checked.points} random points ({sizes}), run as {' and '.join(checked.ran)}{note}"
+    if checked.verdict is Verdict.MATCH:
+        return f"checked: equal to autograd's {where}"
+    return f"mismatch: {checked.max_rel_error:.1e} from autograd's {where}"
+
+
+def _shapes(shapes: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{name} {show_shape(shape)}" for name, shape in shapes.items())

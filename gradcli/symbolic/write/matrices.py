@@ -1,0 +1,123 @@
+"""Inverses and determinants in a composition: matrices that stand for themselves, and their closed derivatives.
+
+dY of Y = inv(A) is -Y dA Y, of Y = det(A) it is Y tr(inv(A) dA), of its logarithm tr(inv(A) dA); a solution of A Y = B
+is inv(A) B. These are formulas to read: each is compared with autograd before it is shown, and none is what autograd is
+compared with anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from sympy import Expr, Integer, Symbol
+
+from gradcli.derivation.formulas import MatrixFunction
+from gradcli.symbolic.write.printer import NotWritableError
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.sums import total
+from gradcli.symbolic.write.tensor_printer import TensorNotation
+from gradcli.symbolic.write.tidy import tidy
+
+Contribution = tuple[int, Indices, Expr]
+LONGEST = 120
+NAMES = {"inv": "inv({})", "det": "det({})", "logdet": "logdet({})", "slogdet": "slogdet({})[1]"}
+
+
+class Composition(Protocol):
+    """What has the entries and adjoints of all nodes."""
+
+    scope: Scope
+    adjoints: dict[int, Template]
+
+    def entry(self, place: int) -> Template:
+        """Return a node's value."""
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Return a node's shape."""
+
+
+def value(composition: Composition, place: int, function: MatrixFunction) -> Template:
+    """Return the entry of a function of matrices; NoFormulaError if its argument has none to write."""
+    if function.name == "solve":
+        return _solution(composition, place, function)
+    return _stand_in(composition, place, function.operands[0], function.name)
+
+
+def _stand_in(composition: Composition, place: int, argument: int, name: str) -> Template:
+    """Return a tensor by a function's name and its argument; the same one for the same text."""
+    scope, entry = composition.scope, composition.entry(argument)
+    text = NAMES[name].format(_text(composition, entry))
+    known = next((key for key, shown in scope.names.items() if shown == text), None)
+    shape = composition.shape(argument)
+    shape = shape if name == "inv" else shape[:-2]
+    made = scope.tensor(place if known is None else int(known[1:]), known[0] if known else name[0], text, shape)
+    if name == "inv" and known is None and _is_symmetric(composition, entry):
+        scope.symmetric.add(f"{name[0]}{place:05d}")
+    return made
+
+
+def _text(composition: Composition, entry: Template) -> str:
+    try:
+        text = TensorNotation(composition.scope, entry.symbols).whole(tidy(entry.body)).text
+    except NotWritableError:
+        raise NoFormulaError from None
+    if len(text) > LONGEST:
+        raise NoFormulaError
+    return text
+
+
+def _is_symmetric(composition: Composition, entry: Template) -> bool:
+    *batch, row, column = entry.symbols
+    body = composition.scope.ordered(entry.body)
+    turned = composition.scope.ordered(entry.at([*batch, column, row]))
+    return bool(tidy(body) == tidy(turned))
+
+
+def _inverse(composition: Composition, place: int, function: MatrixFunction) -> Template:
+    return _stand_in(composition, place, function.operands[0], "inv")
+
+
+def _solution(composition: Composition, place: int, function: MatrixFunction) -> Template:
+    inverse, right = _inverse(composition, place, function), composition.entry(function.operands[1])
+    *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
+    inner = _inner(composition, function)
+    body = inverse.at([*batch, row, inner]) * right.at([*batch, inner, column])
+    return Template(symbols, _total(composition, body, [inner]))
+
+
+def contributions(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
+    """Yield what the adjoint of a function of matrices contributes to those of its operands."""
+    given, inverse = composition.adjoints[place], _inverse(composition, place, function)
+    *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
+    if function.name in {"inv", "solve"}:
+        yield from _through_equation(composition, place, function)
+        return
+    factor = value(composition, place, function).at(batch) if function.name == "det" else Integer(1)
+    yield function.operands[0], symbols, given.at(batch) * factor * inverse.at([*batch, column, row])
+
+
+def _through_equation(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
+    """Yield the contributions of Y = inv(A) B: inv(A)' G to B, and -(inv(A)' G) Y' to A."""
+    given, inverse = composition.adjoints[place], _inverse(composition, place, function)
+    *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
+    inner = _inner(composition, function)
+    right = inverse.at([*batch, inner, row]) * given.at([*batch, inner, column])
+    to_right = Template(symbols, _total(composition, right, [inner]))
+    if function.name == "solve":
+        yield function.operands[1], symbols, to_right.body
+    result = value(composition, place, function)
+    *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
+    last = composition.scope.fresh(composition.shape(place)[-1:])[0]
+    body = -to_right.at([*batch, row, last]) * result.at([*batch, column, last])
+    yield function.operands[0], symbols, _total(composition, body, [last])
+
+
+def _inner(composition: Composition, function: MatrixFunction) -> Expr:
+    """Return an index along an axis of the matrix that is inverted."""
+    (index,) = composition.scope.fresh(composition.shape(function.operands[0])[-1:])
+    return index
+
+
+def _total(composition: Composition, body: Expr, indices: list[Expr]) -> Expr:
+    return total(body, [index for index in indices if isinstance(index, Symbol)], composition.scope.sizes)

@@ -1,0 +1,98 @@
+"""Tensors put together from others, and tensors of another shape, in a composition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import sympy
+from sympy import Expr, Symbol
+
+from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
+from gradcli.symbolic.write.printer import NotWritableError
+from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.sums import iverson, solve_index
+from gradcli.symbolic.write.tensor_printer import TensorNotation
+from gradcli.symbolic.write.tidy import tidy
+
+Contribution = tuple[int, Indices, Expr]
+LONGEST = 400
+
+
+class Composition(Protocol):
+    """What has the entries and adjoints of all nodes."""
+
+    scope: Scope
+    adjoints: dict[int, Template]
+
+    def entry(self, place: int) -> Template:
+        """Return a node's value."""
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Return a node's shape."""
+
+
+def value(composition: Composition, place: int, move: Move) -> Template:
+    """Return the entry of a moved tensor; NoFormulaError if it has entries of no node."""
+    if move.reshaped is not None:
+        return _reshaped(composition, composition.entry(move.reshaped), composition.shape(place))
+    if not move.is_whole:
+        raise NoFormulaError
+    symbols = composition.scope.fresh(composition.shape(place))
+    return Template(symbols, sympy.Add(*[_part(composition, write, symbols) for write in move.writes]))
+
+
+def _part(composition: Composition, write: AffineWrite, symbols: Indices) -> Expr:
+    """Return what one source contributes: its entry where the index is one of its places, else 0."""
+    own = composition.scope.fresh(composition.shape(write.source))
+    known: dict[Symbol, Expr] = {}
+    conditions = []
+    for symbol, affine in zip(symbols, write.indices, strict=True):
+        index = None if affine.axis is None else own[affine.axis]
+        solved, condition = solve_index(symbol, affine.base, affine.step, index, known, composition.scope.sizes)
+        known |= solved
+        conditions.append(condition)
+    if any(isinstance(index, Symbol) and index not in known for index in own):
+        raise NoFormulaError
+    return iverson(conditions) * composition.entry(write.source).at(own).xreplace(known)
+
+
+def contributions(composition: Composition, place: int, move: Move) -> Iterator[Contribution]:
+    """Yield the adjoints of the sources: the moved tensor's, read where their entries are."""
+    given = composition.adjoints[place]
+    if move.reshaped is not None:
+        back = _reshaped(composition, given, composition.shape(move.reshaped))
+        yield move.reshaped, back.symbols, back.body
+        return
+    for write in move.writes:
+        symbols = composition.scope.fresh(composition.shape(write.source))
+        yield write.source, symbols, given.at([_at(affine, symbols) for affine in write.indices])
+
+
+def _at(affine: AffineIndex, symbols: Indices) -> Expr:
+    return sympy.Integer(affine.base) + (0 if affine.axis is None else affine.step * symbols[affine.axis])
+
+
+def _reshaped(composition: Composition, entry: Template, shape: tuple[int, ...]) -> Template:
+    """Return a tensor that stands for another in a new shape; a number is the same in any."""
+    scope, body = composition.scope, tidy(entry.body)
+    if not any(isinstance(index, Symbol) and index in body.free_symbols for index in entry.symbols):
+        return Template(scope.fresh(shape), body)
+    text = f"reshape({_whole(scope, entry.symbols, body)}, {shape})"
+    if len(text) > LONGEST:
+        raise NoFormulaError
+    known = next((key for key, shown in scope.names.items() if shown == text), None)
+    number = len(scope.names) if known is None else int(known[1:])
+    return scope.tensor(number, "r", text, shape)
+
+
+def _whole(scope: Scope, symbols: Indices, body: Expr) -> str:
+    try:
+        shown = TensorNotation(scope, symbols).whole(body)
+    except NotWritableError:
+        raise NoFormulaError from None
+    axes = tuple(index if isinstance(index, Symbol) else None for index in symbols)
+    if shown.axes == axes:
+        return shown.text
+    sizes = tuple(scope.sizes.get(index, 1) if isinstance(index, Symbol) else 1 for index in symbols)
+    return f"broadcast_to({shown.text}, {sizes})"

@@ -1,0 +1,287 @@
+"""Derivations: published formulas, code that says what autograd says, and nothing shown that was not compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+
+import gradcli
+from gradcli.engine import derive_program
+from gradcli.errors import ExitCode, GradcliError
+from gradcli.execution.commands import derive as command
+from gradcli.report.schema import derivation_schema
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
+
+X, W, A = {"X": (4, 3)}, {"W": (3, 2)}, {"A": (3, 3)}
+# By hand.
+FORMULAS = [
+    ("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, "X", 1, "A.T"),
+    ("x @ A @ x", {"x": (3,), **A}, "x", 2, "A + A.T"),
+    ("sum(x**3)", {"x": (3,)}, "x", 2, "6*diag(x)"),
+    ("x @ A @ y", {"x": (2,), "A": (2, 3), "y": (3,)}, "x,y", 2, "A"),
+    ("mean(w1+w2+w2*w3)", {"w1": (2, 2), "w2": (2, 2), "w3": (2, 2)}, "w2", 1, "w3/4 + 1/4"),
+    ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
+    ("log(w)*v", {}, "w", 1, "v/w"),
+    ("g*x + sum(x)", {"x": (2,), "g": (2,)}, "x", 1, "g*grad_output + sum(grad_output)"),
+    ("cumsum(x, dim=0)", {"x": (4,)}, "x", 1, "[p]: sum(g[i] for i in range(p, 4))"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "order", "formula"), FORMULAS)
+def test_a_formula_is_as_published(program: str, inputs: Any, wrt: str, order: int, formula: str) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt.split(","), order=order)[wrt]
+    assert (found.formula, found.checked.verdict, found.order) == (formula, Verdict.MATCH, order)
+
+
+# As papers and textbooks have them: the upstream gradient is g, and the labels of one_hot have 5 classes.
+LABELS = torch.tensor([0, 2, 1, 4])
+KNOWN = [
+    ("F.cross_entropy(z, y)", {"z": (4, 5), "y": LABELS}, "z", "(softmax(z, dim=-1) - one_hot(y, 5))/4"),
+    (
+        "F.cross_entropy(X @ W, y)",
+        {"X": (4, 3), "W": (3, 5), "y": LABELS},
+        "W",
+        "X.T @ (softmax(X @ W, dim=-1) - one_hot(y, 5))/4",
+    ),
+    (
+        "F.nll_loss(log_softmax(z, dim=1), y, reduction='sum')",
+        {"z": (4, 5), "y": LABELS},
+        "z",
+        "softmax(z, dim=-1) - one_hot(y, 5)",
+    ),
+    (
+        "F.binary_cross_entropy_with_logits(X @ w, y)",
+        {"X": (4, 3), "w": (3,), "y": (4,)},
+        "w",
+        "(sigmoid(X @ w) - y) @ X/4",
+    ),
+    (
+        "sum((X @ w - y)**2) + c*sum(w**2)",
+        {"X": (4, 3), "w": (3,), "y": (4,), "c": ()},
+        "w",
+        "2*((X @ w - y) @ X + c*w)",
+    ),
+    ("F.embedding(y, w)", {"y": LABELS, "w": (5, 2)}, "w", "one_hot(y, 5).T @ g"),
+    (
+        "F.scaled_dot_product_attention(Q, K, V)",
+        {"Q": (3, 4), "K": (5, 4), "V": (5, 2)},
+        "V",
+        "softmax(Q @ K.T/2, dim=-1).T @ g",
+    ),
+    ("F.mse_loss(x, y)", {"x": (3, 2), "y": (3, 2)}, "x", "(x - y)/3"),
+    ("F.cosine_similarity(x, y, dim=0)", {"x": (3,), "y": (3,)}, "x", "(y - x*(x @ y)/(x @ x))/(norm(x)*norm(y))"),
+    (
+        "-0.5*(x - m) @ inv(S) @ (x - m)",
+        {"x": (3,), "m": (3,), "S": (3, 3)},
+        "x",
+        "-((x - m) @ inv(S) + inv(S) @ (x - m))/2",
+    ),
+    (
+        "relu(norm(a - p)**2 - norm(a - n)**2 + 1)",
+        {"a": (3,), "p": (3,), "n": (3,)},
+        "n",
+        "where(sum((a - p)**2) - sum((a - n)**2) > -1, 2*(a - n), 0)",
+    ),
+    ("X.reshape(12) * y", {**X, "y": (12,)}, "X", "reshape(y*g, (4, 3))"),
+    ("cat((x, y), dim=1) @ W", {"x": (2, 3), "y": (2, 2), "W": (5, 2)}, "y", "g @ W[3:].T"),
+    ("F.pad(x, (1, 2))*y", {"x": (2, 3), "y": (2, 6)}, "x", "y[:, 1:4]*g[:, 1:4]"),
+    ("diag(x) @ A", {"x": (3,), **A}, "x", "sum(A*g, dim=1)"),
+    ("flatten(X @ W, 0, 1) @ v", {**X, **W, "v": (8,)}, "W", "X.T @ reshape(v, (4, 2))"),
+    ("torch.linalg.solve(A, b)", {**A, "b": (3,)}, "b", "g @ inv(A)"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), KNOWN)
+def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
+    program: str, inputs: Any, wrt: str, formula: str
+) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
+    assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+
+
+def test_a_layer_norm_names_its_parts() -> None:
+    found = gradcli.derive("F.layer_norm(x, (4,), w)", {"x": (3, 4), "w": (4,)})
+    assert found.where.parts == {"s": "x - mean(x, dim=1)[:, None]", "t": "sum(s**2, dim=1)/4 + 1e-05"}
+    assert found.where.formulas["w"] == "1/sqrt(t) @ (g*s)"
+    assert "where s = x - mean(x, dim=1)[:, None]" in str(found)
+    assert "    s = x - torch.mean(x, dim=1)[:, None]\n" in found.code("torch")
+
+
+PROGRAMS = [
+    ("softmax(X @ W, dim=-1)", {**X, **W}),
+    ("log_softmax(X, dim=1)*Y", {**X, "Y": (4, 3)}),
+    ("F.layer_norm(X, (3,))", X),
+    ("cumsum(x, dim=0)*y", {"x": (4,), "y": (4,)}),
+    ("relu(X @ W).sum()", {**X, **W}),
+    ("mean((X @ w - y)**2)", {**X, "w": (3,), "y": (4,)}),
+    ("x[1:]*y + flip(y, (0,))", {"x": (4,), "y": (3,)}),
+    ("torch.outer(x, y)", {"x": (2,), "y": (3,)}),
+    ("sum(x*y)", {"x": (1, 3), "y": (2, 1)}),
+    ("logsumexp(x, dim=0)", {"x": (4,)}),
+    ("detach(x)*x", {"x": (3,)}),
+    ("stack([x*2, exp(y)]) * Z", {"x": (3,), "y": (3,), "Z": (2, 3)}),
+    ("sin(reshape(X*Y, (2, 6))) @ v", {**X, "Y": (4, 3), "v": (6,)}),
+    ("torch.linalg.inv(X.T @ X) @ W", {**X, **W}),
+    ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 3), "k": (4, 3), "v": (4, 2)}),
+    ("x/norm(x, dim=1, keepdim=True)", {"x": (2, 3)}),
+    ("y = x*2; y = y*y; y.sum()", {"x": (2,)}),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs"), PROGRAMS)
+def test_code_is_the_gradient_at_other_values(program: str, inputs: Any) -> None:
+    derivation = gradcli.derive(program, inputs)
+    torch.manual_seed(11)
+    leaves = {
+        name: torch.randn(shape, dtype=torch.float64, requires_grad=True) for name, shape in derivation.leaves.items()
+    }
+    space: dict[str, Any] = {}
+    exec("import torch.nn.functional as F\nfrom torch import *\nimport torch", space)  # noqa: S102 (for the program)
+    *before, last = program.split("; ")
+    exec("\n".join([*before, f"result = {last}"]), space | leaves, space)  # noqa: S102 (ours)
+    output = space["result"]
+    upstream = [torch.randn_like(output)] if output.ndim else []
+    expected = torch.autograd.grad(output, [*leaves.values()], *upstream)
+    written: dict[str, Any] = {}
+    exec(derivation.code("torch"), written)  # noqa: S102 (what is tested)
+    found = written["gradient"](*leaves.values(), *upstream)
+    found = found if isinstance(found, tuple) else (found,)
+    for value, reference in zip(found, expected, strict=True):
+        assert value.shape == reference.shape
+        assert torch.allclose(value, reference, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["sum(exp(A @ x))", "logsumexp(A @ x, dim=0)", "sum(sigmoid(x)*x)", "sum(x)**3/(1 + x @ x)", "sum(relu(x)**2*x)"],
+)
+def test_a_second_derivative_is_autograds(program: str) -> None:
+    derivation = gradcli.derive(program, {"x": (3,), "A": (2, 3)} if "A" in program else {"x": (3,)}, wrt="x", order=2)
+    assert derivation["x"].checked.verdict is Verdict.MATCH
+    assert derivation["x"].shape == (3, 3)
+
+
+def test_two_sizes_are_compared_where_the_program_runs_for_both() -> None:
+    checked = gradcli.derive("sum(X @ w)", {"X": (4, 3), "w": (3,)}, wrt="w")["w"].checked
+    assert checked.shapes == ({"X": (4, 3), "w": (3,)}, {"X": (5, 4), "w": (4,)})
+    assert (checked.points, checked.ran, checked.note) == (4, ("torch", "numpy"), None)
+
+
+def test_a_length_that_the_program_names_stays() -> None:
+    checked = gradcli.derive("F.layer_norm(X, (3,))*X", X)["X"].checked
+    assert checked.shapes == ({"X": (4, 3)}, {"X": (5, 3)})
+
+
+def test_the_only_size_is_said() -> None:
+    checked = gradcli.derive("X.reshape(12)[:12]*y", {"X": (4, 3), "y": (12,)}, wrt="y")["y"].checked
+    assert len(checked.shapes) == 1
+    assert checked.note == command.SAME_SIZES
+
+
+def test_a_formula_that_autograd_denies_is_a_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = command.expected
+    monkeypatch.setattr(
+        command, "expected", lambda point, wanted: {one: 2 * value for one, value in true(point, wanted).items()}
+    )
+    derivation = gradcli.derive("x**2", {"x": (2,)}, grad_output="ones")
+    assert (derivation.verdict, derivation.exit_code) == (Verdict.MISMATCH, ExitCode.MISMATCH)
+    assert "mismatch: 5.0e-01 from autograd's" in str(derivation)
+
+
+@pytest.mark.parametrize("program", ["x.real", "x*2", "real(x*1j)"])
+def test_no_formula_is_no_pass(program: str) -> None:
+    derivation = gradcli.derive(program, {"x": torch.tensor([1 + 2j])})
+    assert (derivation.verdict, derivation.exit_code) == (Verdict.UNDECIDED, ExitCode.UNDECIDED)
+    assert derivation["x"].formula is None
+    assert derivation["x"].reason
+
+
+def test_a_gradient_that_is_finite_nowhere_is_unverified() -> None:
+    derivation = gradcli.derive("log(x - x)", {"x": ()})
+    assert derivation.verdict is Verdict.UNVERIFIED
+    assert command.NOT_FINITE in str(derivation)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_formula_of_a_branch_is_compared_on_that_branch(seed: int) -> None:
+    settings = Settings(command="derive", seed=seed)
+    (found,) = derive_program("3*x if x > 0 else -x", settings).derivatives
+    assert found.checked.verdict is Verdict.MATCH
+    assert found.checked.points == 2
+    assert found.formula in {"3", "-1"}
+
+
+def test_values_stay_at_every_point() -> None:
+    derivation = gradcli.derive("F.cross_entropy(X, y)", {"X": (2, 3), "y": torch.tensor([0, 2])}, wrt="X")
+    assert derivation.leaves["y"] == (2,)
+
+
+def test_a_given_upstream_gradient_is_in_the_formula() -> None:
+    assert gradcli.derive("x**2", {"x": (3,)}, grad_output=3.0).formula == "6*x"
+    assert gradcli.derive("x**2", {"x": (3,)}, grad_output=3.0).upstream is None
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "wrt", "formula"),
+    [
+        ("x @ A @ x", {"x": (3,), **A}, "x", "2*x @ A"),
+        ("trace(X.T @ A @ X)", {"X": (3, 2), **A}, "X", "2*A @ X"),
+        ("trace(A @ B)", {**A, "B": (3, 3)}, "B", "A"),
+        ("logdet(A @ A)", A, "A", None),
+    ],
+)
+def test_a_symmetric_matrix_has_no_transpose(program: str, inputs: Any, wrt: str, formula: str | None) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt, symmetric="A")[wrt]
+    assert found.checked.verdict is Verdict.MATCH
+    assert formula is None or found.formula == formula
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs"),
+    [
+        ("x*2", {"x": (0,)}),
+        ("x*y", {"x": (1, 3), "y": (2, 1)}),
+        ("x @ y", {"x": (2, 2, 3), "y": (3, 4)}),
+        ("for _ in range(3):\n    x = x*2\nx", {"x": (2,)}),
+        ("gradient_1*p*i", {"p": (2,), "i": (2,)}),
+        ("softmax(s @ t, dim=-1) @ u", {"s": (2, 3), "t": (3, 4), "u": (4, 2)}),
+        ("w = torch.ones(2, requires_grad=True)\n(w*x).sum()", {"x": (2,)}),
+        ("y = x**2\ny.sum().backward()", {"x": (3,)}),
+    ],
+)
+def test_odd_shapes_names_and_scripts_are_derived(program: str, inputs: Any) -> None:
+    derivation = gradcli.derive(program, inputs)
+    assert derivation.verdict is Verdict.MATCH
+    assert {"torch", "numpy"} <= set(derivation.codes)
+
+
+def test_only_a_square_matrix_is_symmetric() -> None:
+    with pytest.raises(GradcliError, match="'x' has shape 3: it is no square matrix"):
+        gradcli.derive("sum(x)", {"x": (3,)}, symmetric="x")
+    with pytest.raises(GradcliError, match="'z' is not a leaf"):
+        gradcli.derive("sum(x)", {"x": (3,)}, symmetric="z")
+
+
+def test_a_vector_has_no_second_derivative() -> None:
+    with pytest.raises(GradcliError, match="a second derivative is a scalar's"):
+        gradcli.derive("x**2", {"x": (3,)}, order=2)
+
+
+def test_a_notebook_shows_latex() -> None:
+    shown = gradcli.derive("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, wrt="X")
+    assert shown._repr_latex_() == r"$$\begin{gathered}A^{\top}\end{gathered}$$"
+
+
+@pytest.mark.parametrize("program", ["x @ A", "x.real", "cumsum(x, dim=0)"])
+def test_its_data_are_what_the_schema_says(program: str) -> None:
+    inputs = {"x": torch.tensor([1j, 2, 3])} if ".real" in program else {"x": (3,), "A": (3, 2)}
+    inputs = {name: value for name, value in inputs.items() if name in program}
+    data = gradcli.derive(program, inputs).to_dict()
+    jsonschema.validate(data, derivation_schema())
+    assert (data["schema"], data["derivatives"][0]["wrt"]) == ("gradcli.derivation/1", "x")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "verdict": "fine"}, derivation_schema())
