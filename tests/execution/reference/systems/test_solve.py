@@ -65,7 +65,8 @@ def test_large_systems_give_pytorchs_gradient(name: str, shape: tuple[int, ...])
 
 def only_one_matrix(problem: Problem, right: Tensor) -> Tensor:
     """Eliminate what is one n x n matrix for all right sides, and nothing larger."""
-    assert len(problem.system.columns) == 1 and problem.system.family is None, "the whole matrix is built"
+    assert len(problem.system.columns) == 1, "the whole matrix is built"
+    assert problem.system.family is None, "all matrices of the family are built"
     return by_matrix(problem, right, {})
 
 
