@@ -1,0 +1,126 @@
+"""Adjoint systems of implicit definitions: solved by structure, at sizes whose whole matrices nothing could hold."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradcli import api
+from gradcli.execution.reference.systems import solve as solving
+from gradcli.execution.reference.systems import substitution
+from gradcli.execution.reference.systems.blocks import by_matrix
+from gradcli.execution.reference.systems.problem import Problem
+
+PROGRAMS = {
+    "cholesky": "torch.linalg.cholesky(a @ a.mT + torch.eye({n})) ** 2",
+    "lu": "torch.linalg.lu_factor(a)[0] ** 2",
+    "qr": "torch.sin(torch.linalg.qr(a)[0]) + torch.linalg.qr(a)[1] ** 2",
+    "eigh": "torch.linalg.eigh(a + a.mT)[1] ** 4",
+    "eigenvalues": "torch.linalg.eigh(a + a.mT)[0] ** 2",
+    "svd": "torch.linalg.svd(a, full_matrices=False)[0] ** 4",
+    "svdvals": "torch.linalg.svdvals(a) ** 3",
+    "slogdet": "torch.linalg.slogdet(a)[1]",
+    "pinv": "torch.linalg.pinv(a[..., :40])",
+}
+# Those whose systems are more than one n x n matrix.
+STRUCTURED = {"cholesky", "lu", "qr", "eigh", "eigenvalues", "svd", "svdvals", "slogdet"}
+
+
+def matrix(*shape: int) -> Tensor:
+    """Return random numbers, the same every time."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def symbolic(program: str, a: Tensor) -> Tensor:
+    """Return the symbolic gradient of a program's sum."""
+    report = api.evaluate(program, {"a": a}, reduce="sum")
+    (leaf,) = [tensor for tensor in report.tensors if tensor.name == "a"]
+    assert leaf.symbolic is not None
+    return torch.as_tensor(leaf.symbolic.value)
+
+
+def by_pytorch(program: str, a: Tensor) -> Tensor:
+    """Return PyTorch's gradient of a program's sum."""
+    own = a.clone().requires_grad_()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        eval(program, {"torch": torch, "a": own}).sum().backward()  # noqa: S307 (the programs above)
+    finally:
+        torch.set_default_dtype(before)
+    assert own.grad is not None
+    return own.grad
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("shape", [(90, 90), (2, 70, 70)], ids=str)
+def test_large_systems_give_pytorchs_gradient(name: str, shape: tuple[int, ...]) -> None:
+    a, program = matrix(*shape), PROGRAMS[name].format(n=shape[-1])
+    expected = by_pytorch(program, a)
+    assert torch.allclose(symbolic(program, a), expected, rtol=1e-7, atol=1e-9 * float(expected.abs().max()))
+
+
+def only_one_matrix(problem: Problem, right: Tensor) -> Tensor:
+    """Eliminate what is one n x n matrix for all right sides, and nothing larger."""
+    assert len(problem.system.columns) == 1, "the whole matrix is built"
+    assert problem.system.family is None, "all matrices of the family are built"
+    return by_matrix(problem, right, {})
+
+
+@pytest.mark.parametrize("name", sorted(STRUCTURED))
+def test_structure_gives_what_elimination_gives(name: str) -> None:
+    a, program = matrix(9, 9), PROGRAMS[name].format(n=9)
+    expected = symbolic(program, a)
+    with (
+        mock.patch.object(solving, "FEW", 0),
+        mock.patch.object(substitution, "SMALL", 4),
+        mock.patch.object(solving, "_by_elimination", only_one_matrix),
+    ):
+        found = symbolic(program, a)
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-11 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["cholesky", "qr", "svdvals"])
+def test_a_wrong_solution_is_never_given(name: str) -> None:
+    a, program = matrix(9, 9), PROGRAMS[name].format(n=9)
+
+    def wrong(self: object, solution: Tensor, ranges: object = None) -> Tensor:
+        del self, ranges
+        return solution.new_ones(solution.shape)
+
+    with mock.patch.object(solving, "FEW", 0), mock.patch.object(solving.Problem, "product", wrong):
+        report = api.evaluate(program, {"a": a}, reduce="sum")
+    assert report.verdict == "undecided"
+
+
+def test_a_singular_family_is_undecided() -> None:
+    report = api.evaluate("torch.linalg.eigh(a)[0]", {"a": torch.eye(110, dtype=torch.float64)}, reduce="sum")
+    assert report.verdict == "undecided"
+    assert any("singular" in note.words for tensor in report.tensors for note in tensor.notes)
+
+
+def test_repeated_eigenvalues_elsewhere_do_no_harm() -> None:
+    a = torch.diag(torch.tensor([1.0] + [2.0] * 109, dtype=torch.float64))
+    assert api.evaluate("torch.linalg.eigh(a)[0][0]", {"a": a}).verdict == "match"
+
+
+def test_products_solve_what_has_no_other_structure() -> None:
+    orthogonal = torch.linalg.qr(matrix(60, 60))[0]
+    a = orthogonal @ torch.diag(torch.tensor([1.0, 1.0, *range(2, 60)], dtype=torch.float64))
+    report = api.evaluate("torch.linalg.matrix_norm(a, 'nuc')", {"a": a})
+    assert report.verdict == "match"
+
+
+def test_a_planted_error_is_found_at_a_large_size() -> None:
+    a = matrix(80, 80)
+    right = by_pytorch("torch.linalg.qr(a)[1] ** 2", a)
+    found = symbolic("torch.linalg.qr(a)[1] ** 2", a)
+    assert torch.allclose(found, right, rtol=1e-7, atol=1e-9 * float(right.abs().max()))
+    a = a.clone().requires_grad_()
+    a.register_hook(lambda gradient: gradient * (1 + 1e-6))
+    torch.linalg.qr(a)[1].square().sum().backward()
+    assert a.grad is not None
+    assert not torch.allclose(found, a.grad, rtol=1e-7, atol=1e-9 * float(right.abs().max()))
