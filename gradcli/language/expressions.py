@@ -10,24 +10,23 @@ from gradcli.language.built import Built
 from gradcli.language.calls import build_call, call_children
 from gradcli.language.characters import refuse_character
 from gradcli.language.constants import fits_double, is_number
-from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, is_qualified
+from gradcli.language.functions import build_lambda, lambda_children
+from gradcli.language.loops import build_comprehension, comprehension_children
+from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, function_reference, is_qualified
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
-from gradcli.language.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
+from gradcli.language.program import Attribute, Builtin, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice, Starred
 from gradcli.language.source import Source
 
 _REFUSED: Mapping[type[ast.expr], str] = {
     ast.Dict: "dictionaries",
     ast.Set: "sets",
-    ast.ListComp: "comprehensions",
     ast.SetComp: "comprehensions",
     ast.DictComp: "comprehensions",
-    ast.GeneratorExp: "comprehensions",
     ast.Await: "`await`",
     ast.Yield: "`yield`",
     ast.YieldFrom: "`yield`",
     ast.JoinedStr: "f-strings",
     ast.NamedExpr: "assignments inside an expression (`:=`)",
-    ast.Starred: "starred values",
 }
 
 
@@ -113,6 +112,8 @@ def _attribute(node: ast.Attribute, built: Built) -> Expression:
         return Literal(VALUES[symbol], span, symbol)
     if word is not None:
         return Literal(word, span, f"torch.{word}")
+    if not built.source.definition and (function := function_reference(node)) is not None:
+        return Builtin(function, span)
     check_attribute(node, built.source)
     return Attribute(built.operand(node.value), node.attr, span)
 
@@ -162,15 +163,8 @@ def _conditional(node: ast.IfExp, built: Built) -> Expression:
     return Conditional(built.operand(node.test), then, otherwise, built.source.span(node))
 
 
-def _lambda(node: ast.Lambda, built: Built) -> Expression:
-    message = "functions (`lambda`) are not accepted"
-    hint = "write what it computes as the program: `x**2`, not `lambda x: x**2`; their variables are leaves"
-    raise built.source.error(message, Span(built.source.span(node).start, built.source.span(node).start + 6), hint)
-
-
 def _starred(node: ast.Starred, built: Built) -> Expression:
-    span = built.source.span(node)
-    raise built.source.error("starred values are not accepted", Span(span.start, span.start + 1))
+    return Starred(built.operand(node.value), built.source.span(node))
 
 
 # Node type -> the nodes inside it that are translated first, and the rule that makes gradcli's node.
@@ -187,6 +181,8 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.Compare: (lambda node: [node.left, *node.comparators], build_comparison),
     ast.BoolOp: (lambda node: node.values, build_boolean),
     ast.Call: (_no_children, build_call),  # `_children` asks for its own
-    ast.Starred: (_no_children, _starred),
-    ast.Lambda: (_no_children, _lambda),
+    ast.Starred: (lambda node: [node.value], _starred),
+    ast.Lambda: (lambda_children, build_lambda),
+    ast.ListComp: (comprehension_children, build_comprehension),
+    ast.GeneratorExp: (comprehension_children, build_comprehension),
 }

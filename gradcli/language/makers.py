@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from gradcli.errors import Span
-from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LAYERS, LEAVES, MAKERS, PLACES, TENSORS
+from gradcli.language.modules import module_name
+from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LEAVES, MAKERS, PLACES, TENSORS
 from gradcli.language.program import Call, Expression, Leaf, Literal
 from gradcli.language.source import Source
 
-_SCRIPT = "a script that is saved is run by `gradcli run FILE.py`"
+_SCRIPT = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
+CALL = "__call__"  # the method that is called by brackets after an expression
 
 
 def read_call(call: Call, source: Source) -> Expression:
     """Return what a call of a notebook means: its options are told by the nodes around it."""
-    _refuse_layer(call, source)
+    if module_name(call) is not None or call.function in _own(call, source):
+        return call
+    _refuse_module(call, source)
     name = call.function.removeprefix("nn.init.")
     call = _renamed(call)
     if call.function in LEAVES and not call.method:
@@ -25,12 +29,16 @@ def read_call(call: Call, source: Source) -> Expression:
     return _with_options(call, source)
 
 
-def _refuse_layer(call: Call, source: Source) -> None:
+def _own(call: Call, source: Source) -> set[str]:
+    """Return the names of the program's own functions and methods, whose options are its own."""
+    return source.session.attributes if call.method else source.session.assigned
+
+
+def _refuse_module(call: Call, source: Source) -> None:
     space, _, layer = call.function.rpartition(".")
     if space == "nn" and layer != "Parameter":
-        written = f"write `{LAYERS[layer]}`, with its parameters as leaves" if layer in LAYERS else _SCRIPT
-        message = f"`nn.{layer}` is a module with parameters or a class of its own, which a program cannot make"
-        raise source.error(message, call.function_span, written)
+        message = f"`nn.{layer}` is a module that a program cannot make"
+        raise source.error(message, call.function_span, _SCRIPT)
     if space in ("func", "autograd.functional") and call.function in HABITS:
         raise source.error(f"unknown function '{call.function}'", call.function_span, HABITS[call.function])
     if space in ("optim", "nn.utils"):

@@ -9,14 +9,18 @@ from gradcli.language.program import (
     Attribute,
     BooleanOperation,
     Call,
+    Class,
     Compare,
+    Comprehension,
     Conditional,
     Ellipsis,
     Expression,
+    Function,
     Index,
     Leaf,
     Sequence,
     Slice,
+    Starred,
 )
 
 SyntaxNode: TypeAlias = "Expression | Slice | Ellipsis"
@@ -27,7 +31,7 @@ def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
     match node:
         case Call(arguments=arguments, keywords=keywords):
             return (*arguments, *(value for _, value in keywords))
-        case Attribute(value=value) | Leaf(value=value):
+        case Attribute(value=value) | Leaf(value=value) | Starred(value=value):
             return (value,)
         case Index(value=value, items=items):
             return (value, *items)
@@ -41,6 +45,14 @@ def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
             return operands
         case Conditional(test=test, then=then, otherwise=otherwise):
             return (test, then, otherwise)
+        case Function(defaults=defaults):
+            return defaults  # its body runs where it is called
+        case Class(methods=methods):
+            return methods
+        case Comprehension(element=element, iterable=iterable, test=None):
+            return (iterable, element)
+        case Comprehension(element=element, iterable=iterable, test=test) if test is not None:
+            return (iterable, test, element)
     return ()
 
 

@@ -6,7 +6,7 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.names import dotted
-from gradcli.language.notebook import PEEKING, PLOTTING, SHOWING, TENDING
+from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
 from gradcli.language.program import Assign, Call, Leaf, Name, Statement
 from gradcli.language.source import Source
 
@@ -52,6 +52,10 @@ def _is_idle_call(node: ast.Call, source: Source) -> bool:
     if parts[-1] == "append" and isinstance(node.func, ast.Attribute) and _takes_numbers(node):
         source.session.records.add(parts[0])
         return True
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "__init__":  # super().__init__()
+        return True
+    if parts[-1] in MODULE_METHODS and parts[0] in source.session.assigned:
+        return False
     return parts[:1] in [(name,) for name in SHOWING] or parts[0] in PLOTTING or parts[-1] in TENDING
 
 
@@ -102,10 +106,8 @@ def _is_tended(target: ast.expr) -> bool:
 
 
 def _makes_optimizer(value: ast.expr) -> bool:
-    """Tell whether a value is an optimizer of tensors, `torch.optim.SGD([w], lr=0.1)`; not one of a module's."""
-    if not isinstance(value, ast.Call) or "optim" not in (dotted(value.func) or ())[:-1]:
-        return False
-    return not any(isinstance(inner, ast.Attribute) and inner.attr == "parameters" for inner in ast.walk(value))
+    """Tell whether a value is an optimizer, `torch.optim.SGD([w], lr=0.1)`, or what schedules its learning rate."""
+    return isinstance(value, ast.Call) and "optim" in (dotted(value.func) or ())[:-1]
 
 
 def build_flag(target: ast.Attribute, value: ast.expr, span: Span, source: Source) -> Statement:

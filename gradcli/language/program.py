@@ -19,6 +19,10 @@ class Name:
     span: Span
 
 
+Pattern: TypeAlias = "Name | tuple[Pattern, ...]"
+"""The names that a loop assigns in each round, as nested as what is unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A number, string, True, False or None; `symbol` is set for a named constant such as pi."""
@@ -122,8 +126,57 @@ class Leaf:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the program's own: a `def`, or a `lambda`, whose body is what it returns."""
+
+    name: str
+    parameters: tuple[str, ...]
+    defaults: tuple[Expression, ...]
+    """Of the last parameters."""
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class of the program's own, such as a module with `__init__` and `forward`."""
+
+    name: str
+    methods: tuple[Function, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A function that is handed on by its name: `torch.relu`."""
+
+    function: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Comprehension:
+    """`[element for targets in iterable if test]`, and a generator, which is a list here."""
+
+    element: Expression
+    targets: Pattern
+    iterable: Expression
+    test: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Starred:
+    """`*items` among the arguments of a call."""
+
+    value: Expression
+    span: Span
+
+
 Expression: TypeAlias = (
     "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
+    " | Function | Class | Builtin | Comprehension | Starred"
 )
 
 
@@ -174,6 +227,34 @@ class For:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """`for targets in iterable: ...`, over a list, a tuple or the rows of a tensor."""
+
+    targets: Pattern
+    iterable: Expression
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttribute:
+    """`self.name = value`."""
+
+    owner: Name
+    name: str
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`return value`, inside a function."""
+
+    value: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class InPlace:
     """`target += value`: `value` is the call that the two sides come to, such as `add(target, value)`."""
 
@@ -202,7 +283,9 @@ class Differentiate:
     allow_unused: bool = False
 
 
-Statement: TypeAlias = "Assign | Evaluate | If | While | For | InPlace | GradMode | Differentiate"
+Statement: TypeAlias = (
+    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate | SetAttribute | Return"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gradcli.language.tokens import Token, TokenKind, ends_operand, is_keyword
 from gradcli.language.words import shorten
 
 _KEYWORDS = frozenset(
-    {"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not"}
+    {"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not", "def", "class", "return"}
     | {"import", "from", "as", "with", "assert", "pass", "del", "lambda"}
 )
 _UNARY = frozenset({"+", "-", "~"})
@@ -57,18 +57,11 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
         "an assignment inside an expression (`:=`) is not accepted",
         "write `name = value` as a statement of its own",
     ),
-    "->": ("`->` is not accepted", None),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
 }
 _REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
-    "def": (
-        "function definitions are not accepted",
-        "write the body as a program, one `name = expression` per line",
-    ),
-    "class": ("classes are not accepted", "write what `forward` computes as a program"),
-    "return": ("`return` is not accepted", "the last statement is the output: write only the expression"),
     "break": ("`break` is not accepted", "put the condition into `while`"),
     "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),
 }
@@ -86,8 +79,6 @@ def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str
         _check_operator(token, source)
         if previous is None or token.kind is not TokenKind.END:
             _check_pair(previous, token, following, source, is_function)
-        if token.text == "for" and opened:
-            _fail(token, source, "comprehensions are not accepted", "write a `for` loop over several lines")
         _check_bracket(token, opened, source)
         previous = token
     _check_end(tokens, opened, source)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.built import after
-from gradcli.language.calls import is_module
+from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
 from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
 from gradcli.language.expressions import translate
+from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
 from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over
@@ -18,6 +19,7 @@ from gradcli.language.program import (
     Call,
     Compare,
     Differentiate,
+    Each,
     Evaluate,
     Expression,
     For,
@@ -41,7 +43,7 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
         built = build_statement(node, source)
         statements += [] if built is None else [built]
         if built is not None and _ends(built):
-            if isinstance(built, (For, While)) and _FIRST_ROUND not in source.session.notes:
+            if isinstance(built, (For, Each, While)) and _FIRST_ROUND not in source.session.notes:
                 source.session.notes.append(_FIRST_ROUND)
             note_what_follows(node, body[place + 1 :], source)
             break
@@ -53,7 +55,7 @@ _FIRST_ROUND = "the loop differentiates: these are the gradients of its first ro
 
 def _ends(statement: Statement) -> bool:
     """Tell whether a statement differentiates, a loop in its first round."""
-    if isinstance(statement, (For, While, GradMode)):
+    if isinstance(statement, (For, Each, While, GradMode)):
         return bool(statement.body) and _ends(statement.body[-1])
     return isinstance(statement, Differentiate)
 
@@ -80,13 +82,9 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
             "several `=` in one statement are not accepted", node.targets[1], "write one assignment per statement"
         )
     if isinstance(node.targets[0], ast.Attribute):
-        return build_flag(node.targets[0], node.value, source.span(node), source)
+        own = build_attribute(node.targets[0], node.value, source.span(node), source)
+        return own or build_flag(node.targets[0], node.value, source.span(node), source)
     targets = _targets(node.targets[0], source)
-    source.session.modules.pop(targets[0].name, None)
-    if is_module(node.value):
-        assert isinstance(node.value, ast.Call)  # noqa: S101 (it is one)
-        source.session.modules[targets[0].name] = node.value
-        return None
     return Assign(targets, translate(node.value, source), source.span(node))
 
 
@@ -115,6 +113,7 @@ def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
 def _target(node: ast.expr, source: Source) -> Name:
     if isinstance(node, ast.Name):
         check_target(node, source)
+        source.session.assigned.add(node.id)
         return Name(node.id, source.span(node))
     if isinstance(node, (ast.Subscript, ast.Attribute)):
         hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
@@ -160,25 +159,11 @@ def _while(node: ast.While, source: Source) -> Statement:
 
 def _for(node: ast.For, source: Source) -> Statement:
     _check_no_else(node, "for", source)
-    if not isinstance(node.target, ast.Name):
-        raise source.error("a `for` loop has one variable", node.target, "write `for i in range(n):`")
-    target = _target(node.target, source)
-    bounds = _bounds(node.iter, source)
-    return For(target, bounds, build_block(node.body, source), source.span(node))
-
-
-def _bounds(node: ast.expr, source: Source) -> tuple[Expression, ...]:
-    """Return the arguments of `range`, the only thing that loops run over."""
-    if (
-        not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range")
-        or node.keywords
-    ):
-        raise source.error(
-            "a `for` loop runs over `range(...)` only", node, "write `for i in range(n):` and index by i"
-        )
-    if len(node.args) not in (1, 2, 3):
-        raise source.error("`range` takes one to three numbers", node)
-    return tuple(translate(argument, source) for argument in node.args)
+    if is_range(node.iter, source) and isinstance(node.iter, ast.Call):
+        bounds = tuple(translate(bound, source) for bound in node.iter.args)
+        return For(_target(node.target, source), bounds, build_block(node.body, source), source.span(node))
+    pattern, iterable = build_pattern(node.target, source), translate(node.iter, source)
+    return Each(pattern, iterable, build_block(node.body, source), source.span(node))
 
 
 def _check_no_else(node: ast.While | ast.For, keyword: str, source: Source) -> None:
@@ -198,6 +183,9 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.If: _if,
     ast.While: _while,
     ast.For: _for,
+    ast.FunctionDef: lambda node, source: build_function(node, source, build_block),
+    ast.ClassDef: lambda node, source: build_class(node, source, build_block),
+    ast.Return: build_return,
 }
 
 
@@ -213,7 +201,7 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
     if not statements:
         raise ProgramError("the program computes nothing", source=source.text, hint=_COMPUTES)
     last = statements[-1]
-    if isinstance(last, (If, While, For, GradMode)) and not _ends(last):
+    if isinstance(last, (If, While, For, Each, GradMode)) and not _ends(last):
         span = Span(last.span.start, last.span.start + 1)
         raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
     if isinstance(last, Assign) and len(last.targets) > 1:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
 from gradcli.execution.forward import notebook, tree
-from gradcli.execution.forward.machine import BoundCall, Machine
-from gradcli.execution.forward.notebook import Draws
+from gradcli.execution.forward.layers import Container, make
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
+from gradcli.execution.forward.scopes import Scopes
+from gradcli.execution.forward.values import Handed, Value
 from gradcli.language.constants import fold
+from gradcli.language.modules import module_name
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.order import first_of
 from gradcli.language.program import (
     Attribute,
     BooleanOperation,
+    Builtin,
     Call,
+    Class,
     Compare,
+    Comprehension,
     Conditional,
     Ellipsis,
     Expression,
+    Function,
     Index,
     Leaf,
     Literal,
     Name,
-    Program,
+    Pattern,
     Sequence,
     Slice,
+    Starred,
     Statement,
 )
 from gradcli.ops.overloads import choose
@@ -41,20 +50,8 @@ NUMBERS = int | float | complex
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
 
 
-class Evaluator:
+class Evaluator(Scopes):
     """Evaluates expressions over a dict of variables."""
-
-    def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
-        self.program = program
-        self.machine = machine
-        self.variables = variables
-        self.draws = Draws(machine.seed)
-        self.given = dict(variables)
-        """The leaves whose values are known, by name."""
-        self.made = Counter(leaf.name for leaf in program.leaves)
-        """How many leaves of a name there are."""
-        self.records = True
-        """Whether gradients are recorded: not inside `no_grad`."""
 
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
@@ -96,6 +93,16 @@ class Evaluator:
                 return self._call(node, None)
             case Leaf():
                 return self.leaf(node, self.program.text(node))
+            case Function():
+                return self.closure(node)
+            case Class():
+                return self.maker(node)
+            case Builtin():
+                return Handed(node.function)
+            case Starred():
+                return self.evaluate(node.value)
+            case Comprehension():
+                return self._sized(node, list(self._comprehended(node)))
         raise self.error(f"{type(node).__name__} is not supported here", node)
 
     def _name(self, node: Name) -> Any:
@@ -111,6 +118,9 @@ class Evaluator:
             raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
         if tensor.requires_grad or value is self.given.get(name):
             return value
+        return self._made(value, name, node)
+
+    def _made(self, value: Any, name: str, node: Expression) -> Any:
         self.made[name] += 1
         name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
         if name in self.given:
@@ -120,9 +130,66 @@ class Evaluator:
         except GradcliError as error:
             raise self.located(error, node) from None
 
+    def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
+        """Return a new leaf with these numbers, or the one that is given for it."""
+        call = Call("tensor", (), (), node.span, node.span)
+        return self._made(notebook.handed_on(self, call, numbers), name, node)
+
+    def _comprehended(self, node: Comprehension) -> Iterator[Any]:
+        outer = self.variables
+        items = self.items(self.evaluate(node.iterable), node.iterable)
+        self.variables = ChainMap({}, outer)
+        try:
+            for item in items:
+                self.count_round(node)
+                self.unpacked(node.targets, item, node)
+                if node.test is None or self.truth(node.test):
+                    yield self.evaluate(node.element)
+        finally:
+            self.variables = outer
+
+    def items(self, value: Any, node: Expression) -> list[Any]:
+        """Return what a loop runs over: the items of a list, or the rows of a tensor."""
+        tensor = self.machine.tensor(value)
+        if isinstance(value, tuple | list | range):
+            return [*value]
+        if isinstance(value, Container):
+            return [*value.items]
+        if tensor is None or not tensor.ndim:
+            hint = "loops run over `range(n)`, lists, and the rows of tensors"
+            raise self.error(f"a loop cannot run over `{self.program.text(node)}`", node, hint)
+        self._check_items(node, len(tensor))
+        op, call = find("unbind"), Call("unbind", (node,), (), node.span, node.span)
+        assert op is not None  # noqa: S101 (the table has it)
+        return [*self.apply(op, call, [value], {})]
+
+    def unpacked(self, pattern: Pattern, value: Any, node: Expression | Statement) -> None:
+        """Assign a value to a name, or its items to several."""
+        if isinstance(pattern, Name):
+            self.variables[pattern.name] = value
+            return
+        values = value if isinstance(value, tuple | list) else None
+        if values is None or len(values) != len(pattern):
+            found = "one value" if values is None else f"{len(values)} values"
+            raise self.error(f"{found} cannot be unpacked into {len(pattern)} names", node)
+        for part, item in zip(pattern, values, strict=True):
+            self.unpacked(part, item, node)
+
     def _call(self, node: Call, first: Any) -> Any:
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
+        if any(isinstance(part, Starred) for part in node.arguments):
+            node, positional = self._spread(node, positional)
         return self.call(node, positional, {name: self.evaluate(value) for name, value in node.keywords})
+
+    def _spread(self, node: Call, positional: list[Any]) -> tuple[Call, list[Any]]:
+        """Return a call with the items of `*items` as arguments of their own."""
+        pairs = []
+        for part, value in zip(node.arguments, positional, strict=True):
+            is_one = not isinstance(part, Starred)
+            items = [value] if is_one else self.items(value, part)
+            pairs += [(part if is_one else Literal(None, part.span), item) for item in items]
+        self._check_items(node, len(pairs))
+        return replace(node, arguments=tuple(part for part, _ in pairs)), [value for _, value in pairs]
 
     def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of a call on these values."""
@@ -130,16 +197,30 @@ class Evaluator:
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
+        callee = self.callee(node, positional)
+        if callee is not None:
+            if not node.method:
+                return callee.called(self, node, positional, keywords)
+            return callee.method(self, node, positional[1:], keywords)
         has_tensor = any(self.machine.tensor(value) is not None for value in positional)
         if is_operator(node.operator, positional) and not has_tensor:
             return self._sequence(node, positional)
         found = notebook.called(self, node, positional, keywords)
         if found is not notebook.UNKNOWN:
             return found
+        kind = module_name(node)
+        if kind is not None:
+            return make(self, kind, node, positional, keywords)
         op = find(node.function)
         if op is None:
-            raise self.error(f"unknown function '{node.function}'", node)
+            raise self._not_callable(node)
         return self.apply(op, node, positional, keywords)
+
+    def _not_callable(self, node: Call) -> ExecutionError:
+        if node.method and node.function != "__call__":
+            return self.error(f"`{self.program.text(node.arguments[0])}` has no method '{node.function}'", node)
+        called = self.program.source[node.function_span.start : node.function_span.end]
+        return self.error(f"`{called}` is not a function", node, f"write a product as `{called}*(...)`")
 
     def _sequence(self, node: Call, operands: list[Any]) -> Any:
         """Return what Python's operator makes of a list, a tuple or a text, unless that is too long."""
@@ -197,6 +278,8 @@ class Evaluator:
             raise self.error(f"{self.program.text(node)}: {error}", node) from None
 
     def _attribute(self, node: Attribute, value: Any) -> Any:
+        if isinstance(value, Value):
+            return value.attribute(self, node.name, node)
         tensor = self.machine.tensor(value)
         if tensor is not None and node.name in {"shape", "ndim"}:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
@@ -227,6 +310,7 @@ class Evaluator:
         return self.apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
 
     def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
+        value = value.items if isinstance(value, Container) else value
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
             raise self.error(f"'{self.program.text(node.value)}' cannot be indexed in this way", node)
         try:
@@ -279,16 +363,6 @@ class Evaluator:
             hint = "reduce it first, with all(), any(), sum() or norm()"
             raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
         return bool(tensor.item())
-
-    def error(self, message: str, node: Expression | Statement, hint: str | None = None) -> ExecutionError:
-        """Return an error that points at a node."""
-        return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
-
-    def located(self, error: GradcliError, node: Expression | Statement) -> GradcliError:
-        """Return an error with the place of a node, unless it has one."""
-        if error.span is None:
-            error.span, error.source = node.span, self.program.source
-        return error
 
 
 def _value(part: Any, known: Mapping[int, Any]) -> Any:

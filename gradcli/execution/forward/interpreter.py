@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcli.errors import GradcliError, LimitError, Span
+from gradcli.errors import GradcliError
 from gradcli.execution.forward.expressions import Evaluator
 from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.scopes import Returned
+from gradcli.execution.forward.values import Instance, Value
 from gradcli.language.program import (
     Assign,
     Differentiate,
+    Each,
     Evaluate,
+    Expression,
     For,
     GradMode,
     If,
     InPlace,
     Leaf,
     Program,
+    Return,
+    SetAttribute,
     Statement,
     While,
 )
@@ -42,19 +48,19 @@ class Interpreter(Evaluator):
 
     def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
         super().__init__(program, machine, variables)
-        self.rounds = 0
         self.differentiated: Differentiated | None = None
         """What the program itself differentiates, after its run."""
 
     def run(self) -> Any:
         """Run the statements up to the first that differentiates, and return what that does; else the last value."""
         try:
-            return self._block(self.program.statements)
+            return self.block(self.program.statements)
         except Differentiated as found:
             self.differentiated = found
             return found.output
 
-    def _block(self, statements: tuple[Statement, ...]) -> Any:
+    def block(self, statements: tuple[Statement, ...]) -> Any:
+        """Run statements, and return the value of the last."""
         value = None
         for statement in statements:
             value = self._statement(statement)
@@ -67,11 +73,17 @@ class Interpreter(Evaluator):
             case Assign():
                 return self._assign(statement)
             case If():
-                return self._block(statement.body if self.truth(statement.test) else statement.otherwise)
+                return self.block(statement.body if self.truth(statement.test) else statement.otherwise)
             case While():
                 return self._while(statement)
             case For():
                 return self._for(statement)
+            case Each():
+                return self._each(statement)
+            case Return():
+                raise Returned(None if statement.value is None else self.evaluate(statement.value))
+            case SetAttribute():
+                return self._set_attribute(statement)
             case InPlace():
                 return self._in_place(statement)
             case GradMode():
@@ -84,23 +96,48 @@ class Interpreter(Evaluator):
         values = [value] if len(statement.targets) == 1 else self._unpack(value, statement)
         for target, item in zip(statement.targets, values, strict=True):
             self.variables[target.name] = item
-            self.machine.named(item, target.name)
+            self._name_value(item, target.name)
+        return value
+
+    def _name_value(self, value: Any, name: str) -> None:
+        """Take note that the program calls a value by a name."""
+        if isinstance(value, Value):
+            value.adopt(name)
+        else:
+            self.machine.named(value, name)
+
+    def _set_attribute(self, statement: SetAttribute) -> Any:
+        owner, name = self.evaluate(statement.owner), statement.name
+        if not isinstance(owner, Instance):
+            raise self.error(f"'{statement.owner.name}' takes no new attributes", statement)
+        own = f"{owner.name}.{name}"
+        owner.attributes[name] = value = self._called(statement.value, own)
+        self._name_value(value, own)
         return value
 
     def _assigned(self, statement: Assign) -> Any:
         """Return the value that is assigned; a leaf that is made is called as its target is."""
-        if isinstance(statement.value, Leaf) and len(statement.targets) == 1:
-            return self.leaf(statement.value, statement.targets[0].name)
+        if len(statement.targets) == 1:
+            return self._called(statement.value, statement.targets[0].name)
         return self.evaluate(statement.value)
+
+    def _called(self, node: Expression, name: str) -> Any:
+        """Return the value of an expression; what it makes is called by a name."""
+        if isinstance(node, Leaf):
+            return self.leaf(node, name)
+        before, self.naming = self.naming, (node, name)
+        try:
+            return self.evaluate(node)
+        finally:
+            self.naming = before
 
     def _in_place(self, statement: InPlace) -> Any:
         """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""
         target, call = statement.target, statement.value
         value, operand = self.evaluate(target), self.evaluate(call.arguments[1])
         if self.machine.tensor(value) is not None:
-            others = {name: other for name, other in self.variables.items() if name != target.name}
             try:
-                self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), others)
+                self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), self.others(target.name))
             except GradcliError as error:
                 raise self.located(error, statement) from None
         self.variables[target.name] = result = self.call(call, [value, operand], {})
@@ -110,7 +147,7 @@ class Interpreter(Evaluator):
     def _grad_mode(self, statement: GradMode) -> Any:
         before, self.records = self.records, statement.enabled
         try:
-            return self._block(statement.body)
+            return self.block(statement.body)
         finally:
             self.records = before
 
@@ -131,8 +168,8 @@ class Interpreter(Evaluator):
     def _while(self, statement: While) -> Any:
         value = None
         while self.truth(statement.test):
-            self._count_round(statement)
-            value = self._block(statement.body)
+            self.count_round(statement)
+            value = self.block(statement.body)
         return value
 
     def _for(self, statement: For) -> Any:
@@ -141,16 +178,15 @@ class Interpreter(Evaluator):
         if bounds[2:] == [0]:
             raise self.error("the step of a range is not 0", statement.bounds[2])
         for count in range(*bounds):
-            self._count_round(statement)
+            self.count_round(statement)
             self.variables[statement.target.name] = count
-            value = self._block(statement.body)
+            value = self.block(statement.body)
         return value
 
-    def _count_round(self, statement: While | For) -> None:
-        """Count a round of a loop as an operation: one that calls no op must end too."""
-        self.rounds += 1
-        if self.rounds > self.machine.most_rounds:
-            message = f"the program's loops run more than {self.machine.most_rounds} rounds"
-            span = Span(statement.span.start, statement.span.start + 1)
-            hint = "`--max-operations` raises the limit"
-            raise LimitError(message, span=span, source=self.program.source, hint=hint)
+    def _each(self, statement: Each) -> Any:
+        value = None
+        for item in self.items(self.evaluate(statement.iterable), statement.iterable):
+            self.count_round(statement)
+            self.unpacked(statement.targets, item, statement)
+            value = self.block(statement.body)
+        return value

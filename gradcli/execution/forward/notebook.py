@@ -17,9 +17,10 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, METHODS, NUMBERS
+from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES
 from gradcli.language.program import Call, Expression, Literal, Program
 from gradcli.ops.record import Op
 from gradcli.ops.table import find
@@ -32,18 +33,24 @@ class Evaluator(Protocol):
     program: Program
     draws: Draws
 
+    def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call."""
+
     def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of an op of the table."""
 
     def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
         """Return an error that points at a node."""
 
+    def items(self, value: Any, node: Expression) -> list[Any]:
+        """Return what a loop runs over."""
+
     def located(self, error: GradcliError, node: Expression) -> GradcliError:
         """Return an error with the place of a node."""
 
 
 PLAIN = bool | int | float
-NOT_A_NUMBER = "a NaN is written `0*inf`"
+NOT_A_NUMBER = "a NaN is written `torch.nan`"
 NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 UNKNOWN = object()
@@ -85,13 +92,47 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return _drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
+    if node.function in SEQUENCES:
+        return _sequence(evaluator, node, positional, keywords)
+    if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
+        return _total(evaluator, node, positional)
     return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the list or the tuple that Python makes."""
+    count = count_range(values) if node.function == "range" and all(map(_is_plain, values)) else 0
+    try:
+        evaluator.machine.check_items(count)
+    except GradcliError as error:
+        raise evaluator.located(error, node) from None
+    given = values if node.function == "range" else [evaluator.items(value, node) for value in values[:_several(node)]]
+    return _of_numbers(evaluator, node, lambda: LISTS[node.function](*given, *values[len(given) :], **keywords), [])
+
+
+def _several(node: Call) -> int | None:
+    """Return how many of the arguments are sequences."""
+    return None if node.function == "zip" else 1
+
+
+def _total(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
+    """Return the sum of tensors in a list, as Python adds them up; UNKNOWN without a tensor."""
+    op, (first, *rest) = find("add"), [*values[1:], *values[0]] or [0]
+    assert op is not None  # noqa: S101 (the table has it)
+    if all(evaluator.machine.tensor(value) is None for value in (first, *rest)):
+        return _of_numbers(evaluator, node, sum, values) if all(map(_is_plain, values[0])) else UNKNOWN
+    total = first
+    for value in rest:
+        one, other = Literal(None, node.span), Literal(None, node.span)
+        call = Call("add", (one, other), (), node.span, node.function_span, operator="+")
+        total = evaluator.call(call, [total, value], {})
+    return total
 
 
 def _number(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
     """Return what Python computes of numbers."""
-    if node.function.startswith("math."):
-        return _of_numbers(evaluator, node, getattr(math, node.function.removeprefix("math.")), values)
+    if node.function in MATH:
+        return _of_numbers(evaluator, node, getattr(math, node.function.rpartition(".")[2]), values)
     if node.function not in NUMBERS:
         return UNKNOWN
     tensor = evaluator.machine.tensor(values[0]) if values else None
@@ -124,8 +165,8 @@ def _of_tensor(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
 
 def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], values: list[Any]) -> Any:
     if any(evaluator.machine.tensor(value) is not None for value in values):
-        own = node.function.rpartition(".")[2]
-        raise evaluator.error(f"`{node.function}` works on plain numbers only", node, f"write `{own}(...)`")
+        own, given = node.function.rpartition(".")[2], ", ".join(map(evaluator.program.text, node.arguments))
+        raise evaluator.error(f"`{node.function}` works on plain numbers only", node, f"write `{own}({given})`")
     try:
         result = function(*values)
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -236,6 +277,8 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     if tensor is None:
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
+        return value
+    if node.function == "numpy" and not tensor.requires_grad:
         return value
     if node.function in DRAWN_IN_PLACE:
         return _filled(evaluator, node, tensor, rest, keywords)

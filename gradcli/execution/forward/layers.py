@@ -1,0 +1,189 @@
+"""Modules of `torch.nn` in a running program: made by PyTorch's own classes, and called as their functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.notebook import Draws, handed_on
+from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.values import Module, Runner, Value, written
+from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
+from gradcli.language.modules import Module as Row
+from gradcli.language.program import Call, Expression
+from gradcli.phrases import show_shape
+
+
+@contextmanager
+def drawing(draws: Draws) -> Iterator[None]:
+    """Let PyTorch draw, in the block, the numbers that it would draw in the notebook."""
+    before, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    torch.set_rng_state(draws.generator.get_state())
+    torch.set_default_dtype(draws.dtype)
+    try:
+        yield
+    finally:
+        draws.generator.set_state(torch.get_rng_state())
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(before)
+
+
+def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Module:
+    """Return the module that `nn.Linear(3, 2)` makes."""
+    if kind in CONTAINERS:
+        return _container(runner, kind, node, positional)
+    tensors = {id(tensor): value for value in tree.leaves([positional, keywords])
+               if (tensor := runner.machine.tensor(value)) is not None}  # fmt: skip
+    given = tree.map(lambda leaf: leaf if (tensor := runner.machine.tensor(leaf)) is None else tensor,
+                     [list(positional), dict(keywords)])  # fmt: skip
+    made = _made(runner, getattr(torch.nn, kind), node, *given)
+    return Layer(MODULES[kind], made, runner.program.text(node), tensors)
+
+
+def _made(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
+    """Return PyTorch's own module, unless it has more entries than a tensor may have."""
+    try:
+        with refusals(f"nn.{kind.__name__}"):
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                sizes = [parameter.numel() for parameter in kind(*positional, **keywords).parameters()]
+            runner.machine.check_elements(max([0, *sizes]), node)
+            with drawing(runner.draws):
+                return kind(*positional, **keywords)
+    except ExecutionError as error:
+        raise runner.located(error, node) from None
+
+
+def _container(runner: Runner, kind: str, node: Call, items: list[Any]) -> Module:
+    if kind != "Sequential":
+        if len(items) > 1 or not isinstance((items or [[]])[0], list | tuple):
+            raise runner.error(f"nn.{kind} takes one list", node, f"write `nn.{kind}([...])`")
+        items = [*items[0]] if items else []
+    return Container(items, runner.program.text(node), is_called=kind == "Sequential")
+
+
+@dataclass(slots=True, eq=False)
+class Layer(Module):
+    """One module of PyTorch's; its parameters become leaves where they are first used."""
+
+    row: Row
+    module: torch.nn.Module
+    text: str
+    given: dict[int, Any]
+    """The tensors that it was made with, by identity of what PyTorch sees of them."""
+    name: str | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+    """Parameters and buffers that have been used."""
+    is_frozen: bool = False
+
+    def adopt(self, name: str) -> None:
+        """Take note of what it is assigned to first."""
+        self.name = self.name or name
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call the module's function, with its attributes."""
+        own = {}
+        for pair in self.row.attributes:
+            argument, _, attribute = pair.partition("=")
+            value = self._value(runner, attribute or argument, node)
+            own |= {} if value is None else {argument: value}
+        keywords = {**own, **keywords}
+        try:
+            return runner.call(written(self.row.function, node, positional, keywords), positional, keywords)
+        except ExecutionError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: ExecutionError) -> ExecutionError:
+        """Return an error with what the module computes."""
+        sizes = [f"{name} is {show_shape(tuple(tensor.shape))}" for name, tensor in self.module.named_parameters()]
+        if sizes and error.hint and "F." not in error.hint:
+            names = ", ".join(("x", *(name for name, _ in self.module.named_parameters())))
+            error.hint = f"`{self.text}` computes `F.{self.row.function}({names})`, where {', '.join(sizes)}; {error.hint}"
+        return error
+
+    def _value(self, runner: Runner, name: str, node: Expression) -> Any:
+        value = getattr(self.module, name, None)
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) in self.given:
+            return self.given[id(value)]
+        if name not in self.known:
+            self.known[name] = self._tensor(runner, name, value, node)
+        return self.known[name]
+
+    def _tensor(self, runner: Runner, name: str, value: Tensor, node: Expression) -> Any:
+        """Return a parameter as a leaf, and a buffer as a constant."""
+        if isinstance(value, torch.nn.Parameter) and not self.is_frozen:
+            return runner.parameter(value.detach(), f"{self.name or self.text}.{name}", node)
+        call = Call("tensor", (), (), node.span, node.span)
+        return handed_on(runner, call, value.detach())
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return a parameter, or a size."""
+        value = self._value(runner, name, node) if name in (*SHOWN, *dict(self.module.named_parameters())) else None
+        if value is None and getattr(self.module, name, 0) is not None:
+            raise runner.error(f"`{self.text}` has no attribute '{name}'", node)
+        return value
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """Yield the parameters that have been used; `named` makes leaves of all."""
+        yield from self.known.items()
+
+    def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Yield the parameters, as leaves."""
+        for name, parameter in self.module.named_parameters():
+            node = Call("tensor", (), (), _nowhere(runner), _nowhere(runner))
+            value = self._value(runner, name, node) if parameter.requires_grad else None
+            if value is not None and runner.machine.tensor(value).requires_grad:
+                yield f"{prefix}.{name}" if prefix else name, value
+
+    def switch(self, name: str, values: list[Any]) -> None:
+        """Train, or not; make the parameters constants, or not."""
+        is_on = bool(values[0]) if values else True
+        if name in ("train", "eval"):
+            self.module.train(is_on and name == "train")
+        elif name == "requires_grad_":
+            self.is_frozen = not is_on
+            self.known.clear()
+
+
+def _nowhere(runner: Runner) -> Any:
+    return runner.program.statements[0].span
+
+
+@dataclass(slots=True, eq=False)
+class Container(Module):
+    """Modules in a row."""
+
+    items: list[Any]
+    text: str
+    is_called: bool
+    name: str | None = None
+
+    def adopt(self, name: str) -> None:
+        """Name the modules in it by their places."""
+        self.name = self.name or name
+        for place, item in enumerate(self.items):
+            if isinstance(item, Value):
+                item.adopt(f"{self.name}.{place}")
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call one module after the other."""
+        if not self.is_called or len(positional) != 1 or keywords:
+            return super().called(runner, node, positional, keywords)
+        self.adopt(self.text)
+        for item in self.items:
+            if not isinstance(item, Value):
+                raise runner.error(f"`{self.text}` holds what is not a module", node)
+            positional = [item.called(runner, node, positional, {})]
+        return positional[0]
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """Yield the modules by their places."""
+        yield from ((str(place), item) for place, item in enumerate(self.items))

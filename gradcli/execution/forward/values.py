@@ -1,0 +1,205 @@
+"""What a running program has beside tensors and numbers: its functions, its classes, and the modules that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gradcli.errors import ExecutionError
+from gradcli.execution.forward import notebook
+from gradcli.language.program import Call, Class, Expression, Function, Literal
+
+SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
+
+
+class Runner(notebook.Evaluator, Protocol):
+    """What runs a program, as far as its own functions and modules ask it."""
+
+    def enter(self, function: Function, scope: MutableMapping[str, Any], given: dict[str, Any], node: Call) -> Any:
+        """Return what a function returns, whose parameters have these values."""
+
+    def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call."""
+
+    def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
+        """Return a new leaf with these numbers, or the one that is given for it."""
+
+    def name_of(self, node: Call) -> str | None:
+        """Return what the result of a call is assigned to, where that is known before it is made."""
+
+
+class Value:
+    """What can be called, or has attributes."""
+
+    __slots__ = ()
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return what a call gives."""
+        raise runner.error(f"`{runner.program.text(node)}` calls what is not a function", node)
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return an attribute."""
+        raise runner.error(f"there is no attribute '{name}'", node)
+
+    def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return what a method gives: an attribute that is called."""
+        found = self.attribute(runner, node.function, node)
+        if not isinstance(found, Value):
+            raise runner.error(f"'{node.function}' is not a function", node)
+        return found.called(runner, node, positional, keywords)
+
+    def adopt(self, name: str) -> None:
+        """Take note of what it is assigned to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure(Value):
+    """A function of the program's own, with the names that it sees."""
+
+    function: Function
+    defaults: Mapping[str, Any]
+    scope: MutableMapping[str, Any]
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Run the body."""
+        return runner.enter(self.function, self.scope, self._bound(runner, node, positional, keywords), node)
+
+    def _bound(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> dict[str, Any]:
+        """Return the value of each parameter; ExecutionError where they are not those that are given."""
+        names = self.function.parameters
+        if len(positional) > len(names):
+            raise self._misfit(runner, node, f"{len(positional)} are given")
+        given = dict(zip(names, positional, strict=False))
+        for name, value in keywords.items():
+            if name not in names or name in given:
+                raise self._misfit(runner, node, f"'{name}' is {'given twice' if name in given else 'none of them'}")
+            given[name] = value
+        missing = next((name for name in names if name not in given and name not in self.defaults), None)
+        if missing is not None:
+            raise self._misfit(runner, node, f"'{missing}' is missing")
+        return {**self.defaults, **given}
+
+    def _misfit(self, runner: Runner, node: Call, what: str) -> ExecutionError:
+        known = ", ".join(self.function.parameters) or "nothing"
+        return runner.error(f"`{self.function.name}` takes {known}, and {what}", node)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handed(Value):
+    """A function of PyTorch's that is handed on by its name."""
+
+    function: str
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call it by its name."""
+        return runner.call(written(self.function, node, positional, keywords), positional, keywords)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound(Value):
+    """A method of an instance."""
+
+    owner: Value
+    function: Closure
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Run the method on its instance."""
+        return self.function.called(runner, node, [self.owner, *positional], keywords)
+
+
+class Module(Value):
+    """What has parameters, its own and those of the modules in it."""
+
+    __slots__ = ()
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """Yield the modules and parameters in it, by name."""
+        yield from ()
+
+    def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Yield the parameters, as PyTorch's `named_parameters` does."""
+        for name, child in self.children():
+            own = f"{prefix}.{name}" if prefix else name
+            if isinstance(child, Module):
+                yield from child.named(runner, own)
+            elif (tensor := runner.machine.tensor(child)) is not None and tensor.is_leaf and tensor.requires_grad:
+                yield own, child
+
+    def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return what a method gives: one of every module's, or an attribute that is called."""
+        name = node.function
+        if name in ("__call__", "forward"):
+            return self.called(runner, node, positional, keywords)
+        if name == "parameters":
+            return [tensor for _, tensor in self.named(runner)]
+        if name == "named_parameters":
+            return list(self.named(runner))
+        if name in SAME:
+            self.switch(name, positional)
+            return self
+        return super().method(runner, node, positional, keywords)
+
+    def switch(self, name: str, values: list[Any]) -> None:
+        """Do what `train`, `eval` and `requires_grad_` do, in all modules in it."""
+        for _, child in self.children():
+            if isinstance(child, Module):
+                child.switch(name, values)
+
+
+@dataclass(slots=True, eq=False)
+class Instance(Module):
+    """An object of one of the program's own classes."""
+
+    maker: Maker
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Run `forward`, as a module does, or `__call__`."""
+        name = "__call__" if "__call__" in self.maker.methods else "forward"
+        return self.attribute(runner, name, node).called(runner, node, positional, keywords)
+
+    def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return what a method gives: the class's own goes before every module's."""
+        if node.function in self.maker.methods:
+            return self.attribute(runner, node.function, node).called(runner, node, positional, keywords)
+        return super(Instance, self).method(runner, node, positional, keywords)
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return what `self.name` is."""
+        if name in self.attributes:
+            return self.attributes[name]
+        if name not in self.maker.methods:
+            raise runner.error(f"an instance of '{self.maker.found.name}' has no attribute '{name}'", node)
+        return Bound(self, self.maker.methods[name])
+
+    def children(self) -> Iterator[tuple[str, Any]]:
+        """Yield the attributes."""
+        yield from self.attributes.items()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maker(Value):
+    """A class of the program's own."""
+
+    found: Class
+    methods: Mapping[str, Closure]
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return a new instance; what it makes is called by what it is assigned to."""
+        made = Instance(self, runner.name_of(node) or f"{self.found.name}()")
+        if "__init__" in self.methods:
+            self.methods["__init__"].called(runner, node, [made, *positional], keywords)
+        elif positional or keywords:
+            raise runner.error(f"`{self.found.name}` takes no arguments", node)
+        return made
+
+
+def written(function: str, node: Call, positional: list[Any], keywords: Mapping[str, Any]) -> Call:
+    """Return a call of another function in the place of one, with a node for each of its arguments."""
+    def part() -> Expression:
+        return Literal(None, node.span)
+
+    arguments, named = tuple(part() for _ in positional), tuple((name, part()) for name in keywords)
+    return Call(function, arguments, named, node.span, node.function_span)
