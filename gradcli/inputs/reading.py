@@ -24,12 +24,22 @@ def check_reading(program: Program, settings: Settings) -> None:
         hint = "`gradcli double-backward` with the same program checks the second derivative; or leave out what follows"
         message = "the program differentiates a gradient, of which this command knows only the first derivative"
         raise ProgramError(message, span=program.further, source=program.source, hint=hint)
+    _check_command(program, settings)
     for leaf in functions_as_leaves(program, is_function_of_numbers):
         if not _is_described(leaf, settings):
             hint = f"write `{leaf.name}(x)`; a leaf of that name needs a value or a shape of its own: "
             hint += f"`--shape {leaf.name}=scalar`"
             message = f"`{leaf.name}` is a function, and stands here without an argument"
             raise ProgramError(message, span=leaf.span, source=program.source, hint=hint)
+
+
+def _check_command(program: Program, settings: Settings) -> None:
+    """Refuse a program that asks for what only another command shows."""
+    if program.command is None or settings.command in (program.command, "check"):
+        return
+    message = f"the program asks for what `gradcli {program.command}` shows"
+    hint = f"`gradcli {program.command}` with the same program"
+    raise ProgramError(message, span=program.statements[-1].span, source=program.source, hint=hint)
 
 
 def _is_described(leaf: Name, settings: Settings) -> bool:

@@ -13,6 +13,7 @@ from gradcli.language.program import (
     Differentiate,
     Each,
     Expression,
+    Fill,
     For,
     Function,
     GradMode,
@@ -21,6 +22,7 @@ from gradcli.language.program import (
     Name,
     Pattern,
     Return,
+    SetAttribute,
     Statement,
     While,
 )
@@ -76,6 +78,10 @@ def own_expressions(statement: Statement) -> tuple[Expression, ...]:
         case Differentiate():
             given = (statement.output, statement.upstream, statement.wrt)
             return tuple(expression for expression in given if expression is not None)
+        case SetAttribute():
+            return (statement.owner, statement.value)
+        case Fill():
+            return (statement.target, *statement.value.arguments, *(value for _, value in statement.value.keywords))
         case _:
             return (statement.value,)
 

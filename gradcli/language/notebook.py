@@ -36,6 +36,11 @@ TENSORS: Mapping[str, str] = {
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
 DRAWN_IN_PLACE = frozenset({"random_", "uniform_", "normal_"})
+# Methods that give a tensor other numbers, and what does so in `torch.nn.init`.
+FILLS = DRAWN_IN_PLACE | {"copy_", "fill_", "zero_"}
+_INITIALISERS = """constant eye kaiming_normal kaiming_uniform normal ones orthogonal trunc_normal uniform
+xavier_normal xavier_uniform zeros"""
+INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
 METHODS = (
     CASTS
     | DRAWN_IN_PLACE
@@ -76,7 +81,7 @@ MAKERS = frozenset(
 # The same function under a different name.
 ALIASES: Mapping[str, str] = {
     "as_tensor": "tensor",
-    "from_numpy": "tensor",
+    "from_numpy": "detach",
     "array": "tensor",
     "asarray": "tensor",
     "empty": "zeros",

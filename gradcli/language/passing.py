@@ -7,7 +7,7 @@ import ast
 from gradcli.errors import Span
 from gradcli.language.names import dotted
 from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
-from gradcli.language.program import Assign, Call, Leaf, Name, Statement
+from gradcli.language.program import Assign, Leaf, Literal, Name, SetAttribute, Statement
 from gradcli.language.source import Source
 
 PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete)
@@ -121,7 +121,7 @@ def build_flag(target: ast.Attribute, value: ast.expr, span: Span, source: Sourc
     name = Name(target.value.id, source.span(target.value))
     if value.value:  # type: ignore[attr-defined]  # it is a constant
         return Assign((name,), Leaf(name, span), span)
-    return Assign((name,), Call("detach", (name,), (), span, Span(span.start, span.start)), span)
+    return SetAttribute(name, "requires_grad", Literal(False, source.span(value)), span)
 
 
 def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:

@@ -247,6 +247,17 @@ class SetAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """`target.fill_(...)`: other numbers in the place of a tensor's own, before it is used."""
+
+    target: Expression
+    value: Call
+    is_quiet: bool
+    """Whether autograd does not see it: it is `.data` that is filled, or `torch.nn.init` that fills."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
     """`return value`, inside a function."""
 
@@ -284,7 +295,7 @@ class Differentiate:
 
 
 Statement: TypeAlias = (
-    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate | SetAttribute | Return"
+    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate | SetAttribute | Fill | Return"
 )
 
 
@@ -303,6 +314,8 @@ class Program:
     """What is to be said of how it is read."""
     further: Span | None = None
     """Where it differentiates a gradient."""
+    command: str | None = None
+    """The command that shows what it asks for, where only that one does: a Jacobian, say."""
 
     def text(self, node: Expression | Statement) -> str:
         """Return a node's source text with white space folded."""

@@ -25,5 +25,9 @@ class Session:
     """How many functions the statement that is read is inside of."""
     records: set[str] = field(default_factory=set)
     """The lists to which it only appends numbers, for a plot."""
+    tuples: set[str] = field(default_factory=set)
+    """The names that it assigns a tuple or a list to."""
+    command: str | None = None
+    """The command that shows what the program asks for, where only that one does."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

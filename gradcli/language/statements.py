@@ -10,6 +10,7 @@ from gradcli.language.built import after
 from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
 from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
 from gradcli.language.expressions import translate
+from gradcli.language.fills import build_fill
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
@@ -17,12 +18,15 @@ from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_pass
 from gradcli.language.program import (
     Assign,
     Call,
+    Class,
     Compare,
+    Comprehension,
     Differentiate,
     Each,
     Evaluate,
     Expression,
     For,
+    Function,
     GradMode,
     If,
     InPlace,
@@ -30,10 +34,12 @@ from gradcli.language.program import (
     Literal,
     Name,
     Sequence,
+    SetAttribute,
     Statement,
     While,
 )
 from gradcli.language.source import Source
+from gradcli.language.transforms import build_transform, find_transform
 
 
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
@@ -68,9 +74,14 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
         raise source.error("this kind of statement is not accepted", Span(span.start, span.start + 1), _STATEMENTS)
     if source.definition:
         return rule(node, source)
-    if isinstance(node, (ast.Expr, ast.Assign)) and (call := find_call(node)) is not None:
-        return build_differentiate(call, source)
-    return None if is_passed_over(node, source) else rule(node, source)
+    if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
+        if (found := find_transform(node, source)) is not None:
+            return build_transform(*found, source)
+        if (call := find_call(node)) is not None:
+            return build_differentiate(call, source)
+    if is_passed_over(node, source):
+        return None
+    return build_fill(node, source) or rule(node, source)
 
 
 _STATEMENTS = "statements are `name = expression`, expressions, `if`, `while`, `with` and `for _ in range(n)`"
@@ -85,6 +96,8 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
         own = build_attribute(node.targets[0], node.value, source.span(node), source)
         return own or build_flag(node.targets[0], node.value, source.span(node), source)
     targets = _targets(node.targets[0], source)
+    if isinstance(node.value, (ast.Tuple, ast.List)) and len(targets) == 1:
+        source.session.tuples.add(targets[0].name)
     return Assign(targets, translate(node.value, source), source.span(node))
 
 
@@ -124,7 +137,11 @@ def _target(node: ast.expr, source: Source) -> Name:
 def _evaluate(node: ast.Expr, source: Source) -> Statement:
     value, span = translate(node.value, source), source.span(node)
     if _is_flag(node.value):  # x.requires_grad_() changes x itself
+        if isinstance(value, Call) and value.method:  # of a module
+            return Evaluate(value, span)
         name = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
+        if not isinstance(value, Leaf):
+            return SetAttribute(name, "requires_grad", Literal(False, span), span)  # type: ignore[arg-type]
         return Assign((name,), value, span)  # type: ignore[arg-type]  # it is a name
     return Evaluate(value, span)
 
@@ -139,6 +156,9 @@ def _is_flag(node: ast.expr) -> bool:
 
 
 def _if(node: ast.If, source: Source) -> Statement | None:
+    if isinstance(node.test, ast.Compare) and isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__":
+        body = build_block(node.body, source)
+        return GradMode(True, body, source.span(node)) if body else None
     test = translate(node.test, source)
     body, otherwise = build_block(node.body, source), build_block(node.orelse, source)
     return If(test, body, otherwise, source.span(node)) if body or otherwise else None
@@ -189,6 +209,18 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
 }
 
 
+def with_call(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Return the statements of a program; one that ends with a function calls it, on leaves of its parameters' names."""
+    last = statements[-1] if statements else None
+    if not isinstance(last, Assign) or not isinstance(last.value, Function):
+        return statements
+    function, span = last.value, last.span
+    needed = function.parameters[: len(function.parameters) - len(function.defaults)]
+    arguments = tuple(Name(name, last.targets[0].span) for name in needed)
+    call = Call(last.targets[0].name, arguments, (), span, last.targets[0].span)
+    return (*statements, Evaluate(call, span))
+
+
 _COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
 
 
@@ -204,6 +236,8 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
     if isinstance(last, (If, While, For, Each, GradMode)) and not _ends(last):
         span = Span(last.span.start, last.span.start + 1)
         raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
+    if isinstance(last, Assign) and isinstance(last.value, Class):
+        raise source.error("the program ends with a class", last.targets[0].span, f"call it: `{last.value.name}()(x)`")
     if isinstance(last, Assign) and len(last.targets) > 1:
         raise source.error("the last statement assigns several names", last.span, "end with the one that is the output")
     if isinstance(last, Evaluate):
@@ -214,7 +248,7 @@ def _check_value(value: Expression, source: Source) -> None:
     if isinstance(value, Compare):
         hint = "`=` assigns" if value.operator == "==" else "use it as a condition: `where(a > b, a, b)`"
         raise source.error("a comparison has no gradient, so it cannot be the output", value.span, hint)
-    if isinstance(value, Sequence):
+    if isinstance(value, (Sequence, Comprehension)):
         raise source.error("the output must be one tensor", value.span, "choose or combine: `cat`, `stack`, a sum")
     if isinstance(value, Literal) and (value.value is None or isinstance(value.value, bool)):
         raise source.error("the output must be a tensor", value.span)

@@ -13,7 +13,7 @@ from gradcli.execution.forward.layers import Container, make
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
 from gradcli.execution.forward.scopes import Scopes
-from gradcli.execution.forward.values import Handed, Value
+from gradcli.execution.forward.values import Handed, Module, Value
 from gradcli.language.constants import fold
 from gradcli.language.modules import module_name
 from gradcli.language.operator_table import COMPARISON_OF
@@ -108,11 +108,14 @@ class Evaluator(Scopes):
     def _name(self, node: Name) -> Any:
         if node.name not in self.variables:
             raise self.error(f"'{node.name}' is read before it is assigned", node)
-        return self.variables[node.name]
+        return self.current(self.variables[node.name])
 
     def leaf(self, node: Leaf, name: str) -> Any:
         """Return a new leaf of a name, or the one that is given for it; what is a leaf already stays as it is."""
         value = self.evaluate(node.value)
+        if isinstance(value, Module):
+            value.switch("requires_grad_", [True])
+            return value
         tensor = self.machine.tensor(value)
         if tensor is None:
             raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
@@ -279,7 +282,7 @@ class Evaluator(Scopes):
 
     def _attribute(self, node: Attribute, value: Any) -> Any:
         if isinstance(value, Value):
-            return value.attribute(self, node.name, node)
+            return self.current(value.attribute(self, node.name, node))
         tensor = self.machine.tensor(value)
         if tensor is not None and node.name in {"shape", "ndim"}:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim

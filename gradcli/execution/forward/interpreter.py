@@ -10,15 +10,19 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.expressions import Evaluator
+from gradcli.execution.forward.fills import check_place, numbers
 from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.notebook import handed_on
 from gradcli.execution.forward.scopes import Returned
-from gradcli.execution.forward.values import Instance, Value
+from gradcli.execution.forward.values import Instance, Module, Value
 from gradcli.language.program import (
     Assign,
+    Call,
     Differentiate,
     Each,
     Evaluate,
     Expression,
+    Fill,
     For,
     GradMode,
     If,
@@ -30,6 +34,7 @@ from gradcli.language.program import (
     Statement,
     While,
 )
+from gradcli.ops.table import find
 
 
 class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
@@ -80,6 +85,8 @@ class Interpreter(Evaluator):
                 return self._for(statement)
             case Each():
                 return self._each(statement)
+            case Fill():
+                return self._fill(statement)
             case Return():
                 raise Returned(None if statement.value is None else self.evaluate(statement.value))
             case SetAttribute():
@@ -108,12 +115,55 @@ class Interpreter(Evaluator):
 
     def _set_attribute(self, statement: SetAttribute) -> Any:
         owner, name = self.evaluate(statement.owner), statement.name
+        if name == "requires_grad" and isinstance(owner, Module):
+            return owner.switch("requires_grad_", [False])
+        if name == "requires_grad" and self.machine.tensor(owner) is not None:
+            return self._freeze(owner, statement)
         if not isinstance(owner, Instance):
             raise self.error(f"'{statement.owner.name}' takes no new attributes", statement)
         own = f"{owner.name}.{name}"
         owner.attributes[name] = value = self._called(statement.value, own)
         self._name_value(value, own)
         return value
+
+    def _fill(self, statement: Fill) -> Any:
+        """Give a tensor other numbers: a leaf of the program's keeps what an option gives it."""
+        value, call = self.evaluate(statement.target), statement.value
+        tensor = self.machine.tensor(value)
+        if tensor is None:
+            raise self.error(f"`{self.program.text(statement.target)}` is not a tensor", statement.target)
+        given = [self._plain_tensor(self.evaluate(part)) for part in call.arguments]
+        keywords = {name: self.evaluate(part) for name, part in call.keywords}
+        try:
+            quiet = statement.is_quiet or not self.records
+            check_place(tensor, self.program.text(statement.target), is_quiet=quiet)
+            found = numbers(call.function, tensor, given, keywords, self.draws)
+            if tensor.requires_grad:
+                self._refill(value, found, statement)
+            else:
+                self.constants[id(value)] = value, handed_on(self, call, found)
+        except GradcliError as error:
+            raise self.located(error, statement) from None
+        return None
+
+    def _plain_tensor(self, value: Any) -> Any:
+        tensor = self.machine.tensor(value)
+        return value if tensor is None else tensor.detach()
+
+    def _refill(self, value: Any, found: Any, statement: Fill) -> None:
+        if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
+            name = self.program.text(statement.target)
+            raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
+        if not any(value is known for known in self.given.values()):
+            self.machine.refill(value, found)
+
+    def _freeze(self, value: Any, statement: SetAttribute) -> Any:
+        """Make a constant of a tensor, by all the names that it has."""
+        op, call = find("detach"), Call("detach", (statement.owner,), (), statement.span, statement.span)
+        assert op is not None  # noqa: S101 (the table has it)
+        constant = self.apply(op, call, [value], {})
+        self.constants[id(value)] = value, constant
+        return constant
 
     def _assigned(self, statement: Assign) -> Any:
         """Return the value that is assigned; a leaf that is made is called as its target is."""

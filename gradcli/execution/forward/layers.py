@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,27 +11,13 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.notebook import Draws, handed_on
+from gradcli.execution.forward.notebook import drawing, handed_on
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Module, Runner, Value, written
 from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
 from gradcli.language.modules import Module as Row
 from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
-
-
-@contextmanager
-def drawing(draws: Draws) -> Iterator[None]:
-    """Let PyTorch draw, in the block, the numbers that it would draw in the notebook."""
-    before, dtype = torch.get_rng_state(), torch.get_default_dtype()
-    torch.set_rng_state(draws.generator.get_state())
-    torch.set_default_dtype(draws.dtype)
-    try:
-        yield
-    finally:
-        draws.generator.set_state(torch.get_rng_state())
-        torch.set_default_dtype(dtype)
-        torch.set_rng_state(before)
 
 
 def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Module:
@@ -115,7 +100,7 @@ class Layer(Module):
             return self.given[id(value)]
         if name not in self.known:
             self.known[name] = self._tensor(runner, name, value, node)
-        return self.known[name]
+        return runner.current(self.known[name])
 
     def _tensor(self, runner: Runner, name: str, value: Tensor, node: Expression) -> Any:
         """Return a parameter as a leaf, and a buffer as a constant."""

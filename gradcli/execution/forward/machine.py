@@ -32,6 +32,9 @@ class Machine(Protocol):
     def leaf(self, value: Any, name: str) -> Any:
         """Return a leaf with a value's numbers, which the program makes and calls by a name."""
 
+    def refill(self, value: Any, numbers: Any) -> None:
+        """Give a leaf that the program makes other numbers, before it is used."""
+
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse; `others` are the values of the program's other names."""
 

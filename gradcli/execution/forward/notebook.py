@@ -8,7 +8,8 @@ the run. What is drawn is handed on as numbers, so that a program that is run ag
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -92,6 +93,8 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return _drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
+    if node.function == "dropout":
+        return _dropped(evaluator, node, positional, keywords)
     if node.function in SEQUENCES:
         return _sequence(evaluator, node, positional, keywords)
     if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
@@ -219,6 +222,36 @@ def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
     return handed_on(evaluator, node, made)
+
+
+@contextmanager
+def drawing(draws: Draws) -> Iterator[None]:
+    """Let PyTorch draw, in the block, the numbers that it would draw in the notebook."""
+    before, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    torch.set_rng_state(draws.generator.get_state())
+    torch.set_default_dtype(draws.dtype)
+    try:
+        yield
+    finally:
+        draws.generator.set_state(torch.get_rng_state())
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(before)
+
+
+def _dropped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what dropout makes: entries times a mask that is drawn, a constant."""
+    given = {**dict(zip(("input", "p", "training"), positional, strict=False)), **keywords}
+    tensor = evaluator.machine.tensor(given.get("input"))
+    if tensor is None or not given.get("training", True):
+        return given.get("input")
+    try:
+        with refusals("dropout"), drawing(evaluator.draws):
+            mask = torch.nn.functional.dropout(torch.ones(tensor.shape), given.get("p", 0.5))
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    parts = Literal(None, node.span), Literal(None, node.span)
+    call = Call("mul", parts, (), node.span, node.function_span, operator="*")
+    return evaluator.call(call, [given["input"], handed_on(evaluator, node, mask)], {})
 
 
 def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:

@@ -192,6 +192,9 @@ class _Machine:
         """Return what is no leaf of the trace as it is."""
         return value
 
+    def refill(self, value: Any, numbers: Any) -> None:
+        """The trace's leaves have their numbers."""
+
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """The trace has refused what there is to refuse."""
 

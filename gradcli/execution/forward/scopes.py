@@ -40,6 +40,8 @@ class Scopes:
         self.rounds = 0
         self.callers: list[MutableMapping[str, Any]] = []
         """The names that those functions see that wait for the one that runs."""
+        self.constants: dict[int, tuple[Any, Any]] = {}
+        """Leaves that were made constants, by their identity, each with the constant."""
         self.naming: tuple[Expression, str] | None = None
 
     def evaluate(self, node: Expression) -> Any:
@@ -90,6 +92,10 @@ class Scopes:
             span = Span(node.span.start, node.span.start + 1)
             hint = "`--max-operations` raises the limit"
             raise LimitError(message, span=span, source=self.program.source, hint=hint)
+
+    def current(self, value: Any) -> Any:
+        """Return a value, or the constant that has been made of it."""
+        return self.constants[id(value)][1] if id(value) in self.constants else value
 
     def name_of(self, node: Call) -> str | None:
         """Return what the result of a call is assigned to, where that is known before it is made."""

@@ -72,6 +72,14 @@ class Tracer:
         self.memory.add([leaf.tensor])
         return leaf
 
+    def refill(self, value: Any, numbers: Tensor) -> None:
+        """Give a leaf other numbers; refused where they would not be those that it was used with."""
+        if any(value in call.inputs for call in self.trace.calls):
+            hint = "give it its numbers before it is used"
+            raise ExecutionError(f"'{value.text}' is changed in place after it was used", hint=hint)
+        with torch.no_grad():
+            value.tensor.copy_(numbers)
+
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse, or that other names would see.
 

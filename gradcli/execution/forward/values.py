@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import notebook
+from gradcli.language.makers import CALL
 from gradcli.language.program import Call, Class, Expression, Function, Literal
 
 SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
@@ -24,6 +25,9 @@ class Runner(notebook.Evaluator, Protocol):
 
     def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with these numbers, or the one that is given for it."""
+
+    def current(self, value: Any) -> Any:
+        """Return a value, or the constant that has been made of it."""
 
     def name_of(self, node: Call) -> str | None:
         """Return what the result of a call is assigned to, where that is known before it is made."""
@@ -43,7 +47,9 @@ class Value:
         raise runner.error(f"there is no attribute '{name}'", node)
 
     def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return what a method gives: an attribute that is called."""
+        """Return what a method gives: an attribute that is called; brackets call the value itself."""
+        if node.function == CALL:
+            return self.called(runner, node, positional, keywords)
         found = self.attribute(runner, node.function, node)
         if not isinstance(found, Value):
             raise runner.error(f"'{node.function}' is not a function", node)
@@ -129,7 +135,7 @@ class Module(Value):
     def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what a method gives: one of every module's, or an attribute that is called."""
         name = node.function
-        if name in ("__call__", "forward"):
+        if name in (CALL, "forward"):
             return self.called(runner, node, positional, keywords)
         if name == "parameters":
             return [tensor for _, tensor in self.named(runner)]
@@ -157,7 +163,7 @@ class Instance(Module):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Run `forward`, as a module does, or `__call__`."""
-        name = "__call__" if "__call__" in self.maker.methods else "forward"
+        name = CALL if CALL in self.maker.methods else "forward"
         return self.attribute(runner, name, node).called(runner, node, positional, keywords)
 
     def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:

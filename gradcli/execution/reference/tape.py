@@ -75,6 +75,10 @@ class Tape:
         """Definitions make no leaves."""
         raise NotImplementedError
 
+    def refill(self, value: Any, numbers: Any) -> None:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Definitions change nothing in place."""
         raise NotImplementedError
