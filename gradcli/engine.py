@@ -68,7 +68,7 @@ def evaluate_program(source: Any, settings: Settings, given: Any = None) -> Repo
         from gradcli.execution.commands.dispatch import carry_out
 
         report = carry_out(program, settings, given, derivations)
-    return replace(report, notes=tuple(notes_on(program)) or None)
+    return replace(report, notes=tuple(notes_on(program, settings.command)) or None)
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:

@@ -56,7 +56,8 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
     number = _number(function, arguments, source.span(node))
-    call = Call(function, arguments, keywords, source.span(node), place)
+    is_qualified = isinstance(node.func, ast.Attribute)
+    call = Call(function, arguments, keywords, source.span(node), place, qualified=is_qualified)
     return number or (call if source.definition else read_call(call, source))
 
 

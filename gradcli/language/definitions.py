@@ -97,7 +97,7 @@ def build_return(node: ast.Return, source: Source) -> Return:
     if not source.session.functions:
         message = "`return` is not accepted outside of a function"
         raise source.error(message, Span(span.start, span.start + 6), _OUTPUT)
-    return Return(None if node.value is None else translate(node.value, source), span)
+    return Return(None if node.value is None else translate(node.value, source, text=True), span)
 
 
 _OUTPUT = "the last statement is the output: write only the expression"
@@ -110,7 +110,7 @@ def build_attribute(target: ast.Attribute, value: ast.expr, span: Span, source: 
     if target.attr.startswith("_"):
         raise _private(target, source)
     source.session.attributes.add(target.attr)
-    return SetAttribute(Name(target.value.id, source.span(target.value)), target.attr, translate(value, source), span)
+    return SetAttribute(Name(target.value.id, source.span(target.value)), target.attr, translate(value, source, text=True), span)
 
 
 _OF_TENSORS = ("requires_grad", "grad", "data")

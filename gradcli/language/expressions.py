@@ -14,24 +14,25 @@ from gradcli.language.functions import build_lambda, lambda_children
 from gradcli.language.loops import build_comprehension, comprehension_children
 from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, function_reference, is_qualified
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
-from gradcli.language.program import Attribute, Builtin, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice, Starred
+from gradcli.language.program import Attribute, Builtin, Conditional, Dictionary, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice, Starred
 from gradcli.language.source import Source
 
 _REFUSED: Mapping[type[ast.expr], str] = {
-    ast.Dict: "dictionaries",
     ast.Set: "sets",
     ast.SetComp: "comprehensions",
     ast.DictComp: "comprehensions",
     ast.Await: "`await`",
     ast.Yield: "`yield`",
     ast.YieldFrom: "`yield`",
-    ast.JoinedStr: "f-strings",
     ast.NamedExpr: "assignments inside an expression (`:=`)",
 }
 
 
-def translate(root: ast.expr, source: Source) -> Expression:
-    """Return the expression that Python's node stands for, or raise the error that points into it."""
+def translate(root: ast.expr, source: Source, *, text: bool = False) -> Expression:
+    """Return the expression that Python's node stands for, or raise the error that points into it.
+
+    `text` tells whether it may be a text, such as that of a device.
+    """
     built = Built(source)
     stack: list[tuple[ast.expr, bool]] = [(root, False)]
     while stack:
@@ -41,7 +42,7 @@ def translate(root: ast.expr, source: Source) -> Expression:
             continue
         stack.append((node, True))
         stack.extend((child, False) for child in reversed(_children(node, source)))
-    return built.operand(root)
+    return built.argument(root) if text and isinstance(root, ast.Constant) else built.operand(root)
 
 
 def _children(node: ast.expr, source: Source) -> list[ast.expr]:
@@ -56,6 +57,23 @@ def _children(node: ast.expr, source: Source) -> list[ast.expr]:
 
 def _no_children(_: ast.expr) -> list[ast.expr]:
     return []
+
+
+def _text(node: ast.JoinedStr, built: Built) -> Expression:
+    """Return a text that is written for printing: what stands in it is not read."""
+    return Literal("", built.source.span(node), "f-string")
+
+
+def _dictionary_children(node: ast.Dict) -> list[ast.expr]:
+    return [*(key for key in node.keys if key is not None), *node.values]
+
+
+def _dictionary(node: ast.Dict, built: Built) -> Expression:
+    span = built.source.span(node)
+    if None in node.keys:
+        raise built.source.error("`**` inside a dictionary is not accepted", Span(span.start, span.start + 1))
+    keys = tuple(built.argument(key) for key in node.keys if key is not None)
+    return Dictionary(keys, tuple(built.argument(value) for value in node.values), span)
 
 
 def _name(node: ast.Name, built: Built) -> Expression:
@@ -150,11 +168,11 @@ def _index_item(item: ast.expr, built: Built) -> Expression | Slice | Ellipsis:
             None if bound is None else built.operand(bound) for bound in (item.lower, item.upper, item.step)
         )
         return Slice(start, stop, step, span)
-    return built.operand(item)
+    return built.argument(item) if isinstance(item, ast.Constant) else built.operand(item)
 
 
 def _sequence(node: ast.Tuple | ast.List, built: Built) -> Expression:
-    items = tuple(built.operand(item) for item in node.elts)
+    items = tuple(built.argument(item) for item in node.elts)
     return Sequence(items, built.source.span(node), isinstance(node, ast.List))
 
 
@@ -173,6 +191,8 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.Constant: (_no_children, _constant),
     ast.Attribute: (_attribute_children, _attribute),
     ast.Subscript: (_index_children, _index),
+    ast.JoinedStr: (_no_children, _text),
+    ast.Dict: (_dictionary_children, _dictionary),
     ast.Tuple: (lambda node: node.elts, _sequence),
     ast.List: (lambda node: node.elts, _sequence),
     ast.IfExp: (lambda node: [node.test, node.body, node.orelse], _conditional),

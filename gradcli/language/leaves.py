@@ -22,7 +22,9 @@ from gradcli.language.program import (
     Name,
     Pattern,
     Return,
+    Sequence,
     SetAttribute,
+    SetItem,
     Statement,
     While,
 )
@@ -80,6 +82,8 @@ def own_expressions(statement: Statement) -> tuple[Expression, ...]:
             return tuple(expression for expression in given if expression is not None)
         case SetAttribute():
             return (statement.owner, statement.value)
+        case SetItem():
+            return (statement.index, statement.value)
         case Fill():
             return (statement.target, *statement.value.arguments, *(value for _, value in statement.value.keywords))
         case _:
@@ -108,6 +112,11 @@ def find_made(statements: tuple[Statement, ...], leaves: tuple[Name, ...], sourc
     found = {leaf.name: leaf for leaf in leaves}
     classes = {node.name: node for expression in expressions(statements) for node in _classes(expression)}
     for statement, expression in _making(statements):
+        if isinstance(statement, Assign) and len(statement.targets) > 1 and isinstance(expression, Sequence):
+            for target, item in zip(statement.targets, expression.items, strict=False):
+                for _, own in parameters(item, target.name, classes):
+                    found.setdefault(own, Name(own, target.span))
+            continue
         inner = {id(node) for node in postorder(expression) for node in consumed(node)}  # type: ignore[arg-type]
         for node in postorder(expression):
             if id(node) not in inner:

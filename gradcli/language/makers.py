@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradcli.errors import Span
 from gradcli.language.modules import module_name
-from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LEAVES, MAKERS, PLACES, TENSORS
+from gradcli.language.notebook import ALIASES, CASTS, DRAWS, DTYPES, HABITS, LEAVES, MAKERS, PLACES, TENSORS
 from gradcli.language.program import Call, Expression, Leaf, Literal
 from gradcli.language.source import Source
 
@@ -14,7 +16,7 @@ CALL = "__call__"  # the method that is called by brackets after an expression
 
 def read_call(call: Call, source: Source) -> Expression:
     """Return what a call of a notebook means: its options are told by the nodes around it."""
-    if module_name(call) is not None or call.function in _own(call, source):
+    if module_name(call) is not None or (call.function in _own(call, source) and not call.qualified):
         return call
     _refuse_module(call, source)
     name = call.function.removeprefix("nn.init.")
@@ -52,11 +54,19 @@ def _renamed(call: Call) -> Call:
         made = "zeros" if all(_is_number(argument) for argument in call.arguments) else "tensor"
         word = Literal(TENSORS[call.function], call.function_span, call.function)
         return Call(made, call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
+    if call.function in ("array", "asarray"):
+        call = replace(call, keywords=tuple((name, _named_type(name, value)) for name, value in call.keywords))
     new = ALIASES.get(call.function)
     if new is None:
         return call
     arguments = call.arguments[1:] if call.method else call.arguments
     return Call(new, arguments, call.keywords, call.span, call.function_span)
+
+
+def _named_type(name: str, value: Expression) -> Expression:
+    """Return a type that NumPy takes as a text, `dtype="float32"`, as one of PyTorch's."""
+    is_type = name == "dtype" and isinstance(value, Literal) and value.value in DTYPES and value.symbol is None
+    return Literal(value.value, value.span, f"torch.{value.value}") if is_type else value  # type: ignore[union-attr]
 
 
 def _is_number(node: Expression) -> bool:

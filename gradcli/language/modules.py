@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gradcli.language.order import postorder
-from gradcli.language.program import Call, Class, Expression, Leaf, Literal, SetAttribute
+from gradcli.language.program import Call, Class, Expression, Leaf, Literal, Sequence, SetAttribute
 
 PARAMETERS = ("weight", "bias")
 # Arguments that leave a parameter out.
@@ -143,8 +143,12 @@ def parameters(
         return
     if isinstance(node, Leaf):
         yield node, name
+    elif isinstance(node, Sequence):
+        for place, child in enumerate(node.items):
+            yield from parameters(child, f"{name}[{place}]", classes, depth + 1)
     elif isinstance(node, Call) and kind in CONTAINERS:
-        for place, child in enumerate(node.arguments):
+        given = [inner for child in node.arguments for inner in (child.items if isinstance(child, Sequence) else [child])]
+        for place, child in enumerate(given):
             yield from parameters(child, f"{name}.{place}", classes, depth + 1)
     elif isinstance(node, Call) and kind is not None and MODULES[kind].has_parameters:
         yield from ((node, f"{name}.{own}") for own in _own(node, MODULES[kind]))
@@ -168,6 +172,6 @@ def _attributes(found: Class) -> Iterator[tuple[str, Expression]]:
 
 
 def consumed(node: Expression) -> Iterator[Expression]:
-    """Yield the modules inside a container, which are named by it."""
-    if isinstance(node, Call) and module_name(node) in CONTAINERS:
-        yield from (inner for inner in postorder(node) if inner is not node and module_name(inner) is not None)  # type: ignore[arg-type, misc]
+    """Yield what makes leaves inside of a container or a list, and is named by it."""
+    if isinstance(node, Sequence) or module_name(node) in CONTAINERS:
+        yield from (inner for inner in postorder(node) if inner is not node)  # type: ignore[misc]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from gradcli.errors import ProgramError
+from gradcli.language.modules import MODULES
 from gradcli.language.notebook import ARRAYS, DTYPES, FOREIGN, HABITS, MATH, TENSORS
 from gradcli.language.source import Source
 
@@ -148,6 +149,8 @@ def function_reference(node: ast.Attribute) -> str | None:
     """Return the function that is handed on by a name such as `torch.relu` or `F.gelu`; None for another attribute."""
     parts = dotted(node) or ("",)
     name = without_prefix(parts) if parts[:-1] in (("torch",), *_FUNCTIONAL, ("nn", "functional")) else None
+    if parts[:-1] in (("nn",), ("torch", "nn")) and parts[-1] in MODULES:
+        return f"nn.{parts[-1]}"
     return None if name in (None, *_MODULES, "nan", "complex64", "complex128", "cfloat", "cdouble") else name
 
 

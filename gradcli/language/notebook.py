@@ -53,6 +53,10 @@ METHODS = (
         "item",
         "tolist",
         "append",
+        "extend",
+        "items",
+        "keys",
+        "values",
         "size",
         "numpy",
         "numel",
@@ -70,7 +74,7 @@ gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians si
 _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
-FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout"}
+FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset({"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"})
 # Functions that make a tensor, and so take `requires_grad`, `dtype` and `device`.
@@ -99,7 +103,7 @@ PLACES = frozenset({"device", "layout", "pin_memory", "memory_format", "non_bloc
 LEAVES: Mapping[str, bool] = {"nn.Parameter": True, "Parameter": True, "autograd.Variable": False, "Variable": False}
 
 # Methods of modules, beside their call.
-MODULE_METHODS = frozenset({"forward", "parameters", "named_parameters", "train", "eval", "requires_grad_"})
+MODULE_METHODS = frozenset({"forward", "parameters", "named_parameters", "train", "eval", "requires_grad_", "apply"})
 
 # Statements that compute nothing: these calls, and lines that only look at such attributes.
 SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id", "make_dot"})

@@ -13,6 +13,7 @@ from gradcli.language.program import (
     Compare,
     Comprehension,
     Conditional,
+    Dictionary,
     Ellipsis,
     Expression,
     Function,
@@ -39,6 +40,8 @@ def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
             return tuple(bound for bound in (start, stop, step) if bound is not None)
         case Sequence(items=items):
             return items
+        case Dictionary(keys=keys, values=values):
+            return (*keys, *values)
         case Compare(left=left, right=right):
             return (left, right)
         case BooleanOperation(operands=operands):

@@ -43,6 +43,8 @@ class Call:
     function_span: Span
     operator: str | None = None
     method: bool = False
+    qualified: bool = False
+    """Whether it is written with PyTorch's prefix, and so means none of the program's own functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,15 @@ class Sequence:
     items: tuple[Expression, ...]
     span: Span
     is_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """`{key: value}`."""
+
+    keys: tuple[Expression, ...]
+    values: tuple[Expression, ...]
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +187,7 @@ class Starred:
 
 Expression: TypeAlias = (
     "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
-    " | Function | Class | Builtin | Comprehension | Starred"
+    " | Function | Class | Builtin | Comprehension | Starred | Dictionary"
 )
 
 
@@ -247,6 +258,17 @@ class SetAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class SetItem:
+    """`x[index] = value`."""
+
+    index: Index
+    value: Expression
+    is_quiet: bool
+    """Whether autograd does not see it: `x.data[index] = value`."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Fill:
     """`target.fill_(...)`: other numbers in the place of a tensor's own, before it is used."""
 
@@ -295,7 +317,7 @@ class Differentiate:
 
 
 Statement: TypeAlias = (
-    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate | SetAttribute | Fill | Return"
+    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate | SetAttribute | SetItem | Fill | Return"
 )
 
 

@@ -42,7 +42,7 @@ def resolve(
             raise _unknown(node, program, variables, names)
         if isinstance(node, Attribute) and node.name not in attributes:
             raise _refused(node, program)
-        if isinstance(node, Builtin) and find(node.function) is None:
+        if isinstance(node, Builtin) and find(node.function) is None and not node.function.startswith("nn."):
             raise _unvalued(node, program)
 
 

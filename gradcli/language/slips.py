@@ -129,7 +129,7 @@ def _check_pair(
     elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
         if previous is not None and previous.text in _BINARY and not _STAR_IMPORT.search(source[: previous.end]):
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
-    elif _needs_left(token):
+    elif _needs_left(token) and not (token.text == "@" and token.indent is not None):  # a decorator
         _missing_left(previous, token, following, source)
 
 
@@ -178,6 +178,8 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
     if token.text in (",", ";"):
         if token.text == ";" or (previous is not None and previous.text in (",", "(", "[")):
             _missing_before_separator(previous, token, source)
+    elif token.text == "*" and previous is not None and previous.text in ("(", "[", ","):
+        return  # among the arguments of a call
     elif token.text in ("*", "**") and (
         previous is None or previous.text in ("(", "[", ",", ";", "=") or previous.kind is TokenKind.NEWLINE
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.built import after
@@ -17,6 +18,7 @@ from gradcli.language.operators import operator_of
 from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over
 from gradcli.language.program import (
     Assign,
+    Attribute,
     Call,
     Class,
     Compare,
@@ -30,11 +32,13 @@ from gradcli.language.program import (
     GradMode,
     If,
     InPlace,
+    Index,
     Leaf,
     Literal,
     Name,
     Sequence,
     SetAttribute,
+    SetItem,
     Statement,
     While,
 )
@@ -95,10 +99,26 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
     if isinstance(node.targets[0], ast.Attribute):
         own = build_attribute(node.targets[0], node.value, source.span(node), source)
         return own or build_flag(node.targets[0], node.value, source.span(node), source)
+    if isinstance(node.targets[0], ast.Subscript):
+        return _set_item(node.targets[0], translate(node.value, source), node, source)
     targets = _targets(node.targets[0], source)
     if isinstance(node.value, (ast.Tuple, ast.List)) and len(targets) == 1:
         source.session.tuples.add(targets[0].name)
-    return Assign(targets, translate(node.value, source), source.span(node))
+    return Assign(targets, translate(node.value, source, text=True), source.span(node))
+
+
+def _set_item(target: ast.Subscript, value: Expression, node: ast.stmt, source: Source) -> Statement:
+    """Return `x[index] = value`; `x.data[index] = value` is that of x, unseen by autograd."""
+    index, is_quiet = translate(target, source), False
+    assert isinstance(index, Index)  # noqa: S101 (a subscript)
+    if isinstance(index.value, Attribute) and index.value.name == "data":
+        index, is_quiet = replace(index, value=index.value.value), True
+    if not isinstance(index.value, (Name, Attribute)):
+        raise source.error("an assignment to a part of a tensor needs its name", target, _BUILT)
+    return SetItem(index, value, is_quiet, source.span(node))
+
+
+_BUILT = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
 
 
 def _annotated(node: ast.AnnAssign, source: Source) -> Statement:
@@ -108,11 +128,22 @@ def _annotated(node: ast.AnnAssign, source: Source) -> Statement:
 
 
 def _in_place(node: ast.AugAssign, source: Source) -> Statement:
-    """Return `x += y`, which changes x itself."""
+    """Return `x += y`, which changes x itself; `x[i] += y` changes a part of it."""
+    if isinstance(node.target, ast.Subscript):
+        return _changed_item(node, source)
     target, span = _target(node.target, source), source.span(node)
     operand, operator = translate(node.value, source), operator_of(node.op, node, source)
     place = after(source, target.span.end, operand.span.start, f"{operator.sign}=")
     return InPlace(target, Call(operator.function, (target, operand), (), span, place, operator.sign), span)
+
+
+def _changed_item(node: ast.AugAssign, source: Source) -> Statement:
+    index, operand = translate(node.target, source), translate(node.value, source)
+    operator = operator_of(node.op, node, source)
+    place = after(source, index.span.end, operand.span.start, f"{operator.sign}=")
+    call = Call(operator.function, (index, operand), (), source.span(node), place, operator.sign)
+    assert isinstance(node.target, ast.Subscript)  # noqa: S101 (it is one)
+    return _set_item(node.target, call, node, source)
 
 
 def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
@@ -129,8 +160,8 @@ def _target(node: ast.expr, source: Source) -> Name:
         source.session.assigned.add(node.id)
         return Name(node.id, source.span(node))
     if isinstance(node, (ast.Subscript, ast.Attribute)):
-        hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
-        raise source.error("an assignment to a part of a tensor changes it in place, which is not accepted", node, hint)
+        message = "an assignment to a part of a tensor changes it in place, which is not accepted"
+        raise source.error(message, node, _BUILT)
     raise source.error("only names can be assigned to", node)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradcli.execution.forward.layers import Container, make
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
 from gradcli.execution.forward.scopes import Scopes
-from gradcli.execution.forward.values import Handed, Module, Value
+from gradcli.execution.forward.values import Handed, Module, Taken, Value
 from gradcli.language.constants import fold
 from gradcli.language.modules import module_name
 from gradcli.language.operator_table import COMPARISON_OF
@@ -27,6 +27,7 @@ from gradcli.language.program import (
     Compare,
     Comprehension,
     Conditional,
+    Dictionary,
     Ellipsis,
     Expression,
     Function,
@@ -81,7 +82,7 @@ class Evaluator(Scopes):
             case Literal():
                 return node.value
             case Sequence():
-                items = [self.evaluate(item) for item in node.items]
+                items = self._items_of(node)
                 return self._sized(node, items if node.is_list else tuple(items))
             case Compare():
                 return self._compare(node)
@@ -93,6 +94,9 @@ class Evaluator(Scopes):
                 return self._call(node, None)
             case Leaf():
                 return self.leaf(node, self.program.text(node))
+            case Dictionary():
+                keys = [self.evaluate(key) for key in node.keys]
+                return dict(zip(keys, self._called_by(node, node.values, keys), strict=True))
             case Function():
                 return self.closure(node)
             case Class():
@@ -110,6 +114,30 @@ class Evaluator(Scopes):
             raise self.error(f"'{node.name}' is read before it is assigned", node)
         return self.current(self.variables[node.name])
 
+    def _items_of(self, node: Sequence) -> list[Any]:
+        found = self._called_by(node, node.items, range(len(node.items)))
+        if not any(isinstance(item, Starred) for item in node.items):
+            return found
+        parts = zip(node.items, found, strict=True)
+        return [v for item, value in parts for v in (self.items(value, item) if isinstance(item, Starred) else [value])]
+
+    def _called_by(self, node: Expression, items: tuple[Expression, ...], keys: Iterable[Any]) -> list[Any]:
+        """Return the items of a list or a dictionary; what they make is called by their places."""
+        if self.naming is None or self.naming[0] is not node:
+            return [self.evaluate(item) for item in items]
+        name = self.naming[1]
+        return [self.called_as(item, f"{name}[{key!r}]") for key, item in zip(keys, items, strict=True)]
+
+    def called_as(self, node: Expression, name: str) -> Any:
+        """Return the value of an expression; what it makes is called by a name."""
+        if isinstance(node, Leaf):
+            return self.leaf(node, name)
+        before, self.naming = self.naming, (node, name)
+        try:
+            return self.evaluate(node)
+        finally:
+            self.naming = before
+
     def leaf(self, node: Leaf, name: str) -> Any:
         """Return a new leaf of a name, or the one that is given for it; what is a leaf already stays as it is."""
         value = self.evaluate(node.value)
@@ -121,9 +149,10 @@ class Evaluator(Scopes):
             raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
         if tensor.requires_grad or value is self.given.get(name):
             return value
-        return self._made(value, name, node)
+        return self.new_leaf(value, name, node)
 
-    def _made(self, value: Any, name: str, node: Expression) -> Any:
+    def new_leaf(self, value: Any, name: str, node: Expression) -> Any:
+        """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
         self.made[name] += 1
         name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
         if name in self.given:
@@ -136,10 +165,10 @@ class Evaluator(Scopes):
     def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with these numbers, or the one that is given for it."""
         call = Call("tensor", (), (), node.span, node.span)
-        return self._made(notebook.handed_on(self, call, numbers), name, node)
+        return self.new_leaf(notebook.handed_on(self, call, numbers), name, node)
 
     def _comprehended(self, node: Comprehension) -> Iterator[Any]:
-        outer = self.variables
+        outer, count = self.variables, 0
         items = self.items(self.evaluate(node.iterable), node.iterable)
         self.variables = ChainMap({}, outer)
         try:
@@ -147,9 +176,15 @@ class Evaluator(Scopes):
                 self.count_round(node)
                 self.unpacked(node.targets, item, node)
                 if node.test is None or self.truth(node.test):
-                    yield self.evaluate(node.element)
+                    yield self._element_of(node, self.naming, count)
+                    count += 1
         finally:
             self.variables = outer
+
+    def _element_of(self, node: Comprehension, naming: tuple[Expression, str] | None, count: int) -> Any:
+        if naming is None or naming[0] is not node:
+            return self.evaluate(node.element)
+        return self.called_as(node.element, f"{naming[1]}[{count}]")
 
     def items(self, value: Any, node: Expression) -> list[Any]:
         """Return what a loop runs over: the items of a list, or the rows of a tensor."""
@@ -158,6 +193,8 @@ class Evaluator(Scopes):
             return [*value]
         if isinstance(value, Container):
             return [*value.items]
+        if isinstance(value, dict):
+            return [*value]
         if tensor is None or not tensor.ndim:
             hint = "loops run over `range(n)`, lists, and the rows of tensors"
             raise self.error(f"a loop cannot run over `{self.program.text(node)}`", node, hint)
@@ -171,7 +208,8 @@ class Evaluator(Scopes):
         if isinstance(pattern, Name):
             self.variables[pattern.name] = value
             return
-        values = value if isinstance(value, tuple | list) else None
+        is_rows = (tensor := self.machine.tensor(value)) is not None and tensor.ndim
+        values = self.items(value, node) if is_rows else value if isinstance(value, tuple | list) else None  # type: ignore[arg-type]
         if values is None or len(values) != len(pattern):
             found = "one value" if values is None else f"{len(values)} values"
             raise self.error(f"{found} cannot be unpacked into {len(pattern)} names", node)
@@ -205,6 +243,9 @@ class Evaluator(Scopes):
             if not node.method:
                 return callee.called(self, node, positional, keywords)
             return callee.method(self, node, positional[1:], keywords)
+        taken = next((value for value in positional if isinstance(value, Taken)), None)
+        if taken is not None and node.function != "append":
+            return self._of_taken(taken, positional)
         has_tensor = any(self.machine.tensor(value) is not None for value in positional)
         if is_operator(node.operator, positional) and not has_tensor:
             return self._sequence(node, positional)
@@ -218,6 +259,16 @@ class Evaluator(Scopes):
         if op is None:
             raise self._not_callable(node)
         return self.apply(op, node, positional, keywords)
+
+    def _of_taken(self, taken: Taken, values: list[Any]) -> Taken:
+        """Return what is computed of a number that was taken out of a tensor; refused beside a tensor."""
+        if any(self.machine.tensor(value) is not None for value in values):
+            raise taken.error
+        return taken
+
+    def taken(self, number: Any, error: ExecutionError) -> Taken:
+        """Return a number out of a tensor that requires grad."""
+        return Taken(number, error)
 
     def _not_callable(self, node: Call) -> ExecutionError:
         if node.method and node.function != "__call__":
@@ -314,12 +365,20 @@ class Evaluator(Scopes):
 
     def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
         value = value.items if isinstance(value, Container) else value
+        if isinstance(value, dict):
+            return self._entry(node, value, items)
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
             raise self.error(f"'{self.program.text(node.value)}' cannot be indexed in this way", node)
         try:
             return self._computed(node, lambda: value[items[0]])
         except IndexError:
             raise self.error(f"index {items[0]} is out of range: there are {len(value)}", node) from None
+
+    def _entry(self, node: Index, value: dict[Any, Any], items: tuple[Any, ...]) -> Any:
+        key = items[0] if len(items) == 1 else items
+        if not isinstance(key, str | int | tuple) or key not in value:
+            raise self.error(f"there is no entry {key!r}", node, f"there are {', '.join(map(repr, value))}")
+        return value[key]
 
     def _item(self, item: Expression | Slice | Ellipsis) -> Any:
         match item:
@@ -338,9 +397,14 @@ class Evaluator(Scopes):
         return value
 
     def _compare(self, node: Compare) -> Any:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        left, right = (
+            value.number if isinstance(value, Taken) else value
+            for value in (self.evaluate(node.left), self.evaluate(node.right))
+        )
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
+        if node.operator in {"in", "not in"}:
+            return self._contained(node, left, right) == (node.operator == "in")
         comparison = COMPARISON_OF[node.operator]
         if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
             return self._computed(node, lambda: comparison.compute(left, right))
@@ -348,6 +412,12 @@ class Evaluator(Scopes):
         assert op is not None  # noqa: S101 (the table has it)
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
         return self.apply(op, call, [left, right], {})
+
+    def _contained(self, node: Compare, left: Any, right: Any) -> bool:
+        if not isinstance(right, tuple | list | str | dict) or self.machine.tensor(left) is not None:
+            hint = "`in` looks into lists and texts"
+            raise self.error(f"`{node.operator}` is not accepted of tensors", node, hint)
+        return bool(self._computed(node, lambda: left in right))
 
     def _boolean(self, node: BooleanOperation) -> bool:
         if node.operator == "not":
@@ -360,7 +430,7 @@ class Evaluator(Scopes):
         value = self.evaluate(node)
         tensor = self.machine.tensor(value)
         if tensor is None:
-            return bool(value)
+            return bool(value.number if isinstance(value, Taken) else value)
         if tensor.numel() != 1:
             shape = "x".join(str(size) for size in tensor.shape)
             hint = "reduce it first, with all(), any(), sum() or norm()"

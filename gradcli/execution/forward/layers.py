@@ -13,7 +13,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.notebook import drawing, handed_on
 from gradcli.execution.forward.refusals import refusals
-from gradcli.execution.forward.values import Module, Runner, Value, written
+from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
 from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
 from gradcli.language.modules import Module as Row
 from gradcli.language.program import Call, Expression
@@ -128,6 +128,11 @@ class Layer(Module):
             if value is not None and runner.machine.tensor(value).requires_grad:
                 yield f"{prefix}.{name}" if prefix else name, value
 
+    def is_a(self, kind: Value) -> bool:
+        """Tell whether it is an instance of one of PyTorch's classes."""
+        name = f"nn.{type(self.module).__name__}"
+        return (isinstance(kind, Handed) and kind.function == name) or super(Layer, self).is_a(kind)
+
     def switch(self, name: str, values: list[Any]) -> None:
         """Train, or not; make the parameters constants, or not."""
         is_on = bool(values[0]) if values else True
@@ -161,7 +166,7 @@ class Container(Module):
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call one module after the other."""
         if not self.is_called or len(positional) != 1 or keywords:
-            return super().called(runner, node, positional, keywords)
+            return super(Container, self).called(runner, node, positional, keywords)
         self.adopt(self.text)
         for item in self.items:
             if not isinstance(item, Value):

@@ -43,6 +43,9 @@ class Evaluator(Protocol):
     def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
         """Return an error that points at a node."""
 
+    def taken(self, number: Any, error: ExecutionError) -> Any:
+        """Return a number out of a tensor that requires grad."""
+
     def items(self, value: Any, node: Expression) -> list[Any]:
         """Return what a loop runs over."""
 
@@ -93,6 +96,8 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return _drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
+    if node.function == "isinstance":
+        return _is_instance(evaluator, node, positional)
     if node.function == "dropout":
         return _dropped(evaluator, node, positional, keywords)
     if node.function in SEQUENCES:
@@ -100,6 +105,14 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
         return _total(evaluator, node, positional)
     return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
+    """Return what `isinstance(m, nn.Linear)` says; a text stands for a type of tensors."""
+    if len(values) != 2 or not hasattr(values[0], "is_a"):  # noqa: PLR2004 (a value and a class)
+        return evaluator.machine.tensor(values[0]) is not None if values else False
+    kinds = values[1] if isinstance(values[1], tuple) else (values[1],)
+    return any(values[0].is_a(kind) for kind in kinds)
 
 
 def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dict[str, Any]) -> Any:
@@ -159,11 +172,10 @@ def _of_tensor(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
         if not tensor.ndim:
             raise evaluator.error("PyTorch says: len() of a 0-d tensor", node)
         return tensor.shape[0]
-    return (
-        _NUMBERS[node.function](_item(evaluator, node, tensor))
-        if node.function in ("int", "float", "bool")
-        else UNKNOWN
-    )
+    if node.function not in ("int", "float", "bool"):
+        return UNKNOWN
+    number = _item(evaluator, node, tensor)
+    return _NUMBERS[node.function](number) if _is_plain(number) else number
 
 
 def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], values: list[Any]) -> Any:
@@ -185,7 +197,10 @@ def _item(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
     if tensor.requires_grad:
         text = evaluator.program.text(node.arguments[0])
         hint = f"write `{text}` for the tensor itself, or `{text}.detach()` for a constant"
-        raise evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
+        error = evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
+        if node.function == "tolist" or tensor.numel() != 1:
+            raise error
+        return evaluator.taken(tensor.item(), error)
     with refusals(node.function):
         return tensor.item()
 
@@ -307,6 +322,11 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     if node.function == "append" and isinstance(value, list) and len(rest) == 1:
         value.append(rest[0])
         return None
+    if node.function == "extend" and isinstance(value, list) and len(rest) == 1:
+        value.extend(evaluator.items(rest[0], node))
+        return None
+    if isinstance(value, dict) and node.function in ("items", "keys", "values") and not rest:
+        return [*getattr(value, node.function)()]
     if tensor is None:
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):

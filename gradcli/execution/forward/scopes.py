@@ -40,8 +40,8 @@ class Scopes:
         self.rounds = 0
         self.callers: list[MutableMapping[str, Any]] = []
         """The names that those functions see that wait for the one that runs."""
-        self.constants: dict[int, tuple[Any, Any]] = {}
-        """Leaves that were made constants, by their identity, each with the constant."""
+        self.replaced: dict[int, tuple[Any, Any]] = {}
+        """What stands in the place of a tensor since it was changed or made a constant, by its identity, each beside it."""
         self.naming: tuple[Expression, str] | None = None
 
     def evaluate(self, node: Expression) -> Any:
@@ -94,8 +94,10 @@ class Scopes:
             raise LimitError(message, span=span, source=self.program.source, hint=hint)
 
     def current(self, value: Any) -> Any:
-        """Return a value, or the constant that has been made of it."""
-        return self.constants[id(value)][1] if id(value) in self.constants else value
+        """Return a value, or what stands in its place since it was changed."""
+        while id(value) in self.replaced:
+            value = self.replaced[id(value)][1]
+        return value
 
     def name_of(self, node: Call) -> str | None:
         """Return what the result of a call is assigned to, where that is known before it is made."""
@@ -103,13 +105,15 @@ class Scopes:
 
     def others(self, name: str) -> dict[str, Any]:
         """Return what other names stand for, of those too that only the callers of a function see."""
-        own = {other: value for other, value in self.variables.items() if other != name}
+        own = {other: self.current(value) for other, value in self.variables.items() if other != name}
         for caller in self.callers:
-            own |= {other: value for other, value in caller.items() if caller is not self.variables and other != name}
+            own |= {other: self.current(value) for other, value in caller.items() if caller is not self.variables and other != name}
         return own
 
     def callee(self, node: Call, positional: list[Any]) -> Value | None:
         """Return what a call calls, if that is of the program's own making; None for an op, or a word of a notebook."""
+        if node.qualified:
+            return None
         if node.method:
             return positional[0] if positional and isinstance(positional[0], Value) else None
         found = self.variables.get(node.function)

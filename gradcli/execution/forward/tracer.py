@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError
 from gradcli.execution.forward import tree
@@ -88,8 +89,17 @@ class Tracer:
         seen = {name: other.tensor for name, other in others.items() if isinstance(other, TracedTensor)}
         operands = [item.tensor if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
         check_overwrite(value.name or value.text, value.tensor, call.node.operator or "", operands, seen)
+        self._keep_edges(value.tensor)
         with torch.no_grad():
             value.tensor.detach().mul_(1)
+
+    def _keep_edges(self, tensor: Tensor) -> None:
+        """Keep where autograd knows the views of a tensor: PyTorch would crash where it looks for it afterwards."""
+        for call in self.trace.calls:
+            for traced in call.outputs:
+                view = traced.tensor
+                if traced.edge is None and view.requires_grad and view._is_view() and _shares(view, tensor):
+                    traced.edge = get_gradient_edge(view)
 
     def check_elements(self, count: int, node: Expression) -> None:
         """Refuse a tensor of more entries than are allowed."""
@@ -159,6 +169,10 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
+
+
+def _shares(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def run(

@@ -26,8 +26,11 @@ class Runner(notebook.Evaluator, Protocol):
     def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with these numbers, or the one that is given for it."""
 
+    def new_leaf(self, value: Any, name: str, node: Expression) -> Any:
+        """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
+
     def current(self, value: Any) -> Any:
-        """Return a value, or the constant that has been made of it."""
+        """Return a value, or what stands in its place since it was changed."""
 
     def name_of(self, node: Call) -> str | None:
         """Return what the result of a call is assigned to, where that is known before it is made."""
@@ -99,7 +102,8 @@ class Handed(Value):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call it by its name."""
-        return runner.call(written(self.function, node, positional, keywords), positional, keywords)
+        call = written(self.function, node, positional, keywords)
+        return runner.call(call, positional, keywords)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,10 +145,26 @@ class Module(Value):
             return [tensor for _, tensor in self.named(runner)]
         if name == "named_parameters":
             return list(self.named(runner))
+        if name == "apply":
+            return self._applied(runner, node, positional)
         if name in SAME:
             self.switch(name, positional)
             return self
         return super().method(runner, node, positional, keywords)
+
+    def _applied(self, runner: Runner, node: Call, positional: list[Any]) -> Any:
+        """Call a function on every module in it, itself last, as `apply` does."""
+        for _, child in self.children():
+            if isinstance(child, Module):
+                child._applied(runner, node, positional)
+        if len(positional) != 1 or not isinstance(positional[0], Value):
+            raise runner.error("`apply` takes one function", node)
+        positional[0].called(runner, node, [self], {})
+        return self
+
+    def is_a(self, kind: Value) -> bool:
+        """Tell whether it is an instance of a class."""
+        return isinstance(kind, Handed) and kind.function == "nn.Module"
 
     def switch(self, name: str, values: list[Any]) -> None:
         """Do what `train`, `eval` and `requires_grad_` do, in all modules in it."""
@@ -153,16 +173,29 @@ class Module(Value):
                 child.switch(name, values)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending(Value):
+    """A parameter that becomes a leaf when it is first used, by the name that it has then."""
+
+    numbers: Any
+    node: Expression
+
+    def leaf(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return the leaf."""
+        return runner.new_leaf(self.numbers, name, node)
+
+
 @dataclass(slots=True, eq=False)
 class Instance(Module):
     """An object of one of the program's own classes."""
 
     maker: Maker
-    name: str
+    name: str | None
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Run `forward`, as a module does, or `__call__`."""
+        self.adopt(f"{self.maker.found.name}()")
         name = CALL if CALL in self.maker.methods else "forward"
         return self.attribute(runner, name, node).called(runner, node, positional, keywords)
 
@@ -175,10 +208,33 @@ class Instance(Module):
     def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
         """Return what `self.name` is."""
         if name in self.attributes:
-            return self.attributes[name]
+            value = self.attributes[name]
+            if isinstance(value, Pending):
+                self.attributes[name] = value = value.leaf(runner, f"{self.name or self.maker.found.name}.{name}", node)
+            return value
         if name not in self.maker.methods:
             raise runner.error(f"an instance of '{self.maker.found.name}' has no attribute '{name}'", node)
         return Bound(self, self.maker.methods[name])
+
+    def adopt(self, name: str) -> None:
+        """Name what it has by its attributes."""
+        if self.name is not None:
+            return
+        self.name = name
+        for attribute, value in self.attributes.items():
+            if isinstance(value, Value):
+                value.adopt(f"{name}.{attribute}")
+
+    def is_a(self, kind: Value) -> bool:
+        """Tell whether it is an instance of a class."""
+        return kind is self.maker or super(Instance, self).is_a(kind)
+
+    def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Yield the parameters; those that nobody has used become leaves."""
+        for name, value in self.attributes.items():
+            if isinstance(value, Pending):
+                self.attribute(runner, name, value.node)
+        yield from super(Instance, self).named(runner, prefix)
 
     def children(self) -> Iterator[tuple[str, Any]]:
         """Yield the attributes."""
@@ -194,7 +250,7 @@ class Maker(Value):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return a new instance; what it makes is called by what it is assigned to."""
-        made = Instance(self, runner.name_of(node) or f"{self.found.name}()")
+        made = Instance(self, runner.name_of(node))
         if "__init__" in self.methods:
             self.methods["__init__"].called(runner, node, [made, *positional], keywords)
         elif positional or keywords:
@@ -208,4 +264,13 @@ def written(function: str, node: Call, positional: list[Any], keywords: Mapping[
         return Literal(None, node.span)
 
     arguments, named = tuple(part() for _ in positional), tuple((name, part()) for name in keywords)
-    return Call(function, arguments, named, node.span, node.function_span)
+    return Call(function, arguments, named, node.span, node.function_span, qualified=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken(Value):
+    """A number that was taken out of a tensor that requires grad: it may decide, and be shown."""
+
+    number: Any
+    error: ExecutionError
+    """Why no tensor can be computed with it."""
