@@ -164,6 +164,8 @@ class Evaluator(Scopes):
 
     def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with these numbers, or the one that is given for it."""
+        if self.made[name] == 0 and name in self.given:
+            return self.new_leaf(None, name, node)
         call = Call("tensor", (), (), node.span, node.span)
         return self.new_leaf(notebook.handed_on(self, call, numbers), name, node)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,10 @@ from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
 
 
+# Entries that every limit allows, and that PyTorch makes in no time.
+SURELY_FEW = 1 << 20
+
+
 def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Module:
     """Return the module that `nn.Linear(3, 2)` makes."""
     if kind in CONTAINERS:
@@ -36,13 +41,33 @@ def _made(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: l
     """Return PyTorch's own module, unless it has more entries than a tensor may have."""
     try:
         with refusals(f"nn.{kind.__name__}"):
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                sizes = [parameter.numel() for parameter in kind(*positional, **keywords).parameters()]
-            runner.machine.check_elements(max([0, *sizes]), node)
-            with drawing(runner.draws):
-                return kind(*positional, **keywords)
+            return _drawn(runner, kind, node, positional, keywords)
     except ExecutionError as error:
         raise runner.located(error, node) from None
+
+
+def _drawn(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
+    """Return a module whose parameters are drawn; those that the same draws have made before are used again."""
+    generator, memo = runner.draws.generator, runner.machine.memo
+    key = node.span, str(positional), str(keywords), bytes(generator.get_state().untyped_storage())
+    if key in memo and not tree.tensors([positional, keywords]):
+        made, state = memo[key]
+        generator.set_state(state)
+        return made.train()
+    if _most([positional, keywords]) > SURELY_FEW:  # PyTorch imports a lot where it makes modules without numbers
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            sizes = [parameter.numel() for parameter in kind(*positional, **keywords).parameters()]
+        runner.machine.check_elements(max([0, *sizes]), node)
+    with drawing(runner.draws):
+        made = kind(*positional, **keywords)
+    memo[key] = made, generator.get_state()
+    return made
+
+
+def _most(given: Any) -> int:
+    """Return a bound on the entries of a module's parameters: the product of its sizes, a kernel's in three axes."""
+    sizes = [abs(leaf) for leaf in tree.leaves(given) if isinstance(leaf, int) and leaf]
+    return math.prod(sizes) * math.prod(sizes[2:3]) ** 2
 
 
 def _container(runner: Runner, kind: str, node: Call, items: list[Any]) -> Module:

@@ -16,6 +16,8 @@ class Machine(Protocol):
     largest_exponent: int
     seed: int
     """Where random draws start."""
+    memo: dict[Any, Any]
+    """What is made the same in every run of a program: modules, by what made them."""
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return the result of an op."""

@@ -45,6 +45,7 @@ class Tracer:
         self.limits = limits
         self.make = make
         self.seed = 0
+        self.memo: dict[Any, Any] = {}
         self.most_rounds = limits.operations
         self.largest_exponent = limits.exponent
         self.memory = Memory(limits, [leaf.tensor for leaf in trace.leaves])

@@ -60,6 +60,7 @@ class Tape:
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
         self.perturb = perturb
+        self.memo: dict[Any, Any] = {}
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return the tensor behind a node."""
