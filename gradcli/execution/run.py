@@ -96,7 +96,7 @@ def _as_differentiated(program: Source, settings: Settings, trace: Trace) -> Set
     if backward.is_implicit(trace.output.tensor):
         return settings
     asks_more = settings.command == "eval" and isinstance(program, Program) and program.command is not None
-    filled = "random" if settings.command == "check" else "ones" if asks_more else None
+    filled: Any = "random" if settings.command == "check" else "ones" if asks_more else None
     return replace(settings, grad_output=filled)
 
 

@@ -110,7 +110,9 @@ def build_attribute(target: ast.Attribute, value: ast.expr, span: Span, source: 
     if target.attr.startswith("_"):
         raise _private(target, source)
     source.session.attributes.add(target.attr)
-    return SetAttribute(Name(target.value.id, source.span(target.value)), target.attr, translate(value, source, text=True), span)
+    return SetAttribute(
+        Name(target.value.id, source.span(target.value)), target.attr, translate(value, source, text=True), span
+    )
 
 
 _OF_TENSORS = ("requires_grad", "grad", "data")

@@ -12,9 +12,30 @@ from gradcli.language.characters import refuse_character
 from gradcli.language.constants import fits_double, is_number
 from gradcli.language.functions import build_lambda, lambda_children
 from gradcli.language.loops import build_comprehension, comprehension_children
-from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, function_reference, is_qualified
+from gradcli.language.names import (
+    VALUES,
+    check_attribute,
+    check_name,
+    constant_symbol,
+    dtype_word,
+    function_reference,
+    is_qualified,
+)
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
-from gradcli.language.program import Attribute, Builtin, Conditional, Dictionary, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice, Starred
+from gradcli.language.program import (
+    Attribute,
+    Builtin,
+    Conditional,
+    Dictionary,
+    Ellipsis,
+    Expression,
+    Index,
+    Literal,
+    Name,
+    Sequence,
+    Slice,
+    Starred,
+)
 from gradcli.language.source import Source
 
 _REFUSED: Mapping[type[ast.expr], str] = {

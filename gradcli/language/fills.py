@@ -16,7 +16,11 @@ def build_fill(node: ast.stmt, source: Source) -> Fill | None:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
         return _of_data(node.targets[0], node, source)
     call = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or "grad" in (dotted(call.func) or ()):
+    if (
+        not isinstance(call, ast.Call)
+        or not isinstance(call.func, ast.Attribute)
+        or "grad" in (dotted(call.func) or ())
+    ):
         return None
     if "init" in (dotted(call.func) or ())[:-1] and call.func.attr in INITIALISERS and call.args:
         return _filled(call.args[0], f"init.{call.func.attr}", call, call.args[1:], source)
@@ -32,7 +36,9 @@ def _is_place(node: ast.expr) -> bool:
 
 def _is_part(node: ast.expr) -> bool:
     """Tell whether a node is a part of a tensor, `w[0]`; `model[0].weight` is none."""
-    return isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "data" and _is_part(node.value))
+    return isinstance(node, ast.Subscript) or (
+        isinstance(node, ast.Attribute) and node.attr == "data" and _is_part(node.value)
+    )
 
 
 def _of_data(target: ast.Attribute, node: ast.Assign, source: Source) -> Fill | None:
@@ -47,7 +53,9 @@ def _of_data(target: ast.Attribute, node: ast.Assign, source: Source) -> Fill | 
     return _filled(target, "copy_", node, [value], source)
 
 
-def _filled(target: ast.expr, function: str, node: ast.Call | ast.Assign, given: list[ast.expr], source: Source) -> Fill:
+def _filled(
+    target: ast.expr, function: str, node: ast.Call | ast.Assign, given: list[ast.expr], source: Source
+) -> Fill:
     is_quiet = function.startswith("init.")
     if isinstance(target, ast.Attribute) and target.attr == "data":
         target, is_quiet = target.value, True

@@ -65,8 +65,9 @@ def _renamed(call: Call) -> Call:
 
 def _named_type(name: str, value: Expression) -> Expression:
     """Return a type that NumPy takes as a text, `dtype="float32"`, as one of PyTorch's."""
-    is_type = name == "dtype" and isinstance(value, Literal) and value.value in DTYPES and value.symbol is None
-    return Literal(value.value, value.span, f"torch.{value.value}") if is_type else value  # type: ignore[union-attr]
+    if name == "dtype" and isinstance(value, Literal) and value.symbol is None and value.value in DTYPES:
+        return Literal(value.value, value.span, f"torch.{value.value}")
+    return value
 
 
 def _is_number(node: Expression) -> bool:

@@ -1,8 +1,8 @@
 """Modules of `torch.nn`: the function that each one calls, with which of its attributes, and what its parameters are.
 
-A module is made by PyTorch's own class, so that sizes, defaults and random parameters are PyTorch's. What it computes is
-a call of its row's function: the inputs, and then the row's attributes by name. `p=norm` gives attribute `norm` to the
-argument `p`.
+A module is made by PyTorch's own class, so that sizes, defaults and random parameters are PyTorch's. What it computes
+is a call of its row's function: the inputs, and then the row's attributes by name. `p=norm` gives attribute `norm` to
+the argument `p`.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ def parameters(
         for place, child in enumerate(node.items):
             yield from parameters(child, f"{name}[{place}]", classes, depth + 1)
     elif isinstance(node, Call) and kind in CONTAINERS:
-        given = [inner for child in node.arguments for inner in (child.items if isinstance(child, Sequence) else [child])]
+        given = [
+            inner for child in node.arguments for inner in (child.items if isinstance(child, Sequence) else [child])
+        ]
         for place, child in enumerate(given):
             yield from parameters(child, f"{name}.{place}", classes, depth + 1)
     elif isinstance(node, Call) and kind is not None and MODULES[kind].has_parameters:

@@ -76,7 +76,9 @@ MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{nam
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
 FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
-ARRAYS = frozenset({"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"})
+ARRAYS = frozenset(
+    {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}
+)
 # Functions that make a tensor, and so take `requires_grad`, `dtype` and `device`.
 MAKERS = frozenset(
     {*DRAWS, *TENSORS, "empty", "tensor", "as_tensor", "ones", "zeros", "full", "arange", "linspace", "eye"}

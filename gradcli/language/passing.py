@@ -121,7 +121,7 @@ def build_flag(target: ast.Attribute, value: ast.expr, span: Span, source: Sourc
     name = Name(target.value.id, source.span(target.value))
     if value.value:  # type: ignore[attr-defined]  # it is a constant
         return Assign((name,), Leaf(name, span), span)
-    return SetAttribute(name, "requires_grad", Literal(False, source.span(value)), span)
+    return SetAttribute(name, "requires_grad", Literal(value=False, span=source.span(value)), span)
 
 
 def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:

@@ -31,8 +31,8 @@ from gradcli.language.program import (
     Function,
     GradMode,
     If,
-    InPlace,
     Index,
+    InPlace,
     Leaf,
     Literal,
     Name,
@@ -172,7 +172,7 @@ def _evaluate(node: ast.Expr, source: Source) -> Statement:
             return Evaluate(value, span)
         name = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
         if not isinstance(value, Leaf):
-            return SetAttribute(name, "requires_grad", Literal(False, span), span)  # type: ignore[arg-type]
+            return SetAttribute(name, "requires_grad", Literal(value=False, span=span), span)  # type: ignore[arg-type]
         return Assign((name,), value, span)  # type: ignore[arg-type]  # it is a name
     return Evaluate(value, span)
 
@@ -189,7 +189,7 @@ def _is_flag(node: ast.expr) -> bool:
 def _if(node: ast.If, source: Source) -> Statement | None:
     if isinstance(node.test, ast.Compare) and isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__":
         body = build_block(node.body, source)
-        return GradMode(True, body, source.span(node)) if body else None
+        return GradMode(enabled=True, body=body, span=source.span(node)) if body else None
     test = translate(node.test, source)
     body, otherwise = build_block(node.body, source), build_block(node.orelse, source)
     return If(test, body, otherwise, source.span(node)) if body or otherwise else None
@@ -241,7 +241,7 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
 
 
 def with_call(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """Return the statements of a program; one that ends with a function calls it, on leaves of its parameters' names."""
+    """Return a program's statements; one that ends with a function calls it, on leaves of its parameters' names."""
     last = statements[-1] if statements else None
     if not isinstance(last, Assign) or not isinstance(last.value, Function):
         return statements

@@ -88,14 +88,17 @@ def build_transform(call: ast.Call, transform: Transform, source: Source) -> Sta
     for place, node in enumerate(given):
         name = _bound(node, place, len(given), source)
         value: Expression = name if isinstance(node, ast.Name) else translate(node, source)
-        statements.append(Assign((name,), value if name.name in source.session.tuples else Leaf(value, value.span), span))
+        statements.append(
+            Assign((name,), value if name.name in source.session.tuples else Leaf(value, value.span), span)
+        )
         names.append(name)
     arguments = tuple(Starred(name, name.span) if name.name in source.session.tuples else name for name in names)
     upstream = translate(call.args[2], source) if _takes_upstream(call) else None
     output = Call(CALL, (function, *arguments), (), span, span, method=True)
     source.session.command = source.session.command or transform.command
     wrt = Sequence(_wrt(names, inner), span, is_list=False)
-    return GradMode(True, (*statements, Differentiate(output, upstream, wrt, span, allow_unused=True)), span)
+    differentiate = Differentiate(output, upstream, wrt, span, allow_unused=True)
+    return GradMode(enabled=True, body=(*statements, differentiate), span=span)
 
 
 def _takes_upstream(call: ast.Call) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.forward.notebook import Draws, drawing
+from gradcli.execution.forward.draws import Draws, drawing
 from gradcli.execution.forward.refusals import refusals
 
 LEAF = "PyTorch says: a leaf Variable that requires grad is being used in an in-place operation."

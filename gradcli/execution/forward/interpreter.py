@@ -6,28 +6,22 @@ primitive nodes; they differ only in the machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.errors import GradcliError
-from gradcli.execution.forward.fills import check_place, numbers
-from gradcli.execution.forward.machine import BoundCall, Machine
-from gradcli.execution.forward.notebook import handed_on
+from gradcli.execution.forward.machine import Machine
 from gradcli.execution.forward.scopes import Returned
 from gradcli.execution.forward.writes import Writes
-from gradcli.execution.forward.values import Instance, Module, Pending, Value
 from gradcli.language.program import (
     Assign,
-    Call,
     Differentiate,
     Each,
     Evaluate,
-    Expression,
     Fill,
     For,
     GradMode,
     If,
     InPlace,
-    Leaf,
     Program,
     Return,
     Sequence,
@@ -36,7 +30,6 @@ from gradcli.language.program import (
     Statement,
     While,
 )
-from gradcli.ops.table import find
 
 
 class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
@@ -74,33 +67,13 @@ class Interpreter(Writes):
         return value
 
     def _statement(self, statement: Statement) -> Any:
-        match statement:
-            case Evaluate():
-                return self.evaluate(statement.value)
-            case Assign():
-                return self._assign(statement)
-            case If():
-                return self.block(statement.body if self.truth(statement.test) else statement.otherwise)
-            case While():
-                return self._while(statement)
-            case For():
-                return self._for(statement)
-            case Each():
-                return self._each(statement)
-            case Fill():
-                return self.fill(statement)
-            case Return():
-                raise Returned(None if statement.value is None else self.evaluate(statement.value))
-            case SetItem():
-                return self.set_item(statement)
-            case SetAttribute():
-                return self.set_attribute(statement)
-            case InPlace():
-                return self.in_place(statement)
-            case GradMode():
-                return self._grad_mode(statement)
-            case Differentiate():
-                return self._differentiate(statement)
+        return _RULES[type(statement)](self, statement)
+
+    def _if(self, statement: If) -> Any:
+        return self.block(statement.body if self.truth(statement.test) else statement.otherwise)
+
+    def _return(self, statement: Return) -> Any:
+        raise Returned(None if statement.value is None else self.evaluate(statement.value))
 
     def _assign(self, statement: Assign) -> Any:
         value = self._assigned(statement)
@@ -167,3 +140,20 @@ class Interpreter(Writes):
             self.unpacked(statement.targets, item, statement)
             value = self.block(statement.body)
         return value
+
+
+_RULES: Mapping[type, Callable[[Interpreter, Any], Any]] = {
+    Evaluate: lambda self, statement: self.evaluate(statement.value),
+    Assign: lambda self, statement: self._assign(statement),
+    If: lambda self, statement: self._if(statement),
+    While: lambda self, statement: self._while(statement),
+    For: lambda self, statement: self._for(statement),
+    Each: lambda self, statement: self._each(statement),
+    InPlace: lambda self, statement: self.in_place(statement),
+    SetItem: lambda self, statement: self.set_item(statement),
+    SetAttribute: lambda self, statement: self.set_attribute(statement),
+    Fill: lambda self, statement: self.fill(statement),
+    GradMode: lambda self, statement: self._grad_mode(statement),
+    Differentiate: lambda self, statement: self._differentiate(statement),
+    Return: lambda self, statement: self._return(statement),
+}

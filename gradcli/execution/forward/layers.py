@@ -12,14 +12,13 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.notebook import drawing, handed_on
+from gradcli.execution.forward.draws import drawing, handed_on
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
 from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
 from gradcli.language.modules import Module as Row
 from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
-
 
 # Entries that every limit allows, and that PyTorch makes in no time.
 SURELY_FEW = 1 << 20
@@ -98,7 +97,7 @@ class Layer(Module):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call the module's function, with its attributes."""
-        own = {}
+        own: dict[str, Any] = {}
         for pair in self.row.attributes:
             argument, _, attribute = pair.partition("=")
             value = self._value(runner, attribute or argument, node)
@@ -114,7 +113,9 @@ class Layer(Module):
         sizes = [f"{name} is {show_shape(tuple(tensor.shape))}" for name, tensor in self.module.named_parameters()]
         if sizes and error.hint and "F." not in error.hint:
             names = ", ".join(("x", *(name for name, _ in self.module.named_parameters())))
-            error.hint = f"`{self.text}` computes `F.{self.row.function}({names})`, where {', '.join(sizes)}; {error.hint}"
+            error.hint = (
+                f"`{self.text}` computes `F.{self.row.function}({names})`, where {', '.join(sizes)}; {error.hint}"
+            )
         return error
 
     def _value(self, runner: Runner, name: str, node: Expression) -> Any:

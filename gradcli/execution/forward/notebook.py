@@ -8,50 +8,19 @@ the run. What is drawn is handed on as numbers, so that a program that is run ag
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, GradcliError
-from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, filled, set_default, set_seed
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
 from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES
-from gradcli.language.program import Call, Expression, Literal, Program
-from gradcli.ops.record import Op
+from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
-
-
-class Evaluator(Protocol):
-    """What evaluates the program, as far as a word of a notebook asks it."""
-
-    machine: Machine
-    program: Program
-    draws: Draws
-
-    def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return the result of a call."""
-
-    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return the result of an op of the table."""
-
-    def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
-        """Return an error that points at a node."""
-
-    def taken(self, number: Any, error: ExecutionError) -> Any:
-        """Return a number out of a tensor that requires grad."""
-
-    def items(self, value: Any, node: Expression) -> list[Any]:
-        """Return what a loop runs over."""
-
-    def located(self, error: GradcliError, node: Expression) -> GradcliError:
-        """Return an error with the place of a node."""
-
 
 PLAIN = bool | int | float
 NOT_A_NUMBER = "a NaN is written `torch.nan`"
@@ -73,19 +42,6 @@ _NUMBERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-@dataclass(slots=True)
-class Draws:
-    """PyTorch's random numbers of one run of a program, and the type that they are drawn in."""
-
-    seed: int
-    dtype: torch.dtype = torch.float32
-    generator: torch.Generator = field(default_factory=torch.Generator)
-
-    def __post_init__(self) -> None:
-        """Start where `torch.manual_seed` would."""
-        self.generator.manual_seed(self.seed)
-
-
 def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
     if node.operator is not None:
@@ -93,13 +49,13 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.method:
         return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
     if node.function in DRAWN:
-        return _drawn(evaluator, node, positional, keywords)
+        return drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
     if node.function == "isinstance":
         return _is_instance(evaluator, node, positional)
     if node.function == "dropout":
-        return _dropped(evaluator, node, positional, keywords)
+        return dropped(evaluator, node, positional, keywords)
     if node.function in SEQUENCES:
         return _sequence(evaluator, node, positional, keywords)
     if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
@@ -109,10 +65,13 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
 
 def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
     """Return what `isinstance(m, nn.Linear)` says; a text stands for a type of tensors."""
-    if len(values) != 2 or not hasattr(values[0], "is_a"):  # noqa: PLR2004 (a value and a class)
-        return evaluator.machine.tensor(values[0]) is not None if values else False
-    kinds = values[1] if isinstance(values[1], tuple) else (values[1],)
-    return any(values[0].is_a(kind) for kind in kinds)
+    kinds = values[1:] if len(values) != 2 or not isinstance(values[1], tuple) else values[1]  # noqa: PLR2004
+    if len(kinds) == 0 or not all(isinstance(kind, str) or hasattr(kind, "called") for kind in kinds):
+        hint = "ask for a class of `torch.nn`, one of the program's own, or `torch.Tensor`"
+        raise evaluator.error("`isinstance` knows no other classes", node, hint)
+    if hasattr(values[0], "is_a"):
+        return any(values[0].is_a(kind) for kind in kinds)
+    return evaluator.machine.tensor(values[0]) is not None and any(isinstance(kind, str) for kind in kinds)
 
 
 def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dict[str, Any]) -> Any:
@@ -122,7 +81,7 @@ def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dic
         evaluator.machine.check_items(count)
     except GradcliError as error:
         raise evaluator.located(error, node) from None
-    given = values if node.function == "range" else [evaluator.items(value, node) for value in values[:_several(node)]]
+    given = values if node.function == "range" else [evaluator.items(value, node) for value in values[: _several(node)]]
     return _of_numbers(evaluator, node, lambda: LISTS[node.function](*given, *values[len(given) :], **keywords), [])
 
 
@@ -205,112 +164,9 @@ def _item(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
         return tensor.item()
 
 
-# What draws: the names of the arguments, and PyTorch's function.
-DRAWN: Mapping[str, tuple[tuple[str, ...], Callable[..., Tensor]]] = {
-    "rand": (("*size",), torch.rand),
-    "randn": (("*size",), torch.randn),
-    "randint": (("low", "high", "size"), torch.randint),
-    "randperm": (("n",), torch.randperm),
-    "normal": (("mean", "std", "size"), torch.normal),
-    "rand_like": (("input",), torch.rand),
-    "randn_like": (("input",), torch.randn),
-    "randint_like": (("input", "low", "high"), torch.randint),
-}
-_WHOLE = ("randint", "randperm", "randint_like")
-
-
-def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    function = DRAWN[node.function][1]
-    dtype = _dtype(evaluator, node, keywords.pop("dtype", None))
-    given: dict[str, Any] = {"generator": evaluator.draws.generator}
-    if dtype is not None or node.function not in _WHOLE:
-        given["dtype"] = dtype or evaluator.draws.dtype
-    if node.function.endswith("_like"):
-        tensor = evaluator.machine.tensor(positional[0])
-        if tensor is None:
-            raise evaluator.error(f"{node.function}() needs a tensor", node)
-        positional = [*positional[1:], tuple(tensor.shape)]
-    try:
-        with refusals(node.function):
-            _check_size(evaluator, node, positional, keywords)
-            made = function(*positional, **keywords, **given)
-    except ExecutionError as error:
-        raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
-
-
-@contextmanager
-def drawing(draws: Draws) -> Iterator[None]:
-    """Let PyTorch draw, in the block, the numbers that it would draw in the notebook."""
-    before, dtype = torch.get_rng_state(), torch.get_default_dtype()
-    torch.set_rng_state(draws.generator.get_state())
-    torch.set_default_dtype(draws.dtype)
-    try:
-        yield
-    finally:
-        draws.generator.set_state(torch.get_rng_state())
-        torch.set_default_dtype(dtype)
-        torch.set_rng_state(before)
-
-
-def _dropped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return what dropout makes: entries times a mask that is drawn, a constant."""
-    given = {**dict(zip(("input", "p", "training"), positional, strict=False)), **keywords}
-    tensor = evaluator.machine.tensor(given.get("input"))
-    if tensor is None or not given.get("training", True):
-        return given.get("input")
-    try:
-        with refusals("dropout"), drawing(evaluator.draws):
-            mask = torch.nn.functional.dropout(torch.ones(tensor.shape), given.get("p", 0.5))
-    except ExecutionError as error:
-        raise evaluator.located(error, node) from None
-    parts = Literal(None, node.span), Literal(None, node.span)
-    call = Call("mul", parts, (), node.span, node.function_span, operator="*")
-    return evaluator.call(call, [given["input"], handed_on(evaluator, node, mask)], {})
-
-
-def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
-    """Refuse to draw more numbers than a tensor may have: the size is all positions, or the last tuple among them."""
-    given = [*positional, *keywords.values()]
-    sizes = next((value for value in reversed(given) if isinstance(value, tuple | list)), positional)
-    evaluator.machine.check_elements(math.prod(abs(size) for size in sizes if isinstance(size, int)), node)
-
-
-def handed_on(evaluator: Evaluator, node: Call, made: Tensor) -> Any:
-    """Return numbers as a tensor of the run's type: a call of `tensor`, which gives the same whenever it is run."""
-    op = find("tensor")
-    assert op is not None  # noqa: S101 (the table has it)
-    data = made.tolist()
-    return evaluator.machine.apply(op, BoundCall(node, [data], {}, {"data": data}))
-
-
-def _dtype(evaluator: Evaluator, node: Call, word: Any) -> torch.dtype | None:
-    """Return the type that a word means in a notebook."""
-    if word is None:
-        return None
-    name = str(word).removeprefix("torch.")
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
-        raise evaluator.error(f"'{word}' is not a type", node, f"types are {', '.join(DTYPES)}")
-    return found
-
-
-def _seed(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
-    if len(values) != 1 or not isinstance(values[0], int):
-        raise evaluator.error("the seed is one integer", node)
-    try:
-        evaluator.draws.generator.manual_seed(values[0])
-    except (ValueError, RuntimeError, OverflowError) as error:
-        raise evaluator.error(f"PyTorch refuses the seed: {error}", node) from None
-
-
-def _default(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
-    evaluator.draws.dtype = _dtype(evaluator, node, values[0] if values else None) or torch.float32
-
-
 _SETTINGS: Mapping[str, Callable[..., Any]] = {
-    "manual_seed": _seed,
-    "set_default_dtype": _default,
+    "manual_seed": set_seed,
+    "set_default_dtype": set_default,
     "device": lambda *_: "cpu",
     "cuda.is_available": lambda *_: False,
 }
@@ -334,7 +190,7 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     if node.function == "numpy" and not tensor.requires_grad:
         return value
     if node.function in DRAWN_IN_PLACE:
-        return _filled(evaluator, node, tensor, rest, keywords)
+        return filled(evaluator, node, tensor, rest, keywords)
     if node.function in ("item", "tolist"):
         return (
             tensor.tolist()
@@ -346,18 +202,6 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
     return UNKNOWN
-
-
-def _filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
-    dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
-    made = torch.empty(tensor.shape, dtype=dtype)
-    try:
-        with refusals(node.function):
-            getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
-    except ExecutionError as error:
-        raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
 
 
 def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:

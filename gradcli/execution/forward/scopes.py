@@ -7,9 +7,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError, Span
+from gradcli.execution.forward.draws import Draws
 from gradcli.execution.forward.machine import Machine
-from gradcli.execution.forward.notebook import Draws
-from gradcli.execution.forward.values import Closure, Maker, Value
+from gradcli.execution.forward.values import Closure, Maker, Taken, Value
 from gradcli.language.program import Call, Class, Expression, Function, Program, Statement
 
 DEEPEST = 40  # calls of functions inside of each other
@@ -41,7 +41,7 @@ class Scopes:
         self.callers: list[MutableMapping[str, Any]] = []
         """The names that those functions see that wait for the one that runs."""
         self.replaced: dict[int, tuple[Any, Any]] = {}
-        """What stands in the place of a tensor since it was changed or made a constant, by its identity, each beside it."""
+        """What stands in the place of a tensor since it was changed, by its identity; the tensor beside it."""
         self.naming: tuple[Expression, str] | None = None
 
     def evaluate(self, node: Expression) -> Any:
@@ -107,7 +107,11 @@ class Scopes:
         """Return what other names stand for, of those too that only the callers of a function see."""
         own = {other: self.current(value) for other, value in self.variables.items() if other != name}
         for caller in self.callers:
-            own |= {other: self.current(value) for other, value in caller.items() if caller is not self.variables and other != name}
+            own |= {
+                other: self.current(value)
+                for other, value in caller.items()
+                if caller is not self.variables and other != name
+            }
         return own
 
     def callee(self, node: Call, positional: list[Any]) -> Value | None:
@@ -118,6 +122,10 @@ class Scopes:
             return positional[0] if positional and isinstance(positional[0], Value) else None
         found = self.variables.get(node.function)
         return found if isinstance(found, Value) else None
+
+    def taken(self, number: Any, error: ExecutionError) -> Taken:
+        """Return a number out of a tensor that requires grad."""
+        return Taken(number, error)
 
     def error(self, message: str, node: Expression | Statement, hint: str | None = None) -> ExecutionError:
         """Return an error that points at a node."""

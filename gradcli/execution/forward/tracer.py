@@ -99,7 +99,7 @@ class Tracer:
         for call in self.trace.calls:
             for traced in call.outputs:
                 view = traced.tensor
-                if traced.edge is None and view.requires_grad and view._is_view() and _shares(view, tensor):
+                if traced.edge is None and view.requires_grad and _is_view(view) and _shares(view, tensor):
                     traced.edge = get_gradient_edge(view)
 
     def check_elements(self, count: int, node: Expression) -> None:
@@ -170,6 +170,10 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
+
+
+def _is_view(tensor: Tensor) -> bool:
+    return tensor._is_view()  # noqa: SLF001 (there is no public way)
 
 
 def _shares(one: Tensor, other: Tensor) -> bool:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.forward import notebook
+from gradcli.execution.forward import draws
 from gradcli.language.makers import CALL
 from gradcli.language.program import Call, Class, Expression, Function, Literal
 
 SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
 
 
-class Runner(notebook.Evaluator, Protocol):
+class Runner(draws.Evaluator, Protocol):
     """What runs a program, as far as its own functions and modules ask it."""
 
     def enter(self, function: Function, scope: MutableMapping[str, Any], given: dict[str, Any], node: Call) -> Any:
@@ -41,7 +41,13 @@ class Value:
 
     __slots__ = ()
 
-    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    def called(
+        self,
+        runner: Runner,
+        node: Call,
+        positional: list[Any],  # noqa: ARG002 (for those that can be called)
+        keywords: dict[str, Any],  # noqa: ARG002
+    ) -> Any:
         """Return what a call gives."""
         raise runner.error(f"`{runner.program.text(node)}` calls what is not a function", node)
 
@@ -146,17 +152,17 @@ class Module(Value):
         if name == "named_parameters":
             return list(self.named(runner))
         if name == "apply":
-            return self._applied(runner, node, positional)
+            return self.applied(runner, node, positional)
         if name in SAME:
             self.switch(name, positional)
             return self
         return super().method(runner, node, positional, keywords)
 
-    def _applied(self, runner: Runner, node: Call, positional: list[Any]) -> Any:
+    def applied(self, runner: Runner, node: Call, positional: list[Any]) -> Any:
         """Call a function on every module in it, itself last, as `apply` does."""
         for _, child in self.children():
             if isinstance(child, Module):
-                child._applied(runner, node, positional)
+                child.applied(runner, node, positional)
         if len(positional) != 1 or not isinstance(positional[0], Value):
             raise runner.error("`apply` takes one function", node)
         positional[0].called(runner, node, [self], {})
@@ -260,6 +266,7 @@ class Maker(Value):
 
 def written(function: str, node: Call, positional: list[Any], keywords: Mapping[str, Any]) -> Call:
     """Return a call of another function in the place of one, with a node for each of its arguments."""
+
     def part() -> Expression:
         return Literal(None, node.span)
 

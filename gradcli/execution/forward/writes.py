@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward.draws import handed_on
 from gradcli.execution.forward.expressions import Evaluator
 from gradcli.execution.forward.fills import check_place, numbers
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.forward.notebook import handed_on
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Instance, Module, Pending, Value
 from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, SetAttribute, SetItem
@@ -75,9 +75,9 @@ class Writes(Evaluator):
         tensor = self.machine.tensor(value)
         return value if tensor is None else tensor.detach()
 
-    def _refill(self, value: Any, found: Any, statement: Fill) -> None:
+    def _refill(self, value: Any, found: Any, statement: Fill | SetItem) -> None:
         if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
-            name = self.program.text(statement.target)
+            name = self.program.text(statement.index if isinstance(statement, SetItem) else statement.target)
             raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
         if not any(value is known for known in self.given.values()):
             self.machine.refill(value, found)
