@@ -48,7 +48,7 @@ _RESERVED = {
     "torch": "`torch` is a module, not a value",
     "F": "`F` is torch.nn.functional, not a value",
     "math": "`math` is a module, not a value",
-    "nan": "`nan` needs a prefix: `torch.nan`",
+    "nan": "`nan` needs a prefix",
 }
 
 
@@ -166,7 +166,7 @@ def attribute_place(node: ast.Attribute) -> ast.expr:
 def check_name(node: ast.Name, source: Source) -> None:
     """Refuse a name that no variable can have."""
     if node.id in _RESERVED and not source.definition:
-        raise source.error(_RESERVED[node.id], node)
+        raise source.error(_RESERVED[node.id], node, "a NaN is written `torch.nan`" if node.id == "nan" else None)
     if node.id.startswith("_") and not source.definition:
         raise source.error(f"the name '{node.id}' begins with `_`", node, "begin a name with a letter")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
 from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
 from gradcli.language.modules import Module as Row
+from gradcli.language.notebook import PLACES
 from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
 
@@ -42,7 +44,13 @@ def _made(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: l
         with refusals(f"nn.{kind.__name__}"):
             return _drawn(runner, kind, node, positional, keywords)
     except ExecutionError as error:
+        error.hint = error.hint or f"it is made as `nn.{kind.__name__}{_signature(kind)}`"
         raise runner.located(error, node) from None
+
+
+def _signature(kind: type[torch.nn.Module]) -> str:
+    names = [name for name in inspect.signature(kind).parameters if name not in PLACES | {"dtype"}]
+    return f"({', '.join(names)})"
 
 
 def _drawn(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
