@@ -10,7 +10,7 @@ from gradcli.errors import InputError, LimitError
 from gradcli.language.program import Call, Program
 
 # A name that is assigned is not read there.
-TARGETS = frozenset({"target", "targets", "owner", "span", "function_span"})
+TARGETS = frozenset({"target", "targets", "span", "function_span"})
 
 
 def detached(program: Program, wanted: Sequence[str]) -> Program:

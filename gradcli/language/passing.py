@@ -7,7 +7,7 @@ import ast
 from gradcli.errors import Span
 from gradcli.language.names import dotted
 from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
-from gradcli.language.program import Assign, Leaf, Literal, Name, SetAttribute, Statement
+from gradcli.language.program import Assign, Expression, Leaf, Literal, Name, SetAttribute, Statement
 from gradcli.language.source import Source
 
 PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete)
@@ -110,18 +110,21 @@ def _makes_optimizer(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and "optim" in (dotted(value.func) or ())[:-1]
 
 
-def build_flag(target: ast.Attribute, value: ast.expr, span: Span, source: Source) -> Statement:
-    """Return `x.requires_grad = True` as an assignment of x: from here on it is a leaf, or a constant."""
+def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expression, source: Source) -> Statement:
+    """Return `x.requires_grad = True` as an assignment of x: from here on it is a leaf, or a constant.
+
+    `owner` is what has the flag: of a parameter, `layer.weight`, it is the parameter that changes.
+    """
     is_flag = isinstance(value, ast.Constant) and isinstance(value.value, bool)
-    if target.attr != "requires_grad" or not isinstance(target.value, ast.Name) or not is_flag:
+    if target.attr != "requires_grad" or not is_flag:
         hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
         raise source.error(
             "an assignment to a part of a tensor changes it in place, which is not accepted", target, hint
         )
-    name = Name(target.value.id, source.span(target.value))
-    if value.value:  # type: ignore[attr-defined]  # it is a constant
-        return Assign((name,), Leaf(name, span), span)
-    return SetAttribute(name, "requires_grad", Literal(value=False, span=source.span(value)), span)
+    is_on = bool(value.value)  # type: ignore[attr-defined]  # it is a constant
+    if is_on and isinstance(owner, Name):
+        return Assign((owner,), Leaf(owner, span), span)
+    return SetAttribute(owner, "requires_grad", Literal(value=is_on, span=source.span(value)), span)
 
 
 def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:

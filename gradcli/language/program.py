@@ -129,9 +129,9 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class SetAttribute:
-    """`self.name = value`."""
+    """`self.name = value`, and `x.requires_grad = False`."""
 
-    owner: Name
+    owner: Expression
     name: str
     value: Expression
     span: Span

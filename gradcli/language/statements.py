@@ -98,13 +98,17 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
         )
     if isinstance(node.targets[0], ast.Attribute):
         own = build_attribute(node.targets[0], node.value, source.span(node), source)
-        return own or build_flag(node.targets[0], node.value, source.span(node), source)
+        return own or _flag(node.targets[0], node, source)
     if isinstance(node.targets[0], ast.Subscript):
         return _set_item(node.targets[0], translate(node.value, source), node, source)
     targets = _targets(node.targets[0], source)
     if isinstance(node.value, (ast.Tuple, ast.List)) and len(targets) == 1:
         source.session.tuples.add(targets[0].name)
     return Assign(targets, translate(node.value, source, text=True), source.span(node))
+
+
+def _flag(target: ast.Attribute, node: ast.Assign, source: Source) -> Statement:
+    return build_flag(target, node.value, source.span(node), translate(target.value, source), source)
 
 
 def _set_item(target: ast.Subscript, value: Expression, node: ast.stmt, source: Source) -> Statement:
@@ -168,12 +172,10 @@ def _target(node: ast.expr, source: Source) -> Name:
 def _evaluate(node: ast.Expr, source: Source) -> Statement:
     value, span = translate(node.value, source), source.span(node)
     if _is_flag(node.value):  # x.requires_grad_() changes x itself
-        if isinstance(value, Call) and value.method:  # of a module
-            return Evaluate(value, span)
-        name = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
+        owner = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
         if not isinstance(value, Leaf):
-            return SetAttribute(name, "requires_grad", Literal(value=False, span=span), span)  # type: ignore[arg-type]
-        return Assign((name,), value, span)  # type: ignore[arg-type]  # it is a name
+            return SetAttribute(owner, "requires_grad", Literal(value=False, span=span), span)
+        return Assign((owner,), value, span) if isinstance(owner, Name) else Evaluate(value, span)
     return Evaluate(value, span)
 
 
@@ -182,7 +184,7 @@ def _is_flag(node: ast.expr) -> bool:
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "requires_grad_"
-        and isinstance(node.func.value, ast.Name)
+        and isinstance(node.func.value, (ast.Name, ast.Attribute, ast.Subscript))
     )
 
 

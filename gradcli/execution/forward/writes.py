@@ -32,11 +32,11 @@ class Writes(Evaluator):
         """Run `self.name = value`, or `x.requires_grad = False`."""
         owner, name = self.evaluate(statement.owner), statement.name
         if name == "requires_grad" and isinstance(owner, Module):
-            return owner.switch("requires_grad_", [False])
+            return owner.switch("requires_grad_", [self.evaluate(statement.value)])
         if name == "requires_grad" and self.machine.tensor(owner) is not None:
-            return self._freeze(owner, statement)
+            return self._flagged(owner, statement)
         if not isinstance(owner, Instance):
-            raise self.error(f"'{statement.owner.name}' takes no new attributes", statement)
+            raise self.error(f"'{self.program.text(statement.owner)}' takes no new attributes", statement)
         own = f"{owner.name}.{name}"
         owner.attributes[name] = value = self._attributed(statement.value, own)
         if owner.name is not None or not isinstance(value, Value):
@@ -82,8 +82,14 @@ class Writes(Evaluator):
         if not any(value is known for known in self.given.values()):
             self.machine.refill(value, found)
 
-    def _freeze(self, value: Any, statement: SetAttribute) -> Any:
-        """Make a constant of a tensor, by all the names that it has."""
+    def _flagged(self, value: Any, statement: SetAttribute) -> Any:
+        """Make a constant of a tensor, by all the names that it has; what requires grad already goes on to."""
+        if self.evaluate(statement.value):
+            is_leaf = self.machine.tensor(value).requires_grad
+            made = value if is_leaf else self.new_leaf(value, self.program.text(statement.owner), statement.owner)
+            if made is not value:
+                self.replaced[id(value)] = value, made
+            return made
         op, call = find("detach"), Call("detach", (statement.owner,), (), statement.span, statement.span)
         assert op is not None  # noqa: S101 (the table has it)
         constant = self.apply(op, call, [value], {})
