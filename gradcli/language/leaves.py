@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.errors import Span
-from gradcli.language.modules import consumed, parameters
+from gradcli.language.modules import Classes, makers, parameters
 from gradcli.language.order import postorder
 from gradcli.language.program import (
     Assign,
@@ -110,19 +110,17 @@ def names_in(pattern: Pattern) -> tuple[Name, ...]:
 def find_made(statements: tuple[Statement, ...], leaves: tuple[Name, ...], source: Source) -> tuple[Name, ...]:
     """Return the leaves that statements make, each by the name that it is assigned to, else by its text."""
     found = {leaf.name: leaf for leaf in leaves}
-    classes = {node.name: node for expression in expressions(statements) for node in _classes(expression)}
+    classes = Classes(node for expression in expressions(statements) for node in _classes(expression))
     for statement, expression in _making(statements):
         if isinstance(statement, Assign) and len(statement.targets) > 1 and isinstance(expression, Sequence):
             for target, item in zip(statement.targets, expression.items, strict=False):
                 for _, own in parameters(item, target.name, classes):
                     found.setdefault(own, Name(own, target.span))
             continue
-        inner = {id(node) for node in postorder(expression) for node in consumed(node)}  # type: ignore[arg-type]
-        for node in postorder(expression):
-            if id(node) not in inner:
-                name = _name_of(node, statement, source)  # type: ignore[arg-type]
-                for maker, own in parameters(node, name, classes):  # type: ignore[arg-type]
-                    found.setdefault(own, Name(own, _place(maker, statement)))
+        for node in makers(expression, classes):
+            name = _name_of(node, statement, source)
+            for maker, own in parameters(node, name, classes):
+                found.setdefault(own, Name(own, _place(maker, statement)))
     return tuple(name for name in found.values() if name not in leaves)
 
 

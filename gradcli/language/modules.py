@@ -7,10 +7,11 @@ the argument `p`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-from gradcli.language.order import postorder
+from gradcli.language.order import SyntaxNode, children
 from gradcli.language.program import Call, Class, Expression, Leaf, Literal, Sequence, SetAttribute
 
 PARAMETERS = ("weight", "bias")
@@ -21,8 +22,8 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     "elementwise_affine": PARAMETERS,
 }
 # Modules that hold others: they call these in their order, or do not call them.
-CONTAINERS = frozenset({"Sequential", "ModuleList", "ParameterList"})
-DEEPEST = 8  # modules inside of each other, in which parameters are looked for
+CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList"})
+MOST = 1000  # parameters of a class that are found before the program runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ MODULES: Mapping[str, Module] = {
 SHOWN = frozenset({"in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride", "padding"})
 
 
-def module_name(node: Expression) -> str | None:
+def module_name(node: SyntaxNode) -> str | None:
     """Return the name of the module that a call makes: `Linear` for `nn.Linear(3, 2)`; None if it makes none."""
     if not isinstance(node, Call) or node.method or node.operator is not None:
         return None
@@ -131,32 +132,52 @@ def module_name(node: Expression) -> str | None:
     return name if is_ours and space in ("", "nn") and (space or name[0].isupper()) else None
 
 
-def parameters(
-    node: Expression, name: str, classes: Mapping[str, Class], depth: int = 0
-) -> Iterator[tuple[Expression, str]]:
+class Classes:
+    """The classes of a program, with what their instances make: found once for each class."""
+
+    def __init__(self, classes: Iterable[Class]) -> None:
+        self.found = {found.name: found for found in classes}
+        self._made: dict[str, tuple[tuple[Expression, str], ...]] = {}
+
+    def made(self, name: str) -> tuple[tuple[Expression, str], ...]:
+        """Return the parameters of an instance, by the path that leads to them."""
+        if name not in self._made:
+            self._made[name] = ()  # of a class that makes itself
+            pairs = (
+                pair
+                for attribute, value in _attributes(self.found[name])
+                for pair in parameters(value, attribute, self)
+            )
+            self._made[name] = tuple(islice(pairs, MOST))
+        return self._made[name]
+
+
+def parameters(node: Expression, name: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
     """Yield the parameters of what an expression makes, each with the node that makes it and by PyTorch's name.
 
     `name` is what the expression is assigned to. Modules made in loops are not found: their names depend on the run.
     """
     kind = module_name(node)
-    if depth > DEEPEST:
-        return
     if isinstance(node, Leaf):
         yield node, name
     elif isinstance(node, Sequence):
-        for place, child in enumerate(node.items):
-            yield from parameters(child, f"{name}[{place}]", classes, depth + 1)
+        yield from _in_a_row(node.items, f"{name}[{{}}]", classes)
     elif isinstance(node, Call) and kind in CONTAINERS:
-        given = [
-            inner for child in node.arguments for inner in (child.items if isinstance(child, Sequence) else [child])
-        ]
-        for place, child in enumerate(given):
-            yield from parameters(child, f"{name}.{place}", classes, depth + 1)
+        given = [inner for child in node.arguments for inner in _items(child)]
+        yield from _in_a_row(given, f"{name}.{{}}", classes)
     elif isinstance(node, Call) and kind is not None and MODULES[kind].has_parameters:
         yield from ((node, f"{name}.{own}") for own in _own(node, MODULES[kind]))
-    elif isinstance(node, Call) and node.function in classes:
-        for attribute, value in _attributes(classes[node.function]):
-            yield from parameters(value, f"{name}.{attribute}", classes, depth + 1)
+    elif isinstance(node, Call) and node.function in classes.found:
+        yield from ((maker, f"{name}.{path}") for maker, path in classes.made(node.function))
+
+
+def _in_a_row(items: Iterable[Expression], pattern: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
+    for place, item in enumerate(items):
+        yield from parameters(item, pattern.replace("{}", str(place)), classes)
+
+
+def _items(node: Expression) -> tuple[Expression, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
 
 
 def _own(call: Call, module: Module) -> Iterator[str]:
@@ -173,7 +194,19 @@ def _attributes(found: Class) -> Iterator[tuple[str, Expression]]:
                 yield statement.name, statement.value
 
 
-def consumed(node: Expression) -> Iterator[Expression]:
-    """Yield what makes leaves inside of a container or a list, and is named by it."""
-    if isinstance(node, Sequence) or module_name(node) in CONTAINERS:
-        yield from (inner for inner in postorder(node) if inner is not node)  # type: ignore[misc]
+def makers(expression: Expression, classes: Classes) -> Iterator[Expression]:
+    """Yield the nodes of an expression that may make leaves; not those in a list or a container, which names them."""
+    waiting: list[tuple[SyntaxNode, bool]] = [(expression, False)]
+    while waiting:
+        node, is_named = waiting.pop()
+        if not is_named:
+            yield node  # type: ignore[misc]
+        names = isinstance(node, Sequence) or (isinstance(node, Call) and module_name(node) in CONTAINERS)
+        waiting += [(child, names and _is_named(child, classes)) for child in reversed(children(node))]
+
+
+def _is_named(node: SyntaxNode, classes: Classes) -> bool:
+    """Tell whether a node makes something that a list around it names by its place."""
+    if isinstance(node, (Leaf, Sequence)):
+        return True
+    return isinstance(node, Call) and (module_name(node) is not None or node.function in classes.found)
