@@ -136,6 +136,8 @@ class Writes(Evaluator):
         with refusals(f"'{self.program.text(node)}'"):
             places = torch.arange(tensor.numel()).reshape(tensor.shape)[self._plain_index(items)]
             indices = torch.unravel_index(places, tensor.shape)
+        if not places.numel():
+            return owner
         plain = Call("tensor", (), (), node.span, node.span)
         if self.machine.tensor(value) is None:
             value = handed_on(self, plain, torch.as_tensor(value).to(tensor.dtype))
