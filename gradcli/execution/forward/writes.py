@@ -122,7 +122,9 @@ class Writes(Evaluator):
                 found = tensor.detach().clone()
                 found[self._plain_index(items)] = self._plain_tensor(value)
                 return self._refill(owner, found, statement)
-            self.replaced[id(owner)] = owner, self._put(owner, tensor, items, value, statement)
+            made = self._put(owner, tensor, items, value, statement)
+            if made is not owner:  # there are no such places
+                self.replaced[id(owner)] = owner, made
         except GradcliError as error:
             raise self.located(error, statement) from None
         return None

@@ -21,7 +21,8 @@ PROGRAMS = {
     "a function in a function": "def power(n):\n    def f(a):\n        return a**n\n    return f\nout = power(3)(x)*w",
     "a function as an argument": "def twice(f, a):\n    return f(f(a))\nout = twice(lambda a: a*w, x)",
     "a function by its name": "act, other = torch.tanh, F.softplus\nout = act(x)*other(w)",
-    "calls of itself": "def power(a, n):\n    if n == 0:\n        return torch.ones(())\n    return a*power(a, n - 1)\nout = power(x, 3)*w",
+    "calls of itself": "def power(a, n):\n    if n == 0:\n        return torch.ones(())\n    return a*power(a, n - 1)\n"
+    "out = power(x, 3)*w",
     "a name of PyTorch's": "def relu(a):\n    return a*10\nout = relu(x) + torch.relu(w) + F.relu(x)",
     "defaults of the definition": "k = 3\ndef f(a, n=k):\n    return a*n\nk = 7\nout = f(x)*w",
     "several values": "def f(a):\n    return a*2, a**2\np, q = f(x)\nout = p*q*w",
@@ -38,7 +39,8 @@ PROGRAMS = {
     "a number for a decision": "n = (x*w).item()\ny = x\nwhile y.item() < 20:\n    y = y*2\nout = y*w if n > 1 else y",
     "texts": "mode = 'sum'\nname = f'{x}'\nout = x*w if mode == 'sum' else x",
     "the main program": "def main():\n    return x*w\nif __name__ == '__main__':\n    out = main()",
-    "NumPy's numbers": "import numpy as np\na = np.array([1, 2], dtype=np.float32)\nout = (torch.from_numpy(a)*x).sum()*np.sqrt(4)\nout = out*w*np.pi",
+    "NumPy's numbers": "import numpy as np\na = np.array([1, 2], dtype=np.float32)\n"
+    "out = (torch.from_numpy(a)*x).sum()*np.sqrt(4)*w*np.pi",
     "an instance": "class Scale:\n    def __init__(self, k):\n        self.k = k\n    def __call__(self, a):\n"
     "        return a*self.k\ns = Scale(3)\nout = s(x)*w",
     "rows by attribute": "class A(nn.Module):\n    def forward(self, a):\n        return self.helper(a) + 1\n"
