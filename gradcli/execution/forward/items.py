@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.execution.forward.draws import handed_on
 from gradcli.execution.forward.layers import Container
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result
 from gradcli.execution.forward.scopes import Scopes
@@ -97,10 +96,7 @@ class Items(Scopes):
 
     def parameter(self, numbers: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with these numbers, or the one that is given for it."""
-        if self.made[name] == 0 and name in self.given:
-            return self.new_leaf(None, name, node)
-        call = Call("tensor", (), (), node.span, node.span)
-        return self.new_leaf(handed_on(self, call, numbers), name, node)
+        return self.new_leaf(self.machine.unmade(numbers), name, node)
 
     def comprehended(self, node: Comprehension) -> Iterator[Any]:
         """Yield the items that a comprehension makes."""

@@ -35,7 +35,7 @@ def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords:
     given = tree.map(lambda leaf: leaf if (tensor := runner.machine.tensor(leaf)) is None else tensor,
                      [list(positional), dict(keywords)])  # fmt: skip
     made = _made(runner, getattr(torch.nn, kind), node, *given)
-    return Layer(MODULES[kind], made, runner.program.text(node), tensors)
+    return Layer(MODULES[kind], made, node, runner.program.text(node), tensors)
 
 
 def _made(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
@@ -91,6 +91,8 @@ class Layer(Module):
 
     row: Row
     module: torch.nn.Module
+    node: Call
+    """What made it."""
     text: str
     given: dict[int, Any]
     """The tensors that it was made with, by identity of what PyTorch sees of them."""
@@ -205,7 +207,7 @@ class Container(Module):
         for item in self.items:
             if not isinstance(item, Value):
                 raise runner.error(f"`{self.text}` holds what is not a module", node)
-            positional = [item.called(runner, node, positional, {})]
+            positional = [item.called(runner, item.node if isinstance(item, Layer) else node, positional, {})]
         return positional[0]
 
     def children(self) -> Iterator[tuple[str, Any]]:

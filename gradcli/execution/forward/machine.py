@@ -34,6 +34,9 @@ class Machine(Protocol):
     def leaf(self, value: Any, name: str) -> Any:
         """Return a leaf with a value's numbers, which the program makes and calls by a name."""
 
+    def unmade(self, numbers: Any) -> Any:
+        """Return the numbers of a leaf that is about to be made, which no call has made."""
+
     def refill(self, value: Any, numbers: Any) -> None:
         """Give a leaf that the program makes other numbers, before it is used."""
 

@@ -195,6 +195,10 @@ class _Machine:
         """Return what is no leaf of the trace as it is."""
         return value
 
+    def unmade(self, numbers: Tensor) -> TracedTensor:
+        """A leaf that is not the trace's is a constant."""
+        return TracedTensor(double(numbers), None, "numbers")
+
     def refill(self, value: Any, numbers: Any) -> None:
         """The trace's leaves have their numbers."""
 

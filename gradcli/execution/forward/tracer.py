@@ -74,6 +74,10 @@ class Tracer:
         self.memory.add([leaf.tensor])
         return leaf
 
+    def unmade(self, numbers: Tensor) -> TracedTensor:
+        """Return the numbers of a leaf that is about to be made, which no call has made."""
+        return TracedTensor(numbers, None, "numbers")
+
     def refill(self, value: Any, numbers: Tensor) -> None:
         """Give a leaf other numbers; refused where they would not be those that it was used with."""
         if any(value in call.inputs for call in self.trace.calls):

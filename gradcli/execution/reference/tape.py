@@ -76,6 +76,10 @@ class Tape:
         """Definitions make no leaves."""
         raise NotImplementedError
 
+    def unmade(self, numbers: Any) -> Any:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
     def refill(self, value: Any, numbers: Any) -> None:
         """Definitions make no leaves."""
         raise NotImplementedError
