@@ -21,6 +21,14 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     "affine": PARAMETERS,
     "elementwise_affine": PARAMETERS,
 }
+# Attributes that no row passes on: the only value that they may have.
+UNREAD: Mapping[str, object] = {
+    "padding_mode": "zeros",
+    "return_indices": False,
+    "divisor_override": None,
+    "scale_grad_by_freq": False,
+    "sparse": False,
+}
 # Modules that hold others: they call these in their order, or do not call them.
 CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList"})
 MOST = 1000  # parameters of a class that are found before the program runs

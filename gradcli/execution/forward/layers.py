@@ -14,14 +14,16 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import drawing, handed_on
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
-from gradcli.language.modules import CONTAINERS, MODULES, SHOWN
+from gradcli.language.modules import CONTAINERS, MODULES, SHOWN, UNREAD
 from gradcli.language.modules import Module as Row
 from gradcli.language.notebook import PLACES
 from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
 
+RUNNING = (torch.nn.InstanceNorm1d, torch.nn.InstanceNorm2d, torch.nn.InstanceNorm3d)
 # Entries that every limit allows, and that PyTorch makes in no time.
 SURELY_FEW = 1 << 20
 
@@ -35,7 +37,17 @@ def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords:
     given = tree.map(lambda leaf: leaf if (tensor := runner.machine.tensor(leaf)) is None else tensor,
                      [list(positional), dict(keywords)])  # fmt: skip
     made = _made(runner, getattr(torch.nn, kind), node, *given)
+    _check_read(runner, made, node)
     return Layer(MODULES[kind], made, node, runner.program.text(node), tensors)
+
+
+def _check_read(runner: Runner, made: torch.nn.Module, node: Call) -> None:
+    """Refuse a module with an option that its function is not called with."""
+    allowed = {**UNREAD, "track_running_stats": False} if isinstance(made, RUNNING) else UNREAD
+    for name, value in allowed.items():
+        if getattr(made, name, value) != value:
+            hint = "save the program as FILE.py, and `gradcli run FILE.py` runs it as it stands"
+            raise runner.error(f"`{name}` of nn.{type(made).__name__} is not read", node, hint)
 
 
 def _made(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
@@ -113,6 +125,23 @@ class Layer(Module):
             value = self._value(runner, attribute or argument, node)
             own |= {} if value is None else {argument: value}
         keywords = {**own, **keywords}
+        if getattr(self.module, "inplace", False) and runner.machine.tensor(positional[0]) is not None:
+            return self._in_place(runner, node, positional, keywords)
+        return self._result(runner, node, positional, keywords)
+
+    def _in_place(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return what is computed; it also stands in the place of the input, by all its names."""
+        value = positional[0]
+        others = {name: seen for name, seen in runner.others("").items() if seen is not value}
+        try:
+            runner.machine.overwrites(value, BoundCall(node, [value], {}, {}), others)
+        except ExecutionError as error:
+            raise runner.located(error, node) from None
+        made = self._result(runner, node, positional, keywords)
+        runner.replaced[id(value)] = value, made
+        return made
+
+    def _result(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:
             return runner.call(written(self.row.function, node, positional, keywords), positional, keywords)
         except ExecutionError as error:

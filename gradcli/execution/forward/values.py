@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import draws
 from gradcli.language.makers import CALL
+from gradcli.language.notebook import DTYPES
 from gradcli.language.program import Call, Class, Expression, Function, Literal
 
 SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
@@ -28,6 +29,11 @@ class Runner(draws.Evaluator, Protocol):
 
     def new_leaf(self, value: Any, name: str, node: Expression) -> Any:
         """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
+
+    replaced: dict[int, tuple[Any, Any]]
+
+    def others(self, name: str) -> dict[str, Any]:
+        """Return what other names stand for."""
 
     def current(self, value: Any) -> Any:
         """Return a value, or what stands in its place since it was changed."""
@@ -153,6 +159,11 @@ class Module(Value):
             return list(self.named(runner))
         if name == "apply":
             return self.applied(runner, node, positional)
+        if name == "to" and any(
+            DTYPES.get(str(word).removeprefix("torch."), "default") != "default" for word in positional
+        ):
+            hint = "leave it out: `--dtype float16` runs the whole program in that precision"
+            raise runner.error("a module in another precision is not read", node, hint)
         if name in SAME:
             self.switch(name, positional)
             return self

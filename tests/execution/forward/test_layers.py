@@ -152,6 +152,12 @@ with torch.no_grad():
     m.weight.copy_(torch.tensor([[0.3, 0.7]]))
 m.bias.data.fill_(1.0)
 m(torch.ones(1, 2)).pow(2).sum().backward()""",
+    "an activation in place changes its input": """
+m = nn.Linear(3, 3)
+act = nn.LeakyReLU(0.1, inplace=True)
+h = m(torch.randn(4, 3))
+y = act(h)
+(y + 3 * h).pow(2).sum().backward()""",
     "a parameter is shared": """
 m = nn.Linear(2, 2)
 (m(m(torch.ones(1, 2))) @ m.weight).sum().backward()""",
@@ -251,6 +257,13 @@ def test_a_refused_input_is_explained_by_the_function() -> None:
         ("nn.ModuleList([nn.ReLU()])(x)", None),
         ("m = nn.ModuleList(nn.ReLU()); x", "nn.ModuleList([...])"),
         ("m = nn.Linear(2, 2); m.in_features(x)", None),
+        ("m = nn.Linear(2, 2).half(); m(x)", "--dtype float16"),
+        ("m = nn.Linear(2, 2).to(torch.bfloat16); m(x)", "--dtype float16"),
+        ("nn.Conv1d(1, 1, 3, padding_mode='reflect')(x)", "`gradcli run FILE.py`"),
+        ("nn.MaxPool1d(2, return_indices=True)(x)", "`gradcli run FILE.py`"),
+        ("nn.InstanceNorm1d(2, track_running_stats=True)(x)", "`gradcli run FILE.py`"),
+        ("nn.ReLU(inplace=True)(x)", "where"),
+        ("y = x*2; v = y.view(1); nn.ReLU(inplace=True)(y) + v", "where"),
         ("m = nn.Linear(2, 2); m.apply(1); m(x)", None),
         ("w = torch.randn(3, requires_grad=True); y = w*2; w.data.fill_(1.); (y*w).sum()", "before it is used"),
         ("w = torch.randn(3, requires_grad=True); w.fill_(1.); w.sum()", "no_grad"),
