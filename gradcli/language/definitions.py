@@ -8,8 +8,9 @@ from collections.abc import Callable
 from gradcli.errors import ProgramError, Span
 from gradcli.language.expressions import translate
 from gradcli.language.functions import check_parameters
+from gradcli.language.leaves import every
 from gradcli.language.names import check_target, dotted
-from gradcli.language.program import Assign, Class, Function, Name, Return, SetAttribute, Statement
+from gradcli.language.program import Assign, Class, Differentiate, Function, Name, Return, SetAttribute, Statement
 from gradcli.language.source import Source
 
 BuildBlock = Callable[[list[ast.stmt], Source], tuple[Statement, ...]]
@@ -36,11 +37,14 @@ def _function(node: ast.FunctionDef, source: Source, build_block: BuildBlock) ->
             raise source.error("this decorator is not accepted", decorator, "leave it out")
     names = check_parameters(node.args, source)
     defaults = tuple(translate(value, source) for value in (*node.args.defaults, *_given(node.args.kw_defaults)))
-    source.session.functions += 1
+    session = source.session
+    session.functions, loops, session.loops = session.functions + 1, session.loops, 0
     try:
         body = build_block(node.body, source)
     finally:
-        source.session.functions -= 1
+        session.functions, session.loops = session.functions - 1, loops
+    if any(isinstance(statement, Differentiate) for statement in every(body)):
+        session.differentiating.add(node.name)
     return Function(node.name, names, defaults, body, source.span(node))
 
 

@@ -19,6 +19,7 @@ from gradcli.language.program import (
     GradMode,
     If,
     InPlace,
+    Leave,
     Name,
     Pattern,
     Return,
@@ -73,7 +74,7 @@ def own_expressions(statement: Statement) -> tuple[Expression, ...]:
             return statement.bounds
         case Each():
             return (statement.iterable,)
-        case GradMode():
+        case GradMode() | Leave():
             return ()
         case Return():
             return () if statement.value is None else (statement.value,)

@@ -28,6 +28,15 @@ def is_passed_over(node: ast.stmt, source: Source) -> bool:
     return isinstance(node, ast.Expr) and _is_idle(node.value, source)
 
 
+def printed_call(node: ast.stmt, source: Source) -> ast.Call | None:
+    """Return a call inside `print(...)` of a function of the program's own that differentiates; else None."""
+    shown = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(shown, ast.Call) or (dotted(shown.func) or ("",))[0] not in SHOWING:
+        return None
+    calls = (inner for inner in ast.walk(shown) if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name))
+    return next((call for call in calls if call.func.id in source.session.differentiating), None)  # type: ignore[attr-defined]
+
+
 def _is_idle(node: ast.expr, source: Source) -> bool:
     """Tell whether an expression as a statement only shows or looks at something, or tends an optimizer."""
     if isinstance(node, ast.JoinedStr) or (

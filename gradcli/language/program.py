@@ -56,6 +56,7 @@ __all__ = [
     "InPlace",
     "Index",
     "Leaf",
+    "Leave",
     "Literal",
     "Name",
     "Pattern",
@@ -168,6 +169,14 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """`break`, or `continue`, inside a loop."""
+
+    is_break: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class InPlace:
     """`target += value`: `value` is the call that the two sides come to, such as `add(target, value)`."""
 
@@ -198,7 +207,7 @@ class Differentiate:
 
 Statement: TypeAlias = (
     "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate"
-    " | SetAttribute | SetItem | Fill | Return"
+    " | SetAttribute | SetItem | Fill | Return | Leave"
 )
 
 

@@ -23,6 +23,10 @@ class Session:
     """The attributes and methods of its own classes."""
     functions: int = 0
     """How many functions the statement that is read is inside of."""
+    loops: int = 0
+    """How many loops the statement is inside of, in its function."""
+    differentiating: set[str] = field(default_factory=set)
+    """The functions of the program's own that differentiate."""
     records: set[str] = field(default_factory=set)
     """The lists to which it only appends numbers, for a plot."""
     tuples: set[str] = field(default_factory=set)

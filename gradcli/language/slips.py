@@ -11,7 +11,23 @@ from gradcli.language.tokens import Token, TokenKind, ends_operand, is_keyword
 from gradcli.language.words import shorten
 
 _KEYWORDS = frozenset(
-    {"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not", "def", "class", "return"}
+    {
+        "if",
+        "elif",
+        "else",
+        "while",
+        "for",
+        "in",
+        "is",
+        "and",
+        "or",
+        "not",
+        "def",
+        "class",
+        "return",
+        "break",
+        "continue",
+    }
     | {"import", "from", "as", "with", "assert", "pass", "del", "lambda"}
 )
 _UNARY = frozenset({"+", "-", "~"})
@@ -61,10 +77,7 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
 }
-_REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
-    "break": ("`break` is not accepted", "put the condition into `while`"),
-    "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),
-}
+_REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {}
 
 
 def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str], object]) -> None:

@@ -15,7 +15,7 @@ from gradcli.language.fills import build_fill
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
-from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over
+from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over, printed_call
 from gradcli.language.program import (
     Assign,
     Attribute,
@@ -34,6 +34,7 @@ from gradcli.language.program import (
     Index,
     InPlace,
     Leaf,
+    Leave,
     Literal,
     Name,
     Sequence,
@@ -83,6 +84,8 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
             return build_transform(*found, source)
         if (call := find_call(node)) is not None:
             return build_differentiate(call, source)
+    if (printed := printed_call(node, source)) is not None:
+        return Evaluate(translate(printed, source), source.span(printed))
     if is_passed_over(node, source):
         return None
     return build_fill(node, source) or rule(node, source)
@@ -207,16 +210,32 @@ def _with(node: ast.With, source: Source) -> Statement:
 def _while(node: ast.While, source: Source) -> Statement:
     _check_no_else(node, "while", source)
     test = translate(node.test, source)
-    return While(test, build_block(node.body, source), source.span(node))
+    return While(test, _repeated(node.body, source), source.span(node))
 
 
 def _for(node: ast.For, source: Source) -> Statement:
     _check_no_else(node, "for", source)
     if is_range(node.iter, source) and isinstance(node.iter, ast.Call):
         bounds = tuple(translate(bound, source) for bound in node.iter.args)
-        return For(_target(node.target, source), bounds, build_block(node.body, source), source.span(node))
+        return For(_target(node.target, source), bounds, _repeated(node.body, source), source.span(node))
     pattern, iterable = build_pattern(node.target, source), translate(node.iter, source)
-    return Each(pattern, iterable, build_block(node.body, source), source.span(node))
+    return Each(pattern, iterable, _repeated(node.body, source), source.span(node))
+
+
+def _leave(node: ast.Break | ast.Continue, source: Source) -> Statement:
+    if not source.session.loops:
+        word = "break" if isinstance(node, ast.Break) else "continue"
+        raise source.error(f"`{word}` is not accepted outside of a loop", node, "leave it out")
+    return Leave(isinstance(node, ast.Break), source.span(node))
+
+
+def _repeated(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
+    """Return the block of a loop."""
+    source.session.loops += 1
+    try:
+        return build_block(body, source)
+    finally:
+        source.session.loops -= 1
 
 
 def _check_no_else(node: ast.While | ast.For, keyword: str, source: Source) -> None:
@@ -239,6 +258,8 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.FunctionDef: lambda node, source: build_function(node, source, build_block),
     ast.ClassDef: lambda node, source: build_class(node, source, build_block),
     ast.Return: build_return,
+    ast.Break: _leave,
+    ast.Continue: _leave,
 }
 
 

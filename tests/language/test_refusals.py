@@ -90,6 +90,8 @@ REFUSED = [
     ("def f(*a): return a\nx", "a", "before a parameter", "one by one"),
     ("@cache\ndef f(x): return x", "cache", "decorator", "leave it out"),
     ("return x", "return", "outside of a function", "last statement"),
+    ("break", "break", "outside of a loop", "leave it out"),
+    ("for i in range(2):\n  def f(): continue\nx", "continue", "outside of a loop", ""),
     ("y = *x", "*x", "starred", ""),
     ("torch.cat(**x)", "**x", "`**options`", ""),
     ("for (a, b[0]) in c: x = a\nx", "b[0]", "names only", "range"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcli.execution.forward.machine import Machine
-from gradcli.execution.forward.scopes import Returned
+from gradcli.execution.forward.scopes import Left, Returned
 from gradcli.execution.forward.writes import Writes
 from gradcli.language.program import (
     Assign,
@@ -22,6 +22,7 @@ from gradcli.language.program import (
     GradMode,
     If,
     InPlace,
+    Leave,
     Program,
     Return,
     Sequence,
@@ -116,11 +117,21 @@ class Interpreter(Writes):
         return list(value)
 
     def _while(self, statement: While) -> Any:
-        value = None
-        while self.truth(statement.test):
+        value, is_left = None, False
+        while not is_left and self.truth(statement.test):
             self.count_round(statement)
-            value = self.block(statement.body)
+            value, is_left = self._round(statement.body)
         return value
+
+    def _round(self, body: tuple[Statement, ...]) -> tuple[Any, bool]:
+        """Return the value of a loop's round, and whether the loop ends with it."""
+        try:
+            return self.block(body), False
+        except Left as left:
+            return None, left.is_break
+
+    def _leave(self, statement: Leave) -> Any:
+        raise Left(is_break=statement.is_break)
 
     def _for(self, statement: For) -> Any:
         value = None
@@ -130,7 +141,9 @@ class Interpreter(Writes):
         for count in range(*bounds):
             self.count_round(statement)
             self.variables[statement.target.name] = count
-            value = self.block(statement.body)
+            value, is_left = self._round(statement.body)
+            if is_left:
+                break
         return value
 
     def _each(self, statement: Each) -> Any:
@@ -138,7 +151,9 @@ class Interpreter(Writes):
         for item in self.items(self.evaluate(statement.iterable), statement.iterable):
             self.count_round(statement)
             self.unpacked(statement.targets, item, statement)
-            value = self.block(statement.body)
+            value, is_left = self._round(statement.body)
+            if is_left:
+                break
         return value
 
 
@@ -155,5 +170,6 @@ _RULES: Mapping[type, Callable[[Interpreter, Any], Any]] = {
     Fill: lambda self, statement: self.fill(statement),
     GradMode: lambda self, statement: self._grad_mode(statement),
     Differentiate: lambda self, statement: self._differentiate(statement),
+    Leave: lambda self, statement: self._leave(statement),
     Return: lambda self, statement: self._return(statement),
 }

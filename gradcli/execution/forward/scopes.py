@@ -23,6 +23,14 @@ class Returned(Exception):  # noqa: N818 (it ends a function, and is not an erro
         self.value = value
 
 
+class Left(Exception):  # noqa: N818 (it ends a round, and is not an error)
+    """A loop is left, or its round."""
+
+    def __init__(self, *, is_break: bool) -> None:
+        super().__init__()
+        self.is_break = is_break
+
+
 class Scopes:
     """What a run keeps beside the tensors."""
 

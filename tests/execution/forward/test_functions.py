@@ -30,6 +30,10 @@ PROGRAMS = {
     "a sum of products": "out = sum(a*b for a, b in zip([x, w], (2.0, 3.0))) + sum([x], w)",
     "numbered": "out = 0\nfor i, (a, b) in enumerate(zip([x, w], [w, x])):\n    out = out + (i + 1)*a*b*b",
     "rows": "t = torch.stack([x, w, x*w])\nout = 1\nfor row in t:\n    out = out*row\na, b, c = t\nout = out + a*b",
+    "a loop that is left": "out = 0\nfor k in range(9):\n    if k == 1:\n        continue\n    "
+    "if k > 3:\n        break\n"
+    "    out = out + x**k\nwhile True:\n    out = out*2\n    if out > 50:\n        break\nfor a in [w, x]:\n"
+    "    if out > 1:\n        break\n    out = 0\nout = out*a",
     "a dictionary": "d = {'x': x, 'w': w}\nd['y'] = d['x']*2\nout = 0\nfor key, value in d.items():\n"
     "    out = out + value**2 if key != 'w' else out + value\nout = out*(2 if 'x' in d else 1)",
     "starred": "def f(a, b, c):\n    return a*b + c\nargs = [x, w]\nout = f(*args, 1) + sum([*args, x])",
@@ -171,6 +175,11 @@ def test_what_differentiates_a_function_is_shown_by_its_command(command: Any) ->
 )
 def test_a_gradient_of_a_function_is_that_of_its_call(program: str, gradient: list[float]) -> None:
     assert report(program, values={"x": [1.0, 3.0]})["x"].gradient.tolist() == gradient
+
+
+def test_a_printed_call_may_differentiate() -> None:
+    step = "def step(k):\n    loss = (x*k)**2\n    loss.backward()\n    return loss.item()\nprint('loss:', step(3))"
+    assert report(step, values={"x": 2.0})["x"].gradient == 36.0
 
 
 def test_other_commands_send_to_the_one_that_shows_it() -> None:
