@@ -10,11 +10,12 @@ from collections.abc import Callable
 from gradcli.errors import Span
 from gradcli.language.leaves import count_calls, find_leaves, find_made
 from gradcli.language.limits import check_nesting, check_numbers, check_size
+from gradcli.language.outputs import check_output, with_call
 from gradcli.language.pasted import without_surroundings
 from gradcli.language.program import Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
-from gradcli.language.statements import build_block, check_output, with_call
+from gradcli.language.statements import build_block
 from gradcli.language.syntax import parse_text, too_deep
 from gradcli.language.tokens import Token, TokenKind, tokenize
 from gradcli.limits import Limits

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from gradcli.errors import ProgramError, Span
+from gradcli.errors import Span
 from gradcli.language.built import after
 from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
 from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
@@ -20,15 +20,11 @@ from gradcli.language.program import (
     Assign,
     Attribute,
     Call,
-    Class,
-    Compare,
-    Comprehension,
     Differentiate,
     Each,
     Evaluate,
     Expression,
     For,
-    Function,
     GradMode,
     If,
     Index,
@@ -37,7 +33,6 @@ from gradcli.language.program import (
     Leave,
     Literal,
     Name,
-    Sequence,
     SetAttribute,
     SetItem,
     Statement,
@@ -53,7 +48,7 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     for place, node in enumerate(body):
         built = build_statement(node, source)
         statements += [] if built is None else [built]
-        if built is not None and _ends(built):
+        if built is not None and ends(built):
             if isinstance(built, (For, Each, While)) and _FIRST_ROUND not in source.session.notes:
                 source.session.notes.append(_FIRST_ROUND)
             note_what_follows(node, body[place + 1 :], source)
@@ -64,10 +59,10 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
 _FIRST_ROUND = "the loop differentiates: these are the gradients of its first round, with which the run ends"
 
 
-def _ends(statement: Statement) -> bool:
+def ends(statement: Statement) -> bool:
     """Tell whether a statement differentiates, a loop in its first round."""
     if isinstance(statement, (For, Each, While, GradMode)):
-        return bool(statement.body) and _ends(statement.body[-1])
+        return bool(statement.body) and ends(statement.body[-1])
     return isinstance(statement, Differentiate)
 
 
@@ -261,48 +256,3 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.Break: _leave,
     ast.Continue: _leave,
 }
-
-
-def with_call(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """Return a program's statements; one that ends with a function calls it, on leaves of its parameters' names."""
-    last = statements[-1] if statements else None
-    if not isinstance(last, Assign) or not isinstance(last.value, Function):
-        return statements
-    function, span = last.value, last.span
-    needed = function.parameters[: len(function.parameters) - len(function.defaults)]
-    arguments = tuple(Name(name, last.targets[0].span) for name in needed)
-    call = Call(last.targets[0].name, arguments, (), span, last.targets[0].span)
-    return (*statements, Evaluate(call, span))
-
-
-_COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
-
-
-def check_output(statements: tuple[Statement, ...], source: Source) -> None:
-    """Refuse a last statement that has no differentiable value, as far as the text shows it."""
-    for statement in statements[:-1]:
-        if isinstance(statement, Evaluate) and isinstance(statement.value, Compare):
-            hint = "`=` assigns" if statement.value.operator == "==" else None
-            raise source.error("a comparison by itself does nothing", statement.span, hint)
-    if not statements:
-        raise ProgramError("the program computes nothing", source=source.text, hint=_COMPUTES)
-    last = statements[-1]
-    if isinstance(last, (If, While, For, Each, GradMode)) and not _ends(last):
-        span = Span(last.span.start, last.span.start + 1)
-        raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
-    if isinstance(last, Assign) and isinstance(last.value, Class):
-        raise source.error("the program ends with a class", last.targets[0].span, f"call it: `{last.value.name}()(x)`")
-    if isinstance(last, Assign) and len(last.targets) > 1:
-        raise source.error("the last statement assigns several names", last.span, "end with the one that is the output")
-    if isinstance(last, Evaluate):
-        _check_value(last.value, source)
-
-
-def _check_value(value: Expression, source: Source) -> None:
-    if isinstance(value, Compare):
-        hint = "`=` assigns" if value.operator == "==" else "use it as a condition: `where(a > b, a, b)`"
-        raise source.error("a comparison has no gradient, so it cannot be the output", value.span, hint)
-    if isinstance(value, (Sequence, Comprehension)):
-        raise source.error("the output must be one tensor", value.span, "choose or combine: `cat`, `stack`, a sum")
-    if isinstance(value, Literal) and (value.value is None or isinstance(value.value, bool)):
-        raise source.error("the output must be a tensor", value.span)
