@@ -82,7 +82,7 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
         from gradcli.execution.commands.dispatch import carry_out
 
         report: Any = carry_out(program, settings, given, derivations)
-    return replace(report, notes=tuple(notes_on(program)) or None)
+    return replace(report, notes=tuple(notes_on(program, settings.command)) or None)
 
 
 def _inputs(given: Any) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.language.program import Program
 from gradcli.report.report import AppliedTolerance, Details, Extent, Output, Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 from gradcli.settings import Settings
@@ -75,13 +76,13 @@ def start(program: Source, settings: Settings, given: Mapping[str, Any], derivat
 def start_from(program: Source, settings: Settings, trace: Trace, derivations: Derivations) -> Run:
     """Return the run of a program that has been traced; as `start` otherwise."""
     output = backward.check_differentiable(program, trace)
-    settings = _as_differentiated(settings, trace)
+    settings = _as_differentiated(program, settings, trace)
     cotangent = backward.cotangent_of(output, settings.grad_output, seed=settings.seed)
     decomposition = _ask(trace, derivations) if settings.verify else None
     return Run(program, settings, trace, display_names(trace), output, cotangent, decomposition, derivations)
 
 
-def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
+def _as_differentiated(program: Source, settings: Settings, trace: Trace) -> Settings:
     """Return the settings with what the program itself says of its gradient, where no option says otherwise."""
     said = trace.differentiated
     if said is not None:
@@ -93,8 +94,11 @@ def _as_differentiated(settings: Settings, trace: Trace) -> Settings:
     if said is not None and said.upstream is not None:
         given: Any = said.upstream.tensor.detach() if isinstance(said.upstream, TracedTensor) else said.upstream
         return replace(settings, grad_output=given)
-    is_drawn = settings.command == "check" and not backward.is_implicit(trace.output.tensor)
-    return replace(settings, grad_output="random") if is_drawn else settings
+    if backward.is_implicit(trace.output.tensor):
+        return settings
+    asks_more = settings.command == "eval" and isinstance(program, Program) and program.command is not None
+    filled: Any = "random" if settings.command == "check" else "ones" if asks_more else None
+    return replace(settings, grad_output=filled)
 
 
 def report(

@@ -24,6 +24,7 @@ def check_reading(program: Program, settings: Settings) -> None:
         hint = "`gradcli double-backward` with the same program checks the second derivative; or leave out what follows"
         message = "the program differentiates a gradient, of which this command knows only the first derivative"
         raise ProgramError(message, span=program.further, source=program.source, hint=hint)
+    _check_command(program, settings)
     for leaf in functions_as_leaves(program, is_function_of_numbers):
         if not _is_described(leaf, settings):
             hint = f"write `{leaf.name}(x)`; a leaf of that name needs a value or a shape of its own: "
@@ -32,13 +33,27 @@ def check_reading(program: Program, settings: Settings) -> None:
             raise ProgramError(message, span=leaf.span, source=program.source, hint=hint)
 
 
+def _check_command(program: Program, settings: Settings) -> None:
+    """Refuse a program that asks for what only another command shows."""
+    if program.command is None or settings.command in (program.command, "check", "eval"):
+        return
+    message = f"the program asks for what `gradcli {program.command}` shows"
+    hint = f"`gradcli {program.command}` with the same program"
+    raise ProgramError(message, span=program.statements[-1].span, source=program.source, hint=hint)
+
+
 def _is_described(leaf: Name, settings: Settings) -> bool:
     return leaf.name in settings.shapes or leaf.name in settings.values or leaf.name in settings.constants
 
 
-def notes_on(program: Program) -> Iterator[str]:
-    """Yield what is to be said of how a program is read."""
+def notes_on(program: Program, command: str = "eval") -> Iterator[str]:
+    """Yield what is to be said of how a command reads a program."""
     yield from program.notes
     yield from notes_on_names(program, is_function)
+    if program.command not in (None, command):
+        yield (
+            f"`gradcli {program.command}` with the same program shows what it asks for; "
+            "`gradcli eval` the gradient, of the sum of all entries where there are several"
+        )
     if program.further is not None:
         yield "the program differentiates a gradient: this is about what it differentiates first"

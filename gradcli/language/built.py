@@ -6,7 +6,7 @@ import ast
 
 from gradcli.errors import GradcliError, Span
 from gradcli.language.constants import ExponentError, Number, check_exponent, fold, is_number
-from gradcli.language.program import Call, Expression, Literal
+from gradcli.language.program import Call, Expression, Literal, Starred
 from gradcli.language.source import Source
 
 
@@ -37,6 +37,9 @@ class Built:
         expression = self._places[node]
         if isinstance(expression, Literal) and isinstance(expression.value, str) and expression.symbol is None:
             raise self.source.error("a string is accepted only as a function's argument", node)
+        if isinstance(expression, Starred):
+            place = Span(expression.span.start, expression.span.start + 1)
+            raise self.source.error("`*` is accepted only among the arguments of a call", place)
         return expression
 
     def _check_constants(self, call: Call) -> None:

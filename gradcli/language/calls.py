@@ -6,9 +6,9 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.built import Built
-from gradcli.language.makers import read_call
-from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
-from gradcli.language.notebook import DRAWN_IN_PLACE, IGNORED_BY_MODULES, MODULES
+from gradcli.language.makers import CALL, read_call
+from gradcli.language.names import attribute_place, function_name, is_namespaced_function
+from gradcli.language.notebook import DRAWN_IN_PLACE
 from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.source import Source
 
@@ -18,28 +18,25 @@ NEW = DRAWN_IN_PLACE | {"requires_grad_"}
 
 
 def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
-    """Return what is translated before a call: a method's own value or a module's arguments, and the arguments."""
-    module = _module(node, source)
-    if module is not None:
-        own = _arguments(module)
-    elif isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
+    """Return what is translated before a call: a method's own value, or what is called, and the arguments."""
+    if isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
         own = []
+    elif isinstance(node.func, ast.Attribute):
+        own = [node.func.value]
     else:
-        own = [_receiver(node.func)]
-    return [*own, *_arguments(node)]
+        own = [_called(node, source)]
+    return [*own, *node.args, *(keyword.value for keyword in node.keywords)]
 
 
-def _arguments(node: ast.Call) -> list[ast.expr]:
-    return [*node.args, *(keyword.value for keyword in node.keywords)]
-
-
-def is_module(node: ast.expr) -> bool:
-    """Tell whether a node makes a module of `torch.nn` that has no parameters: `nn.MSELoss()`."""
-    return isinstance(node, ast.Call) and ((dotted(node.func) or ("",))[-1] in MODULES)
-
-
-def _receiver(function: ast.expr) -> ast.expr:
-    return function.value if isinstance(function, ast.Attribute) else function
+def _called(node: ast.Call, source: Source) -> ast.expr:
+    """Return an expression that is called: `layers[0](x)`; ProgramError for one that gives no function."""
+    if isinstance(node.func, (ast.Call, ast.Subscript)) and not source.definition:
+        return node.func
+    called = source.quoted(source.span(node.func))
+    hint = f"write a product as `({called})*(...)`"
+    if isinstance(node.func, ast.Lambda):
+        hint = "give it a name, `f = lambda x: x**2`, or write what it computes: `x**2`"
+    raise source.error(f"`{called}` is not a function", node.func, hint)
 
 
 def build_call(node: ast.Call, built: Built) -> Expression:
@@ -47,9 +44,9 @@ def build_call(node: ast.Call, built: Built) -> Expression:
     source = built.source
     keywords = _keywords(node, built)
     arguments = tuple(built.argument(argument) for argument in node.args)
-    module = _module(node, source)
-    if module is not None:
-        return _applied(module, node, arguments, built)
+    if isinstance(node.func, (ast.Call, ast.Subscript)):
+        callee = built.operand(node.func)
+        return Call(CALL, (callee, *arguments), keywords, source.span(node), source.span(node.func), method=True)
     if isinstance(node.func, ast.Attribute) and not is_namespaced_function(node.func):
         place = _checked(node.func, node.func.attr, source)
         receiver = built.operand(node.func.value)
@@ -58,29 +55,10 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         call = Call(node.func.attr, (receiver, *arguments), keywords, source.span(node), place, method=True)
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
-    infinity = _infinity(function, arguments, source.span(node))
-    call = Call(function, arguments, keywords, source.span(node), place)
-    return infinity or (call if source.definition else read_call(call, source))
-
-
-def _module(node: ast.Call, source: Source) -> ast.Call | None:
-    """Return the call that made the module that a call applies; None if it applies none."""
-    if is_module(node.func):
-        assert isinstance(node.func, ast.Call)  # noqa: S101 (it is one)
-        return node.func
-    return source.session.modules.get(node.func.id) if isinstance(node.func, ast.Name) else None
-
-
-def _applied(module: ast.Call, node: ast.Call, arguments: tuple[Expression, ...], built: Built) -> Expression:
-    """Return a module's function, called with the module's own arguments too."""
-    source = built.source
-    function, names = MODULES[(dotted(module.func) or ("",))[-1]]
-    if len(module.args) > len(names):
-        raise source.error("too many arguments without a name", module.args[len(names)], "give them by name")
-    given = [*zip(names, module.args, strict=False), *((word.arg or "", word.value) for word in module.keywords)]
-    own = tuple((name, built.argument(value)) for name, value in given if name not in IGNORED_BY_MODULES)
-    keywords = (*own, *_keywords(node, built))
-    return read_call(Call(function, arguments, keywords, source.span(node), source.span(node.func)), source)
+    number = _number(function, arguments, source.span(node))
+    is_qualified = isinstance(node.func, ast.Attribute)
+    call = Call(function, arguments, keywords, source.span(node), place, qualified=is_qualified)
+    return number or (call if source.definition else read_call(call, source))
 
 
 def _function(node: ast.Call, source: Source) -> tuple[str, Span]:
@@ -89,13 +67,7 @@ def _function(node: ast.Call, source: Source) -> tuple[str, Span]:
     if isinstance(node.func, ast.Attribute):
         name = function_name(node.func, source)
         return name, _checked(node.func, node.func.attr, source)
-    called = source.quoted(source.span(node.func))
-    hint = (
-        f"write a product as `({called})*(...)`"
-        if not isinstance(node.func, ast.Call)
-        else "call a function by its name"
-    )
-    raise source.error(f"`{called}` is not a function", node.func, hint)
+    raise source.error("this is not a function", node.func)
 
 
 def _checked(function: ast.Name | ast.Attribute, name: str, source: Source) -> Span:
@@ -123,12 +95,14 @@ def _keywords(node: ast.Call, built: Built) -> tuple[tuple[str, Expression], ...
     return tuple(pairs)
 
 
-def _infinity(function: str, arguments: tuple[Expression, ...], span: Span) -> Expression | None:
-    """Return infinity for `float("inf")`, as PyTorch users write it."""
+def _number(function: str, arguments: tuple[Expression, ...], span: Span) -> Expression | None:
+    """Return infinity for `float("inf")`, as PyTorch users write it, and a NaN for `float("nan")`."""
     if function != "float" or len(arguments) != 1 or not isinstance(arguments[0], Literal):
         return None
     text = str(arguments[0].value).strip().lower()
     infinity = Literal(float("inf"), span, "inf")
+    if text in ("nan", "+nan", "-nan"):
+        return Literal(float("nan"), span, "nan")
     if text in ("inf", "+inf", "infinity"):
         return infinity
     return (

@@ -30,8 +30,8 @@ def is_backward(call: ast.Call) -> bool:
 
 
 def is_grad(call: ast.Call) -> bool:
-    """Tell whether a call is of `torch.autograd.grad`."""
-    return dotted(call.func) in _GRAD
+    """Tell whether a call is of `torch.autograd.grad`; `torch.func.grad` has only the function."""
+    return dotted(call.func) in _GRAD and len(call.args) + len(call.keywords) > 1
 
 
 def build_differentiate(call: ast.Call, source: Source) -> Differentiate:

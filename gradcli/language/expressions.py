@@ -10,29 +10,50 @@ from gradcli.language.built import Built
 from gradcli.language.calls import build_call, call_children
 from gradcli.language.characters import refuse_character
 from gradcli.language.constants import fits_double, is_number
-from gradcli.language.names import VALUES, check_attribute, check_name, constant_symbol, dtype_word, is_qualified
+from gradcli.language.functions import build_lambda, lambda_children
+from gradcli.language.loops import build_comprehension, comprehension_children
+from gradcli.language.names import (
+    VALUES,
+    check_attribute,
+    check_name,
+    constant_symbol,
+    dtype_word,
+    function_reference,
+    is_qualified,
+)
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
-from gradcli.language.program import Attribute, Conditional, Ellipsis, Expression, Index, Literal, Name, Sequence, Slice
+from gradcli.language.program import (
+    Attribute,
+    Builtin,
+    Conditional,
+    Dictionary,
+    Ellipsis,
+    Expression,
+    Index,
+    Literal,
+    Name,
+    Sequence,
+    Slice,
+    Starred,
+)
 from gradcli.language.source import Source
 
 _REFUSED: Mapping[type[ast.expr], str] = {
-    ast.Dict: "dictionaries",
     ast.Set: "sets",
-    ast.ListComp: "comprehensions",
     ast.SetComp: "comprehensions",
     ast.DictComp: "comprehensions",
-    ast.GeneratorExp: "comprehensions",
     ast.Await: "`await`",
     ast.Yield: "`yield`",
     ast.YieldFrom: "`yield`",
-    ast.JoinedStr: "f-strings",
     ast.NamedExpr: "assignments inside an expression (`:=`)",
-    ast.Starred: "starred values",
 }
 
 
-def translate(root: ast.expr, source: Source) -> Expression:
-    """Return the expression that Python's node stands for, or raise the error that points into it."""
+def translate(root: ast.expr, source: Source, *, text: bool = False) -> Expression:
+    """Return the expression that Python's node stands for, or raise the error that points into it.
+
+    `text` tells whether it may be a text, such as that of a device.
+    """
     built = Built(source)
     stack: list[tuple[ast.expr, bool]] = [(root, False)]
     while stack:
@@ -42,7 +63,7 @@ def translate(root: ast.expr, source: Source) -> Expression:
             continue
         stack.append((node, True))
         stack.extend((child, False) for child in reversed(_children(node, source)))
-    return built.operand(root)
+    return built.argument(root) if text and isinstance(root, ast.Constant) else built.operand(root)
 
 
 def _children(node: ast.expr, source: Source) -> list[ast.expr]:
@@ -57,6 +78,23 @@ def _children(node: ast.expr, source: Source) -> list[ast.expr]:
 
 def _no_children(_: ast.expr) -> list[ast.expr]:
     return []
+
+
+def _text(node: ast.JoinedStr, built: Built) -> Expression:
+    """Return a text that is written for printing: what stands in it is not read."""
+    return Literal("", built.source.span(node), "f-string")
+
+
+def _dictionary_children(node: ast.Dict) -> list[ast.expr]:
+    return [*(key for key in node.keys if key is not None), *node.values]
+
+
+def _dictionary(node: ast.Dict, built: Built) -> Expression:
+    span = built.source.span(node)
+    if None in node.keys:
+        raise built.source.error("`**` inside a dictionary is not accepted", Span(span.start, span.start + 1))
+    keys = tuple(built.argument(key) for key in node.keys if key is not None)
+    return Dictionary(keys, tuple(built.argument(value) for value in node.values), span)
 
 
 def _name(node: ast.Name, built: Built) -> Expression:
@@ -113,6 +151,8 @@ def _attribute(node: ast.Attribute, built: Built) -> Expression:
         return Literal(VALUES[symbol], span, symbol)
     if word is not None:
         return Literal(word, span, f"torch.{word}")
+    if not built.source.definition and (function := function_reference(node)) is not None:
+        return Builtin(function, span)
     check_attribute(node, built.source)
     return Attribute(built.operand(node.value), node.attr, span)
 
@@ -149,11 +189,11 @@ def _index_item(item: ast.expr, built: Built) -> Expression | Slice | Ellipsis:
             None if bound is None else built.operand(bound) for bound in (item.lower, item.upper, item.step)
         )
         return Slice(start, stop, step, span)
-    return built.operand(item)
+    return built.argument(item) if isinstance(item, ast.Constant) else built.operand(item)
 
 
 def _sequence(node: ast.Tuple | ast.List, built: Built) -> Expression:
-    items = tuple(built.operand(item) for item in node.elts)
+    items = tuple(built.argument(item) for item in node.elts)
     return Sequence(items, built.source.span(node), isinstance(node, ast.List))
 
 
@@ -162,15 +202,8 @@ def _conditional(node: ast.IfExp, built: Built) -> Expression:
     return Conditional(built.operand(node.test), then, otherwise, built.source.span(node))
 
 
-def _lambda(node: ast.Lambda, built: Built) -> Expression:
-    message = "functions (`lambda`) are not accepted"
-    hint = "write what it computes as the program: `x**2`, not `lambda x: x**2`; their variables are leaves"
-    raise built.source.error(message, Span(built.source.span(node).start, built.source.span(node).start + 6), hint)
-
-
 def _starred(node: ast.Starred, built: Built) -> Expression:
-    span = built.source.span(node)
-    raise built.source.error("starred values are not accepted", Span(span.start, span.start + 1))
+    return Starred(built.operand(node.value), built.source.span(node))
 
 
 # Node type -> the nodes inside it that are translated first, and the rule that makes gradcli's node.
@@ -179,6 +212,8 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.Constant: (_no_children, _constant),
     ast.Attribute: (_attribute_children, _attribute),
     ast.Subscript: (_index_children, _index),
+    ast.JoinedStr: (_no_children, _text),
+    ast.Dict: (_dictionary_children, _dictionary),
     ast.Tuple: (lambda node: node.elts, _sequence),
     ast.List: (lambda node: node.elts, _sequence),
     ast.IfExp: (lambda node: [node.test, node.body, node.orelse], _conditional),
@@ -187,6 +222,8 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.Compare: (lambda node: [node.left, *node.comparators], build_comparison),
     ast.BoolOp: (lambda node: node.values, build_boolean),
     ast.Call: (_no_children, build_call),  # `_children` asks for its own
-    ast.Starred: (_no_children, _starred),
-    ast.Lambda: (_no_children, _lambda),
+    ast.Starred: (lambda node: [node.value], _starred),
+    ast.Lambda: (lambda_children, build_lambda),
+    ast.ListComp: (comprehension_children, build_comprehension),
+    ast.GeneratorExp: (comprehension_children, build_comprehension),
 }

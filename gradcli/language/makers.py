@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradcli.errors import Span
-from gradcli.language.notebook import ALIASES, CASTS, DRAWS, HABITS, LAYERS, LEAVES, MAKERS, PLACES, TENSORS
+from gradcli.language.modules import module_name
+from gradcli.language.notebook import ALIASES, CASTS, DRAWS, DTYPES, HABITS, LEAVES, MAKERS, PLACES, TENSORS
 from gradcli.language.program import Call, Expression, Leaf, Literal
 from gradcli.language.source import Source
 
-_SCRIPT = "a script that is saved is run by `gradcli run FILE.py`"
+_SCRIPT = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
+CALL = "__call__"  # the method that is called by brackets after an expression
 
 
 def read_call(call: Call, source: Source) -> Expression:
     """Return what a call of a notebook means: its options are told by the nodes around it."""
-    _refuse_layer(call, source)
+    if module_name(call) is not None or (call.function in _own(call, source) and not call.qualified):
+        return call
+    _refuse_module(call, source)
     name = call.function.removeprefix("nn.init.")
     call = _renamed(call)
     if call.function in LEAVES and not call.method:
@@ -25,12 +31,16 @@ def read_call(call: Call, source: Source) -> Expression:
     return _with_options(call, source)
 
 
-def _refuse_layer(call: Call, source: Source) -> None:
+def _own(call: Call, source: Source) -> set[str]:
+    """Return the names of the program's own functions and methods, whose options are its own."""
+    return source.session.attributes if call.method else source.session.assigned
+
+
+def _refuse_module(call: Call, source: Source) -> None:
     space, _, layer = call.function.rpartition(".")
     if space == "nn" and layer != "Parameter":
-        written = f"write `{LAYERS[layer]}`, with its parameters as leaves" if layer in LAYERS else _SCRIPT
-        message = f"`nn.{layer}` is a module with parameters or a class of its own, which a program cannot make"
-        raise source.error(message, call.function_span, written)
+        message = f"`nn.{layer}` is a module that a program cannot make"
+        raise source.error(message, call.function_span, _SCRIPT)
     if space in ("func", "autograd.functional") and call.function in HABITS:
         raise source.error(f"unknown function '{call.function}'", call.function_span, HABITS[call.function])
     if space in ("optim", "nn.utils"):
@@ -44,11 +54,20 @@ def _renamed(call: Call) -> Call:
         made = "zeros" if all(_is_number(argument) for argument in call.arguments) else "tensor"
         word = Literal(TENSORS[call.function], call.function_span, call.function)
         return Call(made, call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
+    if call.function in ("array", "asarray"):
+        call = replace(call, keywords=tuple((name, _named_type(name, value)) for name, value in call.keywords))
     new = ALIASES.get(call.function)
     if new is None:
         return call
     arguments = call.arguments[1:] if call.method else call.arguments
     return Call(new, arguments, call.keywords, call.span, call.function_span)
+
+
+def _named_type(name: str, value: Expression) -> Expression:
+    """Return a type that NumPy takes as a text, `dtype="float32"`, as one of PyTorch's."""
+    if name == "dtype" and isinstance(value, Literal) and value.symbol is None and value.value in DTYPES:
+        return Literal(value.value, value.span, f"torch.{value.value}")
+    return value
 
 
 def _is_number(node: Expression) -> bool:

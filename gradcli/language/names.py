@@ -7,14 +7,16 @@ import math
 from collections.abc import Mapping
 
 from gradcli.errors import ProgramError
-from gradcli.language.notebook import DTYPES, FOREIGN, HABITS, TENSORS
+from gradcli.language.modules import MODULES
+from gradcli.language.notebook import ARRAYS, DTYPES, FOREIGN, HABITS, MATH, TENSORS
 from gradcli.language.source import Source
 
 VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim", "data", "dtype", "device")
 SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
 
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
-VALUES = {**CONSTANTS, "e": math.e}
+VALUES = {**CONSTANTS, "e": math.e, "nan": math.nan}
+_PREFIXED = ("e", "nan")  # with a prefix only
 _CONSTANT_PREFIXES = ((), ("torch",), ("math",), ("np",), ("numpy",))
 _MODULES = ("nn", "autograd", "optim")
 _ROOTS = ("torch", "F", "math", *_MODULES, *FOREIGN)
@@ -46,7 +48,7 @@ _RESERVED = {
     "torch": "`torch` is a module, not a value",
     "F": "`F` is torch.nn.functional, not a value",
     "math": "`math` is a module, not a value",
-    "nan": "`nan` is not accepted as a value",
+    "nan": "`nan` needs a prefix",
 }
 
 
@@ -84,6 +86,10 @@ def function_name(node: ast.expr, source: Source) -> str:
     name = without_prefix(parts)
     if name is not None:
         return name
+    if parts[0] in ("np", "numpy") and f"np.{parts[-1]}" in MATH:
+        return f"np.{parts[-1]}"
+    if parts[0] in ("np", "numpy") and parts[1:] in [(name,) for name in ARRAYS]:
+        return parts[-1]
     if parts[0] in FOREIGN:
         message = f"`{'.'.join(parts)}` is {FOREIGN[parts[0]]}'s; a program calls PyTorch's functions"
         raise source.error(message, node, _own_name(parts))
@@ -107,16 +113,16 @@ def without_prefix(parts: tuple[str, ...]) -> str | None:
 def dtype_word(node: ast.expr) -> str | None:
     """Return `long` where the node is `torch.long` or another of PyTorch's types."""
     parts = dotted(node) or ("",)
-    if parts[:-1] not in (("torch",), ("torch", "cuda")):
+    if parts[:-1] not in (("torch",), ("torch", "cuda"), ("np",), ("numpy",)):
         return None
     return TENSORS.get(parts[-1]) or (parts[-1] if parts[-1] in DTYPES else None)
 
 
 def constant_symbol(node: ast.expr) -> str | None:
-    """Return `pi` or `inf` where the node is that constant, with or without a prefix; `e` only with one."""
+    """Return `pi` or `inf` where the node is that constant, with or without a prefix; `e` and `nan` only with one."""
     parts = dotted(node) or ("",)
-    if parts[-1] == "e" and len(parts) > 1 and parts[:-1] in _CONSTANT_PREFIXES:
-        return "e"
+    if parts[-1] in _PREFIXED and len(parts) > 1 and parts[:-1] in _CONSTANT_PREFIXES:
+        return parts[-1]
     if parts[-1] not in CONSTANTS:
         return None
     return parts[-1] if parts[:-1] in _CONSTANT_PREFIXES else None
@@ -136,7 +142,16 @@ def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:
     if node.attr in ("complex64", "complex128", "cfloat", "cdouble"):
         return source.error(f"`{name}` is not accepted", node, "the option `--dtype` sets the type of the leaves")
     hint = "a function needs brackets and arguments; constants are `pi` and `inf`"
-    return source.error(f"`{name}` is not a value", node, "a NaN is written `0*inf`" if node.attr == "nan" else hint)
+    return source.error(f"`{name}` is not a value", node, hint)
+
+
+def function_reference(node: ast.Attribute) -> str | None:
+    """Return the function that is handed on by a name such as `torch.relu` or `F.gelu`; None for another attribute."""
+    parts = dotted(node) or ("",)
+    name = without_prefix(parts) if parts[:-1] in (("torch",), *_FUNCTIONAL, ("nn", "functional")) else None
+    if parts[:-1] in (("nn",), ("torch", "nn")) and parts[-1] in MODULES:
+        return f"nn.{parts[-1]}"
+    return None if name in (None, *_MODULES, "nan", "complex64", "complex128", "cfloat", "cdouble") else name
 
 
 def attribute_place(node: ast.Attribute) -> ast.expr:
@@ -151,7 +166,7 @@ def attribute_place(node: ast.Attribute) -> ast.expr:
 def check_name(node: ast.Name, source: Source) -> None:
     """Refuse a name that no variable can have."""
     if node.id in _RESERVED and not source.definition:
-        raise source.error(_RESERVED[node.id], node)
+        raise source.error(_RESERVED[node.id], node, "a NaN is written `torch.nan`" if node.id == "nan" else None)
     if node.id.startswith("_") and not source.definition:
         raise source.error(f"the name '{node.id}' begins with `_`", node, "begin a name with a letter")
 

@@ -36,6 +36,11 @@ TENSORS: Mapping[str, str] = {
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
 DRAWN_IN_PLACE = frozenset({"random_", "uniform_", "normal_"})
+# Methods that give a tensor other numbers, and what does so in `torch.nn.init`.
+FILLS = DRAWN_IN_PLACE | {"copy_", "fill_", "zero_"}
+_INITIALISERS = """constant eye kaiming_normal kaiming_uniform normal ones orthogonal trunc_normal uniform
+xavier_normal xavier_uniform zeros"""
+INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
 METHODS = (
     CASTS
     | DRAWN_IN_PLACE
@@ -48,7 +53,12 @@ METHODS = (
         "item",
         "tolist",
         "append",
+        "extend",
+        "items",
+        "keys",
+        "values",
         "size",
+        "numpy",
         "numel",
         "dim",
         "ndimension",
@@ -56,11 +66,19 @@ METHODS = (
 )
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
+# What loops run over, and what makes lists.
+SEQUENCES = frozenset({"enumerate", "list", "range", "reversed", "tuple", "zip"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod
 gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians sin sinh sqrt tan tanh trunc"""
-MATH = frozenset(f"math.{name}" for name in _MATH.split())
+# NumPy's functions of numbers, by Python's own.
+_NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
+MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
-FUNCTIONS = DRAWS | NUMBERS | MATH | SETTINGS
+FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+# NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
+ARRAYS = frozenset(
+    {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}
+)
 # Functions that make a tensor, and so take `requires_grad`, `dtype` and `device`.
 MAKERS = frozenset(
     {*DRAWS, *TENSORS, "empty", "tensor", "as_tensor", "ones", "zeros", "full", "arange", "linspace", "eye"}
@@ -69,6 +87,9 @@ MAKERS = frozenset(
 # The same function under a different name.
 ALIASES: Mapping[str, str] = {
     "as_tensor": "tensor",
+    "from_numpy": "detach",
+    "array": "tensor",
+    "asarray": "tensor",
     "empty": "zeros",
     "new_zeros": "zeros",
     "new_ones": "ones",
@@ -83,49 +104,8 @@ PLACES = frozenset({"device", "layout", "pin_memory", "memory_format", "non_bloc
 # What makes a tensor a leaf, and whether it does so unless it is told.
 LEAVES: Mapping[str, bool] = {"nn.Parameter": True, "Parameter": True, "autograd.Variable": False, "Variable": False}
 
-# Modules without parameters: the function that each is, and the names of its arguments in their order.
-MODULES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "MSELoss": ("mse_loss", ()),
-    "L1Loss": ("l1_loss", ()),
-    "SmoothL1Loss": ("smooth_l1_loss", ()),
-    "HuberLoss": ("huber_loss", ("reduction", "delta")),
-    "CrossEntropyLoss": ("cross_entropy", ("weight",)),
-    "NLLLoss": ("nll_loss", ("weight",)),
-    "BCELoss": ("binary_cross_entropy", ("weight",)),
-    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", ("weight",)),
-    "KLDivLoss": ("kl_div", ()),
-    "CosineSimilarity": ("cosine_similarity", ("dim", "eps")),
-    "TripletMarginLoss": ("triplet_margin_loss", ("margin", "p")),
-    "ReLU": ("relu", ()),
-    "Sigmoid": ("sigmoid", ()),
-    "Tanh": ("tanh", ()),
-    "GELU": ("gelu", ()),
-    "SiLU": ("silu", ()),
-    "ELU": ("elu", ("alpha",)),
-    "LeakyReLU": ("leaky_relu", ("negative_slope",)),
-    "Softplus": ("softplus", ("beta", "threshold")),
-    "Softmax": ("softmax", ("dim",)),
-    "LogSoftmax": ("log_softmax", ("dim",)),
-    "LogSigmoid": ("logsigmoid", ()),
-    "Identity": ("clone", ()),
-}
-# Arguments of modules that change nothing of what they compute.
-IGNORED_BY_MODULES = frozenset({"inplace"})
-# Modules with parameters, and what to write in their place.
-LAYERS: Mapping[str, str] = {
-    "Linear": "F.linear(x, W, b)",
-    "Bilinear": "F.bilinear(x, y, W, b)",
-    "Conv1d": "F.conv1d(x, w, b)",
-    "Conv2d": "F.conv2d(x, w, b)",
-    "Conv3d": "F.conv3d(x, w, b)",
-    "LayerNorm": "F.layer_norm(x, (n,), w, b)",
-    "GroupNorm": "F.group_norm(x, groups, w, b)",
-    "BatchNorm1d": "F.batch_norm(x, None, None, w, b, training=True)",
-    "BatchNorm2d": "F.batch_norm(x, None, None, w, b, training=True)",
-    "Embedding": "F.embedding(index, W)",
-    "Dropout": "x*mask",
-    "Sequential": "F.linear(relu(F.linear(x, W1, b1)), W2, b2)",
-}
+# Methods of modules, beside their call.
+MODULE_METHODS = frozenset({"forward", "parameters", "named_parameters", "train", "eval", "requires_grad_", "apply"})
 
 # Statements that compute nothing: these calls, and lines that only look at such attributes.
 SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id", "make_dot"})
@@ -152,14 +132,12 @@ HABITS: Mapping[str, str] = {
     "reduce_sum": "a sum is `sum(x)`",
     "reduce_mean": "a mean is `mean(x)`",
     "reduce_max": "a maximum is `amax(x)`",
-    "array": "numbers are a tensor by `tensor([1., 2.])`",
     "constant": "numbers are a tensor by `tensor([1., 2.])`",
     "expit": "write `sigmoid(x)`",
     "identity": "an identity matrix is `eye(n)`",
     "matrix_transpose": "a transpose is `X.T`",
     "grad": "gradcli differentiates the last statement: leave `grad` out",
     "backward": "gradcli differentiates the last statement: leave `backward` out",
-    "numpy": "leave it out: the numbers are shown as they are",
     "register_hook": "leave the hook out; `gradcli eval --hooks` shows when hooks fire",
     "parameters": "name the parameters as leaves; a whole script is run by `gradcli run FILE.py`",
     "save_for_backward": "`gradcli custom FILE.py:Class` checks a torch.autograd.Function",
@@ -180,7 +158,6 @@ HABITS: Mapping[str, str] = {
     "jacobian": "write what the function computes as the program, and run `gradcli jacobian`",
     "hessian": "write what the function computes as the program, and run `gradcli hessian`",
     "vmap": "write what the function computes for the whole batch",
-    "dropout": "its mask is random: multiply by a mask, such as `mask = torch.rand(3) > 0.5; x*mask/0.5`",
     "softmax2d": "write `softmax(x, dim=1)`",
 }
 # Libraries whose functions have no meaning here.

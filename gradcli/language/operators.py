@@ -69,10 +69,10 @@ def build_comparison(node: ast.Compare, built: Built) -> Expression:
     operator = _COMPARISONS[type(node.ops[0])]
     if len(node.ops) > 1:
         raise source.error("a chain of comparisons is not accepted", node, "write `logical_and(a < b, b < c)`")
-    if operator in ("in", "not in") or (operator in ("is", "is not") and not source.definition):
+    if operator in ("is", "is not") and not source.definition:
         place = after(source, source.span(node.left).end, source.span(node.comparators[0]).start, operator)
         raise source.error(f"`{operator}` is not accepted", place, "comparisons are < <= > >= == !=")
-    get = built.argument if source.definition else built.operand
+    get = built.argument if source.definition or operator in ("in", "not in", "==", "!=") else built.operand
     return Compare(operator, get(node.left), get(node.comparators[0]), source.span(node))
 
 

@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from gradcli.language.program import (
     Attribute,
     BooleanOperation,
     Call,
+    Class,
     Compare,
+    Comprehension,
     Conditional,
+    Dictionary,
     Ellipsis,
     Expression,
+    Function,
     Index,
     Leaf,
     Sequence,
     Slice,
+    Starred,
 )
 
 SyntaxNode: TypeAlias = "Expression | Slice | Ellipsis"
 
 
+def _parts(node: Comprehension) -> tuple[SyntaxNode, ...]:
+    return (node.iterable, node.element) if node.test is None else (node.iterable, node.test, node.element)
+
+
+_CHILDREN: Mapping[type, Callable[[Any], tuple[SyntaxNode, ...]]] = {
+    Call: lambda node: (*node.arguments, *(value for _, value in node.keywords)),
+    Attribute: lambda node: (node.value,),
+    Leaf: lambda node: (node.value,),
+    Starred: lambda node: (node.value,),
+    Index: lambda node: (node.value, *node.items),
+    Slice: lambda node: tuple(bound for bound in (node.start, node.stop, node.step) if bound is not None),
+    Sequence: lambda node: node.items,
+    Dictionary: lambda node: (*node.keys, *node.values),
+    Compare: lambda node: (node.left, node.right),
+    BooleanOperation: lambda node: node.operands,
+    Conditional: lambda node: (node.test, node.then, node.otherwise),
+    Function: lambda node: node.defaults,  # its body runs where it is called
+    Class: lambda node: node.methods,
+    Comprehension: _parts,
+}
+
+
 def children(node: SyntaxNode) -> tuple[SyntaxNode, ...]:
     """Return the nodes directly inside a node, in the order in which they are written (a condition comes first)."""
-    match node:
-        case Call(arguments=arguments, keywords=keywords):
-            return (*arguments, *(value for _, value in keywords))
-        case Attribute(value=value) | Leaf(value=value):
-            return (value,)
-        case Index(value=value, items=items):
-            return (value, *items)
-        case Slice(start=start, stop=stop, step=step):
-            return tuple(bound for bound in (start, stop, step) if bound is not None)
-        case Sequence(items=items):
-            return items
-        case Compare(left=left, right=right):
-            return (left, right)
-        case BooleanOperation(operands=operands):
-            return operands
-        case Conditional(test=test, then=then, otherwise=otherwise):
-            return (test, then, otherwise)
-    return ()
+    inside = _CHILDREN.get(type(node))
+    return () if inside is None else inside(node)
 
 
 def postorder(expression: SyntaxNode, *, opaque: tuple[type, ...] = ()) -> Iterator[SyntaxNode]:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from gradcli.errors import Span
 from gradcli.language.leaves import count_calls, find_leaves, find_made
 from gradcli.language.limits import check_nesting, check_numbers, check_size
+from gradcli.language.outputs import check_output, with_call
 from gradcli.language.pasted import without_surroundings
 from gradcli.language.program import Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
-from gradcli.language.statements import build_block, check_output
+from gradcli.language.statements import build_block
 from gradcli.language.syntax import parse_text, too_deep
 from gradcli.language.tokens import Token, TokenKind, tokenize
 from gradcli.limits import Limits
@@ -50,6 +51,7 @@ def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
     source, body = parse_text(source, indented=_is_indented(tokens))
     statements = build_block(body, source)
     if not source.definition:
+        statements = with_call(statements)
         check_output(statements, source)
     calls = count_calls(statements)
     if calls > source.limits.operations:
@@ -57,7 +59,8 @@ def _program(source: Source, tokens: tuple[Token, ...]) -> Program:
         raise source.limit(message, Span(0, 1), f"`--max-operations {calls}` raises the limit")
     leaves, session = find_leaves(statements, source), source.session
     made, retained = find_made(statements, leaves, source), tuple(dict.fromkeys(session.retained))
-    return Program(source.text, statements, leaves, made, retained, tuple(session.notes), session.further)
+    return Program(source.text, statements, leaves, made, retained, tuple(session.notes), session.further,
+                   session.command)  # fmt: skip
 
 
 def _is_indented(tokens: tuple[Token, ...]) -> bool:

@@ -6,8 +6,8 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.names import dotted
-from gradcli.language.notebook import PEEKING, PLOTTING, SHOWING, TENDING
-from gradcli.language.program import Assign, Call, Leaf, Name, Statement
+from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
+from gradcli.language.program import Assign, Expression, Leaf, Literal, Name, SetAttribute, Statement
 from gradcli.language.source import Source
 
 PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete)
@@ -26,6 +26,15 @@ def is_passed_over(node: ast.stmt, source: Source) -> bool:
     if isinstance(node, ast.Assign):
         return _is_tended(node.targets[0]) or _makes_optimizer(node.value) or _is_shown(node.value, source)
     return isinstance(node, ast.Expr) and _is_idle(node.value, source)
+
+
+def printed_call(node: ast.stmt, source: Source) -> ast.Call | None:
+    """Return a call inside `print(...)` of a function of the program's own that differentiates; else None."""
+    shown = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(shown, ast.Call) or (dotted(shown.func) or ("",))[0] not in SHOWING:
+        return None
+    calls = (inner for inner in ast.walk(shown) if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name))
+    return next((call for call in calls if call.func.id in source.session.differentiating), None)  # type: ignore[attr-defined]
 
 
 def _is_idle(node: ast.expr, source: Source) -> bool:
@@ -52,6 +61,10 @@ def _is_idle_call(node: ast.Call, source: Source) -> bool:
     if parts[-1] == "append" and isinstance(node.func, ast.Attribute) and _takes_numbers(node):
         source.session.records.add(parts[0])
         return True
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "__init__":  # super().__init__()
+        return True
+    if parts[-1] in MODULE_METHODS and parts[0] in source.session.assigned:
+        return False
     return parts[:1] in [(name,) for name in SHOWING] or parts[0] in PLOTTING or parts[-1] in TENDING
 
 
@@ -102,24 +115,25 @@ def _is_tended(target: ast.expr) -> bool:
 
 
 def _makes_optimizer(value: ast.expr) -> bool:
-    """Tell whether a value is an optimizer of tensors, `torch.optim.SGD([w], lr=0.1)`; not one of a module's."""
-    if not isinstance(value, ast.Call) or "optim" not in (dotted(value.func) or ())[:-1]:
-        return False
-    return not any(isinstance(inner, ast.Attribute) and inner.attr == "parameters" for inner in ast.walk(value))
+    """Tell whether a value is an optimizer, `torch.optim.SGD([w], lr=0.1)`, or what schedules its learning rate."""
+    return isinstance(value, ast.Call) and "optim" in (dotted(value.func) or ())[:-1]
 
 
-def build_flag(target: ast.Attribute, value: ast.expr, span: Span, source: Source) -> Statement:
-    """Return `x.requires_grad = True` as an assignment of x: from here on it is a leaf, or a constant."""
+def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expression, source: Source) -> Statement:
+    """Return `x.requires_grad = True` as an assignment of x: from here on it is a leaf, or a constant.
+
+    `owner` is what has the flag: of a parameter, `layer.weight`, it is the parameter that changes.
+    """
     is_flag = isinstance(value, ast.Constant) and isinstance(value.value, bool)
-    if target.attr != "requires_grad" or not isinstance(target.value, ast.Name) or not is_flag:
+    if target.attr != "requires_grad" or not is_flag:
         hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
         raise source.error(
             "an assignment to a part of a tensor changes it in place, which is not accepted", target, hint
         )
-    name = Name(target.value.id, source.span(target.value))
-    if value.value:  # type: ignore[attr-defined]  # it is a constant
-        return Assign((name,), Leaf(name, span), span)
-    return Assign((name,), Call("detach", (name,), (), span, Span(span.start, span.start)), span)
+    is_on = bool(value.value)  # type: ignore[attr-defined]  # it is a constant
+    if is_on and isinstance(owner, Name):
+        return Assign((owner,), Leaf(owner, span), span)
+    return SetAttribute(owner, "requires_grad", Literal(value=is_on, span=source.span(value)), span)
 
 
 def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:

@@ -1,4 +1,4 @@
-"""A program as data: frozen expression and statement nodes, each with its span in the source.
+"""A program as data: frozen statement nodes, with the expressions of `nodes.py`, each with its span in the source.
 
 The parser makes them from text; the interpreter runs them; formulas in the op table consist of the same nodes.
 """
@@ -9,122 +9,67 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gradcli.errors import Span
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A variable: a leaf, or something assigned before."""
-
-    name: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A number, string, True, False or None; `symbol` is set for a named constant such as pi."""
-
-    value: int | float | complex | bool | str | None
-    span: Span
-    symbol: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An op applied to arguments; operators are calls too (`a + b` is `add`) and keep their sign in `operator`."""
-
-    function: str
-    arguments: tuple[Expression, ...]
-    keywords: tuple[tuple[str, Expression], ...]
-    span: Span
-    function_span: Span
-    operator: str | None = None
-    method: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """An attribute such as `.T`, `.shape` or `.values`."""
-
-    value: Expression
-    name: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One `start:stop:step` inside an index."""
-
-    start: Expression | None
-    stop: Expression | None
-    step: Expression | None
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Ellipsis:
-    """`...` inside an index."""
-
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """`value[items]`; `X[0]` and `X[0,]` both have one item."""
-
-    value: Expression
-    items: tuple[Expression | Slice | Ellipsis, ...]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """A tuple or a list."""
-
-    items: tuple[Expression, ...]
-    span: Span
-    is_list: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`left operator right`, one of < <= > >= == != (and `is`, `is not` in definitions)."""
-
-    operator: str
-    left: Expression
-    right: Expression
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class BooleanOperation:
-    """`and`, `or`, `not` over Python truth values."""
-
-    operator: str
-    operands: tuple[Expression, ...]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Conditional:
-    """`then if test else otherwise`; only the branch taken is run."""
-
-    test: Expression
-    then: Expression
-    otherwise: Expression
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A tensor that is made a leaf: `torch.ones(2, requires_grad=True)`, `x.requires_grad_()`, `nn.Parameter(x)`."""
-
-    value: Expression
-    span: Span
-
-
-Expression: TypeAlias = (
-    "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
+from gradcli.language.nodes import (
+    Attribute,
+    BooleanOperation,
+    Builtin,
+    Call,
+    Class,
+    Compare,
+    Comprehension,
+    Conditional,
+    Dictionary,
+    Ellipsis,
+    Expression,
+    Function,
+    Index,
+    Leaf,
+    Literal,
+    Name,
+    Pattern,
+    Sequence,
+    Slice,
+    Starred,
 )
+
+__all__ = [
+    "Assign",
+    "Attribute",
+    "BooleanOperation",
+    "Builtin",
+    "Call",
+    "Class",
+    "Compare",
+    "Comprehension",
+    "Conditional",
+    "Dictionary",
+    "Differentiate",
+    "Each",
+    "Ellipsis",
+    "Evaluate",
+    "Expression",
+    "Fill",
+    "For",
+    "Function",
+    "GradMode",
+    "If",
+    "InPlace",
+    "Index",
+    "Leaf",
+    "Leave",
+    "Literal",
+    "Name",
+    "Pattern",
+    "Program",
+    "Return",
+    "Sequence",
+    "SetAttribute",
+    "SetItem",
+    "Slice",
+    "Starred",
+    "Statement",
+    "While",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +119,64 @@ class For:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """`for targets in iterable: ...`, over a list, a tuple or the rows of a tensor."""
+
+    targets: Pattern
+    iterable: Expression
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttribute:
+    """`self.name = value`, and `x.requires_grad = False`."""
+
+    owner: Expression
+    name: str
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetItem:
+    """`x[index] = value`."""
+
+    index: Index
+    value: Expression
+    is_quiet: bool
+    """Whether autograd does not see it: `x.data[index] = value`."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """`target.fill_(...)`: other numbers in the place of a tensor's own, before it is used."""
+
+    target: Expression
+    value: Call
+    is_quiet: bool
+    """Whether autograd does not see it: it is `.data` that is filled, or `torch.nn.init` that fills."""
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`return value`, inside a function."""
+
+    value: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`break`, or `continue`, inside a loop."""
+
+    is_break: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class InPlace:
     """`target += value`: `value` is the call that the two sides come to, such as `add(target, value)`."""
 
@@ -202,7 +205,10 @@ class Differentiate:
     allow_unused: bool = False
 
 
-Statement: TypeAlias = "Assign | Evaluate | If | While | For | InPlace | GradMode | Differentiate"
+Statement: TypeAlias = (
+    "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate"
+    " | SetAttribute | SetItem | Fill | Return | Leave"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,8 @@ class Program:
     """What is to be said of how it is read."""
     further: Span | None = None
     """Where it differentiates a gradient."""
+    command: str | None = None
+    """The command that shows what it asks for, where only that one does: a Jacobian, say."""
 
     def text(self, node: Expression | Statement) -> str:
         """Return a node's source text with white space folded."""

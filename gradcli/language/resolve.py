@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 
 from gradcli.errors import ProgramError, Span
-from gradcli.language.leaves import expressions
+from gradcli.language.leaves import every, expressions, names_in, targets
+from gradcli.language.makers import CALL
+from gradcli.language.modules import PARAMETERS, SHOWN, module_name
 from gradcli.language.names import NAMESPACES, SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
-from gradcli.language.notebook import FUNCTIONS, HABITS, METHODS, PEEKING
+from gradcli.language.notebook import FUNCTIONS, HABITS, METHODS, MODULE_METHODS, PEEKING
 from gradcli.language.order import postorder
-from gradcli.language.program import Attribute, Call, Name, Program
+from gradcli.language.program import Attribute, Builtin, Call, Comprehension, Function, Name, Program, SetAttribute
 from gradcli.language.words import shorten
 from gradcli.phrases import did_you_mean
 
@@ -31,22 +34,62 @@ def resolve(
     """
     nodes = [node for expression in expressions(program.statements) for node in postorder(expression)]
     variables = {node.name for node in nodes if isinstance(node, Name)}
-    attributes = {*VIEWS_AND_SHAPES, *fields()}
-    named = [node for node in nodes if isinstance(node, Call | Attribute)]
+    own = _own_names(program)
+    attributes = {*VIEWS_AND_SHAPES, *fields(), *own.attributes}
+    named = [node for node in nodes if isinstance(node, Call | Attribute | Builtin)]
     for node in sorted(named, key=lambda node: _place(node).start):
-        if isinstance(node, Call) and not _is_known(node, find):
+        if isinstance(node, Call) and not _is_known(node, find, own):
             raise _unknown(node, program, variables, names)
         if isinstance(node, Attribute) and node.name not in attributes:
             raise _refused(node, program)
+        if isinstance(node, Builtin) and find(node.function) is None and not node.function.startswith("nn."):
+            raise _unvalued(node, program)
 
 
-def _place(node: Call | Attribute) -> Span:
+def _unvalued(node: Builtin, program: Program) -> ProgramError:
+    message = f"`{shorten(program.text(node))}` is not a value"
+    hint = "a function needs brackets and arguments; constants are `pi` and `inf`"
+    return ProgramError(message, span=node.span, source=program.source, hint=hint)
+
+
+def _place(node: Call | Attribute | Builtin) -> Span:
     """Return where the name of a function or an attribute stands."""
+    if isinstance(node, Builtin):
+        return node.span
     return node.function_span if isinstance(node, Call) else Span(node.span.end - len(node.name), node.span.end)
 
 
-def _is_known(call: Call, find: Callable[[str], object | None]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a program itself gives a name to."""
+
+    functions: frozenset[str]
+    attributes: frozenset[str]
+
+
+def _own_names(program: Program) -> _Own:
+    """Return the names that may be functions, and the attributes and methods of the program's modules."""
+    made = [node for expression in expressions(program.statements) for node in postorder(expression)]
+    functions = [node for node in made if isinstance(node, Function)]
+    bodies = [statement for function in functions for statement in every(function.body)]
+    statements = [*every(program.statements), *bodies]
+    names = {target.name for statement in statements for target in targets(statement)}
+    names |= {name for function in functions for name in function.parameters}
+    loops = [node for node in made if isinstance(node, Comprehension)]
+    names |= {name.name for loop in loops for name in names_in(loop.targets)}
+    attributes = {statement.name for statement in statements if isinstance(statement, SetAttribute)}
+    attributes |= {function.name for function in functions}
+    if any(isinstance(node, Call) and module_name(node) is not None for node in made) or attributes:
+        attributes |= {*PARAMETERS, *SHOWN, CALL, *MODULE_METHODS}
+    return _Own(frozenset(names), frozenset(attributes))
+
+
+def _is_known(call: Call, find: Callable[[str], object | None], own: _Own) -> bool:
     if call.operator is not None or call.function in (METHODS if call.method else FUNCTIONS):
+        return True
+    if call.function in (own.attributes if call.method else own.functions) or call.function == CALL:
+        return True
+    if module_name(call) is not None:
         return True
     space = call.function.rpartition(".")[0]
     return space not in NAMESPACES and find(call.function) is not None

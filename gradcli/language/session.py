@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import ast
-
     from gradcli.errors import Span
 
 
@@ -19,9 +17,21 @@ class Session:
     """What is to be said of how the program is read."""
     retained: list[str] = field(default_factory=list)
     """The tensors on which it calls `retain_grad()`."""
-    modules: dict[str, ast.Call] = field(default_factory=dict)
-    """What a name was assigned that is a module without parameters: `nn.MSELoss()`."""
+    assigned: set[str] = field(default_factory=set)
+    """The names that it has assigned so far."""
+    attributes: set[str] = field(default_factory=set)
+    """The attributes and methods of its own classes."""
+    functions: int = 0
+    """How many functions the statement that is read is inside of."""
+    loops: int = 0
+    """How many loops the statement is inside of, in its function."""
+    differentiating: set[str] = field(default_factory=set)
+    """The functions of the program's own that differentiate."""
     records: set[str] = field(default_factory=set)
     """The lists to which it only appends numbers, for a plot."""
+    tuples: set[str] = field(default_factory=set)
+    """The names that it assigns a tuple or a list to."""
+    command: str | None = None
+    """The command that shows what the program asks for, where only that one does."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

@@ -11,7 +11,23 @@ from gradcli.language.tokens import Token, TokenKind, ends_operand, is_keyword
 from gradcli.language.words import shorten
 
 _KEYWORDS = frozenset(
-    {"if", "elif", "else", "while", "for", "in", "is", "and", "or", "not"}
+    {
+        "if",
+        "elif",
+        "else",
+        "while",
+        "for",
+        "in",
+        "is",
+        "and",
+        "or",
+        "not",
+        "def",
+        "class",
+        "return",
+        "break",
+        "continue",
+    }
     | {"import", "from", "as", "with", "assert", "pass", "del", "lambda"}
 )
 _UNARY = frozenset({"+", "-", "~"})
@@ -57,21 +73,11 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
         "an assignment inside an expression (`:=`) is not accepted",
         "write `name = value` as a statement of its own",
     ),
-    "->": ("`->` is not accepted", None),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
 }
-_REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {
-    "def": (
-        "function definitions are not accepted",
-        "write the body as a program, one `name = expression` per line",
-    ),
-    "class": ("classes are not accepted", "write what `forward` computes as a program"),
-    "return": ("`return` is not accepted", "the last statement is the output: write only the expression"),
-    "break": ("`break` is not accepted", "put the condition into `while`"),
-    "continue": ("`continue` is not accepted", "put the rest of the loop under an `if`"),
-}
+_REFUSED_KEYWORDS: dict[str, tuple[str, str | None]] = {}
 
 
 def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str], object]) -> None:
@@ -86,8 +92,6 @@ def check_slips(tokens: Sequence[Token], source: str, is_function: Callable[[str
         _check_operator(token, source)
         if previous is None or token.kind is not TokenKind.END:
             _check_pair(previous, token, following, source, is_function)
-        if token.text == "for" and opened:
-            _fail(token, source, "comprehensions are not accepted", "write a `for` loop over several lines")
         _check_bracket(token, opened, source)
         previous = token
     _check_end(tokens, opened, source)
@@ -138,7 +142,7 @@ def _check_pair(
     elif token.kind is TokenKind.NEWLINE or token.kind is TokenKind.END:
         if previous is not None and previous.text in _BINARY and not _STAR_IMPORT.search(source[: previous.end]):
             _fail(previous, source, f"`{previous.text}` has nothing on its right")
-    elif _needs_left(token):
+    elif _needs_left(token) and not (token.text == "@" and token.indent is not None):  # a decorator
         _missing_left(previous, token, following, source)
 
 
@@ -187,6 +191,8 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
     if token.text in (",", ";"):
         if token.text == ";" or (previous is not None and previous.text in (",", "(", "[")):
             _missing_before_separator(previous, token, source)
+    elif token.text == "*" and previous is not None and previous.text in ("(", "[", ","):
+        return  # among the arguments of a call
     elif token.text in ("*", "**") and (
         previous is None or previous.text in ("(", "[", ",", ";", "=") or previous.kind is TokenKind.NEWLINE
     ):

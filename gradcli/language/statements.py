@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from gradcli.errors import ProgramError, Span
+from gradcli.errors import Span
 from gradcli.language.built import after
-from gradcli.language.calls import is_module
+from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
 from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
 from gradcli.language.expressions import translate
+from gradcli.language.fills import build_fill
+from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
-from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over
+from gradcli.language.passing import PASSED_OVER, build_flag, grad_mode, is_passed_over, printed_call
 from gradcli.language.program import (
     Assign,
+    Attribute,
     Call,
-    Compare,
     Differentiate,
+    Each,
     Evaluate,
     Expression,
     For,
     GradMode,
     If,
+    Index,
     InPlace,
     Leaf,
+    Leave,
     Literal,
     Name,
-    Sequence,
+    SetAttribute,
+    SetItem,
     Statement,
     While,
 )
 from gradcli.language.source import Source
+from gradcli.language.transforms import build_transform, find_transform
 
 
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
@@ -40,8 +48,8 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     for place, node in enumerate(body):
         built = build_statement(node, source)
         statements += [] if built is None else [built]
-        if built is not None and _ends(built):
-            if isinstance(built, (For, While)) and _FIRST_ROUND not in source.session.notes:
+        if built is not None and ends(built):
+            if isinstance(built, (For, Each, While)) and _FIRST_ROUND not in source.session.notes:
                 source.session.notes.append(_FIRST_ROUND)
             note_what_follows(node, body[place + 1 :], source)
             break
@@ -51,10 +59,10 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
 _FIRST_ROUND = "the loop differentiates: these are the gradients of its first round, with which the run ends"
 
 
-def _ends(statement: Statement) -> bool:
+def ends(statement: Statement) -> bool:
     """Tell whether a statement differentiates, a loop in its first round."""
-    if isinstance(statement, (For, While, GradMode)):
-        return bool(statement.body) and _ends(statement.body[-1])
+    if isinstance(statement, (For, Each, While, GradMode)):
+        return bool(statement.body) and ends(statement.body[-1])
     return isinstance(statement, Differentiate)
 
 
@@ -66,9 +74,16 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
         raise source.error("this kind of statement is not accepted", Span(span.start, span.start + 1), _STATEMENTS)
     if source.definition:
         return rule(node, source)
-    if isinstance(node, (ast.Expr, ast.Assign)) and (call := find_call(node)) is not None:
-        return build_differentiate(call, source)
-    return None if is_passed_over(node, source) else rule(node, source)
+    if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
+        if (found := find_transform(node, source)) is not None:
+            return build_transform(*found, source)
+        if (call := find_call(node)) is not None:
+            return build_differentiate(call, source)
+    if (printed := printed_call(node, source)) is not None:
+        return Evaluate(translate(printed, source), source.span(printed))
+    if is_passed_over(node, source):
+        return None
+    return build_fill(node, source) or rule(node, source)
 
 
 _STATEMENTS = "statements are `name = expression`, expressions, `if`, `while`, `with` and `for _ in range(n)`"
@@ -80,14 +95,32 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
             "several `=` in one statement are not accepted", node.targets[1], "write one assignment per statement"
         )
     if isinstance(node.targets[0], ast.Attribute):
-        return build_flag(node.targets[0], node.value, source.span(node), source)
+        own = build_attribute(node.targets[0], node.value, source.span(node), source)
+        return own or _flag(node.targets[0], node, source)
+    if isinstance(node.targets[0], ast.Subscript):
+        return _set_item(node.targets[0], translate(node.value, source), node, source)
     targets = _targets(node.targets[0], source)
-    source.session.modules.pop(targets[0].name, None)
-    if is_module(node.value):
-        assert isinstance(node.value, ast.Call)  # noqa: S101 (it is one)
-        source.session.modules[targets[0].name] = node.value
-        return None
-    return Assign(targets, translate(node.value, source), source.span(node))
+    if isinstance(node.value, (ast.Tuple, ast.List)) and len(targets) == 1:
+        source.session.tuples.add(targets[0].name)
+    return Assign(targets, translate(node.value, source, text=True), source.span(node))
+
+
+def _flag(target: ast.Attribute, node: ast.Assign, source: Source) -> Statement:
+    return build_flag(target, node.value, source.span(node), translate(target.value, source), source)
+
+
+def _set_item(target: ast.Subscript, value: Expression, node: ast.stmt, source: Source) -> Statement:
+    """Return `x[index] = value`; `x.data[index] = value` is that of x, unseen by autograd."""
+    index, is_quiet = translate(target, source), False
+    assert isinstance(index, Index)  # noqa: S101 (a subscript)
+    if isinstance(index.value, Attribute) and index.value.name == "data":
+        index, is_quiet = replace(index, value=index.value.value), True
+    if not isinstance(index.value, (Name, Attribute)):
+        raise source.error("an assignment to a part of a tensor needs its name", target, _BUILT)
+    return SetItem(index, value, is_quiet, source.span(node))
+
+
+_BUILT = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
 
 
 def _annotated(node: ast.AnnAssign, source: Source) -> Statement:
@@ -97,11 +130,22 @@ def _annotated(node: ast.AnnAssign, source: Source) -> Statement:
 
 
 def _in_place(node: ast.AugAssign, source: Source) -> Statement:
-    """Return `x += y`, which changes x itself."""
+    """Return `x += y`, which changes x itself; `x[i] += y` changes a part of it."""
+    if isinstance(node.target, ast.Subscript):
+        return _changed_item(node, source)
     target, span = _target(node.target, source), source.span(node)
     operand, operator = translate(node.value, source), operator_of(node.op, node, source)
     place = after(source, target.span.end, operand.span.start, f"{operator.sign}=")
     return InPlace(target, Call(operator.function, (target, operand), (), span, place, operator.sign), span)
+
+
+def _changed_item(node: ast.AugAssign, source: Source) -> Statement:
+    index, operand = translate(node.target, source), translate(node.value, source)
+    operator = operator_of(node.op, node, source)
+    place = after(source, index.span.end, operand.span.start, f"{operator.sign}=")
+    call = Call(operator.function, (index, operand), (), source.span(node), place, operator.sign)
+    assert isinstance(node.target, ast.Subscript)  # noqa: S101 (it is one)
+    return _set_item(node.target, call, node, source)
 
 
 def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
@@ -115,18 +159,21 @@ def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
 def _target(node: ast.expr, source: Source) -> Name:
     if isinstance(node, ast.Name):
         check_target(node, source)
+        source.session.assigned.add(node.id)
         return Name(node.id, source.span(node))
     if isinstance(node, (ast.Subscript, ast.Attribute)):
-        hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
-        raise source.error("an assignment to a part of a tensor changes it in place, which is not accepted", node, hint)
+        message = "an assignment to a part of a tensor changes it in place, which is not accepted"
+        raise source.error(message, node, _BUILT)
     raise source.error("only names can be assigned to", node)
 
 
 def _evaluate(node: ast.Expr, source: Source) -> Statement:
     value, span = translate(node.value, source), source.span(node)
     if _is_flag(node.value):  # x.requires_grad_() changes x itself
-        name = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
-        return Assign((name,), value, span)  # type: ignore[arg-type]  # it is a name
+        owner = value.value if isinstance(value, Leaf) else value.arguments[0]  # type: ignore[union-attr]
+        if not isinstance(value, Leaf):
+            return SetAttribute(owner, "requires_grad", Literal(value=False, span=span), span)
+        return Assign((owner,), value, span) if isinstance(owner, Name) else Evaluate(value, span)
     return Evaluate(value, span)
 
 
@@ -135,11 +182,14 @@ def _is_flag(node: ast.expr) -> bool:
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "requires_grad_"
-        and isinstance(node.func.value, ast.Name)
+        and isinstance(node.func.value, (ast.Name, ast.Attribute, ast.Subscript))
     )
 
 
 def _if(node: ast.If, source: Source) -> Statement | None:
+    if isinstance(node.test, ast.Compare) and isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__":
+        body = build_block(node.body, source)
+        return GradMode(enabled=True, body=body, span=source.span(node)) if body else None
     test = translate(node.test, source)
     body, otherwise = build_block(node.body, source), build_block(node.orelse, source)
     return If(test, body, otherwise, source.span(node)) if body or otherwise else None
@@ -155,30 +205,32 @@ def _with(node: ast.With, source: Source) -> Statement:
 def _while(node: ast.While, source: Source) -> Statement:
     _check_no_else(node, "while", source)
     test = translate(node.test, source)
-    return While(test, build_block(node.body, source), source.span(node))
+    return While(test, _repeated(node.body, source), source.span(node))
 
 
 def _for(node: ast.For, source: Source) -> Statement:
     _check_no_else(node, "for", source)
-    if not isinstance(node.target, ast.Name):
-        raise source.error("a `for` loop has one variable", node.target, "write `for i in range(n):`")
-    target = _target(node.target, source)
-    bounds = _bounds(node.iter, source)
-    return For(target, bounds, build_block(node.body, source), source.span(node))
+    if is_range(node.iter, source) and isinstance(node.iter, ast.Call):
+        bounds = tuple(translate(bound, source) for bound in node.iter.args)
+        return For(_target(node.target, source), bounds, _repeated(node.body, source), source.span(node))
+    pattern, iterable = build_pattern(node.target, source), translate(node.iter, source)
+    return Each(pattern, iterable, _repeated(node.body, source), source.span(node))
 
 
-def _bounds(node: ast.expr, source: Source) -> tuple[Expression, ...]:
-    """Return the arguments of `range`, the only thing that loops run over."""
-    if (
-        not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range")
-        or node.keywords
-    ):
-        raise source.error(
-            "a `for` loop runs over `range(...)` only", node, "write `for i in range(n):` and index by i"
-        )
-    if len(node.args) not in (1, 2, 3):
-        raise source.error("`range` takes one to three numbers", node)
-    return tuple(translate(argument, source) for argument in node.args)
+def _leave(node: ast.Break | ast.Continue, source: Source) -> Statement:
+    if not source.session.loops:
+        word = "break" if isinstance(node, ast.Break) else "continue"
+        raise source.error(f"`{word}` is not accepted outside of a loop", node, "leave it out")
+    return Leave(isinstance(node, ast.Break), source.span(node))
+
+
+def _repeated(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
+    """Return the block of a loop."""
+    source.session.loops += 1
+    try:
+        return build_block(body, source)
+    finally:
+        source.session.loops -= 1
 
 
 def _check_no_else(node: ast.While | ast.For, keyword: str, source: Source) -> None:
@@ -198,35 +250,9 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.If: _if,
     ast.While: _while,
     ast.For: _for,
+    ast.FunctionDef: lambda node, source: build_function(node, source, build_block),
+    ast.ClassDef: lambda node, source: build_class(node, source, build_block),
+    ast.Return: build_return,
+    ast.Break: _leave,
+    ast.Continue: _leave,
 }
-
-
-_COMPUTES = "what is printed or looked at is shown anyway: write the expression itself, such as `x**2`"
-
-
-def check_output(statements: tuple[Statement, ...], source: Source) -> None:
-    """Refuse a last statement that has no differentiable value, as far as the text shows it."""
-    for statement in statements[:-1]:
-        if isinstance(statement, Evaluate) and isinstance(statement.value, Compare):
-            hint = "`=` assigns" if statement.value.operator == "==" else None
-            raise source.error("a comparison by itself does nothing", statement.span, hint)
-    if not statements:
-        raise ProgramError("the program computes nothing", source=source.text, hint=_COMPUTES)
-    last = statements[-1]
-    if isinstance(last, (If, While, For, GradMode)) and not _ends(last):
-        span = Span(last.span.start, last.span.start + 1)
-        raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
-    if isinstance(last, Assign) and len(last.targets) > 1:
-        raise source.error("the last statement assigns several names", last.span, "end with the one that is the output")
-    if isinstance(last, Evaluate):
-        _check_value(last.value, source)
-
-
-def _check_value(value: Expression, source: Source) -> None:
-    if isinstance(value, Compare):
-        hint = "`=` assigns" if value.operator == "==" else "use it as a condition: `where(a > b, a, b)`"
-        raise source.error("a comparison has no gradient, so it cannot be the output", value.span, hint)
-    if isinstance(value, Sequence):
-        raise source.error("the output must be one tensor", value.span, "choose or combine: `cat`, `stack`, a sum")
-    if isinstance(value, Literal) and (value.value is None or isinstance(value.value, bool)):
-        raise source.error("the output must be a tensor", value.span)

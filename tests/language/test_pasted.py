@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def gradients_of(text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.
     ) -> Any:
         del args
         output, upstream = more.get("outputs", output), upstream if upstream is not None else grad_outputs
-        named = {name: value for name, value in space.items() if isinstance(value, torch.Tensor) and name != "_"}
+        named = {name: tensor for top, value in space.items() for name, tensor in tensors_in(value, top)}
         leaves = {name: value for name, value in named.items() if value.is_leaf and value.requires_grad}
         for name, leaf in leaves.items():
             gradient = grad(output, leaf, upstream, retain_graph=True, allow_unused=True)[0]
@@ -65,6 +66,17 @@ def gradients_of(text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.
     with pytest.raises(Stop):
         exec(_code(text), space)  # noqa: S102 (the snippets are ours)
     return found
+
+
+def tensors_in(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors of a value of a notebook by the names that they have there; `_` and loop variables are none."""
+    if isinstance(value, torch.Tensor) and name not in ("_", "p", "param"):
+        yield name, value
+    elif isinstance(value, torch.nn.Module) and name != "param":
+        yield from value.named_parameters(name)
+    elif isinstance(value, list | dict):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        yield from ((f"{name}[{key!r}]", item) for key, item in items if isinstance(item, torch.Tensor))
 
 
 def _code(text: str) -> str:
@@ -88,6 +100,7 @@ def test_a_snippet_is_read_as_it_stands(name: str, monkeypatch: pytest.MonkeyPat
     leaves = {tensor.name: tensor for tensor in report.tensors if tensor.kind == "leaf" and tensor.requires_grad}
     compared = expected.keys() & leaves.keys()
     assert compared or not expected
+    assert not [name for name in expected if "." in name and name not in compared]
     for leaf in compared:
         known, got = expected[leaf].double(), leaves[leaf].gradient
         assert got.shape == known.shape

@@ -149,7 +149,8 @@ def backward(
     """
     wanted = [traced for traced in tensors if traced.tensor.requires_grad]
     for traced in retain:
-        actual(traced).retain_grad()
+        if isinstance(traced, Followed) or traced.edge is None:
+            actual(traced).retain_grad()
     with catching(wanted, once=once) as caught, _refusals(output):
         actual(output).backward(cotangent)
     return {t: caught[t] if t in caught else torch.zeros_like(t.tensor, requires_grad=False) for t in wanted}
@@ -172,7 +173,7 @@ def catching(tensors: Sequence[TracedTensor], *, once: bool = False) -> Iterator
 
 def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bool) -> Any:
     """Catch the gradient of a tensor, a copy unless it is its `own`: where autograd knows it, if that is code's."""
-    if not isinstance(traced, Followed) or traced.edge is None:
+    if traced.edge is None:
         return traced.tensor.register_hook(_catch(caught, traced, own=own))
     place = traced.edge.output_nr
 
@@ -221,20 +222,20 @@ def gradients(
 
 def _known(traced: TracedTensor) -> Any:
     """Return what autograd knows a tensor by: itself, or where it is in autograd's graph."""
-    return traced.edge if isinstance(traced, Followed) and traced.edge is not None else traced.tensor
+    return traced.tensor if traced.edge is None else traced.edge
 
 
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
     tensor = actual(traced)
-    if isinstance(traced, Followed) and traced.real is None:
+    if traced.edge is not None and (not isinstance(traced, Followed) or traced.real is None):
         return None
     return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 
 
 def grad_fn_name(traced: TracedTensor) -> str | None:
     """Return the name of the node that made a tensor, or None for a leaf."""
-    if isinstance(traced, Followed):
+    if isinstance(traced, Followed) or traced.edge is not None:
         return None if traced.is_leaf or traced.edge is None else traced.edge.node.name()
     function = traced.tensor.grad_fn
     return None if function is None else function.name()

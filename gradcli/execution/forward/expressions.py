@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
 from gradcli.execution.forward import notebook, tree
-from gradcli.execution.forward.machine import BoundCall, Machine
-from gradcli.execution.forward.notebook import Draws
-from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result, is_operator
+from gradcli.execution.forward.items import Items
+from gradcli.execution.forward.layers import make
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.python_sequences import is_operator
+from gradcli.execution.forward.values import Handed, Taken, Value
 from gradcli.language.constants import fold
+from gradcli.language.modules import module_name
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.order import first_of
 from gradcli.language.program import (
     Attribute,
     BooleanOperation,
+    Builtin,
     Call,
+    Class,
     Compare,
+    Comprehension,
     Conditional,
+    Dictionary,
     Ellipsis,
     Expression,
+    Function,
     Index,
     Leaf,
     Literal,
     Name,
-    Program,
     Sequence,
     Slice,
-    Statement,
+    Starred,
 )
 from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
@@ -41,20 +47,8 @@ NUMBERS = int | float | complex
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
 
 
-class Evaluator:
+class Evaluator(Items):
     """Evaluates expressions over a dict of variables."""
-
-    def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
-        self.program = program
-        self.machine = machine
-        self.variables = variables
-        self.draws = Draws(machine.seed)
-        self.given = dict(variables)
-        """The leaves whose values are known, by name."""
-        self.made = Counter(leaf.name for leaf in program.leaves)
-        """How many leaves of a name there are."""
-        self.records = True
-        """Whether gradients are recorded: not inside `no_grad`."""
 
     def evaluate(self, node: Expression) -> Any:
         """Return the value of an expression; a chain such as a + b + c … costs no recursion."""
@@ -78,50 +72,31 @@ class Evaluator:
                 return self._index(node, value)
 
     def _plain(self, node: Expression) -> Any:
-        match node:
-            case Name():
-                return self._name(node)
-            case Literal():
-                return node.value
-            case Sequence():
-                items = [self.evaluate(item) for item in node.items]
-                return self._sized(node, items if node.is_list else tuple(items))
-            case Compare():
-                return self._compare(node)
-            case BooleanOperation():
-                return self._boolean(node)
-            case Conditional():
-                return self.evaluate(node.then if self.truth(node.test) else node.otherwise)
-            case Call():
-                return self._call(node, None)
-            case Leaf():
-                return self.leaf(node, self.program.text(node))
-        raise self.error(f"{type(node).__name__} is not supported here", node)
+        rule = _RULES.get(type(node))
+        if rule is None:
+            raise self.error(f"{type(node).__name__} is not supported here", node)
+        return rule(self, node)
+
+    def _list(self, node: Sequence) -> Any:
+        items = self.items_of(node)
+        return self.sized(node, items if node.is_list else tuple(items))
+
+    def _dictionary(self, node: Dictionary) -> Any:
+        keys = [self.evaluate(key) for key in node.keys]
+        return dict(zip(keys, self.called_by(node, node.values, keys), strict=True))
+
+    def _conditional(self, node: Conditional) -> Any:
+        return self.evaluate(node.then if self.truth(node.test) else node.otherwise)
 
     def _name(self, node: Name) -> Any:
         if node.name not in self.variables:
             raise self.error(f"'{node.name}' is read before it is assigned", node)
-        return self.variables[node.name]
-
-    def leaf(self, node: Leaf, name: str) -> Any:
-        """Return a new leaf of a name, or the one that is given for it; what is a leaf already stays as it is."""
-        value = self.evaluate(node.value)
-        tensor = self.machine.tensor(value)
-        if tensor is None:
-            raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
-        if tensor.requires_grad or value is self.given.get(name):
-            return value
-        self.made[name] += 1
-        name = name if self.made[name] == 1 else f"{name} ({self.made[name]})"
-        if name in self.given:
-            return self.given[name]
-        try:
-            return self.machine.leaf(value, name)
-        except GradcliError as error:
-            raise self.located(error, node) from None
+        return self.current(self.variables[node.name])
 
     def _call(self, node: Call, first: Any) -> Any:
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
+        if any(isinstance(part, Starred) for part in node.arguments):
+            node, positional = self.spread(node, positional)
         return self.call(node, positional, {name: self.evaluate(value) for name, value in node.keywords})
 
     def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
@@ -130,35 +105,39 @@ class Evaluator:
             result = self._arithmetic(node, positional)
             if result is not None:
                 return result
+        callee = self.callee(node, positional)
+        if callee is not None:
+            if not node.method:
+                return callee.called(self, node, positional, keywords)
+            return callee.method(self, node, positional[1:], keywords)
+        taken = next((value for value in positional if isinstance(value, Taken)), None)
+        if taken is not None and node.function != "append":
+            return self._of_taken(taken, positional)
         has_tensor = any(self.machine.tensor(value) is not None for value in positional)
         if is_operator(node.operator, positional) and not has_tensor:
-            return self._sequence(node, positional)
+            return self.sequence(node, positional)
         found = notebook.called(self, node, positional, keywords)
         if found is not notebook.UNKNOWN:
             return found
+        kind = module_name(node)
+        if kind is not None:
+            return make(self, kind, node, positional, keywords)
         op = find(node.function)
         if op is None:
-            raise self.error(f"unknown function '{node.function}'", node)
+            raise self._not_callable(node)
         return self.apply(op, node, positional, keywords)
 
-    def _sequence(self, node: Call, operands: list[Any]) -> Any:
-        """Return what Python's operator makes of a list, a tuple or a text, unless that is too long."""
-        sign = node.operator or ""
-        count = count_result(sign, operands)
-        if count is not None:
-            self._check_items(node, count)
-        return self._computed(node, lambda: OPERATORS[sign](*operands))
+    def _of_taken(self, taken: Taken, values: list[Any]) -> Taken:
+        """Return what is computed of a number that was taken out of a tensor; refused beside a tensor."""
+        if any(self.machine.tensor(value) is not None for value in values):
+            raise taken.error
+        return taken
 
-    def _sized(self, node: Expression, value: Any) -> Any:
-        self._check_items(node, count_items(value))
-        return value
-
-    def _check_items(self, node: Expression, count: int) -> None:
-        """Refuse a list of so many items, those of lists in it included."""
-        try:
-            self.machine.check_items(count)
-        except GradcliError as error:
-            raise self.located(error, node) from None
+    def _not_callable(self, node: Call) -> ExecutionError:
+        if node.method and node.function != "__call__":
+            return self.error(f"`{self.program.text(node.arguments[0])}` has no method '{node.function}'", node)
+        called = self.program.source[node.function_span.start : node.function_span.end]
+        return self.error(f"`{called}` is not a function", node, f"write a product as `{called}*(...)`")
 
     def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of an op of the table, a constant inside `no_grad`."""
@@ -187,16 +166,11 @@ class Evaluator:
 
     def _arithmetic(self, node: Call, values: list[Any]) -> Any:
         """Return the value of an operator on numbers; None if it is none. Bounded: no loop grows an integer forever."""
-        return self._computed(node, lambda: fold(node.function, values, self.machine.largest_exponent))
-
-    def _computed(self, node: Expression, compute: Callable[[], Any]) -> Any:
-        """Return what Python computes of numbers and sequences; what it refuses is an error at the node."""
-        try:
-            return compute()
-        except (ArithmeticError, ValueError, TypeError) as error:
-            raise self.error(f"{self.program.text(node)}: {error}", node) from None
+        return self.computed(node, lambda: fold(node.function, values, self.machine.largest_exponent))
 
     def _attribute(self, node: Attribute, value: Any) -> Any:
+        if isinstance(value, Value):
+            return self.current(value.attribute(self, node.name, node))
         tensor = self.machine.tensor(value)
         if tensor is not None and node.name in {"shape", "ndim"}:
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
@@ -220,19 +194,11 @@ class Evaluator:
     def _index(self, node: Index, value: Any) -> Any:
         items = tuple(self._item(item) for item in node.items)
         if self.machine.tensor(value) is None:
-            return self._element(node, value, items)
+            return self.element(node, value, items)
         op = find("getitem")
         assert op is not None  # noqa: S101 (the table has it)
         literal = Literal(None, node.span)
         return self.apply(op, Call("getitem", (node.value, literal), (), node.span, node.span), [value, items], {})
-
-    def _element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
-        if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):
-            raise self.error(f"'{self.program.text(node.value)}' cannot be indexed in this way", node)
-        try:
-            return self._computed(node, lambda: value[items[0]])
-        except IndexError:
-            raise self.error(f"index {items[0]} is out of range: there are {len(value)}", node) from None
 
     def _item(self, item: Expression | Slice | Ellipsis) -> Any:
         match item:
@@ -251,12 +217,17 @@ class Evaluator:
         return value
 
     def _compare(self, node: Compare) -> Any:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        left, right = (
+            value.number if isinstance(value, Taken) else value
+            for value in (self.evaluate(node.left), self.evaluate(node.right))
+        )
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
+        if node.operator in {"in", "not in"}:
+            return self.contained(node, left, right) == (node.operator == "in")
         comparison = COMPARISON_OF[node.operator]
         if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
-            return self._computed(node, lambda: comparison.compute(left, right))
+            return self.computed(node, lambda: comparison.compute(left, right))
         op = find(comparison.function)
         assert op is not None  # noqa: S101 (the table has it)
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
@@ -273,22 +244,12 @@ class Evaluator:
         value = self.evaluate(node)
         tensor = self.machine.tensor(value)
         if tensor is None:
-            return bool(value)
+            return bool(value.number if isinstance(value, Taken) else value)
         if tensor.numel() != 1:
             shape = "x".join(str(size) for size in tensor.shape)
             hint = "reduce it first, with all(), any(), sum() or norm()"
             raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
         return bool(tensor.item())
-
-    def error(self, message: str, node: Expression | Statement, hint: str | None = None) -> ExecutionError:
-        """Return an error that points at a node."""
-        return ExecutionError(message, span=node.span, source=self.program.source, hint=hint)
-
-    def located(self, error: GradcliError, node: Expression | Statement) -> GradcliError:
-        """Return an error with the place of a node, unless it has one."""
-        if error.span is None:
-            error.span, error.source = node.span, self.program.source
-        return error
 
 
 def _value(part: Any, known: Mapping[int, Any]) -> Any:
@@ -297,3 +258,21 @@ def _value(part: Any, known: Mapping[int, Any]) -> Any:
         items = tuple(known[id(item)] for item in part.items)
         return items[0] if len(items) == 1 and isinstance(items[0], tuple | list) else items
     return known[id(part)]
+
+
+_RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
+    Name: lambda self, node: self._name(node),
+    Literal: lambda _, node: node.value,
+    Sequence: lambda self, node: self._list(node),
+    Dictionary: lambda self, node: self._dictionary(node),
+    Compare: lambda self, node: self._compare(node),
+    BooleanOperation: lambda self, node: self._boolean(node),
+    Conditional: lambda self, node: self._conditional(node),
+    Call: lambda self, node: self._call(node, None),
+    Leaf: lambda self, node: self.leaf(node, self.program.text(node)),
+    Function: lambda self, node: self.closure(node),
+    Class: lambda self, node: self.maker(node),
+    Builtin: lambda _, node: Handed(node.function),
+    Starred: lambda self, node: self.evaluate(node.value),
+    Comprehension: lambda self, node: self.sized(node, list(self.comprehended(node))),
+}

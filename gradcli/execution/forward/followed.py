@@ -46,8 +46,6 @@ class Ran:
 class Followed(TracedTensor):
     """A traced tensor of code: `tensor` shares memory with the code's own until that is written to."""
 
-    edge: GradientEdge | None = field(default=None, kw_only=True)
-    """None for a constant."""
     step: Step | None = field(default=None, kw_only=True)
     """None for what the code was given."""
     version: int = field(default=0, kw_only=True)

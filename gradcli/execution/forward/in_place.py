@@ -14,6 +14,7 @@ from gradcli.execution.forward.refusals import refusals
 from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+BUILT = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
 IN_PLACE: Mapping[str, Callable[..., Any]] = {
     row.sign: getattr(operator, f"i{row.python}") for row in (*ARITHMETIC, *INTEGER, PRODUCT)
 }
@@ -22,8 +23,11 @@ IN_PLACE: Mapping[str, Callable[..., Any]] = {
 def check_overwrite(
     name: str, tensor: Tensor, sign: str, operands: Sequence[Any], others: Mapping[str, Tensor]
 ) -> None:
-    """Raise what PyTorch raises for `name += operand`, and refuse what `others`, by name, would see."""
-    instead = f"write a new name: `{name}_new = {name} {sign} ...`"
+    """Raise what PyTorch raises for `name += operand`, and refuse what `others`, by name, would see.
+
+    Without a sign it is an assignment to a part of it.
+    """
+    instead = f"write a new name: `{name}_new = {name} {sign} ...`" if sign else BUILT
     if tensor.is_leaf and tensor.requires_grad:
         message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
         raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
@@ -31,6 +35,8 @@ def check_overwrite(
     if shared:
         seen = f"'{shared[0]}' is the same memory as '{name}', and would change with it"
         raise ExecutionError(f"`{sign}=` changes '{name}' in place: {seen}", hint=instead)
+    if not sign:
+        return
     given = [item.detach() if isinstance(item, Tensor) else item for item in operands]
     with refusals(f"`{sign}=`"), torch.no_grad():
         IN_PLACE[sign](tensor.detach().clone(), *given)

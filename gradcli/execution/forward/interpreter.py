@@ -6,21 +6,28 @@ primitive nodes; they differ only in the machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradcli.errors import GradcliError, LimitError, Span
-from gradcli.execution.forward.expressions import Evaluator
-from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.execution.forward.machine import Machine
+from gradcli.execution.forward.scopes import Left, Returned
+from gradcli.execution.forward.writes import Writes
 from gradcli.language.program import (
     Assign,
     Differentiate,
+    Each,
     Evaluate,
+    Fill,
     For,
     GradMode,
     If,
     InPlace,
-    Leaf,
+    Leave,
     Program,
+    Return,
+    Sequence,
+    SetAttribute,
+    SetItem,
     Statement,
     While,
 )
@@ -37,80 +44,59 @@ class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an err
         self.allow_unused = allow_unused
 
 
-class Interpreter(Evaluator):
+class Interpreter(Writes):
     """Runs the statements of one program over a dict of variables."""
 
     def __init__(self, program: Program, machine: Machine, variables: dict[str, Any]) -> None:
         super().__init__(program, machine, variables)
-        self.rounds = 0
         self.differentiated: Differentiated | None = None
         """What the program itself differentiates, after its run."""
 
     def run(self) -> Any:
         """Run the statements up to the first that differentiates, and return what that does; else the last value."""
         try:
-            return self._block(self.program.statements)
+            return self.block(self.program.statements)
         except Differentiated as found:
             self.differentiated = found
             return found.output
 
-    def _block(self, statements: tuple[Statement, ...]) -> Any:
+    def block(self, statements: tuple[Statement, ...]) -> Any:
+        """Run statements, and return the value of the last."""
         value = None
         for statement in statements:
             value = self._statement(statement)
         return value
 
     def _statement(self, statement: Statement) -> Any:
-        match statement:
-            case Evaluate():
-                return self.evaluate(statement.value)
-            case Assign():
-                return self._assign(statement)
-            case If():
-                return self._block(statement.body if self.truth(statement.test) else statement.otherwise)
-            case While():
-                return self._while(statement)
-            case For():
-                return self._for(statement)
-            case InPlace():
-                return self._in_place(statement)
-            case GradMode():
-                return self._grad_mode(statement)
-            case Differentiate():
-                return self._differentiate(statement)
+        return _RULES[type(statement)](self, statement)
+
+    def _if(self, statement: If) -> Any:
+        return self.block(statement.body if self.truth(statement.test) else statement.otherwise)
+
+    def _return(self, statement: Return) -> Any:
+        raise Returned(None if statement.value is None else self.evaluate(statement.value))
 
     def _assign(self, statement: Assign) -> Any:
         value = self._assigned(statement)
         values = [value] if len(statement.targets) == 1 else self._unpack(value, statement)
         for target, item in zip(statement.targets, values, strict=True):
             self.variables[target.name] = item
-            self.machine.named(item, target.name)
+            self.name_value(item, target.name)
         return value
 
     def _assigned(self, statement: Assign) -> Any:
         """Return the value that is assigned; a leaf that is made is called as its target is."""
-        if isinstance(statement.value, Leaf) and len(statement.targets) == 1:
-            return self.leaf(statement.value, statement.targets[0].name)
+        if len(statement.targets) == 1:
+            return self.called_as(statement.value, statement.targets[0].name)
+        if isinstance(statement.value, Sequence) and len(statement.value.items) == len(statement.targets):
+            pairs = zip(statement.value.items, statement.targets, strict=True)
+            return tuple(self.called_as(item, target.name) for item, target in pairs)
         return self.evaluate(statement.value)
-
-    def _in_place(self, statement: InPlace) -> Any:
-        """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""
-        target, call = statement.target, statement.value
-        value, operand = self.evaluate(target), self.evaluate(call.arguments[1])
-        if self.machine.tensor(value) is not None:
-            others = {name: other for name, other in self.variables.items() if name != target.name}
-            try:
-                self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), others)
-            except GradcliError as error:
-                raise self.located(error, statement) from None
-        self.variables[target.name] = result = self.call(call, [value, operand], {})
-        self.machine.named(result, target.name)
-        return result
 
     def _grad_mode(self, statement: GradMode) -> Any:
         before, self.records = self.records, statement.enabled
         try:
-            return self._block(statement.body)
+            return self.block(statement.body)
         finally:
             self.records = before
 
@@ -122,6 +108,8 @@ class Interpreter(Evaluator):
         raise Differentiated(*values, allow_unused=statement.allow_unused)
 
     def _unpack(self, value: Any, statement: Assign) -> list[Any]:
+        if (tensor := self.machine.tensor(value)) is not None and tensor.ndim:
+            value = self.items(value, statement.value)
         if not isinstance(value, tuple | list):
             raise self.error("this is not a tuple and cannot be unpacked", statement.value)
         if len(value) != len(statement.targets):
@@ -129,11 +117,21 @@ class Interpreter(Evaluator):
         return list(value)
 
     def _while(self, statement: While) -> Any:
-        value = None
-        while self.truth(statement.test):
-            self._count_round(statement)
-            value = self._block(statement.body)
+        value, is_left = None, False
+        while not is_left and self.truth(statement.test):
+            self.count_round(statement)
+            value, is_left = self._round(statement.body)
         return value
+
+    def _round(self, body: tuple[Statement, ...]) -> tuple[Any, bool]:
+        """Return the value of a loop's round, and whether the loop ends with it."""
+        try:
+            return self.block(body), False
+        except Left as left:
+            return None, left.is_break
+
+    def _leave(self, statement: Leave) -> Any:
+        raise Left(is_break=statement.is_break)
 
     def _for(self, statement: For) -> Any:
         value = None
@@ -142,21 +140,42 @@ class Interpreter(Evaluator):
             raise self.error("the step of a range is not 0", statement.bounds[2])
         self.machine.begin_loop(_length(range(*bounds)))
         for count in range(*bounds):
-            self._count_round(statement)
+            self.count_round(statement)
             self.variables[statement.target.name] = count
-            value = self._block(statement.body)
+            value, is_left = self._round(statement.body)
+            if is_left:
+                break
         return value
 
-    def _count_round(self, statement: While | For) -> None:
-        """Count a round of a loop as an operation: one that calls no op must end too."""
-        self.rounds += 1
-        if self.rounds > self.machine.most_rounds:
-            message = f"the program's loops run more than {self.machine.most_rounds} rounds"
-            span = Span(statement.span.start, statement.span.start + 1)
-            hint = "`--max-operations` raises the limit"
-            raise LimitError(message, span=span, source=self.program.source, hint=hint)
+    def _each(self, statement: Each) -> Any:
+        value = None
+        for item in self.items(self.evaluate(statement.iterable), statement.iterable):
+            self.count_round(statement)
+            self.unpacked(statement.targets, item, statement)
+            value, is_left = self._round(statement.body)
+            if is_left:
+                break
+        return value
 
 
 def _length(counts: range) -> int:
     """Return how many numbers a range has, of any size."""
     return max(0, -(-(counts.stop - counts.start) // counts.step))
+
+
+_RULES: Mapping[type, Callable[[Interpreter, Any], Any]] = {
+    Evaluate: lambda self, statement: self.evaluate(statement.value),
+    Assign: lambda self, statement: self._assign(statement),
+    If: lambda self, statement: self._if(statement),
+    While: lambda self, statement: self._while(statement),
+    For: lambda self, statement: self._for(statement),
+    Each: lambda self, statement: self._each(statement),
+    InPlace: lambda self, statement: self.in_place(statement),
+    SetItem: lambda self, statement: self.set_item(statement),
+    SetAttribute: lambda self, statement: self.set_attribute(statement),
+    Fill: lambda self, statement: self.fill(statement),
+    GradMode: lambda self, statement: self._grad_mode(statement),
+    Differentiate: lambda self, statement: self._differentiate(statement),
+    Leave: lambda self, statement: self._leave(statement),
+    Return: lambda self, statement: self._return(statement),
+}

@@ -16,6 +16,8 @@ class Machine(Protocol):
     largest_exponent: int
     seed: int
     """Where random draws start."""
+    memo: dict[Any, Any]
+    """What is made the same in every run of a program: modules, by what made them."""
 
     def apply(self, op: Op, call: BoundCall) -> Any:
         """Return the result of an op."""
@@ -34,6 +36,12 @@ class Machine(Protocol):
 
     def leaf(self, value: Any, name: str) -> Any:
         """Return a leaf with a value's numbers, which the program makes and calls by a name."""
+
+    def unmade(self, numbers: Any) -> Any:
+        """Return the numbers of a leaf that is about to be made, which no call has made."""
+
+    def refill(self, value: Any, numbers: Any) -> None:
+        """Give a leaf that the program makes other numbers, before it is used."""
 
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse; `others` are the values of the program's other names."""

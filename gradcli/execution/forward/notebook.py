@@ -9,41 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError, GradcliError
-from gradcli.execution.forward.machine import BoundCall, Machine
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, filled, set_default, set_seed
+from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, METHODS, NUMBERS
-from gradcli.language.program import Call, Expression, Literal, Program
-from gradcli.ops.record import Op
+from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES
+from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
 
-
-class Evaluator(Protocol):
-    """What evaluates the program, as far as a word of a notebook asks it."""
-
-    machine: Machine
-    program: Program
-    draws: Draws
-
-    def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return the result of an op of the table."""
-
-    def error(self, message: str, node: Expression, hint: str | None = None) -> ExecutionError:
-        """Return an error that points at a node."""
-
-    def located(self, error: GradcliError, node: Expression) -> GradcliError:
-        """Return an error with the place of a node."""
-
-
 PLAIN = bool | int | float
-NOT_A_NUMBER = "a NaN is written `0*inf`"
+NOT_A_NUMBER = "a NaN is written `torch.nan`"
 NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 UNKNOWN = object()
@@ -62,19 +42,6 @@ _NUMBERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-@dataclass(slots=True)
-class Draws:
-    """PyTorch's random numbers of one run of a program, and the type that they are drawn in."""
-
-    seed: int
-    dtype: torch.dtype = torch.float32
-    generator: torch.Generator = field(default_factory=torch.Generator)
-
-    def __post_init__(self) -> None:
-        """Start where `torch.manual_seed` would."""
-        self.generator.manual_seed(self.seed)
-
-
 def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
     if node.operator is not None:
@@ -82,16 +49,65 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.method:
         return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
     if node.function in DRAWN:
-        return _drawn(evaluator, node, positional, keywords)
+        return drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
+    if node.function == "isinstance":
+        return _is_instance(evaluator, node, positional)
+    if node.function == "dropout":
+        return dropped(evaluator, node, positional, keywords)
+    if node.function in SEQUENCES:
+        return _sequence(evaluator, node, positional, keywords)
+    if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
+        return _total(evaluator, node, positional)
     return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
+    """Return what `isinstance(m, nn.Linear)` says; a text stands for a type of tensors."""
+    kinds = values[1:] if len(values) != 2 or not isinstance(values[1], tuple) else values[1]  # noqa: PLR2004
+    if len(kinds) == 0 or not all(isinstance(kind, str) or hasattr(kind, "called") for kind in kinds):
+        hint = "ask for a class of `torch.nn`, one of the program's own, or `torch.Tensor`"
+        raise evaluator.error("`isinstance` knows no other classes", node, hint)
+    if hasattr(values[0], "is_a"):
+        return any(values[0].is_a(kind) for kind in kinds)
+    return evaluator.machine.tensor(values[0]) is not None and any(isinstance(kind, str) for kind in kinds)
+
+
+def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the list or the tuple that Python makes."""
+    count = count_range(values) if node.function == "range" and all(map(_is_plain, values)) else 0
+    try:
+        evaluator.machine.check_items(count)
+    except GradcliError as error:
+        raise evaluator.located(error, node) from None
+    given = values if node.function == "range" else [evaluator.items(value, node) for value in values[: _several(node)]]
+    return _of_numbers(evaluator, node, lambda: LISTS[node.function](*given, *values[len(given) :], **keywords), [])
+
+
+def _several(node: Call) -> int | None:
+    """Return how many of the arguments are sequences."""
+    return None if node.function == "zip" else 1
+
+
+def _total(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
+    """Return the sum of tensors in a list, as Python adds them up; UNKNOWN without a tensor."""
+    op, (first, *rest) = find("add"), [*values[1:], *values[0]] or [0]
+    assert op is not None  # noqa: S101 (the table has it)
+    if all(evaluator.machine.tensor(value) is None for value in (first, *rest)):
+        return _of_numbers(evaluator, node, sum, values) if all(map(_is_plain, values[0])) else UNKNOWN
+    total = first
+    for value in rest:
+        one, other = Literal(None, node.span), Literal(None, node.span)
+        call = Call("add", (one, other), (), node.span, node.function_span, operator="+")
+        total = evaluator.call(call, [total, value], {})
+    return total
 
 
 def _number(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
     """Return what Python computes of numbers."""
-    if node.function.startswith("math."):
-        return _of_numbers(evaluator, node, getattr(math, node.function.removeprefix("math.")), values)
+    if node.function in MATH:
+        return _of_numbers(evaluator, node, getattr(math, node.function.rpartition(".")[2]), values)
     if node.function not in NUMBERS:
         return UNKNOWN
     tensor = evaluator.machine.tensor(values[0]) if values else None
@@ -115,17 +131,16 @@ def _of_tensor(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
         if not tensor.ndim:
             raise evaluator.error("PyTorch says: len() of a 0-d tensor", node)
         return tensor.shape[0]
-    return (
-        _NUMBERS[node.function](_item(evaluator, node, tensor))
-        if node.function in ("int", "float", "bool")
-        else UNKNOWN
-    )
+    if node.function not in ("int", "float", "bool"):
+        return UNKNOWN
+    number = _item(evaluator, node, tensor)
+    return _NUMBERS[node.function](number) if _is_plain(number) else number
 
 
 def _of_numbers(evaluator: Evaluator, node: Call, function: Callable[..., Any], values: list[Any]) -> Any:
     if any(evaluator.machine.tensor(value) is not None for value in values):
-        own = node.function.rpartition(".")[2]
-        raise evaluator.error(f"`{node.function}` works on plain numbers only", node, f"write `{own}(...)`")
+        own, given = node.function.rpartition(".")[2], ", ".join(map(evaluator.program.text, node.arguments))
+        raise evaluator.error(f"`{node.function}` works on plain numbers only", node, f"write `{own}({given})`")
     try:
         result = function(*values)
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -141,87 +156,17 @@ def _item(evaluator: Evaluator, node: Call, tensor: Tensor) -> Any:
     if tensor.requires_grad:
         text = evaluator.program.text(node.arguments[0])
         hint = f"write `{text}` for the tensor itself, or `{text}.detach()` for a constant"
-        raise evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
+        error = evaluator.error(f"`{node.function}` makes a number of a tensor that requires grad", node, hint)
+        if node.function == "tolist" or tensor.numel() != 1:
+            raise error
+        return evaluator.taken(tensor.item(), error)
     with refusals(node.function):
         return tensor.item()
 
 
-# What draws: the names of the arguments, and PyTorch's function.
-DRAWN: Mapping[str, tuple[tuple[str, ...], Callable[..., Tensor]]] = {
-    "rand": (("*size",), torch.rand),
-    "randn": (("*size",), torch.randn),
-    "randint": (("low", "high", "size"), torch.randint),
-    "randperm": (("n",), torch.randperm),
-    "normal": (("mean", "std", "size"), torch.normal),
-    "rand_like": (("input",), torch.rand),
-    "randn_like": (("input",), torch.randn),
-    "randint_like": (("input", "low", "high"), torch.randint),
-}
-_WHOLE = ("randint", "randperm", "randint_like")
-
-
-def _drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    function = DRAWN[node.function][1]
-    dtype = _dtype(evaluator, node, keywords.pop("dtype", None))
-    given: dict[str, Any] = {"generator": evaluator.draws.generator}
-    if dtype is not None or node.function not in _WHOLE:
-        given["dtype"] = dtype or evaluator.draws.dtype
-    if node.function.endswith("_like"):
-        tensor = evaluator.machine.tensor(positional[0])
-        if tensor is None:
-            raise evaluator.error(f"{node.function}() needs a tensor", node)
-        positional = [*positional[1:], tuple(tensor.shape)]
-    try:
-        with refusals(node.function):
-            _check_size(evaluator, node, positional, keywords)
-            made = function(*positional, **keywords, **given)
-    except ExecutionError as error:
-        raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
-
-
-def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
-    """Refuse to draw more numbers than a tensor may have: the size is all positions, or the last tuple among them."""
-    given = [*positional, *keywords.values()]
-    sizes = next((value for value in reversed(given) if isinstance(value, tuple | list)), positional)
-    evaluator.machine.check_elements(math.prod(abs(size) for size in sizes if isinstance(size, int)), node)
-
-
-def handed_on(evaluator: Evaluator, node: Call, made: Tensor) -> Any:
-    """Return numbers as a tensor of the run's type: a call of `tensor`, which gives the same whenever it is run."""
-    op = find("tensor")
-    assert op is not None  # noqa: S101 (the table has it)
-    data = made.tolist()
-    return evaluator.machine.apply(op, BoundCall(node, [data], {}, {"data": data}))
-
-
-def _dtype(evaluator: Evaluator, node: Call, word: Any) -> torch.dtype | None:
-    """Return the type that a word means in a notebook."""
-    if word is None:
-        return None
-    name = str(word).removeprefix("torch.")
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
-        raise evaluator.error(f"'{word}' is not a type", node, f"types are {', '.join(DTYPES)}")
-    return found
-
-
-def _seed(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
-    if len(values) != 1 or not isinstance(values[0], int):
-        raise evaluator.error("the seed is one integer", node)
-    try:
-        evaluator.draws.generator.manual_seed(values[0])
-    except (ValueError, RuntimeError, OverflowError) as error:
-        raise evaluator.error(f"PyTorch refuses the seed: {error}", node) from None
-
-
-def _default(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
-    evaluator.draws.dtype = _dtype(evaluator, node, values[0] if values else None) or torch.float32
-
-
 _SETTINGS: Mapping[str, Callable[..., Any]] = {
-    "manual_seed": _seed,
-    "set_default_dtype": _default,
+    "manual_seed": set_seed,
+    "set_default_dtype": set_default,
     "device": lambda *_: "cpu",
     "cuda.is_available": lambda *_: False,
 }
@@ -233,12 +178,19 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     if node.function == "append" and isinstance(value, list) and len(rest) == 1:
         value.append(rest[0])
         return None
+    if node.function == "extend" and isinstance(value, list) and len(rest) == 1:
+        value.extend(evaluator.items(rest[0], node))
+        return None
+    if isinstance(value, dict) and node.function in ("items", "keys", "values") and not rest:
+        return [*getattr(value, node.function)()]
     if tensor is None:
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
         return value
+    if node.function == "numpy" and not tensor.requires_grad:
+        return value
     if node.function in DRAWN_IN_PLACE:
-        return _filled(evaluator, node, tensor, rest, keywords)
+        return filled(evaluator, node, tensor, rest, keywords)
     if node.function in ("item", "tolist"):
         return (
             tensor.tolist()
@@ -250,18 +202,6 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
     return UNKNOWN
-
-
-def _filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
-    dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
-    made = torch.empty(tensor.shape, dtype=dtype)
-    try:
-        with refusals(node.function):
-            getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
-    except ExecutionError as error:
-        raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
 
 
 def _to(evaluator: Evaluator, node: Call, value: Any, given: list[Any]) -> Any:

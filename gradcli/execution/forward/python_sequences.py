@@ -9,6 +9,25 @@ from typing import Any
 SEQUENCES = (tuple, list, str)
 OPERATORS: Mapping[str, Callable[..., Any]] = {"+": operator.add, "*": operator.mul}
 
+# What loops run over is made at once, as a list; a tuple stays one.
+LISTS: Mapping[str, Callable[..., Any]] = {
+    "enumerate": lambda items, start=0: list(enumerate(items, start)),
+    "list": lambda items=(): [*items],
+    "range": lambda *bounds: [*range(*bounds)],
+    "reversed": lambda items: [*reversed(items)],
+    "tuple": lambda items=(): (*items,),
+    "zip": lambda *several: list(zip(*several, strict=False)),
+}
+
+
+def count_range(bounds: list[Any]) -> int:
+    """Return how many numbers a range has; 0 where Python refuses its bounds."""
+    try:
+        counted = range(*bounds)
+        return max(0, (counted.stop - counted.start) // counted.step + 1)
+    except (TypeError, ValueError):
+        return 0
+
 
 def is_operator(sign: str | None, operands: list[Any]) -> bool:
     """Return whether an operator is that of a list, a tuple or a text, one of which is among the operands."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -51,6 +51,7 @@ class Rerun:
     """Which call made a tensor of the trace, and which of its results it is."""
     may_decide: bool = True
     """Whether the program computes truth values or integers, or looks at a tensor where it is not in a call."""
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(program: Program, settings: Settings, trace: Trace) -> Rerun:
@@ -63,7 +64,7 @@ class Rerun:
             keys |= {traced: (key, place) for place, traced in enumerate(call.outputs)}
         rerun = Rerun(program, settings, trace, leaves, {}, keys)
         machine = rerun._ran({}, None)[1]
-        return Rerun(program, settings, trace, leaves, machine.calls, keys, machine.may_decide)
+        return Rerun(program, settings, trace, leaves, machine.calls, keys, machine.may_decide, rerun.memo)
 
     @property
     def calls(self) -> Sequence[TracedCall]:
@@ -114,7 +115,7 @@ class Rerun:
 
     def _ran(self, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None) -> tuple[Tensor, _Machine]:
         overridden = {self.keys[traced]: value for traced, value in changed.items() if traced in self.keys}
-        machine = _Machine(self.settings, self.before, overridden, perturb)
+        machine = _Machine(self.settings, self.before, overridden, perturb, self.memo)
         variables = {
             leaf.text: TracedTensor(changed[leaf], leaf.name, leaf.text) if leaf in changed else own
             for leaf, own in self.leaves.items()
@@ -156,7 +157,9 @@ class _Machine:
         before: Mapping[Key, TracedCall],
         overridden: Mapping[tuple[Key, int], Tensor],
         perturb: Perturb | None = None,
+        memo: dict[Any, Any] | None = None,
     ) -> None:
+        self.memo = {} if memo is None else memo
         self._limits = settings.limits
         self.most_rounds = settings.limits.operations
         self.seed = settings.seed
@@ -194,6 +197,13 @@ class _Machine:
     def leaf(self, value: Any, name: str) -> Any:  # noqa: ARG002
         """Return what is no leaf of the trace as it is."""
         return value
+
+    def unmade(self, numbers: Tensor) -> TracedTensor:
+        """A leaf that is not the trace's is a constant."""
+        return TracedTensor(double(numbers), None, "numbers")
+
+    def refill(self, value: Any, numbers: Any) -> None:
+        """The trace's leaves have their numbers."""
 
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """The trace has refused what there is to refuse."""

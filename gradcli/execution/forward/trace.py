@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
@@ -26,6 +27,8 @@ class TracedTensor:
     text: str
     """The source that made it."""
     is_leaf: bool = False
+    edge: GradientEdge | None = field(default=None, kw_only=True)
+    """Where autograd knows it, if not by the tensor: of code, and of views of what was changed in place since."""
 
 
 @dataclass(frozen=True, slots=True)

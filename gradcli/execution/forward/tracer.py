@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from gradcli.errors import ExecutionError, GradcliError, LimitError
 from gradcli.execution.forward import tree
@@ -44,6 +45,7 @@ class Tracer:
         self.limits = limits
         self.make = make
         self.seed = 0
+        self.memo: dict[Any, Any] = {}
         self.most_rounds = limits.operations
         self.largest_exponent = limits.exponent
         self.memory = Memory(limits, [leaf.tensor for leaf in trace.leaves])
@@ -75,6 +77,18 @@ class Tracer:
         self.memory.add([leaf.tensor])
         return leaf
 
+    def unmade(self, numbers: Tensor) -> TracedTensor:
+        """Return the numbers of a leaf that is about to be made, which no call has made."""
+        return TracedTensor(numbers, None, "numbers")
+
+    def refill(self, value: Any, numbers: Tensor) -> None:
+        """Give a leaf other numbers; refused where they would not be those that it was used with."""
+        if any(value in call.inputs for call in self.trace.calls):
+            hint = "give it its numbers before it is used"
+            raise ExecutionError(f"'{value.text}' is changed in place after it was used", hint=hint)
+        with torch.no_grad():
+            value.tensor.copy_(numbers)
+
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
         """Refuse a call in place that PyTorch would refuse, or that other names would see.
 
@@ -83,8 +97,17 @@ class Tracer:
         seen = {name: other.tensor for name, other in others.items() if isinstance(other, TracedTensor)}
         operands = [item.tensor if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
         check_overwrite(value.name or value.text, value.tensor, call.node.operator or "", operands, seen)
+        self._keep_edges(value.tensor)
         with torch.no_grad():
             value.tensor.detach().mul_(1)
+
+    def _keep_edges(self, tensor: Tensor) -> None:
+        """Keep where autograd knows the views of a tensor: PyTorch would crash where it looks for it afterwards."""
+        for call in self.trace.calls:
+            for traced in call.outputs:
+                view = traced.tensor
+                if traced.edge is None and view.requires_grad and _is_view(view) and _shares(view, tensor):
+                    traced.edge = get_gradient_edge(view)
 
     def check_elements(self, count: int, node: Expression) -> None:
         """Refuse a tensor of more entries than are allowed."""
@@ -154,6 +177,14 @@ class Tracer:
             return known.get(id(leaf)) or TracedTensor(leaf, None, text + tree.subscripts(path))
 
         return tree.map_with_path(traced, result)
+
+
+def _is_view(tensor: Tensor) -> bool:
+    return tensor._is_view()  # noqa: SLF001 (there is no public way)
+
+
+def _shares(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def run(

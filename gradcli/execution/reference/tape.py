@@ -61,6 +61,7 @@ class Tape:
     def __init__(self, perturb: Perturbation = identity) -> None:
         self.nodes: list[Node] = []
         self.perturb = perturb
+        self.memo: dict[Any, Any] = {}
         self.most_rounds = limits_in_force().operations
         self._rounds = 0
 
@@ -86,6 +87,14 @@ class Tape:
         """Names inside definitions mean nothing to anyone."""
 
     def leaf(self, value: Any, name: str) -> Any:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
+    def unmade(self, numbers: Any) -> Any:
+        """Definitions make no leaves."""
+        raise NotImplementedError
+
+    def refill(self, value: Any, numbers: Any) -> None:
         """Definitions make no leaves."""
         raise NotImplementedError
 

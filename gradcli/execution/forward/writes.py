@@ -1,0 +1,163 @@
+"""Statements that change what there is: in place, by an index or an attribute, or before a leaf is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.draws import handed_on
+from gradcli.execution.forward.expressions import Evaluator
+from gradcli.execution.forward.fills import check_place, numbers
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.values import Instance, Module, Pending, Value
+from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, SetAttribute, SetItem
+from gradcli.ops.table import find
+
+
+class Writes(Evaluator):
+    """Runs these statements."""
+
+    def name_value(self, value: Any, name: str) -> None:
+        """Take note that the program calls a value by a name."""
+        if isinstance(value, Value):
+            value.adopt(name)
+        else:
+            self.machine.named(value, name)
+
+    def set_attribute(self, statement: SetAttribute) -> Any:
+        """Run `self.name = value`, or `x.requires_grad = False`."""
+        owner, name = self.evaluate(statement.owner), statement.name
+        if name == "requires_grad" and isinstance(owner, Module):
+            return owner.switch("requires_grad_", [self.evaluate(statement.value)])
+        if name == "requires_grad" and self.machine.tensor(owner) is not None:
+            return self._flagged(owner, statement)
+        if not isinstance(owner, Instance):
+            raise self.error(f"'{self.program.text(statement.owner)}' takes no new attributes", statement)
+        own = f"{owner.name}.{name}"
+        owner.attributes[name] = value = self._attributed(statement.value, own)
+        if owner.name is not None or not isinstance(value, Value):
+            self.name_value(value, own)
+        return value
+
+    def _attributed(self, node: Expression, name: str) -> Any:
+        """Return the value of an attribute; a parameter becomes a leaf when it is used."""
+        if not isinstance(node, Leaf):
+            return self.called_as(node, name)
+        value = self.evaluate(node.value)
+        tensor = self.machine.tensor(value)
+        return self.leaf(node, name) if tensor is None or tensor.requires_grad else Pending(value, node)
+
+    def fill(self, statement: Fill) -> Any:
+        """Give a tensor other numbers: a leaf of the program's keeps what an option gives it."""
+        value, call = self.evaluate(statement.target), statement.value
+        tensor = self.machine.tensor(value)
+        if tensor is None:
+            raise self.error(f"`{self.program.text(statement.target)}` is not a tensor", statement.target)
+        given = [self._plain_tensor(self.evaluate(part)) for part in call.arguments]
+        keywords = {name: self.evaluate(part) for name, part in call.keywords}
+        try:
+            quiet = statement.is_quiet or not self.records
+            check_place(tensor, self.program.text(statement.target), is_quiet=quiet)
+            found = numbers(call.function, tensor, given, keywords, self.draws)
+            if tensor.requires_grad:
+                self._refill(value, found, statement)
+            else:
+                self.replaced[id(value)] = value, handed_on(self, call, found)
+        except GradcliError as error:
+            raise self.located(error, statement) from None
+        return None
+
+    def _plain_tensor(self, value: Any) -> Any:
+        tensor = self.machine.tensor(value)
+        return value if tensor is None else tensor.detach()
+
+    def _refill(self, value: Any, found: Any, statement: Fill | SetItem) -> None:
+        if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
+            name = self.program.text(statement.index if isinstance(statement, SetItem) else statement.target)
+            raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
+        if not any(value is known for known in self.given.values()):
+            self.machine.refill(value, found)
+
+    def _flagged(self, value: Any, statement: SetAttribute) -> Any:
+        """Make a constant of a tensor, by all the names that it has; what requires grad already goes on to."""
+        if self.evaluate(statement.value):
+            is_leaf = self.machine.tensor(value).requires_grad
+            made = value if is_leaf else self.new_leaf(value, self.program.text(statement.owner), statement.owner)
+            if made is not value:
+                self.replaced[id(value)] = value, made
+            return made
+        op, call = find("detach"), Call("detach", (statement.owner,), (), statement.span, statement.span)
+        assert op is not None  # noqa: S101 (the table has it)
+        constant = self.apply(op, call, [value], {})
+        self.replaced[id(value)] = value, constant
+        return constant
+
+    def in_place(self, statement: InPlace) -> Any:
+        """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""
+        target, call = statement.target, statement.value
+        value, operand = self.evaluate(target), self.evaluate(call.arguments[1])
+        if self.machine.tensor(value) is not None:
+            try:
+                self.machine.overwrites(value, BoundCall(call, [value, operand], {}, {}), self.others(target.name))
+            except GradcliError as error:
+                raise self.located(error, statement) from None
+        self.variables[target.name] = result = self.call(call, [value, operand], {})
+        self.machine.named(result, target.name)
+        return result
+
+    def set_item(self, statement: SetItem) -> Any:
+        """Run `x[index] = value`: of a tensor as `index_put`, by all the names that it has."""
+        target = statement.index.value
+        owner, items = self.evaluate(target), tuple(self._item(item) for item in statement.index.items)
+        value = self.evaluate(statement.value)
+        tensor = self.machine.tensor(owner)
+        if tensor is None:
+            return self._set_entry(owner, items, value, statement)
+        try:
+            if tensor.is_leaf and tensor.requires_grad and (statement.is_quiet or not self.records):
+                found = tensor.detach().clone()
+                found[self._plain_index(items)] = self._plain_tensor(value)
+                return self._refill(owner, found, statement)
+            made = self._put(owner, tensor, items, value, statement)
+            if made is not owner:  # there are no such places
+                self.replaced[id(owner)] = owner, made
+        except GradcliError as error:
+            raise self.located(error, statement) from None
+        return None
+
+    def _put(self, owner: Any, tensor: Tensor, items: tuple[Any, ...], value: Any, statement: SetItem) -> Any:
+        """Return a tensor with other values at some places."""
+        node, name = statement.index, self.program.text(statement.index.value)
+        call = Call("index_put", (node, node), (), statement.span, node.span)
+        others = {other: seen for other, seen in self.others(name).items() if seen is not owner}
+        self.machine.overwrites(owner, BoundCall(call, [owner], {}, {}), others)
+        with refusals(f"'{self.program.text(node)}'"):
+            places = torch.arange(tensor.numel()).reshape(tensor.shape)[self._plain_index(items)]
+            indices = torch.unravel_index(places, tensor.shape)
+        if not places.numel():
+            return owner
+        plain = Call("tensor", (), (), node.span, node.span)
+        if self.machine.tensor(value) is None:
+            value = handed_on(self, plain, torch.as_tensor(value).to(tensor.dtype))
+        where = tuple(handed_on(self, plain, index) for index in indices)
+        op, parts = find("index_put"), tuple(Literal(None, statement.span) for _ in range(3))
+        assert op is not None  # noqa: S101 (the table has it)
+        made = self.apply(op, Call("index_put", parts, (), statement.span, node.span), [owner, where, value], {})
+        self.name_value(made, name)
+        return made
+
+    def _plain_index(self, items: tuple[Any, ...]) -> Any:
+        return tuple(self._plain_tensor(item) for item in items)
+
+    def _set_entry(self, owner: Any, items: tuple[Any, ...], value: Any, statement: SetItem) -> Any:
+        """Assign to an entry of a list or a dictionary."""
+        key = items[0] if len(items) == 1 else items
+        is_place = isinstance(owner, list) and isinstance(key, int) and -len(owner) <= key < len(owner)
+        if not is_place and not (isinstance(owner, dict) and isinstance(key, int | str | tuple)):
+            raise self.error(f"`{self.program.text(statement.index)}` cannot be assigned to", statement.index)
+        owner[key] = value
+        return value
