@@ -20,6 +20,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("prod(y)", {"y": [1e160, 0.0]}, "y", "match"),
     # relu's kink is 1e-10 away
     ("(F.relu6(y)*(F.relu6(y) > 0)).sum()", {"y": [1e-10, 0.75]}, "y", "match"),
+    ("(F.relu6(sort(y)[0])*(F.relu6(sort(y)[0]) > 0)).sum()", {"y": [1e-10, 0.75, 2.0]}, "y", "match"),
     ("abs(y).sum()", {"y": [1e-10, 0.75]}, "y", "match"),
     # a gradient of 1e-319, the cube of 1/4 times 6 cubed times 3e-320
     ("prod(where(x > floor(x), x, floor(x))**3)", {"x": [1e-160, 6.0, 0.25]}, "x", "match"),
