@@ -10,7 +10,8 @@ from gradcli._version import __version__
 
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
-    from gradcli.api import Derivation, Report, check, check_function, derive, evaluate
+    from gradcli.api import Report, check, check_function, evaluate
+    from gradcli.deriving import Derivation, derive
     from gradcli.errors import GradcliError
 
 __all__ = ["Derivation", "GradcliError", "Report", "__version__", "check", "check_function", "derive", "evaluate"]
@@ -18,9 +19,9 @@ __all__ = ["Derivation", "GradcliError", "Report", "__version__", "check", "chec
 _HOMES = {
     "check": "gradcli.api",
     "check_function": "gradcli.api",
-    "derive": "gradcli.api",
+    "derive": "gradcli.deriving",
     "evaluate": "gradcli.api",
-    "Derivation": "gradcli.api",
+    "Derivation": "gradcli.deriving",
     "GradcliError": "gradcli.errors",
     "Report": "gradcli.api",
 }

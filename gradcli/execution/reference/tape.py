@@ -54,16 +54,13 @@ def definition(text: str) -> Program:
 class Tape:
     """The machine that runs definitions; `nodes` are the primitive ones, in the order in which they were made."""
 
-    # Definitions are ours: their exponents are their arguments'.
-    largest_exponent = 1 << 20
+    largest_exponent = 1 << 20  # definitions are ours: their exponents are their arguments'
     seed = 0
 
     def __init__(self, perturb: Perturbation = identity) -> None:
-        self.nodes: list[Node] = []
-        self.perturb = perturb
+        self.nodes, self.perturb = list[Node](), perturb
         self.memo: dict[Any, Any] = {}
-        self.most_rounds = limits_in_force().operations
-        self._rounds = 0
+        self.most_rounds, self._rounds = limits_in_force().operations, 0
 
     def begin_loop(self, rounds: int) -> None:
         """Refuse a loop of a definition's that takes too long, by itself or with those before it."""
