@@ -47,6 +47,8 @@ benchmarks:
     {{venv}}python benchmarks/warm.py
     {{venv}}python benchmarks/throughput.py
     {{venv}}python benchmarks/detection.py
+    {{venv}}python benchmarks/linalg.py
+    {{venv}}python benchmarks/planted_models.py
 
 # Many checks under interruptions, time limits and deaths of the sympy process.
 soak:
