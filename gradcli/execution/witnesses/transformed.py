@@ -6,13 +6,13 @@ What PyTorch refuses there is not compared, and so no pass.
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.transformations import Transformation
+from gradcli.phrases import show_shape
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -65,7 +66,7 @@ def transformed(run: Run, evaluation: Evaluation, reports: Reports) -> dict[Trac
         return found
     for row in (row for name, row in TRANSFORMATIONS.items() if name in run.settings.under):
         how: Transformation = function(row.implementation)(run.settings)
-        judge = _Judge(run, evaluation, how, _tried(run, run.program, how))
+        judge = _Judge(run, evaluation, how, _tried(run, run.program, how), _names(run.program))
         for traced, report in found.items():
             if traced.is_leaf and evaluation.gradients.get(traced) is not None:
                 found[traced] = _with_witness(report, row, _witness(judge, traced))
@@ -84,24 +85,25 @@ def _tried(run: Run, program: CodeProgram, how: Transformation) -> Ran:
 
 def _ran(run: Run, program: CodeProgram, how: Transformation) -> Ran:
     settings = dataclasses.replace(run.settings, pick=_path(run), dtype=how.dtype or run.settings.dtype)
-    values = {leaf.text: leaf.tensor for leaf in run.trace.leaves if leaf not in run.trace.hidden}
-    target = dataclasses.replace(program.target, call=how.call(program.target.call))
-    with (
-        _holding(program.target.module, values, how),
-        default_dtype(settings),
-        torch.enable_grad(),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        inputs = {name: _leaf(value, how) for name, value in values.items() if name not in program.parameters}
+    with _at_its_point(run, program, how) as inputs, default_dtype(settings):
+        target = dataclasses.replace(program.target, call=how.call(program.target.call))
         output = dataclasses.replace(program, target=target).run(inputs, settings)[1]
         drew = _drew(settings.seed)
         output = output if settings.reduce == "none" else reduction_of(settings)(output)
         if output.shape != run.output.tensor.shape:
-            raise ExecutionError(f"the output has shape {tuple(output.shape)} there")
+            raise ExecutionError(f"the output has shape {show_shape(tuple(output.shape))} there")
         gradients = _gradients(run, output, {**program.parameters, **inputs})
-    tolerance = _tolerance(run, how)
-    return Ran(gradients, off=compare(double(output), double(run.output.tensor), tolerance), drew=drew)
+    return Ran(gradients, off=compare(double(output), double(run.output.tensor), _tolerance(run, how)), drew=drew)
+
+
+@contextmanager
+def _at_its_point(run: Run, program: CodeProgram, how: Transformation) -> Iterator[dict[str, Tensor]]:
+    """Let the code have the tensors of the run as the transformation has them meanwhile; yield those of its inputs."""
+    given = _names(program)
+    values = {leaf.text: leaf.tensor for leaf in run.trace.leaves if leaf.text in given}
+    with _holding(program.target.module, values, how), torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the run itself has shown its own
+        yield {name: _leaf(value, how) for name, value in values.items() if name not in program.parameters}
 
 
 def _path(run: Run) -> str | None:
@@ -110,12 +112,16 @@ def _path(run: Run) -> str | None:
 
 def _gradients(run: Run, output: Tensor, own: Mapping[str, Tensor]) -> dict[TracedTensor, Tensor | None]:
     """Return the gradients of what the code is called with, and of leaves that it holds by itself."""
-    known = {leaf: own.get(leaf.text, leaf.edge if isinstance(leaf, Followed) else None) for leaf in run.trace.leaves}
-    wanted: dict[TracedTensor, Any] = {
-        leaf: at for leaf, at in known.items() if at is not None and leaf.tensor.requires_grad
-    }
+    known = {leaf: own.get(leaf.text, _held(leaf)) for leaf in run.trace.leaves}
+    wanted = {leaf: at for leaf, at in known.items() if at is not None and at.requires_grad}
     found = torch.autograd.grad(output, [*wanted.values()], run.cotangent.to(output), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
+
+
+def _held(leaf: TracedTensor) -> Tensor | None:
+    """Return the tensor that the code read when it was followed, as autograd knows it."""
+    edge = leaf.edge if isinstance(leaf, Followed) else None
+    return None if edge is None else getattr(edge.node, "variable", None)
 
 
 def _leaf(value: Tensor, how: Transformation) -> Tensor:
@@ -155,6 +161,8 @@ class _Judge:
     evaluation: Evaluation
     how: Transformation
     ran: Ran
+    given: Collection[str]
+    """The names of what the code is given."""
 
     def compared(self, traced: TracedTensor, gradient: Tensor) -> Comparison:
         """Return how a gradient compares with the symbolic one; where there is none, with autograd's own."""
@@ -205,7 +213,7 @@ def _witness(judge: _Judge, traced: TracedTensor) -> WitnessReport:
     if ran.refused is not None or traced not in ran.gradients:
         return _undecided(ran.refused or MADE_INSIDE)
     gradient = ran.gradients[traced]
-    if gradient is None and traced.text not in _names(judge.run):
+    if gradient is None and traced.text not in judge.given:
         return _undecided(MADE_INSIDE)
     gradient = torch.zeros_like(judge.own(traced)) if gradient is None else gradient
     found = judge.compared(traced, double(plain(gradient)))
@@ -219,10 +227,8 @@ def _witness(judge: _Judge, traced: TracedTensor) -> WitnessReport:
     return WitnessReport(verdict, found.max_abs_error, notes=notes)
 
 
-def _names(run: Run) -> set[str]:
+def _names(program: CodeProgram) -> set[str]:
     """Return the names of what code is given: what it reads beside that may be its own."""
-    program = run.program
-    assert isinstance(program, CodeProgram)  # noqa: S101 (the caller looked)
     return {*program.parameters, *program.target.inputs.tensors(), *program.target.free}
 
 
@@ -235,11 +241,15 @@ def _with_witness(report: TensorReport, row: TransformationRow, witness: Witness
     report = dataclasses.replace(report, witnesses={**(report.witnesses or {}), row.name: witness})
     known = report.verdict is Verdict.MISMATCH and report.dissenter not in {"claim", *TRANSFORMATIONS}
     if witness.verdict is Verdict.MISMATCH and not known and report.verdict is not Verdict.UNDEFINED:
-        error = "" if witness.max_abs_error is None else f" is off by {witness.max_abs_error:.3g}"
-        notes = (*led(f"under {row.phrase} the gradient{error or ' is wrong'}: ", witness.notes), *report.notes)
+        notes = (*led(f"under {row.phrase} the gradient is {_off(witness)}: ", witness.notes), *report.notes)
         first = report.dissenter if report.dissenter in TRANSFORMATIONS else row.name
         return dataclasses.replace(report, verdict=Verdict.MISMATCH, dissenter=first, notes=notes)
     if witness.verdict is Verdict.UNDECIDED:
         notes = (*report.notes, *led(f"not compared under {row.phrase}: ", witness.notes))
         return dataclasses.replace(report, verdict=worst([report.verdict, Verdict.UNDECIDED]), notes=notes)
     return report
+
+
+def _off(witness: WitnessReport) -> str:
+    error = witness.max_abs_error
+    return "wrong" if error is None or not math.isfinite(error) else f"off by {error:.3g}"
