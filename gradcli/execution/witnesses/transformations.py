@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from gradcli.execution.code.outputs import tensors_of
@@ -114,8 +112,7 @@ def _first_of_two(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     pairs = [torch.stack([tensor, _opposed(tensor)]) for tensor in tree.tensors(given)]
     if not pairs:
         raise RuntimeError("there is no input to map over")
-    with _Masks():
-        results = torch.vmap(of_tensors, randomness="same")(*pairs)
+    results = torch.vmap(of_tensors, randomness="same")(*pairs)
     return {path: result[0] for path, result in results.items()}
 
 
@@ -125,17 +122,6 @@ def _opposed(tensor: Tensor) -> Tensor:
     if copy.requires_grad:
         copy.register_hook(torch.neg)
     return copy
-
-
-class _Masks(TorchFunctionMode):
-    """Draws a dropout as eager mode does for one sample: PyTorch draws other numbers for a batch of `vmap`."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not functional.dropout:
-            return func(*args, **(kwargs or {}))
-        (sample, *others), options = args, dict(kwargs or {})
-        mask = func(torch.ones(sample.shape, dtype=sample.dtype, device=sample.device), *others, **options)
-        return sample.mul_(mask) if options.get("inplace") else sample * mask
 
 
 def autocast(settings: Settings) -> Transformation:
