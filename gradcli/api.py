@@ -10,7 +10,7 @@ from gradcli import engine
 from gradcli.commands import Command
 from gradcli.report import report as data
 from gradcli.settings import DataType, Reduction, Settings
-from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,6 +52,7 @@ class SettingsOptions(TypedDict, total=False):
     grad_output: Any
     wrt: str | Sequence[str] | None
     witnesses: WitnessName | Sequence[WitnessName]
+    under: TransformationName | Sequence[TransformationName]
     points: int
     claims: Mapping[str, str]
     reference: str | None
@@ -160,6 +161,7 @@ def check(
     output: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     train: bool | None = None,
+    under: TransformationName | Sequence[TransformationName] = (),
     max_entries: int | None = None,
 ) -> Report:
     """Verify every gradient of a program with independent witnesses, as `gradcli check` does.
@@ -187,6 +189,8 @@ def check(
         output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
         arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
         train: Of code: the mode of a module; by default as it was built.
+        under: Of code: transformations under which every gradient is computed once more: "eager", "compile",
+            "checkpoint", "vmap", "autocast", "channels_last".
         max_entries: Of a tensor with more entries, `to_dict()` has a summary; 1000 for code, and no limit for programs.
 
     Returns:
@@ -212,6 +216,7 @@ def check(
         constants=constants,
         wrt=wrt,
         witnesses=witnesses,
+        under=under,
         points=points,
         claims={} if claims is None else claims,
         rtol=rtol,

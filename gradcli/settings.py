@@ -12,7 +12,7 @@ from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
 from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
-from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
 
 Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
@@ -94,6 +94,8 @@ class Settings:
     """`accumulate`: of the SGD step after each call; a negative one climbs."""
     witnesses: tuple[WitnessName, ...] = (SYMBOLIC, *WITNESSES)
     """`check`: what autograd's gradients are compared with."""
+    under: tuple[TransformationName, ...] = ()
+    """`check`, code: the transformations under which its gradients are computed once more."""
     points: Annotated[int, Range(1)] = 1
     """`check`: at how many random points."""
     claims: dict[str, str] = field(default_factory=dict)

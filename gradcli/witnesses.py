@@ -1,7 +1,8 @@
-"""The numerical witnesses of a gradient: what each is called, and the class that it is.
+"""The witnesses of a gradient beside the symbolic one: what each is called, and what it is.
 
-To add one, add its row here and its class in a module of gradcli.execution.witnesses; the options, the settings and
-the reports read these rows.
+There are numerical ones, and the transformations under which code can be run once more. To add one, add its row here
+and its class or function in a module of gradcli.execution.witnesses; the options, the settings and the reports read
+these rows.
 """
 
 from __future__ import annotations
@@ -53,7 +54,37 @@ _ROWS = (
 )
 WITNESSES: Mapping[str, WitnessRow] = {row.name: row for row in _ROWS}
 
+
+@dataclass(frozen=True, slots=True)
+class TransformationRow:
+    """A transformation of code as users meet it."""
+
+    name: str
+    """The value of `--under`, and the key in JSON."""
+    heading: str
+    """The heading of its column."""
+    phrase: str
+    """What it is called in sentences, after "under"."""
+    implementation: str
+    """The dotted name of the function that makes it: it imports torch, and its name does not."""
+
+
+_MADE_IN = "gradcli.execution.witnesses.transformations"
+_TRANSFORMATIONS = (
+    TransformationRow("eager", "eager", "plain eager mode", f"{_MADE_IN}.eager"),
+    TransformationRow("compile", "compile", "torch.compile", f"{_MADE_IN}.compiled"),
+    TransformationRow("checkpoint", "checkpoint", "checkpointing", f"{_MADE_IN}.checkpointed"),
+    TransformationRow("vmap", "vmap", "torch.vmap", f"{_MADE_IN}.mapped"),
+    TransformationRow("autocast", "autocast", "torch.autocast", f"{_MADE_IN}.autocast"),
+    TransformationRow("channels_last", "channels_last", "channels_last", f"{_MADE_IN}.channels_last"),
+)
+TRANSFORMATIONS: Mapping[str, TransformationRow] = {row.name: row for row in _TRANSFORMATIONS}
+COLUMNS: Mapping[str, WitnessRow | TransformationRow] = {**WITNESSES, **TRANSFORMATIONS}
+"""All that a tensor's report may have in `witnesses`, in the order of its columns."""
+
 if TYPE_CHECKING:
     WitnessName: TypeAlias = str
+    TransformationName: TypeAlias = str
 else:  # the names are checked where they come in: by the command line, in suites and by the API
     WitnessName = Literal[(SYMBOLIC, *WITNESSES)]
+    TransformationName = Literal[(*TRANSFORMATIONS,)]

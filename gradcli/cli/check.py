@@ -9,13 +9,13 @@ import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions
 from gradcli.cli.exit_zero import exit_code
-from gradcli.cli.options import COMPARISON, LEAVES, SUITE, ExitZeroOption, TargetsArgument
+from gradcli.cli.options import CODE, COMPARISON, LEAVES, SUITE, ExitZeroOption, TargetsArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.several import SuiteOptions
 from gradcli.cli.spread import spread
 from gradcli.phrases import either
 from gradcli.settings import DataType
-from gradcli.witnesses import SYMBOLIC, WITNESSES, WitnessName
+from gradcli.witnesses import SYMBOLIC, TRANSFORMATIONS, WITNESSES, TransformationName, WitnessName
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,17 @@ def check(
             help=f"Compare with this: {either((SYMBOLIC, *WITNESSES))}; all by default.",
         ),
     ] = (),  # type: ignore[assignment]  # a default must not be mutable
+    under: Annotated[
+        list[str],
+        typer.Option(
+            "--under",
+            metavar="NAMES",
+            rich_help_panel=CODE,
+            show_default=False,
+            help="Compute every gradient once more under these, such as eager,compile: "
+            f"{either((*TRANSFORMATIONS,))}. Repeatable.",
+        ),
+    ] = (),  # type: ignore[assignment]
     claim: Annotated[
         list[str],
         typer.Option(
@@ -91,6 +102,7 @@ def check(
 
     dtypes = parse_choices("--dtype", [run.dtype], DataType)
     more = {"points": points, "claims": parse_claims(claim)}
+    more |= {"under": parse_choices("--under", under, TransformationName)}
     more |= {"witnesses": parse_choices("--witness", witness, WitnessName)} if witness else {}
     settings = settings_from("check", replace(run, dtype=dtypes[0]), **more)
     said = options_said(context)

@@ -155,6 +155,7 @@ _OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "zero_grad": _flag({"none": "--zero-grad", "zeros": "--set-to-zero"}),
     "learning_rate": _one("--lr", _number),
     "witnesses": _each("--witness"),
+    "under": _each("--under"),
     "points": _one("--points"),
     "claims": _by_name("--claim"),
     "arguments": _by_name("--argument", _literal),

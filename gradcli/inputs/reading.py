@@ -16,6 +16,9 @@ OF_SECOND_ORDER = ("double-backward", "hessian")
 
 def check_reading(program: Program, settings: Settings) -> None:
     """Refuse a program of which a command would read only a part, or something else than it says."""
+    if settings.under:
+        hint = "it takes `FILE.py:NAME`, or in Python a function or a module; leave it out for a program"
+        raise InputError("transformations are of code, and this is the text of a program", option="--under", hint=hint)
     for leaf in program.made:
         if leaf.name in settings.shapes and leaf.name not in settings.values:
             hint = f"leave out `--shape {leaf.name}=...`, or give another value: `--value {leaf.name}=...`"

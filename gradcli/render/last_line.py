@@ -9,7 +9,9 @@ from gradcli.render.presentation import Judged, Presentation, presentation_of, w
 from gradcli.report.check import CheckDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict
+from gradcli.witnesses import TRANSFORMATIONS
 
+UNCOMPARED = "no verdict: the gradients could not be compared under {}, so this is not a pass"
 MOST_NAMES = 6
 LONGEST_NAME = 28
 
@@ -54,9 +56,34 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     if tensors and all(tensor.dissenter == "claim" for tensor in tensors):
         symbolic = all(tensor.symbolic for tensor in tensors)
         return words_of(verdict, who="a claim", reference=None if symbolic else "autograd's gradient")
+    under = _under(tensors, verdict)
+    if under is not None:
+        return under
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses", where=where)
     return words_of(verdict, where=where)
+
+
+def _under(tensors: Sequence[TensorReport], verdict: Verdict) -> str | None:
+    """Return what a verdict means that transformations of the code are the only reason of; None of any other."""
+    if not all(_is_by_transformations(tensor, verdict) for tensor in tensors):
+        return None
+    named = [
+        row.phrase
+        for name, row in TRANSFORMATIONS.items()
+        if any(name in (t.witnesses or {}) and (t.witnesses or {})[name].verdict is verdict for t in tensors)
+    ]
+    if not named or verdict not in {Verdict.MISMATCH, Verdict.UNDECIDED}:
+        return None
+    names = " and ".join(named)
+    return words_of(verdict, who=f"autograd under {names}") if verdict is Verdict.MISMATCH else UNCOMPARED.format(names)
+
+
+def _is_by_transformations(tensor: TensorReport, verdict: Verdict) -> bool:
+    """Return whether a tensor would have a different verdict without the transformations of the code."""
+    if verdict is Verdict.MISMATCH:
+        return tensor.dissenter in TRANSFORMATIONS
+    return tensor.symbolic is not None and tensor.symbolic.comparison.verdict.passes
 
 
 def _undefined(tensors: Sequence[TensorReport]) -> str:

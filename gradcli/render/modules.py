@@ -8,7 +8,7 @@ from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
-from gradcli.witnesses import WITNESSES
+from gradcli.witnesses import COLUMNS
 
 FEW = 12  # tensors that are shown one by one
 NEAREST = 3  # leaves, and as many non-leaves, of more that are wrong: those nearest to the output
@@ -43,11 +43,11 @@ def grid_of_modules(report: Report, whole: Sequence[TensorReport]) -> Grid:
     others = [tensor for tensor in report.tensors if id(tensor) not in known]
     depth = report.extent.depth or _depth_of_a_page(others)
     groups = _groups(others, depth)
-    witnesses = [name for name in WITNESSES if any(_error(tensor, name) is not None for tensor in others)]
+    witnesses = [name for name in COLUMNS if any(_error(tensor, name) is not None for tensor in others)]
     itself = f"({report.program.rpartition(':')[2]} itself)"
     shown = (groups if report.extent.depth else _on_a_page(groups)).items()
     rows = tuple(_row(name or itself, group, witnesses) for name, group in shown)
-    headings = ("module", "tensors", "verdict", "symbolic", *(WITNESSES[name].heading for name in witnesses))
+    headings = ("module", "tensors", "verdict", "symbolic", *(COLUMNS[name].heading for name in witnesses))
     return Grid("All others, by module" if whole else "By module", headings, rows, _below(others, depth))
 
 

@@ -65,7 +65,7 @@ Details: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class WitnessReport(Noted):
-    """What a numerical witness says of autograd's gradient.
+    """What a numerical witness says of autograd's gradient, or what that is under a transformation of the code.
 
     `estimated_error` is how far off the witness itself may be. `projections` is set where not every entry was looked
     at but the gradient along that many random directions. `order` is that of the Taylor remainder and
@@ -99,7 +99,8 @@ class TensorReport(Noted):
     verdict: Verdict | None  # None: its gradient was not compared, or it has none
     notes: Notes = shown_as("note", default=())
     witnesses: dict[str, WitnessReport] | None = optional()
-    dissenter: str | None = optional()  # "autograd", "symbolic", "finite-difference" or "claim", where they disagree
+    # Where they disagree: "autograd", "symbolic", "finite-difference", "claim", or a transformation such as "compile".
+    dissenter: str | None = optional()
     claim: Claim | None = optional()
     tangent: Any | None = optional()
     jacobian: Any | None = optional()  # of the output's shape, then the tensor's

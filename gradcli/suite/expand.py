@@ -43,7 +43,10 @@ def expand(entry: Any, said: Mapping[str, Any], base: Settings, **place: Any) ->
 def _base(base: Settings, kind: Kind) -> Settings:
     """Return the settings of the command line, without those that a check of a kind does not have."""
     base = replace(base, formulas=False)
-    if kind in {Kind.PROGRAM, Kind.TARGET}:
+    if kind is Kind.TARGET:
+        return base
+    base = replace(base, under=())
+    if kind is Kind.PROGRAM:
         return base
     return replace(base, command="custom", reduce="none", points=1, claims={}, leaves=False)
 
@@ -87,6 +90,8 @@ def _settings(said: Mapping[str, Any], base: Settings, folder: Path) -> Settings
         changes["constants"] = tuple(_listed(said["constants"]))
     if "witnesses" in said:
         changes["witnesses"] = tuple(said["witnesses"])
+    if said.get("under") is not None:
+        changes["under"] = tuple(said["under"])
     if said.get("grad_output") is not None:
         changes["grad_output"] = parse_grad_output(_text(said["grad_output"]), base.limits)
     if said.get("output") is not None:

@@ -16,7 +16,7 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import Kind
 from gradcli.suite.places import spellings
-from gradcli.witnesses import WitnessName
+from gradcli.witnesses import TransformationName, WitnessName
 
 # Complaints of ours: about the key in the context, and about a check of nothing.
 KEY, NO_TARGET = "key", "no_target"
@@ -78,6 +78,10 @@ class Written(BaseModel):
         default=None,
         validation_alias=spelt("witnesses"),
         description="What to compare with; all by default.",
+    )
+    under: Annotated[list[TransformationName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="With `target`: transformations under which the gradients are computed once more.",
     )
     max_entries: Annotated[int, Range()] | None = Field(
         default=None,
@@ -188,7 +192,7 @@ class CheckModel(Options):
 # Keys of a check that mean nothing for a kind of it; defaults do not hold for them there.
 OF_PROGRAMS = frozenset({"reduce", "points", "witnesses", "claim", "leaves"})
 OF_FUNCTIONS = frozenset({"backwards", "reference", "surrogate"})
-OF_CODE = frozenset({"output", "train"})
+OF_CODE = frozenset({"output", "train", "under"})
 LEFT_OUT: Mapping[Kind, frozenset[str]] = {
     Kind.PROGRAM: OF_FUNCTIONS | OF_CODE | {"arguments"},
     Kind.TARGET: OF_FUNCTIONS,

@@ -58,7 +58,7 @@ GIVEN: tuple[Settings, ...] = (
     Settings("trace", shapes={None: ()}),
     Settings("graph", depth=2),
     Settings("eval", pick="hidden.0", mode="train", only=("layers.*", "x"), max_entries=0, depth=2, arguments={"n": 3}),
-    Settings("check", pick="1", mode="eval", only=("h (2)",)),
+    Settings("check", pick="1", mode="eval", only=("h (2)",), under=("vmap", "eager")),
 )
 CUSTOM = (
     Settings("custom", reference="x**2", arguments={"n": 3, "mode": "mean", "flag": True, "text": "true", "of": (1,)}),

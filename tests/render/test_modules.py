@@ -10,7 +10,7 @@ import pytest
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
 from gradcli.report.comparison import Comparison, Symbolic
-from gradcli.report.report import Extent, Report, TensorReport
+from gradcli.report.report import Extent, Report, TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
 
 Make = Callable[..., TensorReport]
@@ -29,6 +29,16 @@ def bert(make: Make, wrong: str = "") -> list[TensorReport]:
             verdict = Verdict.MISMATCH if wrong and name.startswith(wrong) else Verdict.MATCH
             tensors.append(make(name, 1.0, 2.0, module=module, verdict=verdict))
     return tensors
+
+
+def test_a_module_shows_how_far_its_gradients_are_under_a_transformation(
+    make_tensor: Make, make_report: Callable[..., Report]
+) -> None:
+    witness = {"eager": WitnessReport(Verdict.MATCH, 3e-16)}
+    tensors = [replace(tensor, witnesses=witness) for tensor in bert(make_tensor)]
+    text = FORMATS["plain"].render(make_report(*tensors, program="m.py:Bert"), Style(120))
+    assert "symbolic  eager" in text
+    assert "3.0e-16" in text
 
 
 @pytest.mark.parametrize("width", [80, 120])

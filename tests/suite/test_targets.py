@@ -36,6 +36,7 @@ shape = {x = "2x3"}
 arguments = {n = 3, size = "a"}
 output = 1
 train = false
+under = ["vmap", "eager"]
 max-entries = 7
 points = 2
 reduce = "sum"
@@ -54,6 +55,7 @@ def test_every_key_of_a_target_reaches_its_settings(tmp_path: Path) -> None:
     settings = check.settings
     assert (settings.command, settings.shapes, settings.arguments) == ("check", {"x": (2, 3)}, {"n": 3, "size": "a"})
     assert (settings.pick, settings.mode, settings.max_entries) == ("1", "eval", 7)
+    assert settings.under == ("vmap", "eager")
     assert (settings.points, settings.reduce, settings.claims) == (2, "sum", {"x": "g"})
 
 
@@ -73,12 +75,21 @@ def test_the_command_line_wins_and_a_file_to_write_to_is_no_output_of_code(tmp_p
     assert (check.settings.pick, check.settings.mode, check.settings.arguments) == ("loss", None, {"n": 1})
 
 
+def test_transformations_of_the_command_line_are_for_code_alone(tmp_path: Path) -> None:
+    text = '[[check]]\ntarget = "m:f"\n[[check]]\nprogram = "x"\n[[check]]\nfunction = "m:F"'
+    (tmp_path / "suite.toml").write_text(text, encoding="utf-8")
+    given = Given(Settings(command="check", under=("eager",)), said=frozenset({"under"}))
+    checks = read_suite(str(tmp_path / "suite.toml"), given)
+    assert [check.settings.under for check in checks] == [("eager",), (), ()]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('target = "m:f"\nprogram = "x"', "a check has either 'program' or 'target'"),
         ('target = "m:f"\nreference = "x"', "'reference' does not go with 'target'"),
         ('program = "x"\noutput = "loss"', "'output' does not go with 'program'"),
+        ('program = "x"\nunder = ["eager"]', "'under' does not go with 'program'"),
         ('function = "m:F"\ntrain = true', "'train' does not go with 'function'"),
         ('target = "m:f"\ntrain = "yes"', "'train': it should be a valid boolean"),
         ('target = "m:f"\nmax_entries = -1', "max-entries"),

@@ -20,7 +20,7 @@ def output_of(returned: Any, path: str | None) -> tuple[str, Tensor]:
 
     Raises InputError for a path that is not there, or where there are several tensors; ExecutionError for no tensor.
     """
-    found = dict(_tensors(returned, ()))
+    found = tensors_of(returned)
     if path is not None:
         return path, _named(found, path)
     wanted = {name: tensor for name, tensor in found.items() if tensor.requires_grad}
@@ -33,6 +33,11 @@ def output_of(returned: Any, path: str | None) -> tuple[str, Tensor]:
         raise ExecutionError(f"the code returns no tensor, but {kind}", hint="return what is to be differentiated")
     listed = ", ".join([*(wanted or found)][:MOST_LISTED])
     raise InputError(f"the code returns {len(wanted or found)} tensors", hint=f"pick one with `--output`: {listed}")
+
+
+def tensors_of(returned: Any) -> dict[str, Tensor]:
+    """Return the tensors among what code returned, by their paths; of these, `output_of` picks the same."""
+    return dict(_tensors(returned, ()))
 
 
 def _named(found: Mapping[str, Tensor], path: str) -> Tensor:

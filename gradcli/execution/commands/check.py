@@ -20,6 +20,7 @@ from gradcli.execution.witnesses.elsewhere import look_further
 from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
+from gradcli.execution.witnesses.transformed import transformed
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
 from gradcli.report.custom import SourcePlace
@@ -96,8 +97,10 @@ def _report(run: Run, settings: Settings) -> Report:
     reports = {traced: _with_numbers_left(run, found) for traced, found in reports.items()}
     for traced, claim in judged_claims(run, evaluation).items():
         reports[traced] = _with_claim(reports[traced], claim)
+    followed = reports  # a step is known to be wrong only where the code was followed
+    reports = transformed(run, evaluation, reports) if settings.verify else reports
     found = report(run, list(reports.values()), details)
-    details = dataclasses.replace(details, source=_failing_place(run, evaluation, reports, found.verdict))
+    details = dataclasses.replace(details, source=_failing_place(run, evaluation, followed, found.verdict))
     found = dataclasses.replace(found, details=details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 

@@ -124,13 +124,16 @@ class Point:
         trace, again = self.decomposition.trace, self._gradients
         return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed or _perturbed)
 
-    def lower_noise(self, wanted: Iterable[TracedTensor], relative: float) -> Noise[TracedTensor]:
+    def lower_noise(
+        self, wanted: Iterable[TracedTensor], relative: float, dtype: torch.dtype | None = None
+    ) -> Noise[TracedTensor]:
         """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
 
-        The upstream gradient is of that dtype. A sum that cancels keeps its terms' rounding, whatever it comes to.
+        Without one, it is that of the upstream gradient. A sum that cancels keeps its terms' rounding, whatever it
+        comes to.
         """
         known = {traced: self.reference.values[traced] for traced in wanted}
-        trace, lower = self.decomposition.trace, Lower(self.cotangent.dtype, relative)
+        trace, lower = self.decomposition.trace, Lower(dtype or self.cotangent.dtype, relative)
         return scattered_by(lower, trace, self.derivations, known, self._gradients, scale=self.scale)
 
     def conditioning(self, wanted: Iterable[TracedTensor]) -> Noise[TracedTensor]:

@@ -12,7 +12,7 @@ from gradcli.render.presentation import Presentation
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, fails
-from gradcli.witnesses import SYMBOLIC, WITNESSES
+from gradcli.witnesses import COLUMNS, SYMBOLIC, TRANSFORMATIONS
 
 LONGEST = 28
 KINK = "kink"  # of a subgradient, beside a number: the column is as narrow as its heading
@@ -22,7 +22,7 @@ PHRASES = {
     "autograd": "autograd",
     "claim": "the claim",
     SYMBOLIC: "the symbolic derivative",
-    **{name: row.phrase for name, row in WITNESSES.items()},
+    **{name: row.phrase for name, row in COLUMNS.items()},
 }
 ELSEWHERE = "at zero and at ties, small and large, on both sides of constants: symbolic derivative only"
 
@@ -62,8 +62,8 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
     # A tensor's report is not to be compared with another: its fields are tensors.
     shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
-    names = [name for name in WITNESSES if any(name in (tensor.witnesses or {}) for tensor in shown)]
-    headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names))
+    names = [name for name in COLUMNS if any(name in (tensor.witnesses or {}) for tensor in shown)]
+    headings = ("name", "shape", "verdict", "symbolic", *(COLUMNS[name].heading for name in names))
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
@@ -73,7 +73,18 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
     title = "Gradients, and how far each witness is from autograd's"
-    return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)))
+    return Grid(title, headings, tuple(rows), (*below, *_ways(shown), *_dissenters(shown)))
+
+
+def _ways(tensors: Sequence[TensorReport]) -> Lines:
+    """Return how the transformations that agree were made, where there is more than one way."""
+    found = [
+        (row.phrase, report.note)
+        for name, row in TRANSFORMATIONS.items()
+        for report in ((tensor.witnesses or {}).get(name) for tensor in tensors)
+        if report is not None and report.verdict is Verdict.MATCH and report.note
+    ]
+    return tuple(f"{phrase}: {note}" for phrase, note in dict.fromkeys(found))
 
 
 def _dissenters(tensors: Sequence[TensorReport]) -> Lines:
