@@ -94,6 +94,13 @@ def test_code_is_compiled_by_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert "torch.compile: backend aot_eager, for there is no C++ compiler" in str(report)
 
 
+def test_code_of_which_nothing_is_compiled_is_not_compared() -> None:
+    disabled = torch.compiler.disable(lambda x: x.sin().sum())
+    report = checked(lambda x: disabled(x), {"x": drawn(3)}, "compile")  # noqa: PLW0108 (of its own, it is compiled)
+    assert report.verdict is Verdict.UNDECIDED
+    assert "torch.compile compiles nothing of this code" in (report["x"].note or "")
+
+
 class Compiled(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
