@@ -110,7 +110,8 @@ class Case:
         with double_precision():
             reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
-            point = Point(self.decomposition, reference, self.cotangent, DERIVATIONS)
+            derivations = replace(DERIVATIONS, known={**DERIVATIONS.known, **known})
+            point = Point(self.decomposition, reference, self.cotangent, derivations)
             comparisons = GradientComparison.of(point, self.gradients, tolerance)
             judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
