@@ -140,8 +140,11 @@ def test_arbitration_is_exact_or_none(derivations: Derivations) -> None:
     point = ((("x", "3/2"),),)
     found = derivations.arbitrate(Arbitration("x**2", (), "x", point, ("1/2",)))
     assert found is not None
-    assert Fraction(found) == Fraction(3, 2)
-    assert derivations.arbitrate(Arbitration("log(x)", (), "x", ((("x", "0"),),), ("1",))) is None
+    assert Fraction(found.text) == Fraction(3, 2)
+    infinite = derivations.arbitrate(Arbitration("log(x)", (), "x", ((("x", "0"),),), ("1",)))
+    assert infinite is not None
+    assert infinite.extent == "infinite"
+    assert derivations.arbitrate(Arbitration("sign(x)/x", (), "x", ((("x", "0"),),), ("1",))) is None
 
 
 def test_the_answers_that_are_kept_are_bounded(derivations: Derivations, monkeypatch: pytest.MonkeyPatch) -> None:

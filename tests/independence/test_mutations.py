@@ -110,8 +110,7 @@ class Case:
         with double_precision():
             reference = differentiate(self.decomposition, self.cotangent, known)
             tolerance = Tolerance.of("float64")
-            derivations = replace(DERIVATIONS, known={**DERIVATIONS.known, **known})
-            point = Point(self.decomposition, reference, self.cotangent, derivations)
+            point = Point(self.decomposition, reference, self.cotangent, DERIVATIONS)
             comparisons = GradientComparison.of(point, self.gradients, tolerance)
             judgements = [comparisons.compare_autograd(traced) for traced in self.gradients]
         return worst([judgement.verdict for judgement in judgements if judgement is not None])
@@ -208,6 +207,8 @@ def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Point, "noise", most)
     monkeypatch.setattr(Point, "conditioning", most)
+    # What is wrong in a derivative is as wrong at PyTorch's own values, which are these.
+    monkeypatch.setattr(Point, "at_own_values", lambda point: point.reference.values)
 
 
 def passes_gradients(case: Case, op: Op) -> bool:
