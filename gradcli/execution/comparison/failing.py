@@ -15,7 +15,7 @@ from gradcli.execution.autograd.local_call import LocalCall
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import Followed, Ran, Step
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, traced_in
+from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.nodes import parts, split
@@ -94,7 +94,7 @@ def derivatives(
     calls: Sequence[TracedCall], upstream: Mapping[TracedTensor, Tensor], derivations: Derivations
 ) -> dict[TracedTensor, Tensor]:
     """Return the derivatives of some calls by what they read, for the upstream gradients of some of their results."""
-    made = {traced for call in calls for traced in traced_in(call.result)}
+    made = {traced for call in calls for traced in call.outputs}
     read = [traced for call in calls for traced in call.inputs if traced not in made]
     decomposition = decompose(Trace(list(dict.fromkeys(read)), list(calls), next(iter(upstream))))
     derivations.request(decomposition.requests())
