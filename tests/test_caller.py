@@ -102,6 +102,7 @@ def state() -> dict[str, object]:
         "numpy's": (kind, bytes(keys), rest),
         "dtype": torch.get_default_dtype(),
         "threads": torch.get_num_threads(),
+        "recursion": sys.getrecursionlimit(),
         "warnings": ([*warnings.filters], warnings.showwarning),
         "path": [*sys.path],
         "collector": gc.isenabled(),
@@ -129,6 +130,18 @@ def test_everything_is_as_it_was(call: str, tmp_path: Path) -> None:
     CALLS[call](tmp_path)
     after = state()
     assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_the_depth_of_recursion_is_the_callers() -> None:
+    """`torch.compile` raises it."""
+
+    def raising(x: torch.Tensor) -> torch.Tensor:
+        sys.setrecursionlimit(before + 1000)
+        return x.sum()
+
+    before = sys.getrecursionlimit()
+    gradcli.evaluate(raising, {"x": torch.ones(2)})
+    assert sys.getrecursionlimit() == before
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def state_kept() -> Iterator[None]:
     device, `vmap`): the state is then changed already, and its own way back is not taken.
     """
     enabled, dtype, device = torch.is_grad_enabled(), torch.get_default_dtype(), _device.CURRENT_DEVICE
-    threads = torch.get_num_threads()
+    threads, recursion = torch.get_num_threads(), sys.getrecursionlimit()
     modes, depth = _get_current_function_mode_stack(), _functorch.get_dynamic_layer_stack_depth()
     try:
         with warnings.catch_warnings(), _python_kept():
@@ -50,6 +50,7 @@ def state_kept() -> Iterator[None]:
         _restore_modes(modes)  # first: a mode would see what follows
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+        sys.setrecursionlimit(recursion)  # torch.compile raises it
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
         _device.CURRENT_DEVICE = device
         torch.set_default_dtype(dtype)

@@ -24,7 +24,7 @@ from gradcli.symbolic.write import matrices, moves
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
 from gradcli.symbolic.write.sums import iverson, solve_index, total
-from gradcli.symbolic.write.tidy import merge_branches
+from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
 LARGEST = 300  # operations in one expression; what is larger is not a formula to read
 
@@ -294,6 +294,6 @@ def _adjoint_of(definition: NodeDefinition, name: str) -> Entry:
 
 def _checked(template: Template) -> Template:
     """Return a template; NoFormulaError if it is too large, or sympy divided by 0 on the way: IEEE 754 may not."""
-    if template.body.count_ops() > LARGEST or template.body.has(sympy.zoo, sympy.nan):
+    if template.body.count_ops() > LARGEST or beside_points(template.body).has(sympy.zoo, sympy.nan):
         raise NoFormulaError
     return template

@@ -140,3 +140,13 @@ def _with_logistic(body: Expr) -> list[Expr]:
     rewritten = body.xreplace({exponential: (1 - names[value]) / names[value] for exponential, value in found.items()})
     back = {name: value for value, name in names.items()}
     return [sympy.factor(sympy.cancel(rewritten)).xreplace(back), sympy.cancel(rewritten).xreplace(back)]
+
+
+def beside_points(body: Expr) -> Expr:
+    """Return the sum of a formula's cases but for those of single points, such as that of a norm at 0."""
+
+    def cases(piecewise: sympy.Piecewise) -> Expr:
+        return sympy.Add(*[value for value, condition in piecewise.args if not isinstance(condition, sympy.Eq)])
+
+    found: Expr = body.replace(lambda part: isinstance(part, sympy.Piecewise), cases)
+    return found
