@@ -138,10 +138,15 @@ def _flushed(code: int) -> int:
 
 
 def _report(error: GradcliError, code: int) -> int:
-    from gradcli.cli.output import write_error
-    from gradcli.render.errors import format_error
-
-    write_error(format_error(error))
+    try:
+        from gradcli.cli.output import write_error
+        from gradcli.render.errors import format_error
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001  # without memory, Python raises anything here: it finds wrong syntax, for one
+        _say("".join(character if character.isprintable() else "?" for character in error.text))
+    else:
+        write_error(format_error(error))
     return code
 
 
