@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gradcli import progress
 from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from gradcli.report.derivation import Derivation
     from gradcli.report.report import Report
     from gradcli.settings import Settings
+
+# Seconds within which PyTorch is loaded on any machine.
+LOADING = 60.0
 
 _SHARED = Derivations(Worker())
 
@@ -139,11 +144,17 @@ def prepare() -> None:
 
 
 def import_torch() -> None:
-    """Load torch, and what runs programs in it."""
+    """Load torch, and what runs programs in it.
+
+    Python may never end that where it has too little memory: whoever waits for this process ends it then.
+    """
+    progress.begin(progress.LOADING)
+    progress.limit(time.monotonic() + LOADING, LOADING)
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
         importlib.import_module("gradcli.execution.run")
+    progress.limit(math.inf, 0.0)
 
 
 def read(source: str, settings: Settings) -> Program:

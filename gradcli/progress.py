@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mmap import mmap
 
+LOADING = "loading PyTorch"
 SIZE = 256
 # After the text: the end of the time by the monotonic clock, which is that of all processes, and the seconds there are.
 LIMIT = struct.Struct("dd")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +15,7 @@ import pytest
 
 import gradcli
 from gradcli.deadline import DeadlineError
-from gradcli.engine import evaluate_program, shared_derivations, stop_worker
+from gradcli.engine import LOADING, evaluate_program, import_torch, shared_derivations, stop_worker
 from gradcli.limits import Limits
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -76,3 +78,13 @@ def test_a_check_after_the_worker_was_stopped_starts_another() -> None:
 @pytest.mark.parametrize("order", [("x*1", "x*True"), ("x*True", "x*1"), ("x + False", "x + 0.0")])
 def test_a_truth_value_is_a_number_in_any_order(order: tuple[str, ...]) -> None:
     assert [verdict_of(program) for program in order] == [Verdict.MATCH, Verdict.MATCH]
+
+
+def test_loading_pytorch_has_a_limit_that_the_process_beside_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is too little memory, Python may look for a module for ever."""
+    noted: list[tuple[float, float]] = []
+    monkeypatch.setattr("gradcli.progress.limit", lambda end, seconds: noted.append((end - time.monotonic(), seconds)))
+    import_torch()
+    (left, seconds), after = noted
+    assert 0 < left <= seconds == LOADING
+    assert after == (math.inf, 0.0)

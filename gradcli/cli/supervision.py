@@ -78,7 +78,10 @@ def _give_up(child: int, seconds: float, last: str) -> NoReturn:
 
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    _write(out_of_time(seconds, f": {last} did not end" if last else ""))
+    error = out_of_time(seconds, f": {last} did not end" if last else "")
+    if last == progress.LOADING:
+        error.hint = "`ulimit -v` shows how much memory there may be; PyTorch itself takes some 800 MiB"
+    _write(error)
     os._exit(ExitCode.UNDECIDED)
 
 
