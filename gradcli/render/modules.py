@@ -8,12 +8,14 @@ from gradcli.escaping import clip
 from gradcli.render.grid import Grid, Lines
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
-from gradcli.witnesses import COLUMNS
+from gradcli.witnesses import COLUMNS, TRANSFORMATIONS, WITNESSES
 
 FEW = 12  # tensors that are shown one by one
 NEAREST = 3  # leaves, and as many non-leaves, of more that are wrong: those nearest to the output
 MOST_ROWS = 20  # so that a report without failures fits a page, with a row for each layer of a usual model
 LONGEST = 40
+UNDER = "Under transformations: how far autograd's gradients are off"
+TABLES = (WITNESSES, TRANSFORMATIONS)  # each in a grid of its own
 
 Groups = Mapping[str, Sequence[TensorReport]]
 
@@ -37,18 +39,28 @@ def shown_whole(report: Report) -> list[TensorReport]:
     return [*leaves[-NEAREST:], *others[-NEAREST:]]
 
 
-def grid_of_modules(report: Report, whole: Sequence[TensorReport]) -> Grid:
-    """Return a line for each module: how many tensors it has beside those shown whole, and the worst of each kind."""
+def grids_of_modules(report: Report, whole: Sequence[TensorReport]) -> tuple[Grid, ...]:
+    """Return a line for each module: how many tensors it has beside those shown whole, and the worst of each kind.
+
+    What the transformations say comes in a grid of its own, for there may be as many of them as of all else.
+    """
     known = {id(tensor) for tensor in whole}
     others = [tensor for tensor in report.tensors if id(tensor) not in known]
     depth = report.extent.depth or _depth_of_a_page(others)
     groups = _groups(others, depth)
-    witnesses = [name for name in COLUMNS if any(_error(tensor, name) is not None for tensor in others)]
     itself = f"({report.program.rpartition(':')[2]} itself)"
-    shown = (groups if report.extent.depth else _on_a_page(groups)).items()
-    rows = tuple(_row(name or itself, group, witnesses) for name, group in shown)
-    headings = ("module", "tensors", "verdict", "symbolic", *(COLUMNS[name].heading for name in witnesses))
-    return Grid("All others, by module" if whole else "By module", headings, rows, _below(others, depth))
+    on_page = groups if report.extent.depth else _on_a_page(groups)
+    shown = {name or itself: group for name, group in on_page.items()}
+    asked, under = ([n for n in rows if any(_error(t, n) is not None for t in others)] for rows in TABLES)
+    headings = ("module", "tensors", "verdict", "symbolic", *(COLUMNS[name].heading for name in asked))
+    rows = tuple(_row(name, group, asked) for name, group in shown.items())
+    title = "All others, by module" if whole else "By module"
+    found = Grid(title, headings, rows, _below(others, depth))
+    if not under:
+        return (found,)
+    found_by = {name: _errors(group, under) for name, group in shown.items()}
+    rows = tuple(((clip(name, LONGEST),), *errors) for name, errors in found_by.items() if any(map(any, errors)))
+    return found, Grid(UNDER, ("module", *(COLUMNS[name].heading for name in under)), rows)
 
 
 def _below(tensors: Sequence[TensorReport], depth: int) -> Lines:
@@ -104,8 +116,13 @@ def _row(name: str, tensors: Sequence[TensorReport], witnesses: Sequence[str]) -
         (f"{len(tensors):,}",),
         worst(judged) if judged else ("constant",),
         (_largest(symbolic),),
-        *((_largest([_error(tensor, witness) for tensor in tensors]),) for witness in witnesses),
+        *_errors(tensors, witnesses),
     )
+
+
+def _errors(tensors: Sequence[TensorReport], witnesses: Sequence[str]) -> tuple[Lines, ...]:
+    """Return the largest error that each witness finds."""
+    return tuple((_largest([_error(tensor, witness) for tensor in tensors]),) for witness in witnesses)
 
 
 def _error(tensor: TensorReport, witness: str) -> float | None:

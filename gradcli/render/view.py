@@ -9,7 +9,7 @@ from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
-from gradcli.render.modules import grid_of_modules, is_by_module, shown_whole
+from gradcli.render.modules import grids_of_modules, is_by_module, shown_whole
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation, presentation_of
 from gradcli.report.notes import shared_blame, text_of, without
@@ -113,7 +113,7 @@ def view_of(report: Report) -> View:
         sections=tuple(section for section in sections if section.rows),
         grids=(
             *how.grids_of_tensors(tensors),
-            *([grid_of_modules(report, tensors)] if by_module else []),
+            *(grids_of_modules(report, tensors) if by_module else ()),
             *how.grids(report.details),
             *of_report,
         ),

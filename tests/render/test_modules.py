@@ -9,9 +9,11 @@ import pytest
 
 from gradcli.render import FORMATS
 from gradcli.render.style import Style
+from gradcli.report.check import CheckDetails
 from gradcli.report.comparison import Comparison, Symbolic
 from gradcli.report.report import Extent, Report, TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict
+from gradcli.witnesses import TRANSFORMATIONS
 
 Make = Callable[..., TensorReport]
 
@@ -34,11 +36,24 @@ def bert(make: Make, wrong: str = "") -> list[TensorReport]:
 def test_a_module_shows_how_far_its_gradients_are_under_a_transformation(
     make_tensor: Make, make_report: Callable[..., Report]
 ) -> None:
-    witness = {"eager": WitnessReport(Verdict.MATCH, 3e-16)}
-    tensors = [replace(tensor, witnesses=witness) for tensor in bert(make_tensor)]
-    text = FORMATS["plain"].render(make_report(*tensors, program="m.py:Bert"), Style(120))
-    assert "symbolic  eager" in text
-    assert "3.0e-16" in text
+    witnesses = {name: WitnessReport(Verdict.MATCH, 3e-16) for name in TRANSFORMATIONS}
+    tensors = [replace(tensor, witnesses=witnesses) for tensor in bert(make_tensor)]
+    text = FORMATS["plain"].render(make_report(*tensors, program="m.py:Bert"), Style(80))
+    _, _, under = text.partition("Under transformations")
+    assert "eager    compile  checkpoint  vmap     autocast  channels_last" in under  # no word is split
+    assert under.count("3.0e-16") >= len(TRANSFORMATIONS)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_many_transformations_of_few_tensors_split_no_word(
+    make_tensor: Make, make_report: Callable[..., Report]
+) -> None:
+    witnesses = {name: WitnessReport(Verdict.MISMATCH, 7.1) for name in TRANSFORMATIONS}
+    tensor = replace(make_tensor("x", 1.0, 1.0), witnesses=witnesses, verdict=Verdict.MISMATCH)
+    text = FORMATS["plain"].render(replace(make_report(tensor), command="check", details=CheckDetails()), Style(80))
+    assert all(row.heading in text for row in TRANSFORMATIONS.values())
+    assert text.count("  mismatch") >= len(TRANSFORMATIONS)
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from gradcli.escaping import clip
 from gradcli.phrases import show_shape
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.modules import UNDER
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.report import TensorReport, WitnessReport
 from gradcli.report.verdict import Verdict, fails
-from gradcli.witnesses import COLUMNS, SYMBOLIC, TRANSFORMATIONS
+from gradcli.witnesses import COLUMNS, SYMBOLIC, TRANSFORMATIONS, WITNESSES
 
 LONGEST = 28
 KINK = "kink"  # of a subgradient, beside a number: the column is as narrow as its heading
@@ -48,7 +49,11 @@ def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
     """Return a grid with a line for each tensor that was checked, and one of the claims, where there are any."""
     checked = [tensor for tensor in tensors if tensor.witnesses is not None]
     claimed = [tensor for tensor in tensors if tensor.claim]
-    return (*([_checked(checked)] if checked else []), *([_claims(claimed)] if claimed else []))
+    under = [name for name in TRANSFORMATIONS if any(name in (tensor.witnesses or {}) for tensor in checked)]
+    transformed = [tensor for tensor in checked if not {*under}.isdisjoint(tensor.witnesses or {})]
+    grids = [_checked(checked)] if checked else []
+    grids += [_transformed(transformed, under)] if under else []
+    return (*grids, *([_claims(claimed)] if claimed else []))
 
 
 def _points(points: Sequence[Point]) -> Grid:
@@ -62,8 +67,8 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     """Return the verdict on each tensor, and how far each witness is off; of many, the wrong ones first."""
     # A tensor's report is not to be compared with another: its fields are tensors.
     shown = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
-    names = [name for name in COLUMNS if any(name in (tensor.witnesses or {}) for tensor in shown)]
-    headings = ("name", "shape", "verdict", "symbolic", *(COLUMNS[name].heading for name in names))
+    names = [name for name in WITNESSES if any(name in (tensor.witnesses or {}) for tensor in shown)]
+    headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names))
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
         shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
@@ -73,7 +78,17 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
     title = "Gradients, and how far each witness is from autograd's"
-    return Grid(title, headings, tuple(rows), (*below, *_ways(shown), *_dissenters(shown)))
+    return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)))
+
+
+def _transformed(tensors: Sequence[TensorReport], names: Sequence[str]) -> Grid:
+    """Return how far each tensor's gradient is off under each transformation; of many, the wrong ones first."""
+    first = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
+    rows = tuple(
+        ((clip(tensor.name, LONGEST),), *((_brief((tensor.witnesses or {}).get(name)),) for name in names))
+        for tensor in first
+    )
+    return Grid(UNDER, ("name", *(TRANSFORMATIONS[name].heading for name in names)), rows, _ways(first))
 
 
 def _ways(tensors: Sequence[TensorReport]) -> Lines:
@@ -109,6 +124,11 @@ def _shown(witness: WitnessReport | None) -> str:
     number = number if witness.max_abs_error is None else _error(witness.max_abs_error)
     words = KINK if witness.verdict is Verdict.SUBGRADIENT and number else witness.verdict
     return number if witness.verdict is Verdict.MATCH and number else f"{words} {number}".strip()
+
+
+def _brief(witness: WitnessReport | None) -> str:
+    """Return the number of a match, and else the verdict: there are many columns, and a note has the number."""
+    return _shown(witness) if witness is None or witness.verdict is Verdict.MATCH else witness.verdict
 
 
 def _error(value: float) -> str:
