@@ -321,6 +321,7 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
         "torch.linalg.eigh(a + a.mT, UPLO='U').eigenvectors | a=2x3x3",
         symmetric=("A",),
         fields=("eigenvalues", "eigenvectors"),
+        signs={1: -2},
     ),
     FAMILY.composite(
         "linalg.eigvalsh(A, UPLO='L')",
@@ -342,6 +343,7 @@ v = cat([v, _complement(v, detach(A), True)], -1) if full_matrices and n > k els
         "torch.linalg.svd(a).S | a=2x4",
         "torch.linalg.svd(a, full_matrices=False).Vh | a=2x2x4",
         fields=("U", "S", "Vh"),
+        signs={0: -2, 2: -1},
     ),
     FAMILY.composite(
         "svd(input, some=True, compute_uv=True)",
@@ -351,6 +353,7 @@ v = cat([v, _complement(v, detach(input), True)], -1) if not some and n > k else
 (u, s, v)""",
         "torch.svd(a)[2] | a=3x2",
         fields=("U", "S", "V"),
+        signs={0: -2, 2: -2},
     ),
     FAMILY.composite(
         "linalg.svdvals(A, *, driver=None)",

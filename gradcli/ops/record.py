@@ -77,6 +77,10 @@ class Op:
     """Parameters that are symmetric matrices, of which PyTorch may read only one triangle: the gradient is that of the
     symmetric part."""
 
+    signs: dict[int, int] = field(default_factory=dict)
+    """The results, by their places, whose vectors are determined but for their signs, which an algorithm chooses; each
+    with the axis that runs along a vector. The signs that PyTorch found are taken."""
+
     convention: str | None = None
     """In what else PyTorch's gradient is, by intent, not the derivative."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -65,11 +66,10 @@ class GradientComparison:
     """What has seen the Functions of the code."""
     hinging: set[TracedTensor] = field(default_factory=set)
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
-    _noise: Noise[TracedTensor] | None = None
-    _of_lower: Noise[TracedTensor] | None = None
+    _noise: dict[float | None, Noise[TracedTensor]] = field(default_factory=dict)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
-    _conditioning: Noise[TracedTensor] | None = None
+    _conditioning: dict[bool, Noise[TracedTensor]] = field(default_factory=dict)
     _fault: Notes | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
     _own: Mapping[TracedTensor, Tensor] | None = None
@@ -137,24 +137,25 @@ class GradientComparison:
         comparison = compare(gradient, reference, tolerance, 0.0, clues)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
-        if tolerance.normwise:
-            again = compare(gradient, reference, tolerance, self._lower_noise(traced, tolerance).rounding_error(traced))
-            if again.verdict is Verdict.MATCH:
-                return dataclasses.replace(again, notes=ROUNDING)
-            return self._at_own_values(traced, gradient, tolerance, comparison)
         rounding_error = torch.zeros(())
-        for noise in (self.point.last_noise, self._rounding_error):
+        measured = partial(self._rounding_error, lower=tolerance.relative if tolerance.normwise else None)
+        for noise in (measured,) if tolerance.normwise else (self.point.last_noise, measured):
             rounding_error = torch.maximum(rounding_error, noise(traced))
             again = compare(gradient, reference, tolerance, rounding_error)
             if again.verdict is Verdict.MATCH:
-                return self._within_rounding(again, gradient, reference, rounding_error)
-        condition_error = torch.maximum(self._condition(traced).condition_error(traced), rounding_error)
+                return self._within_rounding(again, gradient, reference, rounding_error, tolerance)
+        moved = self._condition(traced, tolerance).condition_error(traced, normwise=tolerance.normwise)
+        condition_error = torch.maximum(moved, rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return self._at_own_values(traced, gradient, tolerance, comparison)
 
-    def _within_rounding(self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor) -> Comparison:
+    def _within_rounding(
+        self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor, tolerance: Tolerance
+    ) -> Comparison:
         """Return the verdict on a gradient that rounding by itself may have moved so far from the symbolic one."""
+        if tolerance.normwise:
+            return dataclasses.replace(again, notes=ROUNDING)
         if is_lost(again, gradient, reference, self.point.cotangent):
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         is_zero = bool((reference.abs() <= error).all())
@@ -182,23 +183,22 @@ class GradientComparison:
         error = self._rounding_error(traced)
         return float(error.max()) if error.numel() else 0.0
 
-    def _rounding_error(self, traced: TracedTensor) -> Tensor:
-        """Return how far rounding in double precision may move each entry; it is measured with all that differ."""
-        if self._noise is None or traced not in self._noise.values:
-            self._noise = self.point.noise(self._differing(traced))
-        return self._noise.rounding_error(traced)
+    def _rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
+        """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""
+        known = self._noise.get(lower)
+        if known is None or traced not in known.values:
+            differing = self._differing(traced)
+            known = self.point.noise(differing) if lower is None else self.point.lower_noise(differing, lower)
+            self._noise[lower] = known
+        return known.rounding_error(traced)
 
-    def _lower_noise(self, traced: TracedTensor, tolerance: Tolerance) -> Noise[TracedTensor]:
-        """Return the rounding noise of a dtype that is not double precision."""
-        if self._of_lower is None or traced not in self._of_lower.values:
-            self._of_lower = self.point.lower_noise(self._differing(traced), tolerance.relative)
-        return self._of_lower
-
-    def _condition(self, traced: TracedTensor) -> Noise[TracedTensor]:
-        """Return how far gradients move with the last bits of the leaves."""
-        if self._conditioning is None or traced not in self._conditioning.values:
-            self._conditioning = self.point.conditioning(self._differing(traced))
-        return self._conditioning
+    def _condition(self, traced: TracedTensor, tolerance: Tolerance) -> Noise[TracedTensor]:
+        """Return how far gradients move with the last bits of the leaves, of the dtype that they are in."""
+        known = self._conditioning.get(tolerance.normwise)
+        if known is None or traced not in known.values:
+            known = self.point.conditioning(self._differing(traced), lower=tolerance.normwise)
+            self._conditioning[tolerance.normwise] = known
+        return known
 
     def _differing(self, traced: TracedTensor) -> dict[TracedTensor, None]:
         """Return a tensor and all others whose gradients differ: their noise is measured at once."""

@@ -78,9 +78,8 @@ def noise_of(
     def doubts(key: Key) -> Doubts:
         noise, least = measured()
         rounding_error = noise.rounding_error(key).clamp_min(least)
-        if tolerance.normwise:  # whose differences are never put down to the leaves' own last bits
-            return Doubts(rounding_error, rounding_error, own().get(key))
-        return Doubts(rounding_error, torch.maximum(noise.condition_error(key), rounding_error), own().get(key))
+        moved = noise.condition_error(key, normwise=tolerance.normwise)
+        return Doubts(rounding_error, torch.maximum(moved, rounding_error), own().get(key))
 
     return doubts
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import Generic, TypeVar
 
 import torch
@@ -64,15 +64,17 @@ class Noise(Generic[Key]):
         """Return how far from the reference each entry may be and still agree with it."""
         return (self.width * self._scatter(key)).clamp(max=self.ceiling)
 
-    def condition_error(self, key: Key) -> Tensor:
-        """Return how far from the reference each entry may truly be, as far as double precision can tell.
+    def condition_error(self, key: Key, *, normwise: bool = False) -> Tensor:
+        """Return how far from the reference each entry may truly be, as far as the precision can tell.
 
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
-        that its definition says. Where it is ill-conditioned, hardly two runs agree.
+        that its definition says. Where it is ill-conditioned, hardly two runs agree. What is judged `normwise` may be
+        off in each entry by as much as in the worst.
         """
         away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
-        return torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
+        error = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
+        return error.amax() if normwise and error.numel() else error
 
     def _scatter(self, key: Key) -> Tensor:
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
@@ -98,9 +100,9 @@ def _perturbed(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomp
     return decompose(trace, lambda tensor: _perturb(tensor, generator), inner=inner)
 
 
-def _moved(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
+def _moved(trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    moved = {leaf: _perturb(double(leaf.tensor), generator) for leaf in trace.leaves}
+    moved = {leaf: _perturb(double(leaf.tensor), generator, size) for leaf in trace.leaves}
     return decompose(trace, moved=moved, inner=inner)
 
 
@@ -136,12 +138,14 @@ class Point:
         trace, lower = self.decomposition.trace, Lower(dtype or self.cotangent.dtype, relative)
         return scattered_by(lower, trace, self.derivations, known, self._gradients, scale=self.scale)
 
-    def conditioning(self, wanted: Iterable[TracedTensor]) -> Noise[TracedTensor]:
+    def conditioning(self, wanted: Iterable[TracedTensor], *, lower: bool = False) -> Noise[TracedTensor]:
         """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
 
-        What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it.
+        What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it. With
+        `lower` these bits are those of the upstream gradient's dtype.
         """
-        return self.noise(wanted, _moved)
+        size = LOWER_STEP * _backward_error(self.decomposition.trace, self.cotangent.dtype) if lower else STEP
+        return self.noise(wanted, partial(_moved, size=size))
 
     def last_noise(self, traced: TracedTensor) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
@@ -232,6 +236,17 @@ def scattered_by(
     found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed)
     ceiling = LOWER_CEILING * lower.relative * found.ceiling / CEILING
     return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)
+
+
+def _backward_error(trace: Trace, dtype: torch.dtype) -> float:
+    """Return the relative change of operands that a stable algorithm's rounding amounts to in a lower dtype.
+
+    That of an n-by-n matrix grows as √n if rounding is random (Higham and Mary 2019). PyTorch works in single precision
+    at least, whatever the dtype.
+    """
+    shapes = [traced.tensor.shape for traced in trace.tensors if traced.tensor.ndim > 1]
+    longest = max((min(shape[-2:]) for shape in shapes), default=1)
+    return max(torch.finfo(dtype).eps, math.sqrt(longest) * torch.finfo(torch.float32).eps)
 
 
 def _like(found: Tensor | None, value: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.signs import turned
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
 from gradcli.execution.reference.tape import Tape
@@ -125,10 +126,17 @@ def _results(decomposition: Decomposition, call: TracedCall) -> list[Any]:
     else:
         arguments = _on_tape(decomposition, call.arguments)
         found = nodes_in(decomposition.tape.apply(call.op, arguments, _known(decomposition, call)))
+        found = _with_signs(decomposition.tape, call, found)
     given = {decomposition.nodes[traced] for traced in call.inputs}
     made = _of_its_own(decomposition.tape, call, _made(call, found), given)
     _check_shapes(call, made)
     return made
+
+
+def _with_signs(tape: Tape, call: TracedCall, found: list[Any]) -> list[Any]:
+    """Return the nodes of a call's results with the signs that PyTorch chose."""
+    signs = turned(call, [tape.tensor(node) for node in found]) if call.op.signs else {}
+    return [tape.times(node, signs[place]) if place in signs else node for place, node in enumerate(found)]
 
 
 def _sources(nodes: Sequence[Node]) -> tuple[Node, ...]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.rerun import again
-from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.execution.forward.signs import turned
+from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
 from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
@@ -170,6 +171,12 @@ class NumericalWitnesses:
                 return reports
         return checked(self.witnesses, self._noisy(question), gradient, self.tolerance)
 
+    @cached_property
+    def _chooses_otherwise(self) -> bool:
+        """Return whether the program is another function in double precision, by the signs of vectors."""
+        calls = [call for call in self.run.trace.calls if call.op.signs]
+        return any(turned(call, [self.rerun.value(traced) for traced in traced_in(call.result)]) for call in calls)
+
     def _noisy(self, question: Question) -> Question:
         return dataclasses.replace(question, grain=self.grain)
 
@@ -195,10 +202,10 @@ class NumericalWitnesses:
     def question(self, traced: TracedTensor) -> Question | None:
         """Return the run as a function of one tensor, whose noise is not known yet.
 
-        None if the program does not make it in double precision.
+        None if the program does not make it in double precision, or chooses other signs there than it did.
         """
         name, value = self.run.names[traced], self.rerun.value(traced)
-        if value is None:
+        if value is None or self._chooses_otherwise:
             return None
 
         def function(tensors: Values) -> Tensor:

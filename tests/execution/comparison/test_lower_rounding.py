@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from gradcli.engine import evaluate_program
 from gradcli.execution.autograd import functional
@@ -84,3 +85,29 @@ def test_a_hessian_that_is_off_is_one(dtype: Any, wrong: float, monkeypatch: pyt
     monkeypatch.setattr(functional, "hessians", planted)
     settings = Settings(command="hessian", shapes={"x": (3,)}, init="randn", dtype=dtype, formulas=False)
     assert evaluate_program("(exp(x)*x).sum()", settings).verdict is Verdict.MISMATCH
+
+
+def ill_conditioned(size: int, digits: float) -> torch.Tensor:
+    """Return a matrix whose singular values span so many digits."""
+    generator = torch.Generator().manual_seed(1)
+    q, p = (torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64)).Q for _ in range(2))
+    return (q * torch.logspace(0, -digits, size, dtype=torch.float64)) @ p
+
+
+@pytest.mark.parametrize(("size", "digits"), [(6, 2), (6, 3), (32, 3), (128, 2)])
+def test_what_the_last_bits_of_a_matrix_move_as_far_is_no_mismatch(size: int, digits: float) -> None:
+    """PyTorch is as far off as its single precision and the matrix's condition have it: no algorithm is to blame."""
+    w = torch.randn(size, size, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    settings = Settings(dtype="float32", constants=("w",), formulas=False)
+    report = evaluate_program("sum(w*pinv(x))", settings, {"x": ill_conditioned(size, digits), "w": w})
+    assert report.verdict is Verdict.UNDECIDED
+    assert report["x"].note is not None
+    assert "too ill-conditioned" in report["x"].note
+
+
+@pytest.mark.parametrize("size", [6, 128])
+def test_a_wrong_factor_before_a_well_conditioned_matrix_is_one(size: int, plant: Any) -> None:
+    plant("exp", lambda x: x.exp(), lambda gradient, _, result: gradient * result * 1.001)
+    settings = Settings(dtype="float32", shapes={"x": (size, size)}, init="randn", formulas=False)
+    report = evaluate_program(f"1e6*sum(inv(exp(x) + {4 * size}*eye({size})))", settings)
+    assert report["x"].verdict is Verdict.MISMATCH
