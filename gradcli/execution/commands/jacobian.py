@@ -43,7 +43,7 @@ def _judged(run: Run, leaf: TracedTensor, found: Tensor, expected: Expected | No
     derivative = weighed(run, found, expected)
     if expected is None:
         return derivative
-    return jacobian_where_it_bends(run, leaf, derivative, kinked=expected.kinked is not None)
+    return jacobian_where_it_bends(run, leaf, derivative, expected)
 
 
 def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTensor, Expected]:

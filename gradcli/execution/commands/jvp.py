@@ -25,7 +25,7 @@ from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.jacobian import Rows
-from gradcli.execution.reference.second_order import GradientNodes
+from gradcli.execution.reference.second_order import GradientNodes, largest
 from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start
 from gradcli.execution.witnesses.rows import product_where_it_bends
@@ -46,7 +46,7 @@ def jvp(program: Source, settings: Settings, given: Mapping[str, Any], derivatio
     expected = None if run.decomposition is None else _expected_product(run, run.decomposition, tangents)
     product = weighed(run, found, expected)
     if expected is not None:
-        product = product_where_it_bends(run, tangents, product, kinked=expected.kinked is not None)
+        product = product_where_it_bends(run, tangents, product, expected)
     tensors = [replace(leaf_report(run, leaf), tangent=tangents.get(leaf)) for leaf in run.trace.leaves]
     return report(run, tensors, JvpDetails(product, "torch.func.jvp"), [product.verdict])
 
@@ -90,16 +90,22 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         product, _ = _product(GradientNodes.of(other, run.cotangent, run.derivations), tangents)
         return {} if product is None else {"product": product}
 
-    noise = noise_of(run, {} if value is None else {"product": value}, again, lambda: gradients.scale[0])
+    noise = noise_of(run, {} if value is None else {"product": value}, again, lambda: _size(gradients, tangents))
     directions = {leaf: double(tangent) for leaf, tangent in tangents.items()}
     return Expected(
         value=value,
         reason=reason,
         kinked=next((gradients.reference.kinked[leaf] for leaf in moving if leaf in gradients.reference.kinked), None),
         undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), ()),
-        noise=None if reason else lambda: noise("product"),
+        noise=None if value is None else lambda: noise("product"),
         along=lambda place: (moved_output(run, directions, place), _scale(directions)),
     )
+
+
+def _size(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> float:
+    """Return the size of the largest term of a product."""
+    known = gradients.reference.values
+    return max([gradients.scale[0], *(largest(known[t] * double(tangents[t])) for t in tangents if t in known)])
 
 
 def _product(gradients: GradientNodes, tangents: Mapping[TracedTensor, Tensor]) -> tuple[Tensor | None, str | None]:

@@ -50,8 +50,8 @@ class Doubts:
     """How far off PyTorch's may be, and agree with it."""
     condition_error: Tensor
     """Within what nothing is known."""
-    own: Tensor | None
-    """The derivative with each op at PyTorch's own values, which decide what ties; None if there is none there."""
+    admits: Callable[[Tensor], bool]
+    """Returns whether a derivative is that with each op at PyTorch's own values, which decide what ties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +81,41 @@ def compare_derivative(found: Tensor, expected: Expected, tolerance: Tolerance) 
         return compare(double(found), double(found), tolerance)
     if expected.value is None:
         undecided = Comparison.undecided(expected.reason)
-        return undecided if expected.sides is None else _without_symbolic(double(found), expected, undecided)
+        return undecided if expected.sides is None else _without_symbolic(double(found), expected, tolerance, undecided)
     comparison = _compared(double(found), expected, tolerance)
     if expected.undefined:
         return comparison.explained(Verdict.UNDEFINED, expected.undefined)
     if expected.sides is not None and comparison.notes != HINGES:
-        comparison = compare_by_sides(double(found), expected.sides, comparison, exists=expected.exists)
+        sides = _granted(double(found), expected, expected.sides, tolerance)
+        comparison = compare_by_sides(double(found), sides, comparison, exists=expected.exists)
     if comparison.verdict is Verdict.MATCH and expected.kinked is not None:
         return comparison.explained(Verdict.SUBGRADIENT, at_kink(expected.kinked))
     return comparison
 
 
-def _without_symbolic(found: Tensor, expected: Expected, undecided: Comparison) -> Comparison:
-    """Return what quotients of the gradient say where there is no symbolic derivative; they do not make it a pass."""
+def _granted(found: Tensor, expected: Expected, sides: Sides, tolerance: Tolerance) -> Sides:
+    """Return the derivatives to both sides, with how far off rounding may have moved PyTorch's where it is outside.
+
+    The quotients are of a program in double precision.
+    """
+    granted = tolerance.relative * sides.size + tolerance.absolute if tolerance.normwise else 0.0
+    sides = dataclasses.replace(sides, granted=granted)
+    if expected.noise is None or bool(sides.contain(found).all()):
+        return sides
+    return dataclasses.replace(sides, granted=granted + float(expected.noise().rounding_error.max()))
+
+
+def _without_symbolic(found: Tensor, expected: Expected, tolerance: Tolerance, undecided: Comparison) -> Comparison:
+    """Return what quotients of the gradient say where there is no symbolic derivative; they do not make it a pass.
+
+    Nor a mismatch in a lower dtype, whose rounding is only known of a symbolic derivative.
+    """
     assert expected.sides is not None  # noqa: S101 (the caller looked)
     if expected.undefined:
         return undecided.explained(Verdict.UNDEFINED, expected.undefined)
     said = compare_by_sides(found, expected.sides, undecided, exists=expected.exists)
+    if said.verdict is Verdict.MISMATCH and tolerance.normwise:
+        return undecided
     told = said.verdict is Verdict.UNDECIDED and expected.sides.clear and expected.sides.agree
     return dataclasses.replace(said, notes=(*said.notes, *AGREES)) if told else said
 
@@ -120,7 +138,7 @@ def _compared(found: Tensor, expected: Expected, tolerance: Tolerance) -> Compar
             return dataclasses.replace(again, verdict=verdict, notes=notes)
         if compare(found, expected.value, tolerance, doubts.condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=UNKNOWN)
-        if is_at_own_values(found, doubts.own, tolerance):
+        if doubts.admits(found):
             comparison = dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
     if (comparison.verdict in OPEN or comparison.notes == HINGES) and expected.along is not None:
         return _at_kinks(found, expected, tolerance, comparison)
@@ -131,15 +149,6 @@ def is_lost(comparison: Comparison, *tensors: Tensor) -> bool:
     """Return whether two derivatives that rounding parts have nothing in common, beside the largest of some tensors."""
     largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
     return (comparison.max_abs_error or 0.0) > LOST * largest
-
-
-def is_at_own_values(found: Tensor, own: Tensor | None, tolerance: Tolerance) -> bool:
-    """Return whether PyTorch's derivative, which is not the symbolic one, is that with each op at PyTorch's own values.
-
-    These are the definitions' but for rounding, which then decides what ties: no derivative is wrong by that. There may
-    be none at these values, where they tie.
-    """
-    return own is None or compare(found, own, tolerance).verdict is Verdict.MATCH
 
 
 def _at_kinks(found: Tensor, expected: Expected, tolerance: Tolerance, comparison: Comparison) -> Comparison:

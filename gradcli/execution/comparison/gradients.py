@@ -14,7 +14,7 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_at_own_values, is_lost
+from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_lost
 from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
@@ -25,6 +25,7 @@ from gradcli.execution.comparison.nonfinite import (
 )
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
+from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Noise, Point
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
@@ -72,7 +73,7 @@ class GradientComparison:
     _conditioning: dict[bool, Noise[TracedTensor]] = field(default_factory=dict)
     _fault: Notes | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
-    _own: Mapping[TracedTensor, Tensor] | None = None
+    _own: OwnValues[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
 
     @staticmethod
@@ -148,7 +149,7 @@ class GradientComparison:
         condition_error = torch.maximum(moved, rounding_error)
         if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        return self._at_own_values(traced, gradient, tolerance, comparison)
+        return self._at_own_values(traced, gradient, comparison)
 
     def _within_rounding(
         self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor, tolerance: Tolerance
@@ -161,19 +162,16 @@ class GradientComparison:
         is_zero = bool((reference.abs() <= error).all())
         return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
 
-    def _at_own_values(
-        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, comparison: Comparison
-    ) -> Comparison:
+    def _at_own_values(self, traced: TracedTensor, gradient: Tensor, comparison: Comparison) -> Comparison:
         """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
-        if not is_at_own_values(gradient, self._own_values().get(traced), tolerance):
+        if not self._own_values().admit(traced, gradient, self._differing(traced)):
             return comparison
         self.hinging.add(traced)
         return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=HINGES)
 
-    def _own_values(self) -> Mapping[TracedTensor, Tensor]:
-        """Return the derivatives with each op at PyTorch's own values."""
+    def _own_values(self) -> OwnValues[TracedTensor]:
         if self._own is None:
-            self._own = self.point.at_own_values()
+            self._own = own_values_of(self.point, self.tolerance)
         return self._own
 
     def rounding(self, traced: TracedTensor) -> float:
@@ -250,7 +248,7 @@ class GradientComparison:
             return ()  # one of several
         gradient, reference = double(self.gradients[traced]), self.reference.values[traced]  # type: ignore[arg-type]
         missing = gradient.isnan() & reference.isfinite()
-        own = self._own_values().get(traced) if bool(missing.any()) else None
+        own = self._own_values().values.get(traced) if bool(missing.any()) else None
         entries = [] if own is None else (missing & self.tolerance.agrees(own, reference)).nonzero().tolist()
         if not entries:
             return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -13,8 +13,9 @@ from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
-from gradcli.execution.comparison.rounding import Lower, Noise, found_at_own_values, scattered, scattered_by
+from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.followed import module_of
 from gradcli.execution.forward.trace import TracedTensor
@@ -61,25 +62,22 @@ def noise_of(
     that, which counts where contributions cancel to nothing: in a definition they may do so exactly.
     """
     tolerance, dtype = run.settings.tolerance, run.output.tensor.dtype
+    lower = Lower(dtype, tolerance.relative) if tolerance.normwise else None
+    own = OwnValues(run.trace, run.derivations, again, tolerance, lower, scale)
 
     @cache
     def measured() -> tuple[Noise[Key], float]:
         size = scale()
-        if tolerance.normwise:
-            lower = Lower(dtype, tolerance.relative)
+        if lower is not None:
             found = scattered_by(lower, run.trace, run.derivations, known, again, scale=size)
             return found, torch.finfo(dtype).eps * size
         return scattered(run.trace, run.derivations, known, again, scale=size), tolerance.absolute * size
-
-    @cache
-    def own() -> Mapping[Key, Tensor]:
-        return found_at_own_values(run.trace, run.derivations, again)
 
     def doubts(key: Key) -> Doubts:
         noise, least = measured()
         rounding_error = noise.rounding_error(key).clamp_min(least)
         moved = noise.condition_error(key, normwise=tolerance.normwise)
-        return Doubts(rounding_error, torch.maximum(moved, rounding_error), own().get(key))
+        return Doubts(rounding_error, torch.maximum(moved, rounding_error), partial(own.admit, key))
 
     return doubts
 

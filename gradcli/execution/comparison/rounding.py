@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,7 +19,6 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
-from gradcli.execution.reference.adjoints import UndecidedError
 from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
@@ -27,9 +26,6 @@ from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
-# Returns a trace's definitions with other last bits.
-Perturbed = Callable[[Trace, torch.Generator, Inner], Decomposition]
-
 RUNS = 6
 # Relative size of the steps: a few units in the last place.
 STEP = 4 * torch.finfo(torch.float64).eps
@@ -45,6 +41,13 @@ UNKNOWN_WIDTH = 16.0
 # Runs agree that are closer than this, relative to how far the farthest is from the reference. Of a million entries
 # that scatter, hardly one has two pairs of runs that are so close by chance.
 SAME = 1e-5
+
+
+class Perturbed(Protocol):
+    """Returns a trace's definitions with other last bits."""
+
+    def __call__(self, trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
+        """Return them, each value changed by up to `size`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,14 @@ def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> 
     return tensor * (1 + size * steps) if tensor.is_floating_point() else tensor
 
 
-def _perturbed(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
-    """Return the trace's definitions with other last bits of every value."""
-    return decompose(trace, lambda tensor: _perturb(tensor, generator), inner=inner)
+def _perturbed(
+    trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP, *, own: bool = False
+) -> Decomposition:
+    """Return the trace's definitions with other last bits of every value; with PyTorch's `own`, of those inside."""
+    return decompose(trace, lambda tensor: _perturb(tensor, generator, size), inner=inner, own=own)
+
+
+at_own = partial(_perturbed, own=True)
 
 
 def _moved(trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
@@ -123,7 +131,7 @@ class Point:
     def noise(self, wanted: Iterable[TracedTensor], perturbed: Perturbed | None = None) -> Noise[TracedTensor]:
         """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
         known = {traced: self.reference.values[traced] for traced in wanted}
-        trace, again = self.decomposition.trace, self._gradients
+        trace, again = self.decomposition.trace, self.gradients_of
         return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed or _perturbed)
 
     def lower_noise(
@@ -136,7 +144,7 @@ class Point:
         """
         known = {traced: self.reference.values[traced] for traced in wanted}
         trace, lower = self.decomposition.trace, Lower(dtype or self.cotangent.dtype, relative)
-        return scattered_by(lower, trace, self.derivations, known, self._gradients, scale=self.scale)
+        return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale)
 
     def conditioning(self, wanted: Iterable[TracedTensor], *, lower: bool = False) -> Noise[TracedTensor]:
         """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
@@ -162,32 +170,14 @@ class Point:
         ceiling = CEILING * max(map(_largest, arrived))
         return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
 
-    def at_own_values(self) -> Mapping[TracedTensor, Tensor]:
-        """Return the derivative by every tensor, with each op at the values that PyTorch found for its operands.
-
-        The reference has each op at the definitions' values, which are the same but for rounding.
-        """
-        return found_at_own_values(self.decomposition.trace, self.derivations, self._gradients)
-
     def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known
         terms = list(contributions(*known, perturb))
         return [call for call, _ in terms], reduce(torch.add, [term for _, term in terms]) if terms else None
 
-    def _gradients(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
+    def gradients_of(self, decomposition: Decomposition) -> Mapping[TracedTensor, Tensor]:
+        """Return the derivative by every tensor by other definitions of the trace."""
         return differentiate(decomposition, self.cotangent, self.derivations.known).values
-
-
-def found_at_own_values(
-    trace: Trace, derivations: Derivations, again: Callable[[Decomposition], Mapping[Key, Tensor]]
-) -> Mapping[Key, Tensor]:
-    """Return what is found `again` where each op is at the values that PyTorch found for its operands, if anything."""
-    decomposition = decompose(trace, inner=differentiating(derivations), own=True)
-    derivations.request(decomposition.requests())
-    try:
-        return again(decomposition)
-    except UndecidedError:  # they tie where the definitions' do not
-        return {}
 
 
 def scattered(
@@ -226,13 +216,10 @@ def scattered_by(
     again: Callable[[Decomposition], Mapping[Key, Tensor]],
     *,
     scale: float = 0.0,
+    perturbed: Perturbed = _perturbed,
 ) -> Noise[Key]:
     """Return how far the rounding of a lower dtype may move each entry of some tensors, as `scattered` does."""
-    size = LOWER_STEP * torch.finfo(lower.dtype).eps
-
-    def perturbed(trace: Trace, generator: torch.Generator, inner: Inner) -> Decomposition:
-        return decompose(trace, lambda tensor: _perturb(tensor, generator, size), inner=inner)
-
+    perturbed = partial(perturbed, size=LOWER_STEP * torch.finfo(lower.dtype).eps)
     found = scattered(trace, derivations, known, again, scale=scale, perturbed=perturbed)
     ceiling = LOWER_CEILING * lower.relative * found.ceiling / CEILING
     return Noise(found.values, found.perturbed, ceiling, LOWER_WIDTH)

@@ -36,6 +36,8 @@ class Sides:
     """How far apart the limits of the gradient itself are."""
     error: float
     """An estimate of how far off a derivative may be."""
+    granted: float = 0.0
+    """How far off a derivative that is compared may be beside."""
 
     @property
     def size(self) -> float:
@@ -61,7 +63,8 @@ class Sides:
     def contain(self, derivative: Tensor) -> Tensor:
         """Return where a derivative lies between those to both sides."""
         low, high = self.below.minimum(self.above), self.below.maximum(self.above)
-        return (derivative >= low - self.slack) & (derivative <= high + self.slack)
+        slack = self.slack + self.granted
+        return (derivative >= low - slack) & (derivative <= high + slack)
 
     def summed(self, axes: int) -> Sides:
         """Return the derivatives of the sum of a gradient that has so many axes."""

@@ -15,7 +15,7 @@ from gradcli.execution.custom.examine import examine
 from gradcli.execution.forward.calls import bound
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.memory import in_force
-from gradcli.execution.forward.recorder import Recording, record
+from gradcli.execution.forward.recording import Recording, record
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.tracer import Tracer
 from gradcli.execution.forward.tracer import run as run_trace

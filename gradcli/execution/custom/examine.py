@@ -19,7 +19,7 @@ from gradcli.execution.custom.checks import contract, double_backward, elsewhere
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
 from gradcli.execution.forward.domains import SYMMETRIC
-from gradcli.execution.forward.recorder import Recording
+from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
 from gradcli.execution.run import report_with

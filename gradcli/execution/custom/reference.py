@@ -16,7 +16,7 @@ from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.rounding import Point
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.recorder import Recording
+from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate

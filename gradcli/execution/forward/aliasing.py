@@ -7,7 +7,7 @@ shares when it is read next. Which they are, the tensors' addresses say, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,13 +91,16 @@ class _Storage:
 
 # What gives a value with some of its entries overwritten; without an old value all of them are.
 Patched = Callable[[TracedTensor | None, TracedTensor, Patch], TracedTensor]
+# What gives a value that is put together of others: of each those entries of the flattened value that a tensor says,
+# one after the other, and of all these the ones that the last tensor says, in its shape.
+Gathered = Callable[[Sequence[tuple[TracedTensor, Tensor]], Tensor], TracedTensor]
 
 
 class Aliases:
     """The values of tensors by identity, whatever was written to their memory since."""
 
-    def __init__(self, patched: Patched) -> None:
-        self._patched = patched
+    def __init__(self, patched: Patched, gathered: Gathered) -> None:
+        self._patched, self._gathered = patched, gathered
         self._known: dict[int, _Known] = {}
         self._storages: dict[int, _Storage] = {}
 
@@ -113,6 +116,14 @@ class Aliases:
         self._storage(tensor).writes.append((StorageView.of(tensor), value))
         self.know(tensor, value)
 
+    def store(self, view: Tensor, value: TracedTensor) -> None:
+        """Note what was written to a view that nobody keeps: whoever reads the memory next takes all of it over."""
+        self._storage(view).writes.append((StorageView.of(view), value))
+
+    def is_known(self, tensor: Tensor) -> bool:
+        """Return whether a tensor has been read, or noted, itself."""
+        return id(tensor) in self._known
+
     def read(self, tensor: Tensor) -> TracedTensor | None:
         """Return what a tensor holds; None for one that shares no memory with any that is known."""
         known = self._known.get(id(tensor))
@@ -124,18 +135,30 @@ class Aliases:
         return known.value
 
     def _updated(self, known: _Known, storage: _Storage) -> TracedTensor:
-        if known.seen == len(storage.writes):
-            return known.value
-        pending, own, value = [], StorageView.of(known.tensor), known.value
-        for layout, new in reversed(storage.writes[known.seen :]):
+        pending, own, value = storage.writes[known.seen :], StorageView.of(known.tensor), known.value
+        whole = max((place for place, (layout, _) in enumerate(pending) if layout == own), default=None)
+        if whole is not None:
+            value, pending = pending[whole][1], pending[whole + 1 :]
+        if len(pending) > 1:
+            return self._of_many(own, value, pending)
+        for layout, new in pending:
             patch = overlap(own, layout)
-            if not patch.is_empty:
-                pending.append((new, patch))
-            if patch.is_whole:
-                break
-        for new, patch in reversed(pending):
-            value = self._patched(value, new, patch)
+            value = value if patch.is_empty else self._patched(value, new, patch)
         return value
+
+    def _of_many(
+        self, own: StorageView, value: TracedTensor, writes: Sequence[tuple[StorageView, TracedTensor]]
+    ) -> TracedTensor:
+        """Return a value after many writes, of whose values no more is taken than what stays: a loop may write each."""
+        layouts = [own, *(layout for layout, _ in writes)]
+        latest = _latest(own, layouts)
+        kept, places = latest.unique(return_inverse=True)  # sorted: the pieces one after the other
+        ends = torch.tensor([torch.Size(layout.shape).numel() for layout in layouts]).cumsum(0)
+        counts = torch.searchsorted(kept, ends).diff(prepend=torch.zeros(1, dtype=torch.int64))
+        starts = [0, *ends[:-1].tolist()]
+        parts = zip((value, *(new for _, new in writes)), kept.split(counts.tolist()), starts, strict=True)
+        pieces = [(piece, entries - start) for piece, entries, start in parts if len(entries)]
+        return self._gathered(pieces, places)
 
     def _elsewhere(self, tensor: Tensor) -> TracedTensor | None:
         """Return what a tensor made out of sight holds, if a known one has all of its entries."""
@@ -178,6 +201,19 @@ def overlap(reader: StorageView, writer: StorageView) -> Patch:
     return Patch(source >= 0, source.clamp(min=0), writer.shape)
 
 
+def _latest(reader: StorageView, layouts: Sequence[StorageView]) -> Tensor:
+    """Return for each entry of a tensor which it is of all that several hold, one after the other, the last winning."""
+    if any(layout.dtype != reader.dtype for layout in layouts):
+        kinds = " and as ".join(dict.fromkeys(map(_kind, layouts)))
+        raise AliasError(f"memory that is seen as {kinds}")
+    addresses = [layout.addresses for layout in layouts]
+    entries, number = torch.zeros(1 + max(map(_largest, addresses)), dtype=torch.int64), 0
+    for some in addresses:
+        entries[some.reshape(-1)] = torch.arange(number, number + some.numel())
+        number += some.numel()
+    return entries[addresses[0]]
+
+
 def assigned(target: Tensor, index: Any, shape: tuple[int, ...]) -> Patch:
     """Return which entries `target[index] = value` overwrites, for a value of a shape; PyTorch says which it keeps."""
     mask = torch.zeros(target.shape, dtype=torch.bool, device=target.device)
@@ -185,6 +221,18 @@ def assigned(target: Tensor, index: Any, shape: tuple[int, ...]) -> Patch:
     mask[index] = True
     source[index] = _numbered(shape).to(target.device)
     return Patch(mask, source, shape)
+
+
+def is_basic(index: Any) -> bool:
+    """Return whether an index gives a view of a tensor: whole numbers, slices, None and an ellipsis."""
+    items = index if isinstance(index, tuple) else (index,)
+    return all(item is None or item is ... or _is_slice(item) or type(item) is int for item in items)
+
+
+def _is_slice(item: Any) -> bool:
+    return isinstance(item, slice) and all(
+        part is None or type(part) is int for part in (item.start, item.stop, item.step)
+    )
 
 
 def _numbered(shape: tuple[int, ...]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -73,7 +73,7 @@ def constant(tensor: Tensor) -> TracedTensor:
     return TracedTensor(tensor.detach(), None, "constant", is_leaf=True)
 
 
-def entry(name: str, *values: TracedTensor) -> tuple[Op, BoundCall]:
+def entry(name: str, *values: TracedTensor | Sequence[TracedTensor]) -> tuple[Op, BoundCall]:
     """Return a call of the table."""
     op = find(name)
     assert op is not None, name  # noqa: S101 (the table has it)

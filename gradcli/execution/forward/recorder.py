@@ -8,7 +8,6 @@ gradient of the recorded calls is that of what the code computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned
+from gradcli.execution.forward.aliasing import AliasError, Aliases, Patch, assigned, is_basic
 from gradcli.execution.forward.call_kinds import (
     ASSIGNMENTS,
     CONVERSIONS,
@@ -50,41 +49,13 @@ DIFFERENT = "the calls that forward makes do not give what it returns: something
 Entry = tuple[Op, BoundCall]
 
 
-@dataclass(slots=True)
-class Recording:
-    """What was recorded: `trace` is whole where `gap` is None; else `gap` says what has no definition here."""
-
-    leaves: dict[str, Tensor]
-    trace: Trace
-    output: Tensor
-    gap: str | None = None
-    left: str | None = None
-    """Why autograd's gradient of what was recorded is not that of the code, where it is not."""
-    precision: torch.dtype | None = None
-    """The lowest dtype that a gradient passes through, where it is lower than that of the leaves."""
-
-
-def record(body: Callable[[Mapping[str, Tensor]], Tensor], point: Mapping[str, Tensor]) -> Recording:
-    """Run a body at a point, and record it; the inputs' gradients are those of `leaves`."""
-    leaves = {name: value.detach().clone().requires_grad_(value.requires_grad) for name, value in point.items()}
-    mode = Recorder([TracedTensor(tensor, name, name, is_leaf=True) for name, tensor in leaves.items()])
-    given = {}
-    for leaf in mode.trace.leaves:
-        given[leaf.text] = leaf.tensor.detach().clone().requires_grad_(leaf.tensor.requires_grad)
-        mode.aliases.know(given[leaf.text], leaf)
-    with torch.no_grad(), mode:
-        output = body(given)
-    result = mode.result(output)
-    return Recording(leaves, mode.trace, result.tensor, mode.gap, mode.left, mode.precision)
-
-
 class Recorder(TorchFunctionMode):
     """Sees every call of PyTorch that the body makes."""
 
     def __init__(self, leaves: Sequence[TracedTensor]) -> None:
         super().__init__()
         self.trace = Trace(list(leaves))
-        self.aliases = Aliases(self._patched)
+        self.aliases = Aliases(self._patched, self._gathered)
         self.unknown: Callable[[Tensor], TracedTensor] = _constant
         """What a tensor holds that was made before the body ran."""
         self.gap: str | None = None
@@ -123,6 +94,8 @@ class Recorder(TorchFunctionMode):
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             self._lose("forward calls a transform of torch.func, inside of which it cannot be followed")
             return call.run()
+        if call.short == "__setitem__" and call.first is not None and is_basic(call.args[1]):
+            return self._store(call, call.first, *call.args[1:])
         given = [self.traced(tensor) for tensor in call.tensors]
         carries = any(traced.tensor.requires_grad for traced in given)
         if not carries:
@@ -167,6 +140,25 @@ class Recorder(TorchFunctionMode):
         self.aliases.write(target, self._patched(old, self._cast(new, target.dtype), patch))
         return result
 
+    def _store(self, call: MadeCall, target: Tensor, index: Any, value: Any) -> Any:
+        """Run a call that writes a value into a view of a tensor, which is read when the tensor is."""
+        if not self.aliases.is_known(target):
+            self.traced(target)
+        is_tensor = isinstance(value, Tensor)
+        new = self.traced(value) if is_tensor else _constant(torch.as_tensor(value, dtype=target.dtype))
+        result = call.run()
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 (it is no call of the body's)
+            view = target[index]
+        patch = assigned(view, ..., tuple(new.tensor.shape))
+        self.aliases.store(view, self._patched(None, self._cast(new, target.dtype), patch))
+        return result
+
+    def _gathered(self, pieces: Sequence[tuple[TracedTensor, Tensor]], source: Tensor) -> TracedTensor:
+        """Return a value that is put together of entries of others."""
+        parts = [self._apply("take", value, _constant(entries.to(value.tensor.device))) for value, entries in pieces]
+        together = self._apply("cat", parts) if len(parts) > 1 else parts[0]
+        return self._apply("take", together, _constant(source.to(together.tensor.device)))
+
     def _patched(self, old: TracedTensor | None, new: TracedTensor, patch: Patch) -> TracedTensor:
         """Return a value with some of its entries overwritten."""
         if patch.is_empty and old is not None:
@@ -178,7 +170,7 @@ class Recorder(TorchFunctionMode):
             return taken
         return self._apply("where", _constant(patch.mask.to(old.tensor.device)), taken, old)
 
-    def _apply(self, name: str, *values: TracedTensor) -> TracedTensor:
+    def _apply(self, name: str, *values: TracedTensor | Sequence[TracedTensor]) -> TracedTensor:
         """Return the result of an op of the table, and record it."""
         op, call = entry(name, *values)
         with torch.enable_grad():

@@ -88,7 +88,8 @@ def decompose(
     decomposition = Decomposition(trace, Tape(perturb), inner=inner)
     with double_precision():
         for leaf in trace.leaves:
-            value = perturb(double((moved or {}).get(leaf, leaf.tensor)))
+            value = double((moved or {}).get(leaf, leaf.tensor))
+            value = value if own else perturb(value)
             decomposition.nodes[leaf] = decomposition.tape.enter(value, differentiable=leaf.tensor.requires_grad)
             if value.data_ptr() == leaf.tensor.data_ptr():
                 decomposition.shared.add(leaf)

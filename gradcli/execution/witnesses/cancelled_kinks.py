@@ -18,6 +18,7 @@ from gradcli.execution.reference.decomposition import DecomposedCall, Decomposit
 from gradcli.execution.witnesses.agreement import MOST_KINKS, agreement
 from gradcli.execution.witnesses.grain import grain_of
 from gradcli.execution.witnesses.line import Line, Values
+from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.quotients import by_entries
 from gradcli.report.verdict import Verdict
@@ -84,4 +85,9 @@ def _is_smooth(rerun: Again, result: TracedTensor, mask: Tensor, traced: TracedT
     line = Line.of(
         function, {"value": value}, ["value"], mask, replace(grain_of(rerun), noise=noise_of(rerun, mask, result))
     )
-    return agreement(line, by_entries(line), gradient, DOUBLE, bends=True).verdict is Verdict.MATCH
+    quotients = by_entries(line)
+    if agreement(line, quotients, gradient, DOUBLE, bends=True).verdict is not Verdict.MATCH:
+        return False
+    claimed = quotients.of(gradient).abs()
+    seen = quotients.error <= CLEAR * claimed.amax()
+    return bool((seen | (claimed == 0)).all())  # what is lost beside large numbers is not smooth

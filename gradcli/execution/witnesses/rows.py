@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradcli.execution.comparison.derivatives import HINGES
+from gradcli.execution.comparison.derivatives import HINGES, Expected
 from gradcli.execution.comparison.leaf_derivatives import leaf_report
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import TracedTensor
@@ -20,7 +20,7 @@ from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, Nume
 from gradcli.execution.witnesses.question import Question
 from gradcli.report.derivative import Derivative
 from gradcli.report.report import WitnessReport
-from gradcli.report.verdict import worst
+from gradcli.report.verdict import Verdict, worst
 from gradcli.witnesses import DIFFERENCES
 
 # Each row takes quotients by every entry of a leaf, or along the tangents.
@@ -29,7 +29,7 @@ MOST_ROWS = 64
 Questions = Iterator[tuple[Question, Tensor]]
 
 
-def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative, *, kinked: bool) -> Derivative:
+def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative, expected: Expected) -> Derivative:
     """Return the verdict on a Jacobian by one leaf, with what finite differences of its rows say at a kink."""
     rows = derivative.value.reshape(run.output.tensor.numel(), *leaf.tensor.shape)
 
@@ -39,11 +39,11 @@ def jacobian_where_it_bends(run: Run, leaf: TracedTensor, derivative: Derivative
             question = replace(question, grain=witnesses.grain)
             yield from ((replace(question, cotangent=unit), row) for unit, row in zip(_units(run), rows, strict=True))
 
-    return _judged(run, [leaf], derivative, questions, kinked=kinked)
+    return _judged(run, [leaf], derivative, questions, expected)
 
 
 def product_where_it_bends(
-    run: Run, tangents: Mapping[TracedTensor, Tensor], derivative: Derivative, *, kinked: bool
+    run: Run, tangents: Mapping[TracedTensor, Tensor], derivative: Derivative, expected: Expected
 ) -> Derivative:
     """Return the verdict on a Jacobian-vector product, with what finite differences of it say at a kink."""
 
@@ -62,7 +62,7 @@ def product_where_it_bends(
         for unit, entry in zip(_units(run), derivative.value.reshape(-1), strict=True):
             yield Question(function, point, "shift", unit, witnesses.grain), double(entry)
 
-    return _judged(run, list(tangents), derivative, questions, kinked=kinked)
+    return _judged(run, list(tangents), derivative, questions, expected)
 
 
 def _units(run: Run) -> list[Tensor]:
@@ -76,12 +76,11 @@ def _judged(
     leaves: list[TracedTensor],
     derivative: Derivative,
     questions: Callable[[NumericalWitnesses], Questions],
-    *,
-    kinked: bool,
+    expected: Expected,
 ) -> Derivative:
     """Return a derivative with the verdict that finite differences make of it, where the program bends."""
     tensors = [run.output.tensor, *(leaf.tensor for leaf in leaves)]
-    hinges = derivative.notes == HINGES
+    hinges, kinked = derivative.notes == HINGES, expected.kinked is not None
     if (
         not (derivative.verdict in OPEN or hinges)
         or run.output.tensor.numel() > MOST_ROWS
@@ -91,15 +90,26 @@ def _judged(
     witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
     if not (kinked or hinges) and not any(witnesses.decides(leaf) for leaf in leaves):
         return derivative
-    found = [
-        checked(witnesses.witnesses, replace(question, bends=True), gradient, witnesses.tolerance)[DIFFERENCES]
-        for question, gradient in questions(witnesses)
-    ]
+    found = _checked(witnesses, questions)
+    denied = any(report.verdict is Verdict.MISMATCH for report in found) and derivative.verdict is not Verdict.MISMATCH
+    if denied and expected.value is not None and expected.noise is not None:
+        found = _checked(witnesses, questions, float(expected.noise().rounding_error.max()))
     if not found:
         return derivative
     numerical = NumericalVerdict({DIFFERENCES: _together(found)}, frozenset(), decides=not (kinked or hinges))
     said = consensus(leaf_report(run, leaves[0], derivative), numerical)
     return replace(derivative, verdict=said.verdict, notes=said.notes)
+
+
+def _checked(
+    witnesses: NumericalWitnesses, questions: Callable[[NumericalWitnesses], Questions], excused: float = 0.0
+) -> list[WitnessReport]:
+    """Return what finite differences say of each row, rounding on the way being excused."""
+    known, tolerance = witnesses.witnesses, witnesses.tolerance
+    return [
+        checked(known, replace(question, bends=True, excused=excused), gradient, tolerance)[DIFFERENCES]
+        for question, gradient in questions(witnesses)
+    ]
 
 
 def _together(found: list[WitnessReport]) -> WitnessReport:

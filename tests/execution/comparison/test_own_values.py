@@ -102,3 +102,44 @@ def test_one_that_is_not_the_middle_one_is_wrong(command: str, plant: Plant) -> 
     plant("relu", torch.relu, lambda gradient, value, _: gradient * (value > 0) * 1.5)
     x = [0.0, 5.5, 0.0, 0.0]
     assert run("relu(median(x, dim=0)[0] + 3)", command, x=x)["x"].verdict is Verdict.MISMATCH
+
+
+# All are 0 for every x, or smooth: only rounding is between the two that are subtracted, or chosen from.
+HIDDEN = (
+    "relu(std(x) - std(x + 1))",
+    "abs(std(x) - std(x + 1))",
+    "maximum(std(x), std(x + 1))",
+    "abs(logsumexp(x, 0) + 1 - logsumexp(x + 1, 0))",
+    "amax(softmax(x, 0) - softmax(x + 1, 0))",
+)
+
+
+def in_dtype(program: str, command: str, dtype: str, x: list[float]) -> Report:
+    settings: dict[str, Any] = {} if command == "jvp" else {"grad_output": "ones"}
+    settings |= {"tangents": {"x": [1.0] * len(x)}} if command == "jvp" else {}
+    return evaluate_program(
+        program, Settings(values={"x": x}, command=command, dtype=dtype, formulas=False, **settings)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+@pytest.mark.parametrize("command", [*COMMANDS, "hessian", "double-backward", "jvp"])
+def test_a_tie_that_rounding_hides_is_no_mismatch_in_any_dtype(command: str, dtype: str) -> None:
+    entries = [[0.1, 0.2, 0.4], [-1.83, 1.599, -1.277, 0.3255], [0.66, 0.267, 0.0617]]
+    found = {(program, *x): in_dtype(program, command, dtype, x).verdict for program in HIDDEN for x in entries}
+    assert {case: verdict for case, verdict in found.items() if verdict is Verdict.MISMATCH} == {}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("factor", [2.0, 0.5, -1.0])
+def test_a_wrong_gradient_at_such_a_tie_is_wrong_in_single_precision(command: str, factor: float, plant: Plant) -> None:
+    plant("exp", torch.exp, lambda gradient, _, result: factor * gradient * result)
+    report = in_dtype("relu(std(x) - std(x + 1)) + exp(x).sum()", command, "float32", [0.1, 0.2, 0.4])
+    assert report["x"].verdict is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_wrong_second_derivative_beside_such_a_tie_is_wrong(dtype: str, plant: Plant) -> None:
+    plant("exp", lambda value: 2.0 * torch.exp(value) - torch.exp(value).detach())
+    report = in_dtype("maximum(std(x), std(x + 1)) + exp(x).sum()", "hessian", dtype, [0.1, 0.2, 0.4])
+    assert report.verdict in {Verdict.MISMATCH, Verdict.UNDECIDED}

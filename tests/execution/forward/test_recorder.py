@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from gradcli.execution.forward.dtypes import double_precision
-from gradcli.execution.forward.recorder import Recording, record
+from gradcli.execution.forward.recording import Recording, record
 from gradcli.execution.reference.decomposition import decompose
 
 POINT = [0.5, -1.5, 1.75, 0.25]
@@ -255,3 +257,59 @@ def test_the_lowest_dtype_that_a_gradient_passes_through() -> None:
     assert recorded(lambda t: t.to(torch.float32).tanh().to(t.dtype)).precision is torch.float32
     assert recorded(lambda t: t * (t > 0).float()).precision is None
     assert recorded(lambda t: t.half().float().double() + t).precision is torch.float16
+
+
+def places(rows: int, columns: int, seed: int) -> list[tuple[Any, ...]]:
+    """Return places of a matrix: entries, rows, columns and blocks, some of them of others."""
+    draw = random.Random(seed)  # noqa: S311 (no secrets)
+    kinds: list[Callable[[], tuple[Any, ...]]] = [
+        lambda: (draw.randrange(rows), draw.randrange(columns)),
+        lambda: (draw.randrange(-rows, rows),),
+        lambda: (..., draw.randrange(columns)),
+        lambda: (slice(draw.randrange(rows), None), slice(None, None, 2)),
+        lambda: (None, slice(0, 2)),
+    ]
+    return [draw.choice(kinds)() for _ in range(12)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_many_stores_one_after_the_other_are_followed(seed: int) -> None:
+    """The reference is autograd's own gradient of the same loop."""
+    where = places(4, 3, seed)
+
+    def stored(t: Tensor) -> Tensor:
+        made = torch.zeros(4, 3, dtype=t.dtype) if seed % 2 else torch.outer(t[:4], t[1:4]).clone()
+        view = made[1:]
+        for number, place in enumerate(where):
+            value = torch.sin(t[number % len(t)] * (number + 1))
+            made[place] = value if number % 3 else value * torch.ones_like(made[place])
+            if number == 5:
+                made[0] = view[1] * 2
+        return made * torch.arange(12.0, dtype=t.dtype).reshape(4, 3)
+
+    _, right = expected(stored)
+    assert torch.allclose(gradient(recorded(stored)), right, rtol=1e-12, atol=1e-14)
+
+
+def test_a_store_of_each_row_in_a_loop_keeps_no_copy_of_the_whole_for_each() -> None:
+    def stored(rows: int) -> int:
+        def body(t: Tensor) -> Tensor:
+            made = torch.empty(rows, 50, dtype=t.dtype)
+            for row in range(rows):
+                made[row] = torch.sin(t[0] * row)
+            return made
+
+        return sum(traced.tensor.numel() for traced in recorded(body).trace.tensors)
+
+    assert stored(80) < 3 * stored(40)
+
+
+def test_a_store_of_another_dtype_in_shared_memory_is_named() -> None:
+    def stored(t: Tensor) -> Tensor:
+        made = t * 2
+        made[0] = t[1]
+        made.view(torch.int64)[0] = 3
+        return made
+
+    recording = recorded(stored)
+    assert "memory that is seen as" in str(recording.left)

@@ -68,3 +68,21 @@ def test_a_kink_that_is_too_near_another_is_no_mismatch(run: Any) -> None:
     """By the entry that is 0 the slope is -1, from there to 1e-10 it is 2, and then -1 again."""
     values = {"x": [1e-10, 0.0, -1.0]}
     assert run("(where(x > 0, 2*x, -x) + (0.5 - x).min()).sum()", values)["x"].verdict != "mismatch"
+
+
+@pytest.mark.parametrize("run", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(
+    ("program", "values", "name"),
+    [
+        # min(1e300 - s, 1e300 - t) at s = t: slopes of 0 and -1 by each
+        ("((F.softshrink(x, 0.5)) - s).min()", {"x": [1e300, 1e300], "s": [1.0, 1.0]}, "s"),
+        ("(x - s).amax()", {"x": [1e17, 1e17], "s": [2.0, 2.0]}, "s"),
+        # sin(7.5e-11)/4, and 0, by each of two equal ones
+        ("(cos(lerp(y, x, 0.25))).amax()", {"y": [1e-10, 1e-10, 0.25], "x": [0.0, 0.0, 0.0]}, "x"),
+        ("abs(s - 1) + 1e200", {"s": 1.0}, "s"),
+    ],
+)
+def test_a_kink_that_large_numbers_hide_is_not_called_smooth(
+    run: Any, program: str, values: dict[str, Any], name: str
+) -> None:
+    assert run(program, values)[name].verdict in {"subgradient", "undecided"}

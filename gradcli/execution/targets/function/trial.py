@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.recorder import Recording
+from gradcli.execution.forward.recording import Recording
 from gradcli.execution.targets.function.constants import constants_of
 from gradcli.execution.targets.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.settings import Settings
