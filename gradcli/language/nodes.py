@@ -16,8 +16,15 @@ class Name:
     span: Span
 
 
-Pattern: TypeAlias = "Name | tuple[Pattern, ...]"
-"""The names that a loop assigns in each round, as nested as what is unpacked."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """`*name` where values are unpacked: those that are left over, in a list."""
+
+    name: Name
+
+
+Pattern: TypeAlias = "Name | Rest | tuple[Pattern, ...]"
+"""The names that are assigned where values are unpacked, as nested as these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,19 @@ class Function:
     body: tuple[Any, ...]
     """Its statements."""
     span: Span
+    rest: str | None = None
+    """The parameter `*rest`."""
+    options: str | None = None
+    """The parameter `**options`."""
+    outer: tuple[str, ...] = ()
+    """The names that it assigns outside of itself: `global` and `nonlocal`."""
+    is_property: bool = False
+    """Whether it is called without brackets."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all parameters."""
+        return (*self.parameters, *(name for name in (self.rest, self.options) if name is not None))
 
 
 @dataclass(frozen=True, slots=True)

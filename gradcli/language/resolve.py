@@ -74,7 +74,7 @@ def _own_names(program: Program) -> _Own:
     bodies = [statement for function in functions for statement in every(function.body)]
     statements = [*every(program.statements), *bodies]
     names = {target.name for statement in statements for target in targets(statement)}
-    names |= {name for function in functions for name in function.parameters}
+    names |= {name for function in functions for name in function.names}
     loops = [node for node in made if isinstance(node, Comprehension)]
     names |= {name.name for loop in loops for name in names_in(loop.targets)}
     attributes = {statement.name for statement in statements if isinstance(statement, SetAttribute)}

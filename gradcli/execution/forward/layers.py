@@ -131,15 +131,8 @@ class Layer(Module):
 
     def _in_place(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what is computed; it also stands in the place of the input, by all its names."""
-        value = positional[0]
-        others = {name: seen for name, seen in runner.others("").items() if seen is not value}
-        try:
-            runner.machine.overwrites(value, BoundCall(node, [value], {}, {}), others)
-        except ExecutionError as error:
-            raise runner.located(error, node) from None
-        made = self._result(runner, node, positional, keywords)
-        runner.replaced[id(value)] = value, made
-        return made
+        call = BoundCall(node, positional, {}, {})
+        return runner.overwritten(positional[0], call, lambda: self._result(runner, node, positional, keywords))
 
     def _result(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:

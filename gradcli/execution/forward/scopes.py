@@ -31,6 +31,18 @@ class Left(Exception):  # noqa: N818 (it ends a round, and is not an error)
         self.is_break = is_break
 
 
+class Scope(ChainMap[str, Any]):
+    """What a function sees: its own names before those around it, of which it may assign some."""
+
+    def __init__(self, own: MutableMapping[str, Any], around: MutableMapping[str, Any], outer: tuple[str, ...]) -> None:
+        super().__init__(own, around)
+        self.outer = outer
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Assign a name: around it, if it is declared as one of those."""
+        self.maps[1 if name in self.outer else 0][name] = value
+
+
 class Scopes:
     """What a run keeps beside the tensors."""
 
@@ -76,7 +88,7 @@ class Scopes:
         if len(self.callers) >= DEEPEST:
             raise self._too_deep(function, node)
         self.callers.append(self.variables)
-        self.variables = ChainMap(given, scope)
+        self.variables = Scope(given, scope, function.outer)
         try:
             self.block(function.body)
         except Returned as returned:
