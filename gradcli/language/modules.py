@@ -41,6 +41,8 @@ class Module:
     function: str
     attributes: tuple[str, ...]
     has_parameters: bool = False
+    is_whole: bool = False
+    """Whether PyTorch's own code of it is run; `attributes` are then its parameters."""
 
 
 def _calls(text: str) -> Module:
@@ -53,6 +55,14 @@ def _has(text: str) -> Module:
     return Module(function, tuple(attributes), has_parameters=True)
 
 
+def _whole(text: str) -> Module:
+    return Module("", tuple(text.split()), has_parameters=True, is_whole=True)
+
+
+_NETWORK = "weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0"
+_CELL = "weight_ih weight_hh bias_ih bias_hh"
+_ATTENTION = "in_proj_weight in_proj_bias out_proj.weight out_proj.bias"
+_BLOCK = "linear1.weight linear1.bias linear2.weight linear2.bias"
 _LOSS = "reduction"
 _POOL = "kernel_size stride padding"
 _CONVOLUTION = "weight bias stride padding dilation groups"
@@ -118,6 +128,12 @@ MODULES: Mapping[str, Module] = {
     "LayerNorm": _has("layer_norm normalized_shape weight bias eps"),
     "RMSNorm": _has("rms_norm normalized_shape weight eps"),
     "GroupNorm": _has("group_norm num_groups weight bias eps"),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), _whole(_NETWORK)),
+    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell"), _whole(_CELL)),
+    "MultiheadAttention": _whole(_ATTENTION),
+    "TransformerEncoderLayer": _whole(_BLOCK),
+    "TransformerDecoderLayer": _whole(_BLOCK),
+    **dict.fromkeys(("TransformerEncoder", "TransformerDecoder"), _whole("")),
     **{f"BatchNorm{n}d": _has(f"batch_norm {_NORM}") for n in _AXES},
     **{f"InstanceNorm{n}d": _has("instance_norm weight bias eps") for n in _AXES},
     **{f"Conv{n}d": _has(f"conv{n}d {_CONVOLUTION}") for n in _AXES},
@@ -191,6 +207,8 @@ def _items(node: Expression) -> tuple[Expression, ...]:
 def _own(call: Call, module: Module) -> Iterator[str]:
     off = [word for word, value in call.keywords if isinstance(value, Literal) and value.value is False]
     without = {name for word in off for name in SWITCHES.get(word, ())}
+    if module.is_whole:
+        return (name for name in module.attributes if not (without and "bias" in name))
     return (name for name in PARAMETERS if name in module.attributes and name not in without)
 
 

@@ -32,6 +32,16 @@ TENSORS: Mapping[str, str] = {
     "ByteTensor": "uint8",
     "BoolTensor": "bool",
 }
+# Of `torch.distributions`: what a program may make, and ask of it.
+_DISTRIBUTIONS = """Bernoulli Beta Binomial Categorical Cauchy Dirichlet Exponential Gamma Geometric Gumbel HalfNormal
+Independent Laplace LogNormal Multinomial MultivariateNormal NegativeBinomial Normal OneHotCategorical Poisson StudentT
+Uniform kl_divergence"""
+DISTRIBUTIONS = frozenset(f"distributions.{name}" for name in _DISTRIBUTIONS.split())
+DISTRIBUTION_METHODS = frozenset("log_prob sample rsample entropy cdf icdf expand perplexity".split())
+DISTRIBUTION_ATTRIBUTES = frozenset(
+    """mean variance stddev loc scale probs logits rate concentration low high mode batch_shape event_shape df
+covariance_matrix precision_matrix scale_tril base_dist total_count""".split()
+)
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
@@ -44,6 +54,7 @@ INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
 METHODS = (
     CASTS
     | DRAWN_IN_PLACE
+    | DISTRIBUTION_METHODS
     | {
         "to",
         "type",
@@ -74,7 +85,7 @@ gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians si
 _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
-FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+FUNCTIONS = DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
     {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}

@@ -12,7 +12,7 @@ from typing import Any
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward.machine import Machine
 from gradcli.execution.forward.refusals import REFUSALS, says_pytorch
-from gradcli.execution.forward.scopes import Left, Returned
+from gradcli.execution.forward.scopes import Differentiated, Left, Returned
 from gradcli.execution.forward.writes import Writes
 from gradcli.language.leaves import names_in
 from gradcli.language.program import (
@@ -38,17 +38,6 @@ from gradcli.language.program import (
     While,
 )
 from gradcli.language.words import shorten
-
-
-class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
-    """The program differentiates: what, with which upstream gradient, with respect to what."""
-
-    def __init__(self, output: Any, upstream: Any, wrt: Any, *, allow_unused: bool) -> None:
-        super().__init__()
-        self.output = output
-        self.upstream = upstream
-        self.wrt = wrt
-        self.allow_unused = allow_unused
 
 
 class RaisedError(ExecutionError):

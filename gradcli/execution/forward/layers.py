@@ -14,6 +14,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import drawing, handed_on
+from gradcli.execution.forward.embedded import embedding, with_parameters
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
@@ -34,11 +35,18 @@ def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords:
         return _container(runner, kind, node, positional)
     tensors = {id(tensor): value for value in tree.leaves([positional, keywords])
                if (tensor := runner.machine.tensor(value)) is not None}  # fmt: skip
-    given = tree.map(lambda leaf: leaf if (tensor := runner.machine.tensor(leaf)) is None else tensor,
-                     [list(positional), dict(keywords)])  # fmt: skip
+    given = tree.map(lambda leaf: _plain(runner, leaf), [list(positional), dict(keywords)])
     made = _made(runner, getattr(torch.nn, kind), node, *given)
     _check_read(runner, made, node)
     return Layer(MODULES[kind], made, node, runner.program.text(node), tensors)
+
+
+def _plain(runner: Runner, value: Any) -> Any:
+    """Return what PyTorch's constructor is given for a value: the tensor, or the module that is copied."""
+    if isinstance(value, Layer):
+        return value.module
+    tensor = runner.machine.tensor(value)
+    return value if tensor is None else tensor
 
 
 def _check_read(runner: Runner, made: torch.nn.Module, node: Call) -> None:
@@ -119,6 +127,8 @@ class Layer(Module):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call the module's function, with its attributes."""
+        if self.row.is_whole:
+            return self._whole(runner, node, positional, keywords)
         own: dict[str, Any] = {}
         for pair in self.row.attributes:
             argument, _, attribute = pair.partition("=")
@@ -128,6 +138,15 @@ class Layer(Module):
         if getattr(self.module, "inplace", False) and runner.machine.tensor(positional[0]) is not None:
             return self._in_place(runner, node, positional, keywords)
         return self._result(runner, node, positional, keywords)
+
+    def _whole(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Run PyTorch's own code of the module."""
+        values = {name: self._value(runner, name, node) for name, _ in self.module.named_parameters()}
+
+        def run(values: dict[str, Tensor], *positional: Any, **keywords: Any) -> Any:
+            return with_parameters(self.module, values)(*positional, **keywords)
+
+        return embedding(runner).run(node, run, [values, *positional], keywords)
 
     def _in_place(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what is computed; it also stands in the place of the input, by all its names."""
@@ -151,7 +170,7 @@ class Layer(Module):
         return error
 
     def _value(self, runner: Runner, name: str, node: Expression) -> Any:
-        value = getattr(self.module, name, None)
+        value = dict(self.module.named_parameters()).get(name, getattr(self.module, name, None))
         if not isinstance(value, Tensor):
             return value
         if id(value) in self.given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from gradcli.language.program import Call, Expression
@@ -39,6 +39,9 @@ class Machine(Protocol):
 
     def unmade(self, numbers: Any) -> Any:
         """Return the numbers of a leaf that is about to be made, which no call has made."""
+
+    def hide(self, values: Sequence[Any]) -> None:
+        """Take note of what the program does not compute itself: it is not shown."""
 
     def refill(self, value: Any, numbers: Any) -> None:
         """Give a leaf that the program makes other numbers, before it is used."""

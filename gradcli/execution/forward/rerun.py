@@ -202,6 +202,9 @@ class _Machine:
         """A leaf that is not the trace's is a constant."""
         return TracedTensor(double(numbers), None, "numbers")
 
+    def hide(self, values: Sequence[Any]) -> None:
+        """Nothing is shown."""
+
     def refill(self, value: Any, numbers: Any) -> None:
         """The trace's leaves have their numbers."""
 

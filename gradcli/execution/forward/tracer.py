@@ -81,6 +81,10 @@ class Tracer:
         """Return the numbers of a leaf that is about to be made, which no call has made."""
         return TracedTensor(numbers, None, "numbers")
 
+    def hide(self, values: Sequence[Any]) -> None:
+        """Leave out of what is shown what PyTorch's own code has made inside of a call."""
+        self.trace.hidden |= {value for value in values if isinstance(value, TracedTensor)}
+
     def refill(self, value: Any, numbers: Tensor) -> None:
         """Give a leaf other numbers; refused where they would not be those that it was used with."""
         if any(value in call.inputs for call in self.trace.calls):

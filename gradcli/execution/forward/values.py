@@ -32,6 +32,7 @@ class Runner(draws.Evaluator, Protocol):
         """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
 
     replaced: dict[int, tuple[Any, Any]]
+    embedded: Any
 
     def overwritten(self, value: Any, call: BoundCall, make: Callable[[], Any]) -> Any:
         """Return what a call makes, which also stands in the place of a value."""
