@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,12 +19,14 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.call_kinds import LEAVING, is_question, may_write
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
-from gradcli.execution.forward.draws import drawing, dropped, handed_on
+from gradcli.execution.forward.draws import drawing, dropped
 from gradcli.execution.forward.equivalents import definition_of, is_random
-from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
+from gradcli.execution.forward.trace import TracedTensor, replaced, traced_in
 from gradcli.execution.forward.values import Runner
 from gradcli.language.program import Call, Literal
+from gradcli.ops.record import Op
 from gradcli.ops.table import find
 
 RUN = "save the program as FILE.py, and `gradcli run FILE.py` runs it as it stands"
@@ -33,6 +35,30 @@ DRAWING = frozenset(
     {"normal", "normal_", "uniform_", "exponential_", "bernoulli", "bernoulli_", "cauchy_", "geometric_", "log_normal_"}
     | {"multinomial", "poisson", "rand", "randn", "rand_like", "randn_like", "_standard_gamma", "_sample_dirichlet"}
 )
+
+
+@dataclass(slots=True)
+class Recipe:
+    """The calls that code makes of what it is given, which it makes again of other values of the same shapes."""
+
+    given: list[TracedTensor]
+    calls: list[tuple[Op, BoundCall, Any]] = field(default_factory=list)
+    result: Any = None
+
+    def again(self, machine: Machine, given: list[TracedTensor]) -> Any:
+        """Return the result for other values."""
+        now = dict(zip(self.given, given, strict=True))
+        for op, call, before in self.calls:
+            positional, keywords, bound = (
+                replaced(part, lambda traced: now.get(traced, traced))
+                for part in (call.positional, call.keywords, call.bound)
+            )
+            made = machine.apply(op, BoundCall(call.node, positional, keywords, bound))
+            now |= dict(zip(traced_in(before), traced_in(made), strict=True))
+        result = replaced(self.result, lambda traced: now.get(traced, traced))
+        kept = {*given, *traced_in(result)}
+        machine.hide([value for value in now.values() if value not in kept])
+        return result
 
 
 class Embedded(TorchFunctionMode):
@@ -46,6 +72,30 @@ class Embedded(TorchFunctionMode):
         self._known: dict[int, tuple[Tensor, Any]] = {}
         self._made: list[Any] = []
         self._records = True
+        self._recipe: Recipe | None = None
+
+    def of_shapes(self, node: Call, function: Callable[..., Any], *given: Any) -> Any:
+        """Return what a function gives that decides nothing by values: what it calls is kept, unless it draws."""
+        tensors = traced_in(given)
+        shapes = tuple((traced.tensor.shape, traced.tensor.dtype) for traced in tensors)
+        memo, key = self.runner.machine.memo, (node.span, shapes, str(tree.map(_plain, given)))
+        if key in memo:
+            return memo[key].again(self.runner.machine, tensors)
+        self._recipe = Recipe(tensors)
+        try:
+            found = self.run(node, function, [*given], {})
+            if self._recipe is not None:
+                self._recipe.result = found
+                memo[key] = self._recipe
+        finally:
+            self._recipe = None
+        return found
+
+    def _applied(self, op: Op, call: BoundCall) -> Any:
+        result = self.runner.machine.apply(op, call)
+        if self._recipe is not None:
+            self._recipe.calls.append((op, call, result))
+        return result
 
     def run(self, node: Call, function: Callable[..., Any], positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what a function of tensors gives for values of the program."""
@@ -79,7 +129,9 @@ class Embedded(TorchFunctionMode):
     def _value(self, tensor: Tensor) -> Any:
         """Return the program's value of a tensor; one that the code has made itself is a constant."""
         if id(tensor) not in self._known:
-            made = handed_on(self.runner, self._call(), tensor.detach())
+            op, data = find("tensor"), tensor.detach().tolist()
+            assert op is not None  # noqa: S101 (the table has it)
+            made = self._applied(op, BoundCall(self._call(), [data], {}, {"data": data}))
             self._known[id(tensor)] = tensor, made
             self._made.append(made)
         return self._known[id(tensor)][1]
@@ -107,7 +159,7 @@ class Embedded(TorchFunctionMode):
         op, bound = entered
         node = self._call(bound.node)
         with torch.set_grad_enabled(self._records):
-            result = self.runner.machine.apply(op, BoundCall(node, bound.positional, bound.keywords, bound.bound))
+            result = self._applied(op, BoundCall(node, bound.positional, bound.keywords, bound.bound))
         return tree.map(self._out, result)
 
     def _out(self, value: Any) -> Any:
@@ -122,7 +174,7 @@ class Embedded(TorchFunctionMode):
         op = find("detach")
         assert op is not None  # noqa: S101 (the table has it)
         node = self._call(Call("detach", (Literal(None, self._call().span),), (), *(self._call().span,) * 2))
-        return self.runner.machine.apply(op, BoundCall(node, [value], {}, {"input": value}))
+        return self._applied(op, BoundCall(node, [value], {}, {"input": value}))
 
     def _looked_into(self, call: MadeCall) -> Any:
         """Run a call that the table does not have by its definition, or by the calls that it makes itself."""
@@ -141,13 +193,14 @@ class Embedded(TorchFunctionMode):
         return result
 
     def _dropped(self, call: MadeCall) -> Any:
+        self._recipe = None
         first, *rest = call.args
         keywords = {name: value for name, value in call.keywords.items() if name != "inplace"}
         return self._out(dropped(self.runner, self._call(), [self._value(first), *rest[:2]], keywords))
 
     def _drawn(self, call: MadeCall) -> Any:
         """Draw numbers as the notebook would, in its type; they are constants, though they may depend on values."""
-        dtype = self.runner.draws.dtype
+        self._recipe, dtype = None, self.runner.draws.dtype
 
         def lower(leaf: Any) -> Any:
             if leaf is torch.float64:
@@ -166,11 +219,16 @@ class Embedded(TorchFunctionMode):
         return self.runner.error(f"`{self.runner.program.text(self.node)}`: {reason}", self.node, RUN)
 
 
+def _plain(value: Any) -> Any:
+    return "" if isinstance(value, TracedTensor) else value
+
+
 def embedding(runner: Runner) -> Embedded:
     """Return what runs PyTorch's own code in a program's run."""
     if runner.embedded is None:
         runner.embedded = Embedded(runner)
-    return runner.embedded
+    found: Embedded = runner.embedded
+    return found
 
 
 def with_parameters(module: torch.nn.Module, values: dict[str, Tensor]) -> torch.nn.Module:

@@ -76,7 +76,7 @@ def _signature(kind: type[torch.nn.Module]) -> str:
 def _drawn(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
     """Return a module whose parameters are drawn; those that the same draws have made before are used again."""
     generator, memo = runner.draws.generator, runner.machine.memo
-    key = node.span, str(positional), str(keywords), bytes(generator.get_state().untyped_storage())
+    key = node.span, str(positional), str(keywords), bytes(generator.get_state().tolist())
     if key in memo and not tree.tensors([positional, keywords]):
         made, state = memo[key]
         generator.set_state(state)
@@ -143,10 +143,10 @@ class Layer(Module):
         """Run PyTorch's own code of the module."""
         values = {name: self._value(runner, name, node) for name, _ in self.module.named_parameters()}
 
-        def run(values: dict[str, Tensor], *positional: Any, **keywords: Any) -> Any:
+        def run(values: dict[str, Tensor], positional: list[Any], keywords: dict[str, Any]) -> Any:
             return with_parameters(self.module, values)(*positional, **keywords)
 
-        return embedding(runner).run(node, run, [values, *positional], keywords)
+        return embedding(runner).of_shapes(node, run, values, positional, keywords)
 
     def _in_place(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what is computed; it also stands in the place of the input, by all its names."""
