@@ -6,6 +6,7 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.built import Built
+from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
 from gradcli.language.names import attribute_place, function_name, is_namespaced_function
 from gradcli.language.notebook import DRAWN_IN_PLACE
@@ -21,6 +22,8 @@ NEW = DRAWN_IN_PLACE | {"requires_grad_"}
 
 def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
     """Return what is translated before a call: a method's own value, or what is called, and the arguments."""
+    if id(node) in source.session.inner:
+        return gradient_children(node)
     if isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
         own = []
     elif isinstance(node.func, ast.Attribute):
@@ -44,6 +47,8 @@ def _called(node: ast.Call, source: Source) -> ast.expr:
 def build_call(node: ast.Call, built: Built) -> Expression:
     """Return a call of a function or a method; `float("inf")` is a number."""
     source = built.source
+    if id(node) in source.session.inner:
+        return build_gradient(node, built)
     keywords = _keywords(node, built)
     arguments = tuple(built.argument(argument) for argument in node.args)
     if isinstance(node.func, (ast.Call, ast.Subscript)):

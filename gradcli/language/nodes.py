@@ -142,6 +142,20 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Gradient:
+    """`torch.autograd.grad(outputs, inputs, upstream, create_graph=True)`, with which the program goes on to compute.
+
+    Its value is a tuple, with an item for each input.
+    """
+
+    outputs: Expression
+    inputs: Expression
+    upstream: Expression | None
+    allow_unused: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A function of the program's own: a `def`, or a `lambda`, whose body is what it returns."""
 
@@ -205,5 +219,5 @@ class Starred:
 
 Expression: TypeAlias = (
     "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
-    " | Function | Class | Builtin | Comprehension | Starred | Dictionary"
+    " | Function | Class | Builtin | Comprehension | Starred | Dictionary | Gradient"
 )

@@ -13,6 +13,7 @@ from gradcli.language.definitions import build_attribute, build_class, build_fun
 from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
+from gradcli.language.gradients import find_inner
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
@@ -51,6 +52,8 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     body = body if source.definition else desugared(body, is_walrus=":=" in source.clean)
     for place, node in enumerate(body):
+        if not source.definition:
+            find_inner(node, body[place + 1 :], source)
         built = build_statement(node, source)
         statements += [] if built is None else [built]
         if built is not None and ends(built):
@@ -82,7 +85,7 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
     if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
         if (found := find_transform(node, source)) is not None:
             return build_transform(*found, source)
-        if (call := find_call(node)) is not None:
+        if (call := find_call(node, source)) is not None:
             return build_differentiate(call, source)
     if (printed := printed_call(node, source)) is not None:
         return Evaluate(translate(printed, source), source.span(printed))

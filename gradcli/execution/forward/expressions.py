@@ -31,6 +31,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Function,
+    Gradient,
     Index,
     Leaf,
     Literal,
@@ -232,6 +233,22 @@ class Evaluator(Items):
             raise self.error(f"'{self.program.text(node)}' is not an integer", node)
         return value
 
+    def _gradient(self, node: Gradient) -> tuple[Any, ...]:
+        """Return a gradient that the program computes with; None for an input that is not used."""
+        outputs, inputs, upstream = (
+            _listed(None if part is None else self.evaluate(part))
+            for part in (node.outputs, node.inputs, node.upstream)
+        )
+        inputs = [self.current(value) for value in inputs]
+        for value in (*outputs, *inputs):
+            if self.machine.tensor(value) is None:
+                raise self.error("only tensors are differentiated", node)
+        call = Call("grad", (), (), node.span, node.span)
+        try:
+            return self.machine.gradient(call, outputs, inputs, upstream or [None] * len(outputs), node.allow_unused)
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
     def _compare(self, node: Compare) -> Any:
         left, right = (
             value.number if isinstance(value, Taken) else value
@@ -275,6 +292,12 @@ class Evaluator(Items):
         return bool(tensor.item())
 
 
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.values()]
+    return [] if value is None else [*value] if isinstance(value, tuple | list) else [value]
+
+
 def _value(part: Any, known: Mapping[int, Any]) -> Any:
     """Return the value of a bound argument; several for a variadic parameter, or the one tuple that it was given."""
     if isinstance(part, Sequence) and id(part) not in known:
@@ -297,5 +320,6 @@ _RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
     Class: lambda self, node: self.maker(node),
     Builtin: lambda _, node: Handed(node.function),
     Starred: lambda self, node: self.evaluate(node.value),
+    Gradient: lambda self, node: self._gradient(node),
     Comprehension: lambda self, node: self.sized(node, list(self.comprehended(node))),
 }

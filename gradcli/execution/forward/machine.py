@@ -43,6 +43,11 @@ class Machine(Protocol):
     def hide(self, values: Sequence[Any]) -> None:
         """Take note of what the program does not compute itself: it is not shown."""
 
+    def gradient(
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], allow_unused: bool
+    ) -> tuple[Any, ...]:
+        """Return the gradients of outputs by inputs, as values; None for an input that is not used, where it may be."""
+
     def refill(self, value: Any, numbers: Any) -> None:
         """Give a leaf that the program makes other numbers, before it is used."""
 
