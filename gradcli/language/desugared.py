@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gradcli.language.gradients import as_gradients
 from gradcli.language.names import dotted
 
 # What registers a tensor or a module under a name, `self.register_buffer("scale", s)`: an assignment of an attribute.
@@ -21,6 +22,8 @@ def desugared(body: list[ast.stmt], *, is_walrus: bool) -> list[ast.stmt]:
     for place, node in enumerate(body):
         if (switch := _switch(node)) is not None:
             return [*found, *_switched(node, switch, desugared(body[place + 1 :], is_walrus=is_walrus))]
+        if (kept := as_gradients(node, body[place + 1 :])) is not None:
+            return [*found, *desugared(kept, is_walrus=is_walrus)]
         if _is_main(node):
             found += desugared(node.body, is_walrus=is_walrus)  # type: ignore[attr-defined]  # it is an `if`
         else:

@@ -30,6 +30,16 @@ def find_call(node: ast.AST, source: Source) -> ast.Call | None:
     return calls[-1] if calls else None  # the innermost of those inside each other comes last
 
 
+def in_a_loop(node: ast.stmt, source: Source) -> ast.For | None:
+    """Return the loop that a comprehension is which differentiates: `[grad(g[i], x) for i in range(n)]`."""
+    for part in ast.walk(node):
+        if isinstance(part, (ast.ListComp, ast.GeneratorExp)) and (call := find_call(part.elt, source)) is not None:
+            first = part.generators[0]
+            body = [ast.copy_location(ast.Expr(call), call)]
+            return ast.copy_location(ast.For(first.target, first.iter, body, []), node)
+    return None
+
+
 def build_differentiate(call: ast.Call, source: Source) -> Differentiate:
     """Return what a call differentiates, with respect to what, and with which upstream gradient."""
     span = source.span(call)
@@ -44,6 +54,8 @@ def build_differentiate(call: ast.Call, source: Source) -> Differentiate:
     if output is None:
         raise source.error("what is differentiated is missing", call, "write `loss.backward()`")
     unused = given.get("allow_unused")
+    if any(word.arg == "is_grads_batched" for word in call.keywords):
+        source.session.command, upstream = source.session.command or "jacobian", None
     return Differentiate(
         _one(output, source),
         None if upstream is None else _one(upstream, source),

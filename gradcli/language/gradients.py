@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from gradcli.language.built import Built
 from gradcli.language.names import dotted
+from gradcli.language.notebook import SHOWING
 from gradcli.language.program import Gradient
 from gradcli.language.source import Source
 
@@ -59,6 +60,49 @@ def words_in(node: ast.AST) -> set[str]:
     """Return the names and attributes that a statement reads."""
     names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)}
     return names | {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+
+
+def as_gradients(node: ast.stmt, rest: list[ast.stmt]) -> list[ast.stmt] | None:
+    """Return what follows `y.backward(create_graph=True)` with `grad(y, x)` in the place of `x.grad`.
+
+    None for another statement, where nothing differentiates again, and where `.grad` is changed in place.
+    """
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not is_backward(call) or not keeps_graph(call):
+        return None
+    changes = [one for one in rest if {"zero_", "grad"} <= words_in(one)]
+    if changes or not any(next(differentiating(one), None) for one in rest):
+        return None
+    return [one if _only_shows(one) else _Kept(call).visit(one) for one in rest]
+
+
+def _only_shows(node: ast.stmt) -> bool:
+    shown = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(shown, ast.Call) and isinstance(shown.func, ast.Name) and shown.func.id in SHOWING
+
+
+class _Kept(ast.NodeTransformer):
+    """Puts the gradient in the place where it is read."""
+
+    def __init__(self, call: ast.Call) -> None:
+        self.call = call
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802 (as `ast` asks)
+        """Return `grad(y, x, create_graph=True)[0]` for `x.grad`."""
+        if node.attr != "grad" or not isinstance(node.ctx, ast.Load) or (dotted(node) or ("",))[-2:-1] == ("autograd",):
+            self.generic_visit(node)
+            return node
+        assert isinstance(self.call.func, ast.Attribute)  # noqa: S101 (it is a method)
+        upstream = self.call.args[:1] or [one.value for one in self.call.keywords if one.arg == "gradient"]
+        keep = ast.keyword("create_graph", ast.Constant(value=True))
+        function = ast.Attribute(ast.Attribute(ast.Name("torch", ast.Load()), "autograd", ast.Load()), "grad", ast.Load())
+        made = ast.Subscript(
+            ast.Call(function, [self.call.func.value, node.value, *upstream], [keep]), ast.Constant(0), ast.Load()
+        )
+        for inner in ast.walk(made):
+            if not hasattr(inner, "lineno"):
+                ast.copy_location(inner, node)
+        return made
 
 
 def find_inner(node: ast.stmt, rest: Sequence[ast.stmt], source: Source) -> None:

@@ -85,7 +85,9 @@ gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians si
 _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
-FUNCTIONS = DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+# What makes a function of another one.
+TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad"})
+FUNCTIONS = TRANSFORMS | DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
     {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}
@@ -147,7 +149,6 @@ HABITS: Mapping[str, str] = {
     "expit": "write `sigmoid(x)`",
     "identity": "an identity matrix is `eye(n)`",
     "matrix_transpose": "a transpose is `X.T`",
-    "grad": "gradcli differentiates the last statement: leave `grad` out",
     "backward": "gradcli differentiates the last statement: leave `backward` out",
     "register_hook": "leave the hook out; `gradcli eval --hooks` shows when hooks fire",
     "parameters": "name the parameters as leaves; a whole script is run by `gradcli run FILE.py`",
@@ -160,15 +161,12 @@ HABITS: Mapping[str, str] = {
     "autograd.functional.hvp": "write what the function computes as the program, and run `gradcli hessian`",
     "autograd.gradcheck": "write what the function computes as the program, and run `gradcli check`",
     "autograd.gradgradcheck": "write what the function computes as the program, and run `gradcli double-backward`",
-    "func.grad": "write what the function computes as the program, and run `gradcli grad`",
     "func.jacrev": "write what the function computes as the program, and run `gradcli jacobian`",
     "func.jacfwd": "write what the function computes as the program, and run `gradcli jacobian`",
     "func.hessian": "write what the function computes as the program, and run `gradcli hessian`",
-    "func.vmap": "write what the function computes for the whole batch",
     "gradcheck": "write what the function computes as the program, and run `gradcli check`",
     "jacobian": "write what the function computes as the program, and run `gradcli jacobian`",
     "hessian": "write what the function computes as the program, and run `gradcli hessian`",
-    "vmap": "write what the function computes for the whole batch",
     "softmax2d": "write `softmax(x, dim=1)`",
 }
 # Libraries whose functions have no meaning here.

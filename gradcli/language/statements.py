@@ -10,7 +10,7 @@ from gradcli.errors import Span
 from gradcli.language.built import after
 from gradcli.language.desugared import desugared
 from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
-from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
+from gradcli.language.differentiation import build_differentiate, find_call, in_a_loop, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
 from gradcli.language.gradients import find_inner
@@ -85,6 +85,8 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
     if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
         if (found := find_transform(node, source)) is not None:
             return build_transform(*found, source)
+        if (loop := in_a_loop(node, source)) is not None:
+            return build_statement(loop, source)
         if (call := find_call(node, source)) is not None:
             return build_differentiate(call, source)
     if (printed := printed_call(node, source)) is not None:
@@ -119,7 +121,7 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
 def _is_nested(node: ast.expr) -> bool:
     """Tell whether names are unpacked inside of each other, or with `*rest` among them."""
     parts = node.elts if isinstance(node, (ast.Tuple, ast.List)) else []
-    return any(isinstance(part, (ast.Tuple, ast.List, ast.Starred)) for part in parts)
+    return len(parts) == 1 or any(isinstance(part, (ast.Tuple, ast.List, ast.Starred)) for part in parts)
 
 
 def _flag(target: ast.Attribute, node: ast.Assign, source: Source) -> Statement:

@@ -14,12 +14,12 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.forward import distributions
+from gradcli.execution.forward import distributions, transformed
 from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, filled, set_default, set_seed
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DISTRIBUTIONS, DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES
+from gradcli.language.notebook import DISTRIBUTIONS, DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES, TRANSFORMS
 from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
 
@@ -49,6 +49,8 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return UNKNOWN
     if node.method:
         return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
+    if node.function in TRANSFORMS:
+        return transformed.called(evaluator, node, positional, keywords)
     if node.function in DISTRIBUTIONS:
         return distributions.called(evaluator, node, positional, keywords)
     if node.function in DRAWN:
