@@ -10,7 +10,7 @@ from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
 from gradcli.language.names import attribute_place, function_name, is_namespaced_function
 from gradcli.language.notebook import DRAWN_IN_PLACE
-from gradcli.language.program import Call, Expression, Literal
+from gradcli.language.program import Call, Dictionary, Expression, Literal, Sequence
 from gradcli.language.source import Source
 
 _DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
@@ -64,6 +64,9 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
     function, keywords = _plain_name(function, keywords, place, source)
+    entries = _dictionary(function, arguments, keywords, source.span(node))
+    if entries is not None and not source.definition:
+        return entries
     number = _number(function, arguments, source.span(node))
     is_qualified = isinstance(node.func, ast.Attribute)
     call = Call(function, arguments, keywords, source.span(node), place, qualified=is_qualified)
@@ -108,6 +111,24 @@ def _keywords(node: ast.Call, built: Built) -> tuple[tuple[str, Expression], ...
             raise built.source.error(f"the argument '{keyword.arg}' is given twice", keyword)
         pairs.append((keyword.arg, built.argument(keyword.value)))
     return tuple(pairs)
+
+
+def _dictionary(
+    function: str, arguments: tuple[Expression, ...], keywords: tuple[tuple[str, Expression], ...], span: Span
+) -> Dictionary | None:
+    """Return `dict(a=1)` and `OrderedDict([("a", 1)])` as `{"a": 1}`; None for another call."""
+    if function.rpartition(".")[2] not in ("dict", "OrderedDict"):
+        return None
+    items = arguments[0].items if len(arguments) == 1 and isinstance(arguments[0], Sequence) else ()
+    pairs = [item.items for item in items if isinstance(item, Sequence) and len(item.items) == 2]  # noqa: PLR2004
+    if len(pairs) != len(items) or (arguments and not items):
+        return None
+    named = [(Literal(name, span), value) for name, value in keywords]
+    return Dictionary(
+        (*(key for key, _ in pairs), *(key for key, _ in named)),
+        (*(value for _, value in pairs), *(value for _, value in named)),
+        span,
+    )
 
 
 def _number(function: str, arguments: tuple[Expression, ...], span: Span) -> Expression | None:

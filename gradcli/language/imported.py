@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _USUAL = {"torch": "torch", "torch.nn": "nn", "torch.nn.functional": "F", "torch.optim": "optim", "torch.autograd": "autograd"}  # fmt: skip
 # Modules whose names have no meaning without a prefix.
-_QUALIFIED = ("torch.distributions",)
+_QUALIFIED = ("torch.distributions", "torch.utils.data")
 
 
 def with_full_names(module: ast.Module) -> None:
@@ -32,7 +32,8 @@ def _meanings(module: ast.Module) -> Iterator[tuple[str, str]]:
             for one in node.names:
                 whole, called = f"{node.module}.{one.name}", one.asname or one.name
                 if _is_other(called, whole) and (called != one.name or (node.module or "").startswith(_QUALIFIED)):
-                    yield called, f"torch.distributions.{one.name}" if whole.startswith(_QUALIFIED[0] + ".") else whole
+                    space = next((space for space in _QUALIFIED if whole.startswith(f"{space}.")), None)
+                    yield called, whole if space is None else f"{space}.{one.name}"
 
 
 def _is_other(called: str, name: str) -> bool:

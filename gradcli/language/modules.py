@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from gradcli.language.order import SyntaxNode, children
-from gradcli.language.program import Call, Class, Expression, Leaf, Literal, Sequence, SetAttribute
+from gradcli.language.program import Call, Class, Dictionary, Expression, Leaf, Literal, Sequence, SetAttribute
 
 PARAMETERS = ("weight", "bias")
 # Arguments that leave a parameter out.
@@ -30,7 +30,8 @@ UNREAD: Mapping[str, object] = {
     "sparse": False,
 }
 # Modules that hold others: they call these in their order, or do not call them.
-CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList"})
+KEYED = ("ModuleDict", "ParameterDict")
+CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList", *KEYED})
 MOST = 1000  # parameters of a class that are found before the program runs
 
 
@@ -186,7 +187,13 @@ def parameters(node: Expression, name: str, classes: Classes) -> Iterator[tuple[
         yield node, name
     elif isinstance(node, Sequence):
         yield from _in_a_row(node.items, f"{name}[{{}}]", classes)
+    elif isinstance(node, Dictionary):
+        yield from _in_a_dictionary(node, f"{name}[{{!r}}]", classes)
     elif isinstance(node, Call) and kind in CONTAINERS:
+        entries = node.arguments[0] if len(node.arguments) == 1 else None
+        if isinstance(entries, Dictionary):
+            yield from _in_a_dictionary(entries, f"{name}.{{}}", classes)
+            return
         given = [inner for child in node.arguments for inner in _items(child)]
         yield from _in_a_row(given, f"{name}.{{}}", classes)
     elif isinstance(node, Call) and kind is not None and MODULES[kind].has_parameters:
@@ -198,6 +205,12 @@ def parameters(node: Expression, name: str, classes: Classes) -> Iterator[tuple[
 def _in_a_row(items: Iterable[Expression], pattern: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
     for place, item in enumerate(items):
         yield from parameters(item, pattern.replace("{}", str(place)), classes)
+
+
+def _in_a_dictionary(node: Dictionary, pattern: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
+    for key, item in zip(node.keys, node.values, strict=True):
+        if isinstance(key, Literal):
+            yield from parameters(item, pattern.format(key.value), classes)
 
 
 def _items(node: Expression) -> tuple[Expression, ...]:
@@ -227,12 +240,12 @@ def makers(expression: Expression, classes: Classes) -> Iterator[Expression]:
         node, is_named = waiting.pop()
         if not is_named:
             yield node  # type: ignore[misc]
-        names = isinstance(node, Sequence) or (isinstance(node, Call) and module_name(node) in CONTAINERS)
+        names = isinstance(node, Sequence | Dictionary) or (isinstance(node, Call) and module_name(node) in CONTAINERS)
         waiting += [(child, names and _is_named(child, classes)) for child in reversed(children(node))]
 
 
 def _is_named(node: SyntaxNode, classes: Classes) -> bool:
     """Tell whether a node makes something that a list around it names by its place."""
-    if isinstance(node, (Leaf, Sequence)):
+    if isinstance(node, (Leaf, Sequence, Dictionary)):
         return True
     return isinstance(node, Call) and (module_name(node) is not None or node.function in classes.found)

@@ -64,6 +64,8 @@ METHODS = (
         "item",
         "tolist",
         "append",
+        "endswith",
+        "startswith",
         "extend",
         "items",
         "keys",
@@ -78,7 +80,7 @@ METHODS = (
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 # What loops run over, and what makes lists.
-SEQUENCES = frozenset({"enumerate", "list", "range", "reversed", "tuple", "zip"})
+SEQUENCES = frozenset({"dict", "enumerate", "list", "range", "reversed", "tuple", "zip"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod
 gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians sin sinh sqrt tan tanh trunc"""
 # NumPy's functions of numbers, by Python's own.
@@ -87,7 +89,9 @@ MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{nam
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
 # What makes a function of another one.
 TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad"})
-FUNCTIONS = TRANSFORMS | DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+# What makes batches of tensors, of `torch.utils.data`.
+LOADERS = frozenset({"utils.data.TensorDataset", "utils.data.DataLoader"})
+FUNCTIONS = {"iter", "next"} | LOADERS | TRANSFORMS | DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
     {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}

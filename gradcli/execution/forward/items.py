@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward.batches import Batches
 from gradcli.execution.forward.layers import Container
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result
@@ -131,7 +132,9 @@ class Items(Scopes):
         if isinstance(value, tuple | list | range):
             return [*value]
         if isinstance(value, Container):
-            return [*value.items]
+            return [*(value.items if value.keys is None else value.keys)]
+        if isinstance(value, Batches):
+            return value.rows(self, node)
         if isinstance(value, dict):
             return [*value]
         if tensor is None or not tensor.ndim:
@@ -200,7 +203,7 @@ class Items(Scopes):
 
     def element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
         """Return an item of a list, or an entry of a dictionary."""
-        value = value.items if isinstance(value, Container) else value
+        value = value.entries if isinstance(value, Container) else value
         if isinstance(value, dict):
             return self.entry(node, value, items)
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):

@@ -18,7 +18,7 @@ from gradcli.execution.forward.embedded import embedding, with_parameters
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
-from gradcli.language.modules import CONTAINERS, MODULES, SHOWN, UNREAD
+from gradcli.language.modules import CONTAINERS, KEYED, MODULES, SHOWN, UNREAD
 from gradcli.language.modules import Module as Row
 from gradcli.language.notebook import PLACES
 from gradcli.language.program import Call, Expression
@@ -98,6 +98,10 @@ def _most(given: Any) -> int:
 
 
 def _container(runner: Runner, kind: str, node: Call, items: list[Any]) -> Module:
+    entries = items[0] if len(items) == 1 and isinstance(items[0], dict) else None
+    if entries is not None or kind in KEYED:
+        found = {} if entries is None else entries
+        return Container([*found.values()], runner.program.text(node), kind == "Sequential", keys=[*found])
     if kind != "Sequential":
         if len(items) > 1 or not isinstance((items or [[]])[0], list | tuple):
             raise runner.error(f"nn.{kind} takes one list", node, f"write `nn.{kind}([...])`")
@@ -232,11 +236,24 @@ class Container(Module):
     text: str
     is_called: bool
     name: str | None = None
+    keys: list[str] | None = None
+    """What the modules are called, where they are not by their places."""
+
+    @property
+    def entries(self) -> Any:
+        """Return the modules as what an index looks into."""
+        return self.items if self.keys is None else dict(zip(self.keys, self.items, strict=True))
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return a module by its name."""
+        if self.keys is None or name not in self.keys:
+            return super(Container, self).attribute(runner, name, node)
+        return self.entries[name]
 
     def adopt(self, name: str) -> None:
-        """Name the modules in it by their places."""
+        """Name the modules in it by their places, or their own names."""
         self.name = self.name or name
-        for place, item in enumerate(self.items):
+        for place, item in self.children():
             if isinstance(item, Value):
                 item.adopt(f"{self.name}.{place}")
 
@@ -252,5 +269,6 @@ class Container(Module):
         return positional[0]
 
     def children(self) -> Iterator[tuple[str, Any]]:
-        """Yield the modules by their places."""
-        yield from ((str(place), item) for place, item in enumerate(self.items))
+        """Yield the modules by their places, or their own names."""
+        names = map(str, range(len(self.items))) if self.keys is None else self.keys
+        yield from zip(names, self.items, strict=True)
