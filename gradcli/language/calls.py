@@ -6,19 +6,24 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.built import Built
+from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
 from gradcli.language.names import attribute_place, function_name, is_namespaced_function
 from gradcli.language.notebook import DRAWN_IN_PLACE
-from gradcli.language.program import Call, Expression, Literal
+from gradcli.language.program import Call, Dictionary, Expression, Literal, Sequence
 from gradcli.language.source import Source
 
 _DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
+IN_PLACE = "inplace"  # the argument that says that the result stands in the place of the first argument
+OPTIONS = "**"  # stands for the name of what is a dictionary of arguments
 # Methods in place that a program may call: on a tensor that no other name has.
 NEW = DRAWN_IN_PLACE | {"requires_grad_"}
 
 
 def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
     """Return what is translated before a call: a method's own value, or what is called, and the arguments."""
+    if id(node) in source.session.inner:
+        return gradient_children(node)
     if isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
         own = []
     elif isinstance(node.func, ast.Attribute):
@@ -42,6 +47,8 @@ def _called(node: ast.Call, source: Source) -> ast.expr:
 def build_call(node: ast.Call, built: Built) -> Expression:
     """Return a call of a function or a method; `float("inf")` is a number."""
     source = built.source
+    if id(node) in source.session.inner:
+        return build_gradient(node, built)
     keywords = _keywords(node, built)
     arguments = tuple(built.argument(argument) for argument in node.args)
     if isinstance(node.func, (ast.Call, ast.Subscript)):
@@ -52,13 +59,27 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         receiver = built.operand(node.func.value)
         if node.func.attr in DRAWN_IN_PLACE and not isinstance(node.func.value, ast.Call):
             raise source.error(f"`{node.func.attr}` changes its tensor in place, which is not accepted", place, _DRAW)
-        call = Call(node.func.attr, (receiver, *arguments), keywords, source.span(node), place, method=True)
+        name, keywords = _plain_name(node.func.attr, keywords, place, source)
+        call = Call(name, (receiver, *arguments), keywords, source.span(node), place, method=True)
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
+    function, keywords = _plain_name(function, keywords, place, source)
+    entries = _dictionary(function, arguments, keywords, source.span(node))
+    if entries is not None and not source.definition:
+        return entries
     number = _number(function, arguments, source.span(node))
     is_qualified = isinstance(node.func, ast.Attribute)
     call = Call(function, arguments, keywords, source.span(node), place, qualified=is_qualified)
     return number or (call if source.definition else read_call(call, source))
+
+
+def _plain_name(
+    name: str, keywords: tuple[tuple[str, Expression], ...], place: Span, source: Source
+) -> tuple[str, tuple[tuple[str, Expression], ...]]:
+    """Return what `mul_` computes, and that it does so in place."""
+    if source.definition or not name.endswith("_") or name.endswith("__") or name in NEW or "." in name:
+        return name, keywords
+    return name.removesuffix("_"), (*keywords, (IN_PLACE, Literal(value=True, span=place)))
 
 
 def _function(node: ast.Call, source: Source) -> tuple[str, Span]:
@@ -75,10 +96,6 @@ def _checked(function: ast.Name | ast.Attribute, name: str, source: Source) -> S
     place = source.span(function if isinstance(function, ast.Name) else attribute_place(function))
     if name.startswith("_") and not source.definition:
         raise source.error(f"the name '{name}' begins with `_`", place, "`gradcli ops` lists the functions")
-    if name.endswith("_") and name not in NEW and not source.definition:
-        plain = name.rstrip("_")
-        what = f"`{name}` changes its tensor in place, which is not accepted"
-        raise source.error(what, place, f"write `x = x.{plain}(...)`" if plain else None)
     if name in ("torch", "F", "math"):
         raise source.error(f"`{name}` is a module, not a function", place, f"write `{name}.exp(x)`, for example")
     return place
@@ -88,11 +105,30 @@ def _keywords(node: ast.Call, built: Built) -> tuple[tuple[str, Expression], ...
     pairs: list[tuple[str, Expression]] = []
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise built.source.error("`**` before an argument is not accepted", keyword)
+            pairs.append((OPTIONS, built.argument(keyword.value)))
+            continue
         if any(keyword.arg == name for name, _ in pairs):
             raise built.source.error(f"the argument '{keyword.arg}' is given twice", keyword)
         pairs.append((keyword.arg, built.argument(keyword.value)))
     return tuple(pairs)
+
+
+def _dictionary(
+    function: str, arguments: tuple[Expression, ...], keywords: tuple[tuple[str, Expression], ...], span: Span
+) -> Dictionary | None:
+    """Return `dict(a=1)` and `OrderedDict([("a", 1)])` as `{"a": 1}`; None for another call."""
+    if function.rpartition(".")[2] not in ("dict", "OrderedDict"):
+        return None
+    items = arguments[0].items if len(arguments) == 1 and isinstance(arguments[0], Sequence) else ()
+    pairs = [item.items for item in items if isinstance(item, Sequence) and len(item.items) == 2]  # noqa: PLR2004
+    if len(pairs) != len(items) or (arguments and not items):
+        return None
+    named = [(Literal(name, span), value) for name, value in keywords]
+    return Dictionary(
+        (*(key for key, _ in pairs), *(key for key, _ in named)),
+        (*(value for _, value in pairs), *(value for _, value in named)),
+        span,
+    )
 
 
 def _number(function: str, arguments: tuple[Expression, ...], span: Span) -> Expression | None:

@@ -7,15 +7,18 @@ from collections.abc import Callable
 
 from gradcli.errors import ProgramError, Span
 from gradcli.language.expressions import translate
-from gradcli.language.functions import check_parameters
+from gradcli.language.fields import with_initialiser
+from gradcli.language.functions import check_parameters, several
 from gradcli.language.leaves import every
 from gradcli.language.names import check_target, dotted
-from gradcli.language.program import Assign, Class, Differentiate, Function, Name, Return, SetAttribute, Statement
+from gradcli.language.program import Assign, Class, Differentiate, Function, GradMode, Name, Return, SetAttribute, Statement
 from gradcli.language.source import Source
 
 BuildBlock = Callable[[list[ast.stmt], Source], tuple[Statement, ...]]
 # Decorators that leave what a function computes as it is.
-_TRANSPARENT = frozenset({"script", "compile", "jit", "enable_grad", "staticmethod"})
+_TRANSPARENT = frozenset({"script", "compile", "jit", "enable_grad", "property", "cached_property", "wraps"})
+_PROPERTIES = ("property", "cached_property")
+_OFF = ("no_grad", "inference_mode")
 _METHODS = ("__init__", "__call__", "forward")
 _CUSTOM = "save it as FILE.py, and `gradcli custom FILE.py:{}` checks it as it stands"
 _RUN = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
@@ -31,9 +34,9 @@ def build_function(node: ast.FunctionDef, source: Source, build_block: BuildBloc
 
 
 def _function(node: ast.FunctionDef, source: Source, build_block: BuildBlock) -> Function:
-    for decorator in node.decorator_list:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if (dotted(called) or ("",))[-1] not in _TRANSPARENT:
+    decorators = [_decorator(decorator) for decorator in node.decorator_list]
+    for decorator, name in zip(node.decorator_list, decorators, strict=True):
+        if name not in _TRANSPARENT and name not in _OFF:
             raise source.error("this decorator is not accepted", decorator, "leave it out")
     names = check_parameters(node.args, source)
     defaults = tuple(translate(value, source) for value in (*node.args.defaults, *_given(node.args.kw_defaults)))
@@ -45,7 +48,20 @@ def _function(node: ast.FunctionDef, source: Source, build_block: BuildBlock) ->
         session.functions, session.loops = session.functions - 1, loops
     if any(isinstance(statement, Differentiate) for statement in every(body)):
         session.differentiating.add(node.name)
-    return Function(node.name, names, defaults, body, source.span(node))
+    span = source.span(node)
+    body = (GradMode(enabled=False, body=body, span=span),) if any(name in _OFF for name in decorators) else body
+    is_property = any(name in _PROPERTIES for name in decorators)
+    return Function(node.name, names, defaults, body, span, *several(node.args), _outer(node), is_property)
+
+
+def _decorator(node: ast.expr) -> str:
+    called = node.func if isinstance(node, ast.Call) else node
+    return (dotted(called) or ("",))[-1]
+
+
+def _outer(node: ast.FunctionDef) -> tuple[str, ...]:
+    """Return the names that a function declares as those of outside."""
+    return tuple(name for inner in node.body if isinstance(inner, ast.Global | ast.Nonlocal) for name in inner.names)
 
 
 def _given(values: list[ast.expr | None]) -> list[ast.expr]:
@@ -62,12 +78,12 @@ def build_class(node: ast.ClassDef, source: Source, build_block: BuildBlock) -> 
     """Return a class as what assigns it to its name; ProgramError for one that is more than a module."""
     _check_bases(node, source)
     methods = []
-    for statement in node.body:
+    for statement in with_initialiser(node):
         if isinstance(statement, ast.FunctionDef):
             _check_method(statement, source)
             methods.append(_function(statement, source, build_block))
         elif not _is_idle(statement):
-            raise source.error("a class may hold methods only", statement, "assign attributes in `__init__`")
+            raise source.error("a class may hold methods and values only", statement, "assign in `__init__`")
     source.session.assigned.add(node.name)
     source.session.attributes.update(method.name for method in methods)
     return Assign((Name(node.name, _name_place(node, source)),), Class(node.name, tuple(methods), source.span(node)),
@@ -80,8 +96,12 @@ def _check_bases(node: ast.ClassDef, source: Source) -> None:
     if "Function" in bases:
         message = "a torch.autograd.Function has a backward of its own, which a program cannot have"
         raise source.error(message, place, _CUSTOM.format(node.name))
-    if any(base not in ("Module", "object") for base in bases) or node.keywords or node.decorator_list:
+    if any(base not in ("Module", "object", "NamedTuple") for base in bases) or node.keywords or not _is_plain(node):
         raise source.error("only classes that derive from nn.Module are accepted", place, _RUN)
+
+
+def _is_plain(node: ast.ClassDef) -> bool:
+    return all(_decorator(decorator) == "dataclass" for decorator in node.decorator_list)
 
 
 def _check_method(node: ast.FunctionDef, source: Source) -> None:

@@ -11,14 +11,16 @@ from gradcli.language.source import Source
 
 
 def check_parameters(given: ast.arguments, source: Source) -> tuple[str, ...]:
-    """Return the names of parameters; ProgramError for `*args` and `**options`."""
-    if (several := given.vararg or given.kwarg) is not None:
-        place = ast.copy_location(ast.Name(several.arg), several)
-        raise source.error("`*` and `**` before a parameter are not accepted", place, "name the parameters one by one")
+    """Return the names of parameters, without those of `*rest` and `**options`."""
     parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-    for parameter in parameters:
+    for parameter in (*parameters, *(several for several in (given.vararg, given.kwarg) if several is not None)):
         check_target(ast.copy_location(ast.Name(parameter.arg), parameter), source)
     return tuple(parameter.arg for parameter in parameters)
+
+
+def several(given: ast.arguments) -> tuple[str | None, str | None]:
+    """Return the names of `*rest` and `**options`."""
+    return (given.vararg and given.vararg.arg) or None, (given.kwarg and given.kwarg.arg) or None
 
 
 def lambda_children(node: ast.Lambda) -> list[ast.expr]:
@@ -33,4 +35,4 @@ def build_lambda(node: ast.Lambda, built: Built) -> Expression:
     names = check_parameters(node.args, source)
     defaults = tuple(built.argument(value) for value in node.args.defaults)
     body = Return(built.operand(node.body), source.span(node.body))
-    return Function("lambda", names, defaults, (body,), span)
+    return Function("lambda", names, defaults, (body,), span, *several(node.args))

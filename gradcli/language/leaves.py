@@ -22,11 +22,15 @@ from gradcli.language.program import (
     Leave,
     Name,
     Pattern,
+    Raise,
+    Rest,
     Return,
     Sequence,
     SetAttribute,
     SetItem,
     Statement,
+    Try,
+    Unpack,
     While,
 )
 from gradcli.language.source import Source
@@ -74,7 +78,7 @@ def own_expressions(statement: Statement) -> tuple[Expression, ...]:
             return statement.bounds
         case Each():
             return (statement.iterable,)
-        case GradMode() | Leave():
+        case GradMode() | Leave() | Raise() | Try():
             return ()
         case Return():
             return () if statement.value is None else (statement.value,)
@@ -100,11 +104,17 @@ def targets(statement: Statement) -> tuple[Name, ...]:
             return statement.targets
         case Each():
             return names_in(statement.targets)
+        case Unpack():
+            return names_in(statement.pattern)
+        case Try(name=Name() as name):
+            return (name,)
     return ()
 
 
 def names_in(pattern: Pattern) -> tuple[Name, ...]:
     """Return the names that are unpacked, in a row."""
+    if isinstance(pattern, Rest):
+        return (pattern.name,)
     return (pattern,) if isinstance(pattern, Name) else tuple(name for part in pattern for name in names_in(part))
 
 
@@ -166,7 +176,7 @@ def every(statements: tuple[Statement, ...]) -> list[Statement]:
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
     """Return the blocks of a statement."""
     match statement:
-        case If():
+        case If() | Try():
             return (statement.body, statement.otherwise)
         case While() | For() | Each() | GradMode():
             return (statement.body,)
@@ -190,13 +200,13 @@ class _LeafFinder:
             for expression in own_expressions(statement):
                 self._read(expression, assigned)
             assigned.update(target.name for target in targets(statement))
-            if isinstance(statement, If):
+            if isinstance(statement, If | Try):
                 self._branches(statement, assigned)
             else:
                 for block in blocks(statement):
                     self.block(block, assigned)
 
-    def _branches(self, statement: If, assigned: set[str]) -> None:
+    def _branches(self, statement: If | Try, assigned: set[str]) -> None:
         then, otherwise = set(assigned), set(assigned)
         self.block(statement.body, then)
         self.block(statement.otherwise, otherwise)
@@ -210,7 +220,7 @@ class _LeafFinder:
                 self.leaves.setdefault(name.name, name)
         for node in nodes:
             if isinstance(node, Function):
-                self.block(node.body, {*assigned, *self.everywhere, *node.parameters})
+                self.block(node.body, {*assigned, *self.everywhere, *node.names})
             elif isinstance(node, Comprehension):
                 self._comprehension(node, assigned)
 

@@ -6,7 +6,7 @@ import ast
 
 from gradcli.language.built import Built
 from gradcli.language.names import check_target
-from gradcli.language.program import Comprehension, Expression, Name, Pattern
+from gradcli.language.program import Comprehension, Expression, Name, Pattern, Rest
 from gradcli.language.source import Source
 
 
@@ -14,6 +14,10 @@ def build_pattern(node: ast.expr, source: Source) -> Pattern:
     """Return the names that are assigned in each round, `i, (a, b)` as nested tuples."""
     if isinstance(node, (ast.Tuple, ast.List)):
         return tuple(build_pattern(item, source) for item in node.elts)
+    if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+        name = build_pattern(node.value, source)
+        assert isinstance(name, Name)  # noqa: S101 (of a name)
+        return Rest(name)
     if not isinstance(node, ast.Name):
         raise source.error("a loop assigns to names only", node, "write `for i in range(n):`")
     check_target(node, source)

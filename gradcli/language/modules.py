@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from gradcli.language.order import SyntaxNode, children
-from gradcli.language.program import Call, Class, Expression, Leaf, Literal, Sequence, SetAttribute
+from gradcli.language.program import Call, Class, Dictionary, Expression, Leaf, Literal, Sequence, SetAttribute
 
 PARAMETERS = ("weight", "bias")
 # Arguments that leave a parameter out.
@@ -30,7 +30,8 @@ UNREAD: Mapping[str, object] = {
     "sparse": False,
 }
 # Modules that hold others: they call these in their order, or do not call them.
-CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList"})
+KEYED = ("ModuleDict", "ParameterDict")
+CONTAINERS: frozenset[str | None] = frozenset({"Sequential", "ModuleList", "ParameterList", *KEYED})
 MOST = 1000  # parameters of a class that are found before the program runs
 
 
@@ -41,6 +42,8 @@ class Module:
     function: str
     attributes: tuple[str, ...]
     has_parameters: bool = False
+    is_whole: bool = False
+    """Whether PyTorch's own code of it is run; `attributes` are then its parameters."""
 
 
 def _calls(text: str) -> Module:
@@ -53,6 +56,14 @@ def _has(text: str) -> Module:
     return Module(function, tuple(attributes), has_parameters=True)
 
 
+def _whole(text: str) -> Module:
+    return Module("", tuple(text.split()), has_parameters=True, is_whole=True)
+
+
+_NETWORK = "weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0"
+_CELL = "weight_ih weight_hh bias_ih bias_hh"
+_ATTENTION = "in_proj_weight in_proj_bias out_proj.weight out_proj.bias"
+_BLOCK = "linear1.weight linear1.bias linear2.weight linear2.bias"
 _LOSS = "reduction"
 _POOL = "kernel_size stride padding"
 _CONVOLUTION = "weight bias stride padding dilation groups"
@@ -118,6 +129,12 @@ MODULES: Mapping[str, Module] = {
     "LayerNorm": _has("layer_norm normalized_shape weight bias eps"),
     "RMSNorm": _has("rms_norm normalized_shape weight eps"),
     "GroupNorm": _has("group_norm num_groups weight bias eps"),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), _whole(_NETWORK)),
+    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell"), _whole(_CELL)),
+    "MultiheadAttention": _whole(_ATTENTION),
+    "TransformerEncoderLayer": _whole(_BLOCK),
+    "TransformerDecoderLayer": _whole(_BLOCK),
+    **dict.fromkeys(("TransformerEncoder", "TransformerDecoder"), _whole("")),
     **{f"BatchNorm{n}d": _has(f"batch_norm {_NORM}") for n in _AXES},
     **{f"InstanceNorm{n}d": _has("instance_norm weight bias eps") for n in _AXES},
     **{f"Conv{n}d": _has(f"conv{n}d {_CONVOLUTION}") for n in _AXES},
@@ -170,7 +187,13 @@ def parameters(node: Expression, name: str, classes: Classes) -> Iterator[tuple[
         yield node, name
     elif isinstance(node, Sequence):
         yield from _in_a_row(node.items, f"{name}[{{}}]", classes)
+    elif isinstance(node, Dictionary):
+        yield from _in_a_dictionary(node, f"{name}[{{!r}}]", classes)
     elif isinstance(node, Call) and kind in CONTAINERS:
+        entries = node.arguments[0] if len(node.arguments) == 1 else None
+        if isinstance(entries, Dictionary):
+            yield from _in_a_dictionary(entries, f"{name}.{{}}", classes)
+            return
         given = [inner for child in node.arguments for inner in _items(child)]
         yield from _in_a_row(given, f"{name}.{{}}", classes)
     elif isinstance(node, Call) and kind is not None and MODULES[kind].has_parameters:
@@ -184,6 +207,12 @@ def _in_a_row(items: Iterable[Expression], pattern: str, classes: Classes) -> It
         yield from parameters(item, pattern.replace("{}", str(place)), classes)
 
 
+def _in_a_dictionary(node: Dictionary, pattern: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
+    for key, item in zip(node.keys, node.values, strict=True):
+        if isinstance(key, Literal):
+            yield from parameters(item, pattern.format(key.value), classes)
+
+
 def _items(node: Expression) -> tuple[Expression, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
@@ -191,6 +220,8 @@ def _items(node: Expression) -> tuple[Expression, ...]:
 def _own(call: Call, module: Module) -> Iterator[str]:
     off = [word for word, value in call.keywords if isinstance(value, Literal) and value.value is False]
     without = {name for word in off for name in SWITCHES.get(word, ())}
+    if module.is_whole:
+        return (name for name in module.attributes if not (without and "bias" in name))
     return (name for name in PARAMETERS if name in module.attributes and name not in without)
 
 
@@ -209,12 +240,12 @@ def makers(expression: Expression, classes: Classes) -> Iterator[Expression]:
         node, is_named = waiting.pop()
         if not is_named:
             yield node  # type: ignore[misc]
-        names = isinstance(node, Sequence) or (isinstance(node, Call) and module_name(node) in CONTAINERS)
+        names = isinstance(node, Sequence | Dictionary) or (isinstance(node, Call) and module_name(node) in CONTAINERS)
         waiting += [(child, names and _is_named(child, classes)) for child in reversed(children(node))]
 
 
 def _is_named(node: SyntaxNode, classes: Classes) -> bool:
     """Tell whether a node makes something that a list around it names by its place."""
-    if isinstance(node, (Leaf, Sequence)):
+    if isinstance(node, (Leaf, Sequence, Dictionary)):
         return True
     return isinstance(node, Call) and (module_name(node) is not None or node.function in classes.found)

@@ -16,8 +16,15 @@ class Name:
     span: Span
 
 
-Pattern: TypeAlias = "Name | tuple[Pattern, ...]"
-"""The names that a loop assigns in each round, as nested as what is unpacked."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """`*name` where values are unpacked: those that are left over, in a list."""
+
+    name: Name
+
+
+Pattern: TypeAlias = "Name | Rest | tuple[Pattern, ...]"
+"""The names that are assigned where values are unpacked, as nested as these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,20 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Gradient:
+    """`torch.autograd.grad(outputs, inputs, upstream, create_graph=True)`, with which the program goes on to compute.
+
+    Its value is a tuple, with an item for each input.
+    """
+
+    outputs: Expression
+    inputs: Expression
+    upstream: Expression | None
+    allow_unused: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A function of the program's own: a `def`, or a `lambda`, whose body is what it returns."""
 
@@ -145,6 +166,19 @@ class Function:
     body: tuple[Any, ...]
     """Its statements."""
     span: Span
+    rest: str | None = None
+    """The parameter `*rest`."""
+    options: str | None = None
+    """The parameter `**options`."""
+    outer: tuple[str, ...] = ()
+    """The names that it assigns outside of itself: `global` and `nonlocal`."""
+    is_property: bool = False
+    """Whether it is called without brackets."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all parameters."""
+        return (*self.parameters, *(name for name in (self.rest, self.options) if name is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +219,5 @@ class Starred:
 
 Expression: TypeAlias = (
     "Name | Literal | Call | Attribute | Index | Sequence | Compare | BooleanOperation | Conditional | Leaf"
-    " | Function | Class | Builtin | Comprehension | Starred | Dictionary"
+    " | Function | Class | Builtin | Comprehension | Starred | Dictionary | Gradient"
 )

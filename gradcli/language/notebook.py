@@ -32,6 +32,16 @@ TENSORS: Mapping[str, str] = {
     "ByteTensor": "uint8",
     "BoolTensor": "bool",
 }
+# Of `torch.distributions`: what a program may make, and ask of it.
+_DISTRIBUTIONS = """Bernoulli Beta Binomial Categorical Cauchy Dirichlet Exponential Gamma Geometric Gumbel HalfNormal
+Independent Laplace LogNormal Multinomial MultivariateNormal NegativeBinomial Normal OneHotCategorical Poisson StudentT
+Uniform kl_divergence"""
+DISTRIBUTIONS = frozenset(f"distributions.{name}" for name in _DISTRIBUTIONS.split())
+DISTRIBUTION_METHODS = frozenset("log_prob sample rsample entropy cdf icdf expand perplexity".split())
+DISTRIBUTION_ATTRIBUTES = frozenset(
+    """mean variance stddev loc scale probs logits rate concentration low high mode batch_shape event_shape df
+covariance_matrix precision_matrix scale_tril base_dist total_count""".split()
+)
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
@@ -44,6 +54,7 @@ INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
 METHODS = (
     CASTS
     | DRAWN_IN_PLACE
+    | DISTRIBUTION_METHODS
     | {
         "to",
         "type",
@@ -53,6 +64,8 @@ METHODS = (
         "item",
         "tolist",
         "append",
+        "endswith",
+        "startswith",
         "extend",
         "items",
         "keys",
@@ -67,14 +80,18 @@ METHODS = (
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 # What loops run over, and what makes lists.
-SEQUENCES = frozenset({"enumerate", "list", "range", "reversed", "tuple", "zip"})
+SEQUENCES = frozenset({"dict", "enumerate", "list", "range", "reversed", "tuple", "zip"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod
 gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians sin sinh sqrt tan tanh trunc"""
 # NumPy's functions of numbers, by Python's own.
 _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
-FUNCTIONS = DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+# What makes a function of another one.
+TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad"})
+# What makes batches of tensors, of `torch.utils.data`.
+LOADERS = frozenset({"utils.data.TensorDataset", "utils.data.DataLoader"})
+FUNCTIONS = {"iter", "next"} | LOADERS | TRANSFORMS | DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
     {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}
@@ -136,7 +153,6 @@ HABITS: Mapping[str, str] = {
     "expit": "write `sigmoid(x)`",
     "identity": "an identity matrix is `eye(n)`",
     "matrix_transpose": "a transpose is `X.T`",
-    "grad": "gradcli differentiates the last statement: leave `grad` out",
     "backward": "gradcli differentiates the last statement: leave `backward` out",
     "register_hook": "leave the hook out; `gradcli eval --hooks` shows when hooks fire",
     "parameters": "name the parameters as leaves; a whole script is run by `gradcli run FILE.py`",
@@ -149,15 +165,12 @@ HABITS: Mapping[str, str] = {
     "autograd.functional.hvp": "write what the function computes as the program, and run `gradcli hessian`",
     "autograd.gradcheck": "write what the function computes as the program, and run `gradcli check`",
     "autograd.gradgradcheck": "write what the function computes as the program, and run `gradcli double-backward`",
-    "func.grad": "write what the function computes as the program, and run `gradcli grad`",
     "func.jacrev": "write what the function computes as the program, and run `gradcli jacobian`",
     "func.jacfwd": "write what the function computes as the program, and run `gradcli jacobian`",
     "func.hessian": "write what the function computes as the program, and run `gradcli hessian`",
-    "func.vmap": "write what the function computes for the whole batch",
     "gradcheck": "write what the function computes as the program, and run `gradcli check`",
     "jacobian": "write what the function computes as the program, and run `gradcli jacobian`",
     "hessian": "write what the function computes as the program, and run `gradcli hessian`",
-    "vmap": "write what the function computes for the whole batch",
     "softmax2d": "write `softmax(x, dim=1)`",
 }
 # Libraries whose functions have no meaning here.

@@ -54,7 +54,6 @@ def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
     if isinstance(node.op, ast.UAdd):
         return operand
     if isinstance(node.op, ast.Not):
-        _check_truth(node, "not", built)
         return BooleanOperation("not", (operand,), span)
     if isinstance(node.op, ast.Invert):
         return Call(INVERSION.function, (operand,), (), span, Span(span.start, span.start + 1), INVERSION.sign)
@@ -64,30 +63,25 @@ def build_unary(node: ast.UnaryOp, built: Built) -> Expression:
 
 
 def build_comparison(node: ast.Compare, built: Built) -> Expression:
-    """Return `a < b`; a chain is refused because PyTorch's tensors have no truth value between its parts."""
+    """Return `a < b`, and `a < b < c` as Python has it: `a < b and b < c`."""
     source = built.source
-    operator = _COMPARISONS[type(node.ops[0])]
-    if len(node.ops) > 1:
-        raise source.error("a chain of comparisons is not accepted", node, "write `logical_and(a < b, b < c)`")
-    if operator in ("is", "is not") and not source.definition:
-        place = after(source, source.span(node.left).end, source.span(node.comparators[0]).start, operator)
-        raise source.error(f"`{operator}` is not accepted", place, "comparisons are < <= > >= == !=")
-    get = built.argument if source.definition or operator in ("in", "not in", "==", "!=") else built.operand
-    return Compare(operator, get(node.left), get(node.comparators[0]), source.span(node))
+    operands = [node.left, *node.comparators]
+    parts = tuple(
+        _compared(operator, left, right, built)
+        for operator, left, right in zip(node.ops, operands[:-1], operands[1:], strict=True)
+    )
+    return parts[0] if len(parts) == 1 else BooleanOperation("and", parts, source.span(node))
+
+
+def _compared(kind: ast.cmpop, left: ast.expr, right: ast.expr, built: Built) -> Compare:
+    operator = _COMPARISONS[type(kind)]
+    texts = built.source.definition or operator in ("in", "not in", "==", "!=", "is", "is not")
+    get = built.argument if texts else built.operand
+    span = Span(built.source.span(left).start, built.source.span(right).end)
+    return Compare(operator, get(left), get(right), span)
 
 
 def build_boolean(node: ast.BoolOp, built: Built) -> Expression:
-    """Return `a and b`, which only definitions of the op table hold."""
+    """Return `a and b`, or `a or b`."""
     operator = "and" if isinstance(node.op, ast.And) else "or"
-    _check_truth(node, operator, built)
     return BooleanOperation(operator, tuple(map(built.operand, node.values)), built.source.span(node))
-
-
-def _check_truth(node: ast.UnaryOp | ast.BoolOp, operator: str, built: Built) -> None:
-    if not built.source.definition:
-        arguments = "a" if operator == "not" else "a, b"
-        place: Span | ast.expr = node
-        if isinstance(node, ast.BoolOp):
-            spans = [built.source.span(value) for value in node.values[:2]]
-            place = after(built.source, spans[0].end, spans[1].start, operator)
-        raise built.source.error(f"`{operator}` is not accepted", place, f"write `logical_{operator}({arguments})`")

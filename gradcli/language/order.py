@@ -17,6 +17,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Function,
+    Gradient,
     Index,
     Leaf,
     Sequence,
@@ -46,6 +47,7 @@ _CHILDREN: Mapping[type, Callable[[Any], tuple[SyntaxNode, ...]]] = {
     Function: lambda node: node.defaults,  # its body runs where it is called
     Class: lambda node: node.methods,
     Comprehension: _parts,
+    Gradient: lambda node: (node.outputs, node.inputs, *(() if node.upstream is None else (node.upstream,))),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradcli.errors import ProgramError, Span
 from gradcli.language.program import (
     Assign,
+    BooleanOperation,
     Call,
     Class,
     Compare,
@@ -62,7 +63,7 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
 
 
 def _check_value(value: Expression, source: Source) -> None:
-    if isinstance(value, Compare):
+    if isinstance(value, (Compare, BooleanOperation)):
         hint = "`=` assigns" if value.operator == "==" else "use it as a condition: `where(a > b, a, b)`"
         raise source.error("a comparison has no gradient, so it cannot be the output", value.span, hint)
     if isinstance(value, (Sequence, Comprehension)):

@@ -10,7 +10,7 @@ from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING
 from gradcli.language.program import Assign, Expression, Leaf, Literal, Name, SetAttribute, Statement
 from gradcli.language.source import Source
 
-PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete)
+PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete, ast.Global, ast.Nonlocal)
 
 # Contexts in which a block runs as it would without them, by the last part of their name.
 _TRANSPARENT = frozenset(

@@ -22,11 +22,13 @@ from gradcli.language.nodes import (
     Ellipsis,
     Expression,
     Function,
+    Gradient,
     Index,
     Leaf,
     Literal,
     Name,
     Pattern,
+    Rest,
     Sequence,
     Slice,
     Starred,
@@ -52,6 +54,7 @@ __all__ = [
     "For",
     "Function",
     "GradMode",
+    "Gradient",
     "If",
     "InPlace",
     "Index",
@@ -61,6 +64,8 @@ __all__ = [
     "Name",
     "Pattern",
     "Program",
+    "Raise",
+    "Rest",
     "Return",
     "Sequence",
     "SetAttribute",
@@ -68,6 +73,8 @@ __all__ = [
     "Slice",
     "Starred",
     "Statement",
+    "Try",
+    "Unpack",
     "While",
 ]
 
@@ -77,6 +84,15 @@ class Assign:
     """`targets = value`; more than one target unpacks a tuple."""
 
     targets: tuple[Name, ...]
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unpack:
+    """`a, (b, c) = value`, and `first, *rest = value`."""
+
+    pattern: Pattern
     value: Expression
     span: Span
 
@@ -169,6 +185,23 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """`raise ValueError(...)`."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """`try: ... except: ...`; `name` is what the error is called there."""
+
+    body: tuple[Statement, ...]
+    otherwise: tuple[Statement, ...]
+    name: Name | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """`break`, or `continue`, inside a loop."""
 
@@ -207,7 +240,7 @@ class Differentiate:
 
 Statement: TypeAlias = (
     "Assign | Evaluate | If | While | For | Each | InPlace | GradMode | Differentiate"
-    " | SetAttribute | SetItem | Fill | Return | Leave"
+    " | SetAttribute | SetItem | Fill | Return | Leave | Unpack | Raise | Try"
 )
 
 

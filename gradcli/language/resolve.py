@@ -11,7 +11,15 @@ from gradcli.language.leaves import every, expressions, names_in, targets
 from gradcli.language.makers import CALL
 from gradcli.language.modules import PARAMETERS, SHOWN, module_name
 from gradcli.language.names import NAMESPACES, SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
-from gradcli.language.notebook import FUNCTIONS, HABITS, METHODS, MODULE_METHODS, PEEKING
+from gradcli.language.notebook import (
+    DISTRIBUTION_ATTRIBUTES,
+    DISTRIBUTIONS,
+    FUNCTIONS,
+    HABITS,
+    METHODS,
+    MODULE_METHODS,
+    PEEKING,
+)
 from gradcli.language.order import postorder
 from gradcli.language.program import Attribute, Builtin, Call, Comprehension, Function, Name, Program, SetAttribute
 from gradcli.language.words import shorten
@@ -74,13 +82,15 @@ def _own_names(program: Program) -> _Own:
     bodies = [statement for function in functions for statement in every(function.body)]
     statements = [*every(program.statements), *bodies]
     names = {target.name for statement in statements for target in targets(statement)}
-    names |= {name for function in functions for name in function.parameters}
+    names |= {name for function in functions for name in function.names}
     loops = [node for node in made if isinstance(node, Comprehension)]
     names |= {name.name for loop in loops for name in names_in(loop.targets)}
     attributes = {statement.name for statement in statements if isinstance(statement, SetAttribute)}
     attributes |= {function.name for function in functions}
     if any(isinstance(node, Call) and module_name(node) is not None for node in made) or attributes:
         attributes |= {*PARAMETERS, *SHOWN, CALL, *MODULE_METHODS}
+    if any(isinstance(node, Call) and node.function in DISTRIBUTIONS for node in made):
+        attributes |= DISTRIBUTION_ATTRIBUTES
     return _Own(frozenset(names), frozenset(attributes))
 
 

@@ -33,5 +33,7 @@ class Session:
     """The names that it assigns a tuple or a list to."""
     command: str | None = None
     """The command that shows what the program asks for, where only that one does."""
+    inner: set[int] = field(default_factory=set)
+    """The calls of `autograd.grad` with whose result the program computes, by identity of Python's nodes."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

@@ -29,6 +29,7 @@ _KEYWORDS = frozenset(
         "continue",
     }
     | {"import", "from", "as", "with", "assert", "pass", "del", "lambda"}
+    | {"try", "except", "finally", "raise", "global", "nonlocal"}
 )
 _UNARY = frozenset({"+", "-", "~"})
 _OPENING = {"(": ")", "[": "]", "{": "}"}
@@ -62,6 +63,7 @@ _BINARY = frozenset(
     }
 )
 
+_REST = re.compile(r"\*\s*\w+\s*,[^=\n]*=")  # `*rest, last = x`
 _STAR_IMPORT = re.compile(r"\bimport[ \t]*\*\Z")
 _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "^": ("`^` is not a power in PyTorch", "write a power as `**`"),
@@ -69,10 +71,6 @@ _REFUSED_OPERATORS: dict[str, tuple[str, str | None]] = {
     "||": ("`||` is not an operator", "write `logical_or(a, b)`; a norm is `norm(x)`"),
     "<<": ("shifts are not accepted", "write `x * 2**n`"),
     ">>": ("shifts are not accepted", "write `x / 2**n`"),
-    ":=": (
-        "an assignment inside an expression (`:=`) is not accepted",
-        "write `name = value` as a statement of its own",
-    ),
     "!": ("`!` is not an operator", "a factorial of x is `exp(lgamma(x + 1))`; 'not equal' is `!=`"),
     "?": ("`?` is not an operator", "a choice is `a if condition else b`, or `where(condition, a, b)`"),
     "$": ("`$` is not an operator", None),
@@ -191,8 +189,10 @@ def _missing_left(previous: Token | None, token: Token, following: Token, source
     if token.text in (",", ";"):
         if token.text == ";" or (previous is not None and previous.text in (",", "(", "[")):
             _missing_before_separator(previous, token, source)
-    elif token.text == "*" and previous is not None and previous.text in ("(", "[", ","):
-        return  # among the arguments of a call
+    elif token.text in ("*", "**") and previous is not None and previous.text in ("(", "[", "{", ","):
+        return  # among the arguments of a call, in a list or a dictionary, or before a parameter
+    elif token.text == "*" and _REST.match(source, token.start):
+        return
     elif token.text in ("*", "**") and (
         previous is None or previous.text in ("(", "[", ",", ";", "=") or previous.kind is TokenKind.NEWLINE
     ):

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from gradcli.errors import Span
 from gradcli.language.built import after
+from gradcli.language.desugared import desugared
 from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
-from gradcli.language.differentiation import build_differentiate, find_call, note_what_follows
+from gradcli.language.differentiation import build_differentiate, find_call, in_a_loop, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
+from gradcli.language.gradients import find_inner
 from gradcli.language.loops import build_pattern, is_range
 from gradcli.language.names import check_target
 from gradcli.language.operators import operator_of
@@ -33,9 +35,12 @@ from gradcli.language.program import (
     Leave,
     Literal,
     Name,
+    Raise,
     SetAttribute,
     SetItem,
     Statement,
+    Try,
+    Unpack,
     While,
 )
 from gradcli.language.source import Source
@@ -45,7 +50,10 @@ from gradcli.language.transforms import build_transform, find_transform
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
     statements: list[Statement] = []
+    body = body if source.definition else desugared(body, is_walrus=":=" in source.clean)
     for place, node in enumerate(body):
+        if not source.definition:
+            find_inner(node, body[place + 1 :], source)
         built = build_statement(node, source)
         statements += [] if built is None else [built]
         if built is not None and ends(built):
@@ -77,7 +85,9 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
     if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
         if (found := find_transform(node, source)) is not None:
             return build_transform(*found, source)
-        if (call := find_call(node)) is not None:
+        if (loop := in_a_loop(node, source)) is not None:
+            return build_statement(loop, source)
+        if (call := find_call(node, source)) is not None:
             return build_differentiate(call, source)
     if (printed := printed_call(node, source)) is not None:
         return Evaluate(translate(printed, source), source.span(printed))
@@ -99,10 +109,19 @@ def _assign(node: ast.Assign, source: Source) -> Statement | None:
         return own or _flag(node.targets[0], node, source)
     if isinstance(node.targets[0], ast.Subscript):
         return _set_item(node.targets[0], translate(node.value, source), node, source)
+    if _is_nested(node.targets[0]):
+        pattern = build_pattern(node.targets[0], source)
+        return Unpack(pattern, translate(node.value, source, text=True), source.span(node))
     targets = _targets(node.targets[0], source)
     if isinstance(node.value, (ast.Tuple, ast.List)) and len(targets) == 1:
         source.session.tuples.add(targets[0].name)
     return Assign(targets, translate(node.value, source, text=True), source.span(node))
+
+
+def _is_nested(node: ast.expr) -> bool:
+    """Tell whether names are unpacked inside of each other, or with `*rest` among them."""
+    parts = node.elts if isinstance(node, (ast.Tuple, ast.List)) else []
+    return len(parts) == 1 or any(isinstance(part, (ast.Tuple, ast.List, ast.Starred)) for part in parts)
 
 
 def _flag(target: ast.Attribute, node: ast.Assign, source: Source) -> Statement:
@@ -187,9 +206,6 @@ def _is_flag(node: ast.expr) -> bool:
 
 
 def _if(node: ast.If, source: Source) -> Statement | None:
-    if isinstance(node.test, ast.Compare) and isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__":
-        body = build_block(node.body, source)
-        return GradMode(enabled=True, body=body, span=source.span(node)) if body else None
     test = translate(node.test, source)
     body, otherwise = build_block(node.body, source), build_block(node.orelse, source)
     return If(test, body, otherwise, source.span(node)) if body or otherwise else None
@@ -200,6 +216,18 @@ def _with(node: ast.With, source: Source) -> Statement:
     for item in node.items:
         enabled = grad_mode(item.context_expr, source, enabled=enabled)
     return GradMode(enabled, build_block(node.body, source), source.span(node))
+
+
+def _try(node: ast.Try, source: Source) -> Statement:
+    """Return `try:` with the block that runs where PyTorch refuses; `else` is a part of what is tried."""
+    body = build_block([*node.body, *node.orelse, *node.finalbody], source)
+    name = next((handler.name for handler in node.handlers if handler.name), None)
+    span = source.span(node)
+    if name is not None:
+        source.session.assigned.add(name)
+    handled = [statement for handler in node.handlers[:1] for statement in handler.body]
+    otherwise = build_block([*handled, *node.finalbody], source)
+    return Try(body, otherwise, None if name is None else Name(name, Span(span.start, span.start + 3)), span)
 
 
 def _while(node: ast.While, source: Source) -> Statement:
@@ -248,6 +276,8 @@ _RULES: Mapping[type[ast.stmt], Callable[..., Statement | None]] = {
     ast.With: _with,
     **dict.fromkeys(PASSED_OVER, _evaluate),  # none of them is built
     ast.If: _if,
+    ast.Try: _try,
+    ast.Raise: lambda node, source: Raise(source.span(node)),
     ast.While: _while,
     ast.For: _for,
     ast.FunctionDef: lambda node, source: build_function(node, source, build_block),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gradcli.errors import LimitError, ProgramError, Span
+from gradcli.language.imported import with_full_names
 from gradcli.language.source import Source
 from gradcli.limits import Limits
 
@@ -46,6 +47,8 @@ def parse_text(source: Source, *, indented: bool) -> tuple[Source, list[ast.stmt
         if (error.msg or "").startswith("too many"):  # nested parentheses, levels of indentation
             raise too_deep() from None
         raise _explained(error, source) from None
+    if not source.definition:
+        with_full_names(module)
     body = module.body
     if indented and isinstance(body[0], ast.If):
         body = body[0].body + body[1:]

@@ -41,6 +41,9 @@ _FUNCTIONAL: Mapping[str, Transform] = {
     "jacobian": Transform("jacobian"),
     "hessian": Transform("hessian"),
     "vjp": Transform(None),
+    "jvp": Transform("jvp"),
+    "hvp": Transform("hessian"),
+    "vhp": Transform("hessian"),
     "gradcheck": Transform("check"),
     "gradgradcheck": Transform("double-backward"),
 }
@@ -66,6 +69,8 @@ def find_transform(node: ast.stmt, source: Source) -> tuple[ast.Call, Transform]
 
 
 def _transform(call: ast.Call, source: Source) -> Transform | None:
+    if isinstance(call.func, ast.Call) and _mapped(call.func) is not None and call.args:
+        return Transform("jacobian", is_curried=True)
     if isinstance(call.func, ast.Call):
         return _named(call.func, _CURRIED, source) if call.args and call.func.args else None
     return _named(call, _FUNCTIONAL, source) if len(call.args) > 1 else None
@@ -82,7 +87,7 @@ def build_transform(call: ast.Call, transform: Transform, source: Source) -> Sta
     span = source.span(call)
     inner = call.func if transform.is_curried else call
     assert isinstance(inner, ast.Call)  # noqa: S101 (it is one)
-    function = translate(inner.args[0], source)
+    function = translate(_mapped(inner) or inner.args[0], source)
     given = call.args if transform.is_curried else _items(call.args[1])
     names, statements = [], []
     for place, node in enumerate(given):
@@ -99,6 +104,14 @@ def build_transform(call: ast.Call, transform: Transform, source: Source) -> Sta
     wrt = Sequence(_wrt(names, inner), span, is_list=False)
     differentiate = Differentiate(output, upstream, wrt, span, allow_unused=True)
     return GradMode(enabled=True, body=(*statements, differentiate), span=span)
+
+
+def _mapped(call: ast.Call) -> ast.expr | None:
+    """Return `vmap(f, ...)` for `vmap(grad(f), ...)`: the gradients of the samples are the rows of its Jacobian."""
+    inner = call.args[0] if call.args and (dotted(call.func) or ("",))[-1] == "vmap" else None
+    if not isinstance(inner, ast.Call) or (dotted(inner.func) or ("",))[-1] not in ("grad", "jacrev") or not inner.args:
+        return None
+    return ast.copy_location(ast.Call(call.func, [inner.args[0], *call.args[1:]], call.keywords), call)
 
 
 def _takes_upstream(call: ast.Call) -> bool:
@@ -119,6 +132,8 @@ def _bound(node: ast.expr, place: int, count: int, source: Source) -> Name:
 
 def _wrt(names: list[Name], call: ast.Call) -> tuple[Name, ...]:
     """Return the inputs that are differentiated by: those that `argnums` says, of `grad` the first."""
+    if _mapped(call) is not None:
+        call = call.args[0]  # type: ignore[assignment]  # it is a call
     curried = (dotted(call.func) or ("",))[-1] in _CURRIED and len(call.args) == 1
     given = [keyword.value for keyword in call.keywords if keyword.arg == "argnums"]
     places = list(_places(given[0])) if given else [0] if curried else range(len(names))

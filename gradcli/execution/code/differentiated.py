@@ -14,13 +14,13 @@ from gradcli.execution.code.steps import Steps, gap
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.inner import AS_ASKED
 from gradcli.execution.forward.trace import InnerGradient
 from gradcli.report.custom import SourcePlace
 
 KEPT = "backward(create_graph=True) is called inside{}: what it adds to `.grad` is not followed"
 INSTEAD = "`torch.autograd.grad(..., create_graph=True)` returns the gradient, and `gradcli run` checks a whole script"
 UNUSUAL = "a gradient that the code itself asks for in this way is not followed"
-AS_ASKED = "a gradient that the code itself asks for is not computed again by itself"
 NAMES = ("outputs", "inputs", "grad_outputs", "retain_graph", "create_graph", "only_inputs", "allow_unused")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from gradcli.execution.forward.followed import Followed, Ran, steps_behind
+from gradcli.execution.forward.inner import between
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, traced_in
 
 WRITTEN = "memory that a call had read was written to unseen before backward: its values are no longer known"
@@ -19,26 +20,10 @@ def gathered(output: Followed, leaves: Sequence[Followed]) -> Trace:
     others = _given(calls, output, leaves)
     unnamed = [traced for traced in others if not _is_shown(traced)]
     inner = [traced for call in calls for traced in call.outputs if not _is_shown(traced)]
-    ambiguous = [traced for call in calls for traced in _differentiated(call, calls)]
+    ambiguous = [traced for call in calls for traced in between(call, calls)]
     trace = Trace([*leaves, *others], calls, output, hidden=frozenset([*unnamed, *inner, *ambiguous]))
     trace.precision, trace.ran = _lowest(trace), Ran(tuple(steps))
     return trace
-
-
-def _differentiated(asking: TracedCall, calls: Sequence[TracedCall]) -> set[TracedTensor]:
-    """Return what lies between what a gradient inside of the code is of, and what it is with respect to.
-
-    How much of a second derivative arrives there is a matter of taste: some if a backward reads the results of its
-    call, as that of tanh does, and else all of it at the operands. At the leaves it is the same.
-    """
-    if asking.inner is None:
-        return set()
-    behind, after = set(asking.inner.outputs), set(asking.inner.inputs)
-    for call in reversed(calls):
-        behind.update(call.inputs if behind.intersection(call.outputs) else ())
-    for call in calls:
-        after.update(call.outputs if after.intersection(call.inputs) else ())
-    return behind.intersection(after).difference(asking.inner.inputs)
 
 
 def _checked(call: TracedCall) -> TracedCall:

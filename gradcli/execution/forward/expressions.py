@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
@@ -12,6 +13,7 @@ from gradcli.execution.forward.layers import make
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import is_operator
 from gradcli.execution.forward.values import Handed, Taken, Value
+from gradcli.language.calls import IN_PLACE, OPTIONS
 from gradcli.language.constants import fold
 from gradcli.language.modules import module_name
 from gradcli.language.operator_table import COMPARISON_OF
@@ -29,6 +31,7 @@ from gradcli.language.program import (
     Ellipsis,
     Expression,
     Function,
+    Gradient,
     Index,
     Leaf,
     Literal,
@@ -97,7 +100,10 @@ class Evaluator(Items):
         positional = [first if place == 0 else self.evaluate(part) for place, part in enumerate(node.arguments)]
         if any(isinstance(part, Starred) for part in node.arguments):
             node, positional = self.spread(node, positional)
-        return self.call(node, positional, {name: self.evaluate(value) for name, value in node.keywords})
+        keywords = {name: self.evaluate(value) for name, value in node.keywords}
+        if OPTIONS in keywords:
+            node, keywords = self.opened(node, keywords)
+        return self.call(node, positional, keywords)
 
     def call(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of a call on these values."""
@@ -110,6 +116,8 @@ class Evaluator(Items):
             if not node.method:
                 return callee.called(self, node, positional, keywords)
             return callee.method(self, node, positional[1:], keywords)
+        if IN_PLACE in keywords and positional and self.machine.tensor(positional[0]) is not None:
+            return self._in_place(node, positional, keywords)
         taken = next((value for value in positional if isinstance(value, Taken)), None)
         if taken is not None and node.function != "append":
             return self._of_taken(taken, positional)
@@ -126,6 +134,15 @@ class Evaluator(Items):
         if op is None:
             raise self._not_callable(node)
         return self.apply(op, node, positional, keywords)
+
+    def _in_place(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call that may stand in the place of its first argument: `y.mul_(2)`."""
+        kept = tuple(pair for pair in node.keywords if pair[0] != IN_PLACE)
+        plain, given = replace(node, keywords=kept), {name: v for name, v in keywords.items() if name != IN_PLACE}
+        if not keywords[IN_PLACE]:
+            return self.call(plain, positional, given)
+        call = BoundCall(plain, positional, given, {})
+        return self.overwritten(positional[0], call, lambda: self.call(plain, positional, given))
 
     def _of_taken(self, taken: Taken, values: list[Any]) -> Taken:
         """Return what is computed of a number that was taken out of a tensor; refused beside a tensor."""
@@ -216,6 +233,22 @@ class Evaluator(Items):
             raise self.error(f"'{self.program.text(node)}' is not an integer", node)
         return value
 
+    def _gradient(self, node: Gradient) -> tuple[Any, ...]:
+        """Return a gradient that the program computes with; None for an input that is not used."""
+        outputs, inputs, upstream = (
+            _listed(None if part is None else self.evaluate(part))
+            for part in (node.outputs, node.inputs, node.upstream)
+        )
+        inputs = [self.current(value) for value in inputs]
+        for value in (*outputs, *inputs):
+            if self.machine.tensor(value) is None:
+                raise self.error("only tensors are differentiated", node)
+        call = Call("grad", (), (), node.span, node.span)
+        try:
+            return self.machine.gradient(call, outputs, inputs, upstream or [None] * len(outputs), node.allow_unused)
+        except GradcliError as error:
+            raise self.located(error, node) from None
+
     def _compare(self, node: Compare) -> Any:
         left, right = (
             value.number if isinstance(value, Taken) else value
@@ -233,15 +266,22 @@ class Evaluator(Items):
         call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
         return self.apply(op, call, [left, right], {})
 
-    def _boolean(self, node: BooleanOperation) -> bool:
+    def _boolean(self, node: BooleanOperation) -> Any:
+        """Return the operand that decides, as Python does."""
         if node.operator == "not":
             return not self.truth(node.operands[0])
-        test = all if node.operator == "and" else any
-        return test(self.truth(operand) for operand in node.operands)
+        value = None
+        for operand in node.operands:
+            value = self.evaluate(operand)
+            if self._holds(value, operand) != (node.operator == "and"):
+                break
+        return value
 
     def truth(self, node: Expression) -> bool:
         """Return whether a condition holds; a tensor must hold one element."""
-        value = self.evaluate(node)
+        return self._holds(self.evaluate(node), node)
+
+    def _holds(self, value: Any, node: Expression) -> bool:
         tensor = self.machine.tensor(value)
         if tensor is None:
             return bool(value.number if isinstance(value, Taken) else value)
@@ -250,6 +290,12 @@ class Evaluator(Items):
             hint = "reduce it first, with all(), any(), sum() or norm()"
             raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
         return bool(tensor.item())
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.values()]
+    return [] if value is None else [*value] if isinstance(value, tuple | list) else [value]
 
 
 def _value(part: Any, known: Mapping[int, Any]) -> Any:
@@ -274,5 +320,6 @@ _RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
     Class: lambda self, node: self.maker(node),
     Builtin: lambda _, node: Handed(node.function),
     Starred: lambda self, node: self.evaluate(node.value),
+    Gradient: lambda self, node: self._gradient(node),
     Comprehension: lambda self, node: self.sized(node, list(self.comprehended(node))),
 }

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gradcli.errors import ExecutionError
 from gradcli.execution.forward.machine import Machine
-from gradcli.execution.forward.scopes import Left, Returned
+from gradcli.execution.forward.refusals import REFUSALS, says_pytorch
+from gradcli.execution.forward.scopes import Differentiated, Left, Returned
 from gradcli.execution.forward.writes import Writes
+from gradcli.language.leaves import names_in
 from gradcli.language.program import (
     Assign,
     Differentiate,
@@ -24,24 +27,21 @@ from gradcli.language.program import (
     InPlace,
     Leave,
     Program,
+    Raise,
     Return,
     Sequence,
     SetAttribute,
     SetItem,
     Statement,
+    Try,
+    Unpack,
     While,
 )
+from gradcli.language.words import shorten
 
 
-class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
-    """The program differentiates: what, with which upstream gradient, with respect to what."""
-
-    def __init__(self, output: Any, upstream: Any, wrt: Any, *, allow_unused: bool) -> None:
-        super().__init__()
-        self.output = output
-        self.upstream = upstream
-        self.wrt = wrt
-        self.allow_unused = allow_unused
+class RaisedError(ExecutionError):
+    """The program raises an error itself."""
 
 
 class Interpreter(Writes):
@@ -92,6 +92,32 @@ class Interpreter(Writes):
             pairs = zip(statement.value.items, statement.targets, strict=True)
             return tuple(self.called_as(item, target.name) for item, target in pairs)
         return self.evaluate(statement.value)
+
+    def _unpacking(self, statement: Unpack) -> Any:
+        value = self.evaluate(statement.value)
+        self.unpacked(statement.pattern, value, statement)
+        for name in names_in(statement.pattern):
+            self.name_value(self.variables[name.name], name.name)
+        return value
+
+    def _raise(self, statement: Raise) -> Any:
+        written = shorten(self.program.text(statement))
+        raise RaisedError(f"the program itself does `{written}`", span=statement.span, source=self.program.source)
+
+    def _try(self, statement: Try) -> Any:
+        """Run a block; where PyTorch refuses it, the other one."""
+        try:
+            return self.block(statement.body)
+        except Differentiated as found:
+            tensor = self.machine.tensor(found.output)
+            if tensor is None or tensor.numel() == 1 or found.upstream is not None:
+                raise
+        except (ExecutionError, *REFUSALS) as error:
+            if isinstance(error, ExecutionError) and not (isinstance(error, RaisedError) or says_pytorch(error)):
+                raise
+        if statement.name is not None:
+            self.variables[statement.name.name] = "error"
+        return self.block(statement.otherwise)
 
     def _grad_mode(self, statement: GradMode) -> Any:
         before, self.records = self.records, statement.enabled
@@ -176,6 +202,9 @@ _RULES: Mapping[type, Callable[[Interpreter, Any], Any]] = {
     Fill: lambda self, statement: self.fill(statement),
     GradMode: lambda self, statement: self._grad_mode(statement),
     Differentiate: lambda self, statement: self._differentiate(statement),
+    Unpack: lambda self, statement: self._unpacking(statement),
+    Raise: lambda self, statement: self._raise(statement),
+    Try: lambda self, statement: self._try(statement),
     Leave: lambda self, statement: self._leave(statement),
     Return: lambda self, statement: self._return(statement),
 }

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward.batches import Batches
 from gradcli.execution.forward.layers import Container
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result
 from gradcli.execution.forward.scopes import Scopes
 from gradcli.execution.forward.values import Module
+from gradcli.language.calls import OPTIONS
 from gradcli.language.program import (
     Call,
     Compare,
@@ -22,6 +25,7 @@ from gradcli.language.program import (
     Literal,
     Name,
     Pattern,
+    Rest,
     Sequence,
     Starred,
     Statement,
@@ -43,6 +47,10 @@ class Items(Scopes):
 
     def apply(self, op: Op, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return the result of an op of the table."""
+        raise NotImplementedError
+
+    def overwritten(self, value: Any, call: BoundCall, make: Callable[[], Any]) -> Any:
+        """Return what a call makes, which also stands in the place of a value."""
         raise NotImplementedError
 
     def items_of(self, node: Sequence) -> list[Any]:
@@ -124,7 +132,9 @@ class Items(Scopes):
         if isinstance(value, tuple | list | range):
             return [*value]
         if isinstance(value, Container):
-            return [*value.items]
+            return [*(value.items if value.keys is None else value.keys)]
+        if isinstance(value, Batches):
+            return value.rows(self, node)
         if isinstance(value, dict):
             return [*value]
         if tensor is None or not tensor.ndim:
@@ -142,11 +152,23 @@ class Items(Scopes):
             return
         is_rows = (tensor := self.machine.tensor(value)) is not None and tensor.ndim
         values = self.items(value, node) if is_rows else value if isinstance(value, tuple | list) else None  # type: ignore[arg-type]
+        if isinstance(values, tuple | list) and isinstance(pattern, tuple):
+            values, pattern = self._gathered(pattern, list(values))
         if values is None or len(values) != len(pattern):
             found = "one value" if values is None else f"{len(values)} values"
             raise self.error(f"{found} cannot be unpacked into {len(pattern)} names", node)
         for part, item in zip(pattern, values, strict=True):
             self.unpacked(part, item, node)
+
+    def _gathered(self, pattern: tuple[Pattern, ...], values: list[Any]) -> tuple[list[Any], tuple[Pattern, ...]]:
+        """Return values and names with the values of `*rest` in one list, if there are enough."""
+        place = next((place for place, part in enumerate(pattern) if isinstance(part, Rest)), None)
+        if place is None or len(values) < len(pattern) - 1:
+            return values, pattern
+        end = len(values) - (len(pattern) - place - 1)
+        rest = pattern[place]
+        assert isinstance(rest, Rest)  # noqa: S101 (it was found there)
+        return [*values[:place], values[place:end], *values[end:]], (*pattern[:place], rest.name, *pattern[place + 1 :])
 
     def spread(self, node: Call, positional: list[Any]) -> tuple[Call, list[Any]]:
         """Return a call with the items of `*items` as arguments of their own."""
@@ -157,6 +179,15 @@ class Items(Scopes):
             pairs += [(part if is_one else Literal(None, part.span), item) for item in items]
         self.check_items(node, len(pairs))
         return replace(node, arguments=tuple(part for part, _ in pairs)), [value for _, value in pairs]
+
+    def opened(self, node: Call, keywords: dict[str, Any]) -> tuple[Call, dict[str, Any]]:
+        """Return a call with the entries of `**options` as arguments of their own."""
+        options = keywords.pop(OPTIONS)
+        if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+            raise self.error("what `**` opens is not a dictionary of arguments", node)
+        pairs = [pair for pair in node.keywords if pair[0] != OPTIONS]
+        pairs += [(name, Literal(None, node.span)) for name in options]
+        return replace(node, keywords=tuple(pairs)), {**keywords, **options}
 
     def sized(self, node: Expression, value: Any) -> Any:
         """Return a list or a tuple, unless that is too long."""
@@ -172,7 +203,7 @@ class Items(Scopes):
 
     def element(self, node: Index, value: Any, items: tuple[Any, ...]) -> Any:
         """Return an item of a list, or an entry of a dictionary."""
-        value = value.items if isinstance(value, Container) else value
+        value = value.entries if isinstance(value, Container) else value
         if isinstance(value, dict):
             return self.entry(node, value, items)
         if not isinstance(value, tuple | list) or len(items) != 1 or not isinstance(items[0], int | slice):

@@ -14,10 +14,11 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import drawing, handed_on
+from gradcli.execution.forward.embedded import embedding, with_parameters
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
-from gradcli.language.modules import CONTAINERS, MODULES, SHOWN, UNREAD
+from gradcli.language.modules import CONTAINERS, KEYED, MODULES, SHOWN, UNREAD
 from gradcli.language.modules import Module as Row
 from gradcli.language.notebook import PLACES
 from gradcli.language.program import Call, Expression
@@ -34,11 +35,18 @@ def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords:
         return _container(runner, kind, node, positional)
     tensors = {id(tensor): value for value in tree.leaves([positional, keywords])
                if (tensor := runner.machine.tensor(value)) is not None}  # fmt: skip
-    given = tree.map(lambda leaf: leaf if (tensor := runner.machine.tensor(leaf)) is None else tensor,
-                     [list(positional), dict(keywords)])  # fmt: skip
+    given = tree.map(lambda leaf: _plain(runner, leaf), [list(positional), dict(keywords)])
     made = _made(runner, getattr(torch.nn, kind), node, *given)
     _check_read(runner, made, node)
     return Layer(MODULES[kind], made, node, runner.program.text(node), tensors)
+
+
+def _plain(runner: Runner, value: Any) -> Any:
+    """Return what PyTorch's constructor is given for a value: the tensor, or the module that is copied."""
+    if isinstance(value, Layer):
+        return value.module
+    tensor = runner.machine.tensor(value)
+    return value if tensor is None else tensor
 
 
 def _check_read(runner: Runner, made: torch.nn.Module, node: Call) -> None:
@@ -68,7 +76,7 @@ def _signature(kind: type[torch.nn.Module]) -> str:
 def _drawn(runner: Runner, kind: type[torch.nn.Module], node: Call, positional: list[Any], keywords: Any) -> Any:
     """Return a module whose parameters are drawn; those that the same draws have made before are used again."""
     generator, memo = runner.draws.generator, runner.machine.memo
-    key = node.span, str(positional), str(keywords), bytes(generator.get_state().untyped_storage())
+    key = node.span, str(positional), str(keywords), bytes(generator.get_state().tolist())
     if key in memo and not tree.tensors([positional, keywords]):
         made, state = memo[key]
         generator.set_state(state)
@@ -90,6 +98,10 @@ def _most(given: Any) -> int:
 
 
 def _container(runner: Runner, kind: str, node: Call, items: list[Any]) -> Module:
+    entries = items[0] if len(items) == 1 and isinstance(items[0], dict) else None
+    if entries is not None or kind in KEYED:
+        found = {} if entries is None else entries
+        return Container([*found.values()], runner.program.text(node), kind == "Sequential", keys=[*found])
     if kind != "Sequential":
         if len(items) > 1 or not isinstance((items or [[]])[0], list | tuple):
             raise runner.error(f"nn.{kind} takes one list", node, f"write `nn.{kind}([...])`")
@@ -119,6 +131,8 @@ class Layer(Module):
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call the module's function, with its attributes."""
+        if self.row.is_whole:
+            return self._whole(runner, node, positional, keywords)
         own: dict[str, Any] = {}
         for pair in self.row.attributes:
             argument, _, attribute = pair.partition("=")
@@ -129,17 +143,19 @@ class Layer(Module):
             return self._in_place(runner, node, positional, keywords)
         return self._result(runner, node, positional, keywords)
 
+    def _whole(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Run PyTorch's own code of the module."""
+        values = {name: self._value(runner, name, node) for name, _ in self.module.named_parameters()}
+
+        def run(values: dict[str, Tensor], positional: list[Any], keywords: dict[str, Any]) -> Any:
+            return with_parameters(self.module, values)(*positional, **keywords)
+
+        return embedding(runner).of_shapes(node, run, values, positional, keywords)
+
     def _in_place(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return what is computed; it also stands in the place of the input, by all its names."""
-        value = positional[0]
-        others = {name: seen for name, seen in runner.others("").items() if seen is not value}
-        try:
-            runner.machine.overwrites(value, BoundCall(node, [value], {}, {}), others)
-        except ExecutionError as error:
-            raise runner.located(error, node) from None
-        made = self._result(runner, node, positional, keywords)
-        runner.replaced[id(value)] = value, made
-        return made
+        call = BoundCall(node, positional, {}, {})
+        return runner.overwritten(positional[0], call, lambda: self._result(runner, node, positional, keywords))
 
     def _result(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:
@@ -158,7 +174,7 @@ class Layer(Module):
         return error
 
     def _value(self, runner: Runner, name: str, node: Expression) -> Any:
-        value = getattr(self.module, name, None)
+        value = dict(self.module.named_parameters()).get(name, getattr(self.module, name, None))
         if not isinstance(value, Tensor):
             return value
         if id(value) in self.given:
@@ -220,11 +236,24 @@ class Container(Module):
     text: str
     is_called: bool
     name: str | None = None
+    keys: list[str] | None = None
+    """What the modules are called, where they are not by their places."""
+
+    @property
+    def entries(self) -> Any:
+        """Return the modules as what an index looks into."""
+        return self.items if self.keys is None else dict(zip(self.keys, self.items, strict=True))
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return a module by its name."""
+        if self.keys is None or name not in self.keys:
+            return super(Container, self).attribute(runner, name, node)
+        return self.entries[name]
 
     def adopt(self, name: str) -> None:
-        """Name the modules in it by their places."""
+        """Name the modules in it by their places, or their own names."""
         self.name = self.name or name
-        for place, item in enumerate(self.items):
+        for place, item in self.children():
             if isinstance(item, Value):
                 item.adopt(f"{self.name}.{place}")
 
@@ -240,5 +269,6 @@ class Container(Module):
         return positional[0]
 
     def children(self) -> Iterator[tuple[str, Any]]:
-        """Yield the modules by their places."""
-        yield from ((str(place), item) for place, item in enumerate(self.items))
+        """Yield the modules by their places, or their own names."""
+        names = map(str, range(len(self.items))) if self.keys is None else self.keys
+        yield from zip(names, self.items, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from gradcli.language.program import Call, Expression
@@ -39,6 +39,14 @@ class Machine(Protocol):
 
     def unmade(self, numbers: Any) -> Any:
         """Return the numbers of a leaf that is about to be made, which no call has made."""
+
+    def hide(self, values: Sequence[Any]) -> None:
+        """Take note of what the program does not compute itself: it is not shown."""
+
+    def gradient(
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], allow_unused: bool
+    ) -> tuple[Any, ...]:
+        """Return the gradients of outputs by inputs, as values; None for an input that is not used, where it may be."""
 
     def refill(self, value: Any, numbers: Any) -> None:
         """Give a leaf that the program makes other numbers, before it is used."""

@@ -14,11 +14,12 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward import batches, distributions, transformed
 from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, filled, set_default, set_seed
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DRAWN_IN_PLACE, DTYPES, MATH, METHODS, NUMBERS, SEQUENCES
+from gradcli.language.notebook import DISTRIBUTIONS, DRAWN_IN_PLACE, DTYPES, LOADERS, MATH, METHODS, NUMBERS, SEQUENCES, TRANSFORMS
 from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
 
@@ -48,6 +49,14 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return UNKNOWN
     if node.method:
         return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
+    if node.function in LOADERS:
+        return batches.called(evaluator, node, positional, keywords)
+    if node.function in ("iter", "next"):
+        return _stepped(evaluator, node, positional)
+    if node.function in TRANSFORMS:
+        return transformed.called(evaluator, node, positional, keywords)
+    if node.function in DISTRIBUTIONS:
+        return distributions.called(evaluator, node, positional, keywords)
     if node.function in DRAWN:
         return drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
@@ -61,6 +70,18 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
         return _total(evaluator, node, positional)
     return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+def _stepped(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
+    """Return what is gone through step by step, and the next of its items."""
+    if node.function == "iter":
+        return iter(evaluator.items(values[0], node)) if len(values) == 1 else UNKNOWN
+    if not values or not hasattr(values[0], "__next__"):
+        raise evaluator.error("`next` takes what `iter` gives", node)
+    try:
+        return next(*values)
+    except StopIteration:
+        raise evaluator.error("there is no next item", node) from None
 
 
 def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
@@ -175,6 +196,8 @@ _SETTINGS: Mapping[str, Callable[..., Any]] = {
 def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     value, *rest = positional
     tensor = evaluator.machine.tensor(value)
+    if isinstance(value, str) and node.function in ("endswith", "startswith") and len(rest) == 1:
+        return isinstance(rest[0], str | tuple) and getattr(value, node.function)(rest[0])
     if node.function == "append" and isinstance(value, list) and len(rest) == 1:
         value.append(rest[0])
         return None

@@ -11,6 +11,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {"+": operator.add, "*": operator.
 
 # What loops run over is made at once, as a list; a tuple stays one.
 LISTS: Mapping[str, Callable[..., Any]] = {
+    "dict": lambda items=(), **more: {**dict(items), **more},
     "enumerate": lambda items, start=0: list(enumerate(items, start)),
     "list": lambda items=(): [*items],
     "range": lambda *bounds: [*range(*bounds)],

@@ -55,6 +55,11 @@ def refused(what: str, error: BaseException, hint: str | None = None) -> Gradcli
     return out_of_memory(error) or ExecutionError(f"PyTorch refuses {what}: {said}", hint=hint)
 
 
+def says_pytorch(error: GradcliError) -> bool:
+    """Tell whether it is PyTorch that refuses, and so Python's own run would have come to an error there."""
+    return "PyTorch refuses" in error.message or "PyTorch says" in error.message
+
+
 def advice(said: str, dtypes: Iterable[torch.dtype]) -> str | None:
     """Return what to do where PyTorch has no such derivative, or not for numbers of these types; else None."""
     types = set(dtypes)

@@ -19,14 +19,16 @@ from gradcli.errors import GradcliError, Span
 from gradcli.execution.forward.again import Again, Key, Perturb, RefusedError
 from gradcli.execution.forward.detached import actual_tensor, detached_again, run_again, with_value
 from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.inner import OP, call_of
+from gradcli.execution.forward.inner import again as again_inside
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import check_items
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.source import Source
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, replaced, traced_in
-from gradcli.language.program import Expression, Program
+from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.language.program import Call, Expression, Program
 from gradcli.ops.record import Op
 from gradcli.settings import Settings
 
@@ -201,6 +203,25 @@ class _Machine:
     def unmade(self, numbers: Tensor) -> TracedTensor:
         """A leaf that is not the trace's is a constant."""
         return TracedTensor(double(numbers), None, "numbers")
+
+    def hide(self, values: Sequence[Any]) -> None:
+        """Nothing is shown."""
+
+    def gradient(
+        self,
+        call: Call,
+        outputs: Sequence[Any],
+        inputs: Sequence[Any],
+        upstream: Sequence[Any],
+        allow_unused: bool,  # noqa: ARG002 (the trace has refused what there is to refuse)
+    ) -> tuple[Any, ...]:
+        """Return the gradients at these values; of an input that is not used, 0."""
+        inner = InnerGradient(tuple(outputs), tuple(inputs), tuple(upstream))
+        key = _key(OP, BoundCall(call, [], {}, {}), self._counts)
+        found = tuple(TracedTensor(one, None, "grad") for one in again_inside(list(self.calls.values()), inner))
+        made = self._override(key, found)
+        self.calls[key] = call_of(inner, call, made)
+        return made  # type: ignore[no-any-return]
 
     def refill(self, value: Any, numbers: Any) -> None:
         """The trace's leaves have their numbers."""

@@ -31,6 +31,29 @@ class Left(Exception):  # noqa: N818 (it ends a round, and is not an error)
         self.is_break = is_break
 
 
+class Differentiated(Exception):  # noqa: N818 (it ends a run, and is not an error)
+    """The program differentiates: what, with which upstream gradient, with respect to what."""
+
+    def __init__(self, output: Any, upstream: Any, wrt: Any, *, allow_unused: bool) -> None:
+        super().__init__()
+        self.output = output
+        self.upstream = upstream
+        self.wrt = wrt
+        self.allow_unused = allow_unused
+
+
+class Scope(ChainMap[str, Any]):
+    """What a function sees: its own names before those around it, of which it may assign some."""
+
+    def __init__(self, own: MutableMapping[str, Any], around: MutableMapping[str, Any], outer: tuple[str, ...]) -> None:
+        super().__init__(own, around)
+        self.outer = outer
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Assign a name: around it, if it is declared as one of those."""
+        self.maps[1 if name in self.outer else 0][name] = value
+
+
 class Scopes:
     """What a run keeps beside the tensors."""
 
@@ -50,6 +73,8 @@ class Scopes:
         """The names that those functions see that wait for the one that runs."""
         self.replaced: dict[int, tuple[Any, Any]] = {}
         """What stands in the place of a tensor since it was changed, by its identity; the tensor beside it."""
+        self.embedded: Any = None
+        """What runs PyTorch's own code in this run."""
         self.naming: tuple[Expression, str] | None = None
 
     def evaluate(self, node: Expression) -> Any:
@@ -76,7 +101,7 @@ class Scopes:
         if len(self.callers) >= DEEPEST:
             raise self._too_deep(function, node)
         self.callers.append(self.variables)
-        self.variables = ChainMap(given, scope)
+        self.variables = Scope(given, scope, function.outer)
         try:
             self.block(function.body)
         except Returned as returned:

@@ -13,8 +13,8 @@ from torch.autograd.graph import GradientEdge
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import target_of
-from gradcli.execution.forward.interpreter import Differentiated
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.scopes import Differentiated
 from gradcli.ops.record import Op
 
 

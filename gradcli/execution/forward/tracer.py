@@ -16,12 +16,13 @@ from torch.autograd.graph import get_gradient_edge
 from gradcli.errors import ExecutionError, GradcliError, LimitError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.in_place import check_overwrite
+from gradcli.execution.forward.inner import between, call_of, gradients
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import Memory, check_items
-from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.refusals import REFUSALS, refusals
 from gradcli.execution.forward.refused_calls import IntegerError, integer_leaf, is_whole, refused_call, shapes_of
-from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
+from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
@@ -80,6 +81,24 @@ class Tracer:
     def unmade(self, numbers: Tensor) -> TracedTensor:
         """Return the numbers of a leaf that is about to be made, which no call has made."""
         return TracedTensor(numbers, None, "numbers")
+
+    def hide(self, values: Sequence[Any]) -> None:
+        """Leave out of what is shown what PyTorch's own code has made inside of a call."""
+        self.trace.hidden |= {value for value in values if isinstance(value, TracedTensor)}
+
+    def gradient(
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], allow_unused: bool
+    ) -> tuple[Any, ...]:
+        """Return the gradients of outputs by inputs that PyTorch gives, and record them as one call."""
+        values = [[None if one is None else one.tensor for one in part] for part in (outputs, inputs, upstream)]
+        with refusals("torch.autograd.grad"):
+            found = gradients(*values, allow_unused=allow_unused)
+        made = [None if one is None else TracedTensor(one, None, self._text(call)) for one in found]
+        used = [(given, one) for given, one in zip(inputs, made, strict=True) if one is not None]
+        inner = InnerGradient(tuple(outputs), tuple(given for given, _ in used), tuple(upstream))
+        self.trace.calls.append(call_of(inner, call, [one for _, one in used]))
+        self.trace.hidden |= between(self.trace.calls[-1], self.trace.calls)
+        return tuple(made)
 
     def refill(self, value: Any, numbers: Tensor) -> None:
         """Give a leaf other numbers; refused where they would not be those that it was used with."""

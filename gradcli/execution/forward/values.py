@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import draws
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.language.makers import CALL
 from gradcli.language.notebook import DTYPES
 from gradcli.language.program import Call, Class, Expression, Function, Literal
@@ -31,6 +32,10 @@ class Runner(draws.Evaluator, Protocol):
         """Return a new leaf with the numbers of a tensor, or the one that is given for it."""
 
     replaced: dict[int, tuple[Any, Any]]
+    embedded: Any
+
+    def overwritten(self, value: Any, call: BoundCall, make: Callable[[], Any]) -> Any:
+        """Return what a call makes, which also stands in the place of a value."""
 
     def others(self, name: str) -> dict[str, Any]:
         """Return what other names stand for."""
@@ -88,11 +93,15 @@ class Closure(Value):
 
     def _bound(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> dict[str, Any]:
         """Return the value of each parameter; ExecutionError where they are not those that are given."""
-        names = self.function.parameters
-        if len(positional) > len(names):
+        names, rest, options = self.function.parameters, self.function.rest, self.function.options
+        if len(positional) > len(names) and rest is None:
             raise self._misfit(runner, node, f"{len(positional)} are given")
         given = dict(zip(names, positional, strict=False))
+        given |= {} if rest is None else {rest: tuple(positional[len(names) :])}
+        given |= {} if options is None else {options: {n: v for n, v in keywords.items() if n not in names}}
         for name, value in keywords.items():
+            if name not in names and options is not None:
+                continue
             if name not in names or name in given:
                 raise self._misfit(runner, node, f"'{name}' is {'given twice' if name in given else 'none of them'}")
             given[name] = value
@@ -231,7 +240,11 @@ class Instance(Module):
             return value
         if name not in self.maker.methods:
             raise runner.error(f"an instance of '{self.maker.found.name}' has no attribute '{name}'", node)
-        return Bound(self, self.maker.methods[name])
+        found = self.maker.methods[name]
+        if not found.function.is_property:
+            return Bound(self, found)
+        call = Call(CALL, (), (), node.span, node.span, method=True)
+        return found.called(runner, call, [self], {})
 
     def adopt(self, name: str) -> None:
         """Name what it has by its attributes."""

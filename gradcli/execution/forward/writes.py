@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import GradcliError
+from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward.draws import handed_on
 from gradcli.execution.forward.expressions import Evaluator
 from gradcli.execution.forward.fills import check_place, numbers
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.values import Instance, Module, Pending, Value
-from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, SetAttribute, SetItem
+from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, Name, SetAttribute, SetItem
 from gradcli.ops.table import find
+
+
+SHAPE = "what is computed in place has a different shape than the tensor, which PyTorch refuses"
 
 
 class Writes(Evaluator):
@@ -75,9 +79,10 @@ class Writes(Evaluator):
         tensor = self.machine.tensor(value)
         return value if tensor is None else tensor.detach()
 
-    def _refill(self, value: Any, found: Any, statement: Fill | SetItem) -> None:
+    def _refill(self, value: Any, found: Any, statement: Fill | SetItem | Call) -> None:
         if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
-            name = self.program.text(statement.index if isinstance(statement, SetItem) else statement.target)
+            place = statement.index if isinstance(statement, SetItem) else getattr(statement, "target", statement)
+            name = self.program.text(place)
             raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
         if not any(value is known for known in self.given.values()):
             self.machine.refill(value, found)
@@ -95,6 +100,27 @@ class Writes(Evaluator):
         constant = self.apply(op, call, [value], {})
         self.replaced[id(value)] = value, constant
         return constant
+
+    def overwritten(self, value: Any, call: BoundCall, make: Callable[[], Any]) -> Any:
+        """Return what a call makes, which also stands in the place of a value, by all its names."""
+        tensor, node = self.machine.tensor(value), call.node
+        others = {name: seen for name, seen in self.others("").items() if seen is not value}
+        is_refilled = not self.records and tensor.is_leaf and tensor.requires_grad
+        try:
+            if not is_refilled:
+                self.machine.overwrites(value, call, others)
+            made = make()
+            if self.machine.tensor(made).shape != tensor.shape:
+                raise ExecutionError(SHAPE, hint=f"write a new name: `y = ...`, with the call without `_`")
+            if is_refilled:
+                self._refill(value, self._plain_tensor(made), node)
+                return value
+        except GradcliError as error:
+            raise self.located(error, node) from None
+        if node.arguments and isinstance(node.arguments[0], Name):
+            self.machine.named(made, node.arguments[0].name)
+        self.replaced[id(value)] = value, made
+        return made
 
     def in_place(self, statement: InPlace) -> Any:
         """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""

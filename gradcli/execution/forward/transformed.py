@@ -1,0 +1,89 @@
+"""Functions that are made of others: `vmap(f)`, one sample after the other, and `torch.func.grad(f)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gradcli.execution.forward.values import Runner, Value
+from gradcli.language.program import Call, Literal
+
+MAPPED = "`vmap` maps over axes of tensors: `in_dims` is an integer or None, or a tuple of one for each argument"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped(Value):
+    """A function of each sample, whose results are stacked."""
+
+    function: Value
+    axes: Any
+    out: Any
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call the function for one sample after the other."""
+        axes = self.axes if isinstance(self.axes, tuple | list) else (self.axes,) * len(positional)
+        mapped = [value for value, axis in zip(positional, axes, strict=False) if axis is not None]
+        tensors = [runner.machine.tensor(value) for value in mapped]
+        is_read = all(axis is None or isinstance(axis, int) for axis in axes) and len(axes) == len(positional)
+        if not is_read or not mapped or any(tensor is None or not tensor.ndim for tensor in tensors):
+            raise runner.error(MAPPED, node)
+        sizes = [runner.machine.tensor(value).shape[axis]
+                 for value, axis in zip(positional, axes, strict=True) if axis is not None]  # fmt: skip
+        if len(set(sizes)) > 1:
+            raise runner.error(f"`vmap` maps over axes of one length, and these are {sizes}", node)
+        runner.machine.check_items(sizes[0])
+        rows = []
+        for place in range(sizes[0]):
+            given = [value if axis is None else _op(runner, node, "select", value, axis, place)
+                     for value, axis in zip(positional, axes, strict=True)]  # fmt: skip
+            rows.append(self.function.called(runner, node, given, keywords))
+        return self._stacked(runner, node, rows, self.out)
+
+    def _stacked(self, runner: Runner, node: Call, rows: list[Any], out: Any) -> Any:
+        if isinstance(rows[0], tuple | list):
+            outs = out if isinstance(out, tuple | list) else (out,) * len(rows[0])
+            parts = zip(zip(*rows, strict=True), outs, strict=True)
+            return tuple(self._stacked(runner, node, list(part), axis) for part, axis in parts)
+        return _op(runner, node, "stack", rows, out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradient(Value):
+    """The gradient of a function by some of its arguments."""
+
+    function: Value
+    places: Any
+
+    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Differentiate the function at copies of the arguments, by which only these are meant."""
+        places = self.places if isinstance(self.places, tuple | list) else (self.places,)
+        given = [_op(runner, node, "clone", value) if place in places else value
+                 for place, value in enumerate(positional)]  # fmt: skip
+        by = [given[place] for place in places]
+        for value in by:
+            tensor = runner.machine.tensor(value)
+            if tensor is None or not tensor.requires_grad:
+                hint = "make it a leaf: `requires_grad=True`"
+                raise runner.error("`grad` differentiates by what requires no gradient here", node, hint)
+        output = self.function.called(runner, node, given, keywords)
+        call = Call("grad", (), (), node.span, node.span)
+        found = runner.machine.gradient(call, [output], by, [None], True)  # noqa: FBT003
+        return found if isinstance(self.places, tuple | list) else found[0]
+
+
+def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Value:
+    """Return the function that `vmap` or `grad` makes."""
+    if not positional or not isinstance(positional[0], Value):
+        name = node.function.rpartition(".")[2]
+        raise runner.error(f"`{name}` takes a function", node, f"such as `{name}(lambda x: x**2)`")
+    function, *rest = positional
+    if node.function.endswith("vmap"):
+        axes, out, *_ = [*rest, *(0, 0)[len(rest) :]]
+        return Mapped(function, keywords.get("in_dims", axes), keywords.get("out_dims", out))
+    return Gradient(function, keywords.get("argnums", rest[0] if rest else 0))
+
+
+def _op(runner: Runner, node: Call, name: str, *values: Any) -> Any:
+    """Return the result of an op of the table."""
+    parts = tuple(Literal(None, node.span) for _ in values)
+    return runner.call(Call(name, parts, (), node.span, node.span, qualified=True), list(values), {})
