@@ -13,6 +13,7 @@ from torch import Tensor
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.integers import with_integers
+from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
 from gradcli.execution.code.places import Modules
 from gradcli.execution.code.replay import CodeAgain
@@ -38,9 +39,11 @@ class CodeProgram:
     buffers: Mapping[str, Tensor] = field(default_factory=dict)
 
     @staticmethod
-    def of(target: Target) -> CodeProgram:
-        """Return the program of some code."""
+    def of(target: Target, settings: Settings) -> CodeProgram:
+        """Return the program of some code; a lazy module has its parameters then. Raises what running it raises."""
         module = target.module
+        if module is not None and has_lazy(module):
+            initialize(module, lambda: CodeProgram(target).first_run(settings))
         held = {} if module is None else {name: value.detach().clone() for name, value in module.named_buffers()}
         return CodeProgram(target, held)
 
@@ -65,6 +68,12 @@ class CodeProgram:
     def leaves_of(self, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the leaves: the inputs, then the parameters that require grad."""
         return self._leaves(settings, make_leaves(self._names(settings), self._known(settings), self._given(given)))
+
+    def first_run(self, settings: Settings) -> None:
+        """Run the code where it has no parameters yet, on the inputs alone."""
+        found = make_leaves(self._names(settings), self._known(settings), self._given({}))
+        inputs = {name: value for name, value in found.items() if name not in self.parameters}
+        with_integers(settings, inputs, lambda inputs: self.call(inputs, settings))
 
     def drawn(self, settings: Settings, given: Mapping[str, Any]) -> Trace:
         """Return the trace at the first point drawn at which the output is finite; else at the first one."""
@@ -105,13 +114,16 @@ class CodeProgram:
     def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
         """Return the output on some leaves, as the code computes it, and its path; ExecutionError if it raises."""
         self._set(leaves)
+        return output_of(self.call(leaves, settings), settings.pick)
+
+    def call(self, leaves: Mapping[str, Tensor], settings: Settings) -> Any:
+        """Return what the code returns for some inputs, its module as it is; ExecutionError if it raises."""
         inputs = self.target.inputs.holding(leaves)
         free = {name: leaves[name] for name in self.target.free}
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
         with refusals(self.source):
-            returned = self.target.call(*inputs.positional, **inputs.keywords, **free)
-        return output_of(returned, settings.pick)
+            return self.target.call(*inputs.positional, **inputs.keywords, **free)
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
         """Give the module its parameters' values, and its buffers the ones that they had."""
