@@ -193,7 +193,8 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
         from gradcli.execution.commands.dispatch import carry_out
 
         program = loaded(code, settings, given)
-        report: Report = carry_out(program, program.with_room(settings), {}, derivations)
+        with program.borrowed.given_back():
+            report: Report = carry_out(program, program.with_room(settings), {}, derivations)
         return report
 
 

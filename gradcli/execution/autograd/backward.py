@@ -228,7 +228,7 @@ def _known(traced: TracedTensor) -> Any:
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
     tensor = actual(traced)
-    if traced.edge is not None and (not isinstance(traced, Followed) or traced.real is None):
+    if traced.edge is not None and tensor is traced.tensor:
         return None
     return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 

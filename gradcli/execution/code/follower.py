@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
-from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
+from gradcli.execution.code.places import name_values, place_of, user_frame
 from gradcli.execution.code.retraced import checkpointed, note_copies
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.values import value_of
@@ -50,9 +50,9 @@ UNDEFINED = "{}() has no symbolic definition here"
 class Follower(TorchFunctionMode):
     """Sees every call of PyTorch that the code makes."""
 
-    def __init__(self, modules: Modules | None = None) -> None:
+    def __init__(self, root: nn.Module | None = None) -> None:
         super().__init__()
-        self.steps = Steps(modules or Modules(None))
+        self.steps = Steps(root)
         self.leaving: list[tuple[str, SourcePlace | None]] = []
         """By what numbers left PyTorch that depend on what requires grad, and where."""
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
@@ -62,18 +62,18 @@ class Follower(TorchFunctionMode):
     @contextmanager
     def following(self) -> Iterator[None]:
         """Follow what runs meanwhile."""
-        self.steps.modules.watch()
-        try:
-            with self.seeing(), self:
-                yield
-        finally:
-            self.steps.modules.ignore()
+        with self.seeing(), self:
+            yield
 
     @contextmanager
     def seeing(self) -> Iterator[None]:
-        """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
-        with functions_seen(self._function), vmaps_seen(self._mapped):
-            yield
+        """See meanwhile what is no call of PyTorch's: Functions, what is mapped, and modules."""
+        self.steps.modules.watch()
+        try:
+            with functions_seen(self._function), vmaps_seen(self._mapped):
+                yield
+        finally:
+            self.steps.modules.ignore()
 
     @contextmanager
     def paused(self) -> Iterator[None]:

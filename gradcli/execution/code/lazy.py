@@ -19,12 +19,13 @@ def has_lazy(module: nn.Module | None) -> bool:
 
 def copied(module: nn.Module) -> nn.Module:
     """Return a copy of a module, lazy or not; RuntimeError if it cannot be copied."""
-    lazy = [buffer for buffer in module.buffers() if is_lazy(buffer)]  # PyTorch copies lazy parameters alone
-    fresh = {
-        id(buffer): UninitializedBuffer(buffer.requires_grad, device=buffer.device, dtype=buffer.dtype)
-        for buffer in lazy
-    }
-    return copy.deepcopy(module, fresh)
+    fresh = {id(buffer): _unmade(buffer) for buffer in module.buffers() if is_lazy(buffer)}
+    return copy.deepcopy(module, fresh)  # by itself it copies lazy parameters, and raises at lazy buffers
+
+
+def _unmade(buffer: Any) -> Any:
+    make: Any = UninitializedBuffer
+    return make(buffer.requires_grad, device=buffer.device, dtype=buffer.dtype)
 
 
 def initialize(module: nn.Module, run: Callable[[], object]) -> None:

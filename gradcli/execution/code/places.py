@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gradcli.execution.code.names import Names
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.targets.frames import is_own
 from gradcli.report.custom import SourcePlace
@@ -53,31 +54,34 @@ def name_values(frame: FrameType | None, pairs: Iterator[tuple[Tensor, Followed]
 
 
 class Modules:
-    """Which module's forward runs, by its path in the module that is checked."""
+    """Which module's forward runs, by its path in the module that is checked, else by the variable that holds it."""
 
-    def __init__(self, root: nn.Module | None) -> None:
-        self._paths = {} if root is None else {module: name for name, module in root.named_modules()}
+    def __init__(self, root: nn.Module | None, names: Names) -> None:
+        self._paths = None if root is None else {module: name for name, module in root.named_modules()}
+        self._names = names
         self._running: list[nn.Module] = []
         self._handles: list[Any] = []
 
     def watch(self) -> None:
         """Begin to notice which forward runs."""
-        if self._paths:
-            hooks = nn.modules.module
-            self._handles = [
-                hooks.register_module_forward_pre_hook(lambda module, _: self._running.append(module)),
-                hooks.register_module_forward_hook(self._leave, always_call=True),
-            ]
+        hooks = nn.modules.module
+        self._handles = [
+            hooks.register_module_forward_pre_hook(lambda module, _: self._running.append(module)),
+            hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
 
-    def _leave(self, *_: Any) -> None:
-        self._running.pop()
+    def _leave(self, module: nn.Module, *_: Any) -> None:
+        if self._running[-1:] == [module]:  # what was entered before is not known
+            self._running.pop()
 
     def ignore(self) -> None:
         """Notice nothing any more."""
         for handle in self._handles:
             handle.remove()
 
-    @property
-    def path(self) -> str:
+    def path(self, frame: FrameType | None) -> str:
         """Return the path of the innermost module whose forward runs; empty for the whole, and outside of any."""
-        return next((self._paths[module] for module in reversed(self._running) if module in self._paths), "")
+        if self._paths is not None:
+            return next((self._paths[module] for module in reversed(self._running) if module in self._paths), "")
+        paths = (self._names.path_of(module, frame) for module in reversed(self._running))
+        return next(filter(None, paths), "")

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.execution.code.borrowed import Borrowed
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.integers import with_integers
 from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
-from gradcli.execution.code.places import Modules
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
-from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace
@@ -36,7 +36,7 @@ class CodeProgram:
     """Code with its inputs; runs leave its buffers as they were when it was made."""
 
     target: Target
-    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+    borrowed: Borrowed = field(default_factory=Borrowed)
 
     @staticmethod
     def of(target: Target, settings: Settings) -> CodeProgram:
@@ -44,8 +44,7 @@ class CodeProgram:
         module = target.module
         if module is not None and has_lazy(module):
             initialize(module, lambda: CodeProgram(target).first_run(settings))
-        held = {} if module is None else {name: value.detach().clone() for name, value in module.named_buffers()}
-        return CodeProgram(target, held)
+        return CodeProgram(target, Borrowed(module))
 
     @property
     def source(self) -> str:
@@ -106,10 +105,7 @@ class CodeProgram:
             if name in own:
                 own.pop(name).requires_grad_(False)  # noqa: FBT003 (PyTorch's own)
         fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
-        found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
-        if not any(leaf.requires_grad for leaf in found.values()):
-            raise unable(self.source)
-        return found
+        return {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
 
     def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
         """Return the output on some leaves, as the code computes it, and its path; ExecutionError if it raises."""
@@ -122,7 +118,7 @@ class CodeProgram:
         free = {name: leaves[name] for name in self.target.free}
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
-        with refusals(self.source):
+        with refusals(self.source), self.borrowed.noticed():
             return self.target.call(*inputs.positional, **inputs.keywords, **free)
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
@@ -133,9 +129,7 @@ class CodeProgram:
                     own.grad = leaves[name].grad
                     if not torch.equal(own, leaves[name]):  # a write would be one to what the last run has saved
                         own.data = leaves[name].detach().clone()
-            for name, buffer in () if self.target.module is None else self.target.module.named_buffers():
-                if name in self.buffers and buffer.shape == self.buffers[name].shape:
-                    buffer.copy_(self.buffers[name])
+        self.borrowed.reset()
 
     def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
         """Run the code on these leaves under autograd, and return its trace, with `--reduce` applied."""
@@ -144,8 +138,9 @@ class CodeProgram:
         return trace
 
     def _trace(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
-        follower = Follower(Modules(self.target.module))
+        follower = Follower(self.target.module)
         own = self.parameters
+        self._set(leaves)
         started = [self._begin(follower, own.get(name, leaf), name, own) for name, leaf in leaves.items()]
         with torch.enable_grad():
             with follower.following():
@@ -155,6 +150,9 @@ class CodeProgram:
             if settings.reduce != "none":
                 traced = self._reduced(follower, settings, traced)
         trace = gathered(traced, started)
+        if not any(leaf.tensor.requires_grad for leaf in trace.leaves):
+            raise unable(self.source)
+        self.borrowed.take(tensor for leaf in trace.leaves if (tensor := held_by(leaf)) is not None)
         trace.ran = replace(trace.ran, path=path, leaving=tuple(follower.leaving), hooked=tuple(follower.hooked))
         return trace
 

@@ -105,6 +105,47 @@ def test_parameters_are_called_by_the_variable_that_holds_their_module(run: Run)
         assert {"hidden", "loss"} <= set(names(one))
 
 
+MODULAR = """
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q = nn.Linear(2, 2)
+    def forward(self, x):
+        return Wrong.apply(self.q(x))
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attn, self.norm = Head(), nn.LayerNorm(2)
+    def forward(self, x):
+        return x + self.attn(self.norm(x))
+def main():
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"body": nn.Sequential(Block(), Block())})
+    loss = model["body"](torch.tensor([[1.0, -2.0]])).square().sum()
+    loss.backward()
+main()
+"""
+
+
+def test_what_is_made_in_a_module_has_its_path_by_the_variable_that_holds_the_model(run: Run) -> None:
+    found, error = run(MODULAR)
+    assert error is None
+    tensors = {tensor.name: tensor for tensor in report(found[0])}
+    assert tensors["model.body.0.attn.q.weight"].module == "model.body.0.attn.q"
+    assert tensors["loss"].module is None
+    inside = {tensor.module for tensor in tensors.values() if tensor.kind == "non-leaf"}
+    assert {"model.body.0", "model.body.1", "model.body.0.norm", "model.body.1.attn", "model.body.1.attn.q"} <= inside
+    assert any("in module 'model.body.1.attn'" in (tensor.note or "") for tensor in tensors.values())
+
+
 def test_a_leaf_that_an_optimizer_writes_to_begins_anew(run: Run) -> None:
     text = "w = torch.tensor(1.0, requires_grad=True)\nfor _ in range(3):\n    (w ** 3).backward()\n"
     found, _ = run(text + "    with torch.no_grad():\n        w += 1\n")
