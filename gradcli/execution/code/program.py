@@ -105,7 +105,10 @@ class CodeProgram:
             if name in own:
                 own.pop(name).requires_grad_(False)  # noqa: FBT003 (PyTorch's own)
         fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
-        return {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
+        found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
+        if self.target.module is not None and not any(leaf.requires_grad for leaf in found.values()):
+            raise unable(self.source)  # a function may have leaves from elsewhere
+        return found
 
     def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
         """Return the output on some leaves, as the code computes it, and its path; ExecutionError if it raises."""
