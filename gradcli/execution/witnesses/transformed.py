@@ -32,6 +32,7 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.transformations import Transformation
 from gradcli.phrases import show_shape
+from gradcli.progress import stage
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -65,6 +66,7 @@ def transformed(run: Run, evaluation: Evaluation, reports: Reports) -> dict[Trac
     if not isinstance(run.program, CodeProgram):
         return found
     for row in (row for name, row in TRANSFORMATIONS.items() if name in run.settings.under):
+        stage(f"under {row.name}")
         how: Transformation = function(row.implementation)(run.settings)
         judge = _Judge(run, evaluation, how, _tried(run, run.program, how), _names(run.program))
         for traced, report in found.items():
