@@ -16,13 +16,18 @@ class Borrowed:
 
     def __init__(self, root: nn.Module | None = None) -> None:
         self._buffers: WeakKeyDictionary[nn.Module, dict[str, Tensor]] = WeakKeyDictionary()
+        self.is_known = root is not None
+        """Whether all modules are known: what compiles code would see the hook."""
         self._leaves: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
         for module in () if root is None else root.modules():
             self._hold(module)
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
-        """Notice meanwhile which modules run for the first time."""
+        """Notice meanwhile which modules run for the first time, as long as the code has not been followed."""
+        if self.is_known:
+            yield
+            return
         handle = nn.modules.module.register_module_forward_pre_hook(lambda module, _: self._hold(module))
         try:
             yield
@@ -44,6 +49,7 @@ class Borrowed:
 
     def take(self, leaves: Iterable[Tensor]) -> None:
         """Let leaves have no gradient yet, and remember which they had."""
+        self.is_known = True
         for leaf in leaves:
             if id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = leaf, leaf.data, leaf.grad

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
+from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
@@ -67,13 +68,9 @@ class Follower(TorchFunctionMode):
 
     @contextmanager
     def seeing(self) -> Iterator[None]:
-        """See meanwhile what is no call of PyTorch's: Functions, what is mapped, and modules."""
-        self.steps.modules.watch()
-        try:
-            with functions_seen(self._function), vmaps_seen(self._mapped):
-                yield
-        finally:
-            self.steps.modules.ignore()
+        """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
+        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped):
+            yield
 
     @contextmanager
     def paused(self) -> Iterator[None]:

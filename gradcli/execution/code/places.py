@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +14,8 @@ from gradcli.execution.code.names import Names
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.targets.frames import is_own
 from gradcli.report.custom import SourcePlace
+
+CALL = nn.Module._call_impl.__code__  # noqa: SLF001 (what every call of a module goes through)
 
 
 def user_frame() -> FrameType | None:
@@ -59,29 +60,18 @@ class Modules:
     def __init__(self, root: nn.Module | None, names: Names) -> None:
         self._paths = None if root is None else {module: name for name, module in root.named_modules()}
         self._names = names
-        self._running: list[nn.Module] = []
-        self._handles: list[Any] = []
-
-    def watch(self) -> None:
-        """Begin to notice which forward runs."""
-        hooks = nn.modules.module
-        self._handles = [
-            hooks.register_module_forward_pre_hook(lambda module, _: self._running.append(module)),
-            hooks.register_module_forward_hook(self._leave, always_call=True),
-        ]
-
-    def _leave(self, module: nn.Module, *_: Any) -> None:
-        if self._running[-1:] == [module]:  # what was entered before is not known
-            self._running.pop()
-
-    def ignore(self) -> None:
-        """Notice nothing any more."""
-        for handle in self._handles:
-            handle.remove()
 
     def path(self, frame: FrameType | None) -> str:
         """Return the path of the innermost module whose forward runs; empty for the whole, and outside of any."""
         if self._paths is not None:
-            return next((self._paths[module] for module in reversed(self._running) if module in self._paths), "")
-        paths = (self._names.path_of(module, frame) for module in reversed(self._running))
-        return next(filter(None, paths), "")
+            return next((self._paths[module] for module in _running() if module in self._paths), "")
+        return next(filter(None, (self._names.path_of(module, frame) for module in _running())), "")
+
+
+def _running() -> Iterator[nn.Module]:
+    """Yield the modules whose call has not ended, the innermost first: hooks would be seen by what compiles them."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (there is no public way to a frame's caller)
+    while frame is not None:
+        if frame.f_code is CALL:
+            yield frame.f_locals["self"]
+        frame = frame.f_back

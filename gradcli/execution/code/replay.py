@@ -16,6 +16,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
+from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
@@ -63,7 +64,7 @@ class Replay(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See what runs meanwhile."""
-        with functions_seen(self._function), self:
+        with as_written(), functions_seen(self._function), self:
             yield
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:

@@ -12,7 +12,7 @@ from torch.autograd.graph import GradientEdge
 
 from gradcli.execution.code.names import Names
 from gradcli.execution.code.places import Modules, place_of, user_frame
-from gradcli.execution.code.values import Values, value_of, version_of
+from gradcli.execution.code.values import Values, value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
 from gradcli.execution.forward.calls import NOWHERE, text_of
@@ -81,8 +81,7 @@ class Steps:
 
     def _changed(self, tensor: Tensor, known: Followed) -> Followed:
         """Return a value that was written to without autograd: the old one, and a constant."""
-        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
-            self.values.know(tensor, known)
+        if self.values.is_unchanged(tensor, known):
             return known
         shift = self.constant((tensor.detach() - known.tensor.detach()).clone())
         new = self.apply("add", known, shift)

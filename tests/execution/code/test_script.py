@@ -359,3 +359,38 @@ def test_nothing_is_kept_of_steps_that_are_followed() -> None:
     assert kept[-1] == kept[5] <= 12
     assert torch.Tensor.backward.__module__ == "torch._tensor"
     assert not hasattr(torch.Tensor.backward, "__wrapped__")
+
+
+COMPILED = """
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+compiled = torch.compile(net, backend="eager")
+@torch.compile(backend="eager")
+def loss(output):
+    return (output ** 2).sum()
+head = nn.Linear(4, 1)
+head.compile(backend="eager")
+for _ in range(3):
+    value = loss(head(compiled(torch.ones(2, 3))))
+    value.backward()
+"""
+
+
+def test_what_is_compiled_is_followed_as_it_is_written(run: Run) -> None:
+    found, error = run(COMPILED, calls=(1, 2))
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 2
+    leaves = {tensor.name for tensor in report(found[1]) if tensor.kind == "leaf"}
+    assert {"net.0.weight", "head.bias"} < leaves
+
+
+def test_a_write_by_way_of_data_is_seen(run: Run) -> None:
+    text = "w = torch.tensor([1.0, 2.0], requires_grad=True)\nfor _ in range(3):\n    (w ** 3).sum().backward()\n"
+    found, error = run(text + "    w.data -= 0.1 * w.grad\n    w.grad = None\n")
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 3
+    # By hand: w - 0.3 w² after each step, and 3 w².
+    values = [torch.tensor([1.0, 2.0])]
+    for _ in range(2):
+        values.append(values[-1] - 0.3 * values[-1] ** 2)
+    for one, value in zip(found, values, strict=True):
+        assert torch.allclose(report(one)["w"].symbolic.value.float(), 3 * value**2, rtol=1e-5)

@@ -18,7 +18,7 @@ from gradcli.execution.code.places import user_frame
 from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.history import History
 from gradcli.execution.code.steps import Steps, entry, gap
-from gradcli.execution.code.values import value_of, version_of
+from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed, edge_of
@@ -80,8 +80,7 @@ class ScriptSteps(Steps):
         """Return what a tensor holds after a write without autograd: a leaf, which optimizers write to, begins anew."""
         if not tensor.is_leaf or known.step is not None:
             return super()._changed(tensor, known)
-        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
-            self.values.know(tensor, known)
+        if self.values.is_unchanged(tensor, known):
             return known
         return self._leaf(tensor)
 
