@@ -23,6 +23,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
 from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
+from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.refusals import REFUSALS
@@ -84,6 +85,9 @@ class Replay(TorchFunctionMode):
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             return self._transformed(call)
+        if is_python(call.func) and not call.is_known:  # which may make constants inside
+            with unasked(call.func), self:
+                return call.run()
         self._see(call.tensors)
         before = versions(call.tensors)
         result = call.run()

@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.autograd import backward
+from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.names import user_frames, variables
 from gradcli.execution.code.script.calls import BackwardCall
@@ -178,7 +179,7 @@ def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor,
 
 
 def _copy(grad: Tensor | None) -> Tensor | None:
-    return None if grad is None else grad.detach().clone()
+    return None if grad is None else plain(grad).clone()
 
 
 def _real(traced: Followed, held: Mapping[Followed, Tensor]) -> Tensor | None:

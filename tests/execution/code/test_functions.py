@@ -307,3 +307,25 @@ def test_accumulate_steps_along_leaves_from_elsewhere_and_puts_them_back() -> No
     assert [call["w"] for call in report.to_dict()["calls"]] == [6.0, 3.0, 1.5]
     assert w.item() == 3.0
     assert w.grad is None
+
+
+def test_a_constant_that_a_function_of_pytorchs_makes_inside_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 4, dtype=torch.float64)
+    report = gradcli.check(lambda x: (functional.gumbel_softmax(x, tau=0.7, hard=True) * x).sum(), [x])
+    assert report.verdict == "match"
+    assert {row.verdict for row in report["x"].witnesses.values()} == {"match"}
+
+
+def test_a_pooling_that_also_returns_its_places_is_the_tables() -> None:
+    x = torch.randn(1, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def f(x: Tensor) -> Tensor:
+        pooled, places = functional.max_pool2d(x, 2, return_indices=True)
+        return functional.max_unpool2d(pooled.sin(), places, 2).square().sum()
+
+    report = gradcli.check(f, [x])
+    assert report.verdict == "match"
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(f(leaf), leaf)
+    assert torch.allclose(report["x"].symbolic.value, gradient, rtol=1e-10)

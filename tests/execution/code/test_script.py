@@ -375,6 +375,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.filterwarnings("ignore")  # of the compiler's own
 def test_what_is_compiled_is_followed_as_it_is_written(run: Run) -> None:
     found, error = run(COMPILED, calls=(1, 2))
     assert error is None
@@ -394,3 +395,14 @@ def test_a_write_by_way_of_data_is_seen(run: Run) -> None:
         values.append(values[-1] - 0.3 * values[-1] ** 2)
     for one, value in zip(found, values, strict=True):
         assert torch.allclose(report(one)["w"].symbolic.value.float(), 3 * value**2, rtol=1e-5)
+
+
+def test_a_sparse_gradient_is_compared(run: Run) -> None:
+    text = "e = nn.Embedding(4, 2, sparse=True)\ne(torch.tensor([1, 3, 3])).sum().backward()\n"
+    found, error = run(text)
+    assert error is None
+    assert report(found[0]).verdict is Verdict.MATCH
+    # By hand: each row's number of uses.
+    expected = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [2.0, 2.0]])
+    assert torch.equal(report(found[0])["e.weight"].gradient, expected)
+    assert torch.equal(report(found[0])["e.weight"].grad, expected)
