@@ -25,6 +25,7 @@ from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
 from gradcli.execution.code.retraced import checkpointed, note_copies
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
+from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
@@ -69,7 +70,7 @@ class Follower(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
-        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped):
+        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped), transforms_seen(self._derived):
             yield
 
     @contextmanager
@@ -220,6 +221,15 @@ class Follower(TorchFunctionMode):
         if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
             return mapped.run()
         return self._retraced("vmap", mapped.run, mapped.one_by_one)
+
+    def _derived(self, derived: Derived) -> Any:
+        """Run a call of a transform that differentiates, and note it by what autograd computes in its place."""
+        if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
+            return derived.run()
+        outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
+        for tensor in derived.made_up:
+            self.steps.disown(tensor)
+        return outputs
 
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         """Run what cannot be followed, and then follow what computes the same."""

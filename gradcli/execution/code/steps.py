@@ -121,6 +121,12 @@ class Steps:
         self.values.know(tensor, value)
         return value
 
+    def disown(self, tensor: Tensor) -> None:
+        """Let a leaf be none that autograd knows: it was made up to follow the code."""
+        value = self.values.stale(tensor)
+        if value is not None:
+            value.edge = None
+
     def taken(self, whole: Followed, patch: Patch) -> Followed:
         """Return entries of a value."""
         return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source, whole))
