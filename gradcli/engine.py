@@ -192,8 +192,11 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
         from gradcli.execution.code.entry import loaded
         from gradcli.execution.commands.dispatch import carry_out
 
+        progress.stage(f"loading {code}" if isinstance(code, str) else "loading")
         program = loaded(code, settings, given)
-        report: Report = carry_out(program, program.with_room(settings), {}, derivations)
+        progress.stage(f"running {program.source}")
+        with program.borrowed.given_back():
+            report: Report = carry_out(program, program.with_room(settings), {}, derivations)
         return report
 
 

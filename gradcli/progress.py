@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from mmap import mmap
 
 LOADING = "loading PyTorch"
@@ -18,6 +19,19 @@ ENDING = struct.Struct("i")
 UNKNOWN = -1
 
 _board: mmap | None = None
+_listener: Callable[[str], None] | None = None
+
+
+def listen(listener: Callable[[str], None]) -> None:
+    """Let somebody hear of every stage that this process begins."""
+    global _listener  # noqa: PLW0603 (one process does one thing at a time)
+    _listener = listener
+
+
+def stage(what: str) -> None:
+    """Tell what begins, for who waits for it; costs nothing where nobody listens."""
+    if _listener is not None:
+        _listener(what)
 
 
 def share() -> mmap:

@@ -11,6 +11,7 @@ import warnings
 from base64 import b64encode
 from typing import IO, Any
 
+from gradcli import progress
 from gradcli.errors import ExitCode, GradcliError, SeveralFunctionsError, internal
 
 
@@ -47,6 +48,8 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
 
     if "script" not in request:  # whose warnings are shown as Python shows them
         warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
+    if request.get("stages"):
+        progress.listen(lambda stage: _more(pipe, {"stage": stage}))
     try:
         (prepare if "check" in request else import_torch)()
         pipe.write("\n")
@@ -91,14 +94,19 @@ def _of_script(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     from gradcli.suite.script import checked_script
 
     def tell(report: Any) -> None:
-        pipe.write(json.dumps({"more": True, "report": _pickled(report)}) + "\n")
-        pipe.flush()
+        _more(pipe, {"report": _pickled(report)})
 
     if request["settings"].verify:
         shared_derivations().worker.start()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a script prints shows how far it is
     checked_script(request["script"], request["arguments"], request["settings"], tell)
     return {}
+
+
+def _more(pipe: IO[str], answer: dict[str, Any]) -> None:
+    """Write a line that is not the last."""
+    pipe.write(json.dumps({"more": True} | answer) + "\n")
+    pipe.flush()
 
 
 def _pickled(report: Any) -> str:

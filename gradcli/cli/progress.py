@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from gradcli.suite.status import is_wanted
 
 if TYPE_CHECKING:
     from gradcli.report.suite import CheckReport
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[CheckReport], None]]:
     """Give what is called with each report, and moves the bar."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_wanted():
         yield lambda _: None
         return
     from rich.console import Console

@@ -9,8 +9,8 @@ from typing import Any
 from gradcli.errors import GradcliError, InputError, LimitError, Span
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A program's leaf has a name; of code, a parameter's may be `layers.0.weight`, and a nested input's `hx[0]`.
-PATH = re.compile(rf"{NAME.pattern}(?:\.[A-Za-z0-9_]+|\[[0-9]+\])*")
+# A program's leaf has a name; of code, a parameter's may be `layers.0.weight` or `0.weight`, a nested input's `hx[0]`.
+PATH = re.compile(rf"(?:{NAME.pattern}|[0-9]+(?=\.))(?:\.[A-Za-z0-9_]+|\[[0-9]+\])*")
 
 
 @dataclass(frozen=True, slots=True)

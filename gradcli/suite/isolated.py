@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gradcli.deadline import DeadlineError, out_of_time
 from gradcli.errors import ExitCode, GradcliError, InputError, InternalError, SeveralFunctionsError, Span
+from gradcli.suite.status import TICK, Status, is_wanted
 
 if TYPE_CHECKING:
     from gradcli.render.style import Style
@@ -45,15 +46,14 @@ def checked_text(target: str, kind: Kind, settings: Settings, form: str, style: 
 
     Raises SeveralFunctionsError for a file of several, InputError for one that ends its process.
     """
-    answer = _ask(
-        {"target": target, "kind": kind, "settings": settings, "format": form, "style": style}, settings.timeout
-    )
+    request = {"target": target, "kind": kind, "settings": settings, "format": form, "style": style}
+    answer = _ask(request, settings.timeout, Status(is_on=is_wanted()))
     return answer["text"], int(answer["code"])
 
 
 def checked_report(check: SuiteCheck) -> CheckReport:
     """Return what a check of a Function came to; raises where its process does not say."""
-    answer = _ask({"check": check}, check.settings.timeout)
+    answer = _ask({"check": check}, check.settings.timeout, Status(is_on=False))  # of many checks there is a bar
     report: CheckReport = pickle.loads(b64decode(answer["report"]))  # noqa: S301 (it comes from our own module)
     return report
 
@@ -66,40 +66,46 @@ def script_reports(
     `seconds` are for the script and its checks together; None is no limit.
     """
     request = {"script": script, "arguments": tuple(arguments), "settings": settings}
-    for answer in _answers(request, seconds):
+    for answer in _answers(request, seconds, Status(is_on=is_wanted())):
         if "report" in answer:
             yield pickle.loads(b64decode(answer["report"]))  # noqa: S301 (it comes from our own module)
 
 
-def _ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _ask(request: dict[str, Any], seconds: float, status: Status) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
-    return next(_answers(request, seconds))
+    return next(_answers(request, seconds, status))
 
 
-def _answers(request: dict[str, Any], seconds: float | None) -> Iterator[dict[str, Any]]:
+def _answers(request: dict[str, Any], seconds: float | None, status: Status) -> Iterator[dict[str, Any]]:
     """Yield the child's answers, the last of them without `more`; the error that it reports is raised.
 
     So is that it ends without a last one, or takes longer than it may.
     """
     what, line = "script" if "script" in request else "file", None
-    with _child(SECONDS_TO_LEAVE if what == "script" else 0.2) as (child, reading):
-        for line in _received(child, reading, request, seconds):
-            if line is not None and _has_more(line):
-                yield json.loads(line)
+    with _child(SECONDS_TO_LEAVE if what == "script" else 0.2, status) as (child, reading):
+        lines = _Lines(reading, child, status)
+        for line in _received(child, lines, request | {"stages": status.is_on}, seconds):
+            if line is None or not _has_more(line):
+                continue
+            answer = json.loads(line)
+            if "stage" in answer:
+                status.begin(answer["stage"])
+            else:
+                status.erase()
+                yield answer
     if line is None:
         raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
     yield _read(line, child.returncode, what)
 
 
 def _received(
-    child: subprocess.Popen[bytes], reading: int, request: dict[str, Any], seconds: float | None
+    child: subprocess.Popen[bytes], lines: _Lines, request: dict[str, Any], seconds: float | None
 ) -> Iterator[bytes | None]:
     """Yield the lines that the child answers with, the last of them without `more`; None if it does not in time.
 
     An empty line is the first, when the file's time begins.
     """
     _send(child, request)
-    lines = _Lines(reading, child)
     line = lines.next(SECONDS_TO_START)
     end = None if seconds is None else time.monotonic() + seconds + GRACE
     if line == b"\n":
@@ -116,7 +122,7 @@ def _has_more(line: bytes) -> bool:
 
 
 @contextmanager
-def _child(patience: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _child(patience: float, status: Status) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Start a child, whose prints are shown; yield it with the pipe that it answers on, and end it afterwards."""
     reading, writing = _pipe()
     command = [sys.executable, "-P", "-m", CHILD, str(writing)]
@@ -129,13 +135,14 @@ def _child(patience: float) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         start_new_session=True,
     )
     os.close(writing)
-    shown = threading.Thread(target=_show, args=(child.stdout,), daemon=True)
+    shown = threading.Thread(target=_show, args=(child.stdout, status), daemon=True)
     shown.start()
     is_done = False
     try:
         yield child, reading
         is_done = True
     finally:
+        status.erase()
         _end(child, patience if is_done else 0.0)
         os.close(reading)
         shown.join(1.0)
@@ -162,8 +169,8 @@ def _send(child: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
 class _Lines:
     """The lines that a child writes to a pipe."""
 
-    def __init__(self, pipe: int, child: subprocess.Popen[bytes]) -> None:
-        self._pipe, self._child = pipe, child
+    def __init__(self, pipe: int, child: subprocess.Popen[bytes], status: Status) -> None:
+        self._pipe, self._child, self._status = pipe, child, status
         self._found = bytearray()
 
     def next(self, seconds: float | None) -> bytes | None:
@@ -182,8 +189,10 @@ class _Lines:
 
     def _is_ready(self, end: float | None) -> bool:
         """Wait until there is something to read, or the child has ended: others may hold the pipe's end open."""
+        poll = TICK if self._status.is_on else POLL
         while True:
-            left = POLL if end is None else min(max(end - time.monotonic(), 0.0), POLL)
+            self._status.tick()
+            left = poll if end is None else min(max(end - time.monotonic(), 0.0), poll)
             if select.select([self._pipe], [], [], left)[0] or self._child.poll() is not None:
                 return True
             if end is not None and time.monotonic() >= end:
@@ -205,14 +214,14 @@ def _end(child: subprocess.Popen[bytes], patience: float) -> None:
         child.stdin.close()  # type: ignore[union-attr]  # it is a pipe
 
 
-def _show(stream: IO[bytes]) -> None:
+def _show(stream: IO[bytes], status: Status) -> None:
     """Pass on what the child prints, escaped."""
     from gradcli.escaping import break_commands, escape
 
     with suppress(ValueError, OSError), stream:
         for line in iter(lambda: stream.readline(LONGEST), b""):
             text = escape(line.decode("utf-8", "backslashreplace").rstrip("\r\n").expandtabs())
-            with suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
+            with status.apart(), suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
                 sys.stderr.write(break_commands(text) + "\n")
                 sys.stderr.flush()
 

@@ -184,9 +184,9 @@ def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bo
         if (
             traced in caught
         ):  # a graph inside of the graph, such as a checkpoint's, may give a leaf its gradient in parts
-            caught[traced] = caught[traced] + found.detach()
+            caught[traced] = caught[traced] + plain(found)
         else:  # the code may write to what is not a leaf's
-            caught[traced] = found.detach() if own else found.detach().clone()
+            caught[traced] = plain(found) if own else plain(found).clone()
 
     return traced.edge.node.register_prehook(hook)
 
@@ -194,7 +194,7 @@ def _hooked(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bo
 def _catch(caught: dict[TracedTensor, Tensor], traced: TracedTensor, *, own: bool) -> Any:
     def hook(gradient: Tensor | None) -> None:
         if gradient is not None:  # one of several results of a node, and not used
-            caught[traced] = plain(gradient) if own or not traced.is_leaf else gradient.detach().clone()
+            caught[traced] = plain(gradient) if own or not traced.is_leaf else plain(gradient).clone()
 
     return hook
 
@@ -228,9 +228,10 @@ def _known(traced: TracedTensor) -> Any:
 def grad_attribute(traced: TracedTensor) -> Tensor | None:
     """Return `.grad` as PyTorch leaves it: None for a non-leaf that does not retain it."""
     tensor = actual(traced)
-    if traced.edge is not None and (not isinstance(traced, Followed) or traced.real is None):
+    if traced.edge is not None and tensor is traced.tensor:
         return None
-    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    return grad if grad is None or grad.layout is torch.strided else plain(grad)
 
 
 def grad_fn_name(traced: TracedTensor) -> str | None:

@@ -25,7 +25,7 @@ def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     random.seed(0)
     with default_dtype(settings):
         found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
-        program = CodeProgram.of(target_of(found, name, settings, given))
+        program = CodeProgram.of(target_of(found, name, settings, given), settings)
     inputs = program.target
     check_names([*inputs.inputs.tensors(), *inputs.free, *program.parameters, *settings.elsewhere], settings)
     return program

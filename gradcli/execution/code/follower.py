@@ -14,16 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
+from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.differentiated import note_gradients, refuse_kept_graph
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
-from gradcli.execution.code.places import Modules, name_values, place_of, user_frame
+from gradcli.execution.code.places import name_values, place_of, user_frame
 from gradcli.execution.code.retraced import checkpointed, note_copies
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
+from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
@@ -50,9 +52,9 @@ UNDEFINED = "{}() has no symbolic definition here"
 class Follower(TorchFunctionMode):
     """Sees every call of PyTorch that the code makes."""
 
-    def __init__(self, modules: Modules | None = None) -> None:
+    def __init__(self, root: nn.Module | None = None) -> None:
         super().__init__()
-        self.steps = Steps(modules or Modules(None))
+        self.steps = Steps(root)
         self.leaving: list[tuple[str, SourcePlace | None]] = []
         """By what numbers left PyTorch that depend on what requires grad, and where."""
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
@@ -62,17 +64,13 @@ class Follower(TorchFunctionMode):
     @contextmanager
     def following(self) -> Iterator[None]:
         """Follow what runs meanwhile."""
-        self.steps.modules.watch()
-        try:
-            with self.seeing(), self:
-                yield
-        finally:
-            self.steps.modules.ignore()
+        with self.seeing(), self:
+            yield
 
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See meanwhile what is no call of PyTorch's: Functions, and what is mapped."""
-        with functions_seen(self._function), vmaps_seen(self._mapped):
+        with as_written(), functions_seen(self._function), vmaps_seen(self._mapped), transforms_seen(self._derived):
             yield
 
     @contextmanager
@@ -223,6 +221,15 @@ class Follower(TorchFunctionMode):
         if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, mapped.tensors)):
             return mapped.run()
         return self._retraced("vmap", mapped.run, mapped.one_by_one)
+
+    def _derived(self, derived: Derived) -> Any:
+        """Run a call of a transform that differentiates, and note it by what autograd computes in its place."""
+        if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
+            return derived.run()
+        outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
+        for tensor in derived.made_up:
+            self.steps.disown(tensor)
+        return outputs
 
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         """Run what cannot be followed, and then follow what computes the same."""

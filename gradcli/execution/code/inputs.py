@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -51,6 +52,13 @@ def _tensors(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
     elif isinstance(value, tuple | list):
         for place, item in enumerate(value):
             yield from _tensors(item, f"{path}[{place}]")
+    elif is_dataclass(value) and not isinstance(value, type):
+        for name, item in _fields(value).items():
+            yield from _tensors(item, _below(path, name))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value) if hasattr(value, field.name)}
 
 
 def _below(path: str, key: Any) -> str:
@@ -69,7 +77,17 @@ def _holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
         if isinstance(value, list):
             return items
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _dataclass_holding(value, path, tensors)
     return value
+
+
+def _dataclass_holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
+    """Return a copy of a dataclass with other tensors in it; it may be frozen, and take no field when it is made."""
+    made = copy.copy(value)
+    for name, item in _fields(value).items():
+        object.__setattr__(made, name, _holding(item, _below(path, name), tensors))
+    return made
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from torch import Tensor, nn
 
+from gradcli.execution.code.names import Names
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.targets.frames import is_own
 from gradcli.report.custom import SourcePlace
+
+CALL = nn.Module._call_impl.__code__  # noqa: SLF001 (what every call of a module goes through)
 
 
 def user_frame() -> FrameType | None:
@@ -53,31 +55,23 @@ def name_values(frame: FrameType | None, pairs: Iterator[tuple[Tensor, Followed]
 
 
 class Modules:
-    """Which module's forward runs, by its path in the module that is checked."""
+    """Which module's forward runs, by its path in the module that is checked, else by the variable that holds it."""
 
-    def __init__(self, root: nn.Module | None) -> None:
-        self._paths = {} if root is None else {module: name for name, module in root.named_modules()}
-        self._running: list[nn.Module] = []
-        self._handles: list[Any] = []
+    def __init__(self, root: nn.Module | None, names: Names) -> None:
+        self._paths = None if root is None else {module: name for name, module in root.named_modules()}
+        self._names = names
 
-    def watch(self) -> None:
-        """Begin to notice which forward runs."""
-        if self._paths:
-            hooks = nn.modules.module
-            self._handles = [
-                hooks.register_module_forward_pre_hook(lambda module, _: self._running.append(module)),
-                hooks.register_module_forward_hook(self._leave, always_call=True),
-            ]
-
-    def _leave(self, *_: Any) -> None:
-        self._running.pop()
-
-    def ignore(self) -> None:
-        """Notice nothing any more."""
-        for handle in self._handles:
-            handle.remove()
-
-    @property
-    def path(self) -> str:
+    def path(self, frame: FrameType | None) -> str:
         """Return the path of the innermost module whose forward runs; empty for the whole, and outside of any."""
-        return next((self._paths[module] for module in reversed(self._running) if module in self._paths), "")
+        if self._paths is not None:
+            return next((self._paths[module] for module in _running() if module in self._paths), "")
+        return next(filter(None, (self._names.path_of(module, frame) for module in _running())), "")
+
+
+def _running() -> Iterator[nn.Module]:
+    """Yield the modules whose call has not ended, the innermost first: hooks would be seen by what compiles them."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (there is no public way to a frame's caller)
+    while frame is not None:
+        if frame.f_code is CALL:
+            yield frame.f_locals["self"]
+        frame = frame.f_back

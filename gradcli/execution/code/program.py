@@ -10,14 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.execution.code.borrowed import Borrowed
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.integers import with_integers
+from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
-from gradcli.execution.code.places import Modules
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
-from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace
@@ -35,14 +36,15 @@ class CodeProgram:
     """Code with its inputs; runs leave its buffers as they were when it was made."""
 
     target: Target
-    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+    borrowed: Borrowed = field(default_factory=Borrowed)
 
     @staticmethod
-    def of(target: Target) -> CodeProgram:
-        """Return the program of some code."""
+    def of(target: Target, settings: Settings) -> CodeProgram:
+        """Return the program of some code; a lazy module has its parameters then. Raises what running it raises."""
         module = target.module
-        held = {} if module is None else {name: value.detach().clone() for name, value in module.named_buffers()}
-        return CodeProgram(target, held)
+        if module is not None and has_lazy(module):
+            initialize(module, lambda: CodeProgram(target).first_run(settings))
+        return CodeProgram(target, Borrowed(module))
 
     @property
     def source(self) -> str:
@@ -65,6 +67,12 @@ class CodeProgram:
     def leaves_of(self, settings: Settings, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the leaves: the inputs, then the parameters that require grad."""
         return self._leaves(settings, make_leaves(self._names(settings), self._known(settings), self._given(given)))
+
+    def first_run(self, settings: Settings) -> None:
+        """Run the code where it has no parameters yet, on the inputs alone."""
+        found = make_leaves(self._names(settings), self._known(settings), self._given({}))
+        inputs = {name: value for name, value in found.items() if name not in self.parameters}
+        with_integers(settings, inputs, lambda inputs: self.call(inputs, settings))
 
     def drawn(self, settings: Settings, given: Mapping[str, Any]) -> Trace:
         """Return the trace at the first point drawn at which the output is finite; else at the first one."""
@@ -98,20 +106,23 @@ class CodeProgram:
                 own.pop(name).requires_grad_(False)  # noqa: FBT003 (PyTorch's own)
         fixed = {name for name, value in self.target.inputs.tensors().items() if not _is_differentiable(value)}
         found = {name: value.detach() if name in fixed else value for name, value in inputs.items()} | own
-        if not any(leaf.requires_grad for leaf in found.values()):
-            raise unable(self.source)
+        if self.target.module is not None and not any(leaf.requires_grad for leaf in found.values()):
+            raise unable(self.source)  # a function may have leaves from elsewhere
         return found
 
     def run(self, leaves: Mapping[str, Tensor], settings: Settings) -> tuple[str, Tensor]:
         """Return the output on some leaves, as the code computes it, and its path; ExecutionError if it raises."""
         self._set(leaves)
+        return output_of(self.call(leaves, settings), settings.pick)
+
+    def call(self, leaves: Mapping[str, Tensor], settings: Settings) -> Any:
+        """Return what the code returns for some inputs, its module as it is; ExecutionError if it raises."""
         inputs = self.target.inputs.holding(leaves)
         free = {name: leaves[name] for name in self.target.free}
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
-        with refusals(self.source):
-            returned = self.target.call(*inputs.positional, **inputs.keywords, **free)
-        return output_of(returned, settings.pick)
+        with refusals(self.source), self.borrowed.noticed():
+            return self.target.call(*inputs.positional, **inputs.keywords, **free)
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
         """Give the module its parameters' values, and its buffers the ones that they had."""
@@ -121,9 +132,7 @@ class CodeProgram:
                     own.grad = leaves[name].grad
                     if not torch.equal(own, leaves[name]):  # a write would be one to what the last run has saved
                         own.data = leaves[name].detach().clone()
-            for name, buffer in () if self.target.module is None else self.target.module.named_buffers():
-                if name in self.buffers and buffer.shape == self.buffers[name].shape:
-                    buffer.copy_(self.buffers[name])
+        self.borrowed.reset()
 
     def trace_of(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
         """Run the code on these leaves under autograd, and return its trace, with `--reduce` applied."""
@@ -132,8 +141,9 @@ class CodeProgram:
         return trace
 
     def _trace(self, settings: Settings, leaves: Mapping[str, Tensor]) -> Trace:
-        follower = Follower(Modules(self.target.module))
+        follower = Follower(self.target.module)
         own = self.parameters
+        self._set(leaves)
         started = [self._begin(follower, own.get(name, leaf), name, own) for name, leaf in leaves.items()]
         with torch.enable_grad():
             with follower.following():
@@ -143,6 +153,9 @@ class CodeProgram:
             if settings.reduce != "none":
                 traced = self._reduced(follower, settings, traced)
         trace = gathered(traced, started)
+        if not any(leaf.tensor.requires_grad for leaf in trace.leaves):
+            raise unable(self.source)
+        self.borrowed.take(tensor for leaf in trace.leaves if (tensor := held_by(leaf)) is not None)
         trace.ran = replace(trace.ran, path=path, leaving=tuple(follower.leaving), hooked=tuple(follower.hooked))
         return trace
 

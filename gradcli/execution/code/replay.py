@@ -5,7 +5,7 @@ What a gradient takes for constant stays as it was: what is made without autogra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -16,13 +16,16 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
+from gradcli.execution.code.compiled import as_written
 from gradcli.execution.code.inner import functions_seen
 from gradcli.execution.code.retraced import checkpointed
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.again import Key, Perturb, RefusedError
 from gradcli.execution.forward.call_kinds import IDENTITIES
 from gradcli.execution.forward.calls import NOWHERE, MadeCall
+from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
@@ -53,6 +56,8 @@ class Replay(TorchFunctionMode):
         super().__init__()
         self.made: list[list[Tensor]] = []
         self.decisions: list[Any] = []
+        self.read: dict[int, Tensor] = {}
+        """The leaves that calls read, by their identity."""
         self._kept = kept
         self._perturb = perturb
         self._depth = self._count = 0
@@ -60,7 +65,7 @@ class Replay(TorchFunctionMode):
     @contextmanager
     def seeing(self) -> Iterator[None]:
         """See what runs meanwhile."""
-        with functions_seen(self._function), self:
+        with as_written(), functions_seen(self._function), self:
             yield
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
@@ -68,6 +73,7 @@ class Replay(TorchFunctionMode):
         again = checkpointed(function, args)
         if again is not None:
             return again()
+        self._see(tree.tensors(args))
         self._depth += 1
         try:
             return apply(*args)
@@ -79,6 +85,10 @@ class Replay(TorchFunctionMode):
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             return self._transformed(call)
+        if is_python(call.func) and not call.is_known:  # which may make constants inside
+            with unasked(call.func), self:
+                return call.run()
+        self._see(call.tensors)
         before = versions(call.tensors)
         result = call.run()
         made, written = made_by(call, result), changed(call.tensors, before)
@@ -89,6 +99,9 @@ class Replay(TorchFunctionMode):
         if is_constant and self._depth == 0:
             return self._constant(result, made, written)
         return result if self._perturb is None or not made else self._moved(call.short, result)
+
+    def _see(self, tensors: Sequence[Tensor]) -> None:
+        self.read.update((id(tensor), tensor) for tensor in tensors if tensor.requires_grad and tensor.is_leaf)
 
     def _transformed(self, call: MadeCall) -> Any:
         """Run a call inside of a transform of torch.func, whose values mean nothing outside of it."""
@@ -137,6 +150,8 @@ class CodeAgain:
     may_decide: bool = True
     is_refused: bool = False
     """Whether the code does not run a second time."""
+    held: Mapping[TracedTensor, Tensor] = field(default_factory=dict)
+    """The leaves that the code is not given, and has from elsewhere; not those that it makes whenever it runs."""
 
     @staticmethod
     def of(code: Runnable, settings: Settings, trace: Trace) -> CodeAgain:
@@ -154,7 +169,10 @@ class CodeAgain:
             found._ran({}, replay)
         except RuntimeError:
             return CodeAgain(code, settings, trace, leaves, is_refused=True)
-        return CodeAgain(code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions))
+        held = _found_again(own, replay.read)
+        return CodeAgain(
+            code, settings, trace, leaves, replay.made, replay.decisions, bool(replay.decisions), held=held
+        )
 
     @property
     def calls(self) -> list[TracedCall]:
@@ -169,6 +187,8 @@ class CodeAgain:
         """Return the value of a leaf; None of all else, and where the code does not run in double precision."""
         is_double = self.settings.dtype in {"float64", "complex128"} and self.trace.precision is None
         if not is_double or self.is_refused or traced not in self.leaves:
+            return None
+        if traced not in self.held and not _is_given(traced):
             return None
         return self.leaves[traced].tensor
 
@@ -191,16 +211,16 @@ class CodeAgain:
 
     def _ran(self, changed: Mapping[TracedTensor, Tensor], replay: Replay) -> Tensor:
         values = {
-            leaf.text: changed.get(leaf, own.tensor).detach().requires_grad_(leaf.tensor.requires_grad)
+            leaf: changed.get(leaf, own.tensor).detach().requires_grad_(leaf.tensor.requires_grad)
             for leaf, own in self.leaves.items()
         }
+        given = {leaf.text: value for leaf, value in values.items() if _is_given(leaf)}
+        own = [(parameter, given[name]) for name, parameter in self.code.parameters.items() if name in given]
+        own += [(tensor, values[leaf]) for leaf, tensor in self.held.items() if leaf in changed]
+        device, parameters = self.settings.device, self.code.parameters
+        inputs = {name: _fresh(value, device) for name, value in given.items() if name not in parameters}
         try:
-            with (
-                _held(self.code.parameters, values, self.settings.device) as inputs,
-                double_precision(),
-                torch.enable_grad(),
-                replay.seeing(),
-            ):
+            with _holding(own), double_precision(), torch.enable_grad(), replay.seeing():
                 output = self.code.run(inputs, self.settings)[1]
         except (*REFUSALS, GradcliError) as error:
             raise RefusedError(error.message if isinstance(error, GradcliError) else str(error)) from error
@@ -225,18 +245,33 @@ def _alike(one: Any, other: Any) -> bool:
     return isinstance(one, float) or one == other
 
 
+def _is_given(leaf: TracedTensor) -> bool:
+    """Return whether the code is called with a leaf, or it is a parameter of the module that is checked."""
+    return not isinstance(leaf, Followed) or leaf.real is not None
+
+
+def _found_again(leaves: Sequence[TracedTensor], read: Mapping[int, Tensor]) -> dict[TracedTensor, Tensor]:
+    """Return the leaves that code has from elsewhere, which it has read again, in double precision."""
+    known = {leaf: held_by(leaf) for leaf in leaves if leaf.tensor.requires_grad}
+    wide = {torch.float64, torch.complex128}
+    return {
+        leaf: tensor
+        for leaf, tensor in known.items()
+        if tensor is not None and id(tensor) in read and tensor.dtype in wide
+    }
+
+
 @contextmanager
-def _held(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor], device: str) -> Iterator[dict[str, Tensor]]:
-    """Let a module's parameters hold other values meanwhile; yield the other values."""
-    before = {name: (own, own.data) for name, own in parameters.items()}
+def _holding(own: Sequence[tuple[Tensor, Tensor]]) -> Iterator[None]:
+    """Let tensors hold other values meanwhile."""
+    before = [(tensor, tensor.data) for tensor, _ in own]
     try:
-        for name, (own, _) in before.items():
-            if name in values:
-                own.data = values[name].to(own)
-        yield {name: _fresh(value, device) for name, value in values.items() if name not in before}
+        for tensor, value in own:
+            tensor.data = value.to(tensor)
+        yield
     finally:
-        for own, data in before.values():
-            own.data = data
+        for tensor, data in before:
+            tensor.data = data
 
 
 def _fresh(value: Tensor, device: str) -> Tensor:

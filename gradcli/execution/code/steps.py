@@ -7,11 +7,12 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
-from gradcli.execution.code.places import Modules, place_of
-from gradcli.execution.code.values import Values, value_of, version_of
+from gradcli.execution.code.names import Names
+from gradcli.execution.code.places import Modules, place_of, user_frame
+from gradcli.execution.code.values import Values, value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.aliasing import Patch, StorageView, overlap
 from gradcli.execution.forward.calls import NOWHERE, text_of
@@ -29,9 +30,10 @@ UNSEEN = "what made a tensor here was not seen"
 class Steps:
     """What is known of the code's tensors so far."""
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, root: nn.Module | None = None, names: Names | None = None) -> None:
         self.values = Values()
-        self.modules = modules
+        self.names = names or Names()
+        self.modules = Modules(root, self.names)
         self.frame: FrameType | None = None
         """Where the code is."""
         self.number = 0
@@ -73,13 +75,13 @@ class Steps:
     def _leaf(self, tensor: Tensor) -> Followed:
         """Return a leaf that the code has made, or found elsewhere."""
         leaf = self.begin(tensor, "")
-        leaf.name, leaf.text = None, "a leaf"
+        self.names.give(leaf, tensor, self.frame or user_frame())
+        leaf.text = leaf.name or "a leaf"
         return leaf
 
     def _changed(self, tensor: Tensor, known: Followed) -> Followed:
         """Return a value that was written to without autograd: the old one, and a constant."""
-        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
-            self.values.know(tensor, known)
+        if self.values.is_unchanged(tensor, known):
             return known
         shift = self.constant((tensor.detach() - known.tensor.detach()).clone())
         new = self.apply("add", known, shift)
@@ -119,6 +121,12 @@ class Steps:
         self.values.know(tensor, value)
         return value
 
+    def disown(self, tensor: Tensor) -> None:
+        """Let a leaf be none that autograd knows: it was made up to follow the code."""
+        value = self.values.stale(tensor)
+        if value is not None:
+            value.edge = None
+
     def taken(self, whole: Followed, patch: Patch) -> Followed:
         """Return entries of a value."""
         return whole if patch.is_copy else self.apply("take", whole, self.constant(patch.source, whole))
@@ -157,7 +165,9 @@ class Steps:
         inputs = (value for call in calls for value in call.inputs)
         known = tuple(dict.fromkeys(value for value in inputs if isinstance(value, Followed)))
         self.number += 1
-        step = Step(self.number, tuple(calls), known, place_of(self.frame), self.modules.path, function, overwrote)
+        step = Step(
+            self.number, tuple(calls), known, place_of(self.frame), self.modules.path(self.frame), function, overwrote
+        )
         for value in made:
             value.step = step
         return step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from torch import nn
 
 from gradcli.errors import ExecutionError, InputError
 from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_of
+from gradcli.execution.code.lazy import copied
 from gradcli.execution.forward.dtypes import DTYPES
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
@@ -81,7 +81,7 @@ def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[st
 def _own(module: nn.Module, settings: Settings) -> nn.Module:
     """Return a module to work on, in the dtype of the check; a copy, unless it cannot be copied."""
     with suppress(RuntimeError):  # a parameter that is computed, as by the older weight_norm, cannot be copied
-        module = copy.deepcopy(module)
+        module = copied(module)
     if settings.mode is not None:
         module.train(settings.mode == "train")
     dtype = DTYPES[settings.dtype]

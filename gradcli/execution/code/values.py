@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from gradcli.execution.forward.aliasing import storage_of
@@ -26,6 +27,8 @@ class Values:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
         self._held: dict[int, weakref.WeakSet[Followed]] = {}
+        self._kept: weakref.WeakSet[Followed] = weakref.WeakSet()
+        """Those that were copied; `.data` writes to memory, and its tensor's version does not tell."""
         self._by_edge: weakref.WeakValueDictionary[tuple[int, int], Followed] = weakref.WeakValueDictionary()
 
     def know(self, tensor: Tensor, value: Followed) -> None:
@@ -48,9 +51,20 @@ class Values:
     def fresh(self, tensor: Tensor, edge: object) -> Followed | None:
         """Return what a tensor is known to hold, unless that has changed or autograd knows it elsewhere by now."""
         known = self._known.get(id(tensor))
-        if known is None or known.version != version_of(tensor):
+        if known is None or known.version != version_of(tensor) or known.value in self._kept:
             return None
         return known.value if same_edge(known.value.edge, edge) else None  # type: ignore[arg-type]
+
+    def is_unchanged(self, tensor: Tensor, value: Followed) -> bool:
+        """Return whether a tensor holds what it is known to, though it is not known to be fresh; it is then."""
+        was_kept = value in self._kept
+        if not (was_kept or value.version == version_of(tensor)) or not torch.equal(value.tensor, tensor.detach()):
+            return False
+        if was_kept:
+            self._kept.discard(value)
+            value.tensor = value_of(tensor)
+        self.know(tensor, value)
+        return True
 
     def stale(self, tensor: Tensor) -> Followed | None:
         """Return what a tensor held when it was last known."""
@@ -76,6 +90,7 @@ class Values:
             for value in self._held.pop(storage_of(tensor), ()):
                 value.tensor = value.tensor.detach().clone().requires_grad_(value.tensor.requires_grad)
                 value.version = 0
+                self._kept.add(value)
 
     def prune(self) -> None:
         """Forget the memory that no value rests on any more."""

@@ -18,7 +18,7 @@ from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import actual
+from gradcli.execution.forward.followed import actual, held_by
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.run import leaves_of, trace_of
 from gradcli.execution.forward.source import Source
@@ -69,11 +69,21 @@ def accumulate(program: Source, settings: Settings, given: Mapping[str, Any], de
         before = {leaf: _copy(actual(leaf).grad) for leaf in run.trace.leaves}
         evaluation = evaluate_run(run)
         _enter(ledger, run, evaluation, before)
-        leaves = {leaf.text: _after(actual(leaf), settings) for leaf in run.trace.leaves}
+        leaves = _following(run, settings)
     reports = [_over_all_calls(found, ledger) for found in evaluation.reports.values()]
     accumulation = Accumulation(settings.zero_grad, settings.learning_rate, tuple(ledger.calls))
     details = AccumulateDetails(accumulation, _output_key(run))
     return report(run, reports, details)
+
+
+def _following(run: Run, settings: Settings) -> dict[str, Tensor]:
+    """Return the leaves that the next call starts from; those that code has from elsewhere change where they are."""
+    after = {leaf: _after(actual(leaf), settings) for leaf in run.trace.leaves}
+    for leaf, value in after.items():
+        own = held_by(leaf)
+        if own is not None:
+            own.data, own.grad = value.data, value.grad
+    return {leaf.text: value for leaf, value in after.items() if held_by(leaf) is None}
 
 
 def _after(leaf: Tensor, settings: Settings) -> Tensor:

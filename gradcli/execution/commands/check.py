@@ -21,6 +21,7 @@ from gradcli.execution.witnesses.high_precision import arbitrate
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
 from gradcli.execution.witnesses.other_dtype import explained
 from gradcli.execution.witnesses.transformed import transformed
+from gradcli.progress import stage
 from gradcli.report.check import CheckDetails, Point
 from gradcli.report.comparison import Claim
 from gradcli.report.custom import SourcePlace
@@ -56,6 +57,7 @@ def check(program: Source, settings: Settings, given: Mapping[str, Any], derivat
         gravest = _graver(gravest, found)
     assert gravest is not None  # noqa: S101 (there is a first point)
     known = any(point.verdict is Verdict.MISMATCH for point in points)
+    stage("looking at further points")
     further, wrong = (0, None) if known else look_further(program, settings, given, derivations)
     if wrong is not None:
         gravest = _graver(gravest, _wrong_at(wrong))
@@ -89,6 +91,7 @@ def _wrong_at(run: Run) -> Report:
 
 def _report(run: Run, settings: Settings) -> Report:
     """Return what every witness asked for says of a run."""
+    stage("comparing autograd with the symbolic derivative")
     evaluation = evaluate_run(run)
     details = CheckDetails(grad_output=run.cotangent if run.settings.grad_output == "random" else None)
     reports = dict(evaluation.reports)
@@ -124,7 +127,8 @@ def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tens
         return {t: dataclasses.replace(found, witnesses={}) for t, found in where_it_bends(run, evaluation).items()}
     witnesses = NumericalWitnesses.of(run, run.settings.witnesses)
     until = time.monotonic() + run.settings.timeout * SHARE / run.settings.points
-    for traced, unasked in list(reports.items()):
+    for number, (traced, unasked) in enumerate(list(reports.items()), 1):
+        stage(f"asking the witnesses about {unasked.name}, {number} of {len(reports)}")
         if time.monotonic() > until:
             reports[traced] = dataclasses.replace(unasked, notes=(*unasked.notes, *UNASKED))
             continue

@@ -20,6 +20,7 @@ from gradcli.execution.comparison.script_calls import SeenCall, UndecidedCallErr
 from gradcli.execution.forward.memory import in_force
 from gradcli.execution.process import collector_paused, state_kept
 from gradcli.inputs.command_line import joined, options_of
+from gradcli.progress import stage
 from gradcli.report.custom import SourcePlace
 from gradcli.report.report import Report
 from gradcli.report.verdict import fails
@@ -50,6 +51,7 @@ def run(
     Raises GradcliError if the script fails, or makes no call that is wanted.
     """
     checks = _Checks(script, arguments, settings, derivations, tell)
+    stage(f"running {script}")
     session = Session(Wanted(frozenset(settings.calls), settings.every is not None), checks.look)
     try:
         with session.watching():
@@ -138,6 +140,7 @@ class _Checks:
             self._last = None
 
     def _check(self, call: BackwardCall, seen: SeenCall | GradcliError) -> None:
+        stage(f"checking {call.name}")
         started = time.perf_counter()
         report, error = None, seen if isinstance(seen, GradcliError) else None
         if not isinstance(seen, GradcliError):
@@ -151,6 +154,7 @@ class _Checks:
         if report is not None and fails(report.verdict):
             report = replace(report, reproduce=again)
         seconds = time.perf_counter() - started
+        stage(f"running {self._command[0]}, last check {call.name}")
         self._tell(CheckedCall(call.name, call.text, call.place, report, error, seconds, again))
 
     def _judged(self, seen: SeenCall) -> Report:

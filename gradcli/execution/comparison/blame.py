@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules._functions import BackwardHookFunction
 
 from gradcli.derivation.derivations import Derivations
+from gradcli.execution.autograd.plain import plain
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.failing import derivatives
@@ -122,6 +124,9 @@ def _factors(caught: Caught) -> dict[str, Any]:
 
 def _words(step: Step, traced: Followed, cause: str | None) -> str:
     assert step.function is not None  # noqa: S101 (only Functions are judged)
+    if step.function is BackwardHookFunction:  # PyTorch's own: it does nothing but to call the hooks of a module
+        module = f"module '{step.module}'" if step.module else "the module"
+        return f"a backward hook of {module} changes the gradient"
     backward = getattr(step.function, "backward", None)
     defined = "" if backward is None else _at(defined_at(backward))
     inside = f" in module '{step.module}'" if step.module else ""
@@ -150,4 +155,4 @@ def _hooks(trace: Trace) -> Notes:
 
 
 def _copy(gradient: Tensor | None) -> Tensor | None:
-    return None if gradient is None else gradient.detach().clone()
+    return None if gradient is None else plain(gradient).clone()

@@ -12,10 +12,11 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.autograd import backward
+from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.gathered import gathered
+from gradcli.execution.code.names import user_frames, variables
 from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.follower import ScriptFollower
-from gradcli.execution.code.script.names import user_frames, variables
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.evaluation import Gradients, compare_all, tensor_report
 from gradcli.execution.formulas.formulas import Formulas
@@ -123,9 +124,8 @@ def _name(call: BackwardCall, follower: ScriptFollower) -> None:
 def _name_leaves(trace: Trace, follower: ScriptFollower) -> None:
     """Give leaves the names of modules' parameters and of variables that came after them."""
     for leaf in trace.leaves:
-        real = _real(leaf, {}) if isinstance(leaf, Followed) and leaf.name is None else None
-        if real is not None:
-            leaf.name = follower.steps.names.of(real, follower.steps.frame)
+        if isinstance(leaf, Followed) and leaf.name is None and (real := _real(leaf, {})) is not None:
+            follower.steps.names.give(leaf, real, follower.steps.frame)
 
 
 def _upstream(call: BackwardCall, place: int) -> Tensor:
@@ -179,7 +179,7 @@ def _grads(gradients: Gradients, follower: ScriptFollower) -> dict[TracedTensor,
 
 
 def _copy(grad: Tensor | None) -> Tensor | None:
-    return None if grad is None else grad.detach().clone()
+    return None if grad is None else plain(grad).clone()
 
 
 def _real(traced: Followed, held: Mapping[Followed, Tensor]) -> Tensor | None:

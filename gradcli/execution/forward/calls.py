@@ -27,6 +27,8 @@ NOWHERE = Span(0, 0)
 LONGEST_TEXT = 48
 # Arguments that say where a result goes; a functional program has no such place.
 TARGETS = ("out", "inplace")
+# What ends the name of a pooling that also returns the places: with `return_indices=True` PyTorch calls it instead.
+INDICES = "_with_indices"
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,26 @@ class MadeCall:
     def of_table(self, traced: Callable[[Tensor], TracedTensor]) -> tuple[Op, BoundCall] | None:
         """Return the call as one of the table's, on traced tensors; None if the table has none that it fits."""
         short, args, sign = self._written()
-        op = find(_table_name(self.name, short))
+        op = self._op
         if op is None:
             return None
-        keywords = {
-            name: value for name, value in self.keywords.items() if name not in TARGETS and not _is_precision(value)
-        }
+        own = self.keywords | ({"return_indices": True} if short.endswith(INDICES) else {})
+        keywords = {name: value for name, value in own.items() if name not in TARGETS and not _is_precision(value)}
         given = [list(args), _given(self.func, keywords)]
         positional, named = tree.map(lambda leaf: traced(leaf) if isinstance(leaf, Tensor) else leaf, given)
         try:
             return bound(op, positional, named, method=".Tensor." in self.name, sign=sign)
         except GradcliError:
             return None
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the table has a function of that name."""
+        return self._op is not None
+
+    @property
+    def _op(self) -> Op | None:
+        return find(_table_name(self.name, self._written()[0].removesuffix(INDICES)))
 
     def _written(self) -> tuple[str, tuple[Any, ...], str | None]:
         """Return the function, its arguments and the operator's sign, as a program has them."""

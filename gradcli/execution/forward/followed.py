@@ -71,8 +71,14 @@ def module_of(traced: TracedTensor) -> str | None:
 
 def actual(traced: TracedTensor) -> Tensor:
     """Return the tensor that autograd knows."""
-    real = traced.real if isinstance(traced, Followed) else None
+    real = traced.real if isinstance(traced, Followed) and traced.real is not None else held_by(traced)
     return traced.tensor if real is None else real
+
+
+def held_by(leaf: TracedTensor) -> Tensor | None:
+    """Return the tensor of a leaf that the code was not given, as autograd knows it; None of all else."""
+    edge = leaf.edge if isinstance(leaf, Followed) and leaf.real is None else None
+    return None if edge is None else getattr(edge.node, "variable", None)
 
 
 def steps_behind(output: Followed) -> list[Step]:

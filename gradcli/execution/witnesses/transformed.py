@@ -26,12 +26,13 @@ from gradcli.execution.comparison.rounding import Noise
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.dtypes import DTYPES, default_dtype, double
 from gradcli.execution.forward.finite import has_nan
-from gradcli.execution.forward.followed import Followed
+from gradcli.execution.forward.followed import held_by
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.transformations import Transformation
 from gradcli.phrases import show_shape
+from gradcli.progress import stage
 from gradcli.report.comparison import Comparison
 from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -65,6 +66,7 @@ def transformed(run: Run, evaluation: Evaluation, reports: Reports) -> dict[Trac
     if not isinstance(run.program, CodeProgram):
         return found
     for row in (row for name, row in TRANSFORMATIONS.items() if name in run.settings.under):
+        stage(f"under {row.name}")
         how: Transformation = function(row.implementation)(run.settings)
         judge = _Judge(run, evaluation, how, _tried(run, run.program, how), _names(run.program))
         for traced, report in found.items():
@@ -112,16 +114,10 @@ def _path(run: Run) -> str | None:
 
 def _gradients(run: Run, output: Tensor, own: Mapping[str, Tensor]) -> dict[TracedTensor, Tensor | None]:
     """Return the gradients of what the code is called with, and of leaves that it holds by itself."""
-    known = {leaf: own.get(leaf.text, _held(leaf)) for leaf in run.trace.leaves}
+    known = {leaf: own.get(leaf.text, held_by(leaf)) for leaf in run.trace.leaves}
     wanted = {leaf: at for leaf, at in known.items() if at is not None and at.requires_grad}
     found = torch.autograd.grad(output, [*wanted.values()], run.cotangent.to(output), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
-
-
-def _held(leaf: TracedTensor) -> Tensor | None:
-    """Return the tensor that the code read when it was followed, as autograd knows it."""
-    edge = leaf.edge if isinstance(leaf, Followed) else None
-    return None if edge is None else getattr(edge.node, "variable", None)
 
 
 def _leaf(value: Tensor, how: Transformation) -> Tensor:

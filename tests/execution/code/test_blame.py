@@ -99,3 +99,11 @@ def test_a_function_whose_apply_was_bound_before_is_seen() -> None:
     report = gradcli.check(lambda x: bound(x.exp()).sum(), (torch.randn(3),), witnesses="symbolic")
     assert report.verdict == "mismatch"
     assert "the backward of Swish" in (report["x"].note or "")
+
+
+def test_a_backward_hook_of_a_module_that_changes_a_gradient_is_named() -> None:
+    module = nn.Sequential(nn.Tanh(), nn.Linear(3, 2)).double()
+    module[1].register_full_backward_hook(lambda _, given, __: (2 * given[0],))
+    report = gradcli.check(module, [torch.randn(2, 3, dtype=torch.float64)], witnesses="symbolic")
+    assert report["input"].verdict == "mismatch"
+    assert "a backward hook of module '1' changes the gradient" in report["input"].note

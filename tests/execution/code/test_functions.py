@@ -12,6 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import gradcli
+from gradcli.engine import evaluate_code
+from gradcli.settings import Settings
 
 Function = Callable[..., Tensor]
 
@@ -228,9 +230,6 @@ COMMANDS = ["grad", "trace", "jvp", "jacobian", "hessian", "double-backward", "a
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_code(command: str) -> None:
-    from gradcli.engine import evaluate_code
-    from gradcli.settings import Settings
-
     def f(x: Tensor, w: Tensor) -> Tensor:
         h = x.clone()
         h[0] *= w.sum()
@@ -244,10 +243,89 @@ def test_every_command_takes_code(command: str) -> None:
 
 
 def test_a_module_runs_again_beside_a_graph_of_its_own() -> None:
-    from gradcli.engine import evaluate_code
-    from gradcli.settings import Settings
-
     module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     report = evaluate_code(module, Settings(command="double-backward", reduce="sum"), point((2, 3)))
     assert report.verdict == "match"
     assert report.details.lifecycle.with_create_graph.second["0.weight"].verdict == "match"
+
+
+def test_what_a_function_has_from_elsewhere_is_moved_by_the_witnesses_and_called_by_its_variable() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh()).double()
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    before = net[0].weight.detach().clone()
+
+    def loss(x: Tensor) -> Tensor:
+        return (net(x) * scale).square().sum()
+
+    report = gradcli.check(loss, [torch.randn(4, 3, dtype=torch.float64)])
+    assert report.verdict == "match"
+    leaves = {tensor.name: tensor for tensor in report if tensor.kind == "leaf"}
+    assert set(leaves) == {"x", "net.0.weight", "net.0.bias", "scale"}
+    for leaf in leaves.values():
+        assert {row.verdict for row in leaf.witnesses.values()} == {"match"}, leaf.name
+    assert leaves["net.0.weight"].module == "net.0"
+    assert torch.equal(net[0].weight, before)
+    assert net[0].weight.grad is None
+
+
+def test_a_leaf_that_a_function_makes_whenever_it_runs_is_not_moved() -> None:
+    def loss(x: Tensor) -> Tensor:
+        w = torch.ones(3, dtype=torch.float64, requires_grad=True)
+        return (x * w).sin().sum()
+
+    report = gradcli.check(loss, [torch.randn(2, 3, dtype=torch.float64)])
+    assert report.verdict == "match"
+    assert not report["w"].witnesses
+
+
+def test_what_a_function_has_from_elsewhere_is_left_as_it_was() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).double()
+    net[0].weight.grad = torch.ones(2, 3, dtype=torch.float64)
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    report = gradcli.check(lambda x: (net(x) * scale).sin().sum(), [torch.randn(4, 3, dtype=torch.float64)])
+    assert report.verdict == "match"
+    assert torch.allclose(report["net.0.weight"].grad, report["net.0.weight"].gradient)
+    assert torch.equal(net[0].weight.grad, torch.ones(2, 3, dtype=torch.float64))
+    assert net[0].bias.grad is None
+    assert scale.grad is None
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_buffers_of_what_a_function_has_from_elsewhere_are_the_same_each_time() -> None:
+    layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(3, 2).double())
+    report = gradcli.check(lambda x: layer(x).sin().sum(), [torch.randn(4, 3, dtype=torch.float64)])
+    assert report.verdict == "match"
+
+
+def test_accumulate_steps_along_leaves_from_elsewhere_and_puts_them_back() -> None:
+    w = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    settings = Settings(command="accumulate", times=3, learning_rate=0.25, zero_grad="zeros")
+    report = evaluate_code(lambda x: x * w * w, settings, {"x": 1.0})
+    assert report.verdict == "match"
+    # By hand: a step from w ends at w - 2 w / 4 = w / 2, and the gradient is 2 w.
+    assert [call["w"] for call in report.to_dict()["calls"]] == [6.0, 3.0, 1.5]
+    assert w.item() == 3.0
+    assert w.grad is None
+
+
+def test_a_constant_that_a_function_of_pytorchs_makes_inside_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 4, dtype=torch.float64)
+    report = gradcli.check(lambda x: (functional.gumbel_softmax(x, tau=0.7, hard=True) * x).sum(), [x])
+    assert report.verdict == "match"
+    assert {row.verdict for row in report["x"].witnesses.values()} == {"match"}
+
+
+def test_a_pooling_that_also_returns_its_places_is_the_tables() -> None:
+    x = torch.randn(1, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def f(x: Tensor) -> Tensor:
+        pooled, places = functional.max_pool2d(x, 2, return_indices=True)
+        return functional.max_unpool2d(pooled.sin(), places, 2).square().sum()
+
+    report = gradcli.check(f, [x])
+    assert report.verdict == "match"
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(f(leaf), leaf)
+    assert torch.allclose(report["x"].symbolic.value, gradient, rtol=1e-10)

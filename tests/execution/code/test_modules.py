@@ -131,3 +131,19 @@ def test_a_models_own_tensors_are_within_the_limits() -> None:
     settings = Settings(command="check", witnesses=("symbolic",), limits=Limits(elements=10))
     model = nn.Sequential(nn.Embedding(20, 5), nn.Flatten(), nn.Linear(15, 2))
     assert evaluate_code(model, settings, (torch.tensor([[0, 7, 19]]),)).verdict == "match"
+
+
+def test_values_that_parameters_are_given_are_those_of_the_trace() -> None:
+    from gradcli.engine import evaluate_code
+    from gradcli.settings import Settings
+
+    module, given = nn.Sequential(nn.Linear(2, 1), nn.GELU()), [0.75]
+    values: Any = {"0.bias": given}
+    settings = Settings(command="eval", values=values, reduce="sum")
+    x = drawn(3, 2)
+    report = evaluate_code(module, settings, [x])
+    assert report.verdict == "match"
+    own = copy.deepcopy(module).double()
+    own[0].bias.data = torch.tensor(given, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(own(x).sum(), own[0].bias)
+    assert torch.allclose(report["0.bias"].symbolic.value, gradient, rtol=1e-10)

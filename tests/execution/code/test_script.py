@@ -105,6 +105,47 @@ def test_parameters_are_called_by_the_variable_that_holds_their_module(run: Run)
         assert {"hidden", "loss"} <= set(names(one))
 
 
+MODULAR = """
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q = nn.Linear(2, 2)
+    def forward(self, x):
+        return Wrong.apply(self.q(x))
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attn, self.norm = Head(), nn.LayerNorm(2)
+    def forward(self, x):
+        return x + self.attn(self.norm(x))
+def main():
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"body": nn.Sequential(Block(), Block())})
+    loss = model["body"](torch.tensor([[1.0, -2.0]])).square().sum()
+    loss.backward()
+main()
+"""
+
+
+def test_what_is_made_in_a_module_has_its_path_by_the_variable_that_holds_the_model(run: Run) -> None:
+    found, error = run(MODULAR)
+    assert error is None
+    tensors = {tensor.name: tensor for tensor in report(found[0])}
+    assert tensors["model.body.0.attn.q.weight"].module == "model.body.0.attn.q"
+    assert tensors["loss"].module is None
+    inside = {tensor.module for tensor in tensors.values() if tensor.kind == "non-leaf"}
+    assert {"model.body.0", "model.body.1", "model.body.0.norm", "model.body.1.attn", "model.body.1.attn.q"} <= inside
+    assert any("in module 'model.body.1.attn'" in (tensor.note or "") for tensor in tensors.values())
+
+
 def test_a_leaf_that_an_optimizer_writes_to_begins_anew(run: Run) -> None:
     text = "w = torch.tensor(1.0, requires_grad=True)\nfor _ in range(3):\n    (w ** 3).backward()\n"
     found, _ = run(text + "    with torch.no_grad():\n        w += 1\n")
@@ -318,3 +359,50 @@ def test_nothing_is_kept_of_steps_that_are_followed() -> None:
     assert kept[-1] == kept[5] <= 12
     assert torch.Tensor.backward.__module__ == "torch._tensor"
     assert not hasattr(torch.Tensor.backward, "__wrapped__")
+
+
+COMPILED = """
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+compiled = torch.compile(net, backend="eager")
+@torch.compile(backend="eager")
+def loss(output):
+    return (output ** 2).sum()
+head = nn.Linear(4, 1)
+head.compile(backend="eager")
+for _ in range(3):
+    value = loss(head(compiled(torch.ones(2, 3))))
+    value.backward()
+"""
+
+
+@pytest.mark.filterwarnings("ignore")  # of the compiler's own
+def test_what_is_compiled_is_followed_as_it_is_written(run: Run) -> None:
+    found, error = run(COMPILED, calls=(1, 2))
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 2
+    leaves = {tensor.name for tensor in report(found[1]) if tensor.kind == "leaf"}
+    assert {"net.0.weight", "head.bias"} < leaves
+
+
+def test_a_write_by_way_of_data_is_seen(run: Run) -> None:
+    text = "w = torch.tensor([1.0, 2.0], requires_grad=True)\nfor _ in range(3):\n    (w ** 3).sum().backward()\n"
+    found, error = run(text + "    w.data -= 0.1 * w.grad\n    w.grad = None\n")
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 3
+    # By hand: w - 0.3 w² after each step, and 3 w².
+    values = [torch.tensor([1.0, 2.0])]
+    for _ in range(2):
+        values.append(values[-1] - 0.3 * values[-1] ** 2)
+    for one, value in zip(found, values, strict=True):
+        assert torch.allclose(report(one)["w"].symbolic.value.float(), 3 * value**2, rtol=1e-5)
+
+
+def test_a_sparse_gradient_is_compared(run: Run) -> None:
+    text = "e = nn.Embedding(4, 2, sparse=True)\ne(torch.tensor([1, 3, 3])).sum().backward()\n"
+    found, error = run(text)
+    assert error is None
+    assert report(found[0]).verdict is Verdict.MATCH
+    # By hand: each row's number of uses.
+    expected = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [2.0, 2.0]])
+    assert torch.equal(report(found[0])["e.weight"].gradient, expected)
+    assert torch.equal(report(found[0])["e.weight"].grad, expected)

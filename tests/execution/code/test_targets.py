@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -151,6 +151,30 @@ def test_nested_inputs_are_leaves_by_path() -> None:
     report = gradcli.check(f, {"state": (ones, {"w": 2 * ones}), "extra": {"k": ones, "n": 3}})
     assert leaves(report) == ["state[0]", "state[1].w", "extra.k"]
     assert report["state[0]"].gradient.tolist() == [2.0, 2.0]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a function is called with, as one value that takes no field but the first when it is made."""
+
+    x: Tensor
+    extra: dict[str, Tensor] = field(default_factory=dict)
+    scale: float = 2.0
+    doubled: Tensor | None = field(default=None, init=False)
+
+
+def test_the_fields_of_a_dataclass_are_leaves_by_path() -> None:
+    batch = Batch(torch.tensor([1.0, 2.0], dtype=torch.float64), {"b": torch.tensor(3.0, dtype=torch.float64)})
+
+    def f(batch: Batch) -> Tensor:
+        assert isinstance(batch, Batch)
+        return (batch.x * batch.extra["b"] * batch.scale).sum()
+
+    report = gradcli.check(f, {"batch": batch})
+    assert report.verdict == "match"
+    assert report["batch.x"].symbolic.value.tolist() == [6.0, 6.0]
+    assert report["batch.extra.b"].symbolic.value.tolist() == 6.0
+    assert not batch.x.requires_grad
 
 
 def test_nothing_to_differentiate_by_is_told() -> None:

@@ -13,12 +13,12 @@ from torch.autograd.graph import GradientEdge
 
 from gradcli.execution.code.differentiated import note
 from gradcli.execution.code.follower import Follower
-from gradcli.execution.code.places import Modules, user_frame
+from gradcli.execution.code.names import Names, variables
+from gradcli.execution.code.places import user_frame
 from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.history import History
-from gradcli.execution.code.script.names import Names, variables
 from gradcli.execution.code.steps import Steps, entry, gap
-from gradcli.execution.code.values import value_of, version_of
+from gradcli.execution.code.values import value_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.followed import Followed, edge_of
@@ -34,19 +34,12 @@ MOST_KEPT = 100
 class ScriptSteps(Steps):
     """What is known of a script's tensors."""
 
-    def __init__(self, modules: Modules, names: Names) -> None:
-        super().__init__(modules)
-        self.names = names
+    def __init__(self, names: Names) -> None:
+        super().__init__(names=names)
         self.begun = age(torch.zeros((), requires_grad=True).clone().grad_fn)
         """When that was, as autograd counts."""
         self.unseen: weakref.WeakSet[Followed] = weakref.WeakSet()
         """Values that were made before the script was followed."""
-
-    def _leaf(self, tensor: Tensor) -> Followed:
-        leaf = super()._leaf(tensor)
-        leaf.name = self.names.of(tensor, self.frame or user_frame())
-        leaf.text = leaf.name or leaf.text
-        return leaf
 
     def _unseen(self, tensor: Tensor, edge: GradientEdge) -> Followed:
         """Return a value that begins here, for nothing is known of what it was made of before."""
@@ -87,8 +80,7 @@ class ScriptSteps(Steps):
         """Return what a tensor holds after a write without autograd: a leaf, which optimizers write to, begins anew."""
         if not tensor.is_leaf or known.step is not None:
             return super()._changed(tensor, known)
-        if known.version == version_of(tensor) and torch.equal(known.tensor, tensor.detach()):
-            self.values.know(tensor, known)
+        if self.values.is_unchanged(tensor, known):
             return known
         return self._leaf(tensor)
 
@@ -120,7 +112,7 @@ class ScriptFollower(Follower):
 
     def __init__(self, names: Names) -> None:
         super().__init__()
-        self.steps: ScriptSteps = ScriptSteps(Modules(None), names)
+        self.steps: ScriptSteps = ScriptSteps(names)
         self.history = History()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -136,7 +128,7 @@ class ScriptFollower(Follower):
         for tensor in tensors:
             value = self.steps.values.stale(tensor) if tensor.is_leaf else None
             if value is not None and value.name is None:
-                value.name = self.steps.names.of(tensor, self.steps.frame)
+                self.steps.names.give(value, tensor, self.steps.frame)
         super()._name(tensors)
 
     def note_second(self, call: BackwardCall, result: Any) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
+from gradcli.execution.code.names import Names
 from gradcli.execution.code.places import place_of, user_frame
 from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen
 from gradcli.execution.code.script.explain import explanation, mark
 from gradcli.execution.code.script.follower import ScriptFollower
-from gradcli.execution.code.script.names import Names
 from gradcli.execution.forward import tree
 
 # Of the arguments of each of the three calls, the place of the first after which a flag may stand that keeps the graph.

@@ -1,0 +1,44 @@
+"""What `torch.compile` has compiled: while it is followed it runs as it is written, not through the compiler."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+import torch
+
+COMPILER = "torch._dynamo"
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Let compiled code run as it is written meanwhile; the compiler, of some seconds, is loaded only if code is."""
+    module: Any = torch
+    original = module.compile
+    with ExitStack() as stack:
+        is_open = True
+
+        @wraps(original)
+        def compile_(*args: Any, **kwargs: Any) -> Any:
+            if is_open and module.compile is compile_:
+                module.compile = original
+                stack.enter_context(_eager())
+            return original(*args, **kwargs)
+
+        if COMPILER in sys.modules:
+            stack.enter_context(_eager())
+        else:
+            module.compile = compile_
+        try:
+            yield
+        finally:
+            is_open = False
+            if module.compile is compile_:
+                module.compile = original
+
+
+def _eager() -> Any:
+    return torch.compiler.set_stance("force_eager")
