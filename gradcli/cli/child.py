@@ -48,7 +48,9 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     if "script" not in request:  # whose warnings are shown as Python shows them
         warnings.showwarning = show_warning  # type: ignore[assignment]  # it ignores where the warning comes from
     try:
-        (prepare if "check" in request else import_torch)()
+        if "check" in request:
+            prepare(request["check"].program, request["check"].settings)
+        import_torch()
         pipe.write("\n")
         pipe.flush()
         if "script" in request:
