@@ -134,24 +134,25 @@ class GradientComparison:
     ) -> Comparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
-        comparison = compare(gradient, reference, tolerance, 0.0, clues)
+        comparison = compare(gradient, reference, tolerance, 0.0, None)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
         if tolerance.normwise:
-            again = compare(gradient, reference, tolerance, self._lower_noise(traced, tolerance).rounding_error(traced))
+            error = self._lower_noise(traced, tolerance).rounding_error(traced)
+            again = compare(gradient, reference, tolerance, error, None)
             if again.verdict is Verdict.MATCH:
                 return dataclasses.replace(again, notes=ROUNDING)
-            return self._at_own_values(traced, gradient, tolerance, comparison)
+            return self._at_own_values(traced, gradient, tolerance, clues)
         rounding_error = torch.zeros(())
         for noise in (self.point.last_noise, self._rounding_error):
             rounding_error = torch.maximum(rounding_error, noise(traced))
-            again = compare(gradient, reference, tolerance, rounding_error)
+            again = compare(gradient, reference, tolerance, rounding_error, None)
             if again.verdict is Verdict.MATCH:
                 return self._within_rounding(again, gradient, reference, rounding_error)
         condition_error = torch.maximum(self._condition(traced).condition_error(traced), rounding_error)
-        if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
+        if compare(gradient, reference, tolerance, condition_error, None).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        return self._at_own_values(traced, gradient, tolerance, comparison)
+        return self._at_own_values(traced, gradient, tolerance, clues)
 
     def _within_rounding(self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor) -> Comparison:
         """Return the verdict on a gradient that rounding by itself may have moved so far from the symbolic one."""
@@ -160,10 +161,12 @@ class GradientComparison:
         is_zero = bool((reference.abs() <= error).all())
         return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
 
-    def _at_own_values(
-        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, comparison: Comparison
-    ) -> Comparison:
-        """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
+    def _at_own_values(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
+        """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values.
+
+        Only here is a mismatch explained: what rounding excuses has no cause.
+        """
+        comparison = compare(gradient, self.reference.values[traced], tolerance, 0.0, clues)
         if not is_at_own_values(gradient, self._own_values().get(traced), tolerance):
             return comparison
         self.hinging.add(traced)
@@ -207,7 +210,8 @@ class GradientComparison:
 
     def _differs(self, traced: TracedTensor) -> bool:
         gradient = double(self.gradients[traced])  # type: ignore[arg-type]
-        return compare(gradient, self.reference.values[traced], self.tolerance).verdict is Verdict.MISMATCH
+        reference = self.reference.values[traced]
+        return compare(gradient, reference, self.tolerance, clues=None).verdict is Verdict.MISMATCH
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""
