@@ -26,8 +26,8 @@ Command = Literal[
     "custom",
     "run",
 ]
-# Those that tell what gradcli itself consists of.
-Information = Literal["ops", "schema", "info"]
+# Those that tell what gradcli itself consists of, and what it keeps.
+Information = Literal["ops", "schema", "info", "cache"]
 
 
 def function_of(command: str, package: str) -> Callable[..., Any]:

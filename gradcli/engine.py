@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 import os
@@ -17,6 +18,7 @@ from gradcli import progress
 from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.store import Store
 from gradcli.errors import InputError, ProgramError, boundary
 from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
@@ -83,7 +85,7 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
     for name in given:
         if name not in leaves:
             raise InputError(f"the program has no leaf '{name}'", hint=did_you_mean(name, leaves))
-    with _engine(settings) as derivations:
+    with _engine(settings, source) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
         report: Any = carry_out(program, settings, given, derivations)
@@ -100,16 +102,18 @@ def _inputs(given: Any) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _engine(settings: Settings) -> Iterator[Derivations]:
-    """Start the symbolic worker, then load torch, and limit the time of what is done with both."""
-    derivations = shared_derivations().for_check(settings.limits.derivation_time)
+def _engine(settings: Settings, target: Any) -> Iterator[Derivations]:
+    """Start the symbolic worker, if it will be needed, then load torch, and limit the time of it all."""
+    derivations, run = derivations_for(settings), _run_of(target, settings)
     if settings.verify:
-        derivations.worker.start()
+        derivations.start(run)
     import_torch()
     from gradcli.execution.process import state_kept
 
     with _turn(settings.timeout) as waited, state_kept(), deadline(settings.timeout, spent=waited):
         yield derivations
+        if settings.verify:
+            derivations.store.note(run)
 
 
 @contextmanager
@@ -129,14 +133,29 @@ def shared_derivations() -> Derivations:
     return _SHARED
 
 
+def _run_of(target: Any, settings: Settings) -> str:
+    """Return a text that tells this run from others with other derivatives, but for some that depend on values."""
+    name = target if isinstance(target, str) else f"{target.__module__}:{getattr(target, '__qualname__', '')}"
+    what = (settings.command, settings.shapes, settings.init, settings.seed, settings.dtype, settings.constants)
+    how = (settings.reduce, settings.order, settings.to, settings.witnesses, settings.under, settings.claims)
+    return repr((name, what, how))
+
+
+def derivations_for(settings: Settings) -> Derivations:
+    """Return what one check derives with."""
+    store = Store.of_user(used=settings.cache)
+    return shared_derivations().for_check(settings.limits.derivation_time, store)
+
+
 def stop_worker() -> None:
     """End the sympy process, if it runs."""
     _SHARED.worker.stop()
 
 
-def prepare() -> None:
-    """Load what checks need, and make their numbers depend on nothing but themselves."""
-    shared_derivations().worker.start()
+def prepare(target: str, settings: Settings) -> None:
+    """Load what a check needs, and make its numbers depend on nothing but itself."""
+    if settings.verify:
+        derivations_for(settings).start(_run_of(target, settings))
     import_torch()
     from gradcli.execution.process import use_one_thread
 
@@ -153,8 +172,21 @@ def import_torch() -> None:
     with warnings.catch_warnings():
         # torch warns once that numpy is not there; gradcli does not need it.
         warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-        importlib.import_module("gradcli.execution.run")
+        with _no_collection():
+            importlib.import_module("gradcli.execution.run")
     progress.limit(math.inf, 0.0)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Leave out the search for garbage: a tenth of the time in which PyTorch is loaded, and it is all still in use."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def read(source: str, settings: Settings) -> Program:
@@ -188,7 +220,7 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
     """Return the report of code, which is loaded here if it is `FILE.py:NAME`; `given` are its inputs from Python."""
     most = MOST_ENTRIES if settings.max_entries is None else settings.max_entries
     settings = replace(settings, max_entries=most)
-    with _engine(settings) as derivations:
+    with _engine(settings, code) as derivations:
         from gradcli.execution.code.entry import loaded
         from gradcli.execution.commands.dispatch import carry_out
 
@@ -204,7 +236,7 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
 def check_function(function: Any, settings: Settings, given: Mapping[str, Any] | None = None) -> Report:
     """Return the report of a `torch.autograd.Function`: a class, or `FILE.py:Class`, which is loaded here."""
     program, given = _derived(settings), _inputs(given)
-    with _engine(settings) as derivations:
+    with _engine(settings, function) as derivations:
         from gradcli.execution.custom import entry
 
         return entry.check_function(function, program, settings, given, derivations)
@@ -218,7 +250,7 @@ def run_script(script: str, arguments: Sequence[str], settings: Settings, tell: 
     """
     from gradcli.execution.commands.run import run
 
-    run(script, arguments, settings, lambda: shared_derivations().for_check(settings.limits.derivation_time), tell)
+    run(script, arguments, settings, lambda: derivations_for(settings), tell)
 
 
 def _derived(settings: Settings) -> Program | None:
@@ -240,7 +272,7 @@ def check_inline(forward: str, settings: Settings, given: Mapping[str, Any] | No
         hint = f'give one: `--backward "{missing[0]}: ..."`, or `--constant {missing[0]}`'
         raise InputError(f"'{missing[0]}' has no --backward", hint=hint)
     derived = _derived(settings) or program
-    with _engine(settings) as derivations:
+    with _engine(settings, forward) as derivations:
         from gradcli.execution.custom import entry
 
         return entry.check_inline(program, backwards, settings, _inputs(given), derivations, program=derived)

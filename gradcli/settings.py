@@ -120,6 +120,8 @@ class Settings:
     """Whether formulas are written: what takes longest, and longer on a busy machine."""
     verify: bool = True
     """Whether autograd's gradients are compared with anything."""
+    cache: bool = True
+    """Whether derivatives are kept on disk for later runs, and those of earlier ones used."""
     rtol: Annotated[float, Range(0, math.inf)] | None = None
     """Relative tolerance; None stands for that of the dtype."""
     atol: Annotated[float, Range(0, math.inf)] | None = None

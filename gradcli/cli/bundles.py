@@ -27,6 +27,7 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Initialisation, Reduction
 
 DEFAULT_LIMITS = Limits()
+NO_CACHE = "Derive everything anew, and keep nothing of it on disk: see `gradcli cache`."
 NO_VERIFY = "Run autograd only: the verdict is unverified, which is no match, and the exit code 0."
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ class ProgramOptions:
             help="Absolute tolerance; 1e-13 of the largest entry for float64.",
         ),
     ] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", rich_help_panel=LIMITS, help=NO_CACHE)] = False
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", rich_help_panel=LIMITS, help="Time for the whole check.")
     ] = 60

@@ -51,7 +51,9 @@ def _answer(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     if request.get("stages"):
         progress.listen(lambda stage: _more(pipe, {"stage": stage}))
     try:
-        (prepare if "check" in request else import_torch)()
+        if "check" in request:
+            prepare(request["check"].program, request["check"].settings)
+        import_torch()
         pipe.write("\n")
         pipe.flush()
         if "script" in request:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcli.cli.bundles import DEFAULT_LIMITS, NO_VERIFY, OutputOptions
+from gradcli.cli.bundles import DEFAULT_LIMITS, NO_CACHE, NO_VERIFY, OutputOptions
 from gradcli.cli.exit_zero import exit_code
 from gradcli.cli.options import COMPARISON, GRADIENT, LIMITS, OUTPUT, ExitZeroOption, ScriptArgument
 from gradcli.cli.spread import spread
@@ -65,6 +65,7 @@ def run(
             help="Absolute tolerance; 1e-13 of the largest entry for float64.",
         ),
     ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", rich_help_panel=LIMITS, help=NO_CACHE)] = False,
     timeout: TimeoutOption = None,
     max_elements: Annotated[
         int, typer.Option("--max-elements", metavar="N", rich_help_panel=LIMITS, help="Elements of a tensor.")
@@ -91,7 +92,7 @@ def run(
     """
     from gradcli.cli.scripts import run_script, script_settings
 
-    given = {"rtol": rtol, "atol": atol, "leaves": leaves, "verify": not no_verify}
+    given = {"rtol": rtol, "atol": atol, "leaves": leaves, "verify": not no_verify, "cache": not no_cache}
     limits = {"elements": max_elements, "derivation_time": max_derivation_time}
     settings: Settings = script_settings(backward, timeout, limits, **given)
     return exit_code(lambda: run_script(script, arguments, settings, timeout, output), exit_zero=exit_zero)

@@ -36,7 +36,8 @@ def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Set
         "mode": _mode(options),
     }
     with errors_by_flag("--"):
-        return Settings(command=command, limits=limits, verify=not options.no_verify, **(given | parsed | more))
+        chosen = {"verify": not options.no_verify, "cache": not options.no_cache}
+        return Settings(command=command, limits=limits, **(chosen | given | parsed | more))
 
 
 def _mode(options: ProgramOptions) -> str | None:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.derivation.connection import UNTRIED, Connection, Delivery, Failure, Outcome
-from gradcli.derivation.protocol import Query, QueryKind
+from gradcli.derivation.protocol import Answer, Query, QueryKind
+from gradcli.derivation.store import Store
 
 DEFAULT_MEMORY = 2 << 30
+# Keeps nothing.
+EMPTY = Store()
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +33,16 @@ class Posted:
     """The process that was asked last."""
     delivery: Delivery
     """The question on its way to it."""
+    store: Store
+    """Where the answer is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A question whose answer was kept."""
+
+    answer: Answer
+    """The answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,23 +82,38 @@ class Worker:
         if connection is not None:
             connection.close()
 
-    def ask(self, kind: QueryKind, requests: Sequence[dict[str, Any]], seconds: float) -> Iterator[Outcome]:
+    def ask(
+        self, kind: QueryKind, requests: Sequence[dict[str, Any]], seconds: float, store: Store = EMPTY
+    ) -> Iterator[Outcome]:
         """Yield the outcome of each request; those that nobody waits for any more are given up."""
-        posted: list[Posted] = []
+        posted: list[Posted | Known] = []
         try:
             for data in requests:
-                posted.append(self.post(kind, data, seconds))  # noqa: PERF401 (an interruption gives up what was asked)
+                posted.append(self.post(kind, data, seconds, store))  # noqa: PERF401 (an interruption gives up what was asked)
             for one in posted:
                 yield self.collect(one)
         finally:
             for one in posted:
-                one.delivery.cancelled = True
+                if isinstance(one, Posted):
+                    one.delivery.cancelled = True
 
-    def post(self, kind: QueryKind, data: dict[str, Any], seconds: float) -> Posted:
-        """Ask a question whose answer is collected later, or never."""
-        return Posted(kind, data, seconds, *self._deliver(kind, data, seconds))
+    def post(self, kind: QueryKind, data: dict[str, Any], seconds: float, store: Store = EMPTY) -> Posted | Known:
+        """Ask a question whose answer is collected later, or never; the process is not needed for one that was kept."""
+        kept = store.get(kind, data)
+        if kept is not None:
+            return Known(Answer(next(self._numbers), kept))
+        return Posted(kind, data, seconds, *self._deliver(kind, data, seconds), store)
 
-    def collect(self, posted: Posted) -> Outcome:
+    def collect(self, posted: Posted | Known) -> Outcome:
+        """Wait for an answer, and keep it if it is one, and whole."""
+        if isinstance(posted, Known):
+            return posted.answer
+        outcome = self._awaited(posted)
+        if isinstance(outcome, Answer) and outcome.error is outcome.defect is None and not outcome.partial:
+            posted.store.put(posted.kind, posted.data, outcome.data)
+        return outcome
+
+    def _awaited(self, posted: Posted) -> Outcome:
         """Wait for an answer; a question at which the process broke down is asked once more."""
         asked_again = False
         while True:

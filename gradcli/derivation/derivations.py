@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gradcli.derivation.client import Posted, Worker
+from gradcli.derivation.client import Known, Posted, Worker
 from gradcli.derivation.connection import Failure, Outcome
 from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
 from gradcli.derivation.messages import Arbitrated, Arbitration, DerivativeRequest, Derived
+from gradcli.derivation.store import Store
 from gradcli.errors import defect
 
 DEFAULT_SECONDS = 10.0
@@ -49,8 +50,8 @@ class PostedFormulas:
 
     request: FormulaRequest
     """What was asked for."""
-    posted: Posted | None
-    """The question; None if the answer is known."""
+    posted: Posted | Known | None
+    """The question; None if this process has the answer."""
 
 
 @dataclass(slots=True)
@@ -65,10 +66,17 @@ class Derivations:
     """The answers that checks have in common."""
     known: dict[DerivativeRequest, Derived] = field(default_factory=dict)
     """Everything that this check has asked for, with the reasons for which there is no answer."""
+    store: Store = field(default_factory=Store)
+    """What processes before this one were answered."""
 
-    def for_check(self, seconds: float) -> Derivations:
+    def for_check(self, seconds: float, store: Store | None = None) -> Derivations:
         """Return what another check derives with: what failed in this one is tried again."""
-        return Derivations(self.worker, seconds, self.answers)
+        return Derivations(self.worker, seconds, self.answers, store=store or Store())
+
+    def start(self, run: str) -> None:
+        """Have the sympy process started, beside whatever comes next, unless this run can do without it."""
+        if not self.store.sufficed_for(run):
+            self.worker.start()
 
     def request(self, requests: Iterable[DerivativeRequest]) -> None:
         """Derive what is not known yet."""
@@ -79,7 +87,7 @@ class Derivations:
                 missing.append(request)
             else:
                 self.known[request] = answer
-        outcomes = self.worker.ask("derive", [request.to_data() for request in missing], self.seconds)
+        outcomes = self.worker.ask("derive", [request.to_data() for request in missing], self.seconds, self.store)
         for request, outcome in zip(missing, outcomes, strict=True):
             self._note(request, outcome)
 
@@ -96,7 +104,8 @@ class Derivations:
         """Have formulas written while the caller does something else."""
         if request in self.answers.written:
             return PostedFormulas(request, None)
-        return PostedFormulas(request, self.worker.post("formulas", request.to_data(), request.seconds + GRACE))
+        seconds = request.seconds + GRACE
+        return PostedFormulas(request, self.worker.post("formulas", request.to_data(), seconds, self.store))
 
     def collect_formulas(self, posted: PostedFormulas) -> Mapping[str, Formula]:
         """Return the formulas that were found in time, by name of tensor; none if there is no answer."""
@@ -113,7 +122,7 @@ class Derivations:
 
     def arbitrate(self, request: Arbitration) -> Arbitrated | None:
         """Return a derivative to many digits; None if sympy has none."""
-        (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds)
+        (outcome,) = self.worker.ask("arbitrate", [request.to_data()], self.seconds, self.store)
         _require_sound(outcome)
         return None if isinstance(outcome, Failure) or outcome.error is not None else Arbitrated(**outcome.data)
 

@@ -46,6 +46,8 @@ class Answer:
     """What gradcli itself raised, if it has a defect: an error's name and text."""
     exhausted: bool = False
     """The process has no memory left, and ends."""
+    partial: bool = False
+    """The time was over before the answer was whole; asked again, it may say more."""
 
     def to_line(self) -> bytes:
         """Return the answer as a line of JSON."""

@@ -168,6 +168,7 @@ _OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "surrogate": _one("--surrogate"),
     "backwards": _by_name("--backward", between=": "),
     "verify": _flag({False: "--no-verify"}),
+    "cache": _flag({False: "--no-cache"}),
     "rtol": _one("--rtol", _number),
     "atol": _one("--atol", _number),
     "timeout": _one("--timeout", _number),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+
+from gradcli.derivation.store import users_folder
 
 
 def remember(file: str, ran: Iterable[str], failed: Iterable[str]) -> None:
@@ -31,6 +32,5 @@ def recall(file: str) -> set[str]:
 
 
 def _path(file: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # Path's raises without a home
     name = sha256(str(Path(file).absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Path(cache, "gradcli", "last-failed", f"{name}.json")
+    return users_folder("last-failed") / f"{name}.json"

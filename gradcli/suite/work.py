@@ -58,7 +58,7 @@ def carry_out(check: SuiteCheck) -> CheckReport:
     with ONE_AT_A_TIME, _watchdog_log() as log:
         try:
             if check.kind not in LOADED:
-                prepare()
+                prepare(check.program, check.settings)
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
         faulthandler.dump_traceback_later(longest(check), exit=True, file=log)

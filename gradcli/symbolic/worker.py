@@ -37,7 +37,8 @@ def answer(question: Query) -> Answer:
     from gradcli.symbolic.failures import failure
 
     try:
-        return Answer(question.number, _data(question))
+        data, partial = _data(question)
+        return Answer(question.number, data, partial=partial)
     except MemoryError:
         return Answer(question.number, exhausted=True)
     except Exception as error:  # noqa: BLE001 (sympy raises anything)
@@ -62,18 +63,20 @@ def _warmed() -> Answer:
     return Answer(READY)
 
 
-def _data(question: Query) -> Any:
+def _data(question: Query) -> tuple[Any, bool]:
+    """Return the answer as data, and whether there was no time for all of it."""
     from gradcli.symbolic.derive.derive import derive  # see main
     from gradcli.symbolic.derive.high_precision import arbitrate
-    from gradcli.symbolic.write.formulas import formulas
+    from gradcli.symbolic.write.formulas import formulas_in_time
 
     match question.kind:
         case "derive":
-            return derive(DerivativeRequest.from_data(question.data)).to_data()
+            return derive(DerivativeRequest.from_data(question.data)).to_data(), False
         case "formulas":
-            return formulas_to_data(formulas(FormulaRequest.from_data(question.data)))
+            found, whole = formulas_in_time(FormulaRequest.from_data(question.data))
+            return formulas_to_data(found), not whole
         case "arbitrate":
-            return arbitrate(Arbitration.from_data(question.data)).to_data()
+            return arbitrate(Arbitration.from_data(question.data)).to_data(), False
 
 
 def _limit_memory(limit: int) -> None:

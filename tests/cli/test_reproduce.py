@@ -40,6 +40,7 @@ GIVEN: tuple[Settings, ...] = (
         leaves=True,
         hooks=True,
         verify=False,
+        cache=False,
         rtol=1e-3,
         atol=0.1 + 0.2,
         timeout=1.5,

@@ -11,7 +11,7 @@ from torch.overrides import BaseTorchFunctionMode, TorchFunctionMode, _get_curre
 
 import gradcli
 from gradcli.execution.forward import interpreter
-from gradcli.execution.process import state_kept
+from gradcli.execution.process import seed_random_numbers, state_kept
 
 
 class LeftError(BaseException):
@@ -85,3 +85,13 @@ def test_a_check_that_is_interrupted_leaves_no_trace(
     assert state() == before
     monkeypatch.setattr(interpreter.Interpreter, "run", original)
     assert gradcli.evaluate("x*x", {"x": 2.0}).verdict == "match"
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="its random numbers are seeded too")
+def test_seeding_draws_what_torch_does_and_writes_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        theirs = torch.rand(3)
+        monkeypatch.setattr("traceback.format_stack", lambda *_: pytest.fail("for a device that is not there"))
+        seed_random_numbers(7)
+        assert torch.equal(torch.rand(3), theirs)

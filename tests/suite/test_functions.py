@@ -198,7 +198,7 @@ def test_the_verdicts_of_all_functions_decide_the_exit_code(
 def test_the_time_of_a_check_begins_when_its_process_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
     check, pipe, seen = SuiteCheck("a", "ops.py:A", Settings(), kind=Kind.FUNCTION), io.StringIO(), []
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setattr("gradcli.engine.prepare", lambda: seen.append(("prepared", pipe.getvalue())))
+    monkeypatch.setattr("gradcli.engine.prepare", lambda *_: seen.append(("prepared", pipe.getvalue())))
     monkeypatch.setattr("gradcli.suite.work.attempted", lambda _: seen.append(("attempted", pipe.getvalue())))
     assert child._answer({"check": check}, pipe).keys() == {"report"}
     assert seen == [("prepared", ""), ("attempted", "\n")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +22,7 @@ from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.forward.value_files import read_values
+from gradcli.execution.process import seed_random_numbers
 from gradcli.execution.targets.function.sampling import draw_point, is_finite
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
@@ -119,8 +119,7 @@ class CodeProgram:
         """Return what the code returns for some inputs, its module as it is; ExecutionError if it raises."""
         inputs = self.target.inputs.holding(leaves)
         free = {name: leaves[name] for name in self.target.free}
-        torch.manual_seed(settings.seed)
-        random.seed(settings.seed)
+        seed_random_numbers(settings.seed)
         with refusals(self.source), self.borrowed.noticed():
             return self.target.call(*inputs.positional, **inputs.keywords, **free)
 

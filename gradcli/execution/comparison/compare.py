@@ -22,15 +22,16 @@ BLOCK = 1 << 14
 
 
 def compare(
-    gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues = NO_CLUES
+    gradient: Any, reference: Any, tolerance: Tolerance, noise: Any = 0.0, clues: Clues | None = NO_CLUES
 ) -> Comparison:
     """Return how a gradient compares with the reference, entry by entry: NaN matches nothing, +inf only +inf.
 
     `noise` is allowed on top of the tolerance: the rounding noise of each entry. `clues` are what a wrong
-    gradient may have gone wrong with.
+    gradient may have gone wrong with; with None a mismatch is not explained.
     """
     if tuple(gradient.shape) != tuple(reference.shape):
-        shapes = f"{clues.subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
+        subject = (clues or NO_CLUES).subject
+        shapes = f"{subject} has shape {tuple(gradient.shape)}, the symbolic one {tuple(reference.shape)}"
         return Comparison(Verdict.MISMATCH, notes=noted(NoteKind.SHAPE, shapes))
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0)
@@ -39,7 +40,7 @@ def compare(
         index = unravel(survey.place, tuple(gradient.shape))
         return Comparison(Verdict.MATCH, survey.error, survey.relative, index)
     found = _compare_entries(gradient, reference, tolerance.agrees(gradient, reference, noise))
-    if found.verdict is not Verdict.MISMATCH:
+    if found.verdict is not Verdict.MISMATCH or clues is None:
         return found
     return replace(found, notes=(*found.notes, *_mismatch(gradient, reference, found, clues)))
 

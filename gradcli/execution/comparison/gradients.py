@@ -135,21 +135,20 @@ class GradientComparison:
     ) -> Comparison:
         """Return how a gradient of a tensor, whoever gives it, compares with the symbolic one."""
         reference = self.reference.values[traced]
-        comparison = compare(gradient, reference, tolerance, 0.0, clues)
+        comparison = compare(gradient, reference, tolerance, 0.0, None)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
         rounding_error = torch.zeros(())
         measured = partial(self._rounding_error, lower=tolerance.relative if tolerance.normwise else None)
         for noise in (measured,) if tolerance.normwise else (self.point.last_noise, measured):
             rounding_error = torch.maximum(rounding_error, noise(traced))
-            again = compare(gradient, reference, tolerance, rounding_error)
+            again = compare(gradient, reference, tolerance, rounding_error, None)
             if again.verdict is Verdict.MATCH:
                 return self._within_rounding(again, gradient, reference, rounding_error, tolerance)
         moved = self._condition(traced, tolerance).condition_error(traced, normwise=tolerance.normwise)
-        condition_error = torch.maximum(moved, rounding_error)
-        if compare(gradient, reference, tolerance, condition_error).verdict is Verdict.MATCH:
+        if compare(gradient, reference, tolerance, torch.maximum(moved, rounding_error), None).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        return self._at_own_values(traced, gradient, comparison)
+        return self._at_own_values(traced, gradient, tolerance, clues)
 
     def _within_rounding(
         self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor, tolerance: Tolerance
@@ -162,8 +161,10 @@ class GradientComparison:
         is_zero = bool((reference.abs() <= error).all())
         return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
 
-    def _at_own_values(self, traced: TracedTensor, gradient: Tensor, comparison: Comparison) -> Comparison:
+    def _at_own_values(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
         """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""
+        # What rounding excuses has no cause.
+        comparison = compare(gradient, self.reference.values[traced], tolerance, 0.0, clues)
         if not self._own_values().admit(traced, gradient, self._differing(traced)):
             return comparison
         self.hinging.add(traced)
@@ -205,7 +206,8 @@ class GradientComparison:
 
     def _differs(self, traced: TracedTensor) -> bool:
         gradient = double(self.gradients[traced])  # type: ignore[arg-type]
-        return compare(gradient, self.reference.values[traced], self.tolerance).verdict is Verdict.MISMATCH
+        reference = self.reference.values[traced]
+        return compare(gradient, reference, self.tolerance, clues=None).verdict is Verdict.MISMATCH
 
     def _explained(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict with what is known of kinks and of values that are not finite."""

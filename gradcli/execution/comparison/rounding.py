@@ -94,8 +94,10 @@ class Lower:
 def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> Tensor:
     if tensor.is_complex():
         return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator, size))
-    steps = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) * 2 - 1
-    return tensor * (1 + size * steps) if tensor.is_floating_point() else tensor
+    if not tensor.is_floating_point():
+        return tensor
+    factors = torch.empty(tensor.shape, dtype=torch.float64).uniform_(1 - size, 1 + size, generator=generator)
+    return factors.mul_(tensor) if tensor.dtype == torch.float64 else tensor * factors
 
 
 def _perturbed(

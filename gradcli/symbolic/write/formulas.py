@@ -44,11 +44,17 @@ class OutOfTimeError(BaseException):
 
 def formulas(request: FormulaRequest) -> dict[str, Formula]:
     """Return the formulas that were found in time, by name of tensor and by key of contribution."""
+    return formulas_in_time(request)[0]
+
+
+def formulas_in_time(request: FormulaRequest) -> tuple[dict[str, Formula], bool]:
+    """Return the same, and whether the time was enough to look for all of them."""
     found: dict[str, Formula] = {}
     with suppress(OutOfTimeError), time_limit(request.seconds):
         for name, formula in _found(request):
             found[name] = formula  # noqa: PERF403 (what was found in time is kept)
-    return found
+        return found, True
+    return found, False
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.execution.comparison.rounding import Point
 from gradcli.report.report import Report
@@ -104,3 +105,12 @@ def test_a_gradient_of_which_rounding_leaves_nothing_is_no_match(program: str, c
     )
     report = evaluate_program(f"torch.linalg.{program}[:, 1].sum()", settings)
     assert report["x"].verdict in {Verdict.UNDECIDED, Verdict.UNDEFINED}
+
+
+def test_no_cause_is_looked_for_where_rounding_excuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of normalised values' sum is zero, and what rounding leaves of it is not."""
+    monkeypatch.setattr("gradcli.execution.comparison.compare.likely_cause", lambda *_: pytest.fail("it was"))
+    values = torch.randn(8, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    report = gradcli.check("layer_norm(x, (6,)).sum()", {"x": values}, witnesses=("symbolic",))
+    assert report.verdict == "match"
+    assert "rounding" in str(report["x"].notes)
