@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gradcli import engine
+from gradcli.errors import NotSupportedError
 from gradcli.report import derivation as data
+from gradcli.report.records import optional
 from gradcli.settings import Reduction, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a derivation was asked by: whatever takes longer is derived when it is asked for."""
+
+    program: str
+    settings: Settings
+    values: Mapping[str, Any]
+
+    def derived(self, **changes: Any) -> data.Derivation:
+        """Return the derivation with other settings."""
+        return engine.derive_program(self.program, replace(self.settings, **changes), self.values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Derivation(data.Derivation):
     """The derivatives of a program: `print(derivation)` is what the command line writes."""
+
+    asked: Asked | None = optional()
+    """How it was asked for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the derivation as strict JSON data, as the command line writes it."""
+        return data.Derivation.to_dict(replace(self, asked=None))
+
+    def function(self) -> str:
+        """Return the source of a `torch.autograd.Function`, with its test; NotSupportedError if there is none."""
+        assert self.asked is not None  # noqa: S101 (by `derive`, alone)
+        found = self.asked.derived(to="function", order=1)
+        if found.refused is not None:
+            raise NotSupportedError(found.refused)
+        return found.codes["function"]
+
+    def code(self, to: str = "torch") -> str:
+        """Return the source of `gradient(...)` for a library, or of a Function; NotSupportedError if there is none."""
+        return self.function() if to == "function" else data.Derivation.code(self, to)
 
     def __str__(self) -> str:
         """Return the derivation as text, as wide as the terminal."""
@@ -54,7 +88,8 @@ def derive(
         timeout: Seconds for the whole run.
 
     Returns:
-        The derivation: `.formula`, `.latex`, and `.code("torch")`; by name if there are several, `["x"].formula`.
+        The derivation: `.formula`, `.latex`, `.code("torch")`, and `.function()`; by name if there are several,
+        `["x"].formula`.
 
     Raises:
         GradcliError: The program or an input is wrong.
@@ -72,7 +107,8 @@ def derive(
     )
     values = {name: value for name, value in given.items() if name not in shapes}
     found = engine.derive_program(program, settings, values)
-    return Derivation(**{field.name: getattr(found, field.name) for field in fields(found)})
+    derived = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Derivation(**derived, asked=Asked(program, settings, values))
 
 
 def _is_shape(value: tuple[Any, ...]) -> bool:

@@ -58,7 +58,7 @@ def derive(
             "--to",
             metavar="NOTATION",
             rich_help_panel=OUTPUT,
-            help="unicode, ascii, latex or sympy; code for torch, numpy or jax.",
+            help="unicode, ascii, latex or sympy; code for torch, numpy or jax; function: an autograd.Function.",
         ),
     ] = "unicode",
 ) -> int:
@@ -73,6 +73,7 @@ def derive(
       gradcli derive "x @ A @ x" --shape x=3 --shape A=3x3 --wrt x --order 2
       gradcli derive "softmax(X, dim=-1)*Y" --shape 4x3 --to latex
       gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
+      gradcli derive "softmax(X @ W, dim=-1)" --shape X=4x3 --shape W=3x2 --to function
       gradcli derive "log(w)*v" --json
     """
     from gradcli.inputs import parse_names

@@ -13,7 +13,7 @@ from gradcli.report.derivation import Checked, Derivation, DerivedFormula
 from gradcli.report.verdict import Verdict
 
 INDENT = 2
-CODE = ("torch", "numpy", "jax")
+CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
 COMMENTS = {"latex": "% ", "sympy": "# "} | dict.fromkeys(CODE, "# ")
 LANGUAGES = {"latex": "latex", "sympy": "python"} | dict.fromkeys(CODE, "python")
@@ -86,7 +86,9 @@ def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
 def _pasted(derivation: Derivation) -> list[str]:
     if derivation.to in CODE:
         missing = [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
-        return missing or derivation.codes[derivation.to].rstrip("\n").split("\n")
+        if derivation.refused or missing:
+            return missing or [f"# {escape(derivation.refused or '')}"]
+        return derivation.codes[derivation.to].rstrip("\n").split("\n")
     return _latex(derivation) if derivation.to == "latex" else _sympy(derivation)
 
 
@@ -138,6 +140,8 @@ def _notes(derivation: Derivation) -> Iterator[str]:
         said.setdefault(_checked(one.checked), []).append(one.wrt)
     for words, names in said.items():
         yield words if len(said) == 1 else f"{', '.join(names)}: {words}"
+    if derivation.tried:
+        yield derivation.tried
     for note in derivation.notes or ():
         yield escape(note)
 

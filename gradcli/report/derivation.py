@@ -102,6 +102,10 @@ class Derivation:
     """The code for each library that has all functions in it."""
     notes: tuple[str, ...] | None = optional()
     """What was read otherwise than it is written."""
+    tried: str | None = optional()
+    """How the Function was checked, in words."""
+    refused: str | None = optional()
+    """Why there is no Function, or no code for the library that was asked for."""
     verify: bool = True
     schema: str = DERIVATION_SCHEMA
 
@@ -113,7 +117,8 @@ class Derivation:
     @property
     def verdict(self) -> Verdict:
         """Return the worst of the verdicts."""
-        return worst(derivative.checked.verdict for derivative in self.derivatives)
+        refused = [Verdict.UNDECIDED] if self.refused else []
+        return worst([*(derivative.checked.verdict for derivative in self.derivatives), *refused])
 
     @property
     def exit_code(self) -> ExitCode:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.parsed import Parsed, is_number, parsed
+from gradcli.derivation.notation.parsed import Parsed, parsed
 from gradcli.derivation.notation.sharing import shared
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
@@ -25,10 +25,12 @@ class Wanted:
     """Its formula."""
     by: tuple[str, ...]
     """The leaf that it is by; of a second derivative, both."""
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
     """Its shape: that of the leaf, or of both one after the other."""
     exact: bool = False
     """Whether the formula has that very shape; else it broadcasts to it."""
+    shown: str | None = None
+    """The code of its shape, if it is not that of leaves."""
 
 
 def source(
@@ -53,7 +55,7 @@ def source(
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
         emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
-        expression = _result(emitter, one, names)
+        expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
             lines.append(f"{result} = {expression}")
@@ -87,18 +89,23 @@ def _names(parameters: Sequence[str], backend: Backend) -> dict[str, str]:
     return names
 
 
-def _result(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:
+def result_of(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:
+    """Return the expression of what is wanted, in its shape."""
     formula = parsed(wanted.formula)
     expression = emitter.expression(formula, wanted.shape)
     module = emitter.backend.module
-    shape = f"{names[wanted.by[0]]}.shape"
-    if len(wanted.by) > 1:
-        shape = f"({', '.join(f'*{names[name]}.shape' for name in wanted.by)})"
-    if is_number(formula.body):
-        return f"{module}.full({shape}, {expression}, dtype={emitter.like}.dtype)"
+    shape = wanted.shown or _shape(wanted, names)
+    if emitter.is_number(formula.body):
+        return f"{module}.full({shape}, {expression}, dtype={emitter.like}.dtype{emitter.there})"
     if wanted.exact and not _is_longer(formula, emitter):
         return expression
     return _broadcast(emitter, formula, expression, shape)
+
+
+def _shape(wanted: Wanted, names: Mapping[str, str]) -> str:
+    if len(wanted.by) == 1:
+        return f"{names[wanted.by[0]]}.shape"
+    return f"({', '.join(f'*{names[name]}.shape' for name in wanted.by)})"
 
 
 def _is_longer(formula: Parsed, emitter: Emitter) -> bool:
@@ -111,6 +118,11 @@ def _broadcast(emitter: Emitter, formula: Parsed, expression: str, shape: str) -
     if not _is_longer(formula, emitter):
         return f"{module}.broadcast_to({expression}, {shape})"
     ones = ", ".join(["1"] * (emitter.rank - len(formula.indices or ())))
-    inner = f"(*{shape}, {ones})" if shape.endswith(".shape") else f"{shape[:-1]}, {ones})"
+    sizes = [shape[1:-1].rstrip(",")] if shape != "()" else []
+    inner = (
+        f"({', '.join([*sizes, ones])}{'' if sizes or ones != '1' else ','})"
+        if shape.startswith("(")
+        else f"(*{shape}, {ones})"
+    )
     tail = f".reshape({shape})"
     return f"{module}.broadcast_to({expression}, {inner}){tail}"

@@ -21,6 +21,7 @@ from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
+from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
 from gradcli.execution.formulas.verified import (
     Findings,
@@ -69,7 +70,20 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
         checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
     else:
         checks = _checks(here, wanted, forms, given, derivations) if here else _unchecked(wanted)
-    return _derivation(start, settings, wanted, forms, checks)
+    derivation = _derivation(start, settings, wanted, forms, checks)
+    return _with_function(derivation, start, given, derivations) if settings.to == "function" else derivation
+
+
+def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:
+    """Return a derivation with the source of a Function, or with the reason why there is none."""
+    if any(one.formula is None for one in derivation.derivatives):
+        return replace(derivation, refused=f"there is no Function: {NO_FORMULA}")
+    other = another_point(here, given, here.settings.seed + SECOND)
+    try:
+        code, tried = function_code(here, [other] if other else [], given, asked)
+    except NotSupportedError as error:
+        return replace(derivation, refused=error.message)
+    return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)
 
 
 def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:

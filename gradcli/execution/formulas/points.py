@@ -22,6 +22,8 @@ from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
+# From the seed of a point to that of its tangents.
+TANGENTS = 7919
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,25 @@ class Point:
     """The upstream gradient: a random one, where none is given and the output is not a scalar."""
     wanted: tuple[TracedTensor, ...]
     """What the output is differentiated by."""
+    is_explicit: bool = False
+    """Whether the upstream gradient is an argument even where the output is a scalar."""
 
     @property
     def has_upstream(self) -> bool:
         """Return whether the upstream gradient is an argument of the gradient."""
-        return self.settings.grad_output is None and not backward.is_implicit(self.output.tensor)
+        is_implicit = backward.is_implicit(self.output.tensor) and not self.is_explicit
+        return self.settings.grad_output is None and not is_implicit
+
+    def explicit(self) -> Point:
+        """Return the point with an upstream gradient that is an argument, and random."""
+        cotangent = backward.cotangent_of(self.output, "random", seed=self.settings.seed)
+        return replace(self, cotangent=cotangent, is_explicit=True)
+
+    def tangents(self) -> dict[TracedTensor, Tensor]:
+        """Return a random direction for each tensor that the output is differentiated by."""
+        generator = torch.Generator().manual_seed(self.settings.seed + TANGENTS)
+        shapes = {traced: traced.tensor.shape for traced in self.wanted}
+        return {one: torch.randn(shape, generator=generator, dtype=torch.float64) for one, shape in shapes.items()}
 
     @property
     def is_complex(self) -> bool:
@@ -119,8 +135,13 @@ def variable(here: Point, given: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _with_more(here: Point, lengths: Collection[int], given: Mapping[str, Any], seed: int) -> Point | None:
+    return with_lengths(here, {length: length + 1 for length in lengths}, given, seed)
+
+
+def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return a point at which lengths are others, the same in all leaves; None if the program does not run for them."""
     shapes: dict[str | None, Shape] = {
-        leaf.name: tuple(size + 1 if size in lengths else size for size in here.shapes[leaf.name])
+        leaf.name: tuple(lengths.get(size, size) for size in here.shapes[leaf.name])
         for leaf in here.program.leaves
         if leaf.name in here.shapes
     }

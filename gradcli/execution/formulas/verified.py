@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.errors import NotSupportedError, first_line
-from gradcli.execution.formulas.closed import Form, Target, upstream_name
+from gradcli.execution.formulas.closed import Form, Target, tangent_names, upstream_name
 from gradcli.execution.formulas.executed import executed, is_there
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.forward.refusals import REFUSALS
@@ -48,20 +48,27 @@ class Findings:
         return Checked(verdict, len(self.shapes), shapes, largest, tuple(self.ran), note)
 
 
-def arguments(point: Point) -> dict[str, Tensor]:
-    """Return what a derivation's code takes: the leaves, then the upstream gradient where there is one."""
+def arguments(point: Point, *, moving: bool = False) -> dict[str, Tensor]:
+    """Return what a derivation's code takes: the leaves, then the upstream gradient where there is one, then tangents.
+
+    There are tangents if something is `moving`: of a product with them.
+    """
     values = {leaf.name or leaf.text: leaf.tensor.detach() for leaf in point.trace.leaves}
     name = upstream_name(point)
-    return values if name is None else {**values, name: point.cotangent}
+    upstream = {} if name is None else {name: point.cotangent}
+    names = tangent_names(point) if moving else {}
+    return {**values, **upstream, **{names[traced]: value for traced, value in point.tangents().items() if names}}
 
 
-def shapes_of(point: Point) -> dict[str, tuple[int, ...]]:
+def shapes_of(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what a derivation's code takes."""
-    return {name: tuple(value.shape) for name, value in arguments(point).items()}
+    return {name: tuple(value.shape) for name, value in arguments(point, moving=moving).items()}
 
 
 def expected(point: Point, targets: Sequence[Target]) -> dict[Target, Tensor]:
     """Return what autograd says of each derivative."""
+    if targets and targets[0].product:
+        return _along_tangents(point, targets)
     by_first: dict[TracedTensor, Tensor] = {}
     output = (point.output.tensor * point.cotangent).sum()
     found = {}
@@ -72,6 +79,19 @@ def expected(point: Point, targets: Sequence[Target]) -> dict[Target, Tensor]:
         gradient = by_first[first]
         found[target] = _jacobian(gradient, rest[0].tensor) if rest else gradient
     return found
+
+
+def _along_tangents(point: Point, targets: Sequence[Target]) -> dict[Target, Tensor]:
+    """Return what autograd says of products with tangents: they are derivatives of the gradients' product with them."""
+    upstream = point.cotangent.detach().clone().requires_grad_()
+    output = (point.output.tensor * upstream).sum()
+    tangents = point.tangents()
+    products = [(_gradient(output, traced.tensor, create_graph=True) * tangents[traced]).sum() for traced in tangents]
+    total = torch.stack(products).sum()
+    return {
+        target: _gradient(total, upstream if target.product == "jvp" else target.by[0].tensor, create_graph=False)
+        for target in targets
+    }
 
 
 def _gradient(output: Tensor, by: Tensor, *, create_graph: bool) -> Tensor:
@@ -102,8 +122,9 @@ def difference(value: Tensor, reference: Tensor) -> float:
 def fitted(point: Point, target: Target, formula: str, to: str = "torch") -> Wanted:
     """Return what code is asked for: whether the formula has the gradient's very shape is seen by running it."""
     wanted = target.wanted(formula, exact=True)
+    moving = bool(target.product)
     try:
-        (value,) = executed(source(to, shapes_of(point), [wanted]), to, arguments(point))
+        (value,) = executed(source(to, shapes_of(point, moving=moving), [wanted]), to, arguments(point, moving=moving))
     except (NotSupportedError, *REFUSALS):
         return target.wanted(formula, exact=False)
     return target.wanted(formula, exact=value.shape == torch.Size(target.shape))
@@ -125,12 +146,12 @@ def _compare(point: Point, target: Target, text: str, reference: Tensor, found: 
             found.notes.append(f"{to} is not installed, so that its code was not run")
             continue
         try:
-            code = source(to, shapes_of(point), [fitted(point, target, text)])
+            code = source(to, shapes_of(point, moving=bool(target.product)), [fitted(point, target, text)])
         except NotSupportedError as error:
             found.notes.append(error.message)
             continue
         try:
-            (value,) = executed(code, to, arguments(point))
+            (value,) = executed(code, to, arguments(point, moving=bool(target.product)))
         except REFUSALS as error:
             found.failed[to] = first_line(error)
             continue
@@ -146,7 +167,7 @@ def is_denied(point: Point, to: str, code: str, wanted: Sequence[Target]) -> boo
     if not all(bool(reference.isfinite().all()) for reference in references.values()):
         return False
     try:
-        values = executed(code, to, arguments(point))
+        values = executed(code, to, arguments(point, moving=bool(wanted[0].product)))
     except REFUSALS:
         return True
     return any(difference(value, references[one]) > CLOSENESS for value, one in zip(values, wanted, strict=True))
@@ -165,9 +186,11 @@ def unsimplified(form: Form) -> Form:
 
 
 def _says_the_same(point: Point, target: Target, form: Form) -> bool:
+    moving = bool(target.product)
+    shapes, given = shapes_of(point, moving=moving), arguments(point, moving=moving)
     try:
         values = [
-            executed(source("torch", shapes_of(point), [fitted(point, target, text)]), "torch", arguments(point))[0]
+            executed(source("torch", shapes, [fitted(point, target, text)]), "torch", given)[0]
             for text in dict.fromkeys([form.raw, form.text, form.code])
         ]
     except (NotSupportedError, *REFUSALS):
