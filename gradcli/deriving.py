@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from gradcli import engine
 from gradcli.errors import NotSupportedError
+from gradcli.inputs.lengths import numbered
 from gradcli.report import derivation as data
 from gradcli.report.records import optional
 from gradcli.settings import Reduction, Settings
@@ -71,20 +72,27 @@ def derive(
     grad_output: Any = None,
     constants: str | Sequence[str] = (),
     symmetric: str | Sequence[str] = (),
+    positive: str | Sequence[str] = (),
+    orthogonal: str | Sequence[str] = (),
+    product: Literal["", "jvp", "hvp", "jacobian"] = "",
     timeout: float = 60.0,
 ) -> Derivation:
     """Derive a program's gradients as formulas and code, each compared with autograd, as `gradcli derive` does.
 
     Args:
         program: Text of gradcli's language.
-        inputs: Leaf -> its shape, a tuple, or its value: a tensor, array, number or nested list. Without either it is
-            a scalar.
+        inputs: Leaf -> its shape, a tuple of lengths or of their names, or its value: a tensor, array, number or
+            nested list. Without either it is a scalar.
         wrt: The tensors to differentiate by; all leaves by default.
         order: 1, or 2 for second derivatives.
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The upstream gradient, for an output that is not a scalar; by default it is `g` in the formulas.
         constants: Leaves with requires_grad=False.
         symmetric: Leaves that are symmetric matrices.
+        positive: Leaves whose entries are positive.
+        orthogonal: Leaves that are orthogonal matrices.
+        product: "jvp" for the derivative along tangents (dx is that of x), "hvp" for Hessian-vector products,
+            "jacobian" for the Jacobian itself: the output's shape, then the variable's.
         timeout: Seconds for the whole run.
 
     Returns:
@@ -100,8 +108,10 @@ def derive(
         'A.T'
     """
     given = dict(inputs or {})
-    shapes = {name: value for name, value in given.items() if isinstance(value, tuple) and _is_shape(value)}
+    named = {name: value for name, value in given.items() if isinstance(value, tuple) and _is_shape(value)}
+    shapes, sizes = numbered(named)
     options: dict[str, Any] = {"wrt": wrt, "constants": constants, "symmetric": symmetric, "shapes": shapes}
+    options |= {"positive": positive, "orthogonal": orthogonal, "product": product, "sizes": sizes}
     settings = Settings(
         command="derive", order=order, reduce=reduce, grad_output=grad_output, timeout=timeout, **options
     )
@@ -112,4 +122,4 @@ def derive(
 
 
 def _is_shape(value: tuple[Any, ...]) -> bool:
-    return all(isinstance(size, int) and not isinstance(size, bool) for size in value)
+    return all(isinstance(size, int | str) and not isinstance(size, bool) for size in value)

@@ -192,6 +192,10 @@ class FormulaRequest:
     """The directions in which nodes move: what each is called, and the node."""
     pushed: str | None = None
     """What the output's derivative along the tangents is called in the answer; None if it is not wanted."""
+    mapped: tuple[tuple[str, int], ...] = ()
+    """The Jacobians that are wanted: name, and the node that the output is differentiated by."""
+    positive: tuple[int, ...] = ()
+    """The nodes whose entries are positive."""
     curved: tuple[tuple[str, int], ...] = ()
     """The Hessian-vector products that are wanted: name, and the node whose gradient is differentiated along them."""
 
@@ -218,6 +222,8 @@ class FormulaRequest:
             tuple((name, row, column) for name, row, column in data["second"]),
             tuple((name, node) for name, node in data["tangents"]),
             data["pushed"],
+            tuple((name, node) for name, node in data["mapped"]),
+            tuple(data["positive"]),
             tuple((name, node) for name, node in data["curved"]),
         )
 

@@ -50,8 +50,14 @@ DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
 
 
 def _head(derivation: Derivation) -> str:
-    leaves = ", ".join(f"{name} {show_shape(shape)}" for name, shape in derivation.leaves.items())
+    leaves = ", ".join(f"{name} {_named(shape, derivation)}" for name, shape in derivation.leaves.items())
     return escape(f"{' '.join(derivation.program.split())}  with {leaves}")
+
+
+def _named(shape: Sequence[int], derivation: Derivation) -> str:
+    """Return a shape with the names of its lengths."""
+    names = {length: name for name, length in (derivation.sizes or {}).items()}
+    return "x".join(names.get(size, str(size)) for size in shape) if names and shape else show_shape(tuple(shape))
 
 
 def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
@@ -77,7 +83,11 @@ def _place(one: DerivedFormula) -> str:
 def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
     """Return what the formula is of: ∂/∂x of the output, ∂²/∂x∂y of it, of its product with the upstream gradient."""
     sign, square = ("\u2202", "\u00b2") if unicode else ("d", "^2")
-    output = f"<{derivation.upstream}, out>" if derivation.upstream else ""
+    if derivation.product == "jvp":
+        return escape(f"d out{_place(one)}")
+    if derivation.product == "hvp":
+        return escape(f"d {sign}/{sign}{one.wrt}{_place(one)}")
+    output = f"<{derivation.upstream}, out>" if derivation.upstream else " out" if derivation.product else ""
     names = (one.wrt.split(",") * one.order)[: one.order] if one.order > 1 else [one.wrt]
     below = f"{sign}{one.wrt}{square}" if one.order > 1 and len(set(names)) == 1 else "".join(sign + n for n in names)
     return escape(f"{sign}{square if one.order > 1 else ''}{output}/{below}{_place(one)}")
@@ -103,6 +113,10 @@ def _latex(derivation: Derivation) -> list[str]:
 def _row(one: DerivedFormula, derivation: Derivation) -> str:
     names = (one.names_latex * one.order)[: one.order] if len(one.names_latex) < one.order else one.names_latex
     output = rf"\langle {derivation.upstream}, f \rangle" if derivation.upstream else "f"
+    if derivation.product == "jvp":
+        return rf"\mathrm{{d}} f &= {one.latex}"
+    if derivation.product == "hvp":
+        return rf"\mathrm{{d}} \frac{{\partial f}}{{\partial {names[0]}}} &= {one.latex}"
     same = len(set(names)) == 1 and one.order > 1
     below = rf"\partial {names[0]}^2" if same else " ".join(rf"\partial {name}" for name in names)
     power = "^2" if one.order > 1 else ""
@@ -130,8 +144,10 @@ def _sympy(derivation: Derivation) -> list[str]:
 def _notes(derivation: Derivation) -> Iterator[str]:
     yield f"layout: {derivation.layout}"
     if derivation.upstream:
-        shape = show_shape(derivation.output.shape)
+        shape = _named(derivation.output.shape, derivation)
         yield f"{derivation.upstream}: the upstream gradient, of the output's shape {shape}"
+    if derivation.tangents:
+        yield "tangents: " + ", ".join(f"{tangent} of {name}" for name, tangent in derivation.tangents.items())
     for one in derivation.derivatives:
         if one.exception:
             yield escape(f"{one.wrt}: {one.exception}")

@@ -102,6 +102,12 @@ class Derivation:
     """The code for each library that has all functions in it."""
     notes: tuple[str, ...] | None = optional()
     """What was read otherwise than it is written."""
+    product: str = ""
+    """`jvp`, `hvp` or `jacobian`, where that was asked for in the place of gradients."""
+    tangents: dict[str, str] | None = optional()
+    """What the tangent of each leaf is called in the formulas."""
+    sizes: dict[str, int] | None = optional()
+    """The lengths that have names, and what they are in the shapes here."""
     tried: str | None = optional()
     """How the Function was checked, in words."""
     refused: str | None = optional()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,40 +35,56 @@ class Wanted:
 
 
 def source(
-    to: str, parameters: Mapping[str, Sequence[int]], wanted: Sequence[Wanted], comments: Sequence[str] = ()
+    to: str,
+    parameters: Mapping[str, Sequence[int]],
+    wanted: Sequence[Wanted],
+    *,
+    sizes: Mapping[str, int] | None = None,
 ) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
-    `parameters` are what it takes, with their shapes.
+    `parameters` are what it takes, with their shapes; `sizes` are the lengths that have names.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
     names = _names([*parameters], backend)
     shapes = {own: parameters[name] for name, own in names.items()}
+    known = dict(sizes or {})
     lines: list[str] = []
     helpers: dict[str, None] = {}
     results = []
-    common = shared([one.formula for one in wanted], {*names, *names.values(), *RESERVED, *LETTERS})
+    common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS})
     for name, part in common.parts:
-        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers)
+        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers, sizes=known)
         lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
         names[name] = name
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
+        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers, sizes=known)
         expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
             lines.append(f"{result} = {expression}")
             expression = result
         results.append(expression)
-    body = [*lines, f"return {', '.join(results)}"]
+    body = [*_lengths(known, shapes, [*lines, *results]), *lines, f"return {', '.join(results)}"]
     head = f"def {NAME}({', '.join(shapes)}):"
     text = [head, *(f"    {line}" for line in body)]
     blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
-    top = "\n".join([*(f"# {line}" for line in comments), *imports])
+    top = "\n".join(imports)
     return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+
+
+def _lengths(sizes: Mapping[str, int], shapes: Mapping[str, Sequence[int]], lines: Sequence[str]) -> list[str]:
+    """Return the statements that read the lengths with names that others read."""
+    read = {word for line in lines for word in re.findall(r"[A-Za-z_]\w*", line)}
+    homes = {
+        length: f"{name}.shape[{axis}]"
+        for name, shape in reversed([*shapes.items()])
+        for axis, length in enumerate(shape)
+    }
+    return [f"{name} = {homes[length]}" for name, length in sizes.items() if name in read]
 
 
 def _unlike(name: str, taken: Collection[str]) -> str:

@@ -29,15 +29,22 @@ def unified(texts: Sequence[str], sizes: Sequence[Sizes]) -> str | None:
     if len({len(tokens) for tokens in several}) > 1:
         return None
     columns = [*zip(*several, strict=True)]
-    written = []
+    written: list[str] = []
     for place, column in enumerate(columns):
         text = column[0] if len({*column}) == 1 else _number(column, sizes)
         if text is None:
             return None
         beside = (columns[at][0] if 0 <= at < len(columns) else ")" for at in (place - 1, place + 1))
         is_apart = set(beside) <= APART or text.isidentifier() or text == column[0]
-        written.append(text if is_apart else f"({text})")
+        if text.endswith("/2") and written and written[-1] == "/":  # twice as much, divided by the rest
+            written[-1], text = "*2/", text.removesuffix("/2")
+        written.append(text if is_apart or _is_factor(text) else f"({text})")
     return "".join(written)
+
+
+def _is_factor(text: str) -> bool:
+    """Tell whether an expression is `(n - 1)`, which has its own parentheses."""
+    return text.startswith("(") and text.find(")") == len(text) - 1
 
 
 def _number(texts: Sequence[str], sizes: Sequence[Sizes]) -> str | None:
@@ -86,7 +93,7 @@ def _combined(operator: ast.operator, left: float, right: float) -> float:
 
 def _candidates(names: Sequence[str]) -> Iterator[str]:
     """Yield expressions of lengths, the plainest first."""
-    products = ["*".join(several) for count in range(1, MOST_FACTORS + 1) for several in _several(names, count)]
+    products = list(_products(names))
     yield from products
     yield from (f"sqrt({one})" for one in products)
     yield from (f"1/sqrt({one})" for one in products)
@@ -94,8 +101,11 @@ def _candidates(names: Sequence[str]) -> Iterator[str]:
         if (multiple, offset) != (1, 0):
             sign = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
             yield from (f"{'' if multiple == 1 else f'{multiple}*'}{one}{sign}" for one in products)
+    yield from _products([*names, *(f"({name} - 1)" for name in names)])
+    yield from (f"{one}/2" for one in _products([*names, *(f"({name} - 1)" for name in names)]))
     yield from (f"{one} + {other}" for one, other in combinations_with_replacement(names, 2) if one != other)
 
 
-def _several(names: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
-    return combinations_with_replacement(names, count)
+def _products(factors: Sequence[str]) -> Iterator[str]:
+    for count in range(1, MOST_FACTORS + 1):
+        yield from ("*".join(several) for several in combinations_with_replacement(factors, count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Literal
@@ -25,7 +25,7 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 
 LONGEST = 2000  # characters of one formula
-Product = Literal["", "jvp", "hvp"]
+Product = Literal["", "jvp", "hvp", "jacobian"]
 COMPLEX = "a formula of complex numbers is not supported yet"
 
 
@@ -36,9 +36,14 @@ class Target:
     by: tuple[TracedTensor, ...]
     names: tuple[str, ...]
     product: Product = ""
-    """What it is a product with a tangent of: the Jacobian, or the Hessian's part by one tensor; empty if of none."""
+    """A product with tangents, of the Jacobian or the Hessian's part by one tensor; or the Jacobian; empty for none."""
     size: tuple[int, ...] | None = None
-    """The shape of a Jacobian-vector product, which is the output's."""
+    """The shape of a Jacobian-vector product, which is the output's, and of a Jacobian."""
+
+    @property
+    def is_moving(self) -> bool:
+        """Return whether it reads tangents."""
+        return self.product in {"jvp", "hvp"}
 
     @property
     def label(self) -> str:
@@ -52,9 +57,12 @@ class Target:
             return self.size
         return tuple(size for traced in self.by for size in traced.tensor.shape)
 
-    def wanted(self, formula: str, *, exact: bool) -> Wanted:
-        """Return what code is asked for."""
-        return Wanted(formula, self.names, self.shape, exact, None if self.size is None else str(self.size))
+    def wanted(self, formula: str, sizes: Mapping[str, int], *, exact: bool) -> Wanted:
+        """Return what code is asked for; `sizes` are the lengths that have names."""
+        names = {length: name for name, length in sizes.items()}
+        shape = tuple(names.get(size, size) for size in self.shape)
+        shown = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        return Wanted(formula, self.names, shape, exact, None if self.size is None else shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,9 @@ def targets(point: Point, order: int, product: Product = "") -> tuple[Target, ..
         return (Target(by, tuple(names[traced] for traced in by), product, tuple(point.output.tensor.shape)),)
     if product == "hvp":
         return tuple(Target((traced,), (names[traced],), product) for traced in point.wanted)
+    if product == "jacobian":
+        shape = tuple(point.output.tensor.shape)
+        return tuple(Target((one,), (names[one],), product, (*shape, *one.tensor.shape)) for one in point.wanted)
     several = combinations_with_replacement(point.wanted, order)
     return tuple(Target(by, tuple(names[traced] for traced in by)) for by in several)
 
@@ -167,6 +178,10 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
         ),
         tangents=tuple((name, numbers[decomposition.nodes[traced]]) for traced, name in tangent_names(point).items()),
         pushed=next((key for key, target in keys.items() if target.product == "jvp"), None),
+        mapped=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "jacobian"),
+        positive=tuple(
+            numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.positive
+        ),
         curved=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "hvp"),
     )
     written = derivations.collect_formulas(derivations.post_formulas(request))
@@ -177,10 +192,11 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
 def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
     shapes = known_shapes(point, moving=True)
+    orthogonal = frozenset(point.settings.orthogonal)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    text, exception = without_points(simplified(formula.text, shapes), varying)
+    text, exception = without_points(simplified(formula.text, shapes, orthogonal), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
-    return Form(simplified(text, shapes), code, formula.entry, formula.text, exception)
+    return Form(simplified(text, shapes, orthogonal), code, formula.entry, formula.text, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:

@@ -8,7 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from gradcli.derivation.notation.unified import Sizes, unified
-from gradcli.errors import NotSupportedError
+from gradcli.errors import InputError, NotSupportedError
+from gradcli.execution.formulas.closed import Form
 from gradcli.execution.formulas.points import Point, variable, with_lengths
 from gradcli.execution.forward.trace import TracedTensor
 
@@ -66,6 +67,29 @@ def lengths(here: Point, given: Mapping[str, Any], taken: Collection[str]) -> Le
             if points[0] is not None and points[1] is not None:
                 return _named(chosen, free, (points[0], points[1]), (first, second))
     return None
+
+
+def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
+    """Return the lengths that the user gives names; InputError if the program does not run for others."""
+    known = {length: name for name, length in here.settings.sizes.items()}
+    is_large = max((len(shape) for shape in here.shapes.values()), default=0) >= LARGE_RANK
+    others = (FIRST_SMALL, SECOND_SMALL) if is_large else (FIRST, SECOND)
+    points = [_point(here, [*known], other, given, seed) for seed, other in enumerate(others)]
+    if points[0] is None or points[1] is None:
+        names = ", ".join(known.values())
+        raise InputError(f"the program does not run for other lengths of {names}", option="--shape")
+    first, second = (dict(point.settings.sizes) for point in points if point is not None)
+    return Lengths(known, (points[0], points[1]), (first, second))
+
+
+def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
+    """Return the form that is one of the forms at each of the points; None if they are not alike."""
+    texts = {name: known.unified([getattr(form, name) for form in forms]) for name in ("text", "code", "raw")}
+    exceptions = [form.exception or "" for form in forms]
+    if any(text is None for text in texts.values()):
+        return None
+    entry = known.unified([form.entry for form in forms]) or ""
+    return Form(**texts, entry=entry, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
 
 
 def _point(

@@ -89,6 +89,15 @@ def point(program: Program, settings: Settings, given: Mapping[str, Any], seed: 
     return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
 
 
+def same_point(here: Point, values: Mapping[str, Any]) -> Point:
+    """Return the program run at a point's own values, given in single precision."""
+    settings = replace(here.settings, dtype="float32")
+    trace = run_program(here.program, settings, values)
+    wanted = _wanted(here.program, settings, trace)
+    output = backward.check_differentiable(here.program, trace)
+    return replace(here, settings=settings, trace=trace, output=output, cotangent=here.cotangent.float(), wanted=wanted)
+
+
 def finite_point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
     """Return a point at which autograd's gradients are finite; None if none was found."""
     for attempt in range(ATTEMPTS):
@@ -145,8 +154,9 @@ def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, An
         for leaf in here.program.leaves
         if leaf.name in here.shapes
     }
+    sizes = {name: lengths.get(size, size) for name, size in here.settings.sizes.items()}
     try:
-        return finite_point(here.program, replace(here.settings, shapes=shapes), given, seed)
+        return finite_point(here.program, replace(here.settings, shapes=shapes, sizes=sizes), given, seed)
     except GradcliError:
         return None
 
@@ -165,18 +175,22 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     names = [leaf.name for leaf in program.leaves]
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
-    return {name: _symmetric(name, value, settings) for name, value in drawn.items() if name not in known}
+    return {name: _assumed(name, value, settings) for name, value in drawn.items() if name not in known}
 
 
-def _symmetric(name: str, value: Tensor, settings: Settings) -> Tensor:
-    """Return a matrix that is its own transpose, where that is asked for; InputError if no matrix can be."""
-    if name not in settings.symmetric:
-        return value
+def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:
+    """Return a value as it is assumed to be: symmetric, orthogonal, positive; InputError if none can be so."""
+    if name in settings.positive:
+        value = value.abs()
+    if name in settings.orthogonal:
+        return torch.linalg.qr(_square(name, value, "--orthogonal"))[0]
+    return (value + _square(name, value, "--symmetric").mT) / 2 if name in settings.symmetric else value
+
+
+def _square(name: str, value: Tensor, option: str) -> Tensor:
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
-        raise InputError(
-            f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option="--symmetric"
-        )
-    return (value + value.mT) / 2
+        raise InputError(f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option=option)
+    return value
 
 
 def _wanted(program: Program, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:

@@ -28,7 +28,7 @@ from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
-from gradcli.symbolic.write.second import curved, differentiated, pushed
+from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
 from gradcli.symbolic.write.softmax import has_nameless
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
@@ -82,6 +82,7 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
         return formula if formula is None or plain is None else _with_entry(formula, plain, place)
 
     yield from _taken(missing, whole)
+    yield from _mapped(request, composition)
     if request.pushed:
         yield from _pushed(request, request.pushed, composition)
     if request.second or request.curved or (missing and composition.softmaxes):
@@ -107,7 +108,9 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
 def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
     symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
-    composition = Composition(Scope(names_constants=request.closed, symmetric=symmetric), request.nodes, {})
+    positive = {f"{TENSOR_PREFIX}{place:05d}" for place in request.positive}
+    scope = Scope(names_constants=request.closed, symmetric=symmetric, positive=positive)
+    composition = Composition(scope, request.nodes, {})
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
@@ -159,6 +162,16 @@ def _second(request: FormulaRequest, composition: Composition) -> Iterator[tuple
     for name, place in request.curved:
         with suppress(NoFormulaError):
             formula = write(composition.scope, curved(composition, along, place), request.longest)
+            if formula is not None:
+                yield name, formula
+
+
+def _mapped(request: FormulaRequest, composition: Composition) -> Iterator[tuple[str, Formula]]:
+    """Yield the Jacobians that are wanted, each that can be written."""
+    upstream = _upstream(request, composition.scope)
+    for name, place in request.mapped:
+        with suppress(NoFormulaError):
+            formula = write(composition.scope, mapped(composition, upstream, request.output, place), request.longest)
             if formula is not None:
                 yield name, formula
 

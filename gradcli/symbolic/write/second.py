@@ -36,6 +36,16 @@ def pushed(composition: Composition, along: Mapping[int, Template], upstream: Te
     return _by(composition, body, upstream, composition.shape(output))
 
 
+def mapped(composition: Composition, upstream: Template, output: int, place: int) -> Template:
+    """Return the Jacobian by a node, over the output's indices and then the node's."""
+    if place in composition.blocked:
+        raise NoFormulaError
+    zero = Template(composition.scope.fresh(composition.shape(place)), sympy.S.Zero)
+    adjoint = composition.adjoints.get(place, zero)
+    found = _by(composition, adjoint.body, upstream, composition.shape(output))
+    return Template((*found.symbols, *adjoint.symbols), found.body)
+
+
 def curved(composition: Composition, along: Mapping[int, Template], place: int) -> Template:
     """Return a Hessian-vector product: the derivative by a leaf of the gradients' product with tangents."""
     return differentiated(composition, Template((), _product(composition, along)), place)
