@@ -23,7 +23,7 @@ Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 # Of a tensor of code, unless the user says otherwise.
 MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-Notation = Literal["unicode", "ascii", "latex", "sympy", "torch", "numpy", "jax", "function"]
+Notation = Literal["unicode", "ascii", "latex", "mathml", "typst", "sympy", "torch", "numpy", "jax", "function"]
 FIRST_CALLS = (1, 2, 3, 4, 5)
 
 

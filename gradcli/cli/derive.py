@@ -86,7 +86,8 @@ def derive(
             "--to",
             metavar="NOTATION",
             rich_help_panel=OUTPUT,
-            help="unicode, ascii, latex or sympy; code for torch, numpy or jax; function: an autograd.Function.",
+            help="unicode, ascii, latex, mathml, typst or sympy; code for torch, numpy or jax; function: a "
+            "torch.autograd.Function.",
         ),
     ] = "unicode",
 ) -> int:
@@ -101,7 +102,7 @@ def derive(
       gradcli derive "x @ A @ x" --shape x=3 --shape A=3x3 --wrt x --order 2
       gradcli derive "softmax(X, dim=-1)*Y" --shape 4x3 --to latex
       gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
-      gradcli derive "softmax(X @ W, dim=-1)" --shape X=4x3 --shape W=3x2 --to function
+      gradcli derive "softmax(x, dim=-1)" --shape x=3x4 --to function
       gradcli derive "logdet(X.T @ X)" --shape X=nxm
       gradcli derive "X @ W" --shape X=4x3 --shape W=3x2 --jvp
       gradcli derive "log(w)*v" --json

@@ -13,10 +13,11 @@ from gradcli.report.derivation import Checked, Derivation, DerivedFormula
 from gradcli.report.verdict import Verdict
 
 INDENT = 2
+MARKUP = ("mathml", "typst")
 CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
-COMMENTS = {"latex": "% ", "sympy": "# "} | dict.fromkeys(CODE, "# ")
-LANGUAGES = {"latex": "latex", "sympy": "python"} | dict.fromkeys(CODE, "python")
+COMMENTS = {"latex": "% ", "sympy": "# ", "typst": "// ", "mathml": ""} | dict.fromkeys(CODE, "# ")
+LANGUAGES = {"latex": "latex", "sympy": "python", "typst": "typst", "mathml": "xml"} | dict.fromkeys(CODE, "python")
 
 
 def text(derivation: Derivation, style: Style) -> str:
@@ -24,9 +25,17 @@ def text(derivation: Derivation, style: Style) -> str:
     mark = COMMENTS.get(derivation.to)
     notes = [part for line in _notes(derivation) for part in wrap(line, style.width - len(mark or ""))]
     if mark is not None:
-        return "\n".join([*(mark + line for line in notes), *_pasted(derivation)]) + "\n"
+        about = _commented(notes, mark)
+        return "\n".join([*about, *_pasted(derivation)]) + "\n"
     formulas = [" " * INDENT + line for line in _formulas(derivation, unicode=style.unicode)]
     return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
+
+
+def _commented(notes: Sequence[str], mark: str) -> list[str]:
+    """Return notes as comments; without a mark they stand in one of XML's, which holds no two hyphens."""
+    if mark:
+        return [mark + line for line in notes]
+    return ["<!-- " + "\n".join(notes).replace("--", "- -") + " -->"]
 
 
 def markdown(derivation: Derivation, style: Style) -> str:
@@ -99,28 +108,17 @@ def _pasted(derivation: Derivation) -> list[str]:
         if derivation.refused or missing:
             return missing or [f"# {escape(derivation.refused or '')}"]
         return derivation.codes[derivation.to].rstrip("\n").split("\n")
+    if derivation.to in MARKUP:
+        return derivation.markup[derivation.to].rstrip("\n").split("\n")
     return _latex(derivation) if derivation.to == "latex" else _sympy(derivation)
 
 
 def _latex(derivation: Derivation) -> list[str]:
-    rows = [_row(one, derivation) for one in derivation.derivatives if one.latex]
+    rows = [derivation.equation(one, "&=") for one in derivation.derivatives if one.latex]
     missing = [f"% no formula for {one.wrt}: {one.reason}" for one in derivation.derivatives if not one.latex]
     breaks = [r" \\"] * (len(rows) - 1) + [""]
     lines = [f"  {row}{end}" for row, end in zip(rows, breaks, strict=False)]
     return [*missing, *([r"\begin{align*}", *lines, r"\end{align*}"] if rows else [])]
-
-
-def _row(one: DerivedFormula, derivation: Derivation) -> str:
-    names = (one.names_latex * one.order)[: one.order] if len(one.names_latex) < one.order else one.names_latex
-    output = rf"\langle {derivation.upstream}, f \rangle" if derivation.upstream else "f"
-    if derivation.product == "jvp":
-        return rf"\mathrm{{d}} f &= {one.latex}"
-    if derivation.product == "hvp":
-        return rf"\mathrm{{d}} \frac{{\partial f}}{{\partial {names[0]}}} &= {one.latex}"
-    same = len(set(names)) == 1 and one.order > 1
-    below = rf"\partial {names[0]}^2" if same else " ".join(rf"\partial {name}" for name in names)
-    power = "^2" if one.order > 1 else ""
-    return rf"\frac{{\partial{power} {output}}}{{{below}}} &= {one.latex}"
 
 
 def _sympy(derivation: Derivation) -> list[str]:

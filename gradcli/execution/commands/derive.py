@@ -15,10 +15,12 @@ from gradcli.derivation.notation.backends import BACKENDS
 from gradcli.derivation.notation.code import LETTERS, source
 from gradcli.derivation.notation.latex import Writer
 from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
+from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.function import function_code
@@ -80,7 +82,20 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     else:
         checks = _checks(here, forms, given, derivations, others) if here else _unchecked(wanted)
     derivation = _derivation(start, settings, wanted, forms, checks)
+    if settings.to in {"mathml", "typst"}:
+        return replace(derivation, markup={settings.to: _markup(derivation)})
     return _with_function(derivation, start, given, derivations) if settings.to == "function" else derivation
+
+
+def _markup(derivation: Derivation) -> str:
+    """Return the equations in Typst or in MathML, a line each."""
+    start, end = ("<!-- ", " -->") if derivation.to == "mathml" else ("// ", "")
+    lines = []
+    for one in derivation.derivatives:
+        text = derivation.equation(one)
+        written = mathml(text) if derivation.to == "mathml" else f"$ {typst(text)} $"
+        lines.append(written if one.latex else f"{start}no formula for {one.wrt}: {one.reason}{end}")
+    return "\n".join(lines)
 
 
 def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:
@@ -229,6 +244,7 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         shape=target.shape,
         formula=None if formula is None else formula.text,
         latex=None if tree is None else latex(tree, _ranks(here)),
+        mathml=None if tree is None else mathml(latex(tree, _ranks(here))),
         unicode=None if formula is None else unicode(formula.text),
         sympy=None if entry is None else entry[0],
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
