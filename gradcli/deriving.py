@@ -3,17 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from gradcli import engine
+from gradcli.errors import NotSupportedError
+from gradcli.inputs.lengths import numbered
 from gradcli.report import derivation as data
+from gradcli.report.records import optional
 from gradcli.settings import Reduction, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a derivation was asked by: whatever takes longer is derived when it is asked for."""
+
+    program: str
+    settings: Settings
+    values: Mapping[str, Any]
+
+    def derived(self, **changes: Any) -> data.Derivation:
+        """Return the derivation with other settings."""
+        return engine.derive_program(self.program, replace(self.settings, **changes), self.values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Derivation(data.Derivation):
     """The derivatives of a program: `print(derivation)` is what the command line writes."""
+
+    asked: Asked | None = optional()
+    """How it was asked for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the derivation as strict JSON data, as the command line writes it."""
+        return data.Derivation.to_dict(replace(self, asked=None))
+
+    def function(self) -> str:
+        """Return the source of a `torch.autograd.Function`, with its test; NotSupportedError if there is none."""
+        assert self.asked is not None  # noqa: S101 (by `derive`, alone)
+        found = self.asked.derived(to="function", order=1)
+        if found.refused is not None:
+            raise NotSupportedError(found.refused)
+        return found.codes["function"]
+
+    def code(self, to: str = "torch") -> str:
+        """Return the source of `gradient(...)` for a library, or of a Function; NotSupportedError if there is none."""
+        return self.function() if to == "function" else data.Derivation.code(self, to)
 
     def __str__(self) -> str:
         """Return the derivation as text, as wide as the terminal."""
@@ -37,24 +72,32 @@ def derive(
     grad_output: Any = None,
     constants: str | Sequence[str] = (),
     symmetric: str | Sequence[str] = (),
+    positive: str | Sequence[str] = (),
+    orthogonal: str | Sequence[str] = (),
+    product: Literal["", "jvp", "hvp", "jacobian"] = "",
     timeout: float = 60.0,
 ) -> Derivation:
     """Derive a program's gradients as formulas and code, each compared with autograd, as `gradcli derive` does.
 
     Args:
         program: Text of gradcli's language.
-        inputs: Leaf -> its shape, a tuple, or its value: a tensor, array, number or nested list. Without either it is
-            a scalar.
+        inputs: Leaf -> its shape, a tuple of lengths or of their names, or its value: a tensor, array, number or
+            nested list. Without either it is a scalar.
         wrt: The tensors to differentiate by; all leaves by default.
         order: 1, or 2 for second derivatives.
         reduce: What makes the output a scalar: "sum", "mean", "prod" or "norm".
         grad_output: The upstream gradient, for an output that is not a scalar; by default it is `g` in the formulas.
         constants: Leaves with requires_grad=False.
         symmetric: Leaves that are symmetric matrices.
+        positive: Leaves whose entries are positive.
+        orthogonal: Leaves that are orthogonal matrices.
+        product: "jvp" for the derivative along tangents (dx is that of x), "hvp" for Hessian-vector products,
+            "jacobian" for the Jacobian itself: the output's shape, then the variable's.
         timeout: Seconds for the whole run.
 
     Returns:
-        The derivation: `.formula`, `.latex`, and `.code("torch")`; by name if there are several, `["x"].formula`.
+        The derivation: `.formula`, `.latex`, `.code("torch")`, and `.function()`; by name if there are several,
+        `["x"].formula`.
 
     Raises:
         GradcliError: The program or an input is wrong.
@@ -65,15 +108,18 @@ def derive(
         'A.T'
     """
     given = dict(inputs or {})
-    shapes = {name: value for name, value in given.items() if isinstance(value, tuple) and _is_shape(value)}
+    named = {name: value for name, value in given.items() if isinstance(value, tuple) and _is_shape(value)}
+    shapes, sizes = numbered(named)
     options: dict[str, Any] = {"wrt": wrt, "constants": constants, "symmetric": symmetric, "shapes": shapes}
+    options |= {"positive": positive, "orthogonal": orthogonal, "product": product, "sizes": sizes}
     settings = Settings(
         command="derive", order=order, reduce=reduce, grad_output=grad_output, timeout=timeout, **options
     )
     values = {name: value for name, value in given.items() if name not in shapes}
     found = engine.derive_program(program, settings, values)
-    return Derivation(**{field.name: getattr(found, field.name) for field in fields(found)})
+    derived = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Derivation(**derived, asked=Asked(program, settings, values))
 
 
 def _is_shape(value: tuple[Any, ...]) -> bool:
-    return all(isinstance(size, int) and not isinstance(size, bool) for size in value)
+    return all(isinstance(size, int | str) and not isinstance(size, bool) for size in value)

@@ -23,7 +23,7 @@ Initialisation = Literal["primes", "randn", "uniform", "arange", "ones"]
 # Of a tensor of code, unless the user says otherwise.
 MOST_ENTRIES = 1000
 Reduction = Literal["none", "sum", "mean", "prod", "norm"]
-Notation = Literal["unicode", "ascii", "latex", "sympy", "torch", "numpy", "jax"]
+Notation = Literal["unicode", "ascii", "latex", "mathml", "typst", "sympy", "torch", "numpy", "jax", "function"]
 FIRST_CALLS = (1, 2, 3, 4, 5)
 
 
@@ -82,6 +82,14 @@ class Settings:
     """`derive`: of the derivatives."""
     symmetric: tuple[str, ...] = ()
     """`derive`: leaves that are symmetric matrices."""
+    product: Literal["", "jvp", "hvp", "jacobian"] = ""
+    """`derive`: in the place of gradients, the Jacobian's or the Hessian's product with tangents, or the Jacobian."""
+    positive: tuple[str, ...] = ()
+    """`derive`: leaves whose entries are positive."""
+    orthogonal: tuple[str, ...] = ()
+    """`derive`: leaves that are orthogonal matrices."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """`derive`: the lengths that have names, and what they are where formulas are tested first."""
     to: Notation = "unicode"
     """`derive`: the notation, or the library that code is written for."""
     allow_unused: bool = False

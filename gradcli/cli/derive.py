@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from gradcli.cli.bundles import RunOptions
 from gradcli.cli.options import GRADIENT, OUTPUT, ColourOption, JsonOption, OutputOption, ProgramArgument, WrtOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
+from gradcli.errors import InputError
 from gradcli.settings import Notation, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ class DerivationOutput:
     color: ColourOption = "auto"
 
 
+def _leaves(flag: str, words: str) -> Any:
+    return typer.Option(flag, metavar="NAMES", rich_help_panel=GRADIENT, show_default=False, help=words)
+
+
+SymmetricOption = Annotated[list[str], _leaves("--symmetric", "Leaves that are symmetric matrices, such as A,W.")]
+PositiveOption = Annotated[list[str], _leaves("--positive", "Leaves whose entries are positive.")]
+OrthogonalOption = Annotated[list[str], _leaves("--orthogonal", "Leaves that are orthogonal matrices.")]
+
+
 @spread
 def derive(
     program: ProgramArgument,
@@ -42,23 +52,42 @@ def derive(
     order: Annotated[
         int, typer.Option("--order", metavar="N", rich_help_panel=GRADIENT, help="1, or 2 for second derivatives.")
     ] = 1,
-    symmetric: Annotated[
-        list[str],
+    symmetric: SymmetricOption = (),  # type: ignore[assignment]
+    positive: PositiveOption = (),  # type: ignore[assignment]
+    orthogonal: OrthogonalOption = (),  # type: ignore[assignment]
+    jvp: Annotated[
+        bool,
         typer.Option(
-            "--symmetric",
-            metavar="NAMES",
+            "--jvp",
             rich_help_panel=GRADIENT,
-            show_default=False,
-            help="Leaves that are symmetric matrices, such as A,W.",
+            help="The derivative along tangents of all leaves, forward mode; dx is the tangent of x.",
         ),
-    ] = (),  # type: ignore[assignment]
+    ] = False,
+    hvp: Annotated[
+        bool,
+        typer.Option(
+            "--hvp",
+            rich_help_panel=GRADIENT,
+            help="The Hessian's product with tangents of all leaves; dx is the tangent of x.",
+        ),
+    ] = False,
+    layout: Annotated[
+        Literal["gradient", "jacobian"],
+        typer.Option(
+            "--layout",
+            metavar="LAYOUT",
+            rich_help_panel=GRADIENT,
+            help="gradient: the variable's shape; jacobian: the output's shape, then the variable's.",
+        ),
+    ] = "gradient",
     to: Annotated[
         Notation,
         typer.Option(
             "--to",
             metavar="NOTATION",
             rich_help_panel=OUTPUT,
-            help="unicode, ascii, latex or sympy; code for torch, numpy or jax.",
+            help="unicode, ascii, latex, mathml, typst or sympy; code for torch, numpy or jax; function: a "
+            "torch.autograd.Function.",
         ),
     ] = "unicode",
 ) -> int:
@@ -73,15 +102,35 @@ def derive(
       gradcli derive "x @ A @ x" --shape x=3 --shape A=3x3 --wrt x --order 2
       gradcli derive "softmax(X, dim=-1)*Y" --shape 4x3 --to latex
       gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
+      gradcli derive "softmax(x, dim=-1)" --shape x=3x4 --to function
+      gradcli derive "logdet(X.T @ X)" --shape X=nxm
+      gradcli derive "X @ W" --shape X=4x3 --shape W=3x2 --jvp
       gradcli derive "log(w)*v" --json
     """
     from gradcli.inputs import parse_names
+    from gradcli.inputs.lengths import without_names
 
-    names = {"wrt": parse_names("--wrt", wrt) or None, "symmetric": parse_names("--symmetric", symmetric)}
-    settings = settings_from("derive", run, order=order, to=to, **names)
+    shapes, sizes = without_names(run.shape)
+    names = {
+        "wrt": parse_names("--wrt", wrt) or None,
+        "symmetric": parse_names("--symmetric", symmetric),
+        "positive": parse_names("--positive", positive),
+        "orthogonal": parse_names("--orthogonal", orthogonal),
+    }
+    product = _product(jvp=jvp, hvp=hvp, jacobian=layout == "jacobian")
+    run = replace(run, shape=shapes)
+    settings = settings_from("derive", run, order=order, to=to, sizes=sizes, product=product, **names)
     derivation = _derived(program, settings)
     _write(derivation, output)
     return derivation.exit_code
+
+
+def _product(**asked: bool) -> str:
+    """Return which of the products is asked for; InputError for two."""
+    names = [name for name, is_asked in asked.items() if is_asked]
+    if len(names) > 1:
+        raise InputError("--jvp, --hvp and --layout jacobian exclude each other")
+    return names[0] if names else ""
 
 
 def _derived(program: str, settings: Settings) -> Derivation:

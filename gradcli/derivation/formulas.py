@@ -188,6 +188,16 @@ class FormulaRequest:
     """The nodes that are equal to their transpose."""
     second: tuple[tuple[str, int, int], ...] = ()
     """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
+    tangents: tuple[tuple[str, int], ...] = ()
+    """The directions in which nodes move: what each is called, and the node."""
+    pushed: str | None = None
+    """What the output's derivative along the tangents is called in the answer; None if it is not wanted."""
+    mapped: tuple[tuple[str, int], ...] = ()
+    """The Jacobians that are wanted: name, and the node that the output is differentiated by."""
+    positive: tuple[int, ...] = ()
+    """The nodes whose entries are positive."""
+    curved: tuple[tuple[str, int], ...] = ()
+    """The Hessian-vector products that are wanted: name, and the node whose gradient is differentiated along them."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the request as JSON data."""
@@ -210,6 +220,11 @@ class FormulaRequest:
             data["entries"],
             tuple(data["symmetric"]),
             tuple((name, row, column) for name, row, column in data["second"]),
+            tuple((name, node) for name, node in data["tangents"]),
+            data["pushed"],
+            tuple((name, node) for name, node in data["mapped"]),
+            tuple(data["positive"]),
+            tuple((name, node) for name, node in data["curved"]),
         )
 
 

@@ -42,6 +42,8 @@ def check_names(leaves: Sequence[str], settings: Settings) -> None:
     given += [("--tangent", name) for name in settings.tangents]
     given += [("--constant", name) for name in settings.constants]
     given += [("--symmetric", name) for name in settings.symmetric]
+    given += [("--positive", name) for name in settings.positive]
+    given += [("--orthogonal", name) for name in settings.orthogonal]
     for option, name in given:
         if name not in leaves:
             raise OptionText(option, name).error(f"'{name}' is not a leaf of the program", hint=near_leaf(name, leaves))

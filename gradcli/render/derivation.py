@@ -13,10 +13,11 @@ from gradcli.report.derivation import Checked, Derivation, DerivedFormula
 from gradcli.report.verdict import Verdict
 
 INDENT = 2
-CODE = ("torch", "numpy", "jax")
+MARKUP = ("mathml", "typst")
+CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
-COMMENTS = {"latex": "% ", "sympy": "# "} | dict.fromkeys(CODE, "# ")
-LANGUAGES = {"latex": "latex", "sympy": "python"} | dict.fromkeys(CODE, "python")
+COMMENTS = {"latex": "% ", "sympy": "# ", "typst": "// ", "mathml": ""} | dict.fromkeys(CODE, "# ")
+LANGUAGES = {"latex": "latex", "sympy": "python", "typst": "typst", "mathml": "xml"} | dict.fromkeys(CODE, "python")
 
 
 def text(derivation: Derivation, style: Style) -> str:
@@ -24,9 +25,17 @@ def text(derivation: Derivation, style: Style) -> str:
     mark = COMMENTS.get(derivation.to)
     notes = [part for line in _notes(derivation) for part in wrap(line, style.width - len(mark or ""))]
     if mark is not None:
-        return "\n".join([*(mark + line for line in notes), *_pasted(derivation)]) + "\n"
+        about = _commented(notes, mark)
+        return "\n".join([*about, *_pasted(derivation)]) + "\n"
     formulas = [" " * INDENT + line for line in _formulas(derivation, unicode=style.unicode)]
     return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
+
+
+def _commented(notes: Sequence[str], mark: str) -> list[str]:
+    """Return notes as comments; without a mark they stand in one of XML's, which holds no two hyphens."""
+    if mark:
+        return [mark + line for line in notes]
+    return ["<!-- " + "\n".join(notes).replace("--", "- -") + " -->"]
 
 
 def markdown(derivation: Derivation, style: Style) -> str:
@@ -50,8 +59,14 @@ DERIVATION_FORMATS: Mapping[str, Callable[[Derivation, Style], str]] = {
 
 
 def _head(derivation: Derivation) -> str:
-    leaves = ", ".join(f"{name} {show_shape(shape)}" for name, shape in derivation.leaves.items())
+    leaves = ", ".join(f"{name} {_named(shape, derivation)}" for name, shape in derivation.leaves.items())
     return escape(f"{' '.join(derivation.program.split())}  with {leaves}")
+
+
+def _named(shape: Sequence[int], derivation: Derivation) -> str:
+    """Return a shape with the names of its lengths."""
+    names = {length: name for name, length in (derivation.sizes or {}).items()}
+    return "x".join(names.get(size, str(size)) for size in shape) if names and shape else show_shape(tuple(shape))
 
 
 def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
@@ -77,7 +92,11 @@ def _place(one: DerivedFormula) -> str:
 def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
     """Return what the formula is of: ∂/∂x of the output, ∂²/∂x∂y of it, of its product with the upstream gradient."""
     sign, square = ("\u2202", "\u00b2") if unicode else ("d", "^2")
-    output = f"<{derivation.upstream}, out>" if derivation.upstream else ""
+    if derivation.product == "jvp":
+        return escape(f"d out{_place(one)}")
+    if derivation.product == "hvp":
+        return escape(f"d {sign}/{sign}{one.wrt}{_place(one)}")
+    output = f"<{derivation.upstream}, out>" if derivation.upstream else " out" if derivation.product else ""
     names = (one.wrt.split(",") * one.order)[: one.order] if one.order > 1 else [one.wrt]
     below = f"{sign}{one.wrt}{square}" if one.order > 1 and len(set(names)) == 1 else "".join(sign + n for n in names)
     return escape(f"{sign}{square if one.order > 1 else ''}{output}/{below}{_place(one)}")
@@ -86,25 +105,20 @@ def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
 def _pasted(derivation: Derivation) -> list[str]:
     if derivation.to in CODE:
         missing = [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
-        return missing or derivation.codes[derivation.to].rstrip("\n").split("\n")
+        if derivation.refused or missing:
+            return missing or [f"# {escape(derivation.refused or '')}"]
+        return derivation.codes[derivation.to].rstrip("\n").split("\n")
+    if derivation.to in MARKUP:
+        return derivation.markup[derivation.to].rstrip("\n").split("\n")
     return _latex(derivation) if derivation.to == "latex" else _sympy(derivation)
 
 
 def _latex(derivation: Derivation) -> list[str]:
-    rows = [_row(one, derivation) for one in derivation.derivatives if one.latex]
+    rows = [derivation.equation(one, "&=") for one in derivation.derivatives if one.latex]
     missing = [f"% no formula for {one.wrt}: {one.reason}" for one in derivation.derivatives if not one.latex]
     breaks = [r" \\"] * (len(rows) - 1) + [""]
     lines = [f"  {row}{end}" for row, end in zip(rows, breaks, strict=False)]
     return [*missing, *([r"\begin{align*}", *lines, r"\end{align*}"] if rows else [])]
-
-
-def _row(one: DerivedFormula, derivation: Derivation) -> str:
-    names = (one.names_latex * one.order)[: one.order] if len(one.names_latex) < one.order else one.names_latex
-    output = rf"\langle {derivation.upstream}, f \rangle" if derivation.upstream else "f"
-    same = len(set(names)) == 1 and one.order > 1
-    below = rf"\partial {names[0]}^2" if same else " ".join(rf"\partial {name}" for name in names)
-    power = "^2" if one.order > 1 else ""
-    return rf"\frac{{\partial{power} {output}}}{{{below}}} &= {one.latex}"
 
 
 def _sympy(derivation: Derivation) -> list[str]:
@@ -128,8 +142,10 @@ def _sympy(derivation: Derivation) -> list[str]:
 def _notes(derivation: Derivation) -> Iterator[str]:
     yield f"layout: {derivation.layout}"
     if derivation.upstream:
-        shape = show_shape(derivation.output.shape)
+        shape = _named(derivation.output.shape, derivation)
         yield f"{derivation.upstream}: the upstream gradient, of the output's shape {shape}"
+    if derivation.tangents:
+        yield "tangents: " + ", ".join(f"{tangent} of {name}" for name, tangent in derivation.tangents.items())
     for one in derivation.derivatives:
         if one.exception:
             yield escape(f"{one.wrt}: {one.exception}")
@@ -138,6 +154,8 @@ def _notes(derivation: Derivation) -> Iterator[str]:
         said.setdefault(_checked(one.checked), []).append(one.wrt)
     for words, names in said.items():
         yield words if len(said) == 1 else f"{', '.join(names)}: {words}"
+    if derivation.tried:
+        yield derivation.tried
     for note in derivation.notes or ():
         yield escape(note)
 

@@ -56,6 +56,8 @@ class DerivedFormula:
     free: tuple[str, ...]
     """The indices of the entry that the expression of sympy's is of; 0 along an axis of length 1."""
     checked: Checked
+    mathml: str | None = None
+    """As presentation MathML."""
     exception: str | None = optional()
     """What the derivative is at single points at which the formula has no value: `0 where norm(x) == 0`."""
     reason: str | None = optional()
@@ -100,8 +102,20 @@ class Derivation:
     """The notation that was asked for."""
     codes: dict[str, str] = field(default_factory=dict)
     """The code for each library that has all functions in it."""
+    markup: dict[str, str] = field(default_factory=dict)
+    """The equations in Typst and in MathML, where that was asked for."""
     notes: tuple[str, ...] | None = optional()
     """What was read otherwise than it is written."""
+    product: str = ""
+    """`jvp`, `hvp` or `jacobian`, where that was asked for in the place of gradients."""
+    tangents: dict[str, str] | None = optional()
+    """What the tangent of each leaf is called in the formulas."""
+    sizes: dict[str, int] | None = optional()
+    """The lengths that have names, and what they are in the shapes here."""
+    tried: str | None = optional()
+    """How the Function was checked, in words."""
+    refused: str | None = optional()
+    """Why there is no Function, or no code for the library that was asked for."""
     verify: bool = True
     schema: str = DERIVATION_SCHEMA
 
@@ -113,7 +127,8 @@ class Derivation:
     @property
     def verdict(self) -> Verdict:
         """Return the worst of the verdicts."""
-        return worst(derivative.checked.verdict for derivative in self.derivatives)
+        refused = [Verdict.UNDECIDED] if self.refused else []
+        return worst([*(derivative.checked.verdict for derivative in self.derivatives), *refused])
 
     @property
     def exit_code(self) -> ExitCode:
@@ -124,8 +139,25 @@ class Derivation:
     def to_dict(self) -> dict[str, Any]:
         """Return the derivation as strict JSON data: the schema first, the verdict last."""
         data: dict[str, Any] = jsonable(self)
-        del data["verify"], data["codes"]
-        return {"schema": data.pop("schema"), **data, "code": self.codes.get(self.to), "verdict": str(self.verdict)}
+        del data["verify"], data["codes"], data["markup"]
+        code = (self.codes | self.markup).get(self.to)
+        return {"schema": data.pop("schema"), **data, "code": code, "verdict": str(self.verdict)}
+
+    def equation(self, one: DerivedFormula, sign: str = "=") -> str:
+        """Return a derivative as LaTeX, with what it is the derivative of in front."""
+        return f"{self._head(one)} {sign} {one.latex}"
+
+    def _head(self, one: DerivedFormula) -> str:
+        names = (one.names_latex * one.order)[: one.order] if len(one.names_latex) < one.order else one.names_latex
+        if self.product == "jvp":
+            return r"\mathrm{d} f"
+        if self.product == "hvp":
+            return rf"\mathrm{{d}} \frac{{\partial f}}{{\partial {names[0]}}}"
+        output = rf"\langle {self.upstream}, f \rangle" if self.upstream else "f"
+        same = len(set(names)) == 1 and one.order > 1
+        below = rf"\partial {names[0]}^2" if same else " ".join(rf"\partial {name}" for name in names)
+        power = "^2" if one.order > 1 else ""
+        return rf"\frac{{\partial{power} {output}}}{{{below}}}"
 
     def __getitem__(self, wrt: str) -> DerivedFormula:
         """Return the derivative by a leaf, or by two (`"x,y"`); KeyError if there is none."""
@@ -143,6 +175,11 @@ class Derivation:
     def latex(self) -> str | None:
         """Return that formula as LaTeX."""
         return self._only.latex
+
+    @property
+    def mathml(self) -> str | None:
+        """Return that formula as MathML."""
+        return self._only.mathml
 
     @property
     def _only(self) -> DerivedFormula:

@@ -63,7 +63,7 @@ NAMED: dict[str, Any] = {"name": str, "file": str, "line": int, "expect": str, "
 NAMED |= {"passed": bool}
 REQUIRED = ["name", "seconds", "passed"]
 # What a derivation holds for the Python API alone.
-INSIDE = ("verify", "codes")
+INSIDE = ("verify", "codes", "markup")
 
 
 def report_schema() -> JsonSchema:

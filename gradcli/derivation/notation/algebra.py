@@ -31,14 +31,17 @@ from gradcli.derivation.notation.terms import (
 from gradcli.derivation.notation.written import Written
 
 
-def simplified(text: str, shapes: Shapes) -> str:
-    """Return a formula of a whole tensor in the shortest of the ways that are known; that of an entry as it is."""
+def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset()) -> str:
+    """Return a formula of a whole tensor in the shortest of the ways that are known; that of an entry as it is.
+
+    `orthogonal` are the names of matrices whose transpose is their inverse.
+    """
     formula = parsed(text)
     if formula.indices is not None or any(_is_loop(node) for node in ast.walk(formula.body)):
         return text
     ways: list[ast.expr] = []
-    for flags in product((False, True), repeat=3):
-        algebra = _Algebra(shapes, *flags)
+    for expands, spreads, means in product((False, True), repeat=3):
+        algebra = _Algebra(shapes, expands, spreads, means, orthogonal)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
@@ -67,6 +70,8 @@ class _Algebra(Written):
     """Whether the transpose of a sum becomes the sum of transposes."""
     means: bool
     """Whether a sum along an axis becomes a multiple of the mean."""
+    orthogonal: frozenset[str]
+    """The matrices whose transpose is their inverse."""
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
@@ -157,12 +162,17 @@ class _Algebra(Written):
 
     def _expanded(self, node: ast.expr) -> tuple[Factor, ...]:
         """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
+        if isinstance(node, ast.Call) and callee(node) == "inv" and self._is_orthogonal(node.args[0]):
+            return (Factor(node.args[0], is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]
             whole = inner.number == 1 and not inner.above and not inner.below
             if whole and len(inner.chain) > 1 and all(self._is_square(factor.node) for factor in inner.chain):
                 return tuple(replace(factor, node=call("inv", factor.node)) for factor in reversed(inner.chain))
         return (Factor(node),)
+
+    def _is_orthogonal(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id in self.orthogonal
 
     def _is_square(self, node: ast.expr) -> bool:
         shape = self.shapes.get(node.id, ()) if isinstance(node, ast.Name) else ()
@@ -180,6 +190,12 @@ class _Algebra(Written):
                 keywords=[ast.keyword(value=axis)],
             ) if ast.unparse(axis) in {"-1", str(self.rank(labels))}:
                 return ast.Constant(1)  # each label picks one class
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="softmax"), args=[inner], keywords=[ast.keyword(value=along)])],
+                keywords=words,
+            ) if self._is_same_axis(inner, along, words):
+                return ast.Constant(1)
             case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
                 return one  # a number broadcasts as it is
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]):
@@ -193,6 +209,17 @@ class _Algebra(Written):
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
+
+    def _is_same_axis(self, node: ast.expr, along: ast.expr, words: Sequence[ast.keyword]) -> bool:
+        """Tell whether a sum is over the axis, the only one if it names none, along which a softmax is one."""
+        rank = self.rank(node)
+        if not words:
+            return rank == 1
+        axes = [
+            int(text) % rank if (text := ast.unparse(axis)).lstrip("-").isdigit() else -1
+            for axis in (along, words[0].value)
+        ]
+        return axes[0] == axes[1] != -1
 
     def _total(self, node: ast.expr) -> ast.expr:
         """Return the sum of all entries: of two vectors' product their inner product, of two matrices' a trace."""
@@ -255,12 +282,27 @@ class _Algebra(Written):
 
     def _with_vector(self, left: ast.expr, right: ast.expr) -> ast.expr:
         """Return a product with a vector, which needs no transpose of one matrix."""
+        turned = self._turned_back(left, right)
+        if turned is not None:
+            return turned
         match left, right:
             case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
                 return ast.BinOp(vector, ast.MatMult(), matrix)
             case vector, ast.Attribute(value=matrix, attr="T") if self.rank(vector) == 1:
                 return ast.BinOp(matrix, ast.MatMult(), vector)
         return ast.BinOp(left, ast.MatMult(), right)
+
+    def _turned_back(self, left: ast.expr, right: ast.expr) -> ast.expr | None:
+        """Return v of (Q @ v) @ Q and of Q @ (v @ Q), where Q is orthogonal."""
+        match left, right:
+            case ast.BinOp(left=one, op=ast.MatMult(), right=vector), other if self._are_one(one, other):
+                return vector if self.rank(vector) == 1 else None
+            case other, ast.BinOp(left=vector, op=ast.MatMult(), right=one) if self._are_one(one, other):
+                return vector if self.rank(vector) == 1 else None
+        return None
+
+    def _are_one(self, one: ast.expr, other: ast.expr) -> bool:
+        return self._is_orthogonal(one) and ast.unparse(one) == ast.unparse(other)
 
     def _transposed(self, term: Term) -> Term:
         if term.chain:
@@ -273,6 +315,13 @@ class _Algebra(Written):
     def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
         for place in range(len(chain) - 1):
-            if len(chain) > MATRIX and are_inverse(chain[place], chain[place + 1]):
+            one, other = chain[place : place + 2]
+            if len(chain) > MATRIX and (are_inverse(one, other) or self._are_turned(one, other)):
                 return self._cancelled(chain[:place] + chain[place + 2 :])
+        if len(chain) == MATRIX and self._are_turned(*chain) and isinstance(chain[0].node, ast.Name):
+            return (Factor(call("eye", ast.Constant(self.shapes[chain[0].node.id][0]))),)
         return chain
+
+    def _are_turned(self, one: Factor, other: Factor) -> bool:
+        """Tell whether two factors are an orthogonal matrix and its transpose."""
+        return one.is_transposed != other.is_transposed and self._are_one(one.node, other.node)

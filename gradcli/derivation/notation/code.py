@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradcli.derivation.notation.backends import BACKENDS, Backend
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.parsed import Parsed, is_number, parsed
+from gradcli.derivation.notation.parsed import Parsed, parsed
 from gradcli.derivation.notation.sharing import shared
 
 RESERVED = frozenset({"torch", "np", "jax", "jnp", "math", "gradient", *keyword.kwlist, *dir(builtins)})
@@ -25,47 +26,65 @@ class Wanted:
     """Its formula."""
     by: tuple[str, ...]
     """The leaf that it is by; of a second derivative, both."""
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
     """Its shape: that of the leaf, or of both one after the other."""
     exact: bool = False
     """Whether the formula has that very shape; else it broadcasts to it."""
+    shown: str | None = None
+    """The code of its shape, if it is not that of leaves."""
 
 
 def source(
-    to: str, parameters: Mapping[str, Sequence[int]], wanted: Sequence[Wanted], comments: Sequence[str] = ()
+    to: str,
+    parameters: Mapping[str, Sequence[int]],
+    wanted: Sequence[Wanted],
+    *,
+    sizes: Mapping[str, int] | None = None,
 ) -> str:
     """Return the source of `gradient(...)`, which returns a gradient, or a tuple of several.
 
-    `parameters` are what it takes, with their shapes.
+    `parameters` are what it takes, with their shapes; `sizes` are the lengths that have names.
     Raises NotSupportedError for a function that the library lacks.
     """
     backend = BACKENDS[to]
     names = _names([*parameters], backend)
     shapes = {own: parameters[name] for name, own in names.items()}
+    known = dict(sizes or {})
     lines: list[str] = []
     helpers: dict[str, None] = {}
     results = []
-    common = shared([one.formula for one in wanted], {*names, *names.values(), *RESERVED, *LETTERS})
+    common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS})
     for name, part in common.parts:
-        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers)
+        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers, sizes=known)
         lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
         names[name] = name
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers)
-        expression = _result(emitter, one, names)
+        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers, sizes=known)
+        expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
             lines.append(f"{result} = {expression}")
             expression = result
         results.append(expression)
-    body = [*lines, f"return {', '.join(results)}"]
+    body = [*_lengths(known, shapes, [*lines, *results]), *lines, f"return {', '.join(results)}"]
     head = f"def {NAME}({', '.join(shapes)}):"
     text = [head, *(f"    {line}" for line in body)]
     blocks = [*(backend.helpers[name] for name in helpers), "\n".join(text)]
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
-    top = "\n".join([*(f"# {line}" for line in comments), *imports])
+    top = "\n".join(imports)
     return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+
+
+def _lengths(sizes: Mapping[str, int], shapes: Mapping[str, Sequence[int]], lines: Sequence[str]) -> list[str]:
+    """Return the statements that read the lengths with names that others read."""
+    read = {word for line in lines for word in re.findall(r"[A-Za-z_]\w*", line)}
+    homes = {
+        length: f"{name}.shape[{axis}]"
+        for name, shape in reversed([*shapes.items()])
+        for axis, length in enumerate(shape)
+    }
+    return [f"{name} = {homes[length]}" for name, length in sizes.items() if name in read]
 
 
 def _unlike(name: str, taken: Collection[str]) -> str:
@@ -87,18 +106,23 @@ def _names(parameters: Sequence[str], backend: Backend) -> dict[str, str]:
     return names
 
 
-def _result(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:
+def result_of(emitter: Emitter, wanted: Wanted, names: Mapping[str, str]) -> str:
+    """Return the expression of what is wanted, in its shape."""
     formula = parsed(wanted.formula)
     expression = emitter.expression(formula, wanted.shape)
     module = emitter.backend.module
-    shape = f"{names[wanted.by[0]]}.shape"
-    if len(wanted.by) > 1:
-        shape = f"({', '.join(f'*{names[name]}.shape' for name in wanted.by)})"
-    if is_number(formula.body):
-        return f"{module}.full({shape}, {expression}, dtype={emitter.like}.dtype)"
+    shape = wanted.shown or _shape(wanted, names)
+    if emitter.is_number(formula.body):
+        return f"{module}.full({shape}, {expression}, dtype={emitter.like}.dtype{emitter.there})"
     if wanted.exact and not _is_longer(formula, emitter):
         return expression
     return _broadcast(emitter, formula, expression, shape)
+
+
+def _shape(wanted: Wanted, names: Mapping[str, str]) -> str:
+    if len(wanted.by) == 1:
+        return f"{names[wanted.by[0]]}.shape"
+    return f"({', '.join(f'*{names[name]}.shape' for name in wanted.by)})"
 
 
 def _is_longer(formula: Parsed, emitter: Emitter) -> bool:
@@ -111,6 +135,11 @@ def _broadcast(emitter: Emitter, formula: Parsed, expression: str, shape: str) -
     if not _is_longer(formula, emitter):
         return f"{module}.broadcast_to({expression}, {shape})"
     ones = ", ".join(["1"] * (emitter.rank - len(formula.indices or ())))
-    inner = f"(*{shape}, {ones})" if shape.endswith(".shape") else f"{shape[:-1]}, {ones})"
+    sizes = [shape[1:-1].rstrip(",")] if shape != "()" else []
+    inner = (
+        f"({', '.join([*sizes, ones])}{'' if sizes or ones != '1' else ','})"
+        if shape.startswith("(")
+        else f"(*{shape}, {ones})"
+    )
     tail = f".reshape({shape})"
     return f"{module}.broadcast_to({expression}, {inner}){tail}"

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from gradcli.derivation.notation.backends import TORCH, Backend
 from gradcli.derivation.notation.parsed import CONSTANTS, Parsed, callee, is_number, is_sum_over_indices, names_read
-from gradcli.derivation.notation.ranges import Letter, span
+from gradcli.derivation.notation.ranges import Letter, span, stop_of
+from gradcli.derivation.notation.unified import value as value_of
 from gradcli.errors import NotSupportedError
 
 FLOAT = (int, float)
@@ -35,28 +36,43 @@ class Emitter:
     letters: dict[str, Letter] = field(default_factory=dict)
     rank: int = 0
     depth: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """The lengths that have names, and what they are where it is decided whether an index may lie outside."""
+    device: str | None = None
+    """What the code calls the tensor that is where new ones go; None for the default device."""
 
-    def expression(self, formula: Parsed, shape: Sequence[int]) -> str:
+    def expression(self, formula: Parsed, shape: Sequence[int | str]) -> str:
         """Return the expression of a formula; that of an entry has an axis at its end for every index of its sums."""
         if formula.indices is not None:
             self.rank = len(formula.indices) + _depth(formula.body)
             self.depth = len(formula.indices)
             for axis, (letter, size) in enumerate(zip(formula.indices, shape, strict=True)):
                 if letter != "0":
-                    self._enter(letter, axis, 0, size - 1)
+                    length, stop = (size, "") if isinstance(size, int) else (int(value_of(size, self.sizes)), size)
+                    self._enter(letter, axis, 0, length - 1, stop)
         return ast.unparse(self.value(formula.body))
 
-    def _enter(self, letter: str, axis: int, low: int, high: int) -> None:
+    def _enter(self, letter: str, axis: int, low: int, high: int, stop: str = "") -> None:
         taken = {*self.names.values(), *(known.code for known in self.letters.values())}
         taken |= {line.partition(" = ")[0] for line in self.lines}
         code = letter
         while code in taken:
             code += "_"
         sizes = [-1 if place == axis else 1 for place in range(self.rank)]
-        bounds = str(high + 1) if low == 0 else f"{low}, {high + 1}"
+        end = stop or str(high + 1)
+        bounds = end if low == 0 else f"{low}, {end}"
         shape = "" if self.rank == 1 else f".reshape({', '.join(map(str, sizes))})"
-        self.lines.append(f"{code} = {self.backend.module}.arange({bounds}){shape}")
-        self.letters[letter] = Letter(code, low, high)
+        self.lines.append(f"{code} = {self.backend.module}.arange({bounds}{self.there}){shape}")
+        self.letters[letter] = Letter(code, low, high, stop)
+
+    @property
+    def there(self) -> str:
+        """Return the argument that puts a new tensor where the others are."""
+        return f", device={self.device}.device" if self.device else ""
+
+    def is_number(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a number, whatever the tensors are: lengths are numbers."""
+        return is_number(node, self.sizes)
 
     def value(self, node: ast.expr) -> ast.expr:
         """Return a number or a tensor of numbers."""
@@ -106,9 +122,9 @@ class Emitter:
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
         if name == "eye":
-            kind = f", dtype={self.like}.dtype"
+            kind = f", dtype={self.like}.dtype{self.there}"
             return _parsed(f"{self.backend.module}.eye({ast.unparse(node.args[0])}{kind})")
-        if is_number(node):
+        if self.is_number(node):
             return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)
 
@@ -147,7 +163,7 @@ class Emitter:
         """Return the positions along one axis, which wrap round where they may lie outside of it."""
         if isinstance(item, ast.Slice):
             return item
-        low, high = span(item, self.letters)
+        low, high = span(item, self.letters, self.sizes)
         shape = self.shapes.get(tensor.id) if isinstance(tensor, ast.Name) else None
         if low >= 0 and shape is not None and high < shape[axis]:
             return self.index(item)
@@ -161,6 +177,8 @@ class Emitter:
         match node:
             case ast.Name(id=name) if name in self.letters:
                 return ast.Name(self.letters[name].code)
+            case ast.Name(id=name) if name in self.sizes:
+                return node
             case ast.Constant():
                 return node
             case ast.UnaryOp(op=sign, operand=inner):
@@ -180,24 +198,27 @@ class Emitter:
         if not isinstance(node, ast.Compare):
             return self.value(node)
         read = set(names_read(node))
-        of_indices = read <= set(self.letters) and not any(isinstance(part, ast.Call) for part in ast.walk(node))
+        of_indices = read <= {*self.letters, *self.sizes} and not any(
+            isinstance(part, ast.Call) for part in ast.walk(node)
+        )
         write = self.index if read and of_indices else self.value
         return ast.Compare(write(node.left), node.ops, [write(side) for side in node.comparators])
 
     def _choice(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> ast.expr:
         """Return the one number or the other; two of Python's would come in another type than the tensors."""
         found = [self.value(body), self.value(otherwise)]
-        if is_number(body) and is_number(otherwise):
+        if self.is_number(body) and self.is_number(otherwise):
             text = ast.unparse(found[0])
             module = self.backend.module
             kind = "tensor" if self.backend is TORCH else "asarray"
-            found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype)")
+            found[0] = _parsed(f"{module}.{kind}({text}, dtype={self.like}.dtype{self.there})")
         return ast.Call(_parsed(self.backend.function("where")), [test, *found], [])
 
     def _sum(self, node: ast.expr) -> ast.expr:
         assert isinstance(node, ast.GeneratorExp)  # noqa: S101 (what a sum over indices sums)
         kept, first = dict(self.letters), self.depth
-        masks, counts = [], []
+        masks: list[ast.expr] = []
+        counts: list[str] = []
         for loop in node.generators:
             masks += self._loop(loop)
             self.depth += 1
@@ -212,10 +233,10 @@ class Emitter:
             if letter in read or masks:
                 axes.append(first + place)
             else:
-                counts.append(known.high - known.low + 1)
+                counts.append(known.size)
         self.letters, self.depth = kept, first
         for count in counts:
-            body = ast.BinOp(ast.Constant(count), ast.Mult(), body)
+            body = ast.BinOp(_parsed(count), ast.Mult(), body)
         return self._summed(body, axes)
 
     def _summed(self, body: ast.expr, axes: Sequence[int]) -> ast.expr:
@@ -229,9 +250,10 @@ class Emitter:
         """Enter the index of a loop, and return the conditions that bind it to its range."""
         assert isinstance(loop.iter, ast.Call)  # noqa: S101 (range)
         *start, stop = loop.iter.args
-        low, high = span(start[0], self.letters) if start else (0, 0), span(stop, self.letters)
+        low = span(start[0], self.letters, self.sizes) if start else (0, 0)
+        high = span(stop, self.letters, self.sizes)
         letter = _target(loop)
-        self._enter(letter, self.depth, low[0], high[1] - 1)
+        self._enter(letter, self.depth, low[0], high[1] - 1, stop_of(stop, self.letters, self.sizes))
         code = ast.Name(self.letters[letter].code)
         masks: list[ast.expr] = []
         if low[0] != low[1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from gradcli.language.names import dotted, without_prefix
@@ -58,12 +58,12 @@ def names_read(node: ast.AST) -> Iterator[str]:
             yield from names_read(child)
 
 
-def is_number(node: ast.expr) -> bool:
-    """Tell whether an expression is a number, whatever the tensors are."""
+def is_number(node: ast.expr, sizes: Collection[str] = ()) -> bool:
+    """Tell whether an expression is a number, whatever the tensors are; `sizes` are the names of lengths."""
     calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and not is_sum_over_indices(inner)]
     if any(not hasattr(math, callee(inner) or "") for inner in calls if callee(inner) != "range"):
         return False
-    return not any(True for _ in names_read(node))
+    return all(name in sizes for name in names_read(node))
 
 
 def bound_names(node: ast.AST) -> Iterator[str]:

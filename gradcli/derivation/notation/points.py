@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from functools import partial, reduce
 
 from gradcli.derivation.notation.algebra import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
@@ -48,7 +49,9 @@ class _Elsewhere(ast.NodeTransformer):
                 return chosen
             return ast.Call(node.func, [test, self.visit(node.args[1]), self.visit(node.args[2])], [])
         self.generic_visit(node)
-        return _connected(name == "logical_and", node) if name in {"logical_and", "logical_or"} else node
+        if name not in {"logical_and", "logical_or"}:
+            return node
+        return reduce(partial(_connected, name), node.args)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         """Return a test in another shape."""
@@ -73,11 +76,10 @@ def _truth(node: ast.expr) -> bool | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, bool) else None
 
 
-def _connected(both: bool, node: ast.Call) -> ast.expr:  # noqa: FBT001 (which of the two)
+def _connected(name: str, left: ast.expr, right: ast.expr) -> ast.expr:
     """Return a conjunction or disjunction without the tests that are decided."""
-    left, right = node.args
     for one, other in ((left, right), (right, left)):
         decided = _truth(one)
         if decided is not None:
-            return other if decided is both else one
-    return node
+            return other if decided is (name == "logical_and") else one
+    return ast.Call(ast.Name(name), [left, right], [])

@@ -19,21 +19,72 @@ class Letter:
     """The least of them."""
     high: int
     """The greatest."""
+    stop: str = ""
+    """The number after it, as code, where that depends on lengths that have names."""
+
+    @property
+    def size(self) -> str:
+        """Return how many values there are, as code."""
+        if not self.stop:
+            return str(self.high - self.low + 1)
+        return self.stop if self.low == 0 else f"({self.stop} - {self.low})"
 
 
-def span(node: ast.expr, letters: Mapping[str, Letter]) -> tuple[int, int]:
-    """Return the least and the greatest value of an index expression."""
+def span(node: ast.expr, letters: Mapping[str, Letter], sizes: Mapping[str, int]) -> tuple[int, int]:
+    """Return the least and the greatest value of an index expression; `sizes` are the lengths that have names."""
     match node:
         case ast.Constant(value=int(number)):
             return number, number
+        case ast.Name(id=name) if name in sizes:
+            return sizes[name], sizes[name]
         case ast.Name(id=name) if name in letters:
             return letters[name].low, letters[name].high
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            low, high = span(inner, letters)
+            low, high = span(inner, letters, sizes)
             return -high, -low
         case ast.BinOp(left=left, op=operator, right=right):
-            return _combined(operator, span(left, letters), span(right, letters))
+            return _combined(operator, span(left, letters, sizes), span(right, letters, sizes))
     raise NotSupportedError(f"an index is `{ast.unparse(node)}`")
+
+
+def stop_of(node: ast.expr, letters: Mapping[str, Letter], sizes: Mapping[str, int]) -> str:
+    """Return the end of a range as code, for the greatest indices that it depends on; empty for a number."""
+    if not any(isinstance(part, ast.Name) and _depends(part.id, letters, sizes) for part in ast.walk(node)):
+        return ""
+    found = _Greatest(letters).visit(ast.parse(ast.unparse(node), mode="eval").body)
+    return ast.unparse(_folded(found))
+
+
+def _depends(name: str, letters: Mapping[str, Letter], sizes: Mapping[str, int]) -> bool:
+    return name in sizes or (name in letters and bool(letters[name].stop))
+
+
+class _Greatest(ast.NodeTransformer):
+    """Puts the greatest value of each index in its place."""
+
+    def __init__(self, letters: Mapping[str, Letter]) -> None:
+        self.letters = letters
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return the greatest value of an index."""
+        known = self.letters.get(node.id)
+        if known is None:
+            return node
+        if not known.stop:
+            return ast.Constant(known.high)
+        return ast.BinOp(ast.parse(known.stop, mode="eval").body, ast.Sub(), ast.Constant(1))
+
+
+def _folded(node: ast.expr) -> ast.expr:
+    """Return `n - 1 + 1` as n."""
+    match node:
+        case ast.BinOp(
+            left=ast.BinOp(left=inner, op=ast.Sub(), right=ast.Constant(value=one)),
+            op=ast.Add(),
+            right=ast.Constant(value=other),
+        ) if one == other:
+            return inner
+    return node
 
 
 def _combined(operator: ast.operator, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:

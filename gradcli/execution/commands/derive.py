@@ -15,12 +15,16 @@ from gradcli.derivation.notation.backends import BACKENDS
 from gradcli.derivation.notation.code import LETTERS, source
 from gradcli.derivation.notation.latex import Writer
 from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
+from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
-from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, targets, upstream_name
+from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.function import function_code
+from gradcli.execution.formulas.lengths import named_lengths, unified_form
 from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
 from gradcli.execution.formulas.verified import (
     Findings,
@@ -40,7 +44,12 @@ from gradcli.report.derivation import Abbreviations, Checked, Derivation, Derive
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
-LAYOUT = "each gradient has the shape of its variable"
+LAYOUTS = {
+    "": "each gradient has the shape of its variable",
+    "hvp": "each product has the shape of its variable",
+    "jvp": "the derivative along the tangents has the shape of the output",
+    "jacobian": "each Jacobian has the shape of the output, then that of its variable",
+}
 SECOND_LAYOUT = "each second derivative has the shape of its first variable, then that of its second"
 NO_FORMULA = "it has no formula in terms of the leaves alone"
 SAME_SIZES = "checked at one size: the program does not run for others"
@@ -58,18 +67,71 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)
-    if settings.order > 1 and start.output.tensor.numel() != 1:
+    second = settings.order > 1 or settings.product == "hvp"
+    if second and start.output.tensor.numel() != 1:
         raise InputError(
             f"the output has shape {show_shape(tuple(start.output.tensor.shape))}; a second derivative is a scalar's",
             hint="reduce the output with `--reduce sum` (or mean)",
         )
-    wanted = targets(start, settings.order)
-    forms = trusted(start, closed_forms(start, wanted, derivations))
+    if settings.product == "jacobian":
+        here, start = (None if here is None else here.explicit()), start.explicit()
+    wanted = _targets(start)
+    forms, others = _forms(start, wanted, given, derivations)
     if not settings.verify:
         checks = {target: Checked(Verdict.UNVERIFIED, 0, (), None, (), "not checked") for target in wanted}
     else:
-        checks = _checks(here, wanted, forms, given, derivations) if here else _unchecked(wanted)
-    return _derivation(start, settings, wanted, forms, checks)
+        checks = _checks(here, forms, given, derivations, others) if here else _unchecked(wanted)
+    derivation = _derivation(start, settings, wanted, forms, checks)
+    if settings.to in {"mathml", "typst"}:
+        return replace(derivation, markup={settings.to: _markup(derivation)})
+    return _with_function(derivation, start, given, derivations) if settings.to == "function" else derivation
+
+
+def _markup(derivation: Derivation) -> str:
+    """Return the equations in Typst or in MathML, a line each."""
+    start, end = ("<!-- ", " -->") if derivation.to == "mathml" else ("// ", "")
+    lines = []
+    for one in derivation.derivatives:
+        text = derivation.equation(one)
+        written = mathml(text) if derivation.to == "mathml" else f"$ {typst(text)} $"
+        lines.append(written if one.latex else f"{start}no formula for {one.wrt}: {one.reason}{end}")
+    return "\n".join(lines)
+
+
+def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:
+    """Return a derivation with the source of a Function, or with the reason why there is none."""
+    if any(one.formula is None for one in derivation.derivatives):
+        return replace(derivation, refused=f"there is no Function: {NO_FORMULA}")
+    other = another_point(here, given, here.settings.seed + SECOND)
+    try:
+        code, tried = function_code(here, [other] if other else [], given, asked)
+    except NotSupportedError as error:
+        return replace(derivation, refused=error.message)
+    return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)
+
+
+def _targets(point: Point) -> tuple[Target, ...]:
+    return targets(point, point.settings.order, point.settings.product)
+
+
+def _forms(
+    here: Point, wanted: Sequence[Target], given: Mapping[str, Any], asked: Derivations
+) -> tuple[dict[Target, Form], tuple[Point, ...]]:
+    """Return the formulas, and the points of other lengths at which they hold too where lengths have names."""
+    if not here.settings.sizes:
+        return trusted(here, closed_forms(here, wanted, asked)), ()
+    known = named_lengths(here, given)
+    points = tuple(point.explicit() if here.is_explicit else point for point in known.points)
+    several = [
+        [forms.get(target) for target in own]
+        for point, own in ((point, _targets(point)) for point in points)
+        for forms in (trusted(point, closed_forms(point, own, asked)),)
+    ]
+    found: dict[Target, Form] = {}
+    for target, alike in zip(wanted, zip(*several, strict=True), strict=True):
+        form = unified_form(known, [one for one in alike if one is not None]) if None not in alike else None
+        found |= {} if form is None else {target: form}
+    return found, points
 
 
 def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
@@ -77,24 +139,52 @@ def _unchecked(wanted: Sequence[Target]) -> dict[Target, Checked]:
 
 
 def _checks(
-    here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], given: Mapping[str, Any], asked: Derivations
+    here: Point, forms: Mapping[Target, Form], given: Mapping[str, Any], asked: Derivations, others: Sequence[Point]
 ) -> dict[Target, Checked]:
-    """Compare each formula at random points with autograd, and the formulas of larger shapes too."""
+    """Compare each formula at random points with autograd: the same at `others`, and those of larger shapes.
+
+    If there are others, the formulas are for all lengths.
+    """
+    wanted = _targets(here)
     found = new_findings(wanted)
     compare(here, forms, expected(here, [*forms]), found)
     _again(here, wanted, forms, given, found)
-    larger = enlarged(here, given, here.settings.seed + LARGER)
+    for other in others:
+        _compare_same(other, wanted, forms, found)
+    if not others:
+        _compare_larger(here, given, asked, found)
+    undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
+    return {target: found[target].checked() if target in forms else undecided for target in wanted}
+
+
+def _compare_same(
+    other: Point, wanted: Sequence[Target], forms: Mapping[Target, Form], found: Mapping[Target, Findings]
+) -> None:
+    """Compare formulas at another point."""
+    own = dict(zip(wanted, _targets(other), strict=True))
+    same = {own[target]: form for target, form in forms.items()}
+    compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})
+
+
+def _compare_larger(
+    here: Point, given: Mapping[str, Any], asked: Derivations, found: Mapping[Target, Findings]
+) -> None:
+    """Compare the formulas of larger shapes, which are derived anew."""
+    larger = _larger(here, given)
     if larger is None:
         for findings in found.values() if variable(here, given) else ():
             findings.notes.append(SAME_SIZES)
-    else:
-        own = targets(larger, len(wanted[0].by))
-        there = trusted(larger, closed_forms(larger, own, asked))
-        mine = {new: found[old] for old, new in zip(wanted, own, strict=True)}
-        compare(larger, there, expected(larger, [*there]), mine)
-        _again(larger, own, there, given, mine)
-    undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
-    return {target: found[target].checked() if target in forms else undecided for target in wanted}
+        return
+    own = _targets(larger)
+    there = trusted(larger, closed_forms(larger, own, asked))
+    mine = {new: found[old] for old, new in zip(found, own, strict=True)}
+    compare(larger, there, expected(larger, [*there]), mine)
+    _again(larger, own, there, given, mine)
+
+
+def _larger(here: Point, given: Mapping[str, Any]) -> Point | None:
+    found = enlarged(here, given, here.settings.seed + LARGER)
+    return found.explicit() if found is not None and here.is_explicit else found
 
 
 def _again(
@@ -111,9 +201,7 @@ def _again(
             for findings in found.values():
                 findings.notes.append(ONE_POINT)
         else:
-            own = dict(zip(wanted, targets(other, len(wanted[0].by)), strict=True))
-            same = {own[target]: formula for target, formula in forms.items()}
-            compare(other, same, expected(other, [*same]), {own[target]: found[target] for target in wanted})
+            _compare_same(other.explicit() if here.is_explicit else other, wanted, forms, found)
 
 
 def _derivation(
@@ -132,13 +220,18 @@ def _derivation(
         program=here.program.source,
         output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
         leaves=leaves,
-        upstream=upstream_name(here) if here.has_upstream else None,
-        layout=LAYOUT if settings.order == 1 else SECOND_LAYOUT,
+        upstream=upstream_name(here) if here.has_upstream and settings.product not in {"jvp", "jacobian"} else None,
+        layout=LAYOUTS[settings.product] if settings.order == 1 else SECOND_LAYOUT,
         derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
         where=_where(here, wanted, forms),
         to=settings.to,
         codes=codes,
         verify=settings.verify,
+        product=settings.product,
+        tangents={traced.name or traced.text: name for traced, name in tangent_names(here).items()}
+        if wanted[0].is_moving
+        else None,
+        sizes=settings.sizes or None,
     )
 
 
@@ -151,6 +244,7 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         shape=target.shape,
         formula=None if formula is None else formula.text,
         latex=None if tree is None else latex(tree, _ranks(here)),
+        mathml=None if tree is None else mathml(latex(tree, _ranks(here))),
         unicode=None if formula is None else unicode(formula.text),
         sympy=None if entry is None else entry[0],
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
@@ -166,12 +260,13 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
 def _where(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> Abbreviations:
     """Return the formulas with what they have in common named once."""
     known = [target for target in wanted if target in forms]
-    common = shared([forms[target].text for target in known], {*arguments(here), *LETTERS, *"ijklmnpqr"})
+    taken = {*arguments(here, moving=True), *here.settings.sizes, *LETTERS, *"ijklmnpqr"}
+    common = shared([forms[target].text for target in known], taken)
     return Abbreviations(dict(common.parts), dict(zip((one.label for one in known), common.formulas, strict=True)))
 
 
 def _ranks(here: Point) -> dict[str, int]:
-    return {name: value.ndim for name, value in arguments(here).items()}
+    return {name: value.ndim for name, value in arguments(here, moving=True).items()}
 
 
 def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
@@ -201,7 +296,7 @@ def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) 
     found = {}
     for to in BACKENDS:
         with suppress(NotSupportedError):
-            found[to] = source(to, shapes_of(here), asked)
+            found[to] = source(to, shapes_of(here, moving=wanted[0].is_moving), asked, sizes=here.settings.sizes)
     return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
 
 

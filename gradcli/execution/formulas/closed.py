@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
+from typing import Literal
 
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 
 LONGEST = 2000  # characters of one formula
+Product = Literal["", "jvp", "hvp", "jacobian"]
 COMPLEX = "a formula of complex numbers is not supported yet"
 
 
@@ -33,6 +35,15 @@ class Target:
 
     by: tuple[TracedTensor, ...]
     names: tuple[str, ...]
+    product: Product = ""
+    """A product with tangents, of the Jacobian or the Hessian's part by one tensor; or the Jacobian; empty for none."""
+    size: tuple[int, ...] | None = None
+    """The shape of a Jacobian-vector product, which is the output's, and of a Jacobian."""
+
+    @property
+    def is_moving(self) -> bool:
+        """Return whether it reads tangents."""
+        return self.product in {"jvp", "hvp"}
 
     @property
     def label(self) -> str:
@@ -42,11 +53,16 @@ class Target:
     @property
     def shape(self) -> tuple[int, ...]:
         """Return its shape."""
+        if self.size is not None:
+            return self.size
         return tuple(size for traced in self.by for size in traced.tensor.shape)
 
-    def wanted(self, formula: str, *, exact: bool) -> Wanted:
-        """Return what code is asked for."""
-        return Wanted(formula, self.names, self.shape, exact)
+    def wanted(self, formula: str, sizes: Mapping[str, int], *, exact: bool) -> Wanted:
+        """Return what code is asked for; `sizes` are the lengths that have names."""
+        names = {length: name for name, length in sizes.items()}
+        shape = tuple(names.get(size, size) for size in self.shape)
+        shown = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        return Wanted(formula, self.names, shape, exact, None if self.size is None else shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +86,20 @@ class Form:
         return [text for text in dict.fromkeys([self.text, self.code, self.entry]) if text]
 
 
-def targets(point: Point, order: int) -> tuple[Target, ...]:
-    """Return the derivatives of an order: the second ones by each pair of tensors, in either order the same."""
+def targets(point: Point, order: int, product: Product = "") -> tuple[Target, ...]:
+    """Return the derivatives of an order: the second ones by each pair of tensors, in either order the same.
+
+    Of a product with tangents it is one, or one by each tensor.
+    """
     names = display_names(point.trace)
+    if product == "jvp":
+        by = point.wanted
+        return (Target(by, tuple(names[traced] for traced in by), product, tuple(point.output.tensor.shape)),)
+    if product == "hvp":
+        return tuple(Target((traced,), (names[traced],), product) for traced in point.wanted)
+    if product == "jacobian":
+        shape = tuple(point.output.tensor.shape)
+        return tuple(Target((one,), (names[one],), product, (*shape, *one.tensor.shape)) for one in point.wanted)
     several = combinations_with_replacement(point.wanted, order)
     return tuple(Target(by, tuple(names[traced] for traced in by)) for by in several)
 
@@ -82,6 +109,27 @@ def upstream_name(point: Point) -> str | None:
     if not _is_tensor(point):
         return None
     return "g" if "g" not in point.shapes else "grad_output"
+
+
+def known_shapes(point: Point, *, moving: bool = False) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what formulas may name: leaves, the upstream gradient, and the tangents of what moves."""
+    name = upstream_name(point)
+    shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
+    tangents = {tangent: tuple(traced.tensor.shape) for traced, tangent in tangent_names(point).items()}
+    return shapes | (tangents if moving else {})
+
+
+def tangent_names(point: Point) -> dict[TracedTensor, str]:
+    """Return what the tangent of each tensor is called: `dx` is that of x, unless a leaf is called so."""
+    names, taken = display_names(point.trace), {*point.shapes, "g", "grad_output"}
+    found: dict[TracedTensor, str] = {}
+    for traced in point.wanted:
+        own = f"d{names[traced]}" if names[traced].isidentifier() else "dt"
+        while own in taken:
+            own += "_"
+        taken.add(own)
+        found[traced] = own
+    return found
 
 
 def _is_tensor(point: Point) -> bool:
@@ -105,13 +153,14 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     places = {target: [numbers[decomposition.nodes[traced]] for traced in target.by] for target in wanted}
-    keys = {f"{target.label}/{number}": target for number, target in enumerate(wanted)}
+    keys = {f"{target.product}{target.label}/{number}": target for number, target in enumerate(wanted)}
+    firsts = [(key, places[target][0]) for key, target in keys.items() if len(target.by) == 1 and not target.product]
     request = replace(
         as_request(
             decomposition,
             inlined(point.trace),
             None if point.has_upstream else _number(point.cotangent),
-            wanted=[(key, places[target][0]) for key, target in keys.items() if len(target.by) == 1],
+            wanted=firsts,
             matrices=True,
         ),
         seconds=derivations.seconds,
@@ -122,7 +171,18 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
         ),
         entries=point.settings.to == "sympy",
-        second=tuple((key, *places[target]) for key, target in keys.items() if len(target.by) > 1),  # type: ignore[misc]
+        second=tuple(
+            (key, *places[target])  # type: ignore[misc]  # there are two
+            for key, target in keys.items()
+            if len(target.by) > 1 and not target.product
+        ),
+        tangents=tuple((name, numbers[decomposition.nodes[traced]]) for traced, name in tangent_names(point).items()),
+        pushed=next((key for key, target in keys.items() if target.product == "jvp"), None),
+        mapped=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "jacobian"),
+        positive=tuple(
+            numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.positive
+        ),
+        curved=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "hvp"),
     )
     written = derivations.collect_formulas(derivations.post_formulas(request))
     found = {keys[key]: _form(formula, point) for key, formula in written.items() if _is_closed(formula, point)}
@@ -131,12 +191,12 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
 
 def _form(formula: Formula, point: Point) -> Form:
     """Return a formula as a reader would write it."""
-    name = upstream_name(point)
-    shapes = point.shapes | ({} if name is None else {name: tuple(point.output.tensor.shape)})
+    shapes = known_shapes(point, moving=True)
+    orthogonal = frozenset(point.settings.orthogonal)
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
-    text, exception = without_points(simplified(formula.text, shapes), varying)
+    text, exception = without_points(simplified(formula.text, shapes, orthogonal), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
-    return Form(simplified(text, shapes), code, formula.entry, formula.text, exception)
+    return Form(simplified(text, shapes, orthogonal), code, formula.entry, formula.text, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:
@@ -145,5 +205,5 @@ def _is_closed(formula: Formula, point: Point) -> bool:
         tree = parsed(formula.text)
     except (SyntaxError, ValueError):
         return False
-    known = {*point.shapes, upstream_name(point), *(tree.indices or ()), *bound_names(tree.body)}
+    known = {*known_shapes(point, moving=True), *(tree.indices or ()), *bound_names(tree.body)}
     return set(names_read(tree.body)) <= known

@@ -22,6 +22,8 @@ from gradcli.settings import Settings, Shape
 
 # A point is drawn again, so often, where a gradient is not finite.
 ATTEMPTS = 8
+# From the seed of a point to that of its tangents.
+TANGENTS = 7919
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,25 @@ class Point:
     """The upstream gradient: a random one, where none is given and the output is not a scalar."""
     wanted: tuple[TracedTensor, ...]
     """What the output is differentiated by."""
+    is_explicit: bool = False
+    """Whether the upstream gradient is an argument even where the output is a scalar."""
 
     @property
     def has_upstream(self) -> bool:
         """Return whether the upstream gradient is an argument of the gradient."""
-        return self.settings.grad_output is None and not backward.is_implicit(self.output.tensor)
+        is_implicit = backward.is_implicit(self.output.tensor) and not self.is_explicit
+        return self.settings.grad_output is None and not is_implicit
+
+    def explicit(self) -> Point:
+        """Return the point with an upstream gradient that is an argument, and random."""
+        cotangent = backward.cotangent_of(self.output, "random", seed=self.settings.seed)
+        return replace(self, cotangent=cotangent, is_explicit=True)
+
+    def tangents(self) -> dict[TracedTensor, Tensor]:
+        """Return a random direction for each tensor that the output is differentiated by."""
+        generator = torch.Generator().manual_seed(self.settings.seed + TANGENTS)
+        shapes = {traced: traced.tensor.shape for traced in self.wanted}
+        return {one: torch.randn(shape, generator=generator, dtype=torch.float64) for one, shape in shapes.items()}
 
     @property
     def is_complex(self) -> bool:
@@ -71,6 +87,15 @@ def point(program: Program, settings: Settings, given: Mapping[str, Any], seed: 
         vector = "random"
     cotangent = backward.cotangent_of(output, vector, seed=seed)
     return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
+
+
+def same_point(here: Point, values: Mapping[str, Any]) -> Point:
+    """Return the program run at a point's own values, given in single precision."""
+    settings = replace(here.settings, dtype="float32")
+    trace = run_program(here.program, settings, values)
+    wanted = _wanted(here.program, settings, trace)
+    output = backward.check_differentiable(here.program, trace)
+    return replace(here, settings=settings, trace=trace, output=output, cotangent=here.cotangent.float(), wanted=wanted)
 
 
 def finite_point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
@@ -119,13 +144,19 @@ def variable(here: Point, given: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _with_more(here: Point, lengths: Collection[int], given: Mapping[str, Any], seed: int) -> Point | None:
+    return with_lengths(here, {length: length + 1 for length in lengths}, given, seed)
+
+
+def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, Any], seed: int) -> Point | None:
+    """Return a point at which lengths are others, the same in all leaves; None if the program does not run for them."""
     shapes: dict[str | None, Shape] = {
-        leaf.name: tuple(size + 1 if size in lengths else size for size in here.shapes[leaf.name])
+        leaf.name: tuple(lengths.get(size, size) for size in here.shapes[leaf.name])
         for leaf in here.program.leaves
         if leaf.name in here.shapes
     }
+    sizes = {name: lengths.get(size, size) for name, size in here.settings.sizes.items()}
     try:
-        return finite_point(here.program, replace(here.settings, shapes=shapes), given, seed)
+        return finite_point(here.program, replace(here.settings, shapes=shapes, sizes=sizes), given, seed)
     except GradcliError:
         return None
 
@@ -144,18 +175,22 @@ def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], seed:
     names = [leaf.name for leaf in program.leaves]
     shapes = {name: tuple(settings.shapes.get(name, default)) for name in names if name not in known}
     drawn = leaves_for(program, shapes, find, seed)
-    return {name: _symmetric(name, value, settings) for name, value in drawn.items() if name not in known}
+    return {name: _assumed(name, value, settings) for name, value in drawn.items() if name not in known}
 
 
-def _symmetric(name: str, value: Tensor, settings: Settings) -> Tensor:
-    """Return a matrix that is its own transpose, where that is asked for; InputError if no matrix can be."""
-    if name not in settings.symmetric:
-        return value
+def _assumed(name: str, value: Tensor, settings: Settings) -> Tensor:
+    """Return a value as it is assumed to be: symmetric, orthogonal, positive; InputError if none can be so."""
+    if name in settings.positive:
+        value = value.abs()
+    if name in settings.orthogonal:
+        return torch.linalg.qr(_square(name, value, "--orthogonal"))[0]
+    return (value + _square(name, value, "--symmetric").mT) / 2 if name in settings.symmetric else value
+
+
+def _square(name: str, value: Tensor, option: str) -> Tensor:
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:  # noqa: PLR2004 (a matrix)
-        raise InputError(
-            f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option="--symmetric"
-        )
-    return (value + value.mT) / 2
+        raise InputError(f"'{name}' has shape {show_shape(tuple(value.shape))}: it is no square matrix", option=option)
+    return value
 
 
 def _wanted(program: Program, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:

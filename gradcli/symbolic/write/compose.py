@@ -66,14 +66,14 @@ class Composition:
             return Template(self.scope.fresh(node.shape), Integer(0))
         if node.read is not None:
             symbols = self.scope.fresh(node.shape)
-            return Template(symbols, self.entry(node.read.source).at(_sources(node.read.indices, symbols)))
+            return Template(symbols, self.entry(node.read.source).at(sources_of(node.read.indices, symbols)))
         if node.matrix is not None:
-            return _checked(matrices.value(self, place, node.matrix))
+            return checked(matrices.value(self, place, node.matrix))
         if node.move is not None:
             return self._put_together(place, node, node.move)
         if node.definition is None:
             return self._opaque(place, node)
-        return _checked(self._defined(node, node.definition))
+        return checked(self._defined(node, node.definition))
 
     def _exponential(self, place: int) -> Template:
         """Return exp(x) as softmax(x) times its sum, or that sum."""
@@ -85,7 +85,7 @@ class Composition:
     def _put_together(self, place: int, node: FormulaNode, move: Move) -> Template:
         if move.reshaped is None and node.name is not None:
             return self._opaque(place, node)
-        return _checked(moves.value(self, place, move))
+        return checked(moves.value(self, place, move))
 
     def _opaque(self, place: int, node: FormulaNode) -> Template:
         if node.name is None:
@@ -93,8 +93,8 @@ class Composition:
         return self.scope.tensor(place, "t", node.name, node.shape)
 
     def _defined(self, node: FormulaNode, definition: NodeDefinition) -> Template:
-        entry = _entry_of(definition)
-        reader = _EntryReader(self, node, definition, entry)
+        entry = entry_of_definition(definition)
+        reader = EntryReader(self, node, definition, entry)
         symbols = self.scope.fresh(node.shape)
         bound = reader.bind(definition.request.out, definition.result, symbols)
         return Template(symbols, reader.expand(entry.terms, bound))
@@ -126,7 +126,7 @@ class Composition:
         known = self.adjoints.get(place)
         body = body if known is None else known.at(symbols) + body
         try:
-            self.adjoints[place] = _checked(Template(symbols, body))
+            self.adjoints[place] = checked(Template(symbols, body))
         except NoFormulaError:
             self.blocked.add(place)
 
@@ -138,7 +138,7 @@ class Composition:
                 given = self.adjoints[place]
                 return self._add(operand.node, given.symbols, given.body * self.entry(place).at(given.symbols))
             product = _adjoint_of(definition, name)
-            reader = _EntryReader(self, node, definition, _entry_of(definition), place)
+            reader = EntryReader(self, node, definition, entry_of_definition(definition), place)
             symbols = self.scope.fresh(self.shape(operand.node))
             bound = reader.bind(ADJOINT_LABELS[: len(operand.axes)], operand.axes, symbols)
             self._add(operand.node, symbols, reader.expand(product.terms, bound))
@@ -170,7 +170,7 @@ class Composition:
 
 
 @dataclass(slots=True)
-class _EntryReader:
+class EntryReader:
     """Puts operands' entries in the places where a definition, or its derivative, reads them."""
 
     composition: Composition
@@ -204,13 +204,18 @@ class _EntryReader:
             raise NoFormulaError
         return total(merge_branches(body), summed, scope.sizes)
 
+    def names(self) -> list[str]:
+        """Return the names of what a term may read."""
+        return [*(operand.name for operand in self.definition.operands), COTANGENT]
+
     def _atoms(self, term: Expr) -> list[Expr]:
-        names = [*(operand.name for operand in self.definition.operands), COTANGENT]
+        names = self.names()
         found = [atom for atom in term.atoms(Indexed) if atom.base.label.name in names]
-        found += [scalar(name) for name in names if not self._axes(name) and scalar(name) in term.free_symbols]
+        found += [scalar(name) for name in names if not self.axes(name) and scalar(name) in term.free_symbols]
         return sorted(found, key=sympy.default_sort_key)
 
-    def _axes(self, name: str) -> Axes:
+    def axes(self, name: str) -> Axes:
+        """Return the original axes behind each axis of what has a name."""
         return self.definition.result if name == COTANGENT else self.definition.operand(name).axes
 
     def _lengths(self) -> dict[Symbol, tuple[int, ...]]:
@@ -224,7 +229,7 @@ class _EntryReader:
             for atom in sorted(term.atoms(Indexed), key=sympy.default_sort_key):
                 name = atom.base.label.name
                 shape = self.composition.shape(self.definition.operand(name).node)
-                for index, group in zip(atom.indices, self._axes(name), strict=True):
+                for index, group in zip(atom.indices, self.axes(name), strict=True):
                     if isinstance(index, Symbol):
                         lengths.setdefault(index, tuple(shape[axis] for axis in group))
         return lengths
@@ -232,14 +237,15 @@ class _EntryReader:
     def _read(self, atom: Expr, bound: Mapping[Symbol, Indices]) -> Expr:
         """Return what stands at one place: an operand's entry, or the upstream gradient's."""
         name = atom.base.label.name if isinstance(atom, Indexed) else atom.name
-        template = self._template(name)
+        template = self.template(name)
         indices: list[Expr] = [Integer(0)] * len(template.symbols)
-        for label, group in zip(getattr(atom, "indices", ()), self._axes(name), strict=True):
+        for label, group in zip(getattr(atom, "indices", ()), self.axes(name), strict=True):
             for axis, index in zip(group, _indices(label, bound, len(group)), strict=True):
                 indices[axis] = index
         return template.at(indices)
 
-    def _template(self, name: str) -> Template:
+    def template(self, name: str) -> Template:
+        """Return the value of what has a name."""
         if name == COTANGENT:
             assert self.upstream is not None  # noqa: S101 (only derivatives read the upstream gradient)
             return self.composition.adjoints[self.upstream]
@@ -275,13 +281,15 @@ def _label(length: Length) -> Symbol:
     return labels(length.name.removeprefix("length_"))[0]
 
 
-def _sources(read: Sequence[AffineIndex], symbols: Indices) -> Indices:
+def sources_of(read: Sequence[AffineIndex], symbols: Indices) -> Indices:
+    """Return the indices at which a source is read."""
     return tuple(
         Integer(index.base) if index.axis is None else index.base + index.step * symbols[index.axis] for index in read
     )
 
 
-def _entry_of(definition: NodeDefinition) -> Entry:
+def entry_of_definition(definition: NodeDefinition) -> Entry:
+    """Return the entry that a definition stands for."""
     entry = entry_of(definition.request)
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
 
@@ -292,7 +300,7 @@ def _adjoint_of(definition: NodeDefinition, name: str) -> Entry:
     return Entry(tuple(merge_branches(term) for term in entry.terms), entry.out)
 
 
-def _checked(template: Template) -> Template:
+def checked(template: Template) -> Template:
     """Return a template; NoFormulaError if it is too large, or sympy divided by 0 on the way: IEEE 754 may not."""
     if template.body.count_ops() > LARGEST or beside_points(template.body).has(sympy.zoo, sympy.nan):
         raise NoFormulaError

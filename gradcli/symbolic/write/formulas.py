@@ -28,13 +28,15 @@ from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
-from gradcli.symbolic.write.second import differentiated
+from gradcli.symbolic.write.second import curved, differentiated, mapped, pushed
 from gradcli.symbolic.write.softmax import has_nameless
+from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
 UPSTREAM_PREFIX = "u"
 TENSOR_PREFIX = "t"
+TANGENT_PREFIX = "d"
 AGAIN = 0.1  # seconds until another exit, where sympy kept the first
 
 
@@ -86,7 +88,10 @@ def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:
         return formula if formula is None or plain is None else _with_entry(formula, plain, place)
 
     yield from _taken(missing, whole)
-    if request.second or (missing and composition.softmaxes):
+    yield from _mapped(request, composition)
+    if request.pushed:
+        yield from _pushed(request, request.pushed, composition)
+    if request.second or request.curved or (missing and composition.softmaxes):
         plain = plain or _composed(request, softmax=False)
         yield from _taken(missing, lambda place: _global(plain, place, request.longest))
         yield from _second(request, plain)
@@ -109,7 +114,9 @@ def _taken(missing: dict[str, int], formula: Callable[[int], Formula | None]) ->
 def _composed(request: FormulaRequest, *, softmax: bool) -> Composition:
     """Return all adjoints of a request."""
     symmetric = {f"{TENSOR_PREFIX}{place:05d}" for place in request.symmetric}
-    composition = Composition(Scope(names_constants=request.closed, symmetric=symmetric), request.nodes, {})
+    positive = {f"{TENSOR_PREFIX}{place:05d}" for place in request.positive}
+    scope = Scope(names_constants=request.closed, symmetric=symmetric, positive=positive)
+    composition = Composition(scope, request.nodes, {})
     if softmax:
         composition.with_softmax()
     composition.run(reversed(range(len(request.nodes))), {request.output: _upstream(request, composition.scope)})
@@ -156,6 +163,54 @@ def _second(request: FormulaRequest, composition: Composition) -> Iterator[tuple
             formula = write(composition.scope, differentiated(composition, adjoint, column), request.longest)
             if formula is not None:
                 yield name, formula
+
+    along = _tangents(request, composition)
+    for name, place in request.curved:
+        with suppress(NoFormulaError):
+            formula = write(composition.scope, curved(composition, along, place), request.longest)
+            if formula is not None:
+                yield name, formula
+
+
+def _mapped(request: FormulaRequest, composition: Composition) -> Iterator[tuple[str, Formula]]:
+    """Yield the Jacobians that are wanted, each that can be written."""
+    upstream = _upstream(request, composition.scope)
+    for name, place in request.mapped:
+        with suppress(NoFormulaError):
+            formula = write(composition.scope, mapped(composition, upstream, request.output, place), request.longest)
+            if formula is not None:
+                yield name, formula
+
+
+def _pushed(request: FormulaRequest, name: str, composition: Composition) -> Iterator[tuple[str, Formula]]:
+    """Yield the output's derivative along the tangents in the first of the ways in which it can be written.
+
+    It is composed forward, else it is the transpose of the gradients; with softmaxes, else without.
+    """
+    for softmax in dict.fromkeys([bool(composition.softmaxes), False]):
+        there = composition if softmax == bool(composition.softmaxes) else _composed(request, softmax=False)
+        for way in (_forward, _transposed):
+            with suppress(NoFormulaError):
+                formula = write(there.scope, way(request, there), request.longest)
+                if formula is not None:
+                    yield name, formula
+                    return
+
+
+def _forward(request: FormulaRequest, composition: Composition) -> Template:
+    return Tangents(composition, _tangents(request, composition)).entry(request.output)
+
+
+def _transposed(request: FormulaRequest, composition: Composition) -> Template:
+    upstream = _upstream(request, composition.scope)
+    return pushed(composition, _tangents(request, composition), upstream, request.output)
+
+
+def _tangents(request: FormulaRequest, composition: Composition) -> dict[int, Template]:
+    return {
+        place: composition.scope.tensor(place, TANGENT_PREFIX, name, request.nodes[place].shape)
+        for name, place in request.tangents
+    }
 
 
 def _leading_to_output(request: FormulaRequest) -> set[int]:

@@ -74,35 +74,36 @@ def _is_symmetric(composition: Composition, entry: Template) -> bool:
     return bool(tidy(body) == tidy(turned))
 
 
-def _inverse(composition: Composition, place: int, function: MatrixFunction) -> Template:
+def inverse(composition: Composition, place: int, function: MatrixFunction) -> Template:
+    """Return the inverse of the matrix that a function is of."""
     return _stand_in(composition, place, function.operands[0], "inv")
 
 
 def _solution(composition: Composition, place: int, function: MatrixFunction) -> Template:
-    inverse, right = _inverse(composition, place, function), composition.entry(function.operands[1])
+    turned, right = inverse(composition, place, function), composition.entry(function.operands[1])
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
     inner = _inner(composition, function)
-    body = inverse.at([*batch, row, inner]) * right.at([*batch, inner, column])
+    body = turned.at([*batch, row, inner]) * right.at([*batch, inner, column])
     return Template(symbols, _total(composition, body, [inner]))
 
 
 def contributions(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
     """Yield what the adjoint of a function of matrices contributes to those of its operands."""
-    given, inverse = composition.adjoints[place], _inverse(composition, place, function)
+    given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
     if function.name in {"inv", "solve"}:
         yield from _through_equation(composition, place, function)
         return
     factor = value(composition, place, function).at(batch) if function.name == "det" else Integer(1)
-    yield function.operands[0], symbols, given.at(batch) * factor * inverse.at([*batch, column, row])
+    yield function.operands[0], symbols, given.at(batch) * factor * turned.at([*batch, column, row])
 
 
 def _through_equation(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
     """Yield the contributions of Y = inv(A) B: inv(A)' G to B, and -(inv(A)' G) Y' to A."""
-    given, inverse = composition.adjoints[place], _inverse(composition, place, function)
+    given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
     inner = _inner(composition, function)
-    right = inverse.at([*batch, inner, row]) * given.at([*batch, inner, column])
+    right = turned.at([*batch, inner, row]) * given.at([*batch, inner, column])
     to_right = Template(symbols, _total(composition, right, [inner]))
     if function.name == "solve":
         yield function.operands[1], symbols, to_right.body

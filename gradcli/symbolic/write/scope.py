@@ -41,6 +41,8 @@ class Scope:
     nameless: set[str] = field(default_factory=set)
     symmetric: set[str] = field(default_factory=set)
     """The tensors that are equal to their transpose."""
+    positive: set[str] = field(default_factory=set)
+    """The tensors whose entries are positive."""
     names_constants: bool = False
     """Whether small constants, such as what keeps a divisor from 0, stay as they are written."""
     _counter: Any = field(default_factory=count)
@@ -76,9 +78,10 @@ class Scope:
         key = f"{prefix}{place:05d}"
         self.names[key], self.shapes[key] = name, shape
         symbols = self.fresh(shape)
+        known = {"positive": True} if key in self.positive else {"real": True}
         if not shape:
-            return Template((), Symbol(key, real=True))
-        return Template(symbols, IndexedBase(key, real=True)[symbols])
+            return Template((), Symbol(key, **known))
+        return Template(symbols, IndexedBase(key, **known)[symbols])
 
 
 def _in_order(indices: Sequence[Expr]) -> tuple[Expr, ...]:

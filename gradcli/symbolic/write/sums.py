@@ -209,6 +209,12 @@ def _within(value: Expr, size: int, sizes: Sizes) -> Expr:
     return iverson([sympy.Ge(value, 0), sympy.Le(value, size - 1)])
 
 
+def greatest(value: Expr, sizes: Sizes) -> int | None:
+    """Return the greatest value of an index expression; None if that is not known."""
+    span = _span(value, sizes)
+    return None if span is None else span[1]
+
+
 def _span(value: Expr, sizes: Sizes) -> tuple[int, int] | None:
     """Return the least and the greatest value of an index expression, or None if it is not linear with known ranges."""
     low = high = 0

@@ -285,3 +285,90 @@ def test_its_data_are_what_the_schema_says(program: str) -> None:
     assert (data["schema"], data["derivatives"][0]["wrt"]) == ("gradcli.derivation/1", "x")
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**data, "verdict": "fine"}, derivation_schema())
+
+
+# By hand: the differential of the output, and that of its gradient.
+PRODUCTS: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
+    ("X @ W", {**X, **W}, "jvp", {"X,W": "dX @ W + X @ dW"}),
+    ("trace(inv(X))", {"X": (3, 3)}, "jvp", {"X": "-sum(inv(X)*(inv(X).T @ dX.T))"}),
+    ("det(X)", {"X": (3, 3)}, "jvp", {"X": "det(X)*trace(dX @ inv(X))"}),
+    ("softmax(x, dim=0)", {"x": (3,)}, "jvp", {"x": "softmax(x, dim=-1)*(dx - dx @ softmax(x, dim=-1))"}),
+    ("sum(x**3)", {"x": (3,)}, "jvp", {"x": "3*dx @ x**2"}),
+    ("x[1:]*2", {"x": (4,)}, "jvp", {"x": "2*dx[1:]"}),
+    ("cumsum(x, dim=0)", {"x": (4,)}, "jvp", {"x": "[p]: sum(dx[i] for i in range(p + 1))"}),
+    (
+        "x @ A @ x",
+        {"x": (3,), **A},
+        "hvp",
+        {"x": "dx @ (A + A.T) + x @ dA + dA @ x", "A": "outer(dx, x) + outer(x, dx)"},
+    ),
+    ("sum(x**3)", {"x": (3,)}, "hvp", {"x": "6*dx*x"}),
+    ("A @ x", {"x": (3,), "A": (2, 3)}, "jacobian", {"x": "A", "A": "x*eye(2)[:, :, None]"}),
+    ("exp(x)", {"x": (3,)}, "jacobian", {"x": "diag(exp(x))"}),
+    ("sum(x**2)", {"x": (3,)}, "jacobian", {"x": "2*x"}),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "product", "formulas"), PRODUCTS)
+def test_products_with_tangents_and_jacobians(
+    program: str, inputs: Any, product: Any, formulas: dict[str, str]
+) -> None:
+    found = gradcli.derive(program, inputs, product=product)
+    assert found.verdict is Verdict.MATCH
+    assert {one.wrt: one.formula for one in found.derivatives} == formulas
+
+
+def test_a_tangent_is_called_by_its_leaf_unless_another_leaf_is() -> None:
+    found = gradcli.derive("x*dx", {"x": (2,), "dx": (2,)}, product="jvp")
+    assert found.tangents == {"x": "dx_", "dx": "ddx"}
+    assert found["x,dx"].formula == "dx_*dx + ddx*x"
+
+
+def test_a_hessian_vector_product_is_a_scalars() -> None:
+    with pytest.raises(GradcliError, match="a second derivative is a scalar's"):
+        gradcli.derive("x**2", {"x": (3,)}, product="hvp")
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes", "wrt", "formula"),
+    [
+        ("mean((X @ w - y)**2)", {"X": ("n", "m"), "w": ("m",), "y": ("n",)}, "w", "2*(X @ w - y) @ X/n"),
+        ("cumsum(x, dim=0)", {"x": ("n",)}, "x", "[p]: sum(g[i] for i in range(p, n))"),
+        ("var(x)", {"x": ("n",)}, "x", "x*2/(n - 1) - sum(x)*2/(n*(n - 1))"),
+        ("softmax(Q @ K.T/K.shape[1]**0.5, dim=-1).sum()", {"Q": ("n", "d"), "K": ("m", "d")}, "Q", None),
+        ("X.reshape(X.numel()) @ y", {"X": ("n", "m"), "y": (12,)}, "y", None),
+        ("x[1:] @ x[:-1]", {"x": ("n",)}, "x", None),
+    ],
+)
+def test_lengths_have_names(program: str, shapes: Any, wrt: str, formula: str | None) -> None:
+    if formula is None and "reshape" in program:
+        with pytest.raises(GradcliError, match="the program does not run for other lengths of n, m"):
+            gradcli.derive(program, shapes, wrt=wrt)
+        return
+    found = gradcli.derive(program, shapes, wrt=wrt)[wrt]
+    assert found.checked.verdict is Verdict.MATCH
+    assert len(found.checked.shapes) == 3
+    assert formula is None or found.formula == formula
+
+
+def test_code_reads_the_lengths_that_have_names() -> None:
+    derivation = gradcli.derive("mean(x**2)", {"x": ("n",)})
+    space: dict[str, Any] = {}
+    exec(derivation.code("torch"), space)  # noqa: S102 (what is tested)
+    x = torch.arange(1.0, 8.0)
+    assert torch.allclose(space["gradient"](x), 2 * x / 7)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "options", "formula"),
+    [
+        ("sum(log(abs(x)) + sqrt(x**2))", {"x": (3,)}, {"positive": "x"}, "1/x + 1"),
+        ("sum((Q @ x)**2)", {"x": (3,), "Q": (3, 3)}, {"orthogonal": "Q"}, "2*x"),
+        ("trace(inv(Q) @ X)", {"X": (3, 3), "Q": (3, 3)}, {"orthogonal": "Q"}, "Q"),
+        ("trace(X.T @ Q @ Q.T @ X)", {"X": (3, 2), "Q": (3, 3)}, {"orthogonal": "Q"}, "2*X"),
+    ],
+)
+def test_assumptions_make_formulas_shorter(program: str, inputs: Any, options: Any, formula: str) -> None:
+    wrt = "X" if "X" in inputs else "x"
+    found = gradcli.derive(program, inputs, wrt=wrt, **options)[wrt]
+    assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)

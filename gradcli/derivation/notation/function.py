@@ -1,0 +1,326 @@
+"""A derivation as the source of a `torch.autograd.Function`: forward, backward, jvp, what they share, and a test.
+
+Each of backward's gradients is computed only where it is needed, from what is saved.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gradcli.derivation.notation.backends import TORCH
+from gradcli.derivation.notation.code import LETTERS, RESERVED, Wanted, result_of
+from gradcli.derivation.notation.expressions import Emitter
+from gradcli.derivation.notation.parsed import names_read, parsed
+from gradcli.derivation.notation.sharing import shared
+from gradcli.derivation.notation.unified import value
+
+OUTPUT = "output"
+OWN = RESERVED | {"ctx", "inputs", OUTPUT, "F", "gradcheck", "gradgradcheck"}
+INDENT = "    "
+Lengths = tuple[int | str, ...]
+LINE = 110
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionParts:
+    """What a Function is written from; the names in it are those of the code."""
+
+    name: str
+    program: str
+    parameters: Mapping[str, Lengths]
+    """What forward takes, with the shapes; a length is a number, or has a name."""
+    output: Lengths
+    """The output's shape."""
+    forward: Sequence[str]
+    """Forward's statements."""
+    result: str
+    """The expression that it returns."""
+    gradients: Mapping[str, Wanted]
+    """Parameter -> its gradient."""
+    jvp: Wanted | None
+    """The derivative along the tangents; None if there is none."""
+    upstream: str
+    tangents: Mapping[str, str]
+    """Parameter -> its tangent."""
+    sizes: Mapping[str, int]
+    """The lengths that have names, and what they are at the point that the code is tested at."""
+    is_elementwise: bool
+    """Whether it holds for any shape."""
+    values: Mapping[str, str]
+    """Parameter -> the expression of its value in the test."""
+    notes: Sequence[str] = ()
+    """What a reader should know, a sentence each."""
+    has_vmap_rule: bool = True
+    is_copied: bool = False
+    """Whether the result is a part of an argument, and has to be copied."""
+
+    @property
+    def shapes(self) -> dict[str, Lengths]:
+        """Return the shapes of everything that the formulas may name."""
+        tangents = {tangent: self.parameters[name] for name, tangent in self.tangents.items()}
+        return {**self.parameters, **tangents, OUTPUT: self.output, self.upstream: self.output}
+
+
+@dataclass(slots=True)
+class _Method:
+    """The statements of backward or of jvp, and the tensors and lengths that they read."""
+
+    parts: FunctionParts
+    like: str
+    helpers: dict[str, None] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def emitter(self, names: Mapping[str, str], lines: list[str]) -> Emitter:
+        sizes = self.parts.sizes
+        shapes = {
+            name: tuple(size if isinstance(size, int) else int(value(size, sizes)) for size in shape)
+            for name, shape in self.parts.shapes.items()
+        }
+        return Emitter(TORCH, names, self.like, shapes, lines, self.helpers, sizes=sizes, device=self.like)
+
+
+def function_source(parts: FunctionParts) -> str:
+    """Return the source of a module with the Function and its test."""
+    backward, jvp = _backward(parts), _jvp(parts)
+    saved = [*dict.fromkeys(name for name in _read(backward.lines, parts))]
+    pushed = [*dict.fromkeys(name for name in _read(jvp.lines, parts))] if jvp else []
+    blocks = [_forward(parts), _setup(parts, saved, pushed, [*backward.lines, *(jvp.lines if jvp else [])])]
+    blocks.append(_method("backward", ["ctx", parts.upstream], parts, saved, backward.lines))
+    if jvp:
+        tangents = [parts.tangents.get(name, "_" * (place + 1)) for place, name in enumerate(parts.parameters)]
+        blocks.append(_method("jvp", ["ctx", *tangents], parts, pushed, jvp.lines))
+    head = [f"class {parts.name}(torch.autograd.Function):", *_indented(_docstring(parts, saved))]
+    if parts.has_vmap_rule:
+        head += ["", INDENT + "generate_vmap_rule = True"]
+    body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
+    body = body.replace("torch.nn.functional.", "F.")
+    return "\n\n\n".join([_top(parts, body), body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+
+
+def _top(parts: FunctionParts, body: str) -> str:
+    title = f'"""`{_quoted(parts.program)}` as a `torch.autograd.Function`, with a backward that was derived."""'
+    math = ["import math", ""] if "math." in body else []
+    functional = ["import torch.nn.functional as F"] if re.search(r"\bF\.", body) else []
+    imports = [*math, "import torch", *functional, "from torch.autograd import gradcheck, gradgradcheck"]
+    return "\n".join([title, "", *imports])
+
+
+def _quoted(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace('"', "'").split())
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [INDENT + line if line else line for line in lines]
+
+
+def _forward(parts: FunctionParts) -> list[str]:
+    result = f"({parts.result}).clone()" if parts.is_copied else parts.result
+    body = [*_guard(parts), *parts.forward, f"return {_tidy(result)}"]
+    return ["@staticmethod", f"def forward({', '.join(parts.parameters)}):", *_indented(body)]
+
+
+def _tidy(text: str) -> str:
+    return ast.unparse(ast.parse(text, mode="eval"))
+
+
+def _guard(parts: FunctionParts) -> list[str]:
+    """Refuse shapes that the formulas are not for."""
+    tests = _tests(parts)
+    if not tests:
+        return []
+    words = ", ".join(f"{name} {_shown(shape)}" for name, shape in parts.parameters.items())
+    return [f"if {' or '.join(tests)}:", f'{INDENT}raise ValueError("the shapes must be {words}")']
+
+
+def _tests(parts: FunctionParts) -> list[str]:
+    names = [*parts.parameters]
+    if parts.is_elementwise:
+        return [f"{name}.shape != {names[0]}.shape" for name in names[1:]]
+    tests = [f"{name}.ndim != {len(shape)}" for name, shape in parts.parameters.items()]
+    homes: dict[str, str] = {}
+    for name, shape in parts.parameters.items():
+        for axis, length in enumerate(shape):
+            place = f"{name}.shape[{axis}]"
+            if isinstance(length, int):  # a number of the program's own
+                tests.append(f"{place} != {length}")
+            elif length in homes:
+                tests.append(f"{place} != {homes[length]}")
+            else:
+                homes[length] = place
+    return tests
+
+
+def _shown(shape: Lengths) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], lines: Sequence[str]) -> list[str]:
+    read = {*saved, *pushed} - {OUTPUT}
+    kept = _kept(parts, saved, lines) | _kept(parts, pushed, lines)
+    needed = {code.partition(".")[0] for code in kept.values()} | read
+    body = []
+    if needed:
+        names = [name if name in needed else "_" for name in parts.parameters]
+        body.append(f"{_several(names)} = inputs")
+    body += [f"ctx.{name} = {code}" for name, code in kept.items()]
+    body += [f"ctx.save_for_backward({', '.join(saved)})"] if saved else []
+    body += [f"ctx.save_for_forward({', '.join(pushed)})"] if pushed else []
+    return ["@staticmethod", f"def setup_context(ctx, inputs, {OUTPUT}):", *_indented(body or ["pass"])]
+
+
+def _several(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
+
+
+def _used_sizes(parts: FunctionParts, lines: Sequence[str]) -> list[str]:
+    read = {name for line in lines for name in re.findall(r"[A-Za-z_]\w*", line)}
+    return [name for name in parts.sizes if name in read]
+
+
+def _homes(parts: FunctionParts) -> dict[str, str]:
+    """Return where each length with a name is seen: `X.shape[0]`."""
+    places = [
+        (length, f"{name}.shape[{axis}]")
+        for name, shape in parts.parameters.items()
+        for axis, length in enumerate(shape)
+    ]
+    return {str(length): place for length, place in reversed(places)}
+
+
+def _kept(parts: FunctionParts, saved: Sequence[str], lines: Sequence[str]) -> dict[str, str]:
+    """Return the lengths that no saved tensor shows, each with where it is seen."""
+    homes = _homes(parts)
+    return {name: homes[name] for name in _used_sizes(parts, lines) if _seen(parts, name, saved) is None}
+
+
+def _seen(parts: FunctionParts, size: str, saved: Sequence[str]) -> str | None:
+    for name in saved:
+        shape = parts.output if name == OUTPUT else parts.parameters[name]
+        if size in shape:
+            return f"{name}.shape[{shape.index(size)}]"
+    return None
+
+
+def _method(
+    name: str, arguments: Sequence[str], parts: FunctionParts, saved: Sequence[str], lines: Sequence[str]
+) -> list[str]:
+    body = [f"{_several(saved)} = ctx.saved_tensors"] if saved else []
+    body += [f"{size} = {_seen(parts, size, saved) or f'ctx.{size}'}" for size in _used_sizes(parts, lines)]
+    return ["@staticmethod", f"def {name}({', '.join(arguments)}):", *_indented([*body, *lines])]
+
+
+def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
+    """Return the parameters that statements read, and the output among them."""
+    read: dict[str, None] = {}
+    for line in lines:
+        text = line.strip().removeprefix("return ").removesuffix(":").removeprefix("if ")
+        body = text.split(" = ")[-1]
+        read |= dict.fromkeys(names_read(ast.parse(body, mode="eval").body))
+    return [name for name in (*parts.parameters, OUTPUT) if name in read]
+
+
+def _backward(parts: FunctionParts) -> _Method:
+    method = _Method(parts, parts.upstream)
+    names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
+    common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})
+    texts = dict(zip(parts.gradients, common.formulas, strict=True))
+    users = {part: _users(part, common.parts, texts) for part, _ in common.parts}
+    results = {name: f"grad_{name}" for name in parts.gradients}
+    several = len(parts.gradients) > 1
+    if several:
+        method.lines.append(f"{' = '.join(results.values())} = None")
+    known = dict(names)
+    for part, text in common.parts:
+        known[part] = part
+        if len(users[part]) > 1 or not several:
+            method.lines.append(f"{part} = {method.emitter(known, method.lines).expression(parsed(text), ())}")
+    for place, name in enumerate(parts.parameters):
+        if name in parts.gradients:
+            lines = [
+                f"{part} = {method.emitter(known, []).expression(parsed(text), ())}"
+                for part, text in common.parts
+                if several and users[part] == {name}
+            ]
+            wanted = replace(parts.gradients[name], formula=texts[name])
+            expression = result_of(method.emitter(known, lines), wanted, known)
+            lines += [f"{results[name]} = {expression}"] if several else []
+            results[name] = results[name] if several else expression
+            test = [f"if ctx.needs_input_grad[{place}]:"] if several else []
+            method.lines += [*test, *(_indented(lines) if several else lines)]
+    gradients = [results.get(name, "None") for name in parts.parameters]
+    method.lines.append(f"return {', '.join(gradients)}")
+    return method
+
+
+def _users(part: str, parts: Sequence[tuple[str, str]], texts: Mapping[str, str]) -> set[str]:
+    """Return the gradients that read a part, or a part that reads it."""
+    found = {name for name, text in texts.items() if part in re.findall(r"\w+", text)}
+    for other, text in parts:
+        if part in re.findall(r"\w+", text):
+            found |= _users(other, parts, texts)
+    return found
+
+
+def _jvp(parts: FunctionParts) -> _Method | None:
+    if parts.jvp is None:
+        return None
+    tangents = [*parts.tangents.values()]
+    method = _Method(parts, tangents[0])
+    names = {name: name for name in (*parts.parameters, OUTPUT, *tangents)}
+    common = shared([parts.jvp.formula], {*names, *parts.sizes, *OWN, *LETTERS})
+    for part, text in common.parts:
+        names[part] = part
+        method.lines.append(f"{part} = {method.emitter(names, method.lines).expression(parsed(text), ())}")
+    wanted = replace(parts.jvp, formula=common.formulas[0])
+    method.lines.append(f"return {result_of(method.emitter(names, method.lines), wanted, names)}")
+    return method
+
+
+def _docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
+    constants = [name for name in parts.parameters if name not in parts.gradients]
+    return [
+        f'"""`{_quoted(parts.program)}`.',
+        "",
+        f"Shapes: {_shapes(parts)}.",
+        *([f"Constants, without a gradient: {', '.join(constants)}."] if constants else []),
+        "",
+        *_formulas(parts),
+        "",
+        f"Saved for backward: {', '.join(saved).replace(OUTPUT, 'the output') or 'nothing'}.",
+        *parts.notes,
+        '"""',
+    ]
+
+
+def _shapes(parts: FunctionParts) -> str:
+    if parts.is_elementwise:
+        return "any" if len(parts.parameters) == 1 else "any, of all tensors the same"
+    return ", ".join(f"{name} {_shown(shape)}" for name, shape in parts.parameters.items())
+
+
+def _formulas(parts: FunctionParts) -> list[str]:
+    """Return the gradients as formulas, and the derivative along tangents, with what they have in common named once."""
+    texts = {f"{name}: ": one.formula for name, one in parts.gradients.items()}
+    texts |= {"along tangents: ": parts.jvp.formula} if parts.jvp else {}
+    common = shared([*texts.values()], {*parts.parameters, *parts.shapes, *parts.sizes, *OWN, *LETTERS})
+    lines = [head + text for head, text in zip(texts, common.formulas, strict=True)]
+    lines += [f"where {name} = {text}" for name, text in common.parts]
+    short = [line if len(line) <= LINE else f"{line.partition(': ')[0]}: see the code" for line in lines]
+    return [f"Gradients, where {parts.upstream} is the upstream one:", *(INDENT + _quoted(line) for line in short)]
+
+
+def _test(parts: FunctionParts, has_jvp: bool) -> list[str]:  # noqa: FBT001 (of the same module)
+    forward = ", check_forward_ad=True" if has_jvp else ""
+    values = [f"{name} = {text}" for name, text in parts.values.items()]
+    inputs = ", ".join(parts.values)
+    inputs = f"({inputs},)" if len(parts.values) == 1 else f"({inputs})"
+    return [
+        'if __name__ == "__main__":',
+        *_indented(["torch.manual_seed(0)", *values]),
+        INDENT + f"assert gradcheck({parts.name}.apply, {inputs}{forward})",
+        INDENT + f"assert gradgradcheck({parts.name}.apply, {inputs})",
+        INDENT + 'print("gradcheck and gradgradcheck pass")',
+    ]

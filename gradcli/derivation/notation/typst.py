@@ -1,0 +1,87 @@
+"""A formula in Typst's math mode, from its LaTeX."""
+
+from __future__ import annotations
+
+from gradcli.derivation.notation.markup import (
+    LETTERS,
+    Cases,
+    Fenced,
+    Fraction,
+    Kind,
+    Markup,
+    Root,
+    Row,
+    Scripts,
+    Sign,
+    read,
+)
+
+KNOWN = {letter: name for name, letter in LETTERS.items()}
+KNOWN |= {"\u22a4": "top", "\u2299": "dot.o", "\u22c5": "dot.c", "\u2218": "compose", "\u2264": "<=", "\u2265": ">="}
+KNOWN |= {"\u2260": "!=", "\u2227": "and", "\u2228": "or", "\u221e": "infinity", "\u2202": "diff", "\u2211": "sum"}
+KNOWN |= {"\u223c": "tilde.op"}
+# Words that Typst's math mode knows as operators.
+OPERATORS = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "det", "tr", "mod", "arcsin"})
+OPERATORS |= {"arccos", "arctan"}
+SPECIAL = frozenset('#$"\\_^/&@*~`')
+
+
+def typst(latex: str) -> str:
+    """Return a formula as what stands between dollar signs."""
+    return _row(read(latex))
+
+
+def _row(row: Row) -> str:
+    return " ".join(map(_written, row.items)).replace(" ,", ",")
+
+
+def _written(node: Markup) -> str:
+    match node:
+        case Sign():
+            return _sign(node)
+        case Row():
+            return _row(node)
+        case Fraction(above=above, below=below):
+            return f"frac({_argument(above)}, {_argument(below)})"
+        case Root(inner=inner):
+            return f"sqrt({_argument(inner)})"
+        case Fenced(left=left, inner=inner, right=right):
+            return _fenced(left, _row(inner), right)
+        case Scripts(base=base, below=below, above=above):
+            index = "" if below is None else f"_({_argument(below)})"
+            return f"{_written(base)}{index}" + ("" if above is None else f"^({_argument(above)})")
+        case Cases(rows=rows):
+            lines = (" & ".join(_argument(cell) for cell in row) for row in rows)
+            return f"cases({', '.join(lines)})"
+
+
+def _sign(sign: Sign) -> str:
+    if sign.kind is Kind.BOLD:
+        return f"bold({sign.text})"
+    if sign.kind is Kind.WORD:
+        return sign.text if sign.text in OPERATORS else f'op("{_quoted(sign.text)}")'
+    known = KNOWN.get(sign.text)
+    return known or (f"\\{sign.text}" if sign.text in SPECIAL else sign.text)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _argument(row: Row) -> str:
+    r"""Return an argument of a function: a comma would end it."""
+    return _row(row).replace(",", "\\,") if any(_is_comma(item) for item in row.items) else _row(row)
+
+
+def _is_comma(item: Markup) -> bool:
+    return isinstance(item, Sign) and item.text == ","
+
+
+def _fenced(left: str, inner: str, right: str) -> str:
+    if (left, right) == ("\u2016", "\u2016"):
+        return f"norm({inner})"
+    if (left, right) == ("|", "|"):
+        return f"abs({inner})"
+    if (left, right) in {("(", ")"), ("[", "]")}:
+        return f"{left}{inner}{right}"
+    return f"lr({left} {inner} {right})"

@@ -1,0 +1,308 @@
+"""A program as a `torch.autograd.Function`: its derived backward and jvp, for all lengths that it leaves open."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.derivation.derivations import Derivations
+from gradcli.derivation.notation.algebra import compact, symbols
+from gradcli.derivation.notation.code import Wanted, source
+from gradcli.derivation.notation.function import OUTPUT, OWN, FunctionParts, function_source
+from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.errors import InputError, NotSupportedError
+from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.executed import executed
+from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
+from gradcli.execution.formulas.lengths import Lengths, lengths
+from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.tried import check_function, test_passes
+from gradcli.execution.formulas.verified import arguments, difference, fitted, shapes_of, trusted
+from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.ops.record import Kind
+from gradcli.phrases import show_shape
+from gradcli.tolerance import CLOSENESS
+
+MOST_WRITTEN = 24  # entries of a value that stands in the test as it is
+BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
+NO_JVP = "There is no jvp: it has no formula of a readable length."
+NO_VMAP = "There is no vmap rule: torch.vmap does not take a call in it."
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The formulas at one point, with the forward run in front of them."""
+
+    gradients: dict[str, str]
+    jvp: str | None
+    forward: ForwardSource
+    exact: dict[str, bool]
+
+
+def function_code(
+    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations
+) -> tuple[str, str]:
+    """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
+
+    Raises NotSupportedError, or InputError, with the reason where there is none.
+    """
+    _check(here)
+    here = here.explicit()
+    parts, tested = _parts(here, given, derivations)
+    points = [here, *(other.explicit() for other in others), *tested]
+    for rule in (True, False):
+        notes = (*parts.notes, *(() if rule else (NO_VMAP,)))
+        code = function_source(replace(parts, has_vmap_rule=rule, notes=notes))
+        problem = check_function(code, parts.name, points, has_vmap=rule)
+        if problem is None:
+            if not test_passes(code):
+                raise NotSupportedError("there is no Function: gradcheck, or gradgradcheck, refuses it")
+            return code, _tried(points, has_jvp=parts.jvp is not None, has_vmap=rule)
+        if not problem.startswith("vmap"):
+            break
+    raise NotSupportedError(f"there is no Function: {problem}")
+
+
+def _tried(points: Sequence[Point], *, has_jvp: bool, has_vmap: bool) -> str:
+    what = ["forward", "backward", "double backward", *(["jvp"] if has_jvp else []), *(["vmap"] if has_vmap else [])]
+    shapes = dict.fromkeys(
+        ", ".join(f"{name} {show_shape(one)}" for name, one in point.shapes.items()) for point in points
+    )
+    return (
+        f"the Function: {', '.join(what)} are autograd's of the program at {len(points)} random points "
+        f"({'; '.join(shapes)}); its own test passes"
+    )
+
+
+def _check(here: Point) -> None:
+    leaves = set(here.trace.leaves)
+    for traced in here.wanted:
+        if traced not in leaves:
+            raise InputError(
+                f"a Function is differentiated by what it is given, and '{traced.name or traced.text}' is no leaf",
+                option="--wrt",
+            )
+    if here.settings.grad_output is not None:
+        raise InputError("a Function is given its upstream gradient by PyTorch", option="--grad-output")
+    used = {traced for call in here.trace.calls for traced in call.inputs}
+    for call in here.trace.calls:
+        for output in call.outputs:
+            if output.tensor.dtype is torch.bool and output not in used and output is not here.output:
+                raise NotSupportedError(f"there is no Function: {BRANCH}")
+
+
+def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> tuple[FunctionParts, list[Point]]:
+    names = _names(here)
+    known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
+    if known is not None:
+        texts = [_texts(point.explicit(), names, derivations) for point in known.points]
+        found = None if None in texts else _general(here, names, known, [one for one in texts if one is not None])
+        if found is not None:
+            return found, [point.explicit() for point in known.points]
+    texts_here = _texts(here, names, derivations)
+    if texts_here is None:
+        raise NotSupportedError("there is no Function: a gradient has no formula in terms of the leaves alone")
+    return _made(here, names, texts_here, None), []
+
+
+def _names(here: Point) -> dict[TracedTensor, str]:
+    """Return what the code calls each leaf."""
+    names: dict[TracedTensor, str] = {}
+    own = {leaf.name or leaf.text for leaf in here.trace.leaves}
+    for leaf in here.trace.leaves:
+        name = leaf.name or leaf.text
+        while name in OWN or name in names.values() or (name != leaf.name and name in own):
+            name += "_"
+        names[leaf] = name
+    return names
+
+
+def _texts(point: Point, names: Mapping[TracedTensor, str], derivations: Derivations) -> _Texts | None:
+    """Return the formulas at a point, in the names of the code; None if a gradient has none."""
+    mine = dict(zip(point.trace.leaves, names.values(), strict=True))
+    firsts, (along,) = targets(point, 1), targets(point, 1, "jvp")
+    forms = trusted(point, closed_forms(point, (*firsts, along), derivations))
+    if any(target not in forms for target in firsts):
+        return None
+    plain = {target: form.code for target, form in forms.items()}
+    shorter = {target: _through_output(point, text) for target, text in plain.items()}
+    chosen = shorter if _cost(point, shorter, firsts) <= _cost(point, plain, firsts) else plain
+    exact = {mine[target.by[0]]: fitted(point, target, forms[target].code).exact for target in firsts}
+    exact[OUTPUT] = along in forms and fitted(point, along, forms[along].code).exact
+    taken = {*OWN, *mine.values(), *tangent_names(point).values()}
+    renamed = {leaf.name or leaf.text: name for leaf, name in mine.items()}
+    return _Texts(
+        {mine[target.by[0]]: _renamed(chosen[target], renamed) for target in firsts},
+        _renamed(chosen[along], renamed) if along in forms else None,
+        forward_source(point.trace, mine, taken),
+        exact,
+    )
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
+        if old != new:
+            text = re.sub(rf"(?<![\w.]){re.escape(old)}(?!\w|\s*=[^=])", new, text)
+    return text
+
+
+def _cost(point: Point, texts: Mapping[Target, str], firsts: Sequence[Target]) -> int:
+    """Return how many entries have to be saved for backward."""
+    read = {name for target in firsts for name in names_read(parsed(texts[target]).body)}
+    sizes = {leaf.name or leaf.text: leaf.tensor.numel() for leaf in point.trace.leaves}
+    return sum(size for name, size in {**sizes, OUTPUT: point.output.tensor.numel()}.items() if name in read)
+
+
+def _through_output(point: Point, text: str) -> str:
+    """Return a formula that reads the output where it computes it: by its value, whatever its text."""
+    tree = parsed(text)
+    if tree.indices is not None:
+        return text
+    for candidate in _candidates(tree.body, point):
+        if _is_output(candidate, point):
+            return compact(ast.unparse(_Output(candidate).visit(tree.body)))
+    return text
+
+
+def _candidates(tree: ast.expr, point: Point) -> list[str]:
+    """Return the parts of a formula that read leaves alone, the largest first."""
+    leaves, bound = {*point.shapes}, {*bound_names(tree)}
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp | ast.Call | ast.UnaryOp):
+            read = {*names_read(node)}
+            if read and read <= leaves and not read & bound:
+                found[ast.unparse(node)] = None
+    return sorted(found, key=symbols, reverse=True)
+
+
+def _is_output(text: str, point: Point) -> bool:
+    shape = tuple(point.output.tensor.shape)
+    wanted = Wanted(text, (next(iter(point.shapes)),), shape, exact=True)
+    try:
+        (value,) = executed(source("torch", shapes_of(point), [wanted]), "torch", arguments(point))
+    except (NotSupportedError, *REFUSALS):
+        return False
+    if value.shape != shape or not value.is_floating_point():
+        return False
+    return difference(value, point.output.tensor.detach()) <= CLOSENESS
+
+
+class _Output(ast.NodeTransformer):
+    """Puts the output in the place of what computes it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return a node with the output in it."""
+        if isinstance(node, ast.expr) and ast.unparse(node) == self.text:
+            return ast.Name(OUTPUT)
+        return self.generic_visit(node)
+
+
+def _general(
+    here: Point, names: Mapping[TracedTensor, str], known: Lengths, texts: Sequence[_Texts]
+) -> FunctionParts | None:
+    """Return the parts that are the formulas at each of the lengths; None if they are not alike."""
+    first = texts[0]
+    if any(one.gradients.keys() != first.gradients.keys() or one.exact != first.exact for one in texts):
+        return None
+    gradients = {name: known.unified([one.gradients[name] for one in texts]) for name in first.gradients}
+    lines = _unified_lines(known, texts)
+    result = known.unified([one.forward.result for one in texts])
+    if lines is None or result is None or any(text is None for text in gradients.values()):
+        return None
+    jvps = [one.jvp for one in texts if one.jvp is not None]
+    jvp = known.unified(jvps) if len(jvps) == len(texts) else None
+    found = {name: text for name, text in gradients.items() if text is not None}
+    return _made(here, names, _Texts(found, jvp, ForwardSource(lines, result), first.exact), known)
+
+
+def _unified_lines(known: Lengths, texts: Sequence[_Texts]) -> tuple[str, ...] | None:
+    several = [one.forward.lines for one in texts]
+    if len({len(lines) for lines in several}) > 1:
+        return None
+    found = []
+    for lines in zip(*several, strict=True):
+        targets_, bodies = zip(*(line.split(" = ", 1) for line in lines), strict=True)
+        body = known.unified(bodies)
+        if body is None or len(set(targets_)) > 1:
+            return None
+        found.append(f"{targets_[0]} = {body}")
+    return tuple(found)
+
+
+def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: Lengths | None) -> FunctionParts:
+    is_elementwise = _is_elementwise(here, texts, known)
+    tangents = {names[traced]: name for traced, name in tangent_names(here).items()}
+    upstream = upstream_name(here) or "g"
+    shapes: list[tuple[int | str, ...]] = [tuple(traced.tensor.shape) for traced in (*names, here.output)]
+    if known is not None:
+        shapes = known.shapes(lambda point: (*point.trace.leaves, point.output))
+    parameters, output = dict(zip(names.values(), shapes, strict=False)), shapes[-1]
+
+    def wanted(name: str, text: str, own: tuple[int | str, ...], like: str) -> Wanted:
+        shown = f"{like}.shape" if is_elementwise else f"({', '.join(map(str, own))}{',' if len(own) == 1 else ''})"
+        return Wanted(text, (name,), own, texts.exact[name], shown)
+
+    gradients = {name: wanted(name, text, parameters[name], upstream) for name, text in texts.gradients.items()}
+    first = next(iter(tangents.values()))
+    jvp = None if texts.jvp is None else wanted(OUTPUT, texts.jvp, output, first)
+    storage = here.output.tensor.untyped_storage().data_ptr()
+    return FunctionParts(
+        _class_name(here, names.values()),
+        here.program.source,
+        parameters,
+        output,
+        texts.forward.lines,
+        texts.forward.result,
+        gradients,
+        jvp,
+        upstream,
+        tangents,
+        {} if known is None else known.here(),
+        is_elementwise,
+        {name: _value(leaf.tensor, leaf in here.wanted) for leaf, name in names.items()},
+        () if jvp is not None else (NO_JVP,),
+        is_copied=any(leaf.tensor.untyped_storage().data_ptr() == storage for leaf in here.trace.leaves),
+    )
+
+
+def _is_elementwise(here: Point, texts: _Texts, known: Lengths | None) -> bool:
+    shape = here.output.tensor.shape
+    if not all(call.op.kind is Kind.POINTWISE for call in here.trace.calls):
+        return False
+    if any(leaf.tensor.shape != shape for leaf in here.trace.leaves):
+        return False
+    sizes = {} if known is None else known.here()
+    several = [*texts.gradients.values(), texts.jvp or "0", texts.forward.result]
+    return not any({*names_read(parsed(text).body)} & {*sizes} for text in several)
+
+
+def _class_name(here: Point, taken: Any) -> str:
+    """Return a name for the class: that of the last call."""
+    call = next((call for call in here.trace.calls if here.output in call.outputs), None)
+    stem = "Program" if call is None else call.op.name.rpartition(".")[2]
+    name = "".join(word.capitalize() for word in stem.split("_") if word) or "Program"
+    return f"{name}Function" if name in {*taken} else name
+
+
+def _value(tensor: Tensor, moves: bool) -> str:  # noqa: FBT001 (whether it requires a gradient)
+    """Return the expression of a value for the test: its numbers, or random ones of the same kind where it has many."""
+    grad = ", requires_grad=True" if moves else ""
+    tensor = tensor.detach()
+    if tensor.numel() <= MOST_WRITTEN or not tensor.is_floating_point():
+        return f"torch.tensor({tensor.tolist()!r}, dtype={tensor.dtype}{grad})"
+    low, high, shape = float(tensor.min()), float(tensor.max()), ", ".join(map(str, tensor.shape))
+    if low < 0 < high:
+        return f"torch.randn({shape}, dtype={tensor.dtype}{grad})"
+    text = f"torch.empty({shape}, dtype={tensor.dtype}).uniform_({low:.6g}, {high:.6g})"
+    return f"{text}.requires_grad_()" if moves else text

@@ -1,0 +1,107 @@
+"""Lengths by name: a program run at lengths that no number of its own is, so that what depends on them shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from gradcli.derivation.notation.unified import Sizes, unified
+from gradcli.errors import InputError, NotSupportedError
+from gradcli.execution.formulas.closed import Form
+from gradcli.execution.formulas.points import Point, variable, with_lengths
+from gradcli.execution.forward.trace import TracedTensor
+
+# Names of lengths that no index has, and lengths that have no divisor in common with each other.
+NAMES = "nmdhcefuvwxyz"
+FIRST, SECOND = (11, 17, 13, 19, 7, 23), (29, 37, 31, 41, 23, 43)
+# Leaves of more axes are run at smaller lengths.
+FIRST_SMALL, SECOND_SMALL = (5, 7, 3, 11), (7, 5, 11, 3)
+LARGE_RANK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Lengths that have names, and two points at which they are others."""
+
+    names: dict[int, str]
+    """The length at the point itself, and its name."""
+    points: tuple[Point, Point]
+    sizes: tuple[dict[str, int], dict[str, int]]
+    """What each length is at the two points."""
+
+    def unified(self, texts: Sequence[str]) -> str | None:
+        """Return the formula that is one of the texts at each of the points; None if they are not alike."""
+        return unified(texts, self.sizes)
+
+    def shapes(self, of: Callable[[Point], Sequence[TracedTensor]]) -> list[tuple[int | str, ...]]:
+        """Return the shapes of some tensors of a point, each length as a number or as an expression of names.
+
+        Raises NotSupportedError where a length is neither.
+        """
+        found = []
+        for several in zip(*(of(point) for point in self.points), strict=True):
+            axes = zip(*(traced.tensor.shape for traced in several), strict=True)
+            texts = [self.unified([str(size) for size in axis]) for axis in axes]
+            if any(text is None for text in texts):
+                raise NotSupportedError("a length of the output is no expression of those of the leaves")
+            found.append(tuple(int(text) if text.isdigit() else text for text in texts if text is not None))
+        return found
+
+    def here(self) -> Sizes:
+        """Return what each length is at the point itself."""
+        return {name: length for length, name in self.names.items()}
+
+
+def lengths(here: Point, given: Mapping[str, Any], taken: Collection[str]) -> Lengths | None:
+    """Return the lengths that the program leaves open: as many as it runs for at once; None if there are none."""
+    known = variable(here, given)
+    free = [name for name in NAMES if name not in taken]
+    is_large = max((len(shape) for shape in here.shapes.values()), default=0) >= LARGE_RANK
+    first, second = (FIRST_SMALL, SECOND_SMALL) if is_large else (FIRST, SECOND)
+    most = min(len(known), len(free), len(first))
+    for count in range(most, 0, -1):
+        for chosen in combinations(known, count):
+            points = [_point(here, chosen, other, given, seed) for seed, other in enumerate((first, second))]
+            if points[0] is not None and points[1] is not None:
+                return _named(chosen, free, (points[0], points[1]), (first, second))
+    return None
+
+
+def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
+    """Return the lengths that the user gives names; InputError if the program does not run for others."""
+    known = {length: name for name, length in here.settings.sizes.items()}
+    is_large = max((len(shape) for shape in here.shapes.values()), default=0) >= LARGE_RANK
+    others = (FIRST_SMALL, SECOND_SMALL) if is_large else (FIRST, SECOND)
+    points = [_point(here, [*known], other, given, seed) for seed, other in enumerate(others)]
+    if points[0] is None or points[1] is None:
+        names = ", ".join(known.values())
+        raise InputError(f"the program does not run for other lengths of {names}", option="--shape")
+    first, second = (dict(point.settings.sizes) for point in points if point is not None)
+    return Lengths(known, (points[0], points[1]), (first, second))
+
+
+def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
+    """Return the form that is one of the forms at each of the points; None if they are not alike."""
+    texts = {name: known.unified([getattr(form, name) for form in forms]) for name in ("text", "code", "raw")}
+    exceptions = [form.exception or "" for form in forms]
+    if any(text is None for text in texts.values()):
+        return None
+    entry = known.unified([form.entry for form in forms]) or ""
+    return Form(**texts, entry=entry, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
+
+
+def _point(
+    here: Point, chosen: Sequence[int], other: Sequence[int], given: Mapping[str, Any], seed: int
+) -> Point | None:
+    changed = dict(zip(chosen, other, strict=False))
+    return with_lengths(here, changed, given, here.settings.seed + 11 + seed)
+
+
+def _named(
+    chosen: Sequence[int], free: Sequence[str], points: tuple[Point, Point], others: tuple[Sequence[int], Sequence[int]]
+) -> Lengths:
+    names = dict(zip(chosen, free, strict=False))
+    first, second = (dict(zip(names.values(), other, strict=False)) for other in others)
+    return Lengths(names, points, (first, second))

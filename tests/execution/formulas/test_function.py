@@ -1,0 +1,184 @@
+"""Derived Functions: gradcheck, gradgradcheck and `gradcli custom` pass them, they save little, and none is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+import gradcli
+from gradcli.engine import derive_program
+from gradcli.execution.formulas import function as written
+from gradcli.execution.forward.domains import parse_example
+from gradcli.ops.table import OPS
+from gradcli.report.verdict import Verdict
+from gradcli.settings import Settings
+
+# One example in many; a longer run takes them all.
+EVERY = 24
+EXAMPLES = [example for op in OPS for example in op.examples][5::EVERY]
+PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("sigmoid(x)", {"x": (3, 2)}, ["output"]),
+    ("exp(x)", {"x": (3, 2)}, ["output"]),
+    ("tanh(x)", {"x": (3,)}, ["output"]),
+    ("softmax(x, dim=-1)", {"x": (3, 2)}, ["output"]),
+    ("X @ W", {"X": (4, 3), "W": (3, 2)}, ["X", "W"]),
+    ("x + y", {"x": (3,), "y": (3,)}, []),
+    ("x.T", {"x": (3, 4)}, []),
+    ("mean((X @ w - y)**2)", {"X": (4, 3), "w": (3,), "y": (4,)}, ["X", "w", "y"]),
+    ("inv(X) @ y", {"X": (3, 3), "y": (3,)}, ["X", "output"]),
+    ("cumsum(x, dim=0)", {"x": (4,)}, []),
+    ("F.glu(x, dim=-1)", {"x": (2, 4)}, ["x"]),
+    ("logsumexp(x, dim=0)", {"x": (4,)}, ["x"]),
+    ("y = x*2; z = y*y; z.sum()", {"x": (2,)}, ["x"]),
+    ("sum(t*x[1:]*output[:-1])", {"t": (3,), "x": (4,), "output": (4,)}, ["t", "x", "output_"]),
+]
+
+
+def loaded(code: str) -> Any:
+    space: dict[str, Any] = {"__name__": "derived"}
+    exec(code, space)  # noqa: S102 (the code is what is tested)
+    (found,) = [
+        value for value in space.values() if isinstance(value, type) and issubclass(value, torch.autograd.Function)
+    ]
+    return found
+
+
+def derived(program: str, inputs: dict[str, Any], **options: Any) -> str:
+    return gradcli.derive(program, inputs, **options).function()
+
+
+@pytest.mark.parametrize(("program", "inputs", "saved"), PROGRAMS)
+def test_a_function_passes_gradcheck_at_other_values_and_saves_what_its_backward_reads(
+    program: str, inputs: dict[str, Any], saved: list[str]
+) -> None:
+    code = derived(program, inputs)
+    torch.manual_seed(5)
+    leaves = [torch.rand(shape, dtype=torch.float64, requires_grad=True) for shape in inputs.values()]
+    function = loaded(code)
+    assert gradcheck(function.apply, leaves, check_forward_ad=True)
+    assert gradgradcheck(function.apply, leaves)
+    assert function.generate_vmap_rule
+    line = next((line for line in code.splitlines() if "ctx.save_for_backward" in line), "()")
+    assert [name for name in line.partition("(")[2].rstrip(")").split(", ") if name] == saved
+
+
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch has deprecated, or does slowly
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_table_gives_a_function_that_passes_or_says_why_there_is_none(example: str) -> None:
+    program, shapes = parse_example(example)
+    found = derive_program(program, Settings(command="derive", to="function", shapes=dict(shapes)))
+    if found.refused is not None:
+        assert found.verdict is not Verdict.MATCH
+        return
+    assert found.tried is not None
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(found.codes["function"], space)  # noqa: S102 (its own test, which asserts gradcheck and gradgradcheck)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_most_examples_with_formulas_give_a_function() -> None:
+    counts = {"function": 0, "refused": 0}
+    for example in EXAMPLES:
+        program, shapes = parse_example(example)
+        found = derive_program(program, Settings(command="derive", to="function", shapes=dict(shapes)))
+        if all(one.formula is not None for one in found.derivatives):
+            counts["refused" if found.refused else "function"] += 1
+    assert counts["function"] >= 8 * counts["refused"]
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs"),
+    [
+        ("softmax(X @ W, dim=-1)", {"X": (4, 3), "W": (3, 2)}),
+        ("x*sigmoid(x)", {"x": (3,)}),
+        ("F.glu(x, dim=-1)", {"x": (2, 4)}),
+    ],
+)
+def test_gradcli_custom_passes_it(program: str, inputs: dict[str, Any], tmp_path: Path) -> None:
+    function = loaded(derived(program, inputs))
+    torch.manual_seed(1)
+    file = tmp_path / "derived.py"
+    file.write_text(derived(program, inputs), encoding="utf-8")
+    report = gradcli.check_function(
+        f"{file}:{function.__name__}", {name: torch.randn(shape, dtype=torch.float64) for name, shape in inputs.items()}
+    )
+    assert report.verdict is Verdict.MATCH, str(report)
+
+
+def test_its_own_test_runs_as_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "derived.py"
+    file.write_text(derived("tanh(x)*y", {"x": (2,), "y": (2,)}), encoding="utf-8")
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "gradcheck and gradgradcheck pass\n")
+
+
+def test_it_is_for_all_lengths_that_the_program_leaves_open() -> None:
+    function = loaded(derived("mean((X @ w - y)**2)", {"X": (4, 3), "w": (3,), "y": (4,)}))
+    features, w, y = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 5), (5,), (7,)))
+    assert gradcheck(function.apply, (features, w, y))
+    with pytest.raises(ValueError, match=r"the shapes must be X \(n, m\), w \(m,\), y \(n,\)"):
+        function.apply(features, y, w)
+
+
+def test_an_elementwise_one_is_for_any_shape() -> None:
+    function = loaded(derived("x*sigmoid(x)", {"x": (3, 2)}))
+    for shape in ((), (4,), (2, 3, 4)):
+        assert gradcheck(function.apply, torch.randn(shape, dtype=torch.float64, requires_grad=True))
+
+
+def test_a_gradient_is_computed_where_it_is_needed_alone() -> None:
+    function = loaded(derived("X @ W", {"X": (4, 3), "W": (3, 2)}))
+    x, w = torch.randn(4, 3, requires_grad=True), torch.randn(3, 2)
+    node = function.apply(x, w).grad_fn
+    first, second = node.apply(torch.ones(4, 2))
+    assert first.shape == (4, 3)
+    assert second is None
+
+
+def test_labels_and_constants_have_no_gradient() -> None:
+    labels = torch.tensor([0, 2, 1, 4])
+    code = derived("F.cross_entropy(X @ W, y)", {"X": (4, 3), "W": (3, 5), "y": labels}, wrt="W")
+    assert "Constants, without a gradient: X, y." in code
+    weights = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(4, 3, dtype=torch.float64)
+    assert gradcheck(lambda w: loaded(code).apply(features, w, labels), weights)
+
+
+@pytest.mark.parametrize("program", ["3*x if x > 0 else -x", "y = x\nwhile y*y < 9:\n    y = y*2\ny"])
+def test_a_program_that_branches_on_values_has_none(program: str) -> None:
+    found = derive_program(program, Settings(command="derive", to="function"))
+    assert found.refused == f"there is no Function: {written.BRANCH}"
+    assert found.verdict is Verdict.UNDECIDED
+    assert "function" not in found.codes
+
+
+def test_a_wrong_backward_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = written.function_source
+    monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace("1 - output", "1 + output"))
+    found = derive_program("sigmoid(x)", Settings(command="derive", to="function"))
+    assert found.refused == "there is no Function: backward is not what autograd says"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("return dx * (1 - output)", "return 2 * dx * (1 - output)", "jvp is not what autograd says"),
+        ("return torch.sigmoid(x)", "return torch.tanh(x)", "forward is not the program"),
+        (
+            "(output,) = ctx.saved_tensors",
+            "output = ctx.saved_tensors[0].detach()",
+            "the double backward is not what autograd says",
+        ),
+    ],
+)
+def test_every_part_of_it_is_compared(monkeypatch: pytest.MonkeyPatch, old: str, new: str, problem: str) -> None:
+    true = written.function_source
+    monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace(old, new))
+    found = derive_program("sigmoid(x)", Settings(command="derive", to="function"))
+    assert found.refused == f"there is no Function: {problem}"
