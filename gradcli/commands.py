@@ -22,6 +22,7 @@ Command = Literal[
     "double-backward",
     "trace",
     "graph",
+    "plot",
     "derive",
     "custom",
     "run",

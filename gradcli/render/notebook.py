@@ -39,7 +39,9 @@ def _section(section: Section) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    return _table(grid.title, grid.headings, [[_cell(cell) for cell in row] for row in grid.rows], grid.below)
+    table = _table(grid.title, grid.headings, [[_cell(cell) for cell in row] for row in grid.rows], grid.below)
+    picture = "\n".join(map(escape, grid.picture))
+    return f"{table}<pre>{picture}</pre>" if picture else table
 
 
 def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], below: Sequence[str]) -> str:
