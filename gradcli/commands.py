@@ -23,6 +23,7 @@ Command = Literal[
     "trace",
     "graph",
     "plot",
+    "report",
     "derive",
     "custom",
     "run",

@@ -76,6 +76,7 @@ _ROWS = (
     Format("json", escapes=_JSON),
     Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown", is_read=True),
+    Format("html", escapes=_XML, is_read=True),
     Format("concise", knows_only_suites=True),
     # Its own commands stay: what comes from a user stands behind them, on the same line.
     Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),
