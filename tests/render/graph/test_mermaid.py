@@ -70,7 +70,7 @@ def test_classes_name_boxes(make_graph: Callable[..., Report]) -> None:
 
 
 def parsed(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return the labels and the edges that Mermaid's own parser reads; its numbers for characters are as it keeps them."""
+    """Return the labels and the edges that Mermaid's own parser reads, with its numbers for characters."""
     parser = pytest.importorskip("mermaid_parser.parser", reason="needs the package mermaid-parser-py")
     found = parser.MermaidParser().parse(text)
     assert found["graph_type"].startswith("flowchart")
