@@ -35,3 +35,10 @@ def __getattr__(name: str) -> object:
     import importlib
 
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Give a notebook the magic `%%gradcli`, when it says `%load_ext gradcli`."""
+    import importlib
+
+    importlib.import_module("gradcli.cli.cell").load(shell)

@@ -30,6 +30,12 @@ class Report(data.Report):
 
         return html(self)
 
+    def _repr_latex_(self) -> str | None:
+        """Return the formulas of the gradients as LaTeX, which some readers show; None if there is none."""
+        from gradcli.render.notebook import latex
+
+        return latex(self)
+
     def summary(self) -> str:
         """Return the last line of the report: the verdict, and what it means."""
         from gradcli.render.last_line import summary

@@ -22,6 +22,8 @@ Command = Literal[
     "double-backward",
     "trace",
     "graph",
+    "plot",
+    "report",
     "derive",
     "custom",
     "run",

@@ -79,7 +79,15 @@ class Settings:
     create_graph: bool = False
     """`grad`: whether the graph of the gradient is recorded."""
     order: Annotated[int, Range(1, 2)] = 1
-    """`derive`: of the derivatives."""
+    """`derive` and `plot`: of the derivatives."""
+    start: tuple[Annotated[float, Range(-math.inf, math.inf)], ...] = ()
+    """`plot`: where it begins, along each number."""
+    stop: tuple[Annotated[float, Range(-math.inf, math.inf)], ...] = ()
+    """`plot`: where it ends, along each number."""
+    samples: Annotated[int, Range(2, 10_000)] | None = None
+    """`plot`: at how many points along each number; None leaves it to the command."""
+    compare: tuple[str, ...] = ()
+    """`plot`: further programs along the same number."""
     symmetric: tuple[str, ...] = ()
     """`derive`: leaves that are symmetric matrices."""
     product: Literal["", "jvp", "hvp", "jacobian"] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -57,6 +58,17 @@ class OutputOptions:
     def chosen_format(self) -> str:
         """Return the format asked for; `--json` is short for one."""
         return "json" if self.json else self.format
+
+
+# Endings of files that are not the name of what is in them.
+ENDINGS = {"mmd": "mermaid", "gv": "dot"}
+
+
+def by_ending(file: Path | None, pictures: Collection[str]) -> str | None:
+    """Return the picture that a file's ending says is in it; None if it says nothing."""
+    ending = "" if file is None else file.suffix.removeprefix(".").lower()
+    meant = ENDINGS.get(ending, ending)
+    return meant if meant in pictures else None
 
 
 @dataclass(frozen=True, slots=True)

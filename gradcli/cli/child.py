@@ -80,7 +80,10 @@ def _text(request: dict[str, Any]) -> dict[str, Any]:
 
     report = RUN[request["kind"]](request["target"], request["settings"])
     report = reproducible(report, request["target"], request["settings"])
-    return {"text": format_of(request["format"]).render(report, request["style"]), "code": int(report.exit_code)}
+    return {
+        "text": format_of(request["format"], report.command).render(report, request["style"]),
+        "code": int(report.exit_code),
+    }
 
 
 def _of_check(request: dict[str, Any]) -> dict[str, Any]:

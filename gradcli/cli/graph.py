@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from gradcli.cli.bundles import OutputOptions, RunOptions
+from gradcli.cli.bundles import OutputOptions, RunOptions, by_ending
 from gradcli.cli.options import OUTPUT, ProgramArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
@@ -16,8 +16,6 @@ from gradcli.phrases import either
 from gradcli.render.formats import PICTURES
 
 TREE = "tree"
-# Endings of files that are not the name of what is in them.
-ENDINGS = {"mmd": "mermaid", "gv": "dot"}
 
 if TYPE_CHECKING:
     PictureName: TypeAlias = str
@@ -46,9 +44,8 @@ class PictureOptions(OutputOptions):
         asked = "json" if self.json else self.format
         is_default = asked == type(self).__dataclass_fields__["format"].default
         if self.to in {None, TREE}:
-            ending = "" if self.output is None else self.output.suffix.removeprefix(".").lower()
-            meant = ENDINGS.get(ending, ending)
-            return meant if self.to is None and is_default and meant in PICTURES else asked
+            meant = by_ending(self.output, PICTURES) if self.to is None and is_default else None
+            return meant or asked
         if not is_default:
             raise InputError(f"--to {self.to} and --format {asked} exclude each other", hint="a picture has one format")
         return str(self.to)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(text: str, path: Path | None, *, append: bool = False) -> None:
+def write(text: str, path: Path | None, *, append: bool = False, encoding: str = "utf-8") -> None:
     """Write the text to the file, or to standard output where there is none; `append` keeps what the file holds."""
-    if path is None or files.descriptor(path) == 1:
+    if path is None or (files.descriptor(path) == 1 and encoding == "utf-8"):
         _write_standard_output(text)
     else:
-        _write_file(text, path, append=append)
+        _write_file(text.encode(encoding, "backslashreplace"), path, append=append)
 
 
 def flush() -> None:
@@ -40,8 +40,7 @@ def write_error(text: str) -> None:
         _discard(sys.stderr)
 
 
-def _write_file(text: str, path: Path, *, append: bool) -> None:
-    data = text.encode("utf-8", "backslashreplace")
+def _write_file(data: bytes, path: Path, *, append: bool) -> None:
     try:
         files.append(path, data) if append else files.replace(path, data)
     except (OSError, ValueError) as error:

@@ -42,12 +42,13 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
 def run_isolated(target: str, kind: Kind, settings: Settings, options: OutputOptions) -> int:
     """Check the user's code in a process of its own, and write its report."""
     from gradcli.cli.output import write
+    from gradcli.render.formats import format_of
     from gradcli.render.style import style_for
     from gradcli.suite.isolated import checked_text
 
     style = style_for(None if options.output else sys.stdout, options.color)
     text, code = checked_text(target, kind, settings, options.chosen_format, style)
-    write(text, options.output)
+    write(text, options.output, encoding=format_of(options.chosen_format, settings.command).encoding)
     return code
 
 
@@ -134,4 +135,5 @@ def write_report(report: Report, options: OutputOptions) -> None:
     from gradcli.render.style import style_for
 
     style = style_for(None if options.output else sys.stdout, options.color)
-    write(format_of(options.chosen_format).render(report, style), options.output)
+    form = format_of(options.chosen_format, report.command)
+    write(form.render(report, style), options.output, encoding=form.encoding)

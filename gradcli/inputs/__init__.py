@@ -4,6 +4,7 @@ from gradcli.inputs.arguments import parse_arguments
 from gradcli.inputs.code import is_code
 from gradcli.inputs.gradients import parse_backwards, parse_claims
 from gradcli.inputs.names import check_names, parse_choices, parse_names
+from gradcli.inputs.parts import parse_numbers, parse_parts
 from gradcli.inputs.reading import check_reading, notes_on
 from gradcli.inputs.shapes import parse_shapes, shape_of
 from gradcli.inputs.sizes import parse_size
@@ -20,6 +21,8 @@ __all__ = [
     "parse_claims",
     "parse_grad_output",
     "parse_names",
+    "parse_numbers",
+    "parse_parts",
     "parse_shapes",
     "parse_size",
     "parse_values",

@@ -131,6 +131,10 @@ def _vector(value: Any) -> str:
     return value if isinstance(value, str) else _number(value)
 
 
+def _numbers(values: Sequence[float]) -> str:
+    return ",".join(map(_number, values))
+
+
 # In the order in which they are written.
 _OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "shapes": _by_name("--shape", _shape),
@@ -148,6 +152,11 @@ _OPTIONS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "leaves": _flag({True: "--leaves"}),
     "hooks": _flag({True: "--hooks"}),
     "wrt": _each("--wrt"),
+    "start": _one("--from", _numbers),
+    "stop": _one("--to", _numbers),
+    "samples": _one("--samples"),
+    "order": _one("--order"),
+    "compare": _each("--compare"),
     "tangents": _by_name("--tangent", _number),
     "create_graph": _flag({True: "--create-graph"}),
     "allow_unused": _flag({True: "--allow-unused"}),

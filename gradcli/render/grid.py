@@ -29,6 +29,8 @@ class Grid:
     series: tuple[float, ...] = ()
     is_tree: bool = False
     """Whether the first cell of a row begins with the lines of a tree, in box drawing: see `GUIDES`."""
+    picture: Lines = ()
+    """A drawing of braille dots, above the rows: see `gradcli.render.plot.braille`."""
     spare: tuple[str, ...] = ()
     """Headings of columns that are left out, in this order, where the rows are too wide."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from gradcli.escaping import clip, escape_latex
 from gradcli.render.columns import VERDICT, choose
 from gradcli.render.formats.table import MARKS
 from gradcli.render.grid import Grid, Lines
@@ -13,6 +14,7 @@ from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
 WIDEST = 10_000  # a page scrolls
+LONGEST_NAME, MOST_ROWS = 40, 60  # of LaTeX
 LEFT = ' style="text-align: left; vertical-align: top"'
 
 
@@ -39,7 +41,9 @@ def _section(section: Section) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    return _table(grid.title, grid.headings, [[_cell(cell) for cell in row] for row in grid.rows], grid.below)
+    table = _table(grid.title, grid.headings, [[_cell(cell) for cell in row] for row in grid.rows], grid.below)
+    picture = "\n".join(map(escape, grid.picture))
+    return f"{table}<pre>{picture}</pre>" if picture else table
 
 
 def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], below: Sequence[str]) -> str:
@@ -74,3 +78,17 @@ def _marked(verdict: Verdict, words: str) -> str:
 
 def _lines(lines: Lines) -> str:
     return "<br>".join(f"<code>{escape(line)}</code>" for line in lines if line)
+
+
+def latex(report: Report) -> str | None:
+    """Return the formulas of the gradients as one block of LaTeX; None if there is none."""
+    rows = [
+        rf"  \frac{{\partial f}}{{\partial\, {_in_latex(tensor.name)}}} &= {tensor.symbolic.latex}"
+        for tensor in report.tensors
+        if tensor.symbolic is not None and tensor.symbolic.latex and tensor.symbolic.telling_formula
+    ]
+    return "\n".join([r"\begin{align*}", " \\\\\n".join(rows[:MOST_ROWS]), r"\end{align*}"]) if rows else None
+
+
+def _in_latex(name: str) -> str:
+    return rf"\mathtt{{{escape_latex(clip(name, LONGEST_NAME))}}}"

@@ -23,6 +23,8 @@ from gradcli.report.hessian import HessianDetails
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import Noted, Notes
+from gradcli.report.page import PageDetails
+from gradcli.report.plot import PlotDetails
 from gradcli.report.records import bounded, jsonable, merged, optional, present, shown_as
 from gradcli.report.run import RunDetails
 from gradcli.report.trace import TraceDetails
@@ -56,6 +58,8 @@ Details: TypeAlias = (
     | DoubleBackwardDetails
     | TraceDetails
     | GraphDetails
+    | PlotDetails
+    | PageDetails
     | CustomDetails
     | GradDetails
     | EvalDetails

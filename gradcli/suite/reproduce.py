@@ -14,11 +14,12 @@ from gradcli.suite.check import SuiteCheck
 
 
 def reproducible(report: Report, program: str, settings: Settings, also: Sequence[str] = ()) -> Report:
-    """Return the report with the command that gives its verdict again, if that is not a pass.
+    """Return the report with the command that gives its verdict again, if that is not a pass; a page always has it.
 
     `program` is the target, of `custom`; `also` are further words of the command.
     """
-    if not fails(report.verdict) or report.exit_code is ExitCode.OK:
+    passed = not fails(report.verdict) or report.exit_code is ExitCode.OK
+    if passed and settings.command != "report":
         return report
     return replace(report, reproduce=_at_point(program, settings, report.seed, also))
 

@@ -57,7 +57,7 @@ def unused(program: Source, trace: Trace, tensors: Sequence[TracedTensor], index
     )
 
 
-def unknown(name: str, known: Mapping[str, TracedTensor], option: str) -> GradcliError:
+def unknown(name: str, known: Mapping[str, object], option: str) -> GradcliError:
     """Return the error that the program has no tensor of a name; a name is near other names only."""
     words = [word for word in known if word.isidentifier()]
     listed = ", ".join([*known][:MOST_LISTED]) + (", ..." if len(known) > MOST_LISTED else "")

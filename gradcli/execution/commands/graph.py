@@ -23,8 +23,12 @@ def graph(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     run = start(program, settings, given, derivations)
     backward = backward_graph(run.trace, run.names)  # before the backward pass frees what it shows
     reports = where_it_bends(run, evaluate_run(run))
-    forward = tuple(_forward(run, backward, {*reports}))
-    return report(run, list(reports.values()), GraphDetails(Graph(forward, backward.nodes)))
+    return report(run, list(reports.values()), GraphDetails(graph_of(run, backward, {*reports})))
+
+
+def graph_of(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> Graph:
+    """Return the forward graph of a run beside autograd's, which was read before its backward pass."""
+    return Graph(tuple(_forward(run, backward, reported)), backward.nodes)
 
 
 def _forward(run: Run, backward: BackwardGraph, reported: set[TracedTensor]) -> Iterator[ForwardNode]:

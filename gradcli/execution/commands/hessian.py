@@ -79,28 +79,44 @@ class Blocks:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class SecondDerivatives:
+    """The second derivatives of a run's output by pairs of leaves: PyTorch's, and each beside the symbolic one."""
+
+    found: Mapping[Pair, Tensor]
+    blocks: Mapping[Pair, Derivative]
+    refusal: str | None
+    """Why `torch.func.hessian` could not be called."""
+
+
+def second_derivatives(run: Run, leaves: Sequence[TracedTensor]) -> SecondDerivatives:
+    """Return the second derivatives of a run's output, which is a scalar, by pairs of leaves."""
+    found, refusal = functional.hessians(run.trace, leaves)
+    expected = _expected(run, leaves)
+    return SecondDerivatives(found, {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}, refusal)
+
+
 def hessian(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Report:
     """Return the report of `hessian`."""
     trace = run_program(program, settings, given)
-    _check_scalar(trace)
+    check_scalar(trace)
     run = start_from(program, settings, trace, derivations)
     leaves = wanted_leaves(run)
     count = sum(leaf.tensor.numel() for leaf in leaves)
     functional.check_size(f"the Hessian of '{run.names[run.output]}'", count, count, trace, settings.limits)
-    found, refusal = functional.hessians(trace, leaves)
-    expected = _expected(run, leaves)
-    blocks = {pair: weighed(run, found[pair], expected.get(pair)) for pair in found}
+    second = second_derivatives(run, leaves)
+    found, blocks = second.found, second.blocks
     tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
     details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
         symmetry=_symmetry(run, found),
-        method=refusal or "torch.func.hessian",
+        method=second.refusal or "torch.func.hessian",
     )
     return report(run, tensors, details)
 
 
-def _check_scalar(trace: Trace) -> None:
+def check_scalar(trace: Trace) -> None:
     """Refuse an output that is not a scalar: its second derivatives are not a matrix."""
     output = trace.output
     if isinstance(output, TracedTensor) and output.tensor.numel() != 1:

@@ -61,12 +61,15 @@ def trace(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     """Return the report of `trace`."""
     run = start(program, settings, given, derivations)
     evaluation = evaluate_run(run)
+    return report(run, list(evaluation.reports.values()), TraceDetails(steps_of(run, evaluation)))
+
+
+def steps_of(run: Run, evaluation: Evaluation) -> tuple[TraceStep, ...]:
+    """Return the chain rule of a run, a step for each call in backward order."""
     passed = [*_passed(run, evaluation)]
     formulas = _formulas(run, passed)
     totals: dict[TracedTensor, Tensor] = {}
-    steps = [_step(run, one, formulas, totals) for one in passed]
-    reports = list(evaluation.reports.values())
-    return report(run, reports, TraceDetails(tuple(steps)))
+    return tuple(_step(run, one, formulas, totals) for one in passed)
 
 
 def _passed(run: Run, evaluation: Evaluation) -> Iterator[Passed]:

@@ -40,6 +40,8 @@ class Format:
     """What stands for a colon and a bracket that would make a command to a job's log: see `break_commands`."""
     folder: str = __name__
     """The package in which the module is."""
+    is_binary: bool = False
+    """Its text stands for bytes, a character each (Latin-1), and goes to a file alone."""
     summary: tuple[str, str] | None = None
     """An environment variable and a format: the file that it names gets the suite in that format too."""
 
@@ -49,7 +51,13 @@ class Format:
             from gradcli.report.suite import suite_of
 
             return self.render_suite(suite_of([report]), style)
-        return break_commands(self._module().render(report, style), *self.escapes)
+        text = self._module().render(report, style)
+        return text if self.is_binary else break_commands(text, *self.escapes)
+
+    @property
+    def encoding(self) -> str:
+        """Return how its text is written to a file."""
+        return "latin-1" if self.is_binary else "utf-8"
 
     def render_suite(self, suite: SuiteReport, style: Style) -> str:
         """Return the report of several checks as text."""
@@ -68,6 +76,7 @@ _ROWS = (
     Format("json", escapes=_JSON),
     Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown", is_read=True),
+    Format("html", escapes=_XML, is_read=True),
     Format("concise", knows_only_suites=True),
     # Its own commands stay: what comes from a user stands behind them, on the same line.
     Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),
@@ -90,6 +99,14 @@ PICTURES: Mapping[str, Format] = {row.name: row for row in _PICTURES}
 """What `graph` draws; a report of another command has none of them."""
 
 
-def format_of(name: str) -> Format:
-    """Return the format or the picture of a name."""
-    return PICTURES[name] if name in PICTURES else FORMATS[name]
+_PLOT = "gradcli.render.plot"
+_PLOTS = (Format("png", folder=_PLOT, is_binary=True), Format("svg", folder=_PLOT, escapes=_XML))
+PLOTS: Mapping[str, Format] = {row.name: row for row in _PLOTS}
+"""What `plot` draws with matplotlib."""
+OF_COMMANDS: Mapping[str, Mapping[str, Format]] = {"graph": PICTURES, "plot": PLOTS}
+
+
+def format_of(name: str, command: str) -> Format:
+    """Return the format of a name or, of a command that draws, the picture."""
+    own = OF_COMMANDS.get(command, {})
+    return own[name] if name in own else FORMATS[name]

@@ -31,7 +31,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every render
         if section.below:
             blocks.append(prose(section.below))
     for grid in view.grids:
-        blocks += [f"**{prose(grid.title)}**", _extra(grid), "\n".join(map(prose, grid.below))]
+        blocks += [f"**{prose(grid.title)}**", _picture(grid), _extra(grid), "\n".join(map(prose, grid.below))]
     if view.notes:
         blocks.append("\n".join(f"- {code(name)}: {prose(note)}" for name, note in view.notes))
     blocks += [_overall(view), _shell(view.reproduce)]
@@ -102,6 +102,11 @@ def _table(section: Section) -> str:
             rows.append(_row(["...", *[""] * (len(columns) - 1)]))
         rows.append(_row([_cell(column, row) for column in columns]))
     return "\n".join(rows)
+
+
+def _picture(grid: Grid) -> str:
+    """Return a drawing as a block; none of its characters is markup there."""
+    return "\n".join(["```text", *grid.picture, "```"]) if grid.picture else ""
 
 
 def _extra(grid: Grid) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradcli.render.columns import GAP, INDENT, REPRODUCE, Column, choose, fields, has_formulas_below, mark
 from gradcli.render.grid import GUIDES, NARROWEST, Grid, Lines
+from gradcli.render.plot.braille import ASCII
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
 from gradcli.render.view import Row, Section, View, view_of
@@ -116,7 +117,7 @@ def _extra(grid: Grid, width: int) -> list[str]:
     widths = [max((len(line) for cell in column for line in cell), default=0) for column in columns]
     head = [*_grid_row(headings[0], widths), _joined(["-" * size for size in widths], widths)] if headings else []
     lines = [line for row in rows for line in (*_grid_row(row, widths), *([""] if grid.is_tall else []))]
-    lines = [*head, *(lines[:-1] if grid.is_tall else lines)]
+    lines = [*(line.translate(ASCII) for line in grid.picture), *head, *(lines[:-1] if grid.is_tall else lines)]
     below = [part for line in grid.below for part in wrap(line, width - INDENT)]
     return [grid.title, *_indented(lines), *([""] if lines and below else []), *_indented(below)]
 

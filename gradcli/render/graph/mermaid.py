@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcli.render.graph.picture import Panel, Picture, picture_of
+from gradcli.render.graph.folding import PAGE
+from gradcli.render.graph.picture import MOST_BOXES, Panel, Picture, picture_of
 from gradcli.render.style import Style
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 
+# What Mermaid draws, unless the page that it is on says otherwise.
+MOST_ARROWS, LONGEST = 500, 50_000
+# How many boxes are tried, and how many of them on a page: see `folds`.
+BOXES = ((MOST_BOXES, PAGE), (120, PAGE), (60, 40), (30, 24), (16, 12))
+ARROW = " --> "
 # What stands for itself in a label; all else is written as the number of its character.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,=+_")
 FRAMES = {"leaf": ('(["', '"])'), "accumulate": ('(["', '"])'), "module": ('[["', '"]]')}
@@ -25,8 +31,16 @@ AROUND = {Verdict.UNDECIDED: "unsure", Verdict.UNDEFINED: "wrong", Verdict.MISMA
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
-    """Return the graph as Mermaid's flowchart, in ASCII."""
-    return "\n".join(_lines(picture_of(report))) + "\n"
+    """Return the graph as Mermaid's flowchart, in ASCII: of one that it would refuse to draw, more is one box."""
+    return next((text for text in _texts(report) if _is_drawn(text)), min(_texts(report), key=len))
+
+
+def _texts(report: Report) -> Iterator[str]:
+    return ("\n".join(_lines(picture_of(report, *most))) + "\n" for most in BOXES)
+
+
+def _is_drawn(text: str) -> bool:
+    return text.count(ARROW) < MOST_ARROWS and len(text) < LONGEST
 
 
 def _lines(picture: Picture) -> Iterator[str]:
@@ -50,7 +64,7 @@ def _group(panel: Panel, heading: str) -> Iterator[str]:
     for box in panel.boxes.values():
         before, after = FRAMES.get(box.kind, BOX)
         yield f"    {box.key}{before}{'<br/>'.join(map(label, box.lines))}{after}"
-    yield from (f"    {tail} --> {head}" for tail, head in panel.arrows)
+    yield from (f"    {tail}{ARROW}{head}" for tail, head in panel.arrows)
     yield "  end"
 
 

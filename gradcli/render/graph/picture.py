@@ -11,6 +11,7 @@ from gradcli.phrases import show_shape
 from gradcli.render.graph.folding import PAGE, Fold, folds
 from gradcli.render.numbers import summary, tensor_lines
 from gradcli.report.graph import BackwardNode, ForwardNode, Graph, GraphDetails, Saved
+from gradcli.report.page import PageDetails
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, worst
 
@@ -70,7 +71,7 @@ class Picture:
 
 def graph_of(report: Report) -> Graph:
     """Return the graph of a report of `graph`."""
-    return cast("GraphDetails", report.details).graph
+    return cast("GraphDetails | PageDetails", report.details).graph
 
 
 def picture_of(report: Report, most: int = MOST_BOXES, page: int = PAGE) -> Picture:
