@@ -23,6 +23,7 @@ Command = Literal[
     "trace",
     "graph",
     "derive",
+    "prove",
     "custom",
     "run",
 ]

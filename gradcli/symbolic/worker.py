@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from gradcli.derivation.formulas import FormulaRequest, formulas_to_data
 from gradcli.derivation.messages import Arbitration, DerivativeRequest
+from gradcli.derivation.proof import ProofRequest
 from gradcli.derivation.protocol import READY, Answer, Query
 
 
@@ -72,6 +73,10 @@ def _data(question: Query) -> Any:
             return derive(DerivativeRequest.from_data(question.data)).to_data()
         case "formulas":
             return formulas_to_data(formulas(FormulaRequest.from_data(question.data)))
+        case "prove":
+            from gradcli.symbolic.prove.prove import prove  # only a proof needs it
+
+            return prove(ProofRequest.from_data(question.data)).to_data()
         case "arbitrate":
             return arbitrate(Arbitration.from_data(question.data)).to_data()
 
