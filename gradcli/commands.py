@@ -25,6 +25,7 @@ Command = Literal[
     "plot",
     "report",
     "derive",
+    "prove",
     "custom",
     "run",
 ]

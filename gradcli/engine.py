@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gradcli.execution.commands.run import CheckedCall
     from gradcli.language.program import Program
     from gradcli.report.derivation import Derivation
+    from gradcli.report.proof import ProofReport
     from gradcli.report.report import Report
     from gradcli.settings import Settings
 
@@ -72,6 +73,31 @@ def derive_program(source: Any, settings: Settings, given: Any = None) -> Deriva
     """Return the derivatives of a program as formulas and code."""
     derivation: Derivation = _carried_out(source, settings, given)
     return derivation
+
+
+@boundary()
+def prove_program(source: Any, settings: Settings, given: Any = None) -> ProofReport:
+    """Return whether PyTorch's backward of a program is its derivative for all values."""
+    report: ProofReport = _carried_out(source, settings, given)
+    return report
+
+
+@boundary()
+def prove_code(code: Any, settings: Settings, given: Any = None) -> ProofReport:
+    """Return the same of code: a function or a Function, or what `FILE.py:NAME` names."""
+    program = _derived(settings)
+    with _engine(settings, code) as derivations:
+        from gradcli.execution.code.entry import loaded
+        from gradcli.execution.commands.dispatch import carry_out
+        from gradcli.execution.custom.prove import prove_function
+        from gradcli.execution.targets.loading import is_function, load_code
+
+        found = load_code(code) if isinstance(code, str) else code
+        if is_function(found):
+            return prove_function(found, program, settings, _inputs(given), derivations)
+        target = loaded(code, settings, given)
+        report: ProofReport = carry_out(target, target.with_room(settings), {}, derivations)
+        return report
 
 
 def _carried_out(source: Any, settings: Settings, given: Any) -> Any:

@@ -102,6 +102,8 @@ class Settings:
     """`derive`: the notation, or the library that code is written for."""
     allow_unused: bool = False
     """`grad`: whether the gradient of an unused tensor is None, not an error."""
+    strict: bool = False
+    """`prove`: whether an exception is a failure."""
     times: Annotated[int, Range(1)] = 1
     """`accumulate` and `double-backward`: how often backward is called."""
     zero_grad: Literal["none", "zeros"] | None = None

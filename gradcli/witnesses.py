@@ -32,6 +32,8 @@ class WitnessRow:
     """What it is called as a row of a table: without an article."""
     implementation: str
     """The dotted name of its class: it imports torch, and its name does not."""
+    votes: bool = True
+    """Whether it says what the function's derivative is; else only whether autograd is consistent with itself."""
 
 
 _ROWS = (
@@ -50,6 +52,15 @@ _ROWS = (
         "agrees",
         "Taylor remainder",
         "gradcli.execution.witnesses.taylor.Taylor",
+    ),
+    WitnessRow(
+        "adjoint",
+        "adjoint",
+        "products of forward mode",
+        "agree",
+        "adjoint identity",
+        "gradcli.execution.witnesses.adjoint.Adjoint",
+        votes=False,
     ),
 )
 WITNESSES: Mapping[str, WitnessRow] = {row.name: row for row in _ROWS}

@@ -78,12 +78,23 @@ def _text(request: dict[str, Any]) -> dict[str, Any]:
     from gradcli.suite.reproduce import reproducible
     from gradcli.suite.work import RUN
 
+    if request["settings"].command == "prove":
+        return _of_proof(request)
     report = RUN[request["kind"]](request["target"], request["settings"])
     report = reproducible(report, request["target"], request["settings"])
     return {
         "text": format_of(request["format"], report.command).render(report, request["style"]),
         "code": int(report.exit_code),
     }
+
+
+def _of_proof(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a proof about the user's code as text."""
+    from gradcli.engine import prove_code
+    from gradcli.render.proof import PROOF_FORMATS
+
+    report = prove_code(request["target"], request["settings"])
+    return {"text": PROOF_FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
 
 
 def _of_check(request: dict[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,33 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from gradcli.errors import InputError, LimitError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gradcli.cli.bundles import OutputOptions
     from gradcli.report.report import Report
     from gradcli.settings import Settings
     from gradcli.suite.check import Kind
+
+
+class Writing(Protocol):
+    """How and where something is written."""
+
+    @property
+    def chosen_format(self) -> str:
+        """Return the format asked for."""
+
+    @property
+    def output(self) -> Path | None:
+        """Return the file; None for standard output."""
+
+    @property
+    def color(self) -> str:
+        """Return whether there is colour."""
 
 
 # What is meant as a file's name: no program, for no tensor has such an attribute.
@@ -39,7 +57,7 @@ def run(program: str, settings: Settings, options: OutputOptions) -> int:
     return report.exit_code
 
 
-def run_isolated(target: str, kind: Kind, settings: Settings, options: OutputOptions) -> int:
+def run_isolated(target: str, kind: Kind, settings: Settings, options: Writing) -> int:
     """Check the user's code in a process of its own, and write its report."""
     from gradcli.cli.output import write
     from gradcli.render.formats import format_of

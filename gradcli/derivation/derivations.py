@@ -9,6 +9,7 @@ from gradcli.derivation.client import Known, Posted, Worker
 from gradcli.derivation.connection import Failure, Outcome
 from gradcli.derivation.formulas import Formula, FormulaRequest, formulas_from_data
 from gradcli.derivation.messages import Arbitrated, Arbitration, DerivativeRequest, Derived
+from gradcli.derivation.proof import Proof, ProofRequest
 from gradcli.derivation.store import Store
 from gradcli.errors import defect
 
@@ -119,6 +120,14 @@ class Derivations:
         formulas = {} if outcome.error is not None else formulas_from_data(outcome.data)
         self.answers.keep_formulas(posted.request, formulas)
         return formulas
+
+    def prove(self, request: ProofRequest) -> Proof | str:
+        """Return what a proof comes to, or why there is none."""
+        (outcome,) = self.worker.ask("prove", [request.to_data()], request.seconds + GRACE)
+        _require_sound(outcome)
+        if isinstance(outcome, Failure):
+            return outcome.reason.replace("derivative", "proof")
+        return outcome.error if outcome.error is not None else Proof.from_data(outcome.data)
 
     def arbitrate(self, request: Arbitration) -> Arbitrated | None:
         """Return a derivative to many digits; None if sympy has none."""

@@ -46,6 +46,7 @@ FACTORIES: tuple[Op, ...] = (
         "-1, 0 or 1",
         "sgn(x)*x | x=2x3",
         discontinuities="input == 0",
+        formula="where(input > 0, 1, where(input < 0, -1, 0))",
         complex="where(input == 0, input, input/abs(input))",
     ),
     FAMILY.constant(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from gradcli.report.derivation import DERIVATION_SCHEMA, Derivation
+from gradcli.report.proof import EXCEPT, PROOF_SCHEMA, PROVED, REFUTED, UNDECIDED, ProofReport
 from gradcli.report.records import SUMMARY, Summary, is_merged, is_optional, keys_of
 from gradcli.report.report import REPORT_SCHEMA, SUITE_SCHEMA, Report
 
@@ -89,6 +90,19 @@ def derivation_schema() -> JsonSchema:
     schema["required"] = [*(name for name in schema["required"] if name not in INSIDE), "code", "verdict"]
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, "title": "gradcli derivation", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def proof_schema() -> JsonSchema:
+    """Return the JSON Schema of what `prove` reports."""
+    definitions = dict(NUMBERS) | {"Value": VALUE}
+    definitions["Summary"] = _object(Summary, definitions)
+    schema = _object(ProofReport, definitions)
+    del schema["properties"]["strict"]
+    verdicts = {"enum": [PROVED, EXCEPT, REFUTED, UNDECIDED]}, {"pattern": "^equal at [0-9]+ exact points$"}
+    schema["properties"] |= {"schema": {"const": PROOF_SCHEMA}, "verdict": {"type": "string", "anyOf": [*verdicts]}}
+    schema["required"] = [*(name for name in schema["required"] if name != "strict"), "verdict"]
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "title": "gradcli proof", **schema, "$defs": dict(sorted(definitions.items()))}
 
 
 def suite_report_schema() -> JsonSchema:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from gradcli.derivation.formulas import FormulaRequest, formulas_to_data
 from gradcli.derivation.messages import Arbitration, DerivativeRequest
+from gradcli.derivation.proof import ProofRequest
 from gradcli.derivation.protocol import READY, Answer, Query
 
 
@@ -75,6 +76,10 @@ def _data(question: Query) -> tuple[Any, bool]:
         case "formulas":
             found, whole = formulas_in_time(FormulaRequest.from_data(question.data))
             return formulas_to_data(found), not whole
+        case "prove":
+            from gradcli.symbolic.prove.prove import prove  # only a proof needs it
+
+            return prove(ProofRequest.from_data(question.data)).to_data(), False
         case "arbitrate":
             return arbitrate(Arbitration.from_data(question.data)).to_data(), False
 

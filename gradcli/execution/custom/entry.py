@@ -74,16 +74,8 @@ def _check(
     given: Mapping[str, Any],
     derivations: Derivations,
 ) -> Report:
-    if settings.reduce != "none":
-        raise InputError("custom takes no --reduce", hint="`--grad-output` gives the upstream gradient of the output")
-    parameters = parameters_of(function)
-    checked_arguments(parameters, settings.arguments)
-    subject = _subject(function, parameters, settings, given)
-    kept = {name: value for name, value in settings.values.items() if name not in subject.plain}
-    settings = dataclasses.replace(settings, values=kept)
-    check_names(list(subject.tensors), settings)
-    _check_given([parameter.name for parameter in parameters], given)
-    reference = _body(subject) if program is None else _of_program(program, subject, settings)
+    subject, settings = subject_of(function, settings, given)
+    reference = reference_of(subject, program, settings)
     tensors = {name: value for name, value in given.items() if name in subject.tensors}
     try:
         return examine(subject, reference, settings, tensors, derivations)
@@ -94,6 +86,27 @@ def _check(
             raise
     report = examine(subject, reference, with_constants(settings, whole), tensors, derivations)
     return dataclasses.replace(report, tensors=tuple(_noted(tensor, whole) for tensor in report.tensors))
+
+
+def subject_of(
+    function: type[torch.autograd.Function], settings: Settings, given: Mapping[str, Any]
+) -> tuple[Subject, Settings]:
+    """Return a Function with its arguments, and the settings for those that are tensors; InputError for wrong ones."""
+    if settings.reduce != "none":
+        raise InputError("custom takes no --reduce", hint="`--grad-output` gives the upstream gradient of the output")
+    parameters = parameters_of(function)
+    checked_arguments(parameters, settings.arguments)
+    subject = _subject(function, parameters, settings, given)
+    kept = {name: value for name, value in settings.values.items() if name not in subject.plain}
+    settings = dataclasses.replace(settings, values=kept)
+    check_names(list(subject.tensors), settings)
+    _check_given([parameter.name for parameter in parameters], given)
+    return subject, settings
+
+
+def reference_of(subject: Subject, program: Program | None, settings: Settings) -> ReferenceFunction:
+    """Return what backward should be the derivative of: a program, or forward's own body."""
+    return _body(subject) if program is None else _of_program(program, subject, settings)
 
 
 def _hint(subject: Subject, settings: Settings, given: Mapping[str, Any], error: ExecutionError) -> str | None:

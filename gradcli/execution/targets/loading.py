@@ -52,6 +52,11 @@ def load_code(target: str) -> Any:
     return found
 
 
+def is_function(found: Any) -> bool:
+    """Return whether something is a class of autograd's Functions."""
+    return isinstance(found, type) and issubclass(found, torch.autograd.Function)
+
+
 def _offered(owner: Any) -> tuple[list[str], str]:
     """Return the names of code that a module or class defines itself, and a hint that lists them."""
     module = getattr(owner, "__module__", None) or getattr(owner, "__name__", "")

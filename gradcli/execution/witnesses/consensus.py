@@ -40,8 +40,19 @@ def consensus(compared: TensorReport, numerical: NumericalVerdict, *, jumps: boo
     """Return a tensor's report with what the numerical witnesses say, and a verdict that takes them into account.
 
     The symbolic derivative decides, where there is one; but what every numerical witness denies is not a pass. Where an
-    op `jumps` on the way, they decide whether the program does.
+    op `jumps` on the way, they decide whether the program does. That forward mode and reverse mode differ is said
+    beside that: which of the two is wrong is for the others to say.
     """
+    found = _of_the_voting(compared, numerical, jumps=jumps)
+    if not numerical.inconsistent:
+        return found
+    notes = (note for name in numerical.inconsistent for note in numerical.witnesses[name].notes)
+    dissenter = found.dissenter or ("autograd" if found.verdict is Verdict.MISMATCH else numerical.inconsistent[0])
+    return _explained(found, found.verdict, dissenter, tuple(notes))
+
+
+def _of_the_voting(compared: TensorReport, numerical: NumericalVerdict, *, jumps: bool) -> TensorReport:
+    """Return a tensor's report by the witnesses that know what the function's derivative is."""
     report = dataclasses.replace(compared, witnesses=numerical.witnesses)
     if jumps and report.verdict is Verdict.UNDEFINED:
         return _where_an_op_jumps(report, numerical)
@@ -67,7 +78,9 @@ def is_nan_alone(report: TensorReport) -> bool:
 
 def _alone(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where nothing symbolic was asked for."""
-    verdict = combined(numerical.witnesses.values())
+    verdict = combined(numerical.voting.values())
+    if not numerical.voting and numerical.inconsistent:
+        verdict = Verdict.MISMATCH
     dissenter = "autograd" if verdict is Verdict.MISMATCH else None
     notes = _errors(numerical) if verdict is Verdict.MISMATCH else _notes(numerical, verdict)
     return _explained(report, verdict, dissenter, notes)
@@ -111,7 +124,7 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
 
 def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where an op jumps on the way: with what the whole program does, as far as that is known."""
-    verdict = combined(numerical.witnesses.values())
+    verdict = combined(numerical.voting.values())
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative
@@ -143,7 +156,7 @@ def _within_rounding(report: TensorReport, numerical: NumericalVerdict) -> Tenso
 
 
 def _without_symbolic(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
-    verdict = combined(numerical.witnesses.values())
+    verdict = combined(numerical.voting.values())
     if verdict is Verdict.UNDEFINED:
         return _explained(report, verdict, None, _notes(numerical, verdict))
     if verdict is Verdict.MISMATCH:

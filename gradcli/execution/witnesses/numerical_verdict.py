@@ -24,7 +24,7 @@ from gradcli.execution.witnesses.question import Question, Witness, witnesses
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
-from gradcli.witnesses import DIFFERENCES
+from gradcli.witnesses import DIFFERENCES, WITNESSES
 
 DOUBLE = Tolerance.of("float64")
 
@@ -56,15 +56,26 @@ class NumericalVerdict:
     size: float = 1.0
     """The size of the gradient."""
 
+    @property
+    def voting(self) -> dict[str, WitnessReport]:
+        """Return what those say that know what the function's derivative is."""
+        return voting(self.witnesses)
+
+    @property
+    def inconsistent(self) -> list[str]:
+        """Return the names of the others that say that autograd is not consistent with itself."""
+        denied = {name for name, report in self.witnesses.items() if report.verdict is Verdict.MISMATCH}
+        return [name for name in self.witnesses if name in denied - self.voting.keys()]
+
     def by(self, *verdicts: Verdict) -> list[str]:
         """Return the names of the witnesses that came to one of these verdicts."""
-        return [name for name, report in self.witnesses.items() if report.verdict in verdicts]
+        return [name for name, report in self.voting.items() if report.verdict in verdicts]
 
     @property
     def smooth(self) -> bool:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
-        agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.witnesses.values())
+        agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
         if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
             return False
         return found.projections is None and found.estimated_error <= CLEAR * (self.size or 1.0)
@@ -93,7 +104,7 @@ class NumericalVerdict:
     @property
     def agreeing(self) -> list[str]:
         """Return the names of the witnesses by which the gradient is right."""
-        return [name for name, report in self.witnesses.items() if report.verdict.passes]
+        return [name for name, report in self.voting.items() if report.verdict.passes]
 
 
 @dataclass(frozen=True)
@@ -152,9 +163,9 @@ class NumericalWitnesses:
         question = dataclasses.replace(question, bends=bends, jumps=jumps, excused=excused)
         reports = self._checked(question, gradient)
         doubted = {} if reference is None else checked(self.witnesses, self._noisy(question), reference, DOUBLE)
-        against = frozenset(name for name, report in doubted.items() if report.verdict is Verdict.MISMATCH)
+        against = frozenset(name for name, report in voting(doubted).items() if report.verdict is Verdict.MISMATCH)
         conventions = dict.fromkeys(call.op.convention for call in self.run.trace.calls if call.op.convention)
-        verdicts = {report.verdict for report in reports.values()}
+        verdicts = {report.verdict for report in voting(reports).values()}
         decides = (jumps and Verdict.MISMATCH in verdicts) or (
             not verdicts.isdisjoint({Verdict.MISMATCH, Verdict.UNDECIDED}) and self.decides(traced)
         )
@@ -215,6 +226,11 @@ class NumericalWitnesses:
         return Question(function, {name: value}, name, self.cotangent, self.without_noise, is_costly=is_costly)
 
 
+def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
+    """Return the reports of the witnesses that know what a function's derivative is."""
+    return {name: report for name, report in reports.items() if WITNESSES[name].votes}
+
+
 def decides(trace: Trace) -> bool:
     """Return whether the program computes truth values or integers, or might branch by them."""
     tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
@@ -224,6 +240,13 @@ def decides(trace: Trace) -> bool:
 def checked(
     witnesses: Mapping[str, Witness], question: Question, gradient: Tensor, tolerance: Tolerance
 ) -> dict[str, WitnessReport]:
-    """Return what each witness says of a gradient, by its name."""
-    reports = {name: witness.check(question, gradient, tolerance) for name, witness in witnesses.items()}
-    return {name: report for name, report in reports.items() if report is not None}
+    """Return what each witness says of a gradient, by its name.
+
+    Where one of them sees a kink, or cannot tell, the two modes of autograd may have chosen differently.
+    """
+    found = {name: witness.check(question, gradient, tolerance) for name, witness in witnesses.items()}
+    reports = {name: report for name, report in found.items() if report is not None}
+    told = {report.verdict for report in voting(reports).values()}
+    if told <= {Verdict.MATCH, Verdict.MISMATCH}:
+        return reports
+    return {name: r for name, r in reports.items() if WITNESSES[name].votes or r.verdict is not Verdict.MISMATCH}

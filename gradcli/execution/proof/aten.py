@@ -1,0 +1,223 @@
+"""A graph of core ATen on entries of a circuit: its calls are named by the op table, and moves are run as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.calls import bound
+from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
+from gradcli.execution.proof.machine import CircuitMachine, entries_in
+from gradcli.ops.record import Kind
+from gradcli.ops.table import find
+
+# Calls whose result has entries of the operands alone, or numbers: each is its own definition.
+MOVES = frozenset(
+    """
+    alias view reshape permute expand unsqueeze squeeze select slice cat flip index gather index_select narrow movedim
+    select_scatter slice_scatter diagonal diagonal_copy diagonal_scatter constant_pad_nd clone _to_copy lift_fresh_copy
+    detach as_strided as_strided_scatter repeat roll split split_with_sizes unbind t transpose _unsafe_view full_like
+    zeros_like ones_like new_zeros new_full new_empty empty_like empty_strided new_empty_strided copy view_copy
+    permute_copy expand_copy squeeze_copy unsqueeze_copy stack take tril triu fill _reshape_alias _unsafe_index unfold
+    scatter index_put
+    """.split()  # noqa: SIM905 (a list of words is what it is)
+)
+# Keywords that say where and how a result is laid out, and nothing of its values.
+LAYOUT = frozenset({"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"})
+# Core ATen's calls in terms of the table: what differs is the order of arguments, or one more that changes nothing.
+SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]]]] = {
+    "_softmax": lambda x, dim, _half: ("softmax", (x, dim), {}),
+    "_log_softmax": lambda x, dim, _half: ("log_softmax", (x, dim), {}),
+    "var": lambda x, dim=None, *, correction=1, keepdim=False: (
+        "var",
+        (x, dim),
+        {"correction": correction, "keepdim": keepdim},
+    ),
+    "var_mean": lambda x, dim=None, *, correction=1, keepdim=False: (
+        "var_mean",
+        (x, dim),
+        {"correction": correction, "keepdim": keepdim},
+    ),
+    "div": lambda x, y, *, rounding_mode=None: _division(x, y, rounding_mode),
+    "leaky_relu": lambda x, slope=0.01: ("leaky_relu", (x, slope), {}),
+    "elu": lambda x, alpha=1, scale=1, inner=1: _elu(x, alpha, scale, inner),
+    "hardtanh": lambda x, low=-1, high=1: ("hardtanh", (x, low, high), {}),
+    "gelu": lambda x, *, approximate="none": ("gelu", (x,), {"approximate": approximate}),
+    "native_group_norm": lambda *given: ("native_group_norm", given, {}),
+    "avg_pool1d": lambda *given: ("avg_pool1d", given, {}),
+    "avg_pool2d": lambda *given: ("avg_pool2d", given, {}),
+    "rsub": lambda x, y, alpha=1: ("rsub", (x, y), {"alpha": alpha}),
+}
+UNSEEN = "{} has no definition that a circuit can hold"
+
+
+def _division(x: Any, y: Any, mode: str | None) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    if mode is not None:
+        raise UnprovableError(UNSEEN.format(f"div with rounding_mode={mode!r}"))
+    return "div", (x, y), {}
+
+
+def _elu(x: Any, alpha: float, scale: float, inner: float) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    if (scale, inner) != (1, 1):
+        raise UnprovableError(UNSEEN.format("elu with a scale"))
+    return "elu", (x, alpha), {}
+
+
+def run(graph: Any, machine: CircuitMachine, arguments: Sequence[Entries | Tensor]) -> list[Entries]:
+    """Return the results of a graph module as entries."""
+    known: dict[Any, Any] = {}
+    needed = _needed(graph)
+    waiting = iter(arguments)
+
+    def value(leaf: Any) -> Any:
+        return known[leaf] if isinstance(leaf, torch.fx.Node) else leaf
+
+    for node in graph.graph.nodes:
+        if node not in needed and node.op != "placeholder":
+            continue
+        match node.op:
+            case "placeholder":
+                known[node] = next(waiting)
+            case "get_attr":
+                known[node] = getattr(graph, node.target)
+            case "output":
+                return [machine.entries(item) for item in _mapped(value, node.args[0])]
+            case "call_function":
+                positional, keywords = _mapped(value, list(node.args)), _mapped(value, dict(node.kwargs))
+                known[node] = _call(node.target, machine, positional, keywords)
+    raise UnprovableError("the backward's graph has no output")
+
+
+def _needed(graph: Any) -> set[Any]:
+    """Return the nodes that the results depend on, and those that write into an operand."""
+    needed: set[Any] = set()
+    for node in reversed(graph.graph.nodes):
+        writes = node.op == "call_function" and hasattr(node.target, "_schema") and node.target._schema.is_mutable  # noqa: SLF001
+        if node.op == "output" or writes or any(user in needed for user in node.users):
+            needed.add(node)
+    return needed
+
+
+def _mapped(change: Any, value: Any) -> Any:
+    """Return fx's own lists, tuples and dicts as Python's, with every node's value in its place."""
+    if isinstance(value, dict):
+        return {key: _mapped(change, item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_mapped(change, item) for item in value]
+    return change(value)
+
+
+def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    if not hasattr(target, "_schema"):  # operator.getitem, of a call with several results
+        return target(*positional, **keywords)
+    name = target._schema.name.partition("::")[2]  # noqa: SLF001 (there is no other way to a call's name)
+    if torch.Tag.nondeterministic_seeded in target.tags:
+        raise UnprovableError(f"{name} draws random numbers")
+    if not entries_in([positional, keywords]):
+        return tree.map(lambda leaf: _held(machine, leaf), target(*positional, **keywords))
+    if target._schema.is_mutable:  # noqa: SLF001
+        return _written(target, name, machine, positional, keywords)
+    return _pure(target, name, machine, positional, keywords)
+
+
+def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    if name in MOVES and not _accumulates(name, positional):
+        if any(isinstance(k, torch.dtype) and not k.is_floating_point for k in keywords.values()):
+            raise UnprovableError(f"{name} makes integers of what depends on a leaf")
+        kept = {key: item for key, item in keywords.items() if key != "dtype"}
+        _check_indices(name, positional)
+        try:
+            return machine.moved(target, positional, kept)
+        except RuntimeError as error:
+            raise UnprovableError(f"aten.{name}: {error}") from None
+    kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
+    if name in ADDITIONS:
+        return _added(name, machine, positional, kept)
+    if name in SPELLINGS:
+        name, spelled, kept = SPELLINGS[name](*positional, **kept)
+        positional = list(spelled)
+    op = find(name.replace("special_", "special.").replace("linalg_", "linalg."))
+    if op is None:
+        raise UnprovableError(UNSEEN.format(f"aten.{name}"))
+    try:
+        chosen, call = bound(op, positional, kept, method=False)
+        if chosen.kind is Kind.MOVEMENT:
+            _check_indices(name, positional)
+        result = machine.apply(chosen, call)
+    except UnprovableError as error:
+        raise UnprovableError(f"aten.{name}: {error}") from None
+    except GradcliError as error:
+        raise UnprovableError(f"aten.{name}: {error.message}") from None
+    return result
+
+
+def _check_indices(name: str, positional: Sequence[Any]) -> None:
+    """Refuse a call that is told by what depends on a leaf which entries to take: only its first operand is data."""
+    others = entries_in([item for item in positional[1:] if isinstance(item, list | tuple)])
+    if name in {"index", "_unsafe_index", "gather", "index_select", "take"} and (
+        others or any(isinstance(item, Entries) for item in positional[1:])
+    ):
+        raise UnprovableError(f"{name} takes entries by what depends on a leaf")
+
+
+def _held(machine: CircuitMachine, leaf: Any) -> Any:
+    """Return a constant of real numbers as entries: others may be written into it."""
+    is_real = isinstance(leaf, Tensor) and leaf.is_floating_point()
+    return machine.entries(leaf) if is_real else leaf
+
+
+def _accumulates(name: str, positional: Sequence[Any]) -> bool:
+    return name == "index_put" and len(positional) > ACCUMULATE and bool(positional[ACCUMULATE])
+
+
+def _added(name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Entries:
+    """Return the first operand with entries of another added to it, at the places that PyTorch's own call picks."""
+    if keywords.get("alpha", 1) != 1 or not all(isinstance(machine.entries(item), Entries) for item in positional[:1]):
+        raise UnprovableError(UNSEEN.format(f"aten.{name} with alpha"))
+    whole = machine.entries(positional[0])
+    numbers = torch.arange(whole.codes.numel()).reshape(whole.shape)
+    if entries_in(positional[1:-1] if name != "index_put" else positional[1]):
+        raise UnprovableError(f"{name} adds where what depends on a leaf says")
+    places, source = ADDITIONS[name](numbers, *positional[1:])
+    source = machine.entries(source)
+    values = source.codes[tuple(slice(size) for size in places.shape)] if name == "scatter_add" else source.codes
+    terms: list[list[int]] = [[node] for node in machine.circuit.decoded(whole.codes)]
+    added = machine.circuit.decoded(values.expand_as(places))
+    for place, node in zip(places.reshape(-1).tolist(), added, strict=True):
+        terms[place].append(node)
+    return Entries(Circuit.codes([machine.sum(nodes) for nodes in terms], whole.shape))
+
+
+ACCUMULATE = 3
+# Where each entry of the last operand is added: the numbers of the places, and the operand.
+ADDITIONS: Mapping[str, Callable[..., tuple[Tensor, Any]]] = {
+    "scatter_add": lambda numbers, dim, index, source: (torch.gather(numbers, dim, index), source),
+    "index_add": lambda numbers, dim, index, source: (numbers.index_select(dim, index), source),
+    "index_put": lambda numbers, indices, source, _accumulate: (
+        numbers[tuple(slice(None) if index is None else index for index in indices)],
+        source,
+    ),
+}
+
+
+def _written(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the first operand with a call's result written into it: views of it see that, as in PyTorch."""
+    first = positional[0]
+    if not name.endswith("_") or not isinstance(first, Entries):
+        raise UnprovableError(f"aten.{name} writes what depends on a leaf into a constant")
+    match name:
+        case "copy_":
+            made = machine.entries(positional[1])
+        case "fill_":
+            made = machine.entries(torch.as_tensor(positional[1], dtype=torch.float64))
+        case "zero_":
+            made = machine.entries(torch.zeros((), dtype=torch.float64))
+        case _:
+            made = _pure(target, name.removesuffix("_"), machine, positional, keywords)
+    first.codes.copy_(made.codes)
+    return first

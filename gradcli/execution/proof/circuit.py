@@ -1,0 +1,88 @@
+"""A circuit: scalar functions of scalar functions, down to the entries of leaves and numbers.
+
+A tensor of such values holds codes: a code is the number of a node, far above all numbers that programs compute with,
+or a number itself. So whatever only moves entries is run by PyTorch on codes, and shows where each entry comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+# The code of node k. No constant of a program comes near; float64 holds every code exactly.
+FIRST = 1 << 51
+MOST_NODES = 100_000
+
+
+class UnprovableError(Exception):
+    """Something is not a function that a circuit can hold; the message says what."""
+
+
+@dataclass(slots=True)
+class Circuit:
+    """Nodes, each a function's name and its operands: those of leaves and constants hold their text."""
+
+    nodes: list[tuple[str, ...] | tuple[str | int, ...]] = field(default_factory=list)
+    _numbers: dict[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def node(self, name: str, *operands: int | str) -> int:
+        """Return the number of a node, which is made once."""
+        key = (name, *operands)
+        if key not in self._numbers:
+            if len(self.nodes) >= MOST_NODES:
+                msg = f"the backward takes more than {MOST_NODES:,} operations on single entries"
+                raise UnprovableError(msg)
+            self._numbers[key] = len(self.nodes)
+            self.nodes.append(key)
+        return self._numbers[key]
+
+    def number(self, value: complex) -> int:
+        """Return the node of a constant; UnprovableError for a complex one."""
+        if isinstance(value, complex):
+            msg = f"{value} is not a real number"
+            raise UnprovableError(msg)
+        if math.isinf(value):
+            return self.node("infinity", "1" if value > 0 else "-1")
+        if math.isnan(value):
+            return self.node("nan")
+        return self.node("number", repr(int(value)) if value == int(value) else repr(float(value)))
+
+    def leaf(self, name: str, index: Sequence[int]) -> int:
+        """Return the node of an entry of a leaf."""
+        return self.node("leaf", name + (f"[{', '.join(map(str, index))}]" if index else ""))
+
+    def leaves(self, name: str, shape: Sequence[int]) -> Entries:
+        """Return a leaf, an unknown for each of its entries."""
+        places = (
+            [list(index) for index in torch.cartesian_prod(*map(torch.arange, shape)).reshape(-1, len(shape)).tolist()]
+            if shape
+            else [[]]
+        )
+        return Entries(self.codes([self.leaf(name, place) for place in places], shape))
+
+    @staticmethod
+    def codes(nodes: Sequence[int], shape: Sequence[int]) -> Tensor:
+        """Return nodes as a tensor of codes."""
+        return (torch.tensor(nodes, dtype=torch.float64) + FIRST).reshape(tuple(shape))
+
+    def decoded(self, codes: Tensor) -> list[int]:
+        """Return the node of each code, in order."""
+        return [
+            int(code) - FIRST if FIRST <= code < math.inf else self.number(code) for code in codes.reshape(-1).tolist()
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entries:
+    """A tensor of values of a circuit, by their codes."""
+
+    codes: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """Return its shape."""
+        return self.codes.shape

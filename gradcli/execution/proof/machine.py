@@ -1,0 +1,275 @@
+"""The machine that runs ops of the table on circuits: each call by the definition of its op, entry by entry."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import NotSupportedError
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.callables import function
+from gradcli.execution.forward.interpreter import Interpreter
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
+from gradcli.execution.proof.formulas import Formula, Node, formula
+from gradcli.execution.reference import layout
+from gradcli.execution.reference.tape import definition
+from gradcli.language.order import postorder
+from gradcli.language.program import Ellipsis, Expression, Index, Name, Program
+from gradcli.limits import Limits
+from gradcli.ops.record import Kind, Op
+from gradcli.ops.signature import defaults
+
+# Ops that look at nothing of a tensor but its shape.
+OF_SHAPES = frozenset({"numel", "zeros_like", "ones_like", "full_like", "dim", "size", "is_tensor", "len", "new_zeros"})
+# Truth values and counts as formulas, of ops that the table calls constants.
+TRUTHS: dict[str, str] = {
+    "logical_and": "input*other",
+    "bitwise_and": "input*other",
+    "logical_or": "input + other - input*other",
+    "bitwise_or": "input + other - input*other",
+    "logical_not": "1 - input",
+    "bitwise_not": "1 - input",
+}
+# Over the real numbers every value is finite.
+TRUTHS |= {"isnan": "0", "isinf": "0", "isposinf": "0", "isneginf": "0", "isfinite": "1"}
+# Functions of whole rows, by the names of the nodes that they are.
+OF_ROWS: Mapping[str, str] = {"amax": "amax", "amin": "amin", "any": "logical_or", "all": "logical_and"}
+
+
+@lru_cache(maxsize=1024)
+def parsed(text: str) -> Expression:
+    """Return a formula, parsed."""
+    return formula(text)
+
+
+def entries_in(value: Any) -> list[Entries]:
+    """Return what is of a circuit among nested arguments."""
+    return [leaf for leaf in tree.leaves(value) if isinstance(leaf, Entries)]
+
+
+class CircuitMachine:
+    """Runs definitions on entries of a circuit; what depends on no leaf is run by PyTorch in double precision."""
+
+    largest_exponent = 1 << 20
+    seed = 0
+    most_rounds = Limits().operations
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.memo: dict[Any, Any] = {}
+        self.used: set[Kind] = set()
+        """The kinds of the ops that were run on entries."""
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """Return a tensor of the same shape: one without numbers, so that nothing can be decided by them."""
+        if isinstance(value, Entries):
+            return torch.empty(value.shape, dtype=torch.float64, device="meta")
+        return value if isinstance(value, Tensor) else None
+
+    def begin_loop(self, rounds: int) -> None:
+        """Loops of definitions are bounded by their operands' sizes, which are small here."""
+
+    def check_items(self, count: int) -> None:
+        """As `begin_loop`."""
+
+    def check_elements(self, count: int, node: Expression) -> None:
+        """As `begin_loop`."""
+
+    def named(self, value: Any, name: str) -> None:
+        """Names do not matter here."""
+
+    def leaf(self, value: Any, name: str) -> Any:  # noqa: ARG002
+        """Refuse a leaf that the program makes."""
+        raise UnprovableError("the program makes a leaf of its own")
+
+    def unmade(self, numbers: Any) -> Any:  # noqa: ARG002
+        """As `leaf`."""
+        raise UnprovableError("the program makes a leaf of its own")
+
+    def refill(self, value: Any, numbers: Any) -> None:  # noqa: ARG002
+        """As `leaf`."""
+        raise UnprovableError("the program makes a leaf of its own")
+
+    def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
+        """PyTorch has refused what there is to refuse."""
+
+    def apply(self, op: Op, call: BoundCall) -> Any:
+        """Return an op's result; UnprovableError where its definition is not one that a circuit can hold."""
+        bound = {**defaults(op.signature), **call.bound}
+        given = entries_in(bound)
+        if not given:
+            return self._run(op, call)
+        if op.name == "detach":
+            return self._each(lambda node: self.circuit.node("detach", node), given[0])
+        if op.name in OF_SHAPES:
+            return self._run(op, call)
+        if op.name in OF_ROWS:
+            return self._of_rows(op, bound)
+        text = op.formula or TRUTHS.get(op.name)
+        if op.kind is Kind.CONSTANT and text is None:
+            raise UnprovableError(f"{op.name} of what depends on a leaf has no formula")
+        self.used.add(op.kind)
+        match op.kind:
+            case Kind.POINTWISE | Kind.CONSTANT:
+                return self.pointwise(text or op.definition, bound)
+            case Kind.COMPOSITE:
+                return Interpreter(definition(op.definition), self, dict(bound)).run()
+            case Kind.MOVEMENT:
+                return self.moved(function(op.torch), call.positional, call.keywords)
+            case Kind.INDEXED | Kind.EINSUM:
+                return self._indexed(op, call, bound)
+        raise UnprovableError(f"{op.name} is defined by an equation that its result solves")
+
+    def _run(self, op: Op, call: BoundCall) -> Any:
+        """Return PyTorch's result of an op that no leaf's value matters to."""
+        zeros = tree.map(_zeros, [call.positional, call.keywords])
+        try:
+            result = function(op.torch)(*zeros[0], **zeros[1])
+        except NotSupportedError as error:
+            raise UnprovableError(error.message) from None
+        return tree.map(lambda leaf: _double(leaf) if isinstance(leaf, Tensor) else leaf, result)
+
+    def _each(self, change: Any, entries: Entries) -> Entries:
+        nodes = [change(node) for node in self.circuit.decoded(entries.codes)]
+        return Entries(Circuit.codes(nodes, entries.shape))
+
+    def entries(self, value: Any) -> Any:
+        """Return a tensor of numbers as entries; whatever else it is as it is."""
+        if not isinstance(value, Tensor):
+            return value
+        return Entries(Circuit.codes(self.circuit.decoded(value.to(torch.float64)), value.shape))
+
+    def pointwise(self, text: str, bound: Mapping[str, Any]) -> Entries:
+        """Return a formula of every entry, with the operands broadcast."""
+        operands = {name: self.entries(value) for name, value in bound.items()}
+        tensors = {name: value.codes for name, value in operands.items() if isinstance(value, Entries)}
+        expanded = torch.broadcast_tensors(*tensors.values())
+        columns = [self.circuit.decoded(codes) for codes in expanded]
+        nodes = []
+        for row in zip(*columns, strict=True):
+            names = {**operands, **dict(zip(tensors, map(Node, row), strict=True))}
+            rule = Formula(self.circuit, names)
+            nodes.append(rule.node(rule.evaluate(parsed(text))))
+        return Entries(Circuit.codes(nodes, expanded[0].shape))
+
+    def moved(self, call: Any, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        """Return what a call makes that only moves entries: PyTorch's own call on codes."""
+        arguments = tree.map(_codes, [list(positional), dict(keywords)])
+        result = call(*arguments[0], **arguments[1])
+        return tree.map(lambda leaf: Entries(leaf) if _is_numbers(leaf) else leaf, result)
+
+    def _of_rows(self, op: Op, bound: Mapping[str, Any]) -> Entries:
+        """Return the largest entries, or whether any is true: each one function of a whole row."""
+        codes, keep = self.entries(bound["input"]).codes, bool(bound.get("keepdim"))
+        dims = layout.dimensions(bound.get("dim"), codes.ndim)
+        rows = codes.permute(*[axis for axis in range(codes.ndim) if axis not in dims], *dims)
+        rest = [codes.shape[axis] for axis in range(codes.ndim) if axis not in dims]
+        rows = rows.reshape(*rest, -1).reshape(-1, max(1, torch.Size([codes.shape[a] for a in dims]).numel()))
+        nodes = [self.circuit.node(OF_ROWS[op.name], *sorted(set(self.circuit.decoded(row)))) for row in rows]
+        shape = [1 if axis in dims else size for axis, size in enumerate(codes.shape)] if keep else rest
+        return Entries(Circuit.codes(nodes, shape))
+
+    def _indexed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Entries:
+        """Return what index notation defines: every entry of the result, summed over the labels that it lacks."""
+        operands = {name: self.entries(value) for name, value in _named(bound).items()}
+        like = function(op.torch)(*tree.map(_zeros, call.positional), **tree.map(_zeros, call.keywords))
+        shapes = {name: tuple(value.shape) for name, value in operands.items()}
+        static = {
+            name: value for name, value in bound.items() if not entries_in(value) and not isinstance(value, Tensor)
+        }
+        shown = layout.layout_of(op, shapes, tuple(like.shape), static)
+        presented = {name: shown.views[name].apply(value.codes) for name, value in operands.items()}
+        sizes, written = _sizes(op, shown, presented, like)
+        nodes = {name: self._by_place(codes) for name, codes in presented.items()}
+        summed = sorted(set(sizes) - set(shown.out))
+
+        def entry(place: dict[str, int]) -> int:
+            def read(name: str, items: Sequence[Any]) -> Node:
+                letters = "".join(shown.axes[name] if isinstance(item, Ellipsis) else item.name for item in items)
+                return Node(nodes[name][tuple(place[letter] for letter in letters)])
+
+            names = {**static, **place}
+            names |= {
+                name: Node(nodes[name][tuple(place[letter] for letter in shown.axes[name])])
+                for name in presented
+                if name not in written
+            }
+            rule = Formula(self.circuit, names, read)
+            return rule.node(rule.evaluate(parsed(shown.formula)))
+
+        out = []
+        for place in itertools.product(*(range(sizes[letter]) for letter in shown.out)):
+            fixed = dict(zip(shown.out, place, strict=True))
+            ranges = itertools.product(*(range(sizes[letter]) for letter in summed))
+            out.append(self.sum([entry({**fixed, **dict(zip(summed, rest, strict=True))}) for rest in ranges]))
+        codes = Circuit.codes(out, shown.result.shape)
+        return Entries(shown.result.undo(codes).reshape(like.shape))
+
+    def _by_place(self, codes: Tensor) -> dict[tuple[int, ...], int]:
+        places = itertools.product(*map(range, codes.shape))
+        return dict(zip(places, self.circuit.decoded(codes), strict=True))
+
+    def sum(self, terms: Sequence[int]) -> int:
+        """Return the node of a sum."""
+        zero = self.circuit.number(0)
+        return self.circuit.node("sum", *(term for term in terms if term != zero))
+
+
+def _named(bound: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an op's tensor operands by name; those in a list get names of their own."""
+    found: dict[str, Any] = {}
+    for name, value in bound.items():
+        if isinstance(value, Entries | Tensor):
+            found[name] = value
+        else:
+            several = [leaf for leaf in tree.leaves(value) if isinstance(leaf, Entries | Tensor)]
+            found |= {f"operand{place}": leaf for place, leaf in enumerate(several)}
+    return found
+
+
+def _sizes(
+    op: Op, shown: layout.Layout, presented: Mapping[str, Tensor], like: Tensor
+) -> tuple[dict[str, int], set[str]]:
+    """Return the length of each label, and the operands that a definition writes with subscripts."""
+    written = set(layout.explicit_axes(op.definition)) if op.kind is Kind.INDEXED else set()
+    sizes: dict[str, int] = {}
+    for name, codes in presented.items():
+        letters = shown.axes[name] + ("".join(_subscripts(op.definition, name)) if name in written else "")
+        sizes |= dict(zip(letters, codes.shape, strict=True))
+    result = shown.result.apply(like).shape
+    return sizes | dict(zip(shown.out, result, strict=True)), written
+
+
+def _subscripts(text: str, name: str) -> list[str]:
+    """Return the indices that a definition writes out for an operand, after those that `...` stands for."""
+    for node in postorder(parsed(text)):
+        if isinstance(node, Index) and isinstance(node.value, Name) and node.value.name == name:
+            return [item.name for item in node.items if isinstance(item, Name)]
+    return []
+
+
+def _zeros(leaf: Any) -> Any:
+    return torch.zeros(leaf.shape, dtype=torch.float64) if isinstance(leaf, Entries) else leaf
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
+
+
+def _codes(leaf: Any) -> Any:
+    return leaf.codes if isinstance(leaf, Entries) else _double(leaf) if isinstance(leaf, Tensor) else leaf
+
+
+def _is_numbers(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.is_floating_point()
+
+
+def run(program: Program, machine: CircuitMachine, variables: dict[str, Any]) -> Any:
+    """Return the output of a program on entries."""
+    return Interpreter(program, machine, variables).run()

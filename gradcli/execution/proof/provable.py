@@ -1,0 +1,118 @@
+"""What is to be proved: a function that PyTorch can run and trace, and the same by definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.trace import Trace, TracedTensor, replaced, traced_in
+from gradcli.execution.proof import aten
+from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
+from gradcli.execution.proof.machine import CircuitMachine
+from gradcli.execution.proof.traced import Function, product, traced
+from gradcli.ops.record import Kind
+
+Defined = Callable[[CircuitMachine, Mapping[str, Any]], Any]
+UPSTREAM = "grad_output"
+
+
+@dataclass(frozen=True, slots=True)
+class Provable:
+    """A function of leaves; `point` is where it was run."""
+
+    text: str
+    point: Mapping[str, Tensor]
+    wanted: Sequence[str]
+    function: Function
+    """The function in PyTorch."""
+    defined: Defined
+    """The function by the definitions of its ops, on a machine."""
+    cotangent: Tensor
+    domains: Mapping[str, tuple[float, float]]
+    is_text: bool = False
+    """Whether it is a program's text, which cannot look at the sizes of its leaves but by its ops."""
+
+    def run(self, point: Mapping[str, Tensor], cotangent: Tensor) -> list[Tensor]:
+        """Return what autograd gives at a point."""
+        return product(self.function, point, self.wanted, cotangent)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A function and its backward as one circuit; `traced` is None where `gap` says why."""
+
+    circuit: Circuit
+    leaves: Mapping[str, Entries]
+    upstream: Entries
+    output: Entries
+    traced: list[Entries] | None
+    gap: str | None
+    is_pointwise: bool
+
+
+def written(provable: Provable) -> Written:
+    """Return a function as a circuit; UnprovableError where its definition is none."""
+    circuit = Circuit()
+    machine = CircuitMachine(circuit)
+    leaves = {
+        name: circuit.leaves(name, value.shape) for name, value in provable.point.items() if value.is_floating_point()
+    }
+    upstream = circuit.leaves(UPSTREAM, provable.cotangent.shape)
+    given = {name: leaves.get(name, value) for name, value in provable.point.items()}
+    try:
+        output = machine.entries(provable.defined(machine, given))
+    except GradcliError as error:
+        raise UnprovableError(error.message) from None
+    except (RuntimeError, NotImplementedError) as error:
+        raise UnprovableError(f"the definition decides by a value: {str(error).partition(chr(10))[0]}") from None
+    found, gap = None, None
+    try:
+        graph = traced(provable.function, provable.point, provable.wanted, provable.cotangent)
+        found = aten.run(graph, machine, [*given.values(), upstream])
+    except UnprovableError as error:
+        gap = str(error)
+    pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
+    return Written(circuit, leaves, upstream, output, found, gap, pointwise)
+
+
+def replayed(trace: Trace, names: Mapping[str, TracedTensor]) -> Defined:
+    """Return the calls of a trace, run by their definitions."""
+
+    def defined(machine: CircuitMachine, given: Mapping[str, Any]) -> Any:
+        known: dict[TracedTensor, Any] = {leaf: leaf.tensor.detach() for leaf in trace.leaves}
+        known |= {names[name]: value for name, value in given.items() if name in names}
+        for call in trace.calls:
+            if call.gap is not None or call.inner is not None:
+                raise UnprovableError(call.gap or "the code differentiates")
+            own = call.arguments
+            parts = [replaced(part, known.__getitem__) for part in (own.positional, own.keywords, own.bound)]
+            result = machine.apply(call.op, BoundCall(own.node, *parts))
+            known |= dict(zip(traced_in(call.result), _leaves(result), strict=True))
+        if trace.output not in known:
+            raise UnprovableError("the output is not followed")
+        return known[trace.output]
+
+    return defined
+
+
+def _leaves(result: Any) -> list[Any]:
+    if isinstance(result, tuple | list):
+        return [leaf for item in result for leaf in _leaves(item)]
+    return [result] if isinstance(result, Entries | Tensor) else []
+
+
+def drawn(provable: Provable, values: Callable[[str, int], float]) -> tuple[dict[str, Tensor], Tensor]:
+    """Return a point, and an upstream gradient: `values` gives an entry by its leaf and number."""
+
+    def filled(name: str, like: Tensor) -> Tensor:
+        numbers = [values(name, place) for place in range(like.numel())]
+        return torch.tensor(numbers, dtype=torch.float64).reshape(like.shape)
+
+    point = {n: filled(n, v) if v.is_floating_point() else v for n, v in provable.point.items()}
+    return point, filled(UPSTREAM, provable.cotangent)

@@ -1,0 +1,102 @@
+"""The adjoint identity u·(J v) = (Jᵀ u)·v: forward mode and reverse mode are two ways to one number.
+
+It is free of a step size, and exact but for rounding. Both ways are PyTorch's, so that it says whether autograd is
+consistent with itself, and not whether the function is the one that a definition says.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from gradcli.errors import GradcliError
+from gradcli.execution.forward.dtypes import double
+from gradcli.execution.witnesses.line import random_directions, real, shaped
+from gradcli.execution.witnesses.question import Question
+from gradcli.report.notes import NoteKind, noted
+from gradcli.report.report import WitnessReport
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+from gradcli.witnesses import WitnessRow
+
+INCONSISTENT = noted(NoteKind.WITNESS, "autograd is not consistent with itself: u·(J v) is not (Jᵀ u)·v")
+# The point is moved by so many units in the last place, to see how far rounding moves a product.
+UNITS = 4
+# How many times that change a difference may be: the two modes round on different ways.
+ALLOWED = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The number u·(J v)."""
+
+    value: float
+    terms: float
+    """The sum of the absolute values of its terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjoint:
+    """Whether reverse mode's gradient and forward mode's product along one random direction are one number."""
+
+    row: WitnessRow
+
+    def check(self, question: Question, gradient: Tensor, tolerance: Tolerance) -> WitnessReport | None:
+        """Return what the identity says of a gradient; None where forward mode is not implemented, or not finite.
+
+        At a kink the two modes may choose differently, which is no inconsistency: then there is nothing to say either.
+        """
+        point = question.point[question.name]
+        flat = real(gradient.detach()).reshape(-1).to(torch.float64)
+        if not flat.numel() or not bool(flat.isfinite().all()):
+            return None
+        direction = random_directions(1, flat.numel(), seed=4)[0]
+        found = product(question, point, direction)
+        if found is None:
+            return None
+        terms = flat * direction
+        difference = abs(found.value - float(terms.sum()))
+        limit = tolerance.relative * (found.terms + float(terms.abs().sum()))
+        limit += question.excused * float(direction.abs().sum())
+        if not difference <= limit:
+            limit += ALLOWED * _rounding(question, point, direction, found)
+        if not math.isfinite(difference):
+            return None
+        if difference <= limit:
+            return WitnessReport(Verdict.MATCH, difference, limit, 1)
+        bent = question.bends or question.jumps
+        return None if bent else WitnessReport(Verdict.MISMATCH, difference, limit, 1, notes=INCONSISTENT)
+
+
+def product(question: Question, point: Tensor, direction: Tensor) -> Product | None:
+    """Return u·(J v) by forward mode; None where some operation does not implement it, or cuts the tangent off."""
+    tangent = _tangent(question, point, shaped(direction, point))
+    if tangent is None or tangent.shape != question.cotangent.shape:
+        return None
+    terms = double(question.cotangent).conj() * double(tangent)
+    terms = terms.real if terms.is_complex() else terms
+    return Product(float(terms.sum()), float(terms.abs().sum()))
+
+
+def _tangent(question: Question, point: Tensor, direction: Tensor) -> Tensor | None:
+    with warnings.catch_warnings(), forward_ad.dual_level(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        try:
+            dual = forward_ad.make_dual(point.detach().clone(), direction.to(point.dtype))
+            found: Tensor | None = forward_ad.unpack_dual(question.function({**question.point, question.name: dual}))[1]
+        except (RuntimeError, NotImplementedError, GradcliError):
+            return None
+        return None if found is None else found.detach()
+
+
+def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product) -> float:
+    """Return how far a change of the point in its last places moves the product: infinite where it has none there."""
+    signs = random_directions(1, real(point).numel(), seed=5)[0].sign()
+    moved = real(point) * (1 + UNITS * torch.finfo(torch.float64).eps * signs.reshape(real(point).shape))
+    other = product(question, torch.view_as_complex(moved) if point.is_complex() else moved, direction)
+    return math.inf if other is None else abs(other.value - found.value)

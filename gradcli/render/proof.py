@@ -1,0 +1,77 @@
+"""A proof as text: both formulas, the verdict on each gradient, and under what it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from gradcli.escaping import escape
+from gradcli.phrases import show_shape
+from gradcli.render.style import Style
+from gradcli.render.wrapping import wrap
+from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport, ProvedGradient
+
+INDENT = 4
+WORDS = {
+    PROVED: "PyTorch's backward is the derivative",
+    EXCEPT: "PyTorch's backward is the derivative, except in the regions above",
+    REFUTED: "PyTorch's backward is not the derivative",
+    UNDECIDED: "nothing is decided: this is not a pass",
+}
+EQUAL = "the two are identical at these points, in exact arithmetic; that is no proof"
+
+
+def text(report: ProofReport, style: Style) -> str:
+    """Return a proof as a reader sees it."""
+    leaves = ", ".join(f"{name} {show_shape(shape)}" for name, shape in report.leaves.items())
+    lines = [escape(f"{' '.join(report.program.split())}  with {leaves}"), ""]
+    for gradient in report.gradients:
+        lines += [*_gradient(gradient, style), ""]
+    lines += [part for line in _conditions(report) for part in wrap(line, style.width)]
+    return "\n".join([*lines, "", f"{report.verdict}: {WORDS.get(report.verdict, EQUAL)}"]) + "\n"
+
+
+def _gradient(gradient: ProvedGradient, style: Style) -> Iterator[str]:
+    yield escape(f"by {gradient.wrt}: {gradient.verdict}")
+    rows = {
+        f"derivative by {gradient.entry}": gradient.derived,
+        "PyTorch's backward": gradient.traced,
+        "difference": gradient.difference if gradient.verdict != PROVED else None,
+        "not decided": gradient.reason,
+    }
+    for name, value in rows.items():
+        if value is not None:
+            yield from _indented(f"{name}: {value}", style)
+    for one in gradient.exceptions:
+        error = "" if one.max_rel_error is None else f" (relative difference up to {one.max_rel_error:.2g})"
+        yield from _indented(f"except where {one.region}: {one.cause}{error}", style)
+    if gradient.witness is not None:
+        found = gradient.witness
+        leaves = ", ".join(f"{name} = {value}" for name, value in found.leaves.items())
+        yield from _indented(f"at {leaves}, grad_output = {found.grad_output}:", style)
+        yield from _indented(
+            f"PyTorch gives {found.gradient:.10g}, and the derivative is {found.derivative:.10g}", style
+        )
+
+
+def _indented(line: str, style: Style) -> Iterator[str]:
+    for part in wrap(escape(line), style.width - INDENT):
+        yield " " * INDENT + part
+
+
+def _conditions(report: ProofReport) -> Iterator[str]:
+    for name, interval in report.domain.items():
+        yield f"domain: {name} in {interval}"
+    for assumption in report.assumptions:
+        yield f"assumed: {assumption}"
+    if report.kernel is not None and report.kernel.max_rel_error is not None:
+        error = f"{report.kernel.max_rel_error:.2g}"
+        yield f"traced: {report.kernel.traced}"
+        yield f"run: PyTorch's own kernels at {report.kernel.points} points, off by {error} of the largest entry"
+
+
+def _json(report: ProofReport, _: Style) -> str:
+    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+PROOF_FORMATS: Mapping[str, Callable[[ProofReport, Style], str]] = {"table": text, "plain": text, "json": _json}

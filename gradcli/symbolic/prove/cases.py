@@ -1,0 +1,183 @@
+"""Where two circuits differ in a cell: nowhere, inside of it, or at a boundary of cells."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Literal
+
+from gradcli.derivation.proof import Region
+from gradcli.symbolic.prove.cells import Cell, Interval
+from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
+from gradcli.symbolic.prove.numbers import KinkError, Point
+from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
+from gradcli.symbolic.prove.sampling import SAME, Node, Sampler, at
+from gradcli.symbolic.prove.text import written
+
+MOST_SIDES = 16
+# From a boundary to a point beside it.
+NEXT = Fraction(1, 10**22)
+# PyTorch's thresholds are set where a difference is lost in float32.
+NEGLIGIBLE = 2.0**-23
+# A derivative at a kink is one of these parts of the way from one side to the other.
+PARTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (1, 2), (1, 3), (2, 3), (1, 4), (3, 4)))
+
+
+class Cases(Sampler):
+    """What is so in each cell of what PyTorch computes, and of the derivative."""
+
+    def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval], until: float) -> None:
+        super().__init__(nodes, domains)
+        self.until = until
+
+    def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
+        """Return where the two differ in a cell; DivisionError where it is to be divided first."""
+        here = Evaluation(self.nodes, self.leaves, cell, self.until)
+        if cell.is_open:
+            return self._inside(here, traced, derived)
+        return self._at_a_boundary(here, traced, derived)
+
+    def _inside(self, here: Evaluation, traced: int, derived: int) -> list[Region]:
+        """Return where the two differ in an open cell: nowhere, or all of it."""
+        try:
+            found, wanted = here.value(traced), here.of_derivative().value(derived)
+        except UndefinedError:
+            return self._sampled(here, traced, derived)
+        if here.unknowns.is_zero(found - wanted):
+            return []
+        return self._sampled(here, traced, derived)
+
+    def _sampled(self, here: Evaluation, traced: int, derived: int) -> list[Region]:
+        """Return an open cell as a region, with the point at which the two differ most of some."""
+        best: tuple[float, dict[int, Fraction]] | None = None
+        for point in self.samples(here.cell):
+            error = self.error(point, traced, derived)
+            if error is not None and (best is None or error > best[0]):
+                best = error, point
+        where = self.where(here.cell)
+        if best is None or best[0] <= SAME:
+            return [Region(where, "unknown", None, None, None)]
+        shown = tuple((leaf, float(value)) for leaf, value in best[1].items())
+        return [self.region(where, "difference", shown, best[0], traced, derived)]
+
+    def _difference(self, traced: int, derived: int) -> str:
+        return f"({written(self.nodes, traced)}) - ({written(self.nodes, derived)})"
+
+    def _at_a_boundary(self, here: Evaluation, traced: int, derived: int) -> list[Region]:
+        """Return a boundary of cells as a region, unless the two are the same there.
+
+        The derivative is that from each side. What PyTorch gives lies between them at a kink.
+        """
+        where, point = self.where(here.cell), self.point(here.cell)
+        if here.cell.is_implicit:
+            return self._on_an_equation(here.cell, where, traced, derived)
+        sides = self._sides(here, derived)
+        if not sides:
+            return [Region(where, "undefined", None, None, None)]
+        try:
+            found = here.value(traced)
+        except UndefinedError:
+            return [self.region(where, "undefined", point, None, traced, derived)]
+        is_zero = here.unknowns.is_zero
+        if all(is_zero(found - side) for side in sides):
+            return []
+        if self._is_between(here, found, sides):
+            return [Region(where, "kink", point, None, None)]
+        if point is None:
+            return [Region(where, "unknown", None, None, None)]
+        error = self._error_beside(here.cell, point, traced, derived)
+        return [self.region(where, "difference", point, error, traced, derived)]
+
+    def _on_an_equation(self, cell: Cell, where: str, traced: int, derived: int) -> list[Region]:
+        """Return where an equation holds as a region: one where the derivative itself has no value is told apart."""
+        for value in (0, 1, -1, 2):
+            numbers = self.with_solutions(cell, [Fraction(value)] * len(self.leaves))
+            if not all(at(form, numbers) == number for form, number in cell.points.items()):
+                continue
+            point = dict(zip(self.leaves, numbers, strict=True))
+            if not all(self.holds(point, pair, sign) for pair, sign in cell.signs.items()):
+                continue
+            try:
+                Point(self.nodes, point, kinks=True).value(derived)
+            except (KinkError, ArithmeticError, ValueError, TypeError):
+                return [Region(where, "undefined", None, None, None)]
+            error = self.error(point, traced, derived)
+            if error is not None and error > SAME:
+                shown = tuple((leaf, float(number)) for leaf, number in point.items())
+                return [self.region(where, "difference", shown, error, traced, derived)]
+        return [Region(where, "unknown", None, None, None)]
+
+    def region(  # noqa: PLR0917 (its parts)
+        self,
+        where: str,
+        kind: Literal["difference", "undefined"],
+        point: tuple[tuple[int, float], ...] | None,
+        error: float | None,
+        traced: int,
+        derived: int,
+    ) -> Region:
+        """Return a region with the derivative's value at its point: what is run there is compared with that."""
+        value = None
+        if point is not None:
+            try:
+                value = float(Point(self.nodes, {leaf: Fraction(number) for leaf, number in point}).value(derived))
+            except (ArithmeticError, ValueError, TypeError):
+                value = None
+        is_small = kind == "difference" and error is not None and error <= NEGLIGIBLE
+        return Region(where, "small" if is_small else kind, point, error, self._difference(traced, derived), value)
+
+    def _error_beside(self, cell: Cell, point: Sequence[tuple[int, float]], traced: int, derived: int) -> float | None:
+        """Return how far PyTorch's value at a boundary is from those of the derivative beside it, relative to them."""
+        here = {leaf: Fraction(value) for leaf, value in point}
+        moved = {self.leaves[variable] for variable in cell.solved}
+        try:
+            found = Point(self.nodes, here).value(traced)
+            near = [
+                Point(self.nodes, {leaf: value + side * NEXT * (leaf in moved) for leaf, value in here.items()}).value(
+                    derived
+                )
+                for side in (-1, 1)
+            ]
+        except (ArithmeticError, ValueError, TypeError):
+            return None
+        distance = max(min(near) - found, found - max(near), 0)
+        largest = max(map(abs, (found, *near)))
+        return float(distance / largest) if largest else 0.0
+
+    @staticmethod
+    def _is_between(here: Evaluation, found: Quotient, sides: Sequence[Quotient]) -> bool:
+        is_zero = here.unknowns.is_zero
+        if all(is_zero(one - sides[0]) for one in sides):
+            return False
+        pairs = itertools.combinations(sides, 2)
+        return any(is_zero(found - one.scaled(1 - part) - other.scaled(part)) for one, other in pairs for part in PARTS)
+
+    def _sides(self, here: Evaluation, derived: int) -> list[Quotient]:
+        """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined."""
+        found: list[Quotient] = []
+        waiting = list(_beside(here.cell))
+        while waiting:
+            oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
+            try:
+                found.append(here.of_derivative(oracle).value(derived))
+            except UndefinedError:
+                return []
+            except DivisionError as division:
+                waiting += [cell for cell in division.parts if cell.is_open]
+            if len(found) + len(waiting) > MOST_SIDES:
+                raise TooLargeError
+        return found
+
+
+def _beside(cell: Cell) -> Iterator[Cell]:
+    """Yield the open cells beside a boundary."""
+    forms = list(cell.points)
+    zero = [pair for pair, sign in cell.signs.items() if sign == 0]
+    for sides in itertools.product((-1, 1), repeat=len(forms) + len(zero)):
+        found = cell
+        for form, side in zip(forms, sides, strict=False):
+            found = found.beside(form, side)
+        signs = {**found.signs, **dict(zip(zero, sides[len(forms) :], strict=True))}
+        yield replace(found, signs=signs, solved={})

@@ -1,0 +1,123 @@
+"""A circuit at a point, to many digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import sympy
+from sympy import Float, Rational
+
+from gradcli.errors import NotSupportedError
+from gradcli.symbolic.derive.translate import FUNCTIONS as KNOWN
+from gradcli.symbolic.prove.constants import meaning
+
+Node = tuple[str | int, ...]
+DIGITS = 100
+# Two numbers that are no further apart, of their size, are one that was rounded.
+NEAR = Float("1e-12", DIGITS)
+ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan"})
+
+
+class KinkError(Exception):
+    """Two values that are compared are equal at the point: there may be no derivative."""
+
+
+@lru_cache(maxsize=4096)
+def number(text: str) -> Any:
+    """Return what a constant stands for."""
+    meant = meaning(text)
+    base = sympy.S.One if meant.base is None else _irrational(meant.base)
+    return (Rational(meant.factor.numerator, meant.factor.denominator) * base).evalf(DIGITS)
+
+
+def _irrational(base: str) -> Any:
+    names: Mapping[str, Any] = {
+        "sqrt(2)": sympy.sqrt(2),
+        "sqrt(3)": sympy.sqrt(3),
+        "pi": sympy.pi,
+        "sqrt(pi)": sympy.sqrt(sympy.pi),
+        "sqrt(2/pi)": sympy.sqrt(2 / sympy.pi),
+        "log(2)": sympy.log(2),
+        "log(10)": sympy.log(10),
+    }
+    return 1 / names[base.removeprefix("1/")] if base.startswith("1/") else names[base]
+
+
+# What sympy itself computes, and what circuits have beside that.
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    **KNOWN,
+    "sum": lambda *terms: sum(terms, sympy.S.Zero),
+    "detach": lambda a: a,
+    "polygamma": lambda n, a: sympy.polygamma(int(n), a),
+    "besselj": lambda n, a: sympy.besselj(int(n), a),
+    "besseli": lambda n, a: sympy.besseli(int(n), a),
+    "amax": lambda *row: max(row),
+    "amin": lambda *row: min(row),
+    "logical_and": lambda *truths: sympy.Integer(all(truths)),
+    "logical_or": lambda *truths: sympy.Integer(any(truths)),
+    "logical_not": lambda truth: sympy.Integer(not truth),
+}
+RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+    "eq": lambda a, b: a - b == 0,
+    "ne": lambda a, b: a - b != 0,
+}
+
+
+class Point:
+    """A circuit at a point: the values of the entries of leaves, by their nodes."""
+
+    def __init__(self, nodes: Sequence[Node], leaves: Mapping[int, Fraction], *, kinks: bool = False) -> None:
+        self.nodes = nodes
+        self.leaves = leaves
+        self.kinks = kinks
+        self._known: dict[int, Any] = {}
+
+    def value(self, place: int) -> Any:
+        """Return a node's value; KinkError at a kink if asked for, ValueError outside of a domain."""
+        if place not in self._known:
+            self._known[place] = self._computed(place)
+        return self._known[place]
+
+    def _computed(self, place: int) -> Any:
+        name, *operands = self.nodes[place]
+        if name in ATOMS:
+            return self._atom(place)
+        if name == "where":
+            return self.value(int(operands[1] if self.value(int(operands[0])) else operands[2]))
+        values = [self.value(int(operand)) for operand in operands]
+        if name in RELATIONS:
+            return self._compared(str(name), *values)
+        if name not in FUNCTIONS:
+            msg = f"{name} has no numbers"
+            raise NotSupportedError(msg)
+        found = FUNCTIONS[str(name)](*values).evalf(DIGITS)
+        if not (found.is_Float or found.is_Rational):
+            raise ValueError  # infinite, or not real
+        return found
+
+    def _compared(self, name: str, one: Any, other: Any) -> Any:
+        finite = one.is_finite and other.is_finite
+        if self.kinks and finite and abs(one - other) <= NEAR * max(abs(one), abs(other)):
+            raise KinkError
+        return sympy.Integer(bool(RELATIONS[name](one, other)))
+
+    def _atom(self, place: int) -> Any:
+        name, *text = self.nodes[place]
+        match name:
+            case "number":
+                return number(str(text[0]))
+            case "pi":
+                return sympy.pi.evalf(DIGITS)
+            case "infinity":
+                return int(str(text[0])) * sympy.oo
+            case "leaf":
+                value = self.leaves[place]
+                return Rational(value.numerator, value.denominator).evalf(DIGITS)
+        raise ValueError  # not a number
