@@ -35,5 +35,7 @@ class Session:
     """The command that shows what the program asks for, where only that one does."""
     inner: set[int] = field(default_factory=set)
     """The calls of `autograd.grad` with whose result the program computes, by identity of Python's nodes."""
+    computed: set[int] = field(default_factory=set)
+    """The statements whose result is differentiated further on, by identity."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

@@ -60,14 +60,11 @@ class Gradient(Value):
         given = [_op(runner, node, "clone", value) if place in places else value
                  for place, value in enumerate(positional)]  # fmt: skip
         by = [given[place] for place in places]
-        for value in by:
-            tensor = runner.machine.tensor(value)
-            if tensor is None or not tensor.requires_grad:
-                hint = "make it a leaf: `requires_grad=True`"
-                raise runner.error("`grad` differentiates by what requires no gradient here", node, hint)
+        if any(runner.machine.tensor(value) is None for value in by):
+            raise runner.error("`grad` differentiates by tensors", node, "`argnums` says which arguments these are")
         output = self.function.called(runner, node, given, keywords)
         call = Call("grad", (), (), node.span, node.span)
-        found = runner.machine.gradient(call, [output], by, [None], True)  # noqa: FBT003
+        found = runner.machine.gradient(call, [output], by, [None], allow_unused=True)
         return found if isinstance(self.places, tuple | list) else found[0]
 
 
@@ -78,8 +75,8 @@ def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, A
         raise runner.error(f"`{name}` takes a function", node, f"such as `{name}(lambda x: x**2)`")
     function, *rest = positional
     if node.function.endswith("vmap"):
-        axes, out, *_ = [*rest, *(0, 0)[len(rest) :]]
-        return Mapped(function, keywords.get("in_dims", axes), keywords.get("out_dims", out))
+        given = {**dict(zip(("in_dims", "out_dims"), rest, strict=False)), **keywords}
+        return Mapped(function, given.get("in_dims", 0), given.get("out_dims", 0))
     return Gradient(function, keywords.get("argnums", rest[0] if rest else 0))
 
 
