@@ -36,6 +36,7 @@ NAMESPACES = frozenset(
         "random",
         "distributions",
         "utils.data",
+        "utils.checkpoint",
     }
 )
 _PREFIXES: Mapping[tuple[str, ...], str] = {

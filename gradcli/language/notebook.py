@@ -87,7 +87,7 @@ _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
 # What makes a function of another one.
-TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad"})
+TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad", "checkpoint", "utils.checkpoint.checkpoint"})
 # What makes batches of tensors, of `torch.utils.data`.
 LOADERS = frozenset({"utils.data.TensorDataset", "utils.data.DataLoader"})
 # What goes through items one at a time.

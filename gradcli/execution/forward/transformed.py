@@ -8,6 +8,8 @@ from typing import Any
 from gradcli.execution.forward.values import Runner, Value
 from gradcli.language.program import Call, Literal
 
+# Arguments of `checkpoint` that say how it keeps what it needs.
+CHECKPOINTS = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
 MAPPED = "`vmap` maps over axes of tensors: `in_dims` is an integer or None, or a tuple of one for each argument"
 
 
@@ -68,12 +70,15 @@ class Gradient(Value):
         return found if isinstance(self.places, tuple | list) else found[0]
 
 
-def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Value:
-    """Return the function that `vmap` or `grad` makes."""
+def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the function that `vmap` or `grad` makes, and what `checkpoint` computes."""
     if not positional or not isinstance(positional[0], Value):
         name = node.function.rpartition(".")[2]
         raise runner.error(f"`{name}` takes a function", node, f"such as `{name}(lambda x: x**2)`")
     function, *rest = positional
+    if node.function.endswith("checkpoint"):  # it computes the same, and later once more
+        given = {name: value for name, value in keywords.items() if name not in CHECKPOINTS}
+        return function.called(runner, node, rest, given)
     if node.function.endswith("vmap"):
         given = {**dict(zip(("in_dims", "out_dims"), rest, strict=False)), **keywords}
         return Mapped(function, given.get("in_dims", 0), given.get("out_dims", 0))

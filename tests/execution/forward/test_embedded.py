@@ -101,6 +101,7 @@ def test_an_alias_of_a_module_is_read_as_the_module() -> None:
     [
         ("torch.distributions.Normal(x, -1.).log_prob(x)", "PyTorch refuses"),
         ("d = torch.distributions.Normal(x, 1.); d.nothing*x", "nothing"),
+        ("nn.LSTM(1, 1, 10**6)(x.view(1, 1))[0]", "1,000,000 layers"),
         ("torch.distributions.Gamma(x, x).rsample()", "writes to a tensor"),
     ],
 )
