@@ -46,6 +46,14 @@ def test_a_penalty_is_what_torch_autograd_makes_of_it() -> None:
     assert torch.allclose(of_x(text), expected, rtol=1e-12)
 
 
+def test_no_formula_leaves_out_what_comes_through_the_gradient() -> None:
+    text = "g = torch.autograd.grad((w*x).prod(), x, create_graph=True)[0]\n(torch.sigmoid(g)*x).sum().backward()"
+    report = evaluate_program(text, Settings(), {"x": POINT, "w": [1.0, 2.0, 3.0]})
+    assert report["w"].gradient.abs().max() > 0
+    assert report["w"].symbolic is not None
+    assert report["w"].symbolic.formula is None
+
+
 def test_what_lies_between_is_not_shown() -> None:
     text = "y = tanh(x); g = torch.autograd.grad(y.sum(), x, create_graph=True)[0]; z = g*g; z.sum().backward()"
     report = evaluate_program(text, Settings(formulas=False), {"x": POINT})
