@@ -19,10 +19,11 @@ from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.store import Store
-from gradcli.errors import InputError, ProgramError, boundary
+from gradcli.errors import ExecutionError, GradcliError, InputError, NotSupportedError, ProgramError, boundary
 from gradcli.inputs import check_names, check_reading, notes_on
 from gradcli.language.detach import detached
 from gradcli.language.scripts import as_a_file
+from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
 from gradcli.settings import MOST_ENTRIES
@@ -114,7 +115,12 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
     with _engine(settings, source) as derivations:
         from gradcli.execution.commands.dispatch import carry_out
 
-        report: Any = carry_out(program, settings, given, derivations)
+        try:
+            report: Any = carry_out(program, settings, given, derivations)
+        except (ExecutionError, NotSupportedError) as error:
+            if "PyTorch refuses" not in error.message:
+                error.hint = _with_script(error.hint, source)
+            raise
     return replace(report, notes=tuple(notes_on(program, settings.command)) or None)
 
 
@@ -233,10 +239,19 @@ def read(source: str, settings: Settings) -> Program:
     return program
 
 
+def _is_read(text: str) -> bool:
+    """Tell whether a program that is suggested can be read itself."""
+    try:
+        parse_program(text, Limits())
+    except GradcliError:
+        return False
+    return True
+
+
 def _with_script(hint: str | None, source: str) -> str | None:
     """Return a hint with what to do with a text that is a script, whose part need not be pasted."""
     is_slip = (hint or "").startswith("did you mean") and "\n" not in source.strip()
-    script = None if is_slip else as_a_file(source)
+    script = None if is_slip else as_a_file(source, _is_read)
     hint = None if script and ("FILE.py" in (hint or "") or script.startswith("write")) else hint
     return "; or ".join(words for words in (hint, script) if words) or None
 

@@ -8,7 +8,7 @@ from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
-from gradcli.language.names import attribute_place, function_name, is_namespaced_function
+from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
 from gradcli.language.notebook import DRAWN_IN_PLACE
 from gradcli.language.program import Call, Dictionary, Expression, Literal, Sequence
 from gradcli.language.source import Source
@@ -24,6 +24,8 @@ def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
     """Return what is translated before a call: a method's own value, or what is called, and the arguments."""
     if id(node) in source.session.inner:
         return gradient_children(node)
+    if (loss := _scaled(node, source)) is not None:
+        return [loss]
     if isinstance(node.func, ast.Name) or is_namespaced_function(node.func):
         own = []
     elif isinstance(node.func, ast.Attribute):
@@ -31,6 +33,13 @@ def call_children(node: ast.Call, source: Source) -> list[ast.expr]:
     else:
         own = [_called(node, source)]
     return [*own, *node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def _scaled(node: ast.Call, source: Source) -> ast.expr | None:
+    """Return the loss in `scaler.scale(loss)`."""
+    parts = dotted(node.func) or ("",)
+    is_scale = parts[1:] == ("scale",) and parts[0] in source.session.scalers
+    return node.args[0] if is_scale and len(node.args) == 1 else None
 
 
 def _called(node: ast.Call, source: Source) -> ast.expr:
@@ -49,6 +58,8 @@ def build_call(node: ast.Call, built: Built) -> Expression:
     source = built.source
     if id(node) in source.session.inner:
         return build_gradient(node, built)
+    if (loss := _scaled(node, source)) is not None:
+        return built.operand(loss)
     keywords = _keywords(node, built)
     arguments = tuple(built.argument(argument) for argument in node.args)
     if isinstance(node.func, (ast.Call, ast.Subscript)):

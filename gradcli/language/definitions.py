@@ -11,7 +11,17 @@ from gradcli.language.fields import with_initialiser
 from gradcli.language.functions import check_parameters, several
 from gradcli.language.leaves import every
 from gradcli.language.names import check_target, dotted
-from gradcli.language.program import Assign, Class, Differentiate, Function, GradMode, Name, Return, SetAttribute, Statement
+from gradcli.language.program import (
+    Assign,
+    Class,
+    Differentiate,
+    Function,
+    GradMode,
+    Name,
+    Return,
+    SetAttribute,
+    Statement,
+)
 from gradcli.language.source import Source
 
 BuildBlock = Callable[[list[ast.stmt], Source], tuple[Statement, ...]]

@@ -64,6 +64,7 @@ def _several(node: ast.stmt) -> Iterator[ast.stmt]:
     """Yield a statement; `a = b = value` as two, and what registers an attribute as its assignment."""
     if isinstance(node, ast.Assign) and len(node.targets) > 1 and isinstance(node.targets[0], ast.Name):
         first, *others = node.targets
+        assert isinstance(first, ast.Name)  # noqa: S101 (it is one)
         yield ast.copy_location(ast.Assign([first], node.value), node)
         for other in others:
             value = ast.copy_location(ast.Name(first.id, ast.Load()), first)
@@ -104,18 +105,18 @@ class _Hoist(ast.NodeTransformer):
     def __init__(self) -> None:
         self.found: list[ast.stmt] = []
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:  # noqa: N802 (as `ast` asks)
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         """Put the name in the place of the assignment."""
         value = self.visit(node.value)
         self.found.append(ast.copy_location(ast.Assign([node.target], value), node))
         return ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         """Look into the condition alone."""
         node.test = self.visit(node.test)
         return node
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         """Look into the first operand alone."""
         node.values[0] = self.visit(node.values[0])
         return node

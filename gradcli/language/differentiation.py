@@ -21,6 +21,7 @@ from gradcli.language.names import dotted
 from gradcli.language.program import Differentiate, Expression
 from gradcli.language.source import Source
 
+
 def find_call(node: ast.AST, source: Source) -> ast.Call | None:
     """Return the first call in a statement that differentiates, in the order in which they would run.
 
@@ -35,7 +36,7 @@ def in_a_loop(node: ast.stmt, source: Source) -> ast.For | None:
     for part in ast.walk(node):
         if isinstance(part, (ast.ListComp, ast.GeneratorExp)) and (call := find_call(part.elt, source)) is not None:
             first = part.generators[0]
-            body = [ast.copy_location(ast.Expr(call), call)]
+            body: list[ast.stmt] = [ast.copy_location(ast.Expr(call), call)]
             return ast.copy_location(ast.For(first.target, first.iter, body, []), node)
     return None
 

@@ -1,4 +1,4 @@
-"""Calls of `backward()` and of `torch.autograd.grad(...)`, and the gradients with which a program goes on to compute."""
+"""Calls of `backward()` and of `torch.autograd.grad(...)`, and the gradients that a program computes with."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def is_grad(call: ast.Call) -> bool:
 
 
 def arguments_of(call: ast.Call, names: Sequence[str], source: Source) -> dict[str, ast.expr]:
+    """Return the arguments of a call by name; ProgramError for one that it does not have."""
     if len(call.args) > len(names):
         raise source.error("too many arguments", call.args[len(names)])
     given = dict(zip(names, call.args, strict=False))
@@ -40,6 +41,7 @@ def arguments_of(call: ast.Call, names: Sequence[str], source: Source) -> dict[s
 
 
 def differentiating(node: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls in a statement that differentiate."""
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and (is_backward(inner) or is_grad(inner)))
 
 
@@ -53,6 +55,7 @@ def keeps_graph(call: ast.Call) -> bool:
 
 
 def assigned_in(node: ast.AST) -> set[str]:
+    """Return the names that a statement assigns."""
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
 
 
@@ -87,7 +90,7 @@ class _Kept(ast.NodeTransformer):
     def __init__(self, call: ast.Call) -> None:
         self.call = call
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802 (as `ast` asks)
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Return `grad(y, x, create_graph=True)[0]` for `x.grad`."""
         if node.attr != "grad" or not isinstance(node.ctx, ast.Load) or (dotted(node) or ("",))[-2:-1] == ("autograd",):
             self.generic_visit(node)
@@ -95,7 +98,9 @@ class _Kept(ast.NodeTransformer):
         assert isinstance(self.call.func, ast.Attribute)  # noqa: S101 (it is a method)
         upstream = self.call.args[:1] or [one.value for one in self.call.keywords if one.arg == "gradient"]
         keep = ast.keyword("create_graph", ast.Constant(value=True))
-        function = ast.Attribute(ast.Attribute(ast.Name("torch", ast.Load()), "autograd", ast.Load()), "grad", ast.Load())
+        function = ast.Attribute(
+            ast.Attribute(ast.Name("torch", ast.Load()), "autograd", ast.Load()), "grad", ast.Load()
+        )
         made = ast.Subscript(
             ast.Call(function, [self.call.func.value, node.value, *upstream], [keep]), ast.Constant(0), ast.Load()
         )
@@ -112,6 +117,8 @@ def find_inner(node: ast.stmt, rest: Sequence[ast.stmt], source: Source) -> None
     """
     if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
         return
+    if next(differentiating(node), None) is not None or _is_used(assigned_in(node), rest, source):
+        source.session.computed.add(id(node))
     calls = [call for call in differentiating(node) if is_grad(call) and keeps_graph(call)]
     outer = [call for call in differentiating(node) if call not in calls]
     returned = source.session.functions and isinstance(node, ast.Return)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-_USUAL = {"torch": "torch", "torch.nn": "nn", "torch.nn.functional": "F", "torch.optim": "optim", "torch.autograd": "autograd"}  # fmt: skip
+_USUAL = {
+    "torch": "torch",
+    "torch.nn": "nn",
+    "torch.nn.functional": "F",
+    "torch.optim": "optim",
+    "torch.autograd": "autograd",
+}
 # Modules whose names have no meaning without a prefix.
 _QUALIFIED = ("torch.distributions", "torch.utils.data")
 

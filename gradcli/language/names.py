@@ -23,7 +23,21 @@ _ROOTS = ("torch", "F", "math", *_MODULES, *FOREIGN)
 _NAMESPACES = ("linalg", "special", "fft")  # an op's own name may be `linalg.norm`
 # Modules whose functions are no ops.
 NAMESPACES = frozenset(
-    {"math", "nn", "nn.init", "nn.utils", "autograd", "autograd.functional", "optim", "func", "cuda", "random", "distributions", "utils.data"}
+    {
+        "math",
+        "nn",
+        "nn.init",
+        "nn.utils",
+        "autograd",
+        "autograd.functional",
+        "optim",
+        "func",
+        "cuda",
+        "random",
+        "distributions",
+        "utils.data",
+        "utils.checkpoint",
+    }
 )
 _PREFIXES: Mapping[tuple[str, ...], str] = {
     ("torch",): "",

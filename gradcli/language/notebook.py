@@ -37,11 +37,10 @@ _DISTRIBUTIONS = """Bernoulli Beta Binomial Categorical Cauchy Dirichlet Exponen
 Independent Laplace LogNormal Multinomial MultivariateNormal NegativeBinomial Normal OneHotCategorical Poisson StudentT
 Uniform kl_divergence"""
 DISTRIBUTIONS = frozenset(f"distributions.{name}" for name in _DISTRIBUTIONS.split())
-DISTRIBUTION_METHODS = frozenset("log_prob sample rsample entropy cdf icdf expand perplexity".split())
-DISTRIBUTION_ATTRIBUTES = frozenset(
-    """mean variance stddev loc scale probs logits rate concentration low high mode batch_shape event_shape df
-covariance_matrix precision_matrix scale_tril base_dist total_count""".split()
-)
+DISTRIBUTION_METHODS = frozenset({"log_prob", "sample", "rsample", "entropy", "cdf", "icdf", "expand", "perplexity"})
+_ASKED = """mean variance stddev loc scale probs logits rate concentration low high mode batch_shape event_shape df
+covariance_matrix precision_matrix scale_tril base_dist total_count"""
+DISTRIBUTION_ATTRIBUTES = frozenset(_ASKED.split())
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
@@ -88,10 +87,23 @@ _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
 # What makes a function of another one.
-TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad"})
+TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad", "checkpoint", "utils.checkpoint.checkpoint"})
 # What makes batches of tensors, of `torch.utils.data`.
 LOADERS = frozenset({"utils.data.TensorDataset", "utils.data.DataLoader"})
-FUNCTIONS = {"iter", "next"} | LOADERS | TRANSFORMS | DISTRIBUTIONS | DRAWS | NUMBERS | SEQUENCES | MATH | SETTINGS | {"dropout", "isinstance"}
+# What goes through items one at a time.
+STEPS = frozenset({"iter", "next"})
+FUNCTIONS = (
+    STEPS
+    | LOADERS
+    | TRANSFORMS
+    | DISTRIBUTIONS
+    | DRAWS
+    | NUMBERS
+    | SEQUENCES
+    | MATH
+    | SETTINGS
+    | {"dropout", "isinstance"}
+)
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
     {"array", "asarray", "arange", "eye", "full", "linspace", "ones", "zeros", "ones_like", "zeros_like"}

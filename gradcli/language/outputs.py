@@ -51,6 +51,13 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
     if not statements:
         raise ProgramError("the program computes nothing", source=source.text, hint=_COMPUTES)
     last = statements[-1]
+    if (
+        isinstance(last, GradMode)
+        and not ends(last)
+        and (last.enabled or isinstance((last.body or [None])[-1], GradMode))
+    ):
+        check_output(last.body, source)
+        return
     if isinstance(last, (If, While, For, Each, GradMode)) and not ends(last):
         span = Span(last.span.start, last.span.start + 1)
         raise source.error("the program ends with a block", span, "end with an expression: its value is the output")

@@ -24,7 +24,12 @@ def is_passed_over(node: ast.stmt, source: Source) -> bool:
     if isinstance(node, PASSED_OVER):
         return True
     if isinstance(node, ast.Assign):
-        return _is_tended(node.targets[0]) or _makes_optimizer(node.value) or _is_shown(node.value, source)
+        return (
+            _is_tended(node.targets[0])
+            or _makes_scaler(node, source)
+            or _makes_optimizer(node.value)
+            or _is_shown(node.value, source)
+        )
     return isinstance(node, ast.Expr) and _is_idle(node.value, source)
 
 
@@ -114,6 +119,14 @@ def _is_tended(target: ast.expr) -> bool:
     return isinstance(target, ast.Attribute) and (target.attr == "grad" or "backends" in parts)
 
 
+def _makes_scaler(node: ast.Assign, source: Source) -> bool:
+    """Tell whether a statement makes a GradScaler, whose scale does not stay in a gradient."""
+    is_scaler = isinstance(node.value, ast.Call) and (dotted(node.value.func) or ("",))[-1] == "GradScaler"
+    if is_scaler and isinstance(node.targets[0], ast.Name):
+        source.session.scalers.add(node.targets[0].id)
+    return is_scaler
+
+
 def _makes_optimizer(value: ast.expr) -> bool:
     """Tell whether a value is an optimizer, `torch.optim.SGD([w], lr=0.1)`, or what schedules its learning rate."""
     return isinstance(value, ast.Call) and "optim" in (dotted(value.func) or ())[:-1]
@@ -147,6 +160,9 @@ def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:
     if name in _TRANSPARENT:
         return True if name == "enable_grad" else enabled
     hint = "`torch.no_grad()`, `torch.enable_grad()` and `torch.set_grad_enabled(...)` are; leave another one out"
+    is_off = [keyword.value for keyword in getattr(node, "keywords", ()) if keyword.arg == "enabled"]
+    if name == "autocast" and any(isinstance(value, ast.Constant) and value.value is False for value in is_off):
+        return enabled
     if name in ("autocast", "amp"):
         hint = "leave it out: `--dtype float16` or `--dtype bfloat16` runs the program in that precision"
     raise source.error("this `with` block is not accepted", node, hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from gradcli.language.pasted import without_surroundings
 
@@ -23,31 +23,57 @@ TRANSFORMS: Mapping[str, str] = {
     "gradcheck": "check",
     "gradgradcheck": "double-backward",
 }
+# What a text that is pasted without its imports means by these names.
+IMPORTS: Mapping[str, str] = {
+    "torch": "import torch",
+    "nn": "from torch import nn",
+    "F": "import torch.nn.functional as F",
+    "optim": "from torch import optim",
+    "np": "import numpy as np",
+    "math": "import math",
+}
 # Without any of these a text is no script, and need not be read as Python, which may take long.
 WORDS = ("def ", "class ", "lambda", "backward", *TRANSFORMS)
 # What `gradcli run` checks.
 CALLS = frozenset({"backward", "grad"})
 
 
-def as_a_file(text: str) -> str | None:
-    """Return which command takes a text as it stands once it is saved; None for one that is no script of Python."""
+def as_a_file(text: str, is_read: Callable[[str], bool] = lambda _: True) -> str | None:
+    """Return which command takes a text as it stands once it is saved; None for one that is no script of Python.
+
+    `is_read` tells whether an expression can be read as a program, for a command that has it.
+    """
     if not any(word in text for word in WORDS):
         return None
     try:
-        return _command_for(ast.parse(without_surroundings(text)))
+        return _command_for(ast.parse(without_surroundings(text)), is_read)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def _command_for(tree: ast.Module) -> str | None:
+def _command_for(tree: ast.Module, is_read: Callable[[str], bool]) -> str | None:
     functions = dict(_functions(tree))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (body := _differentiated(node, functions)) is not None:
-            return f'write `gradcli {TRANSFORMS[_last_name(node.func)]} "{ast.unparse(body)}"`'
+        body = _differentiated(node, functions) if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and body is not None and is_read(written := ast.unparse(body)):
+            return f'write `gradcli {TRANSFORMS[_last_name(node.func)]} "{written}"`'
+    saved = f"save it as FILE.py{_below_imports(tree)}, and"
     if any(_differentiates(node) for node in ast.walk(tree)):
-        return "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands and checks each backward"
+        return f"{saved} `gradcli run FILE.py` runs it as it stands and checks each backward"
     command = next(_commands(tree.body), None)
-    return None if command is None else f"save it as FILE.py, and `gradcli {command}` checks it as it stands"
+    return None if command is None else f"{saved} `gradcli {command}` checks it as it stands"
+
+
+def _below_imports(tree: ast.Module) -> str:
+    """Return what a text needs to be a script: the imports that it was pasted without."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    known = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            known.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+    read = {node.id for node in names if node.id not in known}
+    missing = [statement for name, statement in IMPORTS.items() if name in read]
+    return f" below `{'; '.join(missing)}`" if missing else ""
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

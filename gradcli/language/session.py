@@ -35,5 +35,9 @@ class Session:
     """The command that shows what the program asks for, where only that one does."""
     inner: set[int] = field(default_factory=set)
     """The calls of `autograd.grad` with whose result the program computes, by identity of Python's nodes."""
+    scalers: set[str] = field(default_factory=set)
+    """The names of what scales a loss, and its gradient back."""
+    computed: set[int] = field(default_factory=set)
+    """The statements whose result is differentiated further on, by identity."""
     further: Span | None = None
     """Where a gradient is differentiated again."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from gradcli.errors import Span
 from gradcli.language.built import after
-from gradcli.language.desugared import desugared
 from gradcli.language.definitions import build_attribute, build_class, build_function, build_return
+from gradcli.language.desugared import desugared
 from gradcli.language.differentiation import build_differentiate, find_call, in_a_loop, note_what_follows
 from gradcli.language.expressions import translate
 from gradcli.language.fills import build_fill
@@ -44,7 +44,7 @@ from gradcli.language.program import (
     While,
 )
 from gradcli.language.source import Source
-from gradcli.language.transforms import build_transform, find_transform
+from gradcli.language.transforms import build_transform, find_transform, is_value
 
 
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
@@ -83,7 +83,7 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
     if source.definition:
         return rule(node, source)
     if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
-        if (found := find_transform(node, source)) is not None:
+        if (found := find_transform(node, source)) is not None and not is_value(*found, node, source):
             return build_transform(*found, source)
         if (loop := in_a_loop(node, source)) is not None:
             return build_statement(loop, source)

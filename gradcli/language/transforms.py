@@ -68,6 +68,13 @@ def find_transform(node: ast.stmt, source: Source) -> tuple[ast.Call, Transform]
     return None
 
 
+def is_value(call: ast.Call, transform: Transform, node: ast.stmt, source: Source) -> bool:
+    """Tell whether a program computes with what `grad(f)(x)` gives, and differentiates that."""
+    function = call.func if transform.is_curried else call
+    name = (dotted(function.func) or ("",))[-1] if isinstance(function, ast.Call) else ""
+    return name in ("grad", "vmap") and id(node) in source.session.computed
+
+
 def _transform(call: ast.Call, source: Source) -> Transform | None:
     if isinstance(call.func, ast.Call) and _mapped(call.func) is not None and call.args:
         return Transform("jacobian", is_curried=True)

@@ -36,12 +36,16 @@ class Formulas:
     ) -> Formulas:
         """Have the worker write formulas, while the caller does something else."""
         upstream = _upstream(cotangent)
-        request = gradients_request(decomposition, names, upstream)
+        is_plain = all(group.call.inner is None for group in decomposition.calls)
+        request = gradients_request(decomposition, names, upstream) if is_plain else None
         posted = None if request is None else derivations.post_formulas(request)
         return Formulas(derivations, decomposition, names, upstream, posted)
 
     def collect(self) -> dict[TracedTensor, Formula]:
         """Return a formula for every tensor, the chain rule's last step where there is none in terms of the leaves."""
+        # What leads through a gradient inside of the program has none that is sure to say all.
+        if any(group.call.inner is not None for group in self.decomposition.calls):
+            return {}
         written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
         steps = chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}

@@ -1,4 +1,4 @@
-"""Distributions of `torch.distributions` in a running program: PyTorch's own, whose calls the program's machine runs."""
+"""Distributions of `torch.distributions` in a running program: PyTorch's own, whose calls are those of the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Distribution(Value):
 
     def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
         """Return an attribute, such as `mean`."""
-        if name.startswith("_") or not hasattr(type(self.embedded), name) and name not in vars(self.embedded):
+        if name.startswith("_") or (not hasattr(type(self.embedded), name) and name not in vars(self.embedded)):
             return super(Distribution, self).attribute(runner, name, node)
         call = Call(name, (), (), node.span, node.span, method=True)
         return _wrapped(embedding(runner).run(call, lambda: getattr(self.embedded, name), [], {}))

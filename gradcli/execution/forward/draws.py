@@ -116,7 +116,8 @@ def dropped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         return given.get("input")
     try:
         with refusals("dropout"), drawing(evaluator.draws):
-            mask = torch.nn.functional.dropout(torch.ones(tensor.shape), given.get("p", 0.5))
+            like = torch.ones_like(tensor.detach(), dtype=evaluator.draws.dtype)  # drawn in the order of its memory
+            mask = torch.nn.functional.dropout(like, given.get("p", 0.5))
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
     parts = Literal(None, node.span), Literal(None, node.span)

@@ -48,14 +48,15 @@ class Recipe:
     def again(self, machine: Machine, given: list[TracedTensor]) -> Any:
         """Return the result for other values."""
         now = dict(zip(self.given, given, strict=True))
+
+        def known(traced: TracedTensor) -> TracedTensor:
+            return now.get(traced, traced)
+
         for op, call, before in self.calls:
-            positional, keywords, bound = (
-                replaced(part, lambda traced: now.get(traced, traced))
-                for part in (call.positional, call.keywords, call.bound)
-            )
-            made = machine.apply(op, BoundCall(call.node, positional, keywords, bound))
+            parts = (replaced(part, known) for part in (call.positional, call.keywords, call.bound))
+            made = machine.apply(op, BoundCall(call.node, *parts))
             now |= dict(zip(traced_in(before), traced_in(made), strict=True))
-        result = replaced(self.result, lambda traced: now.get(traced, traced))
+        result = replaced(self.result, known)
         kept = {*given, *traced_in(result)}
         machine.hide([value for value in now.values() if value not in kept])
         return result
@@ -167,7 +168,8 @@ class Embedded(TorchFunctionMode):
         if self.runner.machine.tensor(value) is None:
             return value
         value = value if torch.is_grad_enabled() else self._constant(value)
-        self._made.append(value)
+        if id(self.runner.machine.tensor(value)) not in self._known:  # else it is what the call was given
+            self._made.append(value)
         return self._tensor(value)
 
     def _constant(self, value: Any) -> Any:

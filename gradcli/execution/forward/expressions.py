@@ -118,6 +118,10 @@ class Evaluator(Items):
             return callee.method(self, node, positional[1:], keywords)
         if IN_PLACE in keywords and positional and self.machine.tensor(positional[0]) is not None:
             return self._in_place(node, positional, keywords)
+        return self._of_pytorch(node, positional, keywords)
+
+    def _of_pytorch(self, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Return the result of a call of what the program does not define itself."""
         taken = next((value for value in positional if isinstance(value, Taken)), None)
         if taken is not None and node.function != "append":
             return self._of_taken(taken, positional)
@@ -245,7 +249,8 @@ class Evaluator(Items):
                 raise self.error("only tensors are differentiated", node)
         call = Call("grad", (), (), node.span, node.span)
         try:
-            return self.machine.gradient(call, outputs, inputs, upstream or [None] * len(outputs), node.allow_unused)
+            given = upstream or [None] * len(outputs)
+            return self.machine.gradient(call, outputs, inputs, given, allow_unused=node.allow_unused)
         except GradcliError as error:
             raise self.located(error, node) from None
 

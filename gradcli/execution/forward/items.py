@@ -150,9 +150,10 @@ class Items(Scopes):
         if isinstance(pattern, Name):
             self.variables[pattern.name] = value
             return
+        assert isinstance(pattern, tuple)  # noqa: S101 (`*rest` alone is not unpacked)
         is_rows = (tensor := self.machine.tensor(value)) is not None and tensor.ndim
         values = self.items(value, node) if is_rows else value if isinstance(value, tuple | list) else None  # type: ignore[arg-type]
-        if isinstance(values, tuple | list) and isinstance(pattern, tuple):
+        if values is not None:
             values, pattern = self._gathered(pattern, list(values))
         if values is None or len(values) != len(pattern):
             found = "one value" if values is None else f"{len(values)} values"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
+from gradcli.errors import ExecutionError, LimitError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import drawing, handed_on
 from gradcli.execution.forward.embedded import embedding, with_parameters
@@ -25,6 +25,7 @@ from gradcli.language.program import Call, Expression
 from gradcli.phrases import show_shape
 
 RUNNING = (torch.nn.InstanceNorm1d, torch.nn.InstanceNorm2d, torch.nn.InstanceNorm3d)
+MOST_LAYERS = 1000
 # Entries that every limit allows, and that PyTorch makes in no time.
 SURELY_FEW = 1 << 20
 
@@ -36,6 +37,8 @@ def make(runner: Runner, kind: str, node: Call, positional: list[Any], keywords:
     tensors = {id(tensor): value for value in tree.leaves([positional, keywords])
                if (tensor := runner.machine.tensor(value)) is not None}  # fmt: skip
     given = tree.map(lambda leaf: _plain(runner, leaf), [list(positional), dict(keywords)])
+    if MODULES[kind].is_whole:
+        _check_layers(runner, kind, node, *given)
     made = _made(runner, getattr(torch.nn, kind), node, *given)
     _check_read(runner, made, node)
     return Layer(MODULES[kind], made, node, runner.program.text(node), tensors)
@@ -47,6 +50,15 @@ def _plain(runner: Runner, value: Any) -> Any:
         return value.module
     tensor = runner.machine.tensor(value)
     return value if tensor is None else tensor
+
+
+def _check_layers(runner: Runner, kind: str, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:
+    """Refuse a network of more layers than anybody has: PyTorch would make them one by one."""
+    place = 1 if kind.startswith("Transformer") else 2
+    layers = keywords.get("num_layers", next(iter(positional[place : place + 1]), 1))
+    if isinstance(layers, int) and layers > MOST_LAYERS and not kind.endswith(("Cell", "Layer", "Attention")):
+        message = f"`{runner.program.text(node)}` has {layers:,} layers, more than the limit of {MOST_LAYERS:,}"
+        raise LimitError(message, span=node.span, source=runner.program.source, hint="no option raises this limit")
 
 
 def _check_read(runner: Runner, made: torch.nn.Module, node: Call) -> None:

@@ -44,7 +44,7 @@ class Machine(Protocol):
         """Take note of what the program does not compute itself: it is not shown."""
 
     def gradient(
-        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], allow_unused: bool
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], *, allow_unused: bool
     ) -> tuple[Any, ...]:
         """Return the gradients of outputs by inputs, as values; None for an input that is not used, where it may be."""
 

@@ -19,7 +19,18 @@ from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, fi
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
-from gradcli.language.notebook import DISTRIBUTIONS, DRAWN_IN_PLACE, DTYPES, LOADERS, MATH, METHODS, NUMBERS, SEQUENCES, TRANSFORMS
+from gradcli.language.notebook import (
+    DISTRIBUTIONS,
+    DRAWN_IN_PLACE,
+    DTYPES,
+    LOADERS,
+    MATH,
+    METHODS,
+    NUMBERS,
+    SEQUENCES,
+    STEPS,
+    TRANSFORMS,
+)
 from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
 
@@ -43,20 +54,24 @@ _NUMBERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+# What makes values of a kind of their own.
+_MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
+    (LOADERS, batches.called),
+    (STEPS, lambda evaluator, node, positional, _: _stepped(evaluator, node, positional)),
+    (TRANSFORMS, transformed.called),
+    (DISTRIBUTIONS, distributions.called),
+)
+
+
 def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     """Return what a word of a notebook gives; UNKNOWN for a call of an op."""
     if node.operator is not None:
         return UNKNOWN
     if node.method:
         return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
-    if node.function in LOADERS:
-        return batches.called(evaluator, node, positional, keywords)
-    if node.function in ("iter", "next"):
-        return _stepped(evaluator, node, positional)
-    if node.function in TRANSFORMS:
-        return transformed.called(evaluator, node, positional, keywords)
-    if node.function in DISTRIBUTIONS:
-        return distributions.called(evaluator, node, positional, keywords)
+    making = next((make for words, make in _MAKING if node.function in words), None)
+    if making is not None:
+        return making(evaluator, node, positional, keywords)
     if node.function in DRAWN:
         return drawn(evaluator, node, positional, keywords)
     if node.function in _SETTINGS:
@@ -196,16 +211,8 @@ _SETTINGS: Mapping[str, Callable[..., Any]] = {
 def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
     value, *rest = positional
     tensor = evaluator.machine.tensor(value)
-    if isinstance(value, str) and node.function in ("endswith", "startswith") and len(rest) == 1:
-        return isinstance(rest[0], str | tuple) and getattr(value, node.function)(rest[0])
-    if node.function == "append" and isinstance(value, list) and len(rest) == 1:
-        value.append(rest[0])
-        return None
-    if node.function == "extend" and isinstance(value, list) and len(rest) == 1:
-        value.extend(evaluator.items(rest[0], node))
-        return None
-    if isinstance(value, dict) and node.function in ("items", "keys", "values") and not rest:
-        return [*getattr(value, node.function)()]
+    if isinstance(value, str | list | dict):
+        return _of_sequence(evaluator, node, value, rest)
     if tensor is None:
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
@@ -224,6 +231,21 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         return _to(
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
+    return UNKNOWN
+
+
+def _of_sequence(evaluator: Evaluator, node: Call, value: Any, rest: list[Any]) -> Any:
+    """Return what a method of a text, a list or a dictionary gives."""
+    if isinstance(value, str) and node.function in ("endswith", "startswith") and len(rest) == 1:
+        return isinstance(rest[0], str | tuple) and getattr(value, node.function)(rest[0])
+    if node.function == "append" and isinstance(value, list) and len(rest) == 1:
+        value.append(rest[0])
+        return None
+    if node.function == "extend" and isinstance(value, list) and len(rest) == 1:
+        value.extend(evaluator.items(rest[0], node))
+        return None
+    if isinstance(value, dict) and node.function in ("items", "keys", "values") and not rest:
+        return [*getattr(value, node.function)()]
     return UNKNOWN
 
 

@@ -213,6 +213,7 @@ class _Machine:
         outputs: Sequence[Any],
         inputs: Sequence[Any],
         upstream: Sequence[Any],
+        *,
         allow_unused: bool,  # noqa: ARG002 (the trace has refused what there is to refuse)
     ) -> tuple[Any, ...]:
         """Return the gradients at these values; of an input that is not used, 0."""
@@ -221,7 +222,7 @@ class _Machine:
         found = tuple(TracedTensor(one, None, "grad") for one in again_inside(list(self.calls.values()), inner))
         made = self._override(key, found)
         self.calls[key] = call_of(inner, call, made)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def refill(self, value: Any, numbers: Any) -> None:
         """The trace's leaves have their numbers."""

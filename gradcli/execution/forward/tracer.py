@@ -87,15 +87,17 @@ class Tracer:
         self.trace.hidden |= {value for value in values if isinstance(value, TracedTensor)}
 
     def gradient(
-        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], allow_unused: bool
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], *, allow_unused: bool
     ) -> tuple[Any, ...]:
         """Return the gradients of outputs by inputs that PyTorch gives, and record them as one call."""
-        values = [[None if one is None else one.tensor for one in part] for part in (outputs, inputs, upstream)]
+        given = [None if one is None else one.tensor for one in upstream]
         with refusals("torch.autograd.grad"):
-            found = gradients(*values, allow_unused=allow_unused)
+            found = gradients(
+                [one.tensor for one in outputs], [one.tensor for one in inputs], given, allow_unused=allow_unused
+            )
         made = [None if one is None else TracedTensor(one, None, self._text(call)) for one in found]
-        used = [(given, one) for given, one in zip(inputs, made, strict=True) if one is not None]
-        inner = InnerGradient(tuple(outputs), tuple(given for given, _ in used), tuple(upstream))
+        used = [(of, one) for of, one in zip(inputs, made, strict=True) if one is not None]
+        inner = InnerGradient(tuple(outputs), tuple(of for of, _ in used), tuple(upstream))
         self.trace.calls.append(call_of(inner, call, [one for _, one in used]))
         self.trace.hidden |= between(self.trace.calls[-1], self.trace.calls)
         return tuple(made)

@@ -8,6 +8,8 @@ from typing import Any
 from gradcli.execution.forward.values import Runner, Value
 from gradcli.language.program import Call, Literal
 
+# Arguments of `checkpoint` that say how it keeps what it needs.
+CHECKPOINTS = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
 MAPPED = "`vmap` maps over axes of tensors: `in_dims` is an integer or None, or a tuple of one for each argument"
 
 
@@ -60,26 +62,26 @@ class Gradient(Value):
         given = [_op(runner, node, "clone", value) if place in places else value
                  for place, value in enumerate(positional)]  # fmt: skip
         by = [given[place] for place in places]
-        for value in by:
-            tensor = runner.machine.tensor(value)
-            if tensor is None or not tensor.requires_grad:
-                hint = "make it a leaf: `requires_grad=True`"
-                raise runner.error("`grad` differentiates by what requires no gradient here", node, hint)
+        if any(runner.machine.tensor(value) is None for value in by):
+            raise runner.error("`grad` differentiates by tensors", node, "`argnums` says which arguments these are")
         output = self.function.called(runner, node, given, keywords)
         call = Call("grad", (), (), node.span, node.span)
-        found = runner.machine.gradient(call, [output], by, [None], True)  # noqa: FBT003
+        found = runner.machine.gradient(call, [output], by, [None], allow_unused=True)
         return found if isinstance(self.places, tuple | list) else found[0]
 
 
-def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Value:
-    """Return the function that `vmap` or `grad` makes."""
+def called(runner: Any, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the function that `vmap` or `grad` makes, and what `checkpoint` computes."""
     if not positional or not isinstance(positional[0], Value):
         name = node.function.rpartition(".")[2]
         raise runner.error(f"`{name}` takes a function", node, f"such as `{name}(lambda x: x**2)`")
     function, *rest = positional
+    if node.function.endswith("checkpoint"):  # it computes the same, and later once more
+        given = {name: value for name, value in keywords.items() if name not in CHECKPOINTS}
+        return function.called(runner, node, rest, given)
     if node.function.endswith("vmap"):
-        axes, out, *_ = [*rest, *(0, 0)[len(rest) :]]
-        return Mapped(function, keywords.get("in_dims", axes), keywords.get("out_dims", out))
+        given = {**dict(zip(("in_dims", "out_dims"), rest, strict=False)), **keywords}
+        return Mapped(function, given.get("in_dims", 0), given.get("out_dims", 0))
     return Gradient(function, keywords.get("argnums", rest[0] if rest else 0))
 
 

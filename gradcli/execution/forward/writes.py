@@ -18,7 +18,6 @@ from gradcli.execution.forward.values import Instance, Module, Pending, Value
 from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, Name, SetAttribute, SetItem
 from gradcli.ops.table import find
 
-
 SHAPE = "what is computed in place has a different shape than the tensor, which PyTorch refuses"
 
 
@@ -109,18 +108,28 @@ class Writes(Evaluator):
         try:
             if not is_refilled:
                 self.machine.overwrites(value, call, others)
+            if is_refilled:
+                self._refill(value, self._in_place_numbers(tensor, call), node)
+                return value
             made = make()
             if self.machine.tensor(made).shape != tensor.shape:
-                raise ExecutionError(SHAPE, hint=f"write a new name: `y = ...`, with the call without `_`")
-            if is_refilled:
-                self._refill(value, self._plain_tensor(made), node)
-                return value
+                raise ExecutionError(SHAPE, hint="write a new name: `y = ...`, with the call without `_`")
         except GradcliError as error:
             raise self.located(error, node) from None
         if node.arguments and isinstance(node.arguments[0], Name):
             self.machine.named(made, node.arguments[0].name)
         self.replaced[id(value)] = value, made
         return made
+
+    def _in_place_numbers(self, tensor: Tensor, call: BoundCall) -> Tensor:
+        """Return the numbers of a leaf that is changed in place where no gradients are recorded."""
+        function = getattr(tensor.detach().clone(), f"{call.node.function}_", None)
+        if function is None:
+            raise ExecutionError(f"a tensor has no `{call.node.function}_`")
+        given = [self._plain_tensor(value) for value in call.positional[1:]]
+        with refusals(f"`{call.node.function}_`"):
+            found: Tensor = function(*given, **{n: self._plain_tensor(v) for n, v in call.keywords.items()})
+        return found
 
     def in_place(self, statement: InPlace) -> Any:
         """Return `x += y` as a new value of x: PyTorch keeps the old one for nobody, or refuses."""

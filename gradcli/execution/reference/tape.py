@@ -35,7 +35,7 @@ from gradcli.execution.reference.nodes import (
 )
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 from gradcli.language.parser import parse
-from gradcli.language.program import Expression, Program
+from gradcli.language.program import Call, Expression, Program
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
@@ -89,6 +89,15 @@ class Tape:
 
     def unmade(self, numbers: Any) -> Any:
         """Definitions make no leaves."""
+        raise NotImplementedError
+
+    def hide(self, values: Sequence[Any]) -> None:
+        """Nothing of a definition is shown."""
+
+    def gradient(
+        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], *, allow_unused: bool
+    ) -> tuple[Any, ...]:
+        """Definitions differentiate nothing."""
         raise NotImplementedError
 
     def refill(self, value: Any, numbers: Any) -> None:

@@ -123,7 +123,7 @@ def test_a_module_computes_what_pytorch_computes(module: str, inputs: str) -> No
 
 def test_every_module_is_looked_at() -> None:
     made = {case[0].removeprefix("nn.").partition("(")[0] for case in CASES}
-    assert made == set(MODULES)
+    assert made == {name for name, row in MODULES.items() if not row.is_whole}  # those: test_embedded.py
     assert all(hasattr(torch.nn, name) for name in (*MODULES, *CONTAINERS))
 
 
