@@ -101,4 +101,4 @@ def test_a_transform_of_another_kind_is_undecided() -> None:
         return slope(torch.ones_like(x)).sum() + output.sum()
 
     report = gradcli.check(along, {"x": leaf(3)})
-    assert report["x"].verdict is Verdict.UNDECIDED
+    assert report.verdict is Verdict.UNDECIDED
