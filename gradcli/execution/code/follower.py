@@ -227,8 +227,7 @@ class Follower(TorchFunctionMode):
         if self._is_paused or not torch.is_grad_enabled() or any(map(is_functorch_wrapped_tensor, derived.tensors)):
             return derived.run()
         outputs = self._retraced(derived.name, derived.run, derived.by_autograd)
-        for tensor in derived.made_up:
-            self.steps.disown(tensor)
+        self.steps.obscure(tree.tensors(outputs), derived.made_up)
         return outputs
 
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
@@ -258,21 +257,13 @@ class Follower(TorchFunctionMode):
         if not target.requires_grad:
             return result
         patch = assigned(target, index, tuple(new.tensor.shape))
-        made = self.steps.patched(old, self._cast(new, target.dtype), patch)
+        made = self.steps.patched(old, self.steps.cast(new, target.dtype), patch)
         made = self.steps.apply("clone", made) if made in {old, new} else made
         made.step = None if made.step is None else replace(made.step, overwrote=old)
         self.steps.settle(target, made)
         for tensor, base in bases:
             self._write_base(tensor, base, {id(target): made})
         return result
-
-    def _cast(self, value: Followed, dtype: torch.dtype) -> Followed:
-        if value.tensor.dtype == dtype:
-            return value
-        op, call = entry("clone", value)
-        made = self.steps.made(value.tensor.detach().to(dtype), value.text, requires_grad=value.tensor.requires_grad)
-        self.steps.note([TracedCall(op, call, made)], [made])
-        return made
 
     def _bases(self, written: Sequence[Tensor]) -> list[tuple[Tensor, Followed]]:
         """Return the tensors that a call may write through to what they are views of, with the values of these."""

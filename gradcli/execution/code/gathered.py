@@ -20,10 +20,14 @@ def gathered(output: Followed, leaves: Sequence[Followed]) -> Trace:
     others = _given(calls, output, leaves)
     unnamed = [traced for traced in others if not _is_shown(traced)]
     inner = [traced for call in calls for traced in call.outputs if not _is_shown(traced)]
-    ambiguous = [traced for call in calls for traced in between(call, calls)]
+    ambiguous = {traced for call in calls for traced in (*between(call, calls), *_ambiguous(call))} - {output}
     trace = Trace([*leaves, *others], calls, output, hidden=frozenset([*unnamed, *inner, *ambiguous]))
     trace.precision, trace.ran = _lowest(trace), Ran(tuple(steps))
     return trace
+
+
+def _ambiguous(call: TracedCall) -> list[TracedTensor]:
+    return [traced for traced in call.outputs if isinstance(traced, Followed) and traced.is_ambiguous]
 
 
 def _checked(call: TracedCall) -> TracedCall:

@@ -35,6 +35,7 @@ from gradcli.settings import Settings
 
 # Code on fewer entries than this runs faster on one thread, and much faster beside a busy core.
 FEW_ENTRIES = 1 << 20
+COMPOSITES = frozenset({"torch.functional", "torch.nn.functional"})
 DETACHING = frozenset({"detach", "detach_"})
 
 
@@ -85,7 +86,9 @@ class Replay(TorchFunctionMode):
         call = MadeCall(func, tuple(args), dict(kwargs or {}))
         if any(map(is_functorch_wrapped_tensor, call.tensors)):
             return self._transformed(call)
-        if is_python(call.func) and not call.is_known:  # which may make constants inside
+        if (
+            is_python(call.func) and call.func.__module__ in COMPOSITES and not call.is_known
+        ):  # which may make constants inside
             with unasked(call.func), self:
                 return call.run()
         self._see(call.tensors)

@@ -121,10 +121,11 @@ class Steps:
         self.values.know(tensor, value)
         return value
 
-    def disown(self, tensor: Tensor) -> None:
-        """Let a leaf be none that autograd knows: it was made up to follow the code."""
-        value = self.values.stale(tensor)
-        if value is not None:
+    def obscure(self, results: Iterable[Tensor], made_up: Iterable[Tensor]) -> None:
+        """Let results of a transform have no gradient of their own; what was made up to follow it is no leaf."""
+        for value in filter(None, map(self.values.stale, results)):
+            value.is_ambiguous = True
+        for value in filter(None, map(self.values.stale, made_up)):
             value.edge = None
 
     def taken(self, whole: Followed, patch: Patch) -> Followed:
@@ -144,6 +145,15 @@ class Steps:
         with torch.no_grad():
             result = invocation(op, call, lambda traced: traced.tensor.detach())()
         made = self.made(result, text_of(op, call), requires_grad=any(value.tensor.requires_grad for value in values))
+        self.note([TracedCall(op, call, made)], [made])
+        return made
+
+    def cast(self, value: Followed, dtype: torch.dtype) -> Followed:
+        """Return a value in a dtype."""
+        if value.tensor.dtype == dtype:
+            return value
+        op, call = entry("clone", value)
+        made = self.made(value.tensor.detach().to(dtype), value.text, requires_grad=value.tensor.requires_grad)
         self.note([TracedCall(op, call, made)], [made])
         return made
 

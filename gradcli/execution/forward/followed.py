@@ -54,6 +54,8 @@ class Followed(TracedTensor):
     """The module whose parameter it is, by its path."""
     real: Tensor | None = field(default=None, kw_only=True)
     """The code's own tensor, of leaves and of the output: what `.grad` and `backward` belong to."""
+    is_ambiguous: bool = field(default=False, kw_only=True)
+    """Whether how much of a gradient arrives here is a matter of taste: a result that the slope may be computed of."""
 
 
 def source_of(traced: TracedTensor) -> str | None:
