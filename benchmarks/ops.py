@@ -49,7 +49,7 @@ PARTS, MUCH = (1, 16, 256), 4
 # The process's address space: a sample that needs more is none.
 MEMORY = 6 << 30
 # What one check may take, and the part of it that is enough to time it once.
-LIMIT, LONG = 60.0, 5.0
+LIMIT, LONG = 20.0, 2.0
 # The bounds: seconds, and times one forward and backward.
 MOST, MOST_OF_ALL = (0.02, 8.0), (0.05, 40.0)
 
