@@ -130,7 +130,20 @@ def test_what_a_pointwise_op_makes_is_known_without_a_rehearsal() -> None:
 def test_operands_that_are_large_are_no_reason_to_rehearse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "rehearse", lambda *_: pytest.fail("it was rehearsed"))
     settings = Settings(shapes={"x": (40, 100), "y": (40, 1)}, init="uniform", limits=Limits(elements=4000))
-    assert evaluate_program("frac(x)*y", replace(settings, grad_output="ones")).verdict == "match"
+    assert evaluate_program("x*y + x/y", replace(settings, grad_output="ones")).verdict == "match"
+
+
+def test_a_definition_says_which_of_its_calls_are_pointwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def note(function: Any, *_: Any, pointwise: bool) -> None:
+        seen.append((function.__name__, pointwise))
+
+    monkeypatch.setattr("gradcli.execution.reference.tape.check_call", note)
+    settings = Settings(shapes={None: (3,)}, init="uniform", grad_output="ones")
+    assert evaluate_program("softmin(frac(x), dim=0)", settings).verdict == "match"
+    assert ("sub", True) in seen
+    assert False in {pointwise for _, pointwise in seen}
 
 
 def test_what_operands_broadcast_to_is_refused_in_a_definition_too() -> None:
