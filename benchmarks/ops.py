@@ -19,6 +19,7 @@ import itertools
 import json
 import math
 import re
+import resource
 import statistics
 import sys
 import time
@@ -43,8 +44,12 @@ PEAK = re.compile(r"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 ROUNDS = 3
 # Entries of the second sample, in those of the first.
 STEP = 4
+# Where the result is larger than the leaves, by the second number: into how many parts the leaves' entries are divided.
+PARTS, MUCH = (1, 16, 256), 4
+# The process's address space: a sample that needs more is none.
+MEMORY = 6 << 30
 # What one check may take, and the part of it that is enough to time it once.
-LIMIT, LONG = 60.0, 5.0
+LIMIT, LONG = 20.0, 2.0
 # The bounds: seconds, and times one forward and backward.
 MOST, MOST_OF_ALL = (0.02, 8.0), (0.05, 40.0)
 
@@ -72,6 +77,8 @@ class Names(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         """Return what is no tensor of the program."""
+        if name == "F":
+            return torch.nn.functional
         op = find(name)
         return getattr(torch, name) if op is None else function(op.torch)
 
@@ -207,26 +214,26 @@ def _grown(shapes: Shapes, chosen: tuple[int, ...], wanted: int) -> Shapes:
     return found
 
 
-def sample(op: Op, wanted: int) -> tuple[str, Shapes, dict[str, Tensor]] | None:
-    """Return the first example of an op that runs at about that many entries; None if there is none."""
-    for example in op.examples:
+def sample(op: Op, wanted: int) -> tuple[str, Shapes] | None:
+    """Return the first example of an op that runs at about that many entries, of leaves or result; None without one."""
+    for example, part in itertools.product(op.examples, PARTS):
         program, shapes = parse_example(example)
-        for larger in scaled(shapes, wanted):
-            found = fitting(program, larger)
-            if found is not None:
-                return program, larger, found
+        for larger in scaled(shapes, wanted // part):
+            if runs(program, larger, MUCH * wanted):
+                return program, larger
     return None
 
 
-def fitting(program: str, shapes: Shapes) -> dict[str, Tensor] | None:
-    """Return values at which a program runs and has a gradient; None if it refuses the shapes."""
+def runs(program: str, shapes: Shapes, most: int) -> bool:
+    """Tell whether a program takes the shapes, has a gradient there, and a result of no more entries."""
     try:
-        inputs = point(program, shapes)
-        output = run(compiled(program), inputs)
+        output = run(compiled(program), point(program, shapes))
+        if output.numel() > most:
+            return False
         output.backward(torch.ones_like(output))
     except Exception:  # noqa: BLE001 (PyTorch raises anything)
-        return None
-    return inputs
+        return False
+    return True
 
 
 def row(name: str, program: str, shapes: Shapes, larger: Shapes | None) -> Row:
@@ -254,7 +261,7 @@ def op_rows(names: list[str], wanted: int, *, growth: bool) -> Iterator[Row | st
         if found is None:
             yield f"{op.name}: no example of it runs at {wanted:,} entries"
             continue
-        program, shapes, _ = found
+        program, shapes = found
         more = sample(op, STEP * wanted) if growth else None
         larger = more[1] if more is not None and more[0] == program else None
         yield _measured(op.name, program, shapes, larger)
@@ -283,6 +290,7 @@ def main() -> None:
     parser.add_argument("--no-growth", action="store_true", help="one size alone")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # the table has ops that PyTorch has deprecated
     names = [name for name in options.ops.split(",") if name]

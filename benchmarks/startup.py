@@ -2,7 +2,8 @@
 
 Two pairs, run alternately: `gradcli --help` against the `--help` of a Typer program with one empty command, and
 `gradcli eval` of the textbook example against a plain PyTorch script that makes the same leaves, runs forward and
-backward and prints the leaf gradients, verifying nothing.
+backward and prints the leaf gradients, verifying nothing. Both run once before that, so the derivatives are kept; with
+`PYTHONDONTWRITEBYTECODE` set, gradcli's modules would be compiled each time, and are timed with that.
 
     python benchmarks/startup.py --command .venv/bin/gradcli
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -67,10 +68,12 @@ class Memory:
         return size
 
 
-def check_call(function: Callable[..., Any], positional: Sequence[Any], keywords: dict[str, Any]) -> None:
+def check_call(
+    function: Callable[..., Any], positional: Sequence[Any], keywords: dict[str, Any], *, pointwise: bool
+) -> None:
     """Refuse a call of a definition's that has not run yet, by the limits in force."""
     call, limits = partial(function, *positional, **keywords), limits_in_force()
-    if _bound(call, pointwise=False) > limits.elements:
+    if _bound(call, pointwise=pointwise) > limits.elements:
         for shape in rehearse(call, _audience(limits)):
             check_entries(shape.numel(), "a step of the derivative")
 
@@ -106,14 +109,21 @@ def check_bytes(size: int, what: str, limits: Limits) -> None:
 def _bound(call: partial[Any], *, pointwise: bool) -> int:
     """Return a bound on the number of elements of all that a call makes: sizes and numbers, multiplied.
 
-    An op that is not pointwise may pair an operand with itself (`cov`), use a number for several axes (`eye`), or as an
-    exponent of a length (`combinations`).
+    A pointwise op makes what its operands broadcast to. Any other may pair an operand with itself (`cov`), use a number
+    for several axes (`eye`), or as an exponent of a length (`combinations`).
     """
     leaves = list(tree.leaves([call.args, call.keywords]))
-    power = 1 if pointwise else 2
-    exponents = [leaf for leaf in leaves if isinstance(leaf, int) and power < leaf <= LARGEST_POWER and not pointwise]
+    if pointwise:
+        return _broadcast([leaf.shape for leaf in leaves if isinstance(leaf, Tensor)])
+    power = 2
+    exponents = [leaf for leaf in leaves if isinstance(leaf, int) and power < leaf <= LARGEST_POWER]
     highest = max([power, *exponents])
     return math.prod(max(_size(leaf), 1) ** (highest if isinstance(leaf, Tensor) else power) for leaf in leaves)
+
+
+def _broadcast(shapes: Sequence[torch.Size]) -> int:
+    """Return how many elements tensors of these shapes broadcast to; no fewer, if they do not."""
+    return math.prod(map(max, zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)))
 
 
 def _size(leaf: Any) -> int:

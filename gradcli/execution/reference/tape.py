@@ -167,7 +167,7 @@ class Tape:
         if known is not None:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
-        check_call(function(op.torch), positional, keywords)
+        check_call(function(op.torch), positional, keywords, pointwise=op.kind is Kind.POINTWISE)
         try:
             return function(op.torch)(*positional, **keywords)
         except (RuntimeError, NotSupportedError):

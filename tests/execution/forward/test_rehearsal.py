@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from gradcli.engine import read
+from gradcli.engine import evaluate_program, read
 from gradcli.errors import LimitError
-from gradcli.execution.forward import tree
+from gradcli.execution.forward import memory, tree
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.rehearsal import Audience, rehearse
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.trace import invocation
+from gradcli.limits import Limits
+from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings
 
@@ -106,3 +110,42 @@ def test_the_windows_of_a_convolution_are_counted(call: partial[Any], entries: i
     counted: list[int] = []
     rehearse(call, Audience(lambda _: None, lambda _: None, counted.append))
     assert counted == [entries]
+
+
+def test_what_a_pointwise_op_makes_is_known_without_a_rehearsal() -> None:
+    known: set[str] = set()
+    with warnings.catch_warnings(), default_dtype(Settings()):
+        warnings.simplefilter("ignore")
+        for name, call in calls():
+            op = find(name)
+            if op is None or op.kind is not Kind.POINTWISE:
+                continue
+            made = max(tensor.numel() for tensor in tree.tensors(call()))
+            given = [leaf.numel() for leaf in tree.tensors([call.args, call.keywords])]
+            assert made <= memory._bound(call, pointwise=True) <= max(made, *given), name
+            known.add(name)
+    assert len(known) > 80
+
+
+def test_operands_that_are_large_are_no_reason_to_rehearse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "rehearse", lambda *_: pytest.fail("it was rehearsed"))
+    settings = Settings(shapes={"x": (40, 100), "y": (40, 1)}, init="uniform", limits=Limits(elements=4000))
+    assert evaluate_program("x*y + x/y", replace(settings, grad_output="ones")).verdict == "match"
+
+
+def test_a_definition_says_which_of_its_calls_are_pointwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def note(function: Any, *_: Any, pointwise: bool) -> None:
+        seen.append((function.__name__, pointwise))
+
+    monkeypatch.setattr("gradcli.execution.reference.tape.check_call", note)
+    settings = Settings(shapes={None: (3,)}, init="uniform", grad_output="ones")
+    assert evaluate_program("softmin(frac(x), dim=0)", settings).verdict == "match"
+    assert ("sub", True) in seen
+    assert False in {pointwise for _, pointwise in seen}
+
+
+def test_what_operands_broadcast_to_is_refused_in_a_definition_too() -> None:
+    with in_force(Limits(elements=100)), pytest.raises(LimitError, match="10000"):
+        memory.check_call(torch.mul, (torch.ones(100, 1), torch.ones(100)), {}, pointwise=True)
