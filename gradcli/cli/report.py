@@ -47,8 +47,8 @@ def report(
 
     Examples:
       gradcli report "x=w1+w2; y=w2*w3; x+y" -o report.html
-      gradcli report "softmax(X @ W, dim=-1).log().mean()" --shape 4x4 -o report.html
-      gradcli report gradients.toml -o report.html
+      gradcli report "softmax(X, dim=-1).log().mean()" --shape 4x4 -o report.html
+      gradcli report suite.toml -o report.html
       gradcli report train.py --backward last -o report.html
     """
     if target.endswith(SUITE):
