@@ -107,15 +107,19 @@ def _of_check(request: dict[str, Any]) -> dict[str, Any]:
 def _of_script(request: dict[str, Any], pipe: IO[str]) -> dict[str, Any]:
     """Run a script, and write what each of its backward calls came to; the answer only says that it has ended."""
     from gradcli.engine import shared_derivations
-    from gradcli.suite.script import checked_script
+    from gradcli.suite.script import checked_script, drawn_script
 
-    def tell(report: Any) -> None:
-        _more(pipe, {"report": _pickled(report)})
+    def say(**found: Any) -> None:
+        _more(pipe, found)
 
     if request["settings"].verify:
         shared_derivations().worker.start()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a script prints shows how far it is
-    checked_script(request["script"], request["arguments"], request["settings"], tell)
+    script = request["script"], request["arguments"], request["settings"]
+    if "format" in request:
+        drawn_script(*script, say, form=request["format"], style=request["style"])
+    else:
+        checked_script(*script, lambda report: say(report=_pickled(report)))
     return {}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from gradcli.cli.bundles import OutputOptions, RunOptions, by_ending
-from gradcli.cli.options import OUTPUT, ProgramArgument
+from gradcli.cli.options import GRADIENT, OUTPUT, ProgramArgument
 from gradcli.cli.settings import settings_from
 from gradcli.cli.spread import spread
 from gradcli.errors import InputError
@@ -52,19 +52,38 @@ class PictureOptions(OutputOptions):
 
 
 @spread
-def graph(program: ProgramArgument, run: RunOptions, output: PictureOptions) -> int:
+def graph(
+    program: ProgramArgument,
+    run: RunOptions,
+    output: PictureOptions,
+    backward: Annotated[
+        str,
+        typer.Option(
+            "--backward",
+            metavar="WHICH",
+            rich_help_panel=GRADIENT,
+            help="Of a script: the backward calls that are drawn, numbers such as 1,2,50, or last, or all.",
+        ),
+    ] = "1",
+) -> int:
     """Draw the forward graph beside autograd's backward graph.
 
     Each tensor with its value, gradient and verdict; each grad_fn with what it
     passes gradients to (next_functions) and the tensors that it saves. Above a
-    size, a module of a model is one box.
+    size, a module of a model is one box. Of a script (.py), each backward call
+    has a graph.
 
     Examples:
       gradcli graph "x=w1+w2; y=w2*w3; x+y"
       gradcli graph "x=w1+w2; y=w2*w3; x+y" -o graph.svg
       gradcli graph "mean((X @ w)**2)" --shape X=3x2 --shape w=2 --to mermaid
+      gradcli graph train.py --backward last -o graph.svg
     """
     from gradcli.cli.running import run as run_program
 
     output.chosen_format  # noqa: B018  # what excludes each other is said before anything is run
+    if program.endswith(".py"):
+        from gradcli.cli.scripts import draw_script, settings_of_run
+
+        return draw_script(program, settings_of_run("graph", run, backward), output)
     return run_program(program, settings_from("graph", run), output)

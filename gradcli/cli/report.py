@@ -13,7 +13,6 @@ from gradcli.cli.run import BackwardOption
 from gradcli.cli.settings import settings_from
 from gradcli.cli.several import SuiteOptions
 from gradcli.cli.spread import spread
-from gradcli.errors import InputError
 
 SCRIPT, SUITE = ".py", ".toml"
 
@@ -48,8 +47,8 @@ def report(
 
     Examples:
       gradcli report "x=w1+w2; y=w2*w3; x+y" -o report.html
-      gradcli report "softmax(X @ W, dim=-1).log().mean()" --shape 4x4 -o report.html
-      gradcli report gradients.toml -o report.html
+      gradcli report "softmax(X, dim=-1).log().mean()" --shape 4x4 -o report.html
+      gradcli report suite.toml -o report.html
       gradcli report train.py --backward last -o report.html
     """
     if target.endswith(SUITE):
@@ -72,12 +71,6 @@ def _of_suite(context: typer.Context, target: str, run: RunOptions, suite: Suite
 
 def _of_script(target: str, backward: str, run: RunOptions, output: PageOutput) -> int:
     """Run a script as `run` does."""
-    from gradcli.cli.scripts import run_script, script_settings
-    from gradcli.limits import Limits
+    from gradcli.cli.scripts import run_script, settings_of_run
 
-    if run.shape or run.value or run.values_file:
-        raise InputError("a script has its own values", hint=f"`gradcli report {target}`, without --shape and --value")
-    settings = settings_from("run", run)
-    given = {"rtol": run.rtol, "atol": run.atol, "leaves": run.leaves, "verify": not run.no_verify}
-    limits = {name: getattr(settings.limits, name) for name in Limits.__dataclass_fields__}
-    return run_script(target, [], script_settings(backward, run.timeout, limits, **given), None, output)
+    return run_script(target, [], settings_of_run("run", run, backward), None, output)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from gradcli.cli.bundles import OutputOptions
+from gradcli.cli.bundles import OutputOptions, RunOptions
 from gradcli.cli.running import is_file
-from gradcli.cli.settings import errors_by_flag
+from gradcli.cli.settings import errors_by_flag, limits_from
 from gradcli.cli.suites import Stream, write_suite
+from gradcli.commands import Command
 from gradcli.errors import BY_SEVERITY, ExitCode, GradcliError, InputError
 from gradcli.limits import Limits
 from gradcli.phrases import did_you_mean
 from gradcli.render import FORMATS
+from gradcli.render.formats import PICTURES
 from gradcli.report.suite import CheckReport, SuiteReport
 from gradcli.settings import Settings
 
@@ -27,9 +31,19 @@ def script_settings(backward: str, timeout: float | None, limits: Mapping[str, A
     picked = _picked(backward)
     with errors_by_flag("--max-"):
         held = Limits(**limits)
-    given = picked | more | ({} if timeout is None else {"timeout": timeout})
+    given = {"command": "run"} | picked | more | ({} if timeout is None else {"timeout": timeout})
     with errors_by_flag("--"):
-        return Settings(command="run", limits=held, **given)
+        return Settings(limits=held, **given)
+
+
+def settings_of_run(command: Command, run: RunOptions, backward: str) -> Settings:
+    """Return the settings of a script's checks by the options of programs; InputError for those of leaves."""
+    if run.shape or run.value or run.values_file:
+        raise InputError("a script has its own values", hint="leave --shape, --value and --values out")
+    limits = limits_from(run)
+    held = {entry.name: getattr(limits, entry.name) for entry in fields(Limits)}
+    more = {"rtol": run.rtol, "atol": run.atol, "leaves": run.leaves, "verify": not run.no_verify}
+    return script_settings(backward, run.timeout, held, command=command, depth=run.depth, **more)
 
 
 def _picked(text: str) -> dict[str, Any]:
@@ -68,14 +82,56 @@ def run_script(
     return _told(suite.exit_code, failure)
 
 
+def draw_script(script: str, settings: Settings, output: OutputOptions) -> int:
+    """Run a script, write the graph of each of its backward calls that is wanted, and return the exit code.
+
+    Several go to files of their own, numbered; without a file, trees follow each other, and a picture is one alone.
+    """
+    from gradcli.cli.output import write
+    from gradcli.render.style import style_for
+    from gradcli.suite.isolated import script_pictures
+
+    _check_there(script)
+    form, file = output.chosen_format, output.output
+    style = style_for(None if file else sys.stdout, output.color)
+    found: list[dict[str, Any]] = []
+    failure: GradcliError | None = None
+    try:
+        with closing(script_pictures(script, settings, form, style, None)) as pictures:
+            found += pictures
+    except GradcliError as error:
+        failure = error
+    drawn = [one["text"] for one in found if "text" in one]
+    if file is None and form in PICTURES and len(drawn) > 1:
+        message = f"there are {len(drawn)} pictures, and standard output takes one"
+        raise InputError(message, option="--backward", hint="name one, such as `--backward 1`, or a file: `-o FILE`")
+    for one in found:
+        if "reason" in one:
+            _say(InputError(f"{one['name']}: {one['reason']}"))
+    if file is None and drawn:
+        write("\n".join(drawn), None)
+    for number, text in enumerate(drawn if file is not None else (), 1):
+        write(text, file if len(drawn) == 1 else _numbered(file, number))
+    codes = {ExitCode(one["code"]) for one in found}
+    return _told(next((code for code in BY_SEVERITY if code in codes), ExitCode.OK), failure)
+
+
+def _numbered(file: Path | None, number: int) -> Path | None:
+    return file and file.with_stem(f"{file.stem}-{number}")
+
+
+def _say(error: GradcliError) -> None:
+    from gradcli.cli.output import write_error
+    from gradcli.render.errors import format_error
+
+    write_error(format_error(error))
+
+
 def _told(code: ExitCode, failure: GradcliError | None) -> int:
     """Say how a script failed, and return the graver of its exit code and that of the checks."""
     if failure is None:
         return code
-    from gradcli.cli.output import write_error
-    from gradcli.render.errors import format_error
-
-    write_error(format_error(failure))
+    _say(failure)
     return min(code, failure.exit_code, key=BY_SEVERITY.index)
 
 

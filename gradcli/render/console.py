@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from io import StringIO
+from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from gradcli.render.style import Style
+
+# A line of code or of a suite, as `model.py:14`.
+PLACE = re.compile(r"(?<![\w/.-])(?P<file>/?(?:[\w.-]+/)*[\w.-]+\.(?:py|toml)):(?P<line>\d+)")
+
+
+def linked(text: str) -> str:
+    """Return text whose lines of code are links to their files, as terminals have them (OSC 8)."""
+    return PLACE.sub(_link, text)
+
+
+def _link(place: re.Match[str]) -> str:
+    url = f"file://{quote(str(Path.cwd() / place['file']))}#{place['line']}"
+    return f"\x1b]8;;{url}\x1b\\{place[0]}\x1b]8;;\x1b\\"
 
 
 def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = False) -> str:
@@ -28,4 +44,5 @@ def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = Fals
     )
     for part in parts:
         console.print(part, soft_wrap=as_is or (isinstance(part, Text) and bool(part.no_wrap)))
-    return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+    text = "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+    return linked(text) if style.links else text

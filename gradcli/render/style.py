@@ -18,6 +18,8 @@ class Style:
     width: int = 80
     colour: bool = False
     unicode: bool = True
+    links: bool = False
+    """Whether lines of code and names of ops are links: on a terminal."""
 
 
 def style_for(stream: TextIO | None, colour: str = "auto") -> Style:
@@ -28,7 +30,8 @@ def style_for(stream: TextIO | None, colour: str = "auto") -> Style:
     """
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     coloured = colour == "always" or (colour == "auto" and stream is not None and _is_coloured(stream))
-    return Style(width, coloured, stream is None or _can_encode(stream))
+    unicode = stream is None or _can_encode(stream)
+    return Style(width, coloured, unicode, links=coloured and stream is not None and stream.isatty())
 
 
 def _is_coloured(stream: TextIO) -> bool:

@@ -71,6 +71,20 @@ def script_reports(
             yield pickle.loads(b64decode(answer["report"]))  # noqa: S301 (it comes from our own module)
 
 
+def script_pictures(
+    script: str, settings: Settings, form: str, style: Style, seconds: float | None
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the graph of each backward call of a script that is wanted, as text with its name.
+
+    Raises as `script_reports`. The code is the exit code that a call asks for; one that cannot be looked at has a
+    reason in place of the text.
+    """
+    request = {"script": script, "arguments": (), "settings": settings, "format": form, "style": style}
+    for answer in _answers(request, seconds, Status(is_on=is_wanted())):
+        if "code" in answer:
+            yield answer
+
+
 def _ask(request: dict[str, Any], seconds: float, status: Status) -> dict[str, Any]:
     """Return the child's answer; the error that it reports, or that there is none, is raised."""
     return next(_answers(request, seconds, status))

@@ -12,6 +12,7 @@ from gradcli.settings import Settings
 
 if TYPE_CHECKING:
     from gradcli.execution.commands.run import CheckedCall
+    from gradcli.render.style import Style
 
 
 def checked_script(
@@ -19,6 +20,30 @@ def checked_script(
 ) -> None:
     """Run a script, and tell what each backward call came to; raises if the script fails."""
     run_script(script, arguments, settings, lambda found: tell(_report(found)))
+
+
+def drawn_script(
+    script: str,
+    arguments: Sequence[str],
+    settings: Settings,
+    say: Callable[..., None],
+    *,
+    form: str,
+    style: Style,
+) -> None:
+    """Run a script, and say the graph of each backward call as text in a format; raises if the script fails."""
+    from gradcli.render.formats import format_of
+
+    def tell(found: CheckedCall) -> None:
+        if found.report is None:
+            assert found.error is not None  # noqa: S101 (one of the two is there)
+            say(name=found.name, reason=found.error.reason, code=int(found.error.exit_code))
+        else:
+            report = replace(found.report, program=f"{found.program}  # {found.name}")
+            text = format_of(form, settings.command).render(report, style)
+            say(name=found.name, text=text, code=int(report.exit_code))
+
+    run_script(script, arguments, settings, tell)
 
 
 def _report(found: CheckedCall) -> CheckReport:

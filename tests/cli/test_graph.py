@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,63 @@ def test_other_commands_load_nothing_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+SCRIPT = """
+import torch
+
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+for step in range(3):
+    print("step", step)
+    loss = (w * w).sum() if step < 2 else w.prod()
+    loss.backward()
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT, encoding="utf-8")
+    return str(file)
+
+
+def test_a_script_has_a_graph_for_each_backward(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["graph", script, "--backward", "all"]) == 0
+    text, errors = capsys.readouterr()
+    assert re.findall(r"train\.py:8 #(\d)$", text, re.MULTILINE) == ["1", "2", "3"]
+    assert text.count("ProdBackward0") == 2
+    assert text.count("SumBackward0") == 4
+    assert errors.split() == ["step", "0", "step", "1", "step", "2"]
+    assert main(["graph", script]) == 0
+    assert "#1" in capsys.readouterr().out
+
+
+def test_graphs_of_a_script_go_to_files_of_their_own(
+    script: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["graph", script, "--backward", "1,3", "-o", str(tmp_path / "graph.svg")]) == 0
+    first, second = (etree.parse(tmp_path / f"graph-{number}.svg").getroot() for number in (1, 2))
+    assert "SumBackward0" in "".join(first.itertext())
+    assert "ProdBackward0" in "".join(second.itertext())
+    assert not (tmp_path / "graph.svg").exists()
+    assert main(["graph", script, "--backward", "last", "--to", "dot"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("digraph")
+    assert "ProdBackward0" in text
+    assert main(["graph", script, "--backward", "1,2", "--to", "dot"]) == 2
+    assert "standard output takes one" in capsys.readouterr().err
+
+
+def test_a_script_s_json_has_its_graph(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["graph", script, "--backward", "3", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    jsonschema.validate(data, report_schema())
+    assert [node["grad_fn"] for node in data["graph"]["backward"]] == ["ProdBackward0", "AccumulateGrad"]
+    assert {tensor["verdict"] for tensor in data["tensors"]} == {"match"}
+
+
+def test_what_a_script_cannot_be_drawn_with_is_refused(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["graph", script, "--shape", "w=2"]) == 2
+    assert "a script has its own values" in capsys.readouterr().err
+    assert main(["graph", script, "--backward", "9"]) == 2
+    assert "calls backward 3 times" in capsys.readouterr().err

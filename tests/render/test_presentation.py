@@ -30,6 +30,8 @@ from gradcli.report.hessian import HessianDetails, Symmetry
 from gradcli.report.jacobian import JacobianDetails
 from gradcli.report.jvp import JvpDetails
 from gradcli.report.notes import NoteKind, noted
+from gradcli.report.page import PageDetails
+from gradcli.report.plot import Plot, PlotDetails
 from gradcli.report.report import Details, Report, TensorReport, WitnessReport
 from gradcli.report.run import RunDetails
 from gradcli.report.trace import TraceDetails
@@ -53,9 +55,15 @@ SHOWN: dict[str, tuple[Details, str]] = {
     "double-backward": (DoubleBackwardDetails(LIFECYCLE), "A second backward"),
     "trace": (TraceDetails(()), "The chain rule"),
     "graph": (GraphDetails(Graph((LEAF,), ())), "Forward, from the output"),
+    "plot": (PlotDetails(Plot("maps", maps=("w",))), "value of w"),
+    "report": (PageDetails(Graph((LEAF,), ()), ()), "Backward, as autograd runs it"),
     "custom": (CustomDetails(checks=(), node=FunctionNode("Square", {"w": None}, (ONE,), {"w": ONE})), "Node Square"),
     "run": (RunDetails("Tensor.backward", 3, SourcePlace("train.py", 14)), "Call of the script"),
 }
+
+
+# What `report` shows is what the other two show.
+ALIKE = {"report", "graph", "trace"}
 
 
 def with_details(command: str, report: Report) -> Report:
@@ -79,8 +87,8 @@ def test_every_record_is_shown_by_the_module_of_its_command(command: str, report
     for name in ("table", "plain", "markdown"):
         text = FORMATS[name].render(with_details(command, report), Style(100)).replace("\\", "")
         assert title in text
-        others = [other for name, (_, other) in SHOWN.items() if name != command and other in text]
-        assert not others
+        apart = [other for one, (_, other) in SHOWN.items() if not {one, command} <= ALIKE and one != command]
+        assert not [other for other in apart if other in text]
 
 
 def test_a_report_without_details_is_shown_as_all_are(report: Report) -> None:
@@ -109,7 +117,7 @@ def test_a_column_of_gradients_is_for_commands_that_have_gradients(command: str,
     wrong = dataclasses.replace(report.tensors[0], verdict=Verdict.MISMATCH)
     data: Any = dataclasses.replace(with_details(command, report), tensors=(wrong,))
     text = FORMATS["plain"].render(data, Style(200))
-    assert (".grad = gradient" in text) == (command not in {"jvp", "jacobian", "hessian", "graph"})
+    assert (".grad = gradient" in text) == (command not in {"jvp", "jacobian", "hessian", "graph", "plot", "report"})
 
 
 @pytest.mark.parametrize("command", ["check", "custom"])

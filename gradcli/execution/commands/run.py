@@ -16,12 +16,14 @@ from gradcli.execution.code.script.calls import BackwardCall
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.code.script.running import run as run_script
 from gradcli.execution.code.script.session import Session, Wanted
+from gradcli.execution.commands.graph import graph_of
 from gradcli.execution.comparison.script_calls import SeenCall, UndecidedCallError, judged, see
 from gradcli.execution.forward.memory import in_force
 from gradcli.execution.process import collector_paused, state_kept
 from gradcli.inputs.command_line import joined, options_of
 from gradcli.progress import stage
 from gradcli.report.custom import SourcePlace
+from gradcli.report.graph import GraphDetails
 from gradcli.report.report import Report
 from gradcli.report.verdict import fails
 from gradcli.settings import Settings
@@ -121,7 +123,7 @@ class _Checks:
         seen: SeenCall | GradcliError
         try:
             with collector_paused():
-                seen = see(call, follower, ran)
+                seen = see(call, follower, ran, graph=self._settings.command == "graph")
         except Exception as error:
             if ran.error is error:
                 raise
@@ -166,7 +168,10 @@ class _Checks:
             collector_paused(),
             torch.enable_grad(),
         ):
-            return judged(seen, settings, self._derivations())
+            run, report = judged(seen, settings, self._derivations())
+            if seen.graph is None:
+                return report
+            return replace(report, details=GraphDetails(graph_of(run, seen.graph, {*seen.gradients})))
 
     def _reproduce(self, call: BackwardCall) -> str:
         script, arguments = self._command

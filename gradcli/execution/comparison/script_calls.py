@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.autograd import backward
+from gradcli.execution.autograd.nodes import BackwardGraph, backward_graph
 from gradcli.execution.autograd.plain import plain
 from gradcli.execution.code.gathered import gathered
 from gradcli.execution.code.names import user_frames, variables
@@ -60,6 +61,8 @@ class SeenCall:
     begins: frozenset[TracedTensor]
     """Those that begin where the script was first followed."""
     watch: Watch
+    graph: BackwardGraph | None = None
+    """Autograd's graph before the call, if it is to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +72,21 @@ class _Line:
     source: str
 
 
-def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any]) -> SeenCall:
-    """Run a call of a script, and return what it computed.
+def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any], *, graph: bool = False) -> SeenCall:
+    """Run a call of a script, and return what it computed; autograd's graph, too, if that is to be drawn.
 
     Raises UndecidedCallError, before the call has run, for one that cannot be looked at; what the call raises.
     """
     trace, cotangent = _trace(call, follower)
     wanted = [traced for traced in trace.of_interest if traced.tensor.requires_grad]
+    drawn = backward_graph(trace, display_names(trace)) if graph else None  # before the call frees what it shows
     with backward.catching(wanted) as caught:
         watch = Watch.over(trace)
         result = run()
     trace = _checked(trace)
     gradients = _gradients(call, follower, wanted, caught, result)
     begins = frozenset(follower.steps.unseen).intersection(gradients)
-    return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch)
+    return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch, drawn)
 
 
 def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]:
@@ -188,8 +192,8 @@ def _real(traced: Followed, held: Mapping[Followed, Tensor]) -> Tensor | None:
     return otherwise if traced.edge is None else getattr(traced.edge.node, "variable", otherwise)
 
 
-def judged(seen: SeenCall, settings: Settings, derivations: Derivations) -> Report:
-    """Return the report of a call that has run."""
+def judged(seen: SeenCall, settings: Settings, derivations: Derivations) -> tuple[Run, Report]:
+    """Return a call that has run as the run of a program, with its report."""
     settings = replace(settings, dtype=_dtype(seen.trace), device=str(seen.cotangent.device.type))
     run = _run(seen, settings, derivations)
     asked = None
@@ -206,7 +210,7 @@ def judged(seen: SeenCall, settings: Settings, derivations: Derivations) -> Repo
     ]
     output = Output(run.names[run.output], tuple(run.output.tensor.shape), run.output.tensor.detach())
     details = RunDetails(seen.call.kind, seen.call.number, seen.call.place)
-    return report_with(settings, seen.call.text, output, reports, details=details)
+    return run, report_with(settings, seen.call.text, output, reports, details=details)
 
 
 def _run(seen: SeenCall, settings: Settings, derivations: Derivations) -> Run:

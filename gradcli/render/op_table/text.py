@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 
@@ -23,6 +24,8 @@ NO_FORMULA = {
     "movement": ["the entries of the upstream gradient, moved back and added up"],
     "implicit": ["by the linear system that the derivative of its equation is"],
 }
+DOCUMENTATION = "https://docs.pytorch.org/docs/stable/generated/{}.html"
+PAGE = re.compile(r"torch(?:\.\w+)+")
 LABEL = 12
 KIND = 9
 
@@ -46,7 +49,13 @@ def _line(page: OpPage, width: int, style: Style) -> Text:
     room = max(style.width - width - KIND - 6, 0)
     definition = _shortened("; ".join(map(str.strip, page.definition.splitlines())), room, style)
     kind = (f"{page.kind:<{KIND}}", "cyan")
-    return Text.assemble("  ", (f"{page.name:<{width}}", "bold"), "  ", kind, "  ", definition)
+    name, gap = (page.name, _named(page, style)), " " * (width - len(page.name) + 2)
+    return Text.assemble("  ", name, gap, kind, "  ", definition)
+
+
+def _named(page: OpPage, style: Style) -> str:
+    """Return how a name is shown: as a link to PyTorch's page of it, where there is one and a terminal shows links."""
+    return f"bold link {DOCUMENTATION.format(page.torch)}" if style.links and PAGE.fullmatch(page.torch) else "bold"
 
 
 def _shortened(text: str, room: int, style: Style) -> str:
@@ -57,7 +66,7 @@ def _shortened(text: str, room: int, style: Style) -> str:
 def render_page(page: OpPage, style: Style) -> str:
     """Return everything that is known about one op."""
     facts = [line for label, texts in _facts(page) for line in _fact(label, texts, style)]
-    lines = [Text(page.signature, "bold"), *facts]
+    lines = [Text(page.signature, _named(page, style)), *facts]
     return printed(lines, style, as_is=True)
 
 

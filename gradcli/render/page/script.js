@@ -32,7 +32,7 @@ for (const form of document.querySelectorAll(".filters")) {
     const wanted = form.elements.verdict.value, text = form.elements.text.value.toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      row.hidden = (form.elements.failing.checked && row.dataset.passed === "yes")
+      row.hidden = (form.elements.failing.checked && row.dataset.ok === "yes")
         || (wanted !== "" && row.dataset.verdict !== wanted)
         || (text !== "" && !row.textContent.toLowerCase().includes(text));
       shown += row.hidden ? 0 : 1;

@@ -138,7 +138,7 @@ def test_a_suite_has_what_fails_first_and_open() -> None:
     text, root = page_of_suite(SuiteReport(tuple(checks), len(checks)))
     rows = root.xpath("//details")
     assert [row.get("data-verdict") for row in rows] == ["mismatch", "match", "match"]
-    assert [row.get("data-passed") for row in rows] == ["no", "yes", "yes"]
+    assert [row.get("data-ok") for row in rows] == ["no", "yes", "yes"]
     assert [row.get("open") is not None for row in rows] == [True, False, False]
     assert "claim" in rows[0].text_content()
     assert "2*x" in rows[1].text_content() + rows[2].text_content()
@@ -165,7 +165,7 @@ def test_an_error_of_a_check_is_told() -> None:
     )
     _, root = page_of_suite(SuiteReport((failed,), 1))
     (row,) = root.xpath("//details")
-    assert (row.get("data-verdict"), row.get("data-passed")) == ("error", "no")
+    assert (row.get("data-verdict"), row.get("data-ok")) == ("error", "no")
     assert "no 'sinn'" in row.text_content()
 
 
