@@ -36,7 +36,7 @@ LAYERS = (
     "F.kl_div(x, y) | x=2x2 y=2x2",
     "F.binary_cross_entropy(x, y) | x=2 y=2",
     "F.binary_cross_entropy_with_logits(x, y) | x=2 y=2",
-    "F.scaled_dot_product_attention(q, k, v) | q=2x2 k=2x2 v=2x2",
+    "F.scaled_dot_product_attention(q, k, v) | q=2x4 k=2x4 v=2x2",
     "F.conv1d(x, w) | x=1x2x4 w=2x2x2",
     "F.conv2d(x, w) | x=1x1x3x3 w=1x1x2x2",
     "mean(x) | x=2x3",

@@ -107,6 +107,8 @@ class Proof:
     entries: tuple[ProvedEntry, ...]
     values: tuple[tuple[float | None, ...], ...]
     """The derivative at each point, an entry each; None where it has none there."""
+    traced: tuple[tuple[float | None, ...], ...]
+    """What the formula of PyTorch's backward gives there; None where it has no value, or there is no formula."""
     rounded: tuple[Rounded, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ class Proof:
         return Proof(
             tuple(_entry(item) for item in data["entries"]),
             tuple(tuple(row) for row in data["values"]),
+            tuple(tuple(row) for row in data["traced"]),
             tuple(Rounded(**item) for item in data["rounded"]),
         )
 

@@ -13,6 +13,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import bound
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine, entries_in
+from gradcli.execution.proof.multilinear import multilinear
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -52,6 +53,20 @@ SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]
     "avg_pool1d": lambda *given: ("avg_pool1d", given, {}),
     "avg_pool2d": lambda *given: ("avg_pool2d", given, {}),
     "rsub": lambda x, y, alpha=1: ("rsub", (x, y), {"alpha": alpha}),
+}
+# Kernels that have no decomposition: what is run at points says whether these are their formulas.
+KERNELS: Mapping[str, str] = {
+    "hardshrink_backward": "where(input > lambd, grad, where(input < -lambd, grad, 0))",
+    "softshrink_backward": "where(input > lambd, grad, where(input < -lambd, grad, 0))",
+}
+KERNEL_OPERANDS = ("grad", "input", "lambd")
+# Kernels that are linear in each of some operands, and depend on nothing else of any: for each result, which.
+MULTILINEAR: Mapping[str, tuple[tuple[int, ...], ...]] = {
+    "avg_pool2d_backward": ((0,),),
+    "avg_pool3d_backward": ((0,),),
+    "_adaptive_avg_pool2d_backward": ((0,),),
+    "_adaptive_avg_pool3d_backward": ((0,),),
+    "convolution_backward": ((0, 2), (0, 1), (0,)),
 }
 UNSEEN = "{} has no definition that a circuit can hold"
 
@@ -127,33 +142,48 @@ def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords:
 
 def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
     if name in MOVES and not _accumulates(name, positional):
-        if any(isinstance(k, torch.dtype) and not k.is_floating_point for k in keywords.values()):
-            raise UnprovableError(f"{name} makes integers of what depends on a leaf")
-        kept = {key: item for key, item in keywords.items() if key != "dtype"}
-        _check_indices(name, positional)
-        try:
-            return machine.moved(target, positional, kept)
-        except RuntimeError as error:
-            raise UnprovableError(f"aten.{name}: {error}") from None
+        return _moved(target, name, machine, positional, keywords)
     kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
+    if name in KERNELS:
+        return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
+    if name in MULTILINEAR:
+        return multilinear(target, machine, positional, MULTILINEAR[name])
     if name in ADDITIONS:
         return _added(name, machine, positional, kept)
     if name in SPELLINGS:
         name, spelled, kept = SPELLINGS[name](*positional, **kept)
         positional = list(spelled)
+    return _defined(name, machine, positional, kept)
+
+
+def _moved(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the result of a call that only moves entries."""
+    if any(isinstance(k, torch.dtype) and not k.is_floating_point for k in keywords.values()):
+        raise UnprovableError(f"{name} makes integers of what depends on a leaf")
+    kept = {key: item for key, item in keywords.items() if key != "dtype"}
+    _check_indices(name, positional)
+    try:
+        return machine.moved(target, positional, kept)
+    except RuntimeError as error:
+        raise UnprovableError(f"aten.{name}: {error}") from None
+
+
+def _defined(name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the result of a call by its definition in the table."""
     op = find(name.replace("special_", "special.").replace("linalg_", "linalg."))
     if op is None:
         raise UnprovableError(UNSEEN.format(f"aten.{name}"))
     try:
-        chosen, call = bound(op, positional, kept, method=False)
+        chosen, call = bound(op, positional, keywords, method=False)
         if chosen.kind is Kind.MOVEMENT:
             _check_indices(name, positional)
-        result = machine.apply(chosen, call)
+        return machine.apply(chosen, call)
     except UnprovableError as error:
         raise UnprovableError(f"aten.{name}: {error}") from None
     except GradcliError as error:
         raise UnprovableError(f"aten.{name}: {error.message}") from None
-    return result
+    except (RuntimeError, NotImplementedError) as error:  # what has no values cannot be looked at
+        raise UnprovableError(f"aten.{name}: its definition decides by a value") from error
 
 
 def _check_indices(name: str, positional: Sequence[Any]) -> None:

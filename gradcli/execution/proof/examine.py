@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +12,7 @@ from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.proof import Proof, ProofRequest, ProvedEntry, Region, Wanted
 from gradcli.execution.proof.circuit import UnprovableError
-from gradcli.execution.proof.points import RANDOM, ROUNDED, Run, confirmed, points, run, typical, witness_at
+from gradcli.execution.proof.points import RANDOM, Run, confirmed, points, run, witness_at
 from gradcli.execution.proof.provable import Provable, Written, written
 from gradcli.report.proof import (
     EXACT,
@@ -44,13 +45,14 @@ CAUSES = {
 
 def examine(provable: Provable, settings: Settings, derivations: Derivations, *, strict: bool) -> ProofReport:
     """Return the report of a proof."""
+    started = time.monotonic()
     try:
         circuit = written(provable)
     except UnprovableError as error:
         return _report(provable, _nothing(provable, str(error)), (), None, strict=strict)
     runs = [run(provable, *point) for point in points(provable, circuit)]
     runs = [run for run in runs if run.gradients is not None]
-    asked = _request(provable, circuit, runs, SHARE * settings.timeout)
+    asked = _request(provable, circuit, runs, SHARE * (settings.timeout - (time.monotonic() - started)))
     proof = derivations.prove(asked)
     if isinstance(proof, str):
         return _report(provable, _nothing(provable, proof), (), None, strict=strict)
@@ -109,11 +111,15 @@ def _concluded(
     for place, name in enumerate(provable.wanted):
         count = provable.point[name].numel()
         part = slice(start, start + count)
-        rounding = ROUNDED * typical([value for row in proof.values for value in row[part]])
-        found = [witness_at(run, place, row[part], rounding) for run, row in zip(runs, proof.values, strict=True)]
+        rows = zip(runs, proof.values, proof.traced, strict=True)
+        has_formula = circuit.traced is not None
+        found = [
+            witness_at(run, place, values[part], formulas[part] if has_formula else None)
+            for run, values, formulas in rows
+        ]
         witness = next((one for one in found if one is not None), None)
         entries = proof.entries[part]
-        witness = witness or confirmed(provable, asked, place, entries, rounding)
+        witness = witness or confirmed(provable, asked, place, entries)
         gradients.append(_gradient(provable, circuit, name, entries, witness))
         start += count
     said = tuple(
@@ -121,7 +127,18 @@ def _concluded(
         for one in proof.rounded
     )
     return _report(
-        provable, gradients, (*_sizes(provable, circuit), *said), _kernel(circuit, runs, proof), strict=strict
+        provable,
+        gradients,
+        (*_sizes(provable, circuit), *_linear(circuit), *said),
+        _kernel(circuit, runs, proof),
+        strict=strict,
+    )
+
+
+def _linear(circuit: Written) -> tuple[str, ...]:
+    return tuple(
+        f"the kernel {name} is linear in each of its operands, with the coefficients that it gives for unit vectors"
+        for name in sorted(circuit.linear)
     )
 
 

@@ -65,6 +65,8 @@ class CircuitMachine:
         self.memo: dict[Any, Any] = {}
         self.used: set[Kind] = set()
         """The kinds of the ops that were run on entries."""
+        self.multilinear: set[str] = set()
+        """The kernels that were taken to be linear."""
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return a tensor of the same shape: one without numbers, so that nothing can be decided by them."""

@@ -19,8 +19,10 @@ from gradcli.report.proof import Witness
 NUMBERS = (0.0, 1.0, -1.0, 2.0, -3.0, 0.5, -0.5, 4.0, -7.0, 10.0, -25.0, 3.0, 100.0, -2.0)
 BESIDE = 0.0625
 RANDOM, MOST_POINTS = 8, 40
+# The more entries there are, the fewer points, so that there is time for the proof.
+FEWEST, MOST_VALUES = 6, 400
 # PyTorch's gradient is another than the derivative where it is off by more than rounding.
-APART, ROUNDED = 1e-7, 1e-8
+APART, ROUNDED, CANCELLED = 1e-7, 1e-10, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def points(provable: Provable, circuit: Written) -> Iterator[tuple[dict[str, Ten
         *NUMBERS,
         *(sign * number * (1 + shift) for number in named for sign in (1, -1) for shift in (0, BESIDE)),
     ]
-    for place in range(min(len(special), MOST_POINTS) + RANDOM):
+    entries = sum(leaf.codes.numel() for leaf in circuit.leaves.values())
+    for place in range(min(len(special), MOST_POINTS, max(FEWEST, MOST_VALUES // max(entries, 1))) + RANDOM):
 
         def value(name: str, entry: int, place: int = place) -> float:
             low, high = provable.domains.get(name, (-math.inf, math.inf))
@@ -72,20 +75,37 @@ def run(provable: Provable, point: dict[str, Tensor], cotangent: Tensor) -> Run:
         return Run(point, cotangent, None)
 
 
-def typical(values: Sequence[float | None]) -> float:
-    """Return the median of the sizes of the derivative at the points, which are of all sizes."""
-    sizes = sorted(abs(value) for value in values if value is not None and math.isfinite(value))
-    return sizes[len(sizes) // 2] if sizes else 0.0
+def witness_at(
+    run: Run, place: int, values: Sequence[float | None], formulas: Sequence[float | None] | None
+) -> Witness | None:
+    """Return a point at which PyTorch's gradient is not the derivative.
 
-
-def witness_at(run: Run, place: int, values: Sequence[float | None], rounding: float) -> Witness | None:
-    """Return a point at which PyTorch's gradient is not the derivative."""
+    `formulas` are the values of the formula of what it computes, None where it has none, if there is a formula. Where
+    that gives the derivative, or there is none, much of what PyTorch gives may be rounding, and an infinity overflow.
+    """
     assert run.gradients is not None  # noqa: S101 (the others were left out)
     gradient = run.gradients[place].reshape(-1)
     for entry, value in enumerate(values):
-        if value is not None and _apart(float(gradient[entry]), value, rounding):
+        if value is None:
+            continue
+        formula = None if formulas is None else formulas[entry]
+        is_wrong = formulas is not None and (formula is None or _apart(formula, value))
+        found = float(gradient[entry])
+        allowed = _rounding(values) if is_wrong else _terms(run)
+        if _apart(found, value, allowed) and (is_wrong or math.isfinite(found)):
             return _as_witness(run, run.gradients[place], entry, value)
     return None
+
+
+def _rounding(values: Sequence[float | None]) -> float:
+    """Return how far rounding may move a gradient whose formula is another than the derivative's."""
+    return ROUNDED * max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0)
+
+
+def _terms(run: Run) -> float:
+    """Return how far rounding may move a gradient that cancels: of terms of the size of what it is computed of."""
+    sizes = [float(t.abs().max()) for t in (run.cotangent, *run.point.values()) if t.numel() and t.is_floating_point()]
+    return CANCELLED * math.prod(1 + size for size in sizes)
 
 
 def _apart(found: float, wanted: float, rounding: float = 0.0) -> bool:
@@ -102,9 +122,7 @@ def _as_witness(run: Run, gradient: Tensor, entry: int, value: float) -> Witness
     return Witness(leaves, run.cotangent.tolist(), index, float(gradient.reshape(-1)[entry]), value)
 
 
-def confirmed(
-    provable: Provable, asked: ProofRequest, place: int, entries: Sequence[ProvedEntry], rounding: float
-) -> Witness | None:
+def confirmed(provable: Provable, asked: ProofRequest, place: int, entries: Sequence[ProvedEntry]) -> Witness | None:
     """Return a point of a region at which running it shows the difference."""
     for number, entry in enumerate(entries):
         for region in entry.regions:
@@ -114,7 +132,7 @@ def confirmed(
             if run.gradients is None:
                 continue
             found = float(run.gradients[place].reshape(-1)[number])
-            if _apart(found, region.value, rounding):
+            if _apart(found, region.value):
                 return _as_witness(run, run.gradients[place], number, region.value)
     return None
 

@@ -54,6 +54,8 @@ class Written:
     traced: list[Entries] | None
     gap: str | None
     is_pointwise: bool
+    linear: frozenset[str]
+    """The kernels that were taken to be linear in each of some operands."""
 
 
 def written(provable: Provable) -> Written:
@@ -77,8 +79,10 @@ def written(provable: Provable) -> Written:
         found = aten.run(graph, machine, [*given.values(), upstream])
     except UnprovableError as error:
         gap = str(error)
+    except GradcliError as error:
+        gap = error.message
     pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
-    return Written(circuit, leaves, upstream, output, found, gap, pointwise)
+    return Written(circuit, leaves, upstream, output, found, gap, pointwise, frozenset(machine.multilinear))
 
 
 def replayed(trace: Trace, names: Mapping[str, TracedTensor]) -> Defined:

@@ -13,7 +13,7 @@ from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
-from gradcli.symbolic.prove.sampling import SAME, Node, Sampler, at
+from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
 from gradcli.symbolic.prove.text import written
 
 MOST_SIDES = 16
@@ -21,6 +21,8 @@ MOST_SIDES = 16
 NEXT = Fraction(1, 10**22)
 # PyTorch's thresholds are set where a difference is lost in float32.
 NEGLIGIBLE = 2.0**-23
+# A number in code is rounded to float64, a product of some a few times.
+LAST_PLACES = 2.0**-48
 # A derivative at a kink is one of these parts of the way from one side to the other.
 PARTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (1, 2), (1, 3), (2, 3), (1, 4), (3, 4)))
 
@@ -125,7 +127,8 @@ class Cases(Sampler):
                 value = float(Point(self.nodes, {leaf: Fraction(number) for leaf, number in point}).value(derived))
             except (ArithmeticError, ValueError, TypeError):
                 value = None
-        is_small = kind == "difference" and error is not None and error <= NEGLIGIBLE
+        largest = LAST_PLACES if where == EVERYWHERE else NEGLIGIBLE  # a threshold has another side
+        is_small = kind == "difference" and error is not None and error <= largest
         return Region(where, "small" if is_small else kind, point, error, self._difference(traced, derived), value)
 
     def _error_beside(self, cell: Cell, point: Sequence[tuple[int, float]], traced: int, derived: int) -> float | None:

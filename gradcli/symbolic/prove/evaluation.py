@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from gradcli.errors import NotSupportedError
-from gradcli.symbolic.prove.cells import Cell, Interval, entry, form_of, roots
+from gradcli.symbolic.prove.cells import Cell, Interval, definite, entry, form_of, roots
 from gradcli.symbolic.prove.constants import as_quotient, circle_number, meaning
+from gradcli.symbolic.prove.gradient import ATOMS
 from gradcli.symbolic.prove.numbers import Point
 from gradcli.symbolic.prove.polynomials import (
     Quotient,
@@ -53,7 +54,7 @@ class Evaluation:
         self, nodes: Sequence[Node], leaves: Sequence[int], cell: Cell, until: float, oracle: Evaluation | None = None
     ) -> None:
         self.nodes, self.leaves, self.cell, self.until, self.oracle = nodes, list(leaves), cell, until, oracle
-        self.unknowns = Unknowns()
+        self.unknowns = Unknowns(until)
         self._known: dict[int, Quotient] = {}
         self._signs: list[tuple[Quotient, int]] = []
         for variable, leaf in enumerate(self.leaves):
@@ -129,7 +130,9 @@ class Evaluation:
             return self.oracle.sign(one, other)
         if self.nodes[one][0] == "infinity" or self.nodes[other][0] == "infinity":
             return self._of_infinities(one, other)
-        difference = self.value(one) - self.value(other)
+        return self._sign_of(self.value(one) - self.value(other), (one, other))
+
+    def _sign_of(self, difference: Quotient, pair: tuple[int, int]) -> int:
         if self.unknowns.is_zero(difference):
             return 0
         if self.unknowns.is_positive(difference):
@@ -139,15 +142,29 @@ class Evaluation:
         divisor = tuple(pair for pair in common(difference.above) if pair[0] in self.unknowns.positive)
         plain = difference * Quotient({power(divisor, Fraction(-1)): Fraction(1)}, {})
         own = {v for v in plain.variables if v < len(self.leaves)}
-        if not own and not self._depends(one, other):
-            return self._of_a_constant(one, other)
+        if not own and not self._depends(*pair):
+            return self._of_a_constant(*pair)
         is_polynomial = own == plain.variables and all(
             e.denominator == 1 and e > 0 for monomial in plain.above for _, e in monomial
         )
         if own and is_polynomial and not plain.below:
             found = self._of_one_entry(plain, own.pop()) if len(own) == 1 else None
             return self._of_a_form(plain) if found is None else found
-        return self._of_several(difference, (one, other))
+        base = self._under_a_root(plain)
+        if base is not None:
+            return self._sign_of(base, pair) * (1 if leading(plain.above) > 0 else -1)
+        return self._of_several(difference, pair)
+
+    def _under_a_root(self, value: Quotient) -> Quotient | None:
+        """Return what a multiple of a root is the root of, which is 0 where that is; None for anything else."""
+        if len(value.above) != 1 or value.below:
+            return None
+        (monomial,) = value.above
+        return (
+            self.unknowns.roots[monomial[0][0]][1]
+            if len(monomial) == 1 and monomial[0][0] in self.unknowns.roots
+            else None
+        )
 
     def _of_infinities(self, one: int, other: int) -> int:
         """Return the sign of a difference with an infinity: every value that is computed is a number."""
@@ -162,7 +179,7 @@ class Evaluation:
             name, *operands = self.nodes[place]
             if name == "leaf" and self._leaf(place).constant is None:
                 return True
-            if place not in seen and name not in {"number", "leaf"}:
+            if place not in seen and name not in ATOMS:
                 seen.add(place)
                 waiting += [int(operand) for operand in operands]
         return False
@@ -196,10 +213,12 @@ class Evaluation:
         if fixed is not None:
             return sign * ((fixed > at) - (fixed < at))
         within = self.cell.interval(form)
-        if self.unknowns.is_nonnegative(Quotient(dict(form), {})) and at <= 0 and within == Interval():
-            if at < 0:
-                return sign
-            raise DivisionError(self.cell.split(form, at)[1:])
+        side = 1 if self.unknowns.is_nonnegative(Quotient(dict(form), {})) else definite(form)
+        if side and at * side <= 0 and within == Interval():
+            if at:
+                return sign * side
+            below, above, on = self.cell.split(form, at)
+            raise DivisionError([above if side > 0 else below, on])
         if within.inside(at):
             raise DivisionError(self.cell.split(form, at))
         return sign if within.low is not None and within.low >= at else -sign

@@ -17,6 +17,7 @@ Node = tuple[str | int, ...]
 FLAT = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_not", "floor", "ceil", "detach", "delta"}
 )
+BESSEL = {("besselj", 0): "bessel_j0", ("besselj", 1): "bessel_j1", ("besseli", 0): "i0", ("besseli", 1): "special.i1"}
 ATOMS = frozenset({"number", "leaf", "pi", "infinity", "nan"})
 NAMES: Mapping[str, str] = {
     "exp": "exp",
@@ -122,7 +123,9 @@ class Gradient:
     def _function(self, expression: Any, write: Callable[[Any], int]) -> int:
         name = type(expression).__name__
         if name in {"besselj", "besseli", "polygamma"}:
-            return self.node(name, *map(write, expression.args))
+            known = BESSEL.get((name, int(expression.args[0])))
+            given = expression.args[1:] if known else expression.args
+            return self.node(known or name, *map(write, given))
         if name not in NAMES:
             msg = f"the derivative holds {name}"
             raise NotSupportedError(msg)

@@ -16,7 +16,7 @@ Polynomial: TypeAlias = "dict[Monomial, Fraction]"
 Factor: TypeAlias = "tuple[tuple[Monomial, Fraction], ...]"
 
 ONE: Monomial = ()
-MOST_TERMS = 6000
+MOST_TERMS = 4000
 LARGEST_POWER = 64
 
 
@@ -61,7 +61,7 @@ def added(one: Polynomial, other: Polynomial, factor: Fraction = Fraction(1)) ->
 
 def multiplied(one: Polynomial, other: Polynomial) -> Polynomial:
     """Return the product of two polynomials; TooLargeError where it takes too long."""
-    if len(one) * len(other) > 40 * MOST_TERMS:
+    if len(one) * len(other) > 20 * MOST_TERMS:
         raise TooLargeError
     found: Polynomial = {}
     for left, first in one.items():

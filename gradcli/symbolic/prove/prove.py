@@ -14,7 +14,7 @@ from gradcli.symbolic.prove.cases import Cases
 from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.constants import meaning
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
-from gradcli.symbolic.prove.gradient import Gradient, Node
+from gradcli.symbolic.prove.gradient import ATOMS, Gradient, Node
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import SAME
@@ -24,24 +24,46 @@ MOST_CELLS = 128
 # How deep circuits are.
 DEEPEST = 8000
 EXACT_POINTS = 8
+# How much of the time the points that are run may take.
+SHARE = 0.3
+# How much of it there is for formulas, before numbers are put in.
+CELLS = 0.7
 
 
 def prove(request: ProofRequest) -> Proof:
     """Return what each entry of the gradients comes to."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))
+    started = time.monotonic()
     gradient = Gradient(list(request.nodes))
-    derived = gradient.pulled_back(request.outputs, request.cotangents)
-    zero = gradient.number(0)
-    prover = Prover(gradient.nodes, request)
-    places = [derived.get(item.leaf, zero) for item in request.wanted]
-    values = tuple(tuple(_number(gradient.nodes, place, point) for place in places) for point in request.points)
-    entries = tuple(prover.entry(item, place) for item, place in zip(request.wanted, places, strict=True))
-    return Proof(entries, values, tuple(_rounded(request)))
-
-
-def _number(nodes: Sequence[Node], place: int, point: Sequence[tuple[int, float]]) -> float | None:
     try:
-        return float(Point(nodes, {leaf: Fraction(value) for leaf, value in point}, kinks=True).value(place))
+        derived = gradient.pulled_back(request.outputs, request.cotangents)
+    except NotSupportedError as error:
+        nothing = tuple(ProvedEntry("undecided", "", None, reason=error.message) for _ in request.wanted)
+        unknown = tuple((None,) * len(nothing) for _ in request.points)
+        return Proof(nothing, unknown, unknown)
+    zero = gradient.number(0)
+    prover = Prover(gradient.nodes, request, started)
+    places = [derived.get(item.leaf, zero) for item in request.wanted]
+    until = started + SHARE * request.seconds
+    both = [*places, *(w.traced for w in request.wanted)]
+    values = [_values(gradient.nodes, both, point, until) for point in request.points]
+    entries = tuple(prover.entry(item, place) for item, place in zip(request.wanted, places, strict=True))
+    count = len(places)
+    derivative, formulas = tuple(row[:count] for row in values), tuple(row[count:] for row in values)
+    return Proof(entries, derivative, formulas, tuple(_rounded(request)))
+
+
+def _values(
+    nodes: Sequence[Node], places: Sequence[int | None], point: Sequence[tuple[int, float]], until: float
+) -> tuple[float | None, ...]:
+    """Return what nodes are at a point; nothing after the time for points."""
+    here = Point(nodes, {leaf: Fraction(value) for leaf, value in point}, kinks=True)
+    return tuple(None if place is None or time.monotonic() > until else _number(here, place) for place in places)
+
+
+def _number(here: Point, place: int) -> float | None:
+    try:
+        return float(here.value(place))
     except (KinkError, ArithmeticError, ValueError, NotSupportedError, TypeError, OverflowError):
         return None
 
@@ -56,10 +78,10 @@ def _rounded(request: ProofRequest) -> Iterator[Rounded]:
 class Prover(Cases):
     """Proofs of the entries of one program's gradients."""
 
-    def __init__(self, nodes: Sequence[Node], request: ProofRequest) -> None:
+    def __init__(self, nodes: Sequence[Node], request: ProofRequest, started: float) -> None:
         domains = {leaf: _interval(low, high) for leaf, low, high in request.domains}
-        super().__init__(nodes, domains, time.monotonic() + request.seconds)
-        self.seconds = request.seconds
+        super().__init__(nodes, domains, started + CELLS * request.seconds)
+        self.cells_end, self.end = self.until, started + request.seconds
         self._same: dict[tuple[object, ...], ProvedEntry] = {}
 
     def entry(self, wanted: Wanted, derived: int) -> ProvedEntry:
@@ -74,6 +96,7 @@ class Prover(Cases):
         pattern, leaves = self._pattern(traced, derived)
         if pattern in self._same and self._same[pattern].verdict == "proved" and not self._same[pattern].regions:
             return self._same[pattern]
+        self.until = min(self.until, self.cells_end)
         try:
             found = self._by_cells(traced, derived)
         except (TooLargeError, RecursionError, MemoryError):
@@ -96,8 +119,8 @@ class Prover(Cases):
             if name == "leaf":
                 line: object = ("leaf", len(leaves), self.domains.get(place))
                 leaves.append(place)
-            elif name == "number":
-                line = (name, operands[0])
+            elif name in ATOMS:
+                line = (name, *operands)
             else:
                 line = (name, *[visit(int(operand)) for operand in operands])
             lines.append(line)
@@ -128,7 +151,7 @@ class Prover(Cases):
     def _by_points(self, traced: int, derived: int, leaves: Sequence[int]) -> ProvedEntry:
         """Return what exact arithmetic says at random points; a point at which the two differ is one that shows it."""
         equal = 0
-        self.until = max(self.until, time.monotonic() + 0.2 * self.seconds)
+        self.until = self.end
         for attempt in range(EXACT_POINTS):
             point = {leaf: self.drawn(self.domains.get(leaf, Interval()), 4 * attempt) for leaf in leaves}
             solved = {self.leaves.index(leaf): Quotient.number(value) for leaf, value in point.items()}
@@ -143,7 +166,8 @@ class Prover(Cases):
             elif (self.error(point, traced, derived) or 0.0) > SAME:
                 shown = tuple((leaf, float(value)) for leaf, value in point.items())
                 region = self.region("", "difference", shown, self.error(point, traced, derived), traced, derived)
-                return ProvedEntry("different", "", None, (region,))
+                if region.kind != "small":
+                    return ProvedEntry("different", "", None, (region,))
         if equal == EXACT_POINTS:
             return ProvedEntry("exact", "", None, points=equal)
         return ProvedEntry("undecided", "", None, reason="the expressions are too large for the time there is")

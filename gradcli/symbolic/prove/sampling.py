@@ -14,6 +14,7 @@ from gradcli.symbolic.prove.text import written
 
 Node = tuple[str | int, ...]
 SAMPLES, TRIES = 12, 200
+EVERYWHERE = "everywhere"
 # Differences of numbers of many digits that are none.
 SAME = 1e-28
 
@@ -112,7 +113,7 @@ class Sampler:
         for (one, other), sign in cell.signs.items():
             relation = {1: ">", -1: "<", 0: "="}[sign]
             parts.append(f"{written(self.nodes, one)} {relation} {written(self.nodes, other)}")
-        return " and ".join(parts) or "everywhere"
+        return " and ".join(parts) or EVERYWHERE
 
     def _form(self, form: Factor) -> str:
         """Return a polynomial of entries as text."""

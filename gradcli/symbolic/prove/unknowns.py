@@ -7,6 +7,8 @@ the identities are those that hold wherever both sides are defined.
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,6 +18,7 @@ from gradcli.symbolic.prove.polynomials import (
     ONE,
     Monomial,
     Quotient,
+    TooLargeError,
     UndefinedError,
     common,
     leading,
@@ -33,6 +36,8 @@ LARGEST_PRIME = 1 << 40
 class Unknowns:
     """The variables of one computation; what is noted of each is an identity, or a sign."""
 
+    until: float = math.inf
+    """When time is up, by the monotonic clock."""
     names: list[str] = field(default_factory=list)
     positive: set[int] = field(default_factory=set)
     roots: dict[int, tuple[int, Quotient]] = field(default_factory=dict)
@@ -54,7 +59,12 @@ class Unknowns:
         return len(self.names) - 1
 
     def is_zero(self, value: Quotient) -> bool:
-        """Return whether a value is 0 by the identities; False says that they do not show it."""
+        """Return whether a value is 0 by the identities; False says that they do not show it.
+
+        TooLargeError where time is up.
+        """
+        if time.monotonic() > self.until:
+            raise TooLargeError
         rest = value
         for variable in self._bound():
             if not rest.above:
