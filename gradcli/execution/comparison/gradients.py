@@ -86,7 +86,8 @@ class GradientComparison:
     ) -> GradientComparison:
         """Return the comparisons of a run."""
         trace = point.decomposition.trace
-        made, jumping = resting_on_nonfinite(trace, gradients), resting_on_jumps(trace, gradients)
+        known = point.completed(gradients)
+        made, jumping = resting_on_nonfinite(trace, known), resting_on_jumps(trace, known)
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
         return GradientComparison(point, gradients, tolerance, undefined, jumping, has_jump(trace), watch)
@@ -237,12 +238,13 @@ class GradientComparison:
     def _infinite(self, traced: TracedTensor, comparison: Comparison) -> Comparison:
         """Return the verdict on an infinite gradient where the symbolic one is infinite too."""
         if self._overflows is None:
-            self._overflows = resting_on_overflow(self.trace, self.gradients, self.point.derivations)
+            gradients = self.point.completed(self.gradients)
+            self._overflows = resting_on_overflow(self.trace, gradients, self.point.derivations)
         overflow = self._overflows.get(traced)
         if overflow is not None:
             return comparison.explained(overflow.verdict, overflow.notes)
         verdict = Verdict.UNDEFINED if traced in self.reference.kinked else Verdict.MATCH
-        return comparison.explained(verdict, infinity_made(self.trace, self.gradients))
+        return comparison.explained(verdict, infinity_made(self.trace, self.point.completed(self.gradients)))
 
     def _existing(self, traced: TracedTensor) -> Notes:
         """Return a note on the derivative at the first entry at which autograd gives NaN, if rounding leaves one."""
@@ -261,7 +263,7 @@ class GradientComparison:
     def _first_nan(self) -> Notes:
         """Return what made the first NaN: in PyTorch's gradients, or else only in the symbolic ones."""
         if self._nan is None:
-            self._nan = gradient_made(self.trace, self.gradients)
+            self._nan = gradient_made(self.trace, self.point.completed(self.gradients))
         if self._nan or self.reference.first_nan is None:
             return self._nan
         text = self.reference.first_nan.outputs[0].text

@@ -13,6 +13,7 @@ from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
 from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
 from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
 from gradcli.execution.comparison.rounding import Lower, Noise, scattered, scattered_by
@@ -47,7 +48,7 @@ def undefined_of(run: Run) -> dict[TracedTensor, Notes]:
     """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
     found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
-    return resting_on_undefined(run.trace, found)
+    return resting_on_nonfinite_output(run.trace, run.cotangent) | resting_on_undefined(run.trace, found)
 
 
 def noise_of(

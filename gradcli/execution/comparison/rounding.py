@@ -130,6 +130,11 @@ class Point:
         """Return the largest finite entry of all adjoints."""
         return max(map(_largest, self.reference.values.values()), default=0.0)
 
+    def completed(self, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Tensor | None]:
+        """Return autograd's gradients, and the symbolic ones of tensors on the way that it was not asked for."""
+        found = {traced: gradient for traced, gradient in gradients.items() if gradient is not None}
+        return {**self.reference.values, **found}
+
     def noise(self, wanted: Iterable[TracedTensor], perturbed: Perturbed | None = None) -> Noise[TracedTensor]:
         """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
         known = {traced: self.reference.values[traced] for traced in wanted}

@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.execution.forward.indices import show_index, unravel
 from gradcli.execution.witnesses.generalised import MORE_POINTS, separating, slopes
 from gradcli.execution.witnesses.jumps import JUMPS, STEEP, jumping, steep
-from gradcli.execution.witnesses.line import Line, random_directions, unit
+from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, unit
 from gradcli.execution.witnesses.nearer import CLEAR, SAFETY, SIDED, Compared, closer_look
 from gradcli.execution.witnesses.quotients import Quotients, along, by_entries
 from gradcli.report.notes import NoteKind, Notes, noted
@@ -106,10 +106,21 @@ def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tenso
     """
     hidden = before.kinked & closer.quotients.error.isinf()
     if not bool(hidden.any()):
-        return UNCLEAR
+        return too_coarse(line, closer.quotients.directions, closer.unclear) or UNCLEAR
     directions = torch.cat([_rows(before.quotients, hidden), _across(line)])
     verdict, _ = _at_a_kink(line, before, directions, before.wrong[:0], gradient)
     return BETWEEN if verdict is Verdict.SUBGRADIENT else BEHIND_ROUNDING
+
+
+def too_coarse(line: Line, directions: Tensor | None, unclear: Tensor) -> Notes:
+    """Return a note on numbers so large that no step is as short as a function's own lengths, 1 or an entry's size."""
+    rows = torch.arange(len(unclear))
+    spacing, local = EPSILON * line.entries(directions, rows), line.local(directions, rows)
+    coarse = spacing[unclear & (spacing > local)]
+    if not len(coarse):
+        return ()
+    words = f"no step can be taken here: the numbers next to {float(coarse.max() / EPSILON):.3g} are"
+    return noted(NoteKind.ROUNDING, f"{words} {float(coarse.max()):.1g} apart")
 
 
 def _existing(line: Line, quotients: Quotients, gradient: Tensor) -> Notes:

@@ -18,6 +18,7 @@ from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
+from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.jumps import steep
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
@@ -30,6 +31,7 @@ SHARE = 0.4
 # By each entry of a tensor that has more, the slope is not looked at.
 MOST_ENTRIES = 64
 
+DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
 
 
@@ -92,7 +94,10 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         if again is not None and not again.by(Verdict.MISMATCH):
             return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
     jumps = comparisons is not None and traced in comparisons.jumping
-    return consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
+    said = consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
+    if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
+        return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
+    return said
 
 
 def _looked_into(

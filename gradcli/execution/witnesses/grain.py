@@ -20,6 +20,8 @@ LARGEST_WITH_STAIRS = 2.0**43
 PART = 2.0**-60
 # Numbers that are smaller than this part of it are differences of others, but for rounding 0.
 RESIDUE = 2.0**-46
+# Numbers that are smaller have hardly any digits: no step is a small part of them.
+LEAST = 2.0**-1060
 # Beside an entry that is smaller, but no residue, what is near is nearer in proportion.
 TINY = 2.0**-12
 
@@ -40,7 +42,7 @@ class Grain:
     @property
     def residue(self) -> float:
         """Return the size below which a number is what rounding left of 0."""
-        return RESIDUE * self.smallest
+        return max(RESIDUE * self.smallest, LEAST)
 
     def lengths(self, entries: Tensor) -> Tensor:
         """Return what short lengths are relative to by each entry: its size; 1 if that is less, unless it is tiny."""

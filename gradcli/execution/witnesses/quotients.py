@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.dtypes import double
+from gradcli.execution.witnesses.grain import LEAST
 from gradcli.execution.witnesses.line import EPSILON, Line, random_directions, real
 
 # Relative step of the differences; where its estimated error is too large, ones 64 times smaller are tried in turn.
@@ -90,6 +91,7 @@ def _quotients(line: Line, directions: Tensor | None, count: int) -> Quotients:
         return _of_columns(best, line, directions)
     _refine(line, directions, every, line.scale(directions, every), best)
     local = line.local(directions, every)
+    best[[[1], [4]], local < LEAST] = math.inf
     if line.grain.has_steps:
         _forget_stairs(line, directions, local, best)
         local = local.minimum(FINE * line.scale(directions, every))

@@ -67,6 +67,8 @@ class Taylor:
             words = f"the gradient's own rounding, {tolerance.relative:g}, hides the remainder's order"
             notes = noted(NoteKind.ROUNDING, words)
         order, second, error = found.order, found.second_order, found.linear_error
+        if not math.isfinite(error):  # no step can be taken
+            order = second = None
         return WitnessReport(verdict, order=order, second_order=second, linear_error=error, notes=notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -124,3 +125,29 @@ def test_what_is_quoted_is_what_pytorch_says(message: str) -> None:
     with pytest.raises((RuntimeError, ValueError)) as caught:
         CALLS[message]()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("program", "verdict"),
+    [
+        # 1/(2√0), whatever is asked for beside it
+        ("(sqrt(x)*y).sum()", "match"),
+        ("sqrt(sqrt(x)).sum()*y", "match"),
+        ("(floor(x)*y).sum()", "undefined"),
+        ("(log(x)*y).sum()", "undefined"),
+    ],
+)
+def test_what_a_gradient_rests_on_is_known_where_it_alone_is_asked_for(program: str, verdict: str, dtype: str) -> None:
+    settings = Settings(values={"x": [0.0, 0.0], "y": 1.0}, dtype=dtype)
+    asked = evaluate_program(program, dataclasses.replace(settings, command="grad", wrt=("x",)))
+    assert asked["x"].verdict == evaluate_program(program, settings)["x"].verdict
+    assert asked["x"].verdict == verdict
+
+
+@pytest.mark.parametrize("command", ["eval", "jacobian", "hessian", "jvp"])
+@pytest.mark.parametrize("program", ["relu(x)", "abs(x)*2", "clamp(x, 0, 1)"])
+def test_a_leaf_that_is_nan_has_no_derivative_by_any_command(program: str, command: str) -> None:
+    tangents = {"x": 1.0} if command == "jvp" else {}
+    settings = Settings(values={"x": float("nan")}, command=command, tangents=tangents)
+    assert evaluate_program(program, settings).verdict is Verdict.UNDEFINED

@@ -183,3 +183,46 @@ def test_a_complex_input_is_complex_at_the_point_of_the_report() -> None:
     report = gradcli.check_function(function(square, lambda x, g: 2 * x * g), shapes={"x": (3,)}, dtype="complex128")
     assert bool((report.tensors[0].value.imag != 0).all())
     assert report.tensors[0].verdict == "mismatch"
+
+
+class Two(torch.autograd.Function):
+    """Sine and cosine; the gradient of one that is not used is None."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x)
+        return x.sin(), x.cos()
+
+    @staticmethod
+    def backward(ctx: Any, one: Tensor | None, other: Tensor | None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        total = torch.zeros_like(x)
+        total = total if one is None else total + one * x.cos()
+        return total if other is None else total - other * x.sin()
+
+
+class Careless(Two):
+    """The same, which expects both."""
+
+    @staticmethod
+    def backward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return one * x.cos() - other * x.sin()
+
+
+class Doubled(Two):
+    """The same, which is wrong where the first is not used."""
+
+    @staticmethod
+    def backward(ctx: Any, one: Tensor | None, other: Tensor | None) -> Tensor:
+        return Two.backward(ctx, one, other) * (2 if one is None else 1)
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(Careless, "TypeError"), (Doubled, "output 1 alone")])
+def test_what_is_wrong_where_an_output_is_not_used_is_found(wrong: type, words: str) -> None:
+    x = torch.tensor([0.3, -1.2], dtype=torch.float64)
+    assert gradcli.check_function(Two, {"x": x}).verdict == "match"
+    verdict, said = note(gradcli.check_function(wrong, {"x": x}), "zeros in grad_output")
+    assert verdict == "mismatch"
+    assert words in said

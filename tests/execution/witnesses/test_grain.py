@@ -86,3 +86,21 @@ def test_a_kink_that_large_numbers_hide_is_not_called_smooth(
     run: Any, program: str, values: dict[str, Any], name: str
 ) -> None:
     assert run(program, values)[name].verdict in {"subgradient", "undecided"}
+
+
+@pytest.mark.parametrize("run", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("smallest", [5e-324, -5e-324, 1e-320])
+def test_no_step_is_a_part_of_the_smallest_numbers(run: Any, smallest: float) -> None:
+    """The slopes are 0 or 1 by the first, and any between by the second, which is at its kink."""
+    for program in ("clamp(x, 0, 1).sum()", "relu(x - 1).sum() + x.sum()"):
+        assert run(program, {"x": [smallest, 1.0]})["x"].verdict in {"subgradient", "undecided"}
+
+
+def test_where_no_step_is_short_enough_the_witnesses_say_so() -> None:
+    """Next to 1e160 doubles are 2^479 apart, and the period is 2π; at 1e17 they are 16 apart."""
+    for value, apart in ((1e160, "2e+144"), (1e17, "2e+01")):
+        found = gradcli.check("cos(x)", {"x": value})["x"]
+        for witness in (found.witnesses or {}).values():
+            assert witness.verdict == "undecided"
+            assert f"are {apart} apart" in str(witness.note)
+            assert witness.order is None

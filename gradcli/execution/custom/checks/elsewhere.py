@@ -62,11 +62,27 @@ def other_points(trial: Trial) -> Check:
 
 
 def upstream(trial: Trial) -> Check:
-    """Compare backward with autograd of the reference for upstream gradients with zeros, and for large ones."""
+    """Compare backward with autograd of the reference for upstream gradients with zeros, and for large ones.
+
+    Of an output that is not used there are zeros, or None with `set_materialize_grads(False)`.
+    """
     judge, findings = Judge.of(trial), Findings()
     for where, cotangent in _cotangents(trial.probe):
         findings.wrong += judge.notes(trial.apply(), trial.point, where, cotangent)
+    for used, cotangent in _of_one(trial):
+        where = f"where output {used} alone is used"
+        findings.wrong += judge.notes(trial.apply(), trial.point, where, cotangent, used)
     return findings.check("zeros in grad_output")
+
+
+def _of_one(trial: Trial) -> Iterator[tuple[int, Tensor]]:
+    """Yield each of several outputs with an upstream gradient that is zero for the others."""
+    sizes = [trial.apply().outputs[place].numel() for place in trial.places]
+    for used, part in zip(trial.places, torch.arange(sum(sizes)).split(sizes), strict=True):
+        if len(sizes) > 1:
+            alone = torch.zeros_like(trial.probe).reshape(-1)
+            alone[part] = trial.probe.reshape(-1)[part]
+            yield used, alone.reshape(trial.probe.shape)
 
 
 def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:

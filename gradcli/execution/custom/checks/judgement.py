@@ -89,14 +89,16 @@ class Judge:
         """Return the judge of a trial."""
         return Judge(trial, trial.tolerance, {name: trial.scale(name) for name in trial.wanted})
 
-    def notes(self, applied: Applied, point: Values, where: str, cotangent: Tensor | None = None) -> list[Notes]:
+    def notes(
+        self, applied: Applied, point: Values, where: str, cotangent: Tensor | None = None, used: int | None = None
+    ) -> list[Notes]:
         """Return which gradients are wrong, and what backward raises there.
 
         Values may lie at a kink by chance: what finite differences of forward allow is another choice, and not wrong.
         """
         try:
             v = spread(applied.output, 0.5, 1.5) if cotangent is None else cotangent
-            given = applied.gradients(v)
+            given = applied.gradients(v, used=used)
         except ExecutionError as error:
             return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]
         differing = self._differing(given, point, v)

@@ -50,12 +50,20 @@ class Applied:
         """Return the node that backward runs in: its `ctx`, and the `grad_fn` of every output."""
         return self.outputs[self.places[0]].grad_fn
 
-    def gradients(self, cotangent: Tensor, *, create_graph: bool = False) -> dict[str, Tensor | None]:
-        """Return what the engine gives each leaf that requires grad; ExecutionError if backward raises."""
+    def gradients(
+        self, cotangent: Tensor, *, create_graph: bool = False, used: int | None = None
+    ) -> dict[str, Tensor | None]:
+        """Return what the engine gives each leaf that requires grad; ExecutionError if backward raises.
+
+        Where one output alone is `used`, the engine has no gradient of the others to give to backward.
+        """
         wanted = {name: leaf for name, leaf in self.leaves.items() if leaf.requires_grad}
+        output = self.output
+        if used is not None:
+            output, cotangent = self.outputs[used], self._split(cotangent)[list(self.places).index(used)]
         with refusals("backward"):
             found = torch.autograd.grad(
-                self.output,
+                output,
                 list(wanted.values()),
                 copied(cotangent),
                 retain_graph=True,
