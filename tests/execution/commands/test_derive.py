@@ -84,7 +84,7 @@ KNOWN = [
         "relu(norm(a - p)**2 - norm(a - n)**2 + 1)",
         {"a": (3,), "p": (3,), "n": (3,)},
         "n",
-        "where(sum((a - p)**2) - sum((a - n)**2) > -1, 2*(a - n), 0)",
+        "where((a - p) @ (a - p) - (a - n) @ (a - n) > -1, 2*(a - n), 0)",
     ),
     ("X.reshape(12) * y", {**X, "y": (12,)}, "X", "reshape(y*g, (4, 3))"),
     ("cat((x, y), dim=1) @ W", {"x": (2, 3), "y": (2, 2), "W": (5, 2)}, "y", "g @ W[3:].T"),
@@ -92,6 +92,43 @@ KNOWN = [
     ("diag(x) @ A", {"x": (3,), **A}, "x", "sum(A*g, dim=1)"),
     ("flatten(X @ W, 0, 1) @ v", {**X, **W, "v": (8,)}, "W", "X.T @ reshape(v, (4, 2))"),
     ("torch.linalg.solve(A, b)", {**A, "b": (3,)}, "b", "g @ inv(A)"),
+    (
+        "-mean(y*log(sigmoid(X @ w)) + (1-y)*log(1-sigmoid(X @ w)))",
+        {"X": ("n", "d"), "w": ("d",), "y": ("n",)},
+        "w",
+        "(sigmoid(X @ w) - y) @ X/n",
+    ),
+    (
+        "sum((X @ w - y)**2) + c*(w @ w)",
+        {"X": ("n", "d"), "w": ("d",), "y": ("n",), "c": ()},
+        "w",
+        "2*((X @ w - y) @ X + c*w)",
+    ),
+    (
+        "relu(norm(a - p) - norm(a - n) + 1)",
+        {"a": (3,), "p": (3,), "n": (3,)},
+        "p",
+        "where(norm(a - p) - norm(a - n) > -1, (p - a)/norm(a - p), 0)",
+    ),
+    (
+        "-sum((x - m)**2)/(2*s**2) - x.shape[0]*log(s)",
+        {"x": ("n",), "m": (), "s": ()},
+        "s",
+        "(x - m) @ (x - m)/s**3 - n/s",
+    ),
+    ("x/sqrt(mean(x**2))", {"x": ("n",)}, "x", "sqrt(n)*(g - x*(x @ g)/(x @ x))/norm(x)"),
+    (
+        "(F.silu(X @ W)*(X @ V)) @ U",
+        {"X": ("n", "d"), "W": ("d", "h"), "V": ("d", "h"), "U": ("h", "d")},
+        "U",
+        "(sigmoid(X @ W)*(X @ W)*(X @ V)).T @ g",
+    ),
+    (
+        "softmax(Q @ K.T/sqrt(d), dim=-1) @ V",
+        {"Q": ("n", "k"), "K": ("m", "k"), "V": ("m", "v"), "d": ()},
+        "V",
+        "softmax(Q @ K.T/sqrt(d), dim=-1).T @ g",
+    ),
 ]
 
 
