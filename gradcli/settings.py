@@ -98,6 +98,8 @@ class Settings:
     """`derive`: leaves that are orthogonal matrices."""
     sizes: dict[str, int] = field(default_factory=dict)
     """`derive`: the lengths that have names, and what they are where formulas are tested first."""
+    steps: bool = False
+    """`derive`: whether it is shown how the gradients come about."""
     to: Notation = "unicode"
     """`derive`: the notation, or the library that code is written for."""
     allow_unused: bool = False

@@ -80,6 +80,9 @@ def derive(
             help="gradient: the variable's shape; jacobian: the output's shape, then the variable's.",
         ),
     ] = "gradient",
+    steps: Annotated[
+        bool, typer.Option("--steps", rich_help_panel=OUTPUT, help="How the gradients come about, a rule a line.")
+    ] = False,
     to: Annotated[
         Notation,
         typer.Option(
@@ -119,7 +122,7 @@ def derive(
     }
     product = _product(jvp=jvp, hvp=hvp, jacobian=layout == "jacobian")
     run = replace(run, shape=shapes)
-    settings = settings_from("derive", run, order=order, to=to, sizes=sizes, product=product, **names)
+    settings = settings_from("derive", run, order=order, to=to, steps=steps, sizes=sizes, product=product, **names)
     derivation = _derived(program, settings)
     _write(derivation, output)
     return derivation.exit_code

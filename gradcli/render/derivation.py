@@ -25,9 +25,10 @@ def text(derivation: Derivation, style: Style) -> str:
     mark = COMMENTS.get(derivation.to)
     notes = [part for line in _notes(derivation) for part in wrap(line, style.width - len(mark or ""))]
     if mark is not None:
-        about = _commented(notes, mark)
+        about = _commented([*notes, *(line for line in _steps(derivation, unicode=style.unicode) if line)], mark)
         return "\n".join([*about, *_pasted(derivation)]) + "\n"
-    formulas = [" " * INDENT + line for line in _formulas(derivation, unicode=style.unicode)]
+    lines = [*_steps(derivation, unicode=style.unicode), *_formulas(derivation, unicode=style.unicode)]
+    formulas = [" " * INDENT + line if line else line for line in lines]
     return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
 
 
@@ -81,6 +82,19 @@ def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
 
     for name, part in derivation.where.parts.items():
         yield f"where {name} = {escape(part)}"
+
+
+def _steps(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
+    """Yield how the gradients come about: a formula a line, and the rule below it."""
+    sign = "\u2202" if unicode else "d"
+    output = f"<{derivation.upstream}, out>" if derivation.upstream else ""
+    for step in derivation.steps or ():
+        name = step.name if step.name.isidentifier() else f"({step.name})"
+        head = f"{sign}{output}/{sign}{name}" if step.is_gradient else step.name
+        yield escape(f"{head} = {step.formula}")
+        yield escape(f"    {step.rule}")
+    if derivation.steps:
+        yield ""
 
 
 def _place(one: DerivedFormula) -> str:

@@ -65,6 +65,22 @@ class DerivedFormula:
 
 
 @dataclass(frozen=True, slots=True)
+class DerivationStep:
+    """One step of how a gradient comes about."""
+
+    name: str
+    """The tensor that it is about."""
+    formula: str
+    """What the tensor is, or what the output's gradient by it is."""
+    latex: str | None
+    """The same in LaTeX, where it is a formula of the whole tensor."""
+    rule: str
+    """By what rule."""
+    is_gradient: bool
+    """Whether it is a gradient; else it is a definition."""
+
+
+@dataclass(frozen=True, slots=True)
 class DerivedOutput:
     """What is differentiated."""
 
@@ -112,6 +128,8 @@ class Derivation:
     """What the tangent of each leaf is called in the formulas."""
     sizes: dict[str, int] | None = optional()
     """The lengths that have names, and what they are in the shapes here."""
+    steps: tuple[DerivationStep, ...] | None = optional()
+    """How the gradients come about, a rule a step."""
     tried: str | None = optional()
     """How the Function was checked, in words."""
     refused: str | None = optional()

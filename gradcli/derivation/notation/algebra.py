@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
+from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
 from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.shapes import Shapes, shape_of
@@ -43,6 +44,8 @@ def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset
     for expands, spreads, means in product((False, True), repeat=3):
         algebra = _Algebra(shapes, expands, spreads, means, orthogonal)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
+        ways += [upright(way, algebra.across) for way in ways[-2:]]
+    ways += [gathered(way) for way in ways]
     return min((compact(ast.unparse(way)) for way in ways), key=symbols)
 
 
@@ -184,17 +187,7 @@ class _Algebra(Written):
             case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
                 squares = self.normal(inner)
                 return norm_of(squares) or call("sqrt", squares)
-            case ast.Call(
-                func=ast.Name(id="sum"),
-                args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
-                keywords=[ast.keyword(value=axis)],
-            ) if ast.unparse(axis) in {"-1", str(self.rank(labels))}:
-                return ast.Constant(1)  # each label picks one class
-            case ast.Call(
-                func=ast.Name(id="sum"),
-                args=[ast.Call(func=ast.Name(id="softmax"), args=[inner], keywords=[ast.keyword(value=along)])],
-                keywords=words,
-            ) if self._is_same_axis(inner, along, words):
+            case _ if self._sums_to_one(node):
                 return ast.Constant(1)
             case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
                 return one  # a number broadcasts as it is
@@ -204,11 +197,30 @@ class _Algebra(Written):
                 return self.normal(inner)
             case ast.Call(func=function, args=arguments, keywords=words):
                 return ast.Call(function, [self.normal(argument) for argument in arguments], words)
+            case ast.Compare(left=left, ops=operators, comparators=[right]):
+                return ast.Compare(self.normal(left), operators, [self.normal(right)])
             case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
                 return ast.BinOp(self.normal(left), operator, self.normal(right))
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
+
+    def _sums_to_one(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a sum that is 1: of a softmax along its axis, or of what labels pick."""
+        match node:
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="one_hot"), args=[labels, _])],
+                keywords=[ast.keyword(value=axis)],
+            ):
+                return ast.unparse(axis) in {"-1", str(self.rank(labels))}
+            case ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="softmax"), args=[inner], keywords=[ast.keyword(value=along)])],
+                keywords=words,
+            ):
+                return self._is_same_axis(inner, along, words)
+        return False
 
     def _is_same_axis(self, node: ast.expr, along: ast.expr, words: Sequence[ast.keyword]) -> bool:
         """Tell whether a sum is over the axis, the only one if it names none, along which a softmax is one."""

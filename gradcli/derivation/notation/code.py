@@ -55,12 +55,12 @@ def source(
     results = []
     common = shared([one.formula for one in wanted], {*names, *names.values(), *known, *RESERVED, *LETTERS})
     for name, part in common.parts:
-        emitter = Emitter(backend, names, names[wanted[0].by[-1]], shapes, lines, helpers, sizes=known)
+        emitter = Emitter(backend, names, _like(wanted[0], names), shapes, lines, helpers, sizes=known)
         lines.append(f"{name} = {emitter.expression(parsed(part), ())}")
         names[name] = name
     wanted = [replace(one, formula=text) for one, text in zip(wanted, common.formulas, strict=True)]
     for number, one in enumerate(wanted, 1):
-        emitter = Emitter(backend, names, names[one.by[-1]], shapes, lines, helpers, sizes=known)
+        emitter = Emitter(backend, names, _like(one, names), shapes, lines, helpers, sizes=known)
         expression = result_of(emitter, one, names)
         if len(wanted) > 1:
             result = _unlike(f"gradient_{number}", names.values())
@@ -74,6 +74,11 @@ def source(
     imports = [*(["import math"] if any("math." in block for block in blocks) else []), *backend.imports]
     top = "\n".join(imports)
     return "\n\n\n".join([top.replace("import math\nimport", "import math\n\nimport"), *blocks]) + "\n"
+
+
+def _like(wanted: Wanted, names: Mapping[str, str]) -> str:
+    """Return what the code calls the tensor whose type a gradient has: that of a leaf, for what is none."""
+    return names.get(wanted.by[-1]) or next(iter(names.values()))
 
 
 def _lengths(sizes: Mapping[str, int], shapes: Mapping[str, Sequence[int]], lines: Sequence[str]) -> list[str]:

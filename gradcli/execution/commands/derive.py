@@ -23,6 +23,7 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, unified_form
 from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
@@ -67,6 +68,8 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)
+    if settings.steps and (settings.order > 1 or settings.product or settings.sizes):
+        raise InputError("--steps shows how first gradients come about, of lengths that are numbers")
     second = settings.order > 1 or settings.product == "hvp"
     if second and start.output.tensor.numel() != 1:
         raise InputError(
@@ -82,6 +85,8 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     else:
         checks = _checks(here, forms, given, derivations, others) if here else _unchecked(wanted)
     derivation = _derivation(start, settings, wanted, forms, checks)
+    if settings.steps:
+        derivation = replace(derivation, steps=steps_of(here or start, derivations))
     if settings.to in {"mathml", "typst"}:
         return replace(derivation, markup={settings.to: _markup(derivation)})
     return _with_function(derivation, start, given, derivations) if settings.to == "function" else derivation
@@ -260,7 +265,7 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
 def _where(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> Abbreviations:
     """Return the formulas with what they have in common named once."""
     known = [target for target in wanted if target in forms]
-    taken = {*arguments(here, moving=True), *here.settings.sizes, *LETTERS, *"ijklmnpqr"}
+    taken = {*arguments(here, moving=True), *here.settings.sizes, *here.trace.variables, *LETTERS, *"ijklmnpqr"}
     common = shared([forms[target].text for target in known], taken)
     return Abbreviations(dict(common.parts), dict(zip((one.label for one in known), common.formulas, strict=True)))
 

@@ -101,7 +101,14 @@ def targets(point: Point, order: int, product: Product = "") -> tuple[Target, ..
         shape = tuple(point.output.tensor.shape)
         return tuple(Target((one,), (names[one],), product, (*shape, *one.tensor.shape)) for one in point.wanted)
     several = combinations_with_replacement(point.wanted, order)
-    return tuple(Target(by, tuple(names[traced] for traced in by)) for by in several)
+    return tuple(Target(by, tuple(names[one] for one in by), size=_size_of_others(by)) for by in several)
+
+
+def _size_of_others(by: Sequence[TracedTensor]) -> tuple[int, ...] | None:
+    """Return the shape of a derivative by what is no leaf, and so no argument of the code."""
+    if all(traced.is_leaf for traced in by):
+        return None
+    return tuple(size for traced in by for size in traced.tensor.shape)
 
 
 def upstream_name(point: Point) -> str | None:

@@ -95,13 +95,20 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
 def _point(
     here: Point, chosen: Sequence[int], other: Sequence[int], given: Mapping[str, Any], seed: int
 ) -> Point | None:
-    changed = dict(zip(chosen, other, strict=False))
+    changed = _changed(chosen, other)
     return with_lengths(here, changed, given, here.settings.seed + 11 + seed)
+
+
+def _changed(chosen: Sequence[int], other: Sequence[int]) -> dict[int, int]:
+    """Return the other lengths of those that are chosen: in the same order, so that what is tall stays tall."""
+    return dict(zip(sorted(chosen), sorted(other[: len(chosen)]), strict=True))
 
 
 def _named(
     chosen: Sequence[int], free: Sequence[str], points: tuple[Point, Point], others: tuple[Sequence[int], Sequence[int]]
 ) -> Lengths:
     names = dict(zip(chosen, free, strict=False))
-    first, second = (dict(zip(names.values(), other, strict=False)) for other in others)
+    first, second = (
+        {names[length]: changed for length, changed in _changed(chosen, other).items()} for other in others
+    )
     return Lengths(names, points, (first, second))

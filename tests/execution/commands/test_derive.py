@@ -12,6 +12,7 @@ import gradcli
 from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.commands import derive as command
+from gradcli.execution.formulas import derivation_steps
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -84,7 +85,7 @@ KNOWN = [
         "relu(norm(a - p)**2 - norm(a - n)**2 + 1)",
         {"a": (3,), "p": (3,), "n": (3,)},
         "n",
-        "where(sum((a - p)**2) - sum((a - n)**2) > -1, 2*(a - n), 0)",
+        "where((a - p) @ (a - p) - (a - n) @ (a - n) > -1, 2*(a - n), 0)",
     ),
     ("X.reshape(12) * y", {**X, "y": (12,)}, "X", "reshape(y*g, (4, 3))"),
     ("cat((x, y), dim=1) @ W", {"x": (2, 3), "y": (2, 2), "W": (5, 2)}, "y", "g @ W[3:].T"),
@@ -92,6 +93,43 @@ KNOWN = [
     ("diag(x) @ A", {"x": (3,), **A}, "x", "sum(A*g, dim=1)"),
     ("flatten(X @ W, 0, 1) @ v", {**X, **W, "v": (8,)}, "W", "X.T @ reshape(v, (4, 2))"),
     ("torch.linalg.solve(A, b)", {**A, "b": (3,)}, "b", "g @ inv(A)"),
+    (
+        "-mean(y*log(sigmoid(X @ w)) + (1-y)*log(1-sigmoid(X @ w)))",
+        {"X": ("n", "d"), "w": ("d",), "y": ("n",)},
+        "w",
+        "(sigmoid(X @ w) - y) @ X/n",
+    ),
+    (
+        "sum((X @ w - y)**2) + c*(w @ w)",
+        {"X": ("n", "d"), "w": ("d",), "y": ("n",), "c": ()},
+        "w",
+        "2*((X @ w - y) @ X + c*w)",
+    ),
+    (
+        "relu(norm(a - p) - norm(a - n) + 1)",
+        {"a": (3,), "p": (3,), "n": (3,)},
+        "p",
+        "where(norm(a - p) - norm(a - n) > -1, (p - a)/norm(a - p), 0)",
+    ),
+    (
+        "-sum((x - m)**2)/(2*s**2) - x.shape[0]*log(s)",
+        {"x": ("n",), "m": (), "s": ()},
+        "s",
+        "(x - m) @ (x - m)/s**3 - n/s",
+    ),
+    ("x/sqrt(mean(x**2))", {"x": ("n",)}, "x", "sqrt(n)*(g - x*(x @ g)/(x @ x))/norm(x)"),
+    (
+        "(F.silu(X @ W)*(X @ V)) @ U",
+        {"X": ("n", "d"), "W": ("d", "h"), "V": ("d", "h"), "U": ("h", "d")},
+        "U",
+        "(sigmoid(X @ W)*(X @ W)*(X @ V)).T @ g",
+    ),
+    (
+        "softmax(Q @ K.T/sqrt(d), dim=-1) @ V",
+        {"Q": ("n", "k"), "K": ("m", "k"), "V": ("m", "v"), "d": ()},
+        "V",
+        "softmax(Q @ K.T/sqrt(d), dim=-1).T @ g",
+    ),
 ]
 
 
@@ -372,3 +410,49 @@ def test_assumptions_make_formulas_shorter(program: str, inputs: Any, options: A
     wrt = "X" if "X" in inputs else "x"
     found = gradcli.derive(program, inputs, wrt=wrt, **options)[wrt]
     assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+
+
+def test_steps_lead_from_the_output_to_a_leaf_and_each_is_compared() -> None:
+    inputs = {"X": (4, 3), "w": (3,), "y": (4,)}
+    steps = gradcli.derive("mean((X @ w - y)**2)", inputs, wrt="w", steps=True).steps
+    assert steps is not None
+    assert [(step.name, step.formula) for step in steps] == [
+        ("(X @ w - y)**2", "1/4"),
+        ("X @ w - y", "(X @ w - y)/2"),
+        ("X @ w", "(X @ w - y)/2"),
+        ("w", "(X @ w - y) @ X/2"),
+    ]
+    assert steps[-1].rule == "product of matrices: the other factor, transposed"
+
+
+def test_steps_say_what_is_summed_and_what_is_added() -> None:
+    steps = gradcli.derive("z = X + b; sum(z*z + z)", {"X": (2, 3), "b": (3,)}, steps=True).steps
+    assert steps is not None
+    rules = {step.name: step.rule for step in steps}
+    assert rules["b"].endswith("summed over the axes along which it is repeated")
+    gradient = next(step for step in steps if step.name == "z" and step.is_gradient)
+    assert gradient.rule.startswith("sum over the 2 calls that read it: ")
+    assert steps[0] == type(steps[0])("z", "X + b", "z", "definition", is_gradient=False)
+
+
+def test_a_step_that_autograd_denies_has_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = derivation_steps.expected
+    monkeypatch.setattr(
+        derivation_steps,
+        "expected",
+        lambda point, several: {one: 2 * value for one, value in true(point, several).items()},
+    )
+    steps = gradcli.derive("sum(sin(x)**2)", {"x": (3,)}, steps=True).steps
+    assert steps is not None
+    assert {step.formula for step in steps} == {derivation_steps.NO_FORMULA}
+
+
+@pytest.mark.parametrize("options", [{"order": 2}, {"product": "jvp"}])
+def test_steps_are_those_of_first_gradients(options: Any) -> None:
+    with pytest.raises(GradcliError, match="--steps shows how first gradients come about"):
+        gradcli.derive("sum(x**2)", {"x": (3,)}, steps=True, **options)
+
+
+def test_what_is_no_leaf_is_derived_by() -> None:
+    derivation = gradcli.derive("y = x*2; sum(y*y)", {"x": (3,)}, wrt="y")
+    assert (derivation["y"].formula, derivation["y"].checked.verdict) == ("4*x", Verdict.MATCH)

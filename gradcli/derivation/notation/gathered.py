@@ -1,0 +1,110 @@
+"""Sums of matrix products with a factor in common: `a @ X - b @ X` is `(a - b) @ X`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import cast
+
+Signed = tuple[bool, ast.expr]
+"""Whether a term is subtracted, and the term."""
+
+
+def gathered(node: ast.expr) -> ast.expr:
+    """Return an expression in which products that end, or begin, with the same factor are one product."""
+    return cast("ast.expr", _Gathered().visit(ast.parse(ast.unparse(node), mode="eval").body))
+
+
+def upright(node: ast.expr, across: Callable[[ast.expr], ast.expr]) -> ast.expr:
+    """Return an expression in which what is computed from transposes entry by entry is the transpose of what is not.
+
+    `across` makes the transpose of a matrix.
+    """
+    return cast("ast.expr", _Upright(across).visit(ast.parse(ast.unparse(node), mode="eval").body))
+
+
+class _Upright(ast.NodeTransformer):
+    """Turns the factors of matrix products."""
+
+    def __init__(self, across: Callable[[ast.expr], ast.expr]) -> None:
+        self.across = across
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Return a product whose factors have as few transposes as they can."""
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.MatMult):
+            return node
+        return ast.BinOp(self._turned(node.left), node.op, self._turned(node.right))
+
+    def _turned(self, node: ast.expr) -> ast.expr:
+        text = ast.unparse(node)
+        if not isinstance(node, ast.BinOp) or isinstance(node.op, ast.MatMult) or text.count(".T") <= 1:
+            return node
+        turned = self.across(node)
+        return ast.Attribute(turned, "T") if len(ast.unparse(turned)) + len("().T") < len(text) else node
+
+
+class _Gathered(ast.NodeTransformer):
+    """Rewrites sums, the innermost first."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """Return b - a for -(a - b)."""
+        self.generic_visit(node)
+        inner = node.operand
+        if isinstance(node.op, ast.USub) and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
+            return ast.BinOp(inner.right, ast.Sub(), inner.left)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Return a sum with common factors in front of, or behind, what they multiply."""
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Add | ast.Sub):
+            return node
+        terms = _terms(node)
+        for place, first in enumerate(terms):
+            for other in range(place + 1, len(terms)):
+                both = _together(first, terms[other])
+                if both is not None:
+                    rest = [term for at, term in enumerate(terms) if at not in {place, other}]
+                    return self.visit(_sum([both, *rest])) if rest else _signed(both)
+        return node
+
+
+def _terms(node: ast.expr) -> list[Signed]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        subtracted = isinstance(node.op, ast.Sub)
+        return [*_terms(node.left), *((sign != subtracted, term) for sign, term in _terms(node.right))]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return [(not sign, term) for sign, term in _terms(node.operand)]
+    return [(False, node)]
+
+
+def _together(one: Signed, other: Signed) -> Signed | None:
+    """Return two products with a factor in common as one; None if they have none."""
+    (sign, left), (opposite, right) = sorted((one, other), key=lambda term: term[0])
+    if not (_is_product(left) and _is_product(right)):
+        return None
+    assert isinstance(left, ast.BinOp)  # noqa: S101 (a product)
+    assert isinstance(right, ast.BinOp)  # noqa: S101
+    operator = ast.Sub() if sign != opposite else ast.Add()
+    if ast.unparse(left.right) == ast.unparse(right.right):
+        return sign, ast.BinOp(ast.BinOp(left.left, operator, right.left), ast.MatMult(), left.right)
+    if ast.unparse(left.left) == ast.unparse(right.left):
+        return sign, ast.BinOp(left.left, ast.MatMult(), ast.BinOp(left.right, operator, right.right))
+    return None
+
+
+def _is_product(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+
+
+def _sum(terms: list[Signed]) -> ast.expr:
+    first, *rest = sorted(terms, key=lambda term: term[0])
+    total = _signed(first)
+    for sign, term in rest:
+        total = ast.BinOp(total, ast.Sub() if sign else ast.Add(), term)
+    return total
+
+
+def _signed(term: Signed) -> ast.expr:
+    return ast.UnaryOp(ast.USub(), term[1]) if term[0] else term[1]

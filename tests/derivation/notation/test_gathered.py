@@ -1,0 +1,32 @@
+"""Factors in common are gathered, and what is computed from transposes is turned, where that is the same."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+
+from gradcli.derivation.notation.gathered import gathered
+
+NAMES = {"a": (3,), "b": (3,), "A": (4, 3), "B": (4, 3), "X": (3, 2), "Y": (3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter"),
+    [
+        ("a @ X - b @ X", "(a - b) @ X"),
+        ("-(a @ X) + b @ X", "(b - a) @ X"),
+        ("A @ X + A @ Y", "A @ (X + Y)"),
+        ("A @ X - B @ X + 1", "(A - B) @ X + 1"),
+        ("-(a - b) @ X", "(b - a) @ X"),
+        ("A @ X - B @ Y", "A @ X - B @ Y"),
+        ("A @ X - B @ X - A @ Y + B @ Y", "(B - A) @ Y + (A - B) @ X"),
+    ],
+)
+def test_a_common_factor_is_gathered(text: str, shorter: str) -> None:
+    found = ast.unparse(gathered(ast.parse(text, mode="eval").body))
+    torch.manual_seed(0)
+    values = {name: torch.randn(shape, dtype=torch.float64) for name, shape in NAMES.items()}
+    assert torch.allclose(eval(found, dict(values)), eval(text, dict(values)))  # noqa: S307 (ours)
+    assert found == shorter
