@@ -20,7 +20,7 @@ from gradcli.execution.proof.formulas import Formula, Node, formula
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.tape import definition
 from gradcli.language.order import postorder
-from gradcli.language.program import Call, Ellipsis, Expression, Index, Name, Program
+from gradcli.language.program import Ellipsis, Expression, Index, Name, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
@@ -102,7 +102,9 @@ class CircuitMachine:
         """A proof shows no values."""
 
     def gradient(
-        self, call: Call, outputs: Sequence[Any], inputs: Sequence[Any], upstream: Sequence[Any], *, allow_unused: bool
+        self,
+        *asked: Any,
+        allow_unused: bool,  # noqa: ARG002 (whatever it is)
     ) -> tuple[Any, ...]:
         """Refuse a program that computes with a gradient of its own."""
         raise UnprovableError("the program computes with a gradient of its own")
