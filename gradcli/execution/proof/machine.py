@@ -101,12 +101,9 @@ class CircuitMachine:
     def hide(self, values: Sequence[Any]) -> None:
         """A proof shows no values."""
 
-    def gradient(
-        self,
-        *asked: Any,
-        allow_unused: bool,  # noqa: ARG002 (whatever it is)
-    ) -> tuple[Any, ...]:
+    def gradient(self, *_: Any, **options: Any) -> tuple[Any, ...]:
         """Refuse a program that computes with a gradient of its own."""
+        del options
         raise UnprovableError("the program computes with a gradient of its own")
 
     def overwrites(self, value: Any, call: BoundCall, others: Mapping[str, Any]) -> None:
