@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.engine import read
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.sampling import run_at_a_point
+from gradcli.inputs.programs import read
 from gradcli.ops.table import find, names
 from gradcli.settings import Settings
 

@@ -10,9 +10,10 @@ from gradcli._version import __version__
 
 TYPE_CHECKING = False  # typing's own, without the import
 if TYPE_CHECKING:
-    from gradcli.api import Report, check, check_function, evaluate
+    from gradcli.api import check, check_function, evaluate
     from gradcli.deriving import Derivation, derive
     from gradcli.errors import GradcliError
+    from gradcli.render.shown import Report
 
 __all__ = ["Derivation", "GradcliError", "Report", "__version__", "check", "check_function", "derive", "evaluate"]
 
@@ -23,7 +24,7 @@ _HOMES = {
     "evaluate": "gradcli.api",
     "Derivation": "gradcli.deriving",
     "GradcliError": "gradcli.errors",
-    "Report": "gradcli.api",
+    "Report": "gradcli.render.shown",
 }
 
 

@@ -3,48 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any, TypedDict, Unpack
 
 from gradcli import engine
 from gradcli.commands import Command
-from gradcli.report import report as data
+from gradcli.render.shown import Report, shown
 from gradcli.settings import DataType, Reduction, Settings
 from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Report(data.Report):
-    """A report that shows itself: `print(report)` is what the command line writes with `--format plain`."""
-
-    def __str__(self) -> str:
-        """Return the report as plain text, as wide as the terminal."""
-        from gradcli.render import FORMATS
-        from gradcli.render.style import style_for
-
-        return FORMATS["plain"].render(self, style_for(None)).rstrip("\n")
-
-    def _repr_html_(self) -> str:
-        """Return the report as a table of HTML, which notebooks show."""
-        from gradcli.render.notebook import html
-
-        return html(self)
-
-    def _repr_latex_(self) -> str | None:
-        """Return the formulas of the gradients as LaTeX, which some readers show; None if there is none."""
-        from gradcli.render.notebook import latex
-
-        return latex(self)
-
-    def summary(self) -> str:
-        """Return the last line of the report: the verdict, and what it means."""
-        from gradcli.render.last_line import summary
-
-        return summary(self)
-
-
-def _shown(report: data.Report) -> Report:
-    return Report(**{field.name: getattr(report, field.name) for field in fields(report)})
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -145,7 +110,7 @@ def evaluate(
         mode=None if train is None else "train" if train else "eval",
         max_entries=max_entries,
     )
-    return _shown(engine.evaluate_program(program, settings, inputs))
+    return shown(engine.evaluate_program(program, settings, inputs))
 
 
 def check(
@@ -233,7 +198,7 @@ def check(
         mode=None if train is None else "train" if train else "eval",
         max_entries=max_entries,
     )
-    return _shown(engine.evaluate_program(program, settings, inputs))
+    return shown(engine.evaluate_program(program, settings, inputs))
 
 
 def check_function(
@@ -303,4 +268,4 @@ def check_function(
         atol=atol,
         timeout=timeout,
     )
-    return _shown(engine.check_function(function, settings, inputs))
+    return shown(engine.check_function(function, settings, inputs))

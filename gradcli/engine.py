@@ -19,11 +19,10 @@ from gradcli.deadline import deadline, out_of_time
 from gradcli.derivation.client import Worker
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.store import Store
-from gradcli.errors import ExecutionError, GradcliError, InputError, NotSupportedError, ProgramError, boundary
+from gradcli.errors import ExecutionError, InputError, NotSupportedError, boundary
 from gradcli.inputs import check_names, check_reading, notes_on
+from gradcli.inputs.programs import read, with_script
 from gradcli.language.detach import detached
-from gradcli.language.scripts import as_a_file
-from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
 from gradcli.phrases import did_you_mean
 from gradcli.settings import MOST_ENTRIES
@@ -119,7 +118,7 @@ def _carried_out(source: Any, settings: Settings, given: Any) -> Any:
             report: Any = carry_out(program, settings, given, derivations)
         except (ExecutionError, NotSupportedError) as error:
             if "PyTorch refuses" not in error.message:
-                error.hint = _with_script(error.hint, source)
+                error.hint = with_script(error.hint, source)
             raise
     return replace(report, notes=tuple(notes_on(program, settings.command)) or None)
 
@@ -219,41 +218,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-
-
-def read(source: str, settings: Settings) -> Program:
-    """Return the parsed program; ProgramError if it is not one, or has no leaf."""
-    if not isinstance(source, str):
-        raise InputError(f"the program is text, not {type(source).__name__}", hint='write `gradcli.check("x**2")`')
-    try:
-        program = parse_program(source, settings.limits)
-    except ProgramError as error:
-        error.hint = _with_script(error.hint, source)
-        raise
-    if not (program.leaves or program.made):
-        raise ProgramError(
-            "the program has no leaf: nothing to differentiate with respect to",
-            source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
-        )
-    return program
-
-
-def _is_read(text: str) -> bool:
-    """Tell whether a program that is suggested can be read itself."""
-    try:
-        parse_program(text, Limits())
-    except GradcliError:
-        return False
-    return True
-
-
-def _with_script(hint: str | None, source: str) -> str | None:
-    """Return a hint with what to do with a text that is a script, whose part need not be pasted."""
-    is_slip = (hint or "").startswith("did you mean") and "\n" not in source.strip()
-    script = None if is_slip else as_a_file(source, _is_read)
-    hint = None if script and ("FILE.py" in (hint or "") or script.startswith("write")) else hint
-    return "; or ".join(words for words in (hint, script) if words) or None
 
 
 @boundary()

@@ -186,7 +186,7 @@ def concerning(settings: Settings, others: set[str]) -> Settings:
 
 def _names(source: str, settings: Settings) -> set[str]:
     """Return the names of a program's tensors; none of a text that is not a program, which its check will say."""
-    from gradcli.engine import read
+    from gradcli.inputs.programs import read
     from gradcli.language.leaves import assigned_names
 
     try:

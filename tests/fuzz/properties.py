@@ -13,9 +13,9 @@ from collections.abc import Collection, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
 from gradcli.cli.app import main
-from gradcli.engine import read
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.inputs import check_reading, notes_on
+from gradcli.inputs.programs import read
 from gradcli.language.pasted import without_surroundings
 from gradcli.render.errors import format_error
 from gradcli.settings import Settings

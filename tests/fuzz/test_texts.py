@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from profiles import RANDOMS, examples
 from properties import reads
 
-from gradcli.engine import read
 from gradcli.errors import GradcliError
+from gradcli.inputs.programs import read
 from gradcli.limits import Limits
 from gradcli.render.errors import format_error
 from gradcli.settings import Settings

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.engine import read
 from gradcli.errors import NotSupportedError
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import domains, draw, leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
+from gradcli.inputs.programs import read
 from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS, find, names
 from gradcli.settings import Settings

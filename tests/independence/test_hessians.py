@@ -13,8 +13,9 @@ import sympy
 import torch
 from torch import Tensor
 
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program
 from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.inputs.programs import read
 from gradcli.ops.table import find
 from gradcli.report.hessian import HessianDetails
 from gradcli.report.jvp import JvpDetails

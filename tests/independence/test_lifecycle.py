@@ -9,11 +9,12 @@ import pytest
 import torch
 from programs import Generated, Template, generate, templates
 
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program
 from gradcli.execution.autograd import saved_tensors
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.trace import Trace
+from gradcli.inputs.programs import read
 from gradcli.report.double_backward import DoubleBackwardDetails, Lifecycle
 from gradcli.report.report import Report
 from gradcli.settings import Settings

@@ -15,7 +15,7 @@ from programs import INACCURATE, WRONG
 from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest, Derived
-from gradcli.engine import evaluate_program, read, shared_derivations
+from gradcli.engine import evaluate_program, shared_derivations
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.gradients import GradientComparison
 from gradcli.execution.comparison.own_values import OwnValues
@@ -28,6 +28,7 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.adjoints import Adjoints, accumulate
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.pullback import differentiate
+from gradcli.inputs.programs import read
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
 from gradcli.report.verdict import Verdict, worst

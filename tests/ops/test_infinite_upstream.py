@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.engine import evaluate_program, read, shared_derivations
+from gradcli.engine import evaluate_program, shared_derivations
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.pullback import Reference, differentiate
+from gradcli.inputs.programs import read
 from gradcli.ops.table import OPS, find
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.trace import Trace
+from gradcli.inputs.programs import read
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS, find
 from gradcli.report.verdict import Verdict

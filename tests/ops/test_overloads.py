@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gradcli.engine import read
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.run import run_program
+from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
 X = torch.tensor([[0.5, -1.5, 2.0], [1.0, 3.0, -0.25]], dtype=torch.float64)

@@ -10,12 +10,12 @@ import pytest
 import sympy
 import torch
 
-from gradcli.engine import read
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import MATRICES, leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.tree import field_names
+from gradcli.inputs.programs import read
 from gradcli.language.parser import parse
 from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program

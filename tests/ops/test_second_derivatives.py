@@ -16,7 +16,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.messages import DerivativeRequest, Derived
 from gradcli.derivation.tensor_program import Step, TensorProgram
-from gradcli.engine import read, shared_derivations
+from gradcli.engine import shared_derivations
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import run_program
@@ -24,6 +24,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.reference.systems.problem import UndecidedError
+from gradcli.inputs.programs import read
 from gradcli.ops.record import Op
 from gradcli.ops.table import OPS, find
 from gradcli.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.engine import evaluate_program, read, shared_derivations
+from gradcli.engine import evaluate_program, shared_derivations
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
@@ -18,6 +18,7 @@ from gradcli.execution.forward.trace import Trace
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.nodes import Edge, Node
 from gradcli.execution.reference.tensor_eval import evaluate
+from gradcli.inputs.programs import read
 from gradcli.language.parser import parse
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import parse_signature

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.engine import read
 from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.domains import leaves_for, parse_example
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.reference.decomposition import decompose
+from gradcli.inputs.programs import read
 from gradcli.ops.table import find
 from gradcli.settings import Settings
 from gradcli.symbolic.write.formulas import formulas

@@ -16,12 +16,12 @@ from itertools import product
 
 from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
+from gradcli.derivation.notation.products import Products
 from gradcli.derivation.notation.ranks import MATRIX
 from gradcli.derivation.notation.shapes import Shapes, shape_of
 from gradcli.derivation.notation.terms import (
     Factor,
     Term,
-    are_inverse,
     call,
     collected,
     column_of,
@@ -29,7 +29,6 @@ from gradcli.derivation.notation.terms import (
     negative,
     norm_of,
 )
-from gradcli.derivation.notation.written import Written
 
 
 def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset()) -> str:
@@ -42,7 +41,7 @@ def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset
         return text
     ways: list[ast.expr] = []
     for expands, spreads, means in product((False, True), repeat=3):
-        algebra = _Algebra(shapes, expands, spreads, means, orthogonal)
+        algebra = _Algebra(shapes, spreads, orthogonal, expands=expands, means=means)
         ways += [algebra.normal(formula.body), *algebra.turned(formula.body)]
         ways += [upright(way, algebra.across) for way in ways[-2:]]
     ways += [gathered(way) for way in ways]
@@ -66,15 +65,11 @@ def compact(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Algebra(Written):
+class _Algebra(Products):
     expands: bool
     """Whether the inverse of a product becomes the product of inverses."""
-    spreads: bool
-    """Whether the transpose of a sum becomes the sum of transposes."""
     means: bool
     """Whether a sum along an axis becomes a multiple of the mean."""
-    orthogonal: frozenset[str]
-    """The matrices whose transpose is their inverse."""
 
     def normal(self, node: ast.expr) -> ast.expr:
         """Return an expression, all of it simplified."""
@@ -85,7 +80,7 @@ class _Algebra(Written):
         if self.rank(node) != MATRIX:
             return []
         terms = self.terms(node)
-        inner = self.sum([self._transposed(term) for term in terms])
+        inner = self.sum([self.transposed(term) for term in terms])
         return [ast.Attribute(inner, "T")] if all(term.chain for term in terms) else []
 
     def _first(self, terms: Sequence[Term]) -> Term:
@@ -102,11 +97,11 @@ class _Algebra(Written):
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return list(map(negative, self.terms(inner)))
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return [self._product(self._one(left), self._one(right))]
+                return [self.product(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return [self._quotient(self._one(left), self._one(right))]
+                return [self.quotient(self._one(left), self._one(right))]
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return [self._matmul(left, right)]
+                return [self.matmul(self._one(left, turns=True), self._one(right, turns=True))]
         return self._special_terms(node)
 
     def _special_terms(self, node: ast.expr) -> list[Term]:
@@ -139,8 +134,8 @@ class _Algebra(Written):
     def _turned(self, inner: ast.expr) -> list[Term]:
         found = self.terms(inner)
         if self.spreads and all(term.chain for term in found):
-            return collected([self._transposed(term) for term in found])
-        return [self._transposed(self._one(inner))]
+            return collected([self.transposed(term) for term in found])
+        return [self.transposed(self._one(inner))]
 
     def _one(self, node: ast.expr, *, turns: bool = False) -> Term:
         """Return an expression as one term: a sum is a factor."""
@@ -161,11 +156,11 @@ class _Algebra(Written):
             return Term(Fraction(node.value))
         if self.rank(node) != MATRIX:
             return Term(Fraction(1), (node,))
-        return Term(Fraction(1), chain=self._cancelled(self._expanded(node)))
+        return Term(Fraction(1), chain=self.cancelled(self._expanded(node)))
 
     def _expanded(self, node: ast.expr) -> tuple[Factor, ...]:
         """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
-        if isinstance(node, ast.Call) and callee(node) == "inv" and self._is_orthogonal(node.args[0]):
+        if isinstance(node, ast.Call) and callee(node) == "inv" and self.is_orthogonal(node.args[0]):
             return (Factor(node.args[0], is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]
@@ -173,9 +168,6 @@ class _Algebra(Written):
             if whole and len(inner.chain) > 1 and all(self._is_square(factor.node) for factor in inner.chain):
                 return tuple(replace(factor, node=call("inv", factor.node)) for factor in reversed(inner.chain))
         return (Factor(node),)
-
-    def _is_orthogonal(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and node.id in self.orthogonal
 
     def _is_square(self, node: ast.expr) -> bool:
         shape = self.shapes.get(node.id, ()) if isinstance(node, ast.Name) else ()
@@ -244,96 +236,3 @@ class _Algebra(Written):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
         return call("sum", node)
-
-    def _scalars(self, term: Term) -> bool:
-        return not term.chain and all(self.rank(node) == 0 for node in (*term.above, *term.below))
-
-    def _product(self, left: Term, right: Term) -> Term:
-        number = left.number * right.number
-        if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
-            both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
-            return self._flat(Term(number, *both))
-        parts = (replace(term, number=Fraction(1)) for term in (left, right))
-        return Term(number, tuple(self.term(part) for part in parts))
-
-    def _flat(self, term: Term) -> Term:
-        """Return a term whose chain, if it has one, is multiplied by numbers alone."""
-        if term.chain and not all(self.rank(node) == 0 for node in (*term.above, *term.below)):
-            chain = self.term(Term(Fraction(1), chain=term.chain))
-            return Term(term.number, (*term.above, chain), term.below)
-        return term
-
-    def _quotient(self, left: Term, right: Term) -> Term:
-        if right.chain or not right.number:
-            return Term(Fraction(1), (self.term(left),), (self.term(right),))
-        number = left.number / right.number
-        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
-
-    def _matmul(self, left: ast.expr, right: ast.expr) -> Term:
-        one, other = self._one(left, turns=True), self._one(right, turns=True)
-        number = one.number * other.number
-        if one.chain and other.chain:
-            chain = self._cancelled(one.chain + other.chain)
-            return Term(number, one.above + other.above, one.below + other.below, chain)
-        outside, inside = zip(*(self._outside(term) for term in (one, other)), strict=True)
-        above = tuple(node for term in outside for node in term.above)
-        below = tuple(node for term in outside for node in term.below)
-        return Term(number, (*above, self._with_vector(*inside)), below)
-
-    def _outside(self, term: Term) -> tuple[Term, ast.expr]:
-        """Return the numbers among a term's factors, and the rest of it."""
-        above = tuple(node for node in term.above if self.rank(node) == 0)
-        below = tuple(node for node in term.below if self.rank(node) == 0)
-        rest = Term(
-            Fraction(1),
-            tuple(node for node in term.above if self.rank(node)),
-            tuple(node for node in term.below if self.rank(node)),
-            term.chain,
-        )
-        return Term(Fraction(1), above, below), self.term(rest)
-
-    def _with_vector(self, left: ast.expr, right: ast.expr) -> ast.expr:
-        """Return a product with a vector, which needs no transpose of one matrix."""
-        turned = self._turned_back(left, right)
-        if turned is not None:
-            return turned
-        match left, right:
-            case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
-                return ast.BinOp(vector, ast.MatMult(), matrix)
-            case vector, ast.Attribute(value=matrix, attr="T") if self.rank(vector) == 1:
-                return ast.BinOp(matrix, ast.MatMult(), vector)
-        return ast.BinOp(left, ast.MatMult(), right)
-
-    def _turned_back(self, left: ast.expr, right: ast.expr) -> ast.expr | None:
-        """Return v of (Q @ v) @ Q and of Q @ (v @ Q), where Q is orthogonal."""
-        match left, right:
-            case ast.BinOp(left=one, op=ast.MatMult(), right=vector), other if self._are_one(one, other):
-                return vector if self.rank(vector) == 1 else None
-            case other, ast.BinOp(left=vector, op=ast.MatMult(), right=one) if self._are_one(one, other):
-                return vector if self.rank(vector) == 1 else None
-        return None
-
-    def _are_one(self, one: ast.expr, other: ast.expr) -> bool:
-        return self._is_orthogonal(one) and ast.unparse(one) == ast.unparse(other)
-
-    def _transposed(self, term: Term) -> Term:
-        if term.chain:
-            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
-        whole = self.term(replace(term, number=Fraction(1)))
-        if self.spreads:
-            return Term(term.number, (self.across(whole),))
-        return Term(term.number, chain=(Factor(whole, is_transposed=True),))
-
-    def _cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
-        """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
-        for place in range(len(chain) - 1):
-            one, other = chain[place : place + 2]
-            if len(chain) > MATRIX and (are_inverse(one, other) or self._are_turned(one, other)):
-                return self._cancelled(chain[:place] + chain[place + 2 :])
-        if len(chain) == MATRIX and self._are_turned(*chain) and isinstance(chain[0].node, ast.Name):
-            return (Factor(call("eye", ast.Constant(self.shapes[chain[0].node.id][0]))),)
-        return chain
-
-    def _are_turned(self, one: Factor, other: Factor) -> bool:
-        """Tell whether two factors are an orthogonal matrix and its transpose."""
-        return one.is_transposed != other.is_transposed and self._are_one(one.node, other.node)

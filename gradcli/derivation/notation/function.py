@@ -11,57 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcli.derivation.notation.backends import TORCH
-from gradcli.derivation.notation.code import LETTERS, RESERVED, Wanted, result_of
+from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, Lengths
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.unified import value
 
-OUTPUT = "output"
-OWN = RESERVED | {"ctx", "inputs", OUTPUT, "F", "gradcheck", "gradgradcheck"}
 INDENT = "    "
-Lengths = tuple[int | str, ...]
 LINE = 110
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionParts:
-    """What a Function is written from; the names in it are those of the code."""
-
-    name: str
-    program: str
-    parameters: Mapping[str, Lengths]
-    """What forward takes, with the shapes; a length is a number, or has a name."""
-    output: Lengths
-    """The output's shape."""
-    forward: Sequence[str]
-    """Forward's statements."""
-    result: str
-    """The expression that it returns."""
-    gradients: Mapping[str, Wanted]
-    """Parameter -> its gradient."""
-    jvp: Wanted | None
-    """The derivative along the tangents; None if there is none."""
-    upstream: str
-    tangents: Mapping[str, str]
-    """Parameter -> its tangent."""
-    sizes: Mapping[str, int]
-    """The lengths that have names, and what they are at the point that the code is tested at."""
-    is_elementwise: bool
-    """Whether it holds for any shape."""
-    values: Mapping[str, str]
-    """Parameter -> the expression of its value in the test."""
-    notes: Sequence[str] = ()
-    """What a reader should know, a sentence each."""
-    has_vmap_rule: bool = True
-    is_copied: bool = False
-    """Whether the result is a part of an argument, and has to be copied."""
-
-    @property
-    def shapes(self) -> dict[str, Lengths]:
-        """Return the shapes of everything that the formulas may name."""
-        tangents = {tangent: self.parameters[name] for name, tangent in self.tangents.items()}
-        return {**self.parameters, **tangents, OUTPUT: self.output, self.upstream: self.output}
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,7 @@ import torch
 
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.notation.backends import BACKENDS
-from gradcli.derivation.notation.code import LETTERS, source
+from gradcli.derivation.notation.code import LETTERS
 from gradcli.derivation.notation.latex import Writer
 from gradcli.derivation.notation.letters import latex_name
 from gradcli.derivation.notation.mathml import mathml
@@ -23,6 +21,7 @@ from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, unified_form
@@ -32,10 +31,7 @@ from gradcli.execution.formulas.verified import (
     arguments,
     compare,
     expected,
-    fitted,
-    is_denied,
     new_findings,
-    shapes_of,
     trusted,
 )
 from gradcli.execution.forward.source import Source
@@ -217,8 +213,8 @@ def _derivation(
     checks: Mapping[Target, Checked],
 ) -> Derivation:
     """Return the report."""
-    leaves, output, codes = here.shapes, here.output, _codes(here, wanted, forms)
-    _check_code(settings.to, codes, wanted, forms)
+    leaves, output, codes = here.shapes, here.output, codes_of(here, wanted, forms)
+    check_code(settings.to, codes, wanted, forms)
     return Derivation(
         gradcli=__version__,
         torch=torch.__version__.partition("+")[0],
@@ -291,23 +287,3 @@ def latex(tree: Any, ranks: Mapping[str, int]) -> str:
     """Return a formula as LaTeX, with the entry that it is of in front."""
     text = Writer(ranks).write(tree.body).text
     return text if tree.indices is None else rf"\left[{', '.join(tree.indices)}\right]: {text}"
-
-
-def _codes(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
-    """Return the code of all derivatives for each library; none if one of them has no formula."""
-    if any(target not in forms for target in wanted):
-        return {}
-    asked = [fitted(here, target, forms[target].code) for target in wanted]
-    found = {}
-    for to in BACKENDS:
-        with suppress(NotSupportedError):
-            found[to] = source(to, shapes_of(here, moving=wanted[0].is_moving), asked, sizes=here.settings.sizes)
-    return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
-
-
-def _check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
-    """Refuse code for a library that lacks one of the functions in it."""
-    if to in BACKENDS and to not in codes and all(target in forms for target in wanted):
-        raise NotSupportedError(
-            f"there is no code for {to}: it lacks a function of the formula", hint="`--to torch` has all of them"
-        )

@@ -14,7 +14,7 @@ from gradcli.execution.autograd.backward import grad_fn_name
 from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
-from gradcli.execution.comparison.derivatives import HINGES, at_kink, is_lost
+from gradcli.execution.comparison.derivatives import HINGES, at_kink
 from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
@@ -27,6 +27,7 @@ from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_outpu
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
 from gradcli.execution.comparison.rounding import Noise, Point
+from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED, within_rounding
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -38,16 +39,10 @@ from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
-ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
-CANCELLED = noted(NoteKind.ROUNDING, "zero, within rounding: the terms that this gradient is the sum of cancel")
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
 TOO_LARGE = noted(NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype of the gradient")
-ILL_CONDITIONED = noted(
-    NoteKind.ROUNDING,
-    "this point is too ill-conditioned to decide: autograd is off by no more than rounding may move the derivative",
-)
 
 
 @dataclass(slots=True)
@@ -145,22 +140,13 @@ class GradientComparison:
             rounding_error = torch.maximum(rounding_error, noise(traced))
             again = compare(gradient, reference, tolerance, rounding_error, None)
             if again.verdict is Verdict.MATCH:
-                return self._within_rounding(again, gradient, reference, rounding_error, tolerance)
+                return within_rounding(
+                    again, gradient, reference, rounding_error, cotangent=self.point.cotangent, tolerance=tolerance
+                )
         moved = self._condition(traced, tolerance).condition_error(traced, normwise=tolerance.normwise)
         if compare(gradient, reference, tolerance, torch.maximum(moved, rounding_error), None).verdict is Verdict.MATCH:
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return self._at_own_values(traced, gradient, tolerance, clues)
-
-    def _within_rounding(
-        self, again: Comparison, gradient: Tensor, reference: Tensor, error: Tensor, tolerance: Tolerance
-    ) -> Comparison:
-        """Return the verdict on a gradient that rounding by itself may have moved so far from the symbolic one."""
-        if tolerance.normwise:
-            return dataclasses.replace(again, notes=ROUNDING)
-        if is_lost(again, gradient, reference, self.point.cotangent):
-            return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-        is_zero = bool((reference.abs() <= error).all())
-        return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)
 
     def _at_own_values(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, clues: Clues) -> Comparison:
         """Return the verdict on a gradient that is not the derivative: unknown where it is that at PyTorch's values."""

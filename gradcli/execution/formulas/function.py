@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,23 +11,21 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.notation.algebra import compact, symbols
-from gradcli.derivation.notation.code import Wanted, source
-from gradcli.derivation.notation.function import OUTPUT, OWN, FunctionParts, function_source
-from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.derivation.notation.code import Wanted
+from gradcli.derivation.notation.function import function_source
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
-from gradcli.execution.formulas.executed import executed
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
 from gradcli.execution.formulas.lengths import Lengths, lengths
 from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.through_output import through_output
 from gradcli.execution.formulas.tried import check_function, test_passes
-from gradcli.execution.formulas.verified import arguments, difference, fitted, shapes_of, trusted
-from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.formulas.verified import fitted, trusted
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.ops.record import Kind
 from gradcli.phrases import show_shape
-from gradcli.tolerance import CLOSENESS
 
 MOST_WRITTEN = 24  # entries of a value that stands in the test as it is
 BRANCH = "the program branches on values: the formulas are those of one branch, and a Function would be wrong on others"
@@ -132,7 +129,7 @@ def _texts(point: Point, names: Mapping[TracedTensor, str], derivations: Derivat
     if any(target not in forms for target in firsts):
         return None
     plain = {target: form.code for target, form in forms.items()}
-    shorter = {target: _through_output(point, text) for target, text in plain.items()}
+    shorter = {target: through_output(point, text) for target, text in plain.items()}
     chosen = shorter if _cost(point, shorter, firsts) <= _cost(point, plain, firsts) else plain
     exact = {mine[target.by[0]]: fitted(point, target, forms[target].code).exact for target in firsts}
     exact[OUTPUT] = along in forms and fitted(point, along, forms[along].code).exact
@@ -158,54 +155,6 @@ def _cost(point: Point, texts: Mapping[Target, str], firsts: Sequence[Target]) -
     read = {name for target in firsts for name in names_read(parsed(texts[target]).body)}
     sizes = {leaf.name or leaf.text: leaf.tensor.numel() for leaf in point.trace.leaves}
     return sum(size for name, size in {**sizes, OUTPUT: point.output.tensor.numel()}.items() if name in read)
-
-
-def _through_output(point: Point, text: str) -> str:
-    """Return a formula that reads the output where it computes it: by its value, whatever its text."""
-    tree = parsed(text)
-    if tree.indices is not None:
-        return text
-    for candidate in _candidates(tree.body, point):
-        if _is_output(candidate, point):
-            return compact(ast.unparse(_Output(candidate).visit(tree.body)))
-    return text
-
-
-def _candidates(tree: ast.expr, point: Point) -> list[str]:
-    """Return the parts of a formula that read leaves alone, the largest first."""
-    leaves, bound = {*point.shapes}, {*bound_names(tree)}
-    found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.Call | ast.UnaryOp):
-            read = {*names_read(node)}
-            if read and read <= leaves and not read & bound:
-                found[ast.unparse(node)] = None
-    return sorted(found, key=symbols, reverse=True)
-
-
-def _is_output(text: str, point: Point) -> bool:
-    shape = tuple(point.output.tensor.shape)
-    wanted = Wanted(text, (next(iter(point.shapes)),), shape, exact=True)
-    try:
-        (value,) = executed(source("torch", shapes_of(point), [wanted]), "torch", arguments(point))
-    except (NotSupportedError, *REFUSALS):
-        return False
-    if value.shape != shape or not value.is_floating_point():
-        return False
-    return difference(value, point.output.tensor.detach()) <= CLOSENESS
-
-
-class _Output(ast.NodeTransformer):
-    """Puts the output in the place of what computes it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def visit(self, node: ast.AST) -> Any:
-        """Return a node with the output in it."""
-        if isinstance(node, ast.expr) and ast.unparse(node) == self.text:
-            return ast.Name(OUTPUT)
-        return self.generic_visit(node)
 
 
 def _general(

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcli.errors import ExecutionError, GradcliError, NotSupportedError, Span
 from gradcli.execution.forward import notebook, tree
-from gradcli.execution.forward.items import Items
+from gradcli.execution.forward.conditions import Conditions
 from gradcli.execution.forward.layers import make
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.python_sequences import is_operator
@@ -16,7 +16,6 @@ from gradcli.execution.forward.values import Handed, Taken, Value
 from gradcli.language.calls import IN_PLACE, OPTIONS
 from gradcli.language.constants import fold
 from gradcli.language.modules import module_name
-from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.order import first_of
 from gradcli.language.program import (
     Attribute,
@@ -50,7 +49,7 @@ NUMBERS = int | float | complex
 VIEWS = {"T": "T", "mT": "mT", "H": "H", "mH": "mH", "real": "real", "imag": "imag"}
 
 
-class Evaluator(Items):
+class Evaluator(Conditions):
     """Evaluates expressions over a dict of variables."""
 
     def evaluate(self, node: Expression) -> Any:
@@ -254,48 +253,6 @@ class Evaluator(Items):
         except GradcliError as error:
             raise self.located(error, node) from None
 
-    def _compare(self, node: Compare) -> Any:
-        left, right = (
-            value.number if isinstance(value, Taken) else value
-            for value in (self.evaluate(node.left), self.evaluate(node.right))
-        )
-        if node.operator in {"is", "is not"}:
-            return (left is right) == (node.operator == "is")
-        if node.operator in {"in", "not in"}:
-            return self.contained(node, left, right) == (node.operator == "in")
-        comparison = COMPARISON_OF[node.operator]
-        if self.machine.tensor(left) is None and self.machine.tensor(right) is None:
-            return self.computed(node, lambda: comparison.compute(left, right))
-        op = find(comparison.function)
-        assert op is not None  # noqa: S101 (the table has it)
-        call = Call(op.name, (node.left, node.right), (), node.span, node.span, operator=node.operator)
-        return self.apply(op, call, [left, right], {})
-
-    def _boolean(self, node: BooleanOperation) -> Any:
-        """Return the operand that decides, as Python does."""
-        if node.operator == "not":
-            return not self.truth(node.operands[0])
-        value = None
-        for operand in node.operands:
-            value = self.evaluate(operand)
-            if self._holds(value, operand) != (node.operator == "and"):
-                break
-        return value
-
-    def truth(self, node: Expression) -> bool:
-        """Return whether a condition holds; a tensor must hold one element."""
-        return self._holds(self.evaluate(node), node)
-
-    def _holds(self, value: Any, node: Expression) -> bool:
-        tensor = self.machine.tensor(value)
-        if tensor is None:
-            return bool(value.number if isinstance(value, Taken) else value)
-        if tensor.numel() != 1:
-            shape = "x".join(str(size) for size in tensor.shape)
-            hint = "reduce it first, with all(), any(), sum() or norm()"
-            raise self.error(f"a condition must hold one element, and this tensor has shape {shape}", node, hint)
-        return bool(tensor.item())
-
 
 def _listed(value: Any) -> list[Any]:
     if isinstance(value, dict):
@@ -316,8 +273,8 @@ _RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
     Literal: lambda _, node: node.value,
     Sequence: lambda self, node: self._list(node),
     Dictionary: lambda self, node: self._dictionary(node),
-    Compare: lambda self, node: self._compare(node),
-    BooleanOperation: lambda self, node: self._boolean(node),
+    Compare: lambda self, node: self.compare(node),
+    BooleanOperation: lambda self, node: self.boolean(node),
     Conditional: lambda self, node: self._conditional(node),
     Call: lambda self, node: self._call(node, None),
     Leaf: lambda self, node: self.leaf(node, self.program.text(node)),

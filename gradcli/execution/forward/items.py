@@ -11,9 +11,9 @@ from gradcli.errors import GradcliError
 from gradcli.execution.forward.batches import Batches
 from gradcli.execution.forward.layers import Container
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.modules import Module
 from gradcli.execution.forward.python_sequences import OPERATORS, count_items, count_result
 from gradcli.execution.forward.scopes import Scopes
-from gradcli.execution.forward.values import Module
 from gradcli.language.calls import OPTIONS
 from gradcli.language.program import (
     Call,

@@ -16,8 +16,9 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.draws import drawing, handed_on
 from gradcli.execution.forward.embedded import embedding, with_parameters
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.modules import Module
 from gradcli.execution.forward.refusals import refusals
-from gradcli.execution.forward.values import Handed, Module, Runner, Value, written
+from gradcli.execution.forward.values import Handed, Runner, Value, written
 from gradcli.language.modules import CONTAINERS, KEYED, MODULES, SHOWN, UNREAD
 from gradcli.language.modules import Module as Row
 from gradcli.language.notebook import PLACES

@@ -9,7 +9,8 @@ from typing import Any
 from gradcli.errors import ExecutionError, GradcliError, LimitError, Span
 from gradcli.execution.forward.draws import Draws
 from gradcli.execution.forward.machine import Machine
-from gradcli.execution.forward.values import Closure, Maker, Taken, Value
+from gradcli.execution.forward.modules import Maker
+from gradcli.execution.forward.values import Closure, Taken, Value
 from gradcli.language.program import Call, Class, Expression, Function, Program, Statement
 
 DEEPEST = 40  # calls of functions inside of each other

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.forward import draws
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.language.makers import CALL
-from gradcli.language.notebook import DTYPES
-from gradcli.language.program import Call, Class, Expression, Function, Literal
-
-SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
+from gradcli.language.program import Call, Expression, Function, Literal
 
 
 class Runner(draws.Evaluator, Protocol):
@@ -137,155 +134,6 @@ class Bound(Value):
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Run the method on its instance."""
         return self.function.called(runner, node, [self.owner, *positional], keywords)
-
-
-class Module(Value):
-    """What has parameters, its own and those of the modules in it."""
-
-    __slots__ = ()
-
-    def children(self) -> Iterator[tuple[str, Any]]:
-        """Yield the modules and parameters in it, by name."""
-        yield from ()
-
-    def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """Yield the parameters, as PyTorch's `named_parameters` does."""
-        for name, child in self.children():
-            own = f"{prefix}.{name}" if prefix else name
-            if isinstance(child, Module):
-                yield from child.named(runner, own)
-            elif (tensor := runner.machine.tensor(child)) is not None and tensor.is_leaf and tensor.requires_grad:
-                yield own, child
-
-    def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return what a method gives: one of every module's, or an attribute that is called."""
-        name = node.function
-        if name in (CALL, "forward"):
-            return self.called(runner, node, positional, keywords)
-        if name == "parameters":
-            return [tensor for _, tensor in self.named(runner)]
-        if name == "named_parameters":
-            return list(self.named(runner))
-        if name == "apply":
-            return self.applied(runner, node, positional)
-        if name == "to" and any(
-            DTYPES.get(str(word).removeprefix("torch."), "default") != "default" for word in positional
-        ):
-            hint = "leave it out: `--dtype float16` runs the whole program in that precision"
-            raise runner.error("a module in another precision is not read", node, hint)
-        if name in SAME:
-            self.switch(name, positional)
-            return self
-        return super().method(runner, node, positional, keywords)
-
-    def applied(self, runner: Runner, node: Call, positional: list[Any]) -> Any:
-        """Call a function on every module in it, itself last, as `apply` does."""
-        for _, child in self.children():
-            if isinstance(child, Module):
-                child.applied(runner, node, positional)
-        if len(positional) != 1 or not isinstance(positional[0], Value):
-            raise runner.error("`apply` takes one function", node)
-        positional[0].called(runner, node, [self], {})
-        return self
-
-    def is_a(self, kind: Value) -> bool:
-        """Tell whether it is an instance of a class."""
-        return isinstance(kind, Handed) and kind.function == "nn.Module"
-
-    def switch(self, name: str, values: list[Any]) -> None:
-        """Do what `train`, `eval` and `requires_grad_` do, in all modules in it."""
-        for _, child in self.children():
-            if isinstance(child, Module):
-                child.switch(name, values)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pending(Value):
-    """A parameter that becomes a leaf when it is first used, by the name that it has then."""
-
-    numbers: Any
-    node: Expression
-
-    def leaf(self, runner: Runner, name: str, node: Expression) -> Any:
-        """Return the leaf."""
-        return runner.new_leaf(self.numbers, name, node)
-
-
-@dataclass(slots=True, eq=False)
-class Instance(Module):
-    """An object of one of the program's own classes."""
-
-    maker: Maker
-    name: str | None
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Run `forward`, as a module does, or `__call__`."""
-        self.adopt(f"{self.maker.found.name}()")
-        name = CALL if CALL in self.maker.methods else "forward"
-        return self.attribute(runner, name, node).called(runner, node, positional, keywords)
-
-    def method(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return what a method gives: the class's own goes before every module's."""
-        if node.function in self.maker.methods:
-            return self.attribute(runner, node.function, node).called(runner, node, positional, keywords)
-        return super(Instance, self).method(runner, node, positional, keywords)
-
-    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
-        """Return what `self.name` is."""
-        if name in self.attributes:
-            value = self.attributes[name]
-            if isinstance(value, Pending):
-                self.attributes[name] = value = value.leaf(runner, f"{self.name or self.maker.found.name}.{name}", node)
-            return value
-        if name not in self.maker.methods:
-            raise runner.error(f"an instance of '{self.maker.found.name}' has no attribute '{name}'", node)
-        found = self.maker.methods[name]
-        if not found.function.is_property:
-            return Bound(self, found)
-        call = Call(CALL, (), (), node.span, node.span, method=True)
-        return found.called(runner, call, [self], {})
-
-    def adopt(self, name: str) -> None:
-        """Name what it has by its attributes."""
-        if self.name is not None:
-            return
-        self.name = name
-        for attribute, value in self.attributes.items():
-            if isinstance(value, Value):
-                value.adopt(f"{name}.{attribute}")
-
-    def is_a(self, kind: Value) -> bool:
-        """Tell whether it is an instance of a class."""
-        return kind is self.maker or super(Instance, self).is_a(kind)
-
-    def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """Yield the parameters; those that nobody has used become leaves."""
-        for name, value in self.attributes.items():
-            if isinstance(value, Pending):
-                self.attribute(runner, name, value.node)
-        yield from super(Instance, self).named(runner, prefix)
-
-    def children(self) -> Iterator[tuple[str, Any]]:
-        """Yield the attributes."""
-        yield from self.attributes.items()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Maker(Value):
-    """A class of the program's own."""
-
-    found: Class
-    methods: Mapping[str, Closure]
-
-    def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-        """Return a new instance; what it makes is called by what it is assigned to."""
-        made = Instance(self, runner.name_of(node))
-        if "__init__" in self.methods:
-            self.methods["__init__"].called(runner, node, [made, *positional], keywords)
-        elif positional or keywords:
-            raise runner.error(f"`{self.found.name}` takes no arguments", node)
-        return made
 
 
 def written(function: str, node: Call, positional: list[Any], keywords: Mapping[str, Any]) -> Call:

@@ -13,8 +13,9 @@ from gradcli.execution.forward.draws import handed_on
 from gradcli.execution.forward.expressions import Evaluator
 from gradcli.execution.forward.fills import check_place, numbers
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.forward.modules import Instance, Module, Pending
 from gradcli.execution.forward.refusals import refusals
-from gradcli.execution.forward.values import Instance, Module, Pending, Value
+from gradcli.execution.forward.values import Value
 from gradcli.language.program import Call, Expression, Fill, InPlace, Leaf, Literal, Name, SetAttribute, SetItem
 from gradcli.ops.table import find
 

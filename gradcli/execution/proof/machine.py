@@ -18,7 +18,7 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.formulas import Formula, Node, formula
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.tape import definition
+from gradcli.execution.reference.definitions import definition
 from gradcli.language.order import postorder
 from gradcli.language.program import Ellipsis, Expression, Index, Name, Program
 from gradcli.limits import Limits

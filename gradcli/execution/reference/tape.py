@@ -7,7 +7,7 @@ ops run their definition, so that only primitive nodes are left. A value that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.memory import check_call, limits_in_force
 from gradcli.execution.reference import layout, movement, supports
+from gradcli.execution.reference.definitions import defined, definition, operands_of
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import (
     ComplexNode,
@@ -34,8 +35,7 @@ from gradcli.execution.reference.nodes import (
     real_operands,
 )
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
-from gradcli.language.parser import parse
-from gradcli.language.program import Call, Expression, Program
+from gradcli.language.program import Call, Expression
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
@@ -43,12 +43,6 @@ from gradcli.ops.table import find
 # All loops of the definitions together may run so many times as many rounds as those of one.
 MOST_LOOPS = 8
 STATIC = bool | int | float | str
-
-
-@lru_cache(maxsize=1024)
-def definition(text: str) -> Program:
-    """Return a composite op's definition, parsed."""
-    return parse(text, definition=True)
 
 
 class Tape:
@@ -142,7 +136,7 @@ class Tape:
         `known` is what PyTorch has computed of the very same tensors; a composite op's result is its definition's.
         """
         bound = {**defaults(op.signature), **call.bound}
-        op = _defined(op) if is_complex(bound) else op
+        op = defined(op) if is_complex(bound) else op
         if op.kind is Kind.CONSTANT or not any(node.differentiable for node in nodes_in(bound)):
             return supports.with_support(_made_by(self._constant(self._call(op, call, known)), op, bound), op, bound)
         result = self._expand(op, call, bound, known)
@@ -181,7 +175,7 @@ class Tape:
         )
 
     def _primitive(self, op: Op, bound: dict[str, Any], result: Tensor) -> Any:
-        operands, bound = _operands(self._entered(bound))
+        operands, bound = operands_of(self._entered(bound))
         shapes = {name: tuple(node.tensor.shape) for name, node in operands.items()}
         shown = layout.layout_of(op, shapes, tuple(result.shape), bound)
         reads_complex = is_complex(operands)
@@ -292,26 +286,3 @@ def _made_by(result: Any, op: Op, arguments: Mapping[str, Any]) -> Any:
     if isinstance(result, Node):
         result.origin = (op, arguments)
     return result
-
-
-def _defined(op: Op) -> Op:
-    """Return an op as it is defined where an argument is complex; NotSupportedError if it is one of real numbers."""
-    found = op.of_complex_numbers()
-    if found is None:
-        msg = f"{op.name} is defined for real numbers only, so nothing is said about complex ones"
-        raise NotSupportedError(msg)
-    return found
-
-
-def _operands(bound: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an op's tensor operands by name, and its other arguments; those in a list get names of their own."""
-    found: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
-    for name, value in bound.items():
-        if isinstance(value, Node | ComplexNode):
-            found[name] = value
-        elif nodes := nodes_in(value):
-            found |= {f"operand{position}": node for position, node in enumerate(nodes)}
-        else:
-            rest[name] = value
-    return found, rest

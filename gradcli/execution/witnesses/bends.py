@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
-from gradcli.execution.comparison.gradients import ROUNDING, GradientComparison
+from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.within_rounding import ROUNDING
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run

@@ -12,16 +12,13 @@ A formula is one of these, the first that can be written:
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from types import FrameType
 
 import sympy
 from sympy import Expr, Symbol
 
-from gradcli.deadline import unheard_ones_ignored
 from gradcli.derivation.formulas import LONGEST, CallNodes, Formula, FormulaNode, FormulaRequest, WantedContribution
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
@@ -33,15 +30,11 @@ from gradcli.symbolic.write.softmax import has_nameless
 from gradcli.symbolic.write.tangents import Tangents
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
+from gradcli.symbolic.write.time_limit import OutOfTimeError, time_limit
 
 UPSTREAM_PREFIX = "u"
 TENSOR_PREFIX = "t"
 TANGENT_PREFIX = "d"
-AGAIN = 0.1  # seconds until another exit, where sympy kept the first
-
-
-class OutOfTimeError(BaseException):
-    """The time for formulas is over."""
 
 
 def formulas(request: FormulaRequest) -> dict[str, Formula]:
@@ -57,23 +50,6 @@ def formulas_in_time(request: FormulaRequest) -> tuple[dict[str, Formula], bool]
             found[name] = formula  # noqa: PERF403 (what was found in time is kept)
         return found, True
     return found, False
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTimeError in the block after a number of seconds."""
-
-    def stop(_: int, __: FrameType | None) -> None:
-        raise OutOfTimeError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
-    try:
-        with unheard_ones_ignored(OutOfTimeError):
-            yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _found(request: FormulaRequest) -> Iterator[tuple[str, Formula]]:

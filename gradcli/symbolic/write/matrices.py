@@ -8,13 +8,12 @@ compared with anywhere else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from sympy import Expr, Integer, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
 from gradcli.symbolic.write.printer import NotWritableError
-from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
@@ -24,27 +23,14 @@ LONGEST = 120
 NAMES = {"inv": "inv({})", "det": "det({})", "logdet": "logdet({})", "slogdet": "slogdet({})[1]"}
 
 
-class Composition(Protocol):
-    """What has the entries and adjoints of all nodes."""
-
-    scope: Scope
-    adjoints: dict[int, Template]
-
-    def entry(self, place: int) -> Template:
-        """Return a node's value."""
-
-    def shape(self, place: int) -> tuple[int, ...]:
-        """Return a node's shape."""
-
-
-def value(composition: Composition, place: int, function: MatrixFunction) -> Template:
+def value(composition: Composed, place: int, function: MatrixFunction) -> Template:
     """Return the entry of a function of matrices; NoFormulaError if its argument has none to write."""
     if function.name == "solve":
         return _solution(composition, place, function)
     return _stand_in(composition, place, function.operands[0], function.name)
 
 
-def _stand_in(composition: Composition, place: int, argument: int, name: str) -> Template:
+def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Template:
     """Return a tensor by a function's name and its argument; the same one for the same text."""
     scope, entry = composition.scope, composition.entry(argument)
     text = NAMES[name].format(_text(composition, entry))
@@ -57,7 +43,7 @@ def _stand_in(composition: Composition, place: int, argument: int, name: str) ->
     return made
 
 
-def _text(composition: Composition, entry: Template) -> str:
+def _text(composition: Composed, entry: Template) -> str:
     try:
         text = TensorNotation(composition.scope, entry.symbols).whole(tidy(entry.body)).text
     except NotWritableError:
@@ -67,19 +53,19 @@ def _text(composition: Composition, entry: Template) -> str:
     return text
 
 
-def _is_symmetric(composition: Composition, entry: Template) -> bool:
+def _is_symmetric(composition: Composed, entry: Template) -> bool:
     *batch, row, column = entry.symbols
     body = composition.scope.ordered(entry.body)
     turned = composition.scope.ordered(entry.at([*batch, column, row]))
     return bool(tidy(body) == tidy(turned))
 
 
-def inverse(composition: Composition, place: int, function: MatrixFunction) -> Template:
+def inverse(composition: Composed, place: int, function: MatrixFunction) -> Template:
     """Return the inverse of the matrix that a function is of."""
     return _stand_in(composition, place, function.operands[0], "inv")
 
 
-def _solution(composition: Composition, place: int, function: MatrixFunction) -> Template:
+def _solution(composition: Composed, place: int, function: MatrixFunction) -> Template:
     turned, right = inverse(composition, place, function), composition.entry(function.operands[1])
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
     inner = _inner(composition, function)
@@ -87,7 +73,7 @@ def _solution(composition: Composition, place: int, function: MatrixFunction) ->
     return Template(symbols, _total(composition, body, [inner]))
 
 
-def contributions(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
+def contributions(composition: Composed, place: int, function: MatrixFunction) -> Iterator[Contribution]:
     """Yield what the adjoint of a function of matrices contributes to those of its operands."""
     given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(function.operands[0]))
@@ -98,7 +84,7 @@ def contributions(composition: Composition, place: int, function: MatrixFunction
     yield function.operands[0], symbols, given.at(batch) * factor * turned.at([*batch, column, row])
 
 
-def _through_equation(composition: Composition, place: int, function: MatrixFunction) -> Iterator[Contribution]:
+def _through_equation(composition: Composed, place: int, function: MatrixFunction) -> Iterator[Contribution]:
     """Yield the contributions of Y = inv(A) B: inv(A)' G to B, and -(inv(A)' G) Y' to A."""
     given, turned = composition.adjoints[place], inverse(composition, place, function)
     *batch, row, column = symbols = composition.scope.fresh(composition.shape(place))
@@ -114,11 +100,11 @@ def _through_equation(composition: Composition, place: int, function: MatrixFunc
     yield function.operands[0], symbols, _total(composition, body, [last])
 
 
-def _inner(composition: Composition, function: MatrixFunction) -> Expr:
+def _inner(composition: Composed, function: MatrixFunction) -> Expr:
     """Return an index along an axis of the matrix that is inverted."""
     (index,) = composition.scope.fresh(composition.shape(function.operands[0])[-1:])
     return index
 
 
-def _total(composition: Composition, body: Expr, indices: list[Expr]) -> Expr:
+def _total(composition: Composed, body: Expr, indices: list[Expr]) -> Expr:
     return total(body, [index for index in indices if isinstance(index, Symbol)], composition.scope.sizes)

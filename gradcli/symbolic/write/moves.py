@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import sympy
 from sympy import Expr, Symbol
 
 from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
 from gradcli.symbolic.write.printer import NotWritableError
-from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.sums import iverson, solve_index
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
@@ -19,20 +18,7 @@ Contribution = tuple[int, Indices, Expr]
 LONGEST = 400
 
 
-class Composition(Protocol):
-    """What has the entries and adjoints of all nodes."""
-
-    scope: Scope
-    adjoints: dict[int, Template]
-
-    def entry(self, place: int) -> Template:
-        """Return a node's value."""
-
-    def shape(self, place: int) -> tuple[int, ...]:
-        """Return a node's shape."""
-
-
-def value(composition: Composition, place: int, move: Move) -> Template:
+def value(composition: Composed, place: int, move: Move) -> Template:
     """Return the entry of a moved tensor; NoFormulaError if it has entries of no node."""
     if move.reshaped is not None:
         return _reshaped(composition, composition.entry(move.reshaped), composition.shape(place))
@@ -42,7 +28,7 @@ def value(composition: Composition, place: int, move: Move) -> Template:
     return Template(symbols, sympy.Add(*[_part(composition, write, symbols) for write in move.writes]))
 
 
-def _part(composition: Composition, write: AffineWrite, symbols: Indices) -> Expr:
+def _part(composition: Composed, write: AffineWrite, symbols: Indices) -> Expr:
     """Return what one source contributes: its entry where the index is one of its places, else 0."""
     own = composition.scope.fresh(composition.shape(write.source))
     known: dict[Symbol, Expr] = {}
@@ -57,7 +43,7 @@ def _part(composition: Composition, write: AffineWrite, symbols: Indices) -> Exp
     return iverson(conditions) * composition.entry(write.source).at(own).xreplace(known)
 
 
-def contributions(composition: Composition, place: int, move: Move) -> Iterator[Contribution]:
+def contributions(composition: Composed, place: int, move: Move) -> Iterator[Contribution]:
     """Yield the adjoints of the sources: the moved tensor's, read where their entries are."""
     given = composition.adjoints[place]
     if move.reshaped is not None:
@@ -73,7 +59,7 @@ def _at(affine: AffineIndex, symbols: Indices) -> Expr:
     return sympy.Integer(affine.base) + (0 if affine.axis is None else affine.step * symbols[affine.axis])
 
 
-def _reshaped(composition: Composition, entry: Template, shape: tuple[int, ...]) -> Template:
+def _reshaped(composition: Composed, entry: Template, shape: tuple[int, ...]) -> Template:
     """Return a tensor that stands for another in a new shape; a number is the same in any."""
     scope, body = composition.scope, tidy(entry.body)
     if not any(isinstance(index, Symbol) and index in body.free_symbols for index in entry.symbols):

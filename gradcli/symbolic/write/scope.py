@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import sympy
 from sympy import Expr, Indexed, IndexedBase, Integer, Rational, Symbol
@@ -87,3 +87,16 @@ class Scope:
 def _in_order(indices: Sequence[Expr]) -> tuple[Expr, ...]:
     *batch, row, column = indices
     return (*batch, *sorted((row, column), key=sympy.default_sort_key))
+
+
+class Composed(Protocol):
+    """What has the entries and adjoints of all nodes."""
+
+    scope: Scope
+    adjoints: dict[int, Template]
+
+    def entry(self, place: int) -> Template:
+        """Return a node's value."""
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Return a node's shape."""

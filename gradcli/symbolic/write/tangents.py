@@ -12,7 +12,8 @@ from gradcli.derivation.formulas import Axes, MatrixFunction, NodeDefinition
 from gradcli.symbolic.derive.differentiate import readings
 from gradcli.symbolic.derive.entries import scalar, tensor
 from gradcli.symbolic.write import matrices, moves
-from gradcli.symbolic.write.compose import Composition, EntryReader, checked, entry_of_definition, sources_of
+from gradcli.symbolic.write.compose import Composition, checked, entry_of_definition, sources_of
+from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import NoFormulaError, Scope, Template
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tidy import merge_branches

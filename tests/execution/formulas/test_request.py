@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gradcli.derivation.formulas import AffineIndex, AffineRead, FormulaNode, FormulaRequest, NodeDefinition, Operand
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.formulas.chain_rule import LONGEST_NAME, chain_rule
 from gradcli.execution.formulas.request import MOST_NODES, gradients_request
@@ -18,6 +18,7 @@ from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition, decompose
+from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
 X = torch.arange(24).reshape(2, 3, 4)

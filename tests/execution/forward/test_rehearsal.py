@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradcli.engine import evaluate_program, read
+from gradcli.engine import evaluate_program
 from gradcli.errors import LimitError
 from gradcli.execution.forward import memory, tree
 from gradcli.execution.forward.domains import leaves_for, parse_example
@@ -18,6 +18,7 @@ from gradcli.execution.forward.memory import in_force
 from gradcli.execution.forward.rehearsal import Audience, rehearse
 from gradcli.execution.forward.run import trace_of
 from gradcli.execution.forward.trace import invocation
+from gradcli.inputs.programs import read
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS, find

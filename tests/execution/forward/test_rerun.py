@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradcli.engine import read
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.forward.rerun import RefusedError, Rerun
 from gradcli.execution.forward.run import display_names, run_program
+from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
 

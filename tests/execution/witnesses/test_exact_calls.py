@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gradcli.engine import read
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.witnesses.exact_calls import selects
+from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
 X = {"x": [1.0, 3.0, 2.0]}

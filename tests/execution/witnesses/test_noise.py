@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import gradcli
-from gradcli.engine import read, shared_derivations
+from gradcli.engine import shared_derivations
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.run import start_from
 from gradcli.execution.witnesses.numerical_verdict import NumericalWitnesses
+from gradcli.inputs.programs import read
 from gradcli.settings import Settings
 
 # A program, its leaves, and between what the noise of its output lies.

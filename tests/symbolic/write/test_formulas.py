@@ -17,7 +17,8 @@ from gradcli.derivation.formulas import formulas_to_data
 from gradcli.execution.formulas.chain_rule import chain_rule
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import OPS
-from gradcli.symbolic.write.formulas import OutOfTimeError, formulas, time_limit
+from gradcli.symbolic.write.formulas import formulas
+from gradcli.symbolic.write.time_limit import OutOfTimeError, time_limit
 
 # PyTorch's own derivative multiplies by 1/6 rounded to float32; frexp's integers overflow in a power of 2.
 INACCURATE = {"hardsigmoid", "hardswish", "frexp"}

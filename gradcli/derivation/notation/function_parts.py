@@ -1,0 +1,52 @@
+"""What the source of a `torch.autograd.Function` is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradcli.derivation.notation.code import RESERVED, Wanted
+
+OUTPUT = "output"
+OWN = RESERVED | {"ctx", "inputs", OUTPUT, "F", "gradcheck", "gradgradcheck"}
+Lengths = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionParts:
+    """What a Function is written from; the names in it are those of the code."""
+
+    name: str
+    program: str
+    parameters: Mapping[str, Lengths]
+    """What forward takes, with the shapes; a length is a number, or has a name."""
+    output: Lengths
+    """The output's shape."""
+    forward: Sequence[str]
+    """Forward's statements."""
+    result: str
+    """The expression that it returns."""
+    gradients: Mapping[str, Wanted]
+    """Parameter -> its gradient."""
+    jvp: Wanted | None
+    """The derivative along the tangents; None if there is none."""
+    upstream: str
+    tangents: Mapping[str, str]
+    """Parameter -> its tangent."""
+    sizes: Mapping[str, int]
+    """The lengths that have names, and what they are at the point that the code is tested at."""
+    is_elementwise: bool
+    """Whether it holds for any shape."""
+    values: Mapping[str, str]
+    """Parameter -> the expression of its value in the test."""
+    notes: Sequence[str] = ()
+    """What a reader should know, a sentence each."""
+    has_vmap_rule: bool = True
+    is_copied: bool = False
+    """Whether the result is a part of an argument, and has to be copied."""
+
+    @property
+    def shapes(self) -> dict[str, Lengths]:
+        """Return the shapes of everything that the formulas may name."""
+        tangents = {tangent: self.parameters[name] for name, tangent in self.tangents.items()}
+        return {**self.parameters, **tangents, OUTPUT: self.output, self.upstream: self.output}

@@ -1,0 +1,121 @@
+"""Products of the terms of matrix algebra: entry by entry, of matrices, with vectors; what inverts another cancels."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from gradcli.derivation.notation.ranks import MATRIX
+from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call
+from gradcli.derivation.notation.written import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Products(Written):
+    """Multiplies, divides and transposes terms over tensors of known shapes."""
+
+    spreads: bool
+    """Whether the transpose of a sum becomes the sum of transposes."""
+    orthogonal: frozenset[str]
+    """The matrices whose transpose is their inverse."""
+
+    def _scalars(self, term: Term) -> bool:
+        return not term.chain and all(self.rank(node) == 0 for node in (*term.above, *term.below))
+
+    def product(self, left: Term, right: Term) -> Term:
+        """Return the product of two terms entry by entry, or with a number."""
+        number = left.number * right.number
+        if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
+            both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
+            return self._flat(Term(number, *both))
+        parts = (replace(term, number=Fraction(1)) for term in (left, right))
+        return Term(number, tuple(self.term(part) for part in parts))
+
+    def _flat(self, term: Term) -> Term:
+        """Return a term whose chain, if it has one, is multiplied by numbers alone."""
+        if term.chain and not all(self.rank(node) == 0 for node in (*term.above, *term.below)):
+            chain = self.term(Term(Fraction(1), chain=term.chain))
+            return Term(term.number, (*term.above, chain), term.below)
+        return term
+
+    def quotient(self, left: Term, right: Term) -> Term:
+        """Return what one term is, divided by the other."""
+        if right.chain or not right.number:
+            return Term(Fraction(1), (self.term(left),), (self.term(right),))
+        number = left.number / right.number
+        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
+
+    def matmul(self, one: Term, other: Term) -> Term:
+        """Return a matrix product; the numbers among the factors come in front of it."""
+        number = one.number * other.number
+        if one.chain and other.chain:
+            chain = self.cancelled(one.chain + other.chain)
+            return Term(number, one.above + other.above, one.below + other.below, chain)
+        outside, inside = zip(*(self._outside(term) for term in (one, other)), strict=True)
+        above = tuple(node for term in outside for node in term.above)
+        below = tuple(node for term in outside for node in term.below)
+        return Term(number, (*above, self._with_vector(*inside)), below)
+
+    def _outside(self, term: Term) -> tuple[Term, ast.expr]:
+        """Return the numbers among a term's factors, and the rest of it."""
+        above = tuple(node for node in term.above if self.rank(node) == 0)
+        below = tuple(node for node in term.below if self.rank(node) == 0)
+        rest = Term(
+            Fraction(1),
+            tuple(node for node in term.above if self.rank(node)),
+            tuple(node for node in term.below if self.rank(node)),
+            term.chain,
+        )
+        return Term(Fraction(1), above, below), self.term(rest)
+
+    def _with_vector(self, left: ast.expr, right: ast.expr) -> ast.expr:
+        """Return a product with a vector, which needs no transpose of one matrix."""
+        turned = self._turned_back(left, right)
+        if turned is not None:
+            return turned
+        match left, right:
+            case ast.Attribute(value=matrix, attr="T"), vector if self.rank(vector) == 1:
+                return ast.BinOp(vector, ast.MatMult(), matrix)
+            case vector, ast.Attribute(value=matrix, attr="T") if self.rank(vector) == 1:
+                return ast.BinOp(matrix, ast.MatMult(), vector)
+        return ast.BinOp(left, ast.MatMult(), right)
+
+    def _turned_back(self, left: ast.expr, right: ast.expr) -> ast.expr | None:
+        """Return v of (Q @ v) @ Q and of Q @ (v @ Q), where Q is orthogonal."""
+        match left, right:
+            case ast.BinOp(left=one, op=ast.MatMult(), right=vector), other if self._are_one(one, other):
+                return vector if self.rank(vector) == 1 else None
+            case other, ast.BinOp(left=vector, op=ast.MatMult(), right=one) if self._are_one(one, other):
+                return vector if self.rank(vector) == 1 else None
+        return None
+
+    def _are_one(self, one: ast.expr, other: ast.expr) -> bool:
+        return self.is_orthogonal(one) and ast.unparse(one) == ast.unparse(other)
+
+    def transposed(self, term: Term) -> Term:
+        """Return the transpose of a term: of a chain, that of each factor in reverse."""
+        if term.chain:
+            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
+        whole = self.term(replace(term, number=Fraction(1)))
+        if self.spreads:
+            return Term(term.number, (self.across(whole),))
+        return Term(term.number, chain=(Factor(whole, is_transposed=True),))
+
+    def cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
+        """Return a chain without neighbours one of which inverts the other; it keeps one factor."""
+        for place in range(len(chain) - 1):
+            one, other = chain[place : place + 2]
+            if len(chain) > MATRIX and (are_inverse(one, other) or self._are_turned(one, other)):
+                return self.cancelled(chain[:place] + chain[place + 2 :])
+        if len(chain) == MATRIX and self._are_turned(*chain) and isinstance(chain[0].node, ast.Name):
+            return (Factor(call("eye", ast.Constant(self.shapes[chain[0].node.id][0]))),)
+        return chain
+
+    def _are_turned(self, one: Factor, other: Factor) -> bool:
+        """Tell whether two factors are an orthogonal matrix and its transpose."""
+        return one.is_transposed != other.is_transposed and self._are_one(one.node, other.node)
+
+    def is_orthogonal(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a matrix whose transpose is its inverse."""
+        return isinstance(node, ast.Name) and node.id in self.orthogonal

@@ -1,0 +1,33 @@
+"""The formulas of all derivatives as code for each library; what autograd denies is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from gradcli.derivation.notation.backends import BACKENDS
+from gradcli.derivation.notation.code import source
+from gradcli.errors import NotSupportedError
+from gradcli.execution.formulas.closed import Form, Target
+from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.verified import fitted, is_denied, shapes_of
+
+
+def codes_of(here: Point, wanted: Sequence[Target], forms: Mapping[Target, Form]) -> dict[str, str]:
+    """Return the code of all derivatives for each library; none if one of them has no formula."""
+    if any(target not in forms for target in wanted):
+        return {}
+    asked = [fitted(here, target, forms[target].code) for target in wanted]
+    found = {}
+    for to in BACKENDS:
+        with suppress(NotSupportedError):
+            found[to] = source(to, shapes_of(here, moving=wanted[0].is_moving), asked, sizes=here.settings.sizes)
+    return {to: code for to, code in found.items() if not is_denied(here, to, code, wanted)}
+
+
+def check_code(to: str, codes: Mapping[str, str], wanted: Sequence[Target], forms: Mapping[Target, Form]) -> None:
+    """Refuse code for a library that lacks one of the functions in it."""
+    if to in BACKENDS and to not in codes and all(target in forms for target in wanted):
+        raise NotSupportedError(
+            f"there is no code for {to}: it lacks a function of the formula", hint="`--to torch` has all of them"
+        )
