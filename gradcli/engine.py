@@ -166,7 +166,7 @@ def shared_derivations() -> Derivations:
 
 def _run_of(target: Any, settings: Settings) -> str:
     """Return a text that tells this run from others with other derivatives, but for some that depend on values."""
-    name = target if isinstance(target, str) else f"{target.__module__}:{getattr(target, '__qualname__', '')}"
+    name = target if isinstance(target, str) else [getattr(target, part, "") for part in ("__module__", "__qualname__")]
     what = (settings.command, settings.shapes, settings.init, settings.seed, settings.dtype, settings.constants)
     how = (settings.reduce, settings.order, settings.to, settings.witnesses, settings.under, settings.claims)
     return repr((name, what, how))

@@ -197,14 +197,16 @@ class MostNoise:
     def rounding_error(self, traced: TracedTensor) -> Tensor:
         return torch.tensor(self.values[traced], dtype=torch.float64)
 
-    condition_error = rounding_error
+    def condition_error(self, traced: TracedTensor, *, normwise: bool) -> Tensor:
+        del normwise
+        return self.rounding_error(traced)
 
 
 @pytest.fixture(autouse=True)
 def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow every entry the most rounding noise there can be, which is quicker to tell than how much there is."""
 
-    def most(point: Point, wanted: Iterable[TracedTensor], *_: object) -> MostNoise:
+    def most(point: Point, wanted: Iterable[TracedTensor], *_: object, **__: object) -> MostNoise:
         return MostNoise(dict.fromkeys(wanted, CEILING * point.scale))
 
     monkeypatch.setattr(Point, "noise", most)
