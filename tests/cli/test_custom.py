@@ -11,11 +11,13 @@ import sysconfig
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradcli.cli.app import main
 from gradcli.suite import isolated
+from gradcli.suite.status import Status
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
 SQUARE = """
@@ -85,6 +87,11 @@ def test_a_file_that_never_ends_is_undecided(
     assert "no verdict within 1 s" in capfd.readouterr().err  # by whom depends on which line is reached
 
 
+def lines_of(reading: int, child: Any) -> Any:
+    """Return the lines of a pipe, whose end nobody is told of the wait."""
+    return isolated._Lines(reading, child, Status(is_on=False))
+
+
 @pytest.mark.parametrize(("said", "waits"), [(b"\n", 0.5 + 0.3), (b"", 5.0)])
 def test_a_file_s_time_begins_when_pytorch_is_there(said: bytes, waits: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "SECONDS_TO_START", 5.0)
@@ -93,7 +100,7 @@ def test_a_file_s_time_begins_when_pytorch_is_there(said: bytes, waits: float, m
     os.write(writing, said)
     started = time.monotonic()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert list(isolated._received(child, reading, {}, 0.5)) == [None]
+        assert list(isolated._received(child, lines_of(reading, child), {}, 0.5)) == [None]
         assert waits <= time.monotonic() - started < waits + 3
         child.kill()
     os.close(writing)
@@ -109,7 +116,7 @@ def test_an_answer_is_the_line_after_the_empty_one(answer: bytes) -> None:
 
     threading.Thread(target=write).start()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        assert list(isolated._received(child, reading, {}, 20.0)) == [answer.removeprefix(b"\n")]
+        assert list(isolated._received(child, lines_of(reading, child), {}, 20.0)) == [answer.removeprefix(b"\n")]
         child.kill()
 
 
@@ -179,5 +186,5 @@ def test_a_default_that_the_file_sets_is_its_own(tmp_path: Path) -> None:
 
 
 def test_a_line_without_an_end_is_shown_in_pieces(capsys: pytest.CaptureFixture[str]) -> None:
-    isolated._show(io.BytesIO(b"x" * (3 * isolated.LONGEST) + b"\nend\n"))
+    isolated._show(io.BytesIO(b"x" * (3 * isolated.LONGEST) + b"\nend\n"), Status(is_on=False))
     assert [len(line) for line in capsys.readouterr().err.split("\n")[:-1]] == [isolated.LONGEST] * 3 + [0, 3]

@@ -12,6 +12,7 @@ import gradcli
 from gradcli.cli.group import app
 
 OPS = Path(__file__).parents[2] / "docs" / "custom" / "ops.py"
+LOSS = "\n\ndef loss(x):\n    return (x.exp() + 1).log().sum()\n"
 POWER = """
 
 class Power(Function):
@@ -64,7 +65,7 @@ def examples_of(name: str) -> list[str]:
 
 @pytest.mark.parametrize("example", examples())
 def test_every_example_runs(example: str, tmp_path: Path) -> None:
-    (tmp_path / "ops.py").write_text(OPS.read_text(encoding="utf-8") + POWER, encoding="utf-8")
+    (tmp_path / "ops.py").write_text(OPS.read_text(encoding="utf-8") + POWER + LOSS, encoding="utf-8")
     right, *_ = OPS.read_text(encoding="utf-8").partition("class Softmax")
     again = "".join(right.partition("class")[1:]).replace("SquareSum", "Again")
     (tmp_path / "all.py").write_text(right + again, encoding="utf-8")

@@ -109,7 +109,7 @@ def test_what_a_script_cannot_be_given_is_refused(tmp_path: Path, capsys: pytest
 
 def test_other_commands_write_pages_too(tmp_path: Path) -> None:
     file = tmp_path / "page.html"
-    assert main(["check", "x**2", "--claim", "x=4*x", "--format", "html", "-o", str(file)]) == 1
+    assert main(["check", "sum(x**2)", "--shape", "3", "--claim", "x=4*x", "--format", "html", "-o", str(file)]) == 1
     root = html.document_fromstring(file.read_text(encoding="ascii"))
     assert "the claim is the right one times" in root.text_content()
     assert not root.xpath("//*[@class='gradcli']")

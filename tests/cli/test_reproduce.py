@@ -115,10 +115,12 @@ def test_no_setting_is_left_out() -> None:
         name for name in (f.name for f in fields(Settings)) if any(_differs(one, default, name) for one in given)
     }
     # `backwards` is below, with `--forward`; formulas change no verdict, and have no option; `elsewhere` are names of
-    # other programs in the same run; `calls` and `every` are of scripts, whose checks say so themselves; `order`, `to`
-    # and `symmetric` are of derivations, which are no reports.
+    # other programs in the same run; `calls` and `every` are of scripts, whose checks say so themselves; the rest is of
+    # derivations, plots and proofs, which are no reports.
     left = {field.name for field in fields(Settings)} - changed
-    assert left == {"backwards", "formulas", "elsewhere", "calls", "every", "order", "symmetric", "to"}
+    derivations = {"order", "orthogonal", "positive", "product", "sizes", "steps", "symmetric", "to"}
+    others = {"compare", "samples", "start", "stop", "strict"}
+    assert left == {"backwards", "formulas", "elsewhere", "calls", "every", *derivations, *others}
     assert all(getattr(GIVEN[1].limits, field.name) != getattr(Limits(), field.name) for field in fields(Limits))
 
 
