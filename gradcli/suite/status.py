@@ -62,8 +62,8 @@ class Status:
 
     def _show(self, text: str) -> None:
         if text != self._shown:
+            self._shown = text  # first, so that what an interruption leaves of it is taken away
             _write(ERASE + text)
-            self._shown = text
 
 
 def _write(text: str) -> None:
