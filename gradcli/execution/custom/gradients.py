@@ -95,7 +95,9 @@ class CheckedGradient:
     def numerical(self, name: str) -> Verdict | None:
         """Return the verdict of a numerical witness; None if it was not asked."""
         verdict = self.witnesses[name].verdict if name in self.witnesses else None
-        return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and self.derived else verdict
+        # What forward mode makes of a body that misleads is as wrong as what reverse mode does.
+        doubted = self.derived or (self.misled and not WITNESSES[name].votes)
+        return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and doubted else verdict
 
     @property
     def derived(self) -> bool:
