@@ -10,24 +10,20 @@ from gradcli.language.names import dotted
 
 # What registers a tensor or a module under a name, `self.register_buffer("scale", s)`: an assignment of an attribute.
 _REGISTERS = frozenset({"register_buffer", "register_parameter", "register_module", "add_module"})
-_VALUES_FIRST = (ast.If, ast.Assign, ast.Expr, ast.Return, ast.AnnAssign, ast.AugAssign)
 
 
-def desugared(body: list[ast.stmt], *, is_walrus: bool) -> list[ast.stmt]:
-    """Return the statements of a block, each in terms of those that are read.
-
-    `is_walrus` tells whether there is any `:=`: only then are expressions looked into, however deep they are.
-    """
+def desugared(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a block, each in terms of those that are read."""
     found: list[ast.stmt] = []
     for place, node in enumerate(body):
         if (switch := _switch(node)) is not None:
-            return [*found, *_switched(node, switch, desugared(body[place + 1 :], is_walrus=is_walrus))]
+            return [*found, *_switched(node, switch, desugared(body[place + 1 :]))]
         if (kept := as_gradients(node, body[place + 1 :])) is not None:
-            return [*found, *desugared(kept, is_walrus=is_walrus)]
+            return [*found, *desugared(kept)]
         if _is_main(node):
-            found += desugared(node.body, is_walrus=is_walrus)  # type: ignore[attr-defined]  # it is an `if`
+            found += desugared(node.body)  # type: ignore[attr-defined]  # it is an `if`
         else:
-            found += [*(_walruses(node) if is_walrus else ()), *_several(node)]
+            found += _several(node)
     return found
 
 
@@ -84,44 +80,3 @@ def _registered(node: ast.stmt) -> ast.stmt | None:
             target = ast.copy_location(ast.Attribute(owner, name, ast.Store()), node)
             return ast.copy_location(ast.Assign([target], value), node)
     return None
-
-
-def _walruses(node: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield an assignment for each `(name := value)` that a statement evaluates once, and put the name in its place.
-
-    What is evaluated sometimes, or often, stays as it is: in a loop, behind `and`, in one of two branches.
-    """
-    if isinstance(node, _VALUES_FIRST):
-        hoist = _Hoist()
-        for field in ("test", "value"):
-            if isinstance(part := getattr(node, field, None), ast.expr):
-                setattr(node, field, hoist.visit(part))
-        yield from hoist.found
-
-
-class _Hoist(ast.NodeTransformer):
-    """Takes the assignments out of an expression."""
-
-    def __init__(self) -> None:
-        self.found: list[ast.stmt] = []
-
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
-        """Put the name in the place of the assignment."""
-        value = self.visit(node.value)
-        self.found.append(ast.copy_location(ast.Assign([node.target], value), node))
-        return ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        """Look into the condition alone."""
-        node.test = self.visit(node.test)
-        return node
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """Look into the first operand alone."""
-        node.values[0] = self.visit(node.values[0])
-        return node
-
-    def _opaque(self, node: ast.expr) -> ast.expr:
-        return node
-
-    visit_Lambda = visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = _opaque  # noqa: N815

@@ -45,7 +45,7 @@ _REFUSED: Mapping[type[ast.expr], str] = {
     ast.Await: "`await`",
     ast.Yield: "`yield`",
     ast.YieldFrom: "`yield`",
-    ast.NamedExpr: "assignments inside an expression (`:=`), where they may run never or often,",
+    ast.NamedExpr: "assignments inside an expression (`:=`)",
 }
 
 

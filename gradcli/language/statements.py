@@ -50,7 +50,7 @@ from gradcli.language.transforms import build_transform, find_transform, is_valu
 def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
     statements: list[Statement] = []
-    body = body if source.definition else desugared(body, is_walrus=":=" in source.clean)
+    body = body if source.definition else desugared(body)
     for place, node in enumerate(body):
         if not source.definition:
             find_inner(node, body[place + 1 :], source)

@@ -72,6 +72,7 @@ REFUSED = [
     ("[a for a in b for c in d]", "[a for a in b for c in d]", "one loop", "`for` loops"),
     ("(lambda: w)()", "lambda: w", "not a function", "x**2"),
     ("lambda*w", "lambda", "Python keyword", "different name"),
+    ("(y := w) + y", "y := w", "assignments inside an expression", ""),
     ("[(y := w) for w in b][0]", "y := w", "assignments inside an expression", ""),
     ("a[0] = b = c", "b", "several `=`", ""),
     ("*w", "*w", "starred", ""),
