@@ -18,7 +18,7 @@ def desugared(body: list[ast.stmt]) -> list[ast.stmt]:
     for place, node in enumerate(body):
         if (switch := _switch(node)) is not None:
             return [*found, *_switched(node, switch, desugared(body[place + 1 :]))]
-        if (kept := as_gradients(node, body[place + 1 :])) is not None:
+        if (kept := as_gradients(body, place)) is not None:
             return [*found, *desugared(kept)]
         if _is_main(node):
             found += desugared(node.body)  # type: ignore[attr-defined]  # it is an `if`

@@ -65,14 +65,16 @@ def words_in(node: ast.AST) -> set[str]:
     return names | {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
 
 
-def as_gradients(node: ast.stmt, rest: list[ast.stmt]) -> list[ast.stmt] | None:
+def as_gradients(body: list[ast.stmt], place: int) -> list[ast.stmt] | None:
     """Return what follows `y.backward(create_graph=True)` with `grad(y, x)` in the place of `x.grad`.
 
     None for another statement, where nothing differentiates again, and where `.grad` is changed in place.
     """
+    node = body[place]
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call) or not is_backward(call) or not keeps_graph(call):
         return None
+    rest = body[place + 1 :]
     changes = [one for one in rest if {"zero_", "grad"} <= words_in(one)]
     if changes or not any(next(differentiating(one), None) for one in rest):
         return None
@@ -110,33 +112,38 @@ class _Kept(ast.NodeTransformer):
         return made
 
 
-def find_inner(node: ast.stmt, rest: Sequence[ast.stmt], source: Source) -> None:
-    """Note the gradients in a statement that have a graph, and that the program differentiates or returns further on.
+def find_inner(body: Sequence[ast.stmt], source: Source) -> None:
+    """Note the gradients in a block that have a graph, and that the program differentiates or returns further on.
 
     A function or a loop is looked into when its own block is read.
     """
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
-        return
-    if next(differentiating(node), None) is not None or _is_used(assigned_in(node), rest, source):
+    for node, is_used in _used(body, source):
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.If, ast.Try)):
+            _find_inner(node, source, is_used=is_used)
+
+
+def _find_inner(node: ast.stmt, source: Source, *, is_used: bool) -> None:
+    found = list(differentiating(node))
+    if found or is_used:
         source.session.computed.add(id(node))
-    calls = [call for call in differentiating(node) if is_grad(call) and keeps_graph(call)]
-    outer = [call for call in differentiating(node) if call not in calls]
+    calls = [call for call in found if is_grad(call) and keeps_graph(call)]
+    outer = [call for call in found if call not in calls]
     returned = source.session.functions and isinstance(node, ast.Return)
-    if calls and (outer or len(calls) > 1 or returned or _is_used(assigned_in(node), rest, source)):
-        inner = calls if outer or returned or _is_used(assigned_in(node), rest, source) else calls[1:]
+    if calls and (outer or len(calls) > 1 or returned or is_used):
+        inner = calls if outer or returned or is_used else calls[1:]
         source.session.inner.update(map(id, inner))
 
 
-def _is_used(names: set[str], rest: Sequence[ast.stmt], source: Source) -> bool:
-    """Tell whether what follows differentiates something that is computed with one of the names, or returns it."""
-    for statement in rest:
-        if not names & words_in(statement):
-            continue
-        is_returned = source.session.functions and any(isinstance(one, ast.Return) for one in ast.walk(statement))
-        if is_returned or next(differentiating(statement), None) is not None:
-            return True
-        names = names | assigned_in(statement) | _appended(statement)
-    return False
+def _used(body: Sequence[ast.stmt], source: Source) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield each statement, the last first, and whether the program differentiates or returns what it assigns."""
+    wanted: set[str] = set()
+    for node in reversed(body):
+        assigned = assigned_in(node)
+        yield node, not wanted.isdisjoint(assigned)
+        is_returned = source.session.functions and any(isinstance(one, ast.Return) for one in ast.walk(node))
+        is_end = is_returned or next(differentiating(node), None) is not None
+        if is_end or not wanted.isdisjoint(assigned | _appended(node)):
+            wanted |= words_in(node)
 
 
 def _appended(node: ast.AST) -> set[str]:

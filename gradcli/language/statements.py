@@ -51,9 +51,9 @@ def build_block(body: list[ast.stmt], source: Source) -> tuple[Statement, ...]:
     """Return the statements of a block, without those that compute nothing; after the first backward none is read."""
     statements: list[Statement] = []
     body = body if source.definition else desugared(body)
+    if not source.definition:
+        find_inner(body, source)
     for place, node in enumerate(body):
-        if not source.definition:
-            find_inner(node, body[place + 1 :], source)
         built = build_statement(node, source)
         statements += [] if built is None else [built]
         if built is not None and ends(built):

@@ -98,3 +98,9 @@ def test_reading_takes_bounded_memory(random: Random) -> None:
     finally:
         tracemalloc.stop()
     assert peak <= BYTES * len(text) + BYTES_MORE, (peak, text[:200])
+
+
+@pytest.mark.parametrize("line", ["x + y\n", "x = x + 1\n", "y.append(x)\n"])
+def test_reading_many_statements_takes_linear_time(line: str) -> None:
+    short, long = (line * (size // len(line)) for size in (SHORT, LONG))
+    assert seconds_to_read(long) <= SLACK * LONG / SHORT * seconds_to_read(short) + SECONDS
