@@ -6,13 +6,14 @@ Nothing here runs, evaluates or imports what the text says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from gradcli.errors import Span
 from gradcli.language.leaves import count_calls, find_leaves, find_made
 from gradcli.language.limits import check_nesting, check_numbers, check_size
 from gradcli.language.outputs import check_output, with_call
 from gradcli.language.pasted import without_surroundings
-from gradcli.language.program import Program
+from gradcli.language.program import Evaluate, Expression, Program
 from gradcli.language.slips import check_slips
 from gradcli.language.source import Source, make_source
 from gradcli.language.statements import build_block
@@ -45,6 +46,14 @@ def parse(
         return _program(make_source(source, clean, limits, definition=definition), tokens)
     except (RecursionError, MemoryError):
         raise too_deep(limits) from None
+
+
+@lru_cache(maxsize=1024)
+def parse_formula(text: str) -> Expression:
+    """Return the one expression that a formula in the op table consists of."""
+    (statement,) = parse(text, definition=True).statements
+    assert isinstance(statement, Evaluate)  # noqa: S101 (the op table is ours)
+    return statement.value
 
 
 def _program(source: Source, tokens: tuple[Token, ...]) -> Program:

@@ -7,13 +7,12 @@ from typing import Any
 
 from gradcli.execution.proof.circuit import Circuit, UnprovableError
 from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, NEGATION
-from gradcli.language.parser import parse
+from gradcli.language.parser import parse_formula
 from gradcli.language.program import (
     BooleanOperation,
     Call,
     Compare,
     Conditional,
-    Evaluate,
     Expression,
     Index,
     Literal,
@@ -34,13 +33,6 @@ class Node(int):
 
 
 Reading = Callable[[str, Sequence[Any]], Any]
-
-
-def formula(text: str) -> Expression:
-    """Return the one expression that a formula of the op table consists of."""
-    (statement,) = parse(text, definition=True).statements
-    assert isinstance(statement, Evaluate)  # noqa: S101 (the op table is ours)
-    return statement.value
 
 
 class Formula:
@@ -101,7 +93,7 @@ class Formula:
             msg = f"a formula calls {call.function}"
             raise UnprovableError(msg)
         bound = {name: self.evaluate(value) for name, value in bind(op, call).items()}
-        return Formula(self.circuit, {**defaults(op.signature), **bound}).evaluate(formula(op.definition))
+        return Formula(self.circuit, {**defaults(op.signature), **bound}).evaluate(parse_formula(op.definition))
 
     def _primitive(self, name: str, nodes: list[Node]) -> Node:
         """Return a function of nodes; a factor, a divisor and an exponent of 1 change nothing."""

@@ -16,10 +16,11 @@ from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
-from gradcli.execution.proof.formulas import Formula, Node, formula
+from gradcli.execution.proof.formulas import Formula, Node
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.definitions import definition
 from gradcli.language.order import postorder
+from gradcli.language.parser import parse_formula
 from gradcli.language.program import Ellipsis, Expression, Index, Name, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
@@ -45,7 +46,7 @@ OF_ROWS: Mapping[str, str] = {"amax": "amax", "amin": "amin", "any": "logical_or
 @lru_cache(maxsize=1024)
 def parsed(text: str) -> Expression:
     """Return a formula, parsed."""
-    return formula(text)
+    return parse_formula(text)
 
 
 def entries_in(value: Any) -> list[Entries]:

@@ -14,8 +14,8 @@ from torch import Tensor
 from gradcli.derivation.tensor_program import POSITIONS
 from gradcli.errors import NotSupportedError
 from gradcli.language.order import postorder
-from gradcli.language.parser import parse
-from gradcli.language.program import Ellipsis, Evaluate, Index, Name
+from gradcli.language.parser import parse_formula
+from gradcli.language.program import Ellipsis, Index, Name
 from gradcli.ops.record import Kind, Op
 
 POINTWISE_LABELS = "ijklmnop"
@@ -170,10 +170,8 @@ def dimensions(dim: Any, rank: int) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def explicit_axes(definition: str) -> dict[str, int]:
     """Return how many axes a definition writes out for each operand, beside `...`."""
-    (statement,) = parse(definition, definition=True).statements
-    assert isinstance(statement, Evaluate)  # noqa: S101 (the op table is ours)
     found: dict[str, int] = {}
-    for node in postorder(statement.value):
+    for node in postorder(parse_formula(definition)):
         if isinstance(node, Index) and isinstance(node.value, Name):
             found[node.value.name] = sum(not isinstance(item, Ellipsis) for item in node.items)
     return found

@@ -15,9 +15,10 @@ import sympy
 from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Symbol
 
 from gradcli.derivation.tensor_program import POSITIONS
+from gradcli.language.parser import parse_formula
 from gradcli.language.program import Ellipsis, Expression
 from gradcli.symbolic.derive.complex_parts import IMAGINARY, REAL, part
-from gradcli.symbolic.derive.translate import Translator, number, parse_formula
+from gradcli.symbolic.derive.translate import Translator, number
 
 
 @dataclass(frozen=True, slots=True)

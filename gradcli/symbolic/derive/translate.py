@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import sympy
@@ -13,13 +13,12 @@ from sympy import Piecewise, Rational
 
 from gradcli.errors import NotSupportedError
 from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, NEGATION
-from gradcli.language.parser import parse
+from gradcli.language.parser import parse_formula
 from gradcli.language.program import (
     BooleanOperation,
     Call,
     Compare,
     Conditional,
-    Evaluate,
     Expression,
     Index,
     Literal,
@@ -65,14 +64,6 @@ def number(value: complex | str | None) -> Any:
     # 0.3333333333333333 means a third: the fraction that it is the nearest double to.
     fraction = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
     return Rational(fraction) if float(fraction) == value else Rational(repr(value))
-
-
-@lru_cache(maxsize=1024)
-def parse_formula(text: str) -> Expression:
-    """Return the one expression that a formula in the op table consists of."""
-    (statement,) = parse(text, definition=True).statements
-    assert isinstance(statement, Evaluate)  # noqa: S101 (the op table is ours)
-    return statement.value
 
 
 class Translator:
