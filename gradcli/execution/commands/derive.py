@@ -65,7 +65,8 @@ def derive(program: Source, settings: Settings, given: Mapping[str, Any], deriva
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)
     if settings.steps and (settings.order > 1 or settings.product or settings.sizes):
-        raise InputError("--steps shows how first gradients come about, of lengths that are numbers")
+        message = "--steps shows how first gradients come about, of lengths that are numbers"
+        raise InputError(message, hint="leave out `--order 2` and products, and give lengths as `--shape X=4x3`")
     second = settings.order > 1 or settings.product == "hvp"
     if second and start.output.tensor.numel() != 1:
         raise InputError(
