@@ -85,7 +85,7 @@ def test_what_is_not_read_is_refused(text: str, message: str) -> None:
         ("n = 1\ndef f(v):\n  global n\n  n = 5\n  return v\ny = f(x)\n(y*n).sum()", 5.0),
         ("def f(v):\n  k = 2\n  def g():\n    nonlocal k\n    k += 4\n  g()\n  return v*k\nf(x).sum()", 6.0),
         ("torch.set_grad_enabled(False); k = x.sum()*0 + 7; torch.set_grad_enabled(True); (x*k).sum()", 7.0),
-        ("x.sum()*8 if (k := x.sum()) is not None and 0 < k < 9 else x.sum()", 8.0),
+        ("k = x.sum(); x.sum()*8 if k is not None and 0 < k < 9 else x.sum()", 8.0),
         ("class C:\n  k = 9\n  def f(self, v): return (v*self.k).sum()\nC().f(x)", 9.0),
         ("@dataclass\nclass C:\n  a: float\n  b: float = 4.\nc = C(6.)\n(x*c.a + x*c.b).sum()", 10.0),
         ("d = dict(a=5, b=6)\n(x*sum(d.values())).sum()", 11.0),
