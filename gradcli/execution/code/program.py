@@ -171,7 +171,8 @@ class CodeProgram:
         with follower.following():
             real = reduction_of(settings)(output.real)
         reduced = follower.steps.traced(real)
-        reduced.real, reduced.name = real, f"{settings.reduce}({name})"
+        reduced.real = real
+        reduced.name = reduced.text = f"{settings.reduce}({name})"
         return reduced
 
     def again(self, settings: Settings, trace: Trace) -> CodeAgain:

@@ -80,7 +80,7 @@ def _whole(error: IntegerError, leaves: Mapping[str, Tensor], settings: Settings
 def _reduce(program: Program, trace: Trace, settings: Settings) -> TracedTensor:
     op, call = reduction(program, settings, trace.output)
     reduced: TracedTensor = Tracer(program, trace, settings.limits).apply(op, call)
-    reduced.name = f"{op.name}({trace.output.name or trace.output.text})"
+    reduced.name = reduced.text = f"{op.name}({trace.output.name or trace.output.text})"
     return reduced
 
 

@@ -10,7 +10,7 @@ import networkx as nx
 from gradcli.report.graph import ForwardNode
 
 DEEPEST = 12  # levels of modules that are tried
-PAGE = 60  # boxes of a model
+PAGE = 30  # boxes of a model: as many in a column as are readable in print
 FEWEST = 4  # of which a picture says something
 LONGEST_END = 12  # of the names of the first and the last of a run
 
@@ -37,8 +37,9 @@ def folds(nodes: Sequence[ForwardNode], most: int, depth: int | None = None, pag
     if len(nodes) <= fits:
         return ()
     tried = [_by_module(nodes, level) for level in range(DEEPEST, 0, -1)]
-    for limit, least in ((fits, FEWEST), (most, FEWEST), (fits, 0), (most, 0)):
-        for found in tried:
+    shut = tried[::-1]  # what does not fit a page is opened no further than it must be
+    for limit, least, levels in ((fits, FEWEST, tried), (most, FEWEST, shut), (fits, 0, tried), (most, 0, shut)):
+        for found in levels:
             if least <= _boxes(nodes, found) <= limit:
                 return found
     return _by_order(nodes, tried[-1], page)

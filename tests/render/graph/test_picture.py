@@ -42,6 +42,12 @@ def test_a_box_has_name_value_gradient_and_verdict() -> None:
     assert picture.verdict == Verdict.MATCH
 
 
+def test_a_reduced_output_is_not_said_to_be_what_it_reduces() -> None:
+    picture = drawn("w1*w2", shapes={None: (2,)}, reduce="sum")
+    reduced = box(picture, "sum(w1*w2)")
+    assert dict(reduced.details)["made by"] == "sum: sum(w1*w2)"
+
+
 def test_kinds_of_boxes() -> None:
     picture = drawn("mean(x*c)", shapes={None: (2,)}, constants=("c",))
     assert [box.kind for box in picture.forward.boxes.values()] == ["leaf", "constant", "tensor", "tensor"]
