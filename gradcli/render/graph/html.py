@@ -63,7 +63,8 @@ panel.textContent = "Point at a box, or go there with the Tab key.";
 panel.hidden = false;
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-HEADINGS = ("tensor", "shape", "value", "gradient", "formula of the gradient", "verdict")
+FORMULA = "formula of the gradient"
+HEADINGS = ("tensor", "shape", "value", "gradient", FORMULA, "verdict")
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001  # every renderer is told the style
@@ -104,20 +105,27 @@ def _table(body: ET.Element, report: Report) -> None:
     _add(body, "h2", "Tensors")
     table = ET.SubElement(body, "table")
     row = ET.SubElement(ET.SubElement(table, "thead"), "tr")
-    for heading in HEADINGS:
+    shown = report.tensors[:MOST_ROWS]
+    headings = [heading for heading in HEADINGS if heading != FORMULA or any(map(_formula, shown))]
+    for heading in headings:
         ET.SubElement(row, "th", {"scope": "col"}).text = heading
     rows = ET.SubElement(table, "tbody")
-    for tensor in report.tensors[:MOST_ROWS]:
-        _row(rows, tensor)
+    for tensor in shown:
+        _row(rows, tensor, has_formula=FORMULA in headings)
     if len(report.tensors) > MOST_ROWS:
         _add(body, "p", f"... {len(report.tensors) - MOST_ROWS:,} more left out; --json has all")
 
 
-def _row(rows: ET.Element, tensor: TensorReport) -> None:
+def _formula(tensor: TensorReport) -> str:
+    return (tensor.symbolic.telling_formula if tensor.symbolic else None) or ""
+
+
+def _row(rows: ET.Element, tensor: TensorReport, *, has_formula: bool) -> None:
     row = ET.SubElement(rows, "tr")
-    formula = (tensor.symbolic.telling_formula if tensor.symbolic else None) or ""
     gradient = "None" if tensor.gradient is None else brief(tensor.gradient)
-    cells = (tensor.name, show_shape(tensor.shape), brief(tensor.value), gradient, formula)
+    cells = [tensor.name, show_shape(tensor.shape), brief(tensor.value), gradient]
+    if has_formula:
+        cells.append(_formula(tensor))
     for cell in cells:
         _add(row, "td", clip(cell, LONGEST_CELL))
     verdict = tensor.verdict

@@ -206,3 +206,13 @@ def _safe(root: html.HtmlElement) -> None:
     assert not root.xpath("//img | //@onerror | //@onmouseover | //@onload")
     assert len(root.xpath("//body")) == len(root.xpath("//main")) == 1
     assert not {"\u202e", "\u2066", "\x1b", "\x00"} & {*html.tostring(root, encoding="unicode")}
+
+
+@pytest.mark.parametrize("command", ["report", "graph"])
+@pytest.mark.parametrize(("formulas", "expected"), [(True, 1), (False, 0)])
+def test_a_column_without_a_formula_is_left_out(command: Any, formulas: bool, expected: int) -> None:
+    _, root = page(evaluate_program("x*x", Settings(command=command, formulas=formulas)))
+    assert len(root.xpath("//th[text()='formula of the gradient']")) == expected
+    for table in root.xpath("//table"):
+        columns = {len(row.xpath("./td | ./th")) for row in table.xpath(".//tr")}
+        assert len(columns) == 1
