@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.nonfinite import numbers_in, value_made
+from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.ops.record import Kind
 from gradcli.report.notes import NoteKind, Notes, noted
@@ -21,6 +22,8 @@ def resting_on_nonfinite_output(trace: Trace, cotangent: Tensor) -> dict[TracedT
     An infinity counts if it is made of finite numbers: one that is given may be meant. `cotangent` has the output's
     shape; where it is 0 the output does not count.
     """
+    if all_finite(trace.output.tensor.detach()):
+        return {}
     for bad in (torch.isnan, torch.isinf):
         if bool((_where(trace.output, bad) & (cotangent != 0)).any()):
             reached = _reached(trace, bad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -35,13 +36,17 @@ def decode(positions: Tensor, shape: tuple[int, ...], source: tuple[int, ...]) -
 
 def _holds(indices: Sequence[AffineIndex], grid: Tensor, source: tuple[int, ...]) -> bool:
     """Tell whether the indices, each within its axis, give every entry of the map."""
-    total = torch.zeros(grid.shape, dtype=torch.int64)
-    for affine, size in zip(indices, source, strict=True):
-        index = torch.tensor(affine.base)
-        if affine.axis is not None:
-            along = torch.arange(grid.shape[affine.axis]) * affine.step + affine.base
-            index = along.reshape([-1 if axis == affine.axis else 1 for axis in range(grid.ndim)])
-        if int(index.min()) < 0 or int(index.max()) >= size:
-            return False
-        total = total * size + index
-    return bool((total == grid).all())
+    if not all(_is_within(affine, grid.shape, size) for affine, size in zip(indices, source, strict=True)):
+        return False
+    strides = [math.prod(source[place + 1 :]) for place in range(len(source))]
+    total = torch.tensor(sum(affine.base * stride for affine, stride in zip(indices, strides, strict=True)))
+    for axis in reversed(range(grid.ndim)):  # the first one last, as only then the sum is as large as the map
+        steps = [affine.step * stride for affine, stride in zip(indices, strides, strict=True) if affine.axis == axis]
+        along = torch.arange(grid.shape[axis]) * sum(steps)
+        total = along.reshape(-1, *[1] * (grid.ndim - 1 - axis)) + total
+    return torch.equal(total, grid)
+
+
+def _is_within(affine: AffineIndex, shape: Sequence[int], size: int) -> bool:
+    last = affine.base + (0 if affine.axis is None else (shape[affine.axis] - 1) * affine.step)
+    return min(affine.base, last) >= 0 and max(affine.base, last) < size

@@ -56,5 +56,5 @@ def _upstream(cotangent: Tensor) -> float | None:
     """Return the number that every entry of the upstream gradient is, or None."""
     if cotangent.is_complex() or cotangent.numel() == 0:
         return None
-    first = float(cotangent.reshape(-1)[0])
-    return first if bool((cotangent == first).all()) else None
+    first, last = (float(cotangent[(end,) * cotangent.dim()]) for end in (0, -1))
+    return first if first == last and bool((cotangent == first).all()) else None

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from gradcli.errors import LimitError
 from gradcli.execution.forward import tree
-from gradcli.execution.forward.rehearsal import Audience, rehearse
+from gradcli.execution.forward.rehearsal import Audience
+from gradcli.execution.forward.rehearsed import shapes_of
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
@@ -53,7 +54,7 @@ class Memory:
     def check(self, call: partial[Any], *, pointwise: bool) -> None:
         """Refuse a call that has not run yet if its result, or what it makes on the way, is beyond the limits."""
         if _bound(call, pointwise=pointwise) > self.limits.elements:
-            self._check_shapes(rehearse(call, _audience(self.limits)))
+            self._check_shapes(shapes_of(call, self.limits, _audience))
 
     def add(self, results: Iterable[Tensor]) -> None:
         """Count the results of a call that has run; LimitError if they are beyond the limits."""
@@ -74,7 +75,7 @@ def check_call(
     """Refuse a call of a definition's that has not run yet, by the limits in force."""
     call, limits = partial(function, *positional, **keywords), limits_in_force()
     if _bound(call, pointwise=pointwise) > limits.elements:
-        for shape in rehearse(call, _audience(limits)):
+        for shape in shapes_of(call, limits, _audience):
             check_entries(shape.numel(), "a step of the derivative")
 
 

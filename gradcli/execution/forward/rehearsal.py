@@ -32,12 +32,19 @@ class Audience:
     """So many entries that a kernel fills for itself."""
 
 
-def rehearse(call: partial[Any], audience: Audience) -> list[torch.Size]:
-    """Return the shapes of a call's results; none where they cannot be known without running it.
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The shapes of a call's results; none where they cannot be known without running it."""
 
-    Raises what the audience raises.
-    """
-    for change in (_without_numbers, _without_entries):  # some calls do not take tensors of both kinds
+    shapes: tuple[torch.Size, ...] = ()
+    hinges: bool = True
+    """Whether the shapes may be others for other integers in the same tensors."""
+
+
+def rehearse(call: partial[Any], audience: Audience) -> Rehearsal:
+    """Return what a call would make, told to an audience; raises what the audience raises."""
+    # Most calls do not ask for a single entry. Lengths are entries of tensors of integers, if anything is.
+    for change in (_without_entries, _without_numbers):
         positional, keywords = tree.map(change, call.args), tree.map(change, call.keywords)
         try:
             with torch.no_grad(), warnings.catch_warnings(), torch.device("meta"), _Rehearsal(audience):
@@ -47,8 +54,8 @@ def rehearse(call: partial[Any], audience: Audience) -> list[torch.Size]:
             raise
         except Exception:  # noqa: BLE001, S112 (the real call says what is wrong, in better words)
             continue
-        return [tensor.shape for tensor in tree.tensors(result)]
-    return []
+        return Rehearsal(tuple(tensor.shape for tensor in tree.tensors(result)), hinges=change is _without_numbers)
+    return Rehearsal()
 
 
 class _Rehearsal(TorchDispatchMode):

@@ -51,7 +51,23 @@ def _pair(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Tensor:
     """Return the contraction of one or two tensors by torch."""
     if len(values) == 2 and _is_swapped(labels[0], labels[1], out):  # noqa: PLR2004 (a pair is a matrix product)
         labels, values = labels[::-1], values[::-1]
+    if out and _is_entrywise(labels):
+        return _summed(labels, values, out)
     return torch.einsum(",".join(labels) + "->" + out, *values)
+
+
+def _is_entrywise(labels: Sequence[str]) -> bool:
+    """Return whether two tensors have the same labels, each once."""
+    return len(labels) == 2 and sorted(labels[0]) == sorted(set(labels[1])) == sorted(labels[1])  # noqa: PLR2004 (a pair)
+
+
+def _summed(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Tensor:
+    """Return the sum of a product entry by entry: einsum would copy both to make a product of matrices of it."""
+    own = labels[0]
+    product = values[0] * values[1].permute([labels[1].index(letter) for letter in own])
+    gone = [place for place, letter in enumerate(own) if letter not in out]
+    kept = [letter for letter in own if letter in out]
+    return (product.sum(gone) if gone else product).permute([kept.index(letter) for letter in out])
 
 
 def _is_swapped(left: str, right: str, out: str) -> bool:

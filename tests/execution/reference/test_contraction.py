@@ -13,7 +13,18 @@ SIZES = {"i": 3, "j": 4, "k": 2, "l": 5, "m": 3}
 
 @pytest.mark.parametrize(
     "equation",
-    ["ij,jk,kl->il", "i,j,k->", "ij,ij,ij->j", "ij,jk,kl,lm->mi", "ijk,k,kl,i->lj", "i,i,i->i", "ij,j->i", "ij->ji"],
+    [
+        "ij,jk,kl->il",
+        "i,j,k->",
+        "ij,ij,ij->j",
+        "ij,jk,kl,lm->mi",
+        "ijk,k,kl,i->lj",
+        "i,i,i->i",
+        "ij,j->i",
+        "ij->ji",
+        "ij,ji->j",
+        "ijk,kij->ki",
+    ],
 )
 def test_a_product_of_several_is_that_of_all_at_once(equation: str) -> None:
     left, _, out = equation.partition("->")

@@ -1,0 +1,59 @@
+"""What rehearsals showed, so that no call is rehearsed twice with arguments of the same kinds and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.forward import tree
+from gradcli.execution.forward.rehearsal import Audience, rehearse
+from gradcli.limits import Limits
+
+MOST = 1_000  # calls that are remembered
+PLAIN = (bool, int, float, complex, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
+
+_known: dict[Hashable, Sequence[torch.Size]] = {}
+
+
+def shapes_of(call: partial[Any], limits: Limits, audience: Callable[[Limits], Audience]) -> Sequence[torch.Size]:
+    """Return the shapes of a call's results; none where they cannot be known without running it.
+
+    LimitError if the call would make something beyond the limits; that is not remembered.
+    """
+    signature = _signature(call)
+    key = (signature, limits, torch.get_default_dtype())
+    if signature is not None and key in _known:
+        return _known[key]
+    found = rehearse(call, audience(limits))
+    if signature is not None and not found.hinges:
+        if len(_known) >= MOST:
+            _known.clear()
+        _known[key] = found.shapes
+    return found.shapes
+
+
+def _signature(call: partial[Any]) -> Hashable | None:
+    """Return what tells a call from others, but for the entries of tensors; None where there may be more to it."""
+    if not _is_lasting(call.func):
+        return None
+    kinds: list[tuple[tree.Path, tuple[Any, ...] | None]] = []
+    tree.map_with_path(lambda path, leaf: kinds.append((path, _kind(leaf))), (call.args, call.keywords))
+    return None if any(kind is None for _, kind in kinds) else (call.func, *kinds)
+
+
+def _is_lasting(function: Any) -> bool:
+    """Return whether a function is one of a module's, which nothing is bound to."""
+    if isinstance(function, FunctionType):
+        return function.__closure__ is None and "<" not in function.__qualname__
+    return isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, Tensor)
+
+
+def _kind(leaf: Any) -> tuple[Any, ...] | None:
+    if isinstance(leaf, Tensor):
+        return leaf.dtype, leaf.device, leaf.shape, leaf.stride(), leaf.is_conj()
+    return (type(leaf), leaf) if type(leaf) in PLAIN else None
