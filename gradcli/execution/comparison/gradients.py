@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
-import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.backward import grad_fn_name
@@ -15,6 +13,7 @@ from gradcli.execution.comparison.blame import Watch
 from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
+from gradcli.execution.comparison.excuses import Excuses
 from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
@@ -26,8 +25,8 @@ from gradcli.execution.comparison.nonfinite import (
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
 from gradcli.execution.comparison.overflow import Overflow, exceeds, resting_on_overflow
 from gradcli.execution.comparison.own_values import OwnValues, own_values_of
-from gradcli.execution.comparison.rounding import Noise, Point
-from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED, within_rounding
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.within_rounding import ILL_CONDITIONED
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.forward.indices import show_index
@@ -62,14 +61,17 @@ class GradientComparison:
     """What has seen the Functions of the code."""
     hinging: set[TracedTensor] = field(default_factory=set)
     """The tensors whose gradients were found to be what rounding decides them to be, so far."""
-    _noise: dict[float | None, Noise[TracedTensor]] = field(default_factory=dict)
+    _excuses: Excuses = field(init=False)
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
-    _conditioning: dict[bool, Noise[TracedTensor]] = field(default_factory=dict)
     _fault: Notes | None = None
     _overflows: dict[TracedTensor, Overflow] | None = None
     _own: OwnValues[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Set what measures how far gradients may be off."""
+        self._excuses = Excuses(self.point, self._differing)
 
     @staticmethod
     def of(
@@ -134,17 +136,10 @@ class GradientComparison:
         comparison = compare(gradient, reference, tolerance, 0.0, None)
         if comparison.verdict is not Verdict.MISMATCH or gradient.shape != reference.shape:
             return comparison
-        rounding_error = torch.zeros(())
-        measured = partial(self._rounding_error, lower=tolerance.relative if tolerance.normwise else None)
-        for noise in (measured,) if tolerance.normwise else (self.point.last_noise, measured):
-            rounding_error = torch.maximum(rounding_error, noise(traced))
-            again = compare(gradient, reference, tolerance, rounding_error, None)
-            if again.verdict is Verdict.MATCH:
-                return within_rounding(
-                    again, gradient, reference, rounding_error, cotangent=self.point.cotangent, tolerance=tolerance
-                )
-        moved = self._condition(traced, tolerance).condition_error(traced, normwise=tolerance.normwise)
-        if compare(gradient, reference, tolerance, torch.maximum(moved, rounding_error), None).verdict is Verdict.MATCH:
+        noise, found = self._excuses.within_noise(traced, gradient, tolerance)
+        if found is not None:
+            return found
+        if self._excuses.is_ill_conditioned(traced, gradient, tolerance, noise):
             return dataclasses.replace(comparison, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
         return self._at_own_values(traced, gradient, tolerance, clues)
 
@@ -166,28 +161,11 @@ class GradientComparison:
         """Return how far off rounding may have moved an entry of a tensor's gradient; 0 where nothing is known."""
         if traced not in self.reference.values:
             return 0.0
-        error = self._rounding_error(traced)
+        error = self._excuses.rounding_error(traced)
         return float(error.max()) if error.numel() else 0.0
 
-    def _rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
-        """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""
-        known = self._noise.get(lower)
-        if known is None or traced not in known.values:
-            differing = self._differing(traced)
-            known = self.point.noise(differing) if lower is None else self.point.lower_noise(differing, lower)
-            self._noise[lower] = known
-        return known.rounding_error(traced)
-
-    def _condition(self, traced: TracedTensor, tolerance: Tolerance) -> Noise[TracedTensor]:
-        """Return how far gradients move with the last bits of the leaves, of the dtype that they are in."""
-        known = self._conditioning.get(tolerance.normwise)
-        if known is None or traced not in known.values:
-            known = self.point.conditioning(self._differing(traced), lower=tolerance.normwise)
-            self._conditioning[tolerance.normwise] = known
-        return known
-
     def _differing(self, traced: TracedTensor) -> dict[TracedTensor, None]:
-        """Return a tensor and all others whose gradients differ: their noise is measured at once."""
+        """Return a tensor and all others whose gradients differ."""
         known = [other for other in self.trace.tensors if self._is_comparable(other)]
         return dict.fromkeys([traced, *(other for other in known if self._differs(other))])
 

@@ -27,6 +27,9 @@ from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
 Key = TypeVar("Key")
 RUNS = 6
+# Of which so few are looked at first, and how many times too small their scatter must be for all others to be left out:
+# that it comes out so much smaller by chance, twice, happens to one entry in a million.
+FEW, FAR = 2, 1000.0
 # Relative size of the steps: a few units in the last place.
 STEP = 4 * torch.finfo(torch.float64).eps
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
@@ -72,8 +75,11 @@ class Noise(Generic[Key]):
 
         An entry that jumps between a few values is not ill-conditioned: it is next to a discontinuity, on the side
         that its definition says. Where it is ill-conditioned, hardly two runs agree. What is judged `normwise` may be
-        off in each entry by as much as in the worst.
+        off in each entry by as much as in the worst. Of only a few runs it is what all might come to at most.
         """
+        if len(self.perturbed[key]) < RUNS:
+            error = FAR * UNKNOWN_WIDTH * self._scatter(key)
+            return error.amax() if normwise and error.numel() else error
         away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
         error = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
@@ -135,11 +141,17 @@ class Point:
         found = {traced: gradient for traced, gradient in gradients.items() if gradient is not None}
         return {**self.reference.values, **found}
 
-    def noise(self, wanted: Iterable[TracedTensor], perturbed: Perturbed | None = None) -> Noise[TracedTensor]:
+    def ceiling(self, relative: float | None = None) -> float:
+        """Return the most that noise excuses; `relative` is the tolerance of a lower dtype, if it is of one."""
+        return self.scale * (CEILING if relative is None else LOWER_CEILING * relative)
+
+    def noise(
+        self, wanted: Iterable[TracedTensor], perturbed: Perturbed = _perturbed, runs: int = RUNS
+    ) -> Noise[TracedTensor]:
         """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
         known = {traced: self.reference.values[traced] for traced in wanted}
         trace, again = self.decomposition.trace, self.gradients_of
-        return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed or _perturbed)
+        return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed, runs=runs)
 
     def lower_noise(
         self, wanted: Iterable[TracedTensor], relative: float, dtype: torch.dtype | None = None
@@ -153,14 +165,16 @@ class Point:
         trace, lower = self.decomposition.trace, Lower(dtype or self.cotangent.dtype, relative)
         return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale)
 
-    def conditioning(self, wanted: Iterable[TracedTensor], *, lower: bool = False) -> Noise[TracedTensor]:
+    def conditioning(
+        self, wanted: Iterable[TracedTensor], *, lower: bool = False, runs: int = RUNS
+    ) -> Noise[TracedTensor]:
         """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
 
         What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it. With
         `lower` these bits are those of the upstream gradient's dtype.
         """
         size = LOWER_STEP * _backward_error(self.decomposition.trace, self.cotangent.dtype) if lower else STEP
-        return self.noise(wanted, partial(_moved, size=size))
+        return self.noise(wanted, partial(_moved, size=size), runs)
 
     def last_noise(self, traced: TracedTensor) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
@@ -195,6 +209,7 @@ def scattered(
     *,
     scale: float = 0.0,
     perturbed: Perturbed = _perturbed,
+    runs: int = RUNS,
 ) -> Noise[Key]:
     """Return how far rounding by itself may move each entry of some tensors.
 
@@ -202,17 +217,15 @@ def scattered(
     and so does `scale`.
     """
     generator = torch.Generator().manual_seed(0)
-    runs: dict[Key, list[Tensor]] = {key: [] for key in known}
-    for _ in range(RUNS):
+    found: dict[Key, list[Tensor]] = {key: [] for key in known}
+    for _ in range(runs):
         decomposition = perturbed(trace, generator, differentiating(derivations))
         derivations.request(decomposition.requests())
         values = again(decomposition)
         for key, value in known.items():
-            runs[key].append(_like(values.get(key), value))
-    found = {key: torch.stack(values) for key, values in runs.items()}
+            found[key].append(_like(values.get(key), value))
     largest = max((_largest(value) for value in known.values()), default=0.0)
-    largest = max(largest, scale)
-    return Noise(known, found, CEILING * largest)
+    return Noise(known, {key: torch.stack(values) for key, values in found.items()}, CEILING * max(largest, scale))
 
 
 def scattered_by(

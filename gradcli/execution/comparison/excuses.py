@@ -1,0 +1,84 @@
+"""What excuses a gradient that is not the derivative: rounding, and what the last bits of the leaves move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.compare import compare
+from gradcli.execution.comparison.rounding import FEW, RUNS, Noise, Point
+from gradcli.execution.comparison.within_rounding import within_rounding
+from gradcli.execution.forward.trace import TracedTensor
+from gradcli.report.comparison import Comparison
+from gradcli.report.verdict import Verdict
+from gradcli.tolerance import Tolerance
+
+
+@dataclass(slots=True)
+class Excuses:
+    """How far the gradients at a point may be off, measured where it is asked for."""
+
+    point: Point
+    differing: Callable[[TracedTensor], Iterable[TracedTensor]]
+    """Returns a tensor and all others whose gradients differ: these are measured at once."""
+    _noise: dict[float | None, Noise[TracedTensor]] = field(default_factory=dict)
+    _conditioning: dict[tuple[bool, int], Noise[TracedTensor]] = field(default_factory=dict)
+
+    def within_noise(
+        self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance
+    ) -> tuple[Tensor, Comparison | None]:
+        """Return how far rounding may move each entry, and the verdict if the gradient is off by no more than that."""
+        lower = tolerance.relative if tolerance.normwise else None
+        most = torch.tensor(self.point.ceiling(lower))
+        if not self._agrees(traced, gradient, tolerance, most):
+            return most, None
+        error, measured = torch.zeros(()), partial(self.rounding_error, lower=lower)
+        for noise in (measured,) if tolerance.normwise else (self.point.last_noise, measured):
+            error = torch.maximum(error, noise(traced))
+            found = compare(gradient, self.point.reference.values[traced], tolerance, error, None)
+            if found.verdict is Verdict.MATCH:
+                return error, self._explained(found, traced, gradient, error, tolerance)
+        return error, None
+
+    def is_ill_conditioned(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, noise: Tensor) -> bool:
+        """Return whether a gradient is off by what the last bits of the leaves move, beside the noise of rounding.
+
+        A few runs tell whether all can.
+        """
+        for runs in (FEW, RUNS):
+            known = self._condition(traced, runs, lower=tolerance.normwise)
+            moved = known.condition_error(traced, normwise=tolerance.normwise)
+            if not self._agrees(traced, gradient, tolerance, torch.maximum(moved, noise)):
+                return False
+        return True
+
+    def rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
+        """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""
+        known = self._noise.get(lower)
+        if known is None or traced not in known.values:
+            wanted = self.differing(traced)
+            known = self.point.noise(wanted) if lower is None else self.point.lower_noise(wanted, lower)
+            self._noise[lower] = known
+        return known.rounding_error(traced)
+
+    def _condition(self, traced: TracedTensor, runs: int, *, lower: bool) -> Noise[TracedTensor]:
+        """Return how far gradients move with the last bits of the leaves, of the dtype that they are in."""
+        known = self._conditioning.get((lower, runs))
+        if known is None or traced not in known.values:
+            known = self.point.conditioning(self.differing(traced), lower=lower, runs=runs)
+            self._conditioning[lower, runs] = known
+        return known
+
+    def _agrees(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance, error: Tensor) -> bool:
+        reference = self.point.reference.values[traced]
+        return compare(gradient, reference, tolerance, error, None).verdict is Verdict.MATCH
+
+    def _explained(
+        self, found: Comparison, traced: TracedTensor, gradient: Tensor, error: Tensor, tolerance: Tolerance
+    ) -> Comparison:
+        reference, cotangent = self.point.reference.values[traced], self.point.cotangent
+        return within_rounding(found, gradient, reference, error, cotangent=cotangent, tolerance=tolerance)
