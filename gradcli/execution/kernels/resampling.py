@@ -94,8 +94,9 @@ def nearest(tensor: Tensor, count: int, size: Any, scale_factor: Any, recompute:
     """Return the entry that each new entry's left end falls in; its centre, if `centred`."""
     plan = resized(tensor.shape[-count:], size, scale_factor, recompute)
     for axis, (new, scale) in enumerate(plan, tensor.ndim - count):
-        shift, last = Fraction(centred, 2), tensor.shape[axis] - 1
-        places = [min(math.floor((place + shift) * scale), last) for place in range(new)]
+        numerator, denominator = (scale / 2).as_integer_ratio()
+        last = tensor.shape[axis] - 1
+        places = [min(half * numerator // denominator, last) for half in range(int(centred), 2 * new, 2)]
         tensor = tensor.index_select(axis, torch.tensor(places))
     return tensor
 
