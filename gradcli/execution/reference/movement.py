@@ -75,19 +75,25 @@ def _starts(sources: Sequence[Node | ComplexNode]) -> Iterator[tuple[Node | Comp
 def _traced_edge(node: Node, shape: tuple[int, ...], entries: Tensor) -> Edge:
     """Return the edge to one source, of whose `entries` a result is made; those out of range come from elsewhere."""
     count = node.tensor.numel()
-    inside = (entries >= 0) & (entries < count)
     operands = {"input": node.tensor.reshape(-1)}
-    if inside.all():
-        whole = entries.numel() == count and bool((entries == torch.arange(count)).all())
+    if _all_inside(entries, count):
+        whole = entries.numel() == count and torch.equal(entries, torch.arange(count))
         formula, axes = ("input", "j") if whole else ("input[sources[j]]", "")
         operands |= {} if whole else {"sources": entries}
         out = "j"
     else:
-        (targets,) = torch.nonzero(inside, as_tuple=True)
+        (targets,) = torch.nonzero((entries >= 0) & (entries < count), as_tuple=True)
         formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
         operands |= {"targets": targets, "sources": entries[targets]}
     shown = layout.flat(formula, {"input": tuple(node.tensor.shape)}, shape, out)
     return _edge(node, replace(shown, axes={"input": axes}), operands)
+
+
+def _all_inside(entries: Tensor, count: int) -> bool:
+    if not entries.numel():
+        return True
+    first, last = torch.aminmax(entries)
+    return int(first) >= 0 and int(last) < count
 
 
 def _edge(node: Node, shown: Layout, operands: dict[str, Tensor]) -> Edge:
