@@ -183,6 +183,12 @@ WHOLE: list[tuple[str, dict[str, Any], str]] = [
     # equal values that are one, beside what the quotients of the program are too coarse for
     ("minimum(t, t)*sin(100*t)", {"t": 1e8}, "match"),
     ("lerp(maximum(t, t), y, 0.25)", {"t": 6.0, "y": 1e160}, "match"),
+    # what moves to second order alone does not leave the kink, unless the slope beyond it is infinite: |t|
+    ("relu(t**4)", {"t": 0.0}, "match"),
+    ("F.leaky_relu((F.smooth_l1_loss(t, F.hardswish(t), reduction='none'))**2, 0.25)", {"t": 0.0}, "match"),
+    ("relu(stack([t**4, t])).sum()", {"t": 0.0}, "subgradient"),
+    ("abs(relu(t))", {"t": 0.0}, "subgradient"),
+    ("sqrt(relu(t**2))", {"t": 0.0}, "subgradient"),
     # two that are not are still a kink
     ("maximum(t, y - t)*sin(100*t)", {"t": 1e8, "y": 2e8}, "subgradient"),
     # an infinite slope
