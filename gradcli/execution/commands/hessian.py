@@ -19,7 +19,6 @@ from gradcli.execution.comparison.leaf_derivatives import (
     leaf_report,
     moved_gradient,
     noise_of,
-    undefined_of,
     wanted_leaves,
     weighed,
 )
@@ -32,6 +31,7 @@ from gradcli.execution.reference.jacobian import basis, stacked
 from gradcli.execution.reference.second_order import GradientNodes
 from gradcli.execution.reference.systems.problem import UndecidedError
 from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.witnesses.first_order import chooses, without_first_derivative
 from gradcli.phrases import show_shape
 from gradcli.report.derivative import Derivative
 from gradcli.report.hessian import HessianDetails, Symmetry
@@ -132,13 +132,14 @@ def _expected(run: Run, leaves: Sequence[TracedTensor]) -> dict[Pair, Expected]:
     if run.decomposition is None:
         return {}
     blocks = Blocks.of(run, run.decomposition, leaves)
-    undefined = undefined_of(run)
+    choosing = chooses(run, leaves)
+    undefined = without_first_derivative(run, leaves, looks=choosing)
 
     def again(decomposition: Decomposition) -> Mapping[Pair, Tensor]:
         return Blocks.of(run, decomposition, leaves).values
 
     noise = noise_of(run, blocks.values, again, lambda: blocks.scale)
-    sides = sides_by_pairs(run, run.decomposition, leaves, wanted=bool(blocks.undecided))
+    sides = sides_by_pairs(run, run.decomposition, leaves, wanted=bool(blocks.undecided) or choosing)
     exists = all(block.agree for block in sides.values())
 
     def expected(row: TracedTensor, column: TracedTensor) -> Expected:

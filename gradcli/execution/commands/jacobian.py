@@ -57,7 +57,8 @@ def _expected_rows(run: Run, leaves: Sequence[TracedTensor]) -> dict[TracedTenso
             value=rows.values.get(leaf),
             reason=rows.undecided.get(leaf),
             kinked=rows.kinked.get(leaf),
-            undefined=undefined.get(leaf, ()),
+            undefined=undefined.notes.get(leaf, ()),
+            jumps=leaf in undefined.jumping,
             noise=partial(noise, leaf),
         )
         for leaf in leaves

@@ -84,6 +84,7 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
     gradients = GradientNodes.of(decomposition, run.cotangent, run.derivations)
     moving = [leaf for leaf, tangent in tangents.items() if bool((tangent != 0).any())]
     undefined = undefined_of(run)
+    without = [leaf for leaf in moving if leaf in undefined.notes]
     value, reason = _product(gradients, tangents)
 
     def again(other: Decomposition) -> dict[str, Tensor]:
@@ -96,7 +97,8 @@ def _expected_product(run: Run, decomposition: Decomposition, tangents: Mapping[
         value=value,
         reason=reason,
         kinked=next((gradients.reference.kinked[leaf] for leaf in moving if leaf in gradients.reference.kinked), None),
-        undefined=next((undefined[leaf] for leaf in moving if leaf in undefined), ()),
+        undefined=next((undefined.notes[leaf] for leaf in without), ()),
+        jumps=bool(without) and undefined.jumping.issuperset(without),
         noise=None if value is None else lambda: noise("product"),
         along=lambda place: (moved_output(run, directions, place), _scale(directions)),
     )

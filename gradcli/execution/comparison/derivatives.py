@@ -59,16 +59,17 @@ class Expected:
     """A symbolic derivative, and what to ask where it differs from PyTorch's.
 
     `value` is None if it is undecided, and `reason` says why. `kinked` names a tensor at whose kink a choice was
-    made, `undefined` says what makes the point one without a derivative. `noise` measures what
-    rounding leaves open. `along` gives, for
-    a flat place of the derivative, the function whose slope it is, of a shift, and the scale of that shift. `sides`
-    are the derivatives to both sides of a point at which the program bends; `exists` says whether there is one there.
+    made, `undefined` says what makes the point one without a derivative, and `jumps` that it is no more than a jump of
+    one op. `noise` measures what rounding leaves open. `along` gives, for a flat place of the derivative, the function
+    whose slope it is, of a shift, and the scale of that shift. `sides` are the derivatives to both sides of a point at
+    which the program bends; `exists` says whether there is one there.
     """
 
     value: Tensor | None
     reason: str | None = None
     kinked: str | None = None
     undefined: Notes = ()
+    jumps: bool = False
     noise: Callable[[], Doubts] | None = None
     along: Callable[[int], tuple[Callable[[float], float], float]] | None = None
     sides: Sides | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -21,8 +22,11 @@ from gradcli.execution.reference.decomposition import decompose
 from gradcli.execution.reference.nodes import parts, split
 from gradcli.execution.reference.pullback import pull_back
 from gradcli.report.custom import SourcePlace
-from gradcli.report.verdict import Verdict
+from gradcli.report.verdict import Verdict, worst
 from gradcli.tolerance import Tolerance
+
+# How large an upstream gradient is that no algorithm takes for large.
+SMALL = 2.0**-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,20 +78,50 @@ def has_wrong_gradient(
 
     False of several calls, and where nothing is known of it.
     """
-    if len(part.calls) != 1 or part.calls[0].gap is not None:
+    if len(part.calls) != 1:
         return False
-    (call,) = part.calls
-    cotangents = [gradients.get(output) for output in call.outputs]
-    upstream = {out: given for out, given in zip(call.outputs, cotangents, strict=True) if given is not None}
+    verdict = _verdict_on(part.calls[0], gradients, derivations, tolerance, 1.0)
+    return verdict is Verdict.MISMATCH
+
+
+def is_right_for_less(
+    call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None], derivations: Derivations, tolerance: Tolerance
+) -> bool:
+    """Return whether PyTorch's gradient of a wrong call is right for the same upstream gradient, made small.
+
+    It is linear in that, but PyTorch's own algorithm may not be: the larger the one, the fewer digits the other keeps.
+    """
+    upstream = [gradients.get(output) for output in call.outputs]
+    largest = max((float(given.abs().max()) for given in upstream if given is not None and given.numel()), default=0.0)
+    if not (largest > 0 and math.isfinite(largest)):
+        return False
+    factor = SMALL * 2.0 ** -math.ceil(math.log2(largest))
+    verdicts = [_verdict_on(call, gradients, derivations, tolerance, by) for by in (1.0, factor)]
+    return verdicts == [Verdict.MISMATCH, Verdict.MATCH]
+
+
+def _verdict_on(
+    call: TracedCall,
+    gradients: Mapping[TracedTensor, Tensor | None],
+    derivations: Derivations,
+    tolerance: Tolerance,
+    factor: float,
+) -> Verdict | None:
+    """Return the verdict on PyTorch's gradient of one call by itself, its upstream gradient times a power of two."""
+    if call.gap is not None:
+        return None
+    given = [gradients.get(output) for output in call.outputs]
+    cotangents = [None if one is None else one * factor for one in given]
+    upstream = {out: one for out, one in zip(call.outputs, cotangents, strict=True) if one is not None}
     try:
-        right = derivatives(part.calls, upstream, derivations) if upstream else {}
+        right = derivatives([call], upstream, derivations) if upstream else {}
         wanted = [traced for traced in call.inputs if traced in right and traced.tensor.requires_grad]
         local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
         found = [double(gradient) for gradient in local.autograd(wanted)]
     except (GradcliError, RuntimeError):
-        return False
-    compared = [compare(gradient, right[traced], tolerance) for gradient, traced in zip(found, wanted, strict=True)]
-    return any(comparison.verdict is Verdict.MISMATCH for comparison in compared)
+        return None
+    pairs = zip(found, wanted, strict=True)
+    return worst([compare(gradient / factor, right[traced] / factor, tolerance).verdict for gradient, traced in pairs])
 
 
 def derivatives(

@@ -14,7 +14,7 @@ from gradcli.execution.comparison.causes import NO_CLUES, Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
 from gradcli.execution.comparison.excuses import Excuses
-from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient
+from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient, is_right_for_less
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -253,7 +253,10 @@ class GradientComparison:
         if call is None:
             return ()
         text = call.outputs[0].text
-        return (Note(NoteKind.CALL, f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
+        words = f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})"
+        if is_right_for_less(call, self.point.completed(self.gradients), self.point.derivations, self.tolerance):
+            words += "; PyTorch's backward is right there for a smaller upstream gradient: the larger, the fewer digits"
+        return (Note(NoteKind.CALL, words, text),)
 
     def _blamed(self) -> Notes:
         """Return which Function or hook is to blame, of code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from gradcli.errors import InputError
 from gradcli.execution.autograd import backward
 from gradcli.execution.comparison.derivatives import Doubts, Expected, compare_derivative
-from gradcli.execution.comparison.nonfinite import resting_on_undefined
+from gradcli.execution.comparison.nonfinite import resting_on_jumps, resting_on_nonfinite
 from gradcli.execution.comparison.not_a_number import resting_on_nonfinite_output
 from gradcli.execution.comparison.own_values import OwnValues
 from gradcli.execution.comparison.reports import report_on, symbolic_side
@@ -31,6 +32,17 @@ from gradcli.report.report import TensorReport
 Key = TypeVar("Key")
 
 
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """What makes a point one without a derivative, by the tensors that it is so for."""
+
+    notes: Mapping[TracedTensor, Notes]
+    jumping: frozenset[TracedTensor]
+    """Those of them for which it is no more than a jump of one op: the program may have none."""
+    gradients: Mapping[TracedTensor, Tensor | None]
+    """Autograd's gradients by all tensors, which were looked at for it."""
+
+
 def wanted_leaves(run: Run) -> list[TracedTensor]:
     """Return the leaves that `--wrt` names, or all that require grad; InputError for a tensor that is not a leaf."""
     leaves = [leaf for leaf in run.trace.leaves if leaf.tensor.requires_grad]
@@ -44,11 +56,13 @@ def wanted_leaves(run: Run) -> list[TracedTensor]:
     return run.named(run.settings.wrt, "--wrt")
 
 
-def undefined_of(run: Run) -> dict[TracedTensor, Notes]:
-    """Return the tensors whose gradients rest on a value that is not finite, and what made it."""
+def undefined_of(run: Run) -> Undefined:
+    """Return the tensors whose gradients rest on a value that is not finite, or jumps, and what made it."""
     tensors = [traced for traced in dict.fromkeys(run.trace.tensors) if traced.tensor.requires_grad]
     found = backward.gradients(run.output, tensors, run.cotangent, create_graph=False)
-    return resting_on_nonfinite_output(run.trace, run.cotangent) | resting_on_undefined(run.trace, found)
+    made = resting_on_nonfinite_output(run.trace, run.cotangent) | resting_on_nonfinite(run.trace, found)
+    jumps = resting_on_jumps(run.trace, found)
+    return Undefined(jumps | made, frozenset(jumps.keys() - made.keys()), found)
 
 
 def noise_of(

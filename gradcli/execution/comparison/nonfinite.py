@@ -172,11 +172,6 @@ def _number(tensor: Tensor, index: tuple[int, ...]) -> float:
     return float(tensor.detach()[index])
 
 
-def resting_on_undefined(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
-    """Return, for each tensor whose gradient passes a value that is not finite, or jumps, what makes it."""
-    return resting_on_jumps(trace, gradients) | resting_on_nonfinite(trace, gradients)
-
-
 def resting_on_nonfinite(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
     """Return, for each tensor whose gradient passes a value that a call made infinite or NaN, what made it."""
     return resting(trace, lambda call: (_made(trace, call, gradients), call.inputs))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.line import EPSILON
 
-RUNS = 3
+# Each run has another beside it with the opposite changes: at a kink only those to one side may show.
+RUNS = 2
 # Values change by up to so large a part, so that most do.
 FINE = 4 * EPSILON
 # What the last bits do not show, ones that are this many times coarser do.
@@ -61,6 +63,11 @@ class _Rounding:
     size: float
     exact: frozenset[Key]
 
+    @property
+    def opposite(self) -> _Rounding:
+        """Return the same changes with the opposite signs."""
+        return _Rounding(-self.size, self.exact)
+
     def of_leaf(self, tensor: Tensor, generator: torch.Generator) -> Tensor:
         """Return a leaf with each number changed by itself: there is no more to it than these last bits."""
         if not tensor.is_floating_point():
@@ -96,10 +103,10 @@ def _scatter(
     """Return how far L moves if every leaf and every result that is not held changes in its last bits."""
     base = rerun.output({}) if result is None else rerun.result(result, {})
     found = 0.0
-    for seed in range(1, RUNS + 1):
+    for seed, to_one_side in product(range(1, RUNS + 1), (rounding, rounding.opposite)):
         generator = torch.Generator().manual_seed(seed)
-        leaves = {leaf: rounding.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
-        changed, perturb = {**leaves, **held}, rounding.of_calls(seed)
+        leaves = {leaf: to_one_side.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
+        changed, perturb = {**leaves, **held}, to_one_side.of_calls(seed)
         try:
             output = rerun.run(changed, perturb)[0] if result is None else rerun.result(result, changed, perturb)
         except RuntimeError:  # at the end of a domain

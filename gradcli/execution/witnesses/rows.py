@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -10,11 +11,14 @@ from torch import Tensor
 
 from gradcli.execution.comparison.derivatives import HINGES, Expected
 from gradcli.execution.comparison.leaf_derivatives import leaf_report
+from gradcli.execution.comparison.nonfinite import has_jump
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.reference.second_order import largest
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.bends import OPEN
 from gradcli.execution.witnesses.consensus import consensus
+from gradcli.execution.witnesses.grain import hides_steps_of
 from gradcli.execution.witnesses.line import Values
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, checked
 from gradcli.execution.witnesses.question import Question
@@ -78,41 +82,53 @@ def _judged(
     questions: Callable[[NumericalWitnesses], Questions],
     expected: Expected,
 ) -> Derivative:
-    """Return a derivative with the verdict that finite differences make of it, where the program bends."""
+    """Return a derivative with the verdict that finite differences make of it, where the program bends or jumps."""
     tensors = [run.output.tensor, *(leaf.tensor for leaf in leaves)]
     hinges, kinked = derivative.notes == HINGES, expected.kinked is not None
+    jumps = expected.jumps and derivative.verdict is Verdict.UNDEFINED
     if (
-        not (derivative.verdict in OPEN or hinges)
+        not (derivative.verdict in OPEN or hinges or jumps)
         or run.output.tensor.numel() > MOST_ROWS
         or any(t.is_complex() for t in tensors)
     ):
         return derivative
-    witnesses = NumericalWitnesses.of(run, [DIFFERENCES])
-    if not (kinked or hinges) and not any(witnesses.decides(leaf) for leaf in leaves):
+    witnesses, steps = NumericalWitnesses.of(run, [DIFFERENCES]), has_jump(run.trace)
+    if not (kinked or hinges or steps) and not any(witnesses.decides(leaf) for leaf in leaves):
         return derivative
-    found = _checked(witnesses, questions)
+    found = _checked(witnesses, questions, jumps=steps)
     denied = any(report.verdict is Verdict.MISMATCH for report in found) and derivative.verdict is not Verdict.MISMATCH
     if denied and expected.value is not None and expected.noise is not None:
-        found = _checked(witnesses, questions, float(expected.noise().rounding_error.max()))
+        found = _checked(witnesses, questions, jumps=steps, excused=float(expected.noise().rounding_error.max()))
     if not found:
         return derivative
-    numerical = NumericalVerdict({DIFFERENCES: _together(found)}, frozenset(), decides=not (kinked or hinges))
-    said = consensus(leaf_report(run, leaves[0], derivative), numerical)
+    numerical = NumericalVerdict(
+        {DIFFERENCES: _together(found)},
+        frozenset(),
+        decides=steps or not (kinked or hinges),
+        hides_steps=(steps or witnesses.rerun.may_decide) and any(hides_steps_of(run.trace, leaf) for leaf in leaves),
+        size=largest(derivative.value),
+    )
+    said = consensus(leaf_report(run, leaves[0], derivative), numerical, jumps=jumps)
     return replace(derivative, verdict=said.verdict, notes=said.notes)
 
 
 def _checked(
-    witnesses: NumericalWitnesses, questions: Callable[[NumericalWitnesses], Questions], excused: float = 0.0
+    witnesses: NumericalWitnesses,
+    questions: Callable[[NumericalWitnesses], Questions],
+    *,
+    jumps: bool,
+    excused: float = 0.0,
 ) -> list[WitnessReport]:
     """Return what finite differences say of each row, rounding on the way being excused."""
     known, tolerance = witnesses.witnesses, witnesses.tolerance
     return [
-        checked(known, replace(question, bends=True, excused=excused), gradient, tolerance)[DIFFERENCES]
+        checked(known, replace(question, bends=True, jumps=jumps, excused=excused), gradient, tolerance)[DIFFERENCES]
         for question, gradient in questions(witnesses)
     ]
 
 
 def _together(found: list[WitnessReport]) -> WitnessReport:
-    """Return what the witness says of the rows together: the worst of it."""
+    """Return what the witness says of the rows together: the worst of it, by the quotients that are the least sure."""
     verdict = worst([report.verdict for report in found])
-    return next(report for report in found if report.verdict is verdict)
+    alike = [report for report in found if report.verdict is verdict]
+    return max(alike, key=lambda report: math.inf if report.estimated_error is None else report.estimated_error)

@@ -117,6 +117,18 @@ def test_a_second_derivative_at_a_kink_is_the_quotient_of_gradients(
         ("(t**2).sum()", {"t": [0.0, 0.0]}, "match"),
         ("norm(t)**2", {"t": [3.0, 4.0]}, "match"),
         ("(relu(t)**3).sum()", {"t": [0.0, 1.0]}, "match"),
+        # by hand: -2 and 2; 2 from both sides; and a jump of the value
+        ("where(t > 0, t*t, -t*t)", {"t": 0.0}, "subgradient"),
+        ("where(t == 0, 0*t, t*t)", {"t": 0.0}, "mismatch"),
+        ("where(t > 0, t + 1, t)", {"t": 0.0}, "undefined"),
+        # ops that jump where the program is t, -2t and 2t, or -(t - 1)
+        ("floor(t) + frac(t)", {"t": 1.0}, "match"),
+        ("sign(t)*t**2", {"t": 0.0}, "subgradient"),
+        ("(floor(t) - ceil(t))*(t - 1)", {"t": 1.0}, "match"),
+        ("floor(t)", {"t": 1.0}, "undefined"),
+        # the smallest of three nearby, and a value that is 2 in some directions and 1 in others
+        ("mode(t)[0]**2", {"t": [1.0, 1.0, 3.0]}, "subgradient"),
+        ("mode(t)[0]**2", {"t": [1.0, 2.0, 2.0, 3.0]}, "undefined"),
     ],
 )
 def test_where_second_derivatives_differ_from_side_to_side(program: str, values: dict[str, Any], wanted: str) -> None:
@@ -171,11 +183,21 @@ WHOLE: list[tuple[str, dict[str, Any], str]] = [
     # equal values that are one, beside what the quotients of the program are too coarse for
     ("minimum(t, t)*sin(100*t)", {"t": 1e8}, "match"),
     ("lerp(maximum(t, t), y, 0.25)", {"t": 6.0, "y": 1e160}, "match"),
+    # what moves to second order alone does not leave the kink, unless the slope beyond it is infinite: |t|
+    ("relu(t**4)", {"t": 0.0}, "match"),
+    ("F.leaky_relu((F.smooth_l1_loss(t, F.hardswish(t), reduction='none'))**2, 0.25)", {"t": 0.0}, "match"),
+    ("relu(stack([t**4, t])).sum()", {"t": 0.0}, "subgradient"),
+    ("abs(relu(t))", {"t": 0.0}, "subgradient"),
+    ("sqrt(relu(t**2))", {"t": 0.0}, "subgradient"),
     # two that are not are still a kink
     ("maximum(t, y - t)*sin(100*t)", {"t": 1e8, "y": 2e8}, "subgradient"),
     # an infinite slope
     ("sqrt(abs(t))", {"t": 0.0}, "undefined"),
     ("F.leaky_relu(sqrt(relu(t)), 0.25).sum()", {"t": [3.0, 0.0]}, "undefined"),
+    # a kink, and kinks that make t, where the shortest steps are lost beside 1/2
+    ("F.softshrink(t/6 + 0.5, 0.5)", {"t": 0.0}, "subgradient"),
+    ("relu(t + 0.5 - 0.5)", {"t": 0.0}, "subgradient"),
+    ("relu(t + 0.5 - 0.5) - relu(-(t + 0.5 - 0.5))", {"t": 0.0}, "mismatch"),
     # a large one
     ("relu(tanh(1e12*t))", {"t": 0.0}, "subgradient"),
 ]

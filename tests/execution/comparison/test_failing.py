@@ -66,3 +66,32 @@ def test_of_several_lines_that_read_a_value_the_wrong_one_is_named(
     assert report.verdict == "mismatch"
     assert isinstance(report.details, CheckDetails)
     assert report.details.source == SourcePlace("m.py", 4)
+
+
+# PyTorch scales the exponential of [[A, G], [0, A]] by its norm: a large upstream gradient G rounds A away.
+LESS = "PyTorch's backward is right there for a smaller upstream gradient"
+
+
+def own_gradient(matrix: torch.Tensor, upstream: float) -> torch.Tensor:
+    leaf = matrix.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(torch.matrix_exp(leaf), leaf, torch.full_like(matrix, upstream))
+    return gradient / upstream
+
+
+@pytest.mark.parametrize(("dtype", "upstream"), [("float32", 1e4), ("float64", 1e8)])
+def test_digits_that_a_large_upstream_gradient_costs_are_told(dtype: str, upstream: float) -> None:
+    matrix = torch.randn(8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 3
+    own = matrix.to(getattr(torch, dtype))
+    off = (own_gradient(own, upstream) - own_gradient(own, 1.0)).abs().max() / own_gradient(own, 1.0).abs().max()
+    assert off > (1e-4 if dtype == "float32" else 1e-8)  # PyTorch alone
+    report = gradcli.evaluate("matrix_exp(a)", {"a": matrix}, dtype=dtype, grad_output=upstream)  # type: ignore[arg-type]
+    assert report["a"].verdict == "mismatch"
+    assert LESS in (report["a"].note or "")
+    assert gradcli.evaluate("matrix_exp(a)", {"a": matrix}, dtype=dtype, grad_output=1.0).verdict == "match"  # type: ignore[arg-type]
+
+
+def test_what_is_wrong_for_any_upstream_gradient_is_not_said_to_be_right_for_less() -> None:
+    """PyTorch's hardsigmoid has the slope 1/6 in single precision."""
+    report = gradcli.evaluate("F.hardsigmoid(a)", {"a": 1.0})
+    assert report["a"].verdict == "mismatch"
+    assert LESS not in (report["a"].note or "")
