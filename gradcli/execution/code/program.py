@@ -117,11 +117,10 @@ class CodeProgram:
 
     def call(self, leaves: Mapping[str, Tensor], settings: Settings) -> Any:
         """Return what the code returns for some inputs, its module as it is; ExecutionError if it raises."""
-        inputs = self.target.inputs.holding(leaves)
-        free = {name: leaves[name] for name in self.target.free}
+        args, keywords = self.target.arguments(leaves)
         seed_random_numbers(settings.seed)
         with refusals(self.source), self.borrowed.noticed():
-            return self.target.call(*inputs.positional, **inputs.keywords, **free)
+            return self.target.call(*args, **keywords)
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
         """Give the module its parameters' values, and its buffers the ones that they had."""

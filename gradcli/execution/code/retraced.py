@@ -41,7 +41,7 @@ def note_copies(steps: Steps, name: str, results: Sequence[Tensor], copies: Sequ
     values = [steps.traced(copy) for _, copy in pairs]
     for step in {step for value in values for step in steps_behind(value) if step.number > begun}:
         for traced in [traced for call in step.calls for traced in call.outputs if isinstance(traced, Followed)]:
-            traced.edge = None
+            traced.aside, traced.edge = traced.edge, None
     faces = [steps.settle(result, Followed(value_of(result), None, f"{name}(...)")) for result, _ in pairs]
     if all(is_same(result.detach(), copy.detach()) for result, copy in pairs):
         calls = [TracedCall(*entry("clone", value), face) for value, face in zip(values, faces, strict=True)]

@@ -274,8 +274,9 @@ class GradientComparison:
         call = self.divergent()
         if call is None:
             return ()
-        text = call.outputs[0].text
-        return (Note(NoteKind.CALL, f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})", text),)
+        text, name = call.outputs[0].text, grad_fn_name(call.outputs[0])
+        node = "" if name is None else f" ({name})"
+        return (Note(NoteKind.CALL, f"the gradients first differ at '{text}'{node}", text),)
 
     def _blamed(self) -> Notes:
         """Return which Function or hook is to blame, of code."""

@@ -332,3 +332,23 @@ def test_a_pooling_that_also_returns_its_places_is_the_tables() -> None:
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(f(leaf), leaf)
     assert torch.allclose(report["x"].symbolic.value, gradient, rtol=1e-10)
+
+
+def normal_around(x: Tensor) -> Tensor:
+    return torch.normal(x, 1.0)
+
+
+def gamma(x: Tensor) -> Tensor:
+    return torch.distributions.Gamma(x.exp(), 1.0).rsample()
+
+
+def dirichlet(x: Tensor) -> Tensor:
+    return torch.distributions.Dirichlet(x.exp()).rsample()
+
+
+@pytest.mark.parametrize("draw", [normal_around, gamma, dirichlet])
+def test_differences_of_what_is_drawn_are_no_evidence(draw: Function) -> None:
+    report = gradcli.check(lambda x, y: (draw(x) * y + y.sin()).sum(), point((3,), (3,)))
+    assert report["x"].verdict == "undecided"
+    assert "draws random numbers" in (report["x"].note or "")
+    assert report["y"].verdict == "match"

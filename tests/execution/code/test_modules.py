@@ -147,3 +147,64 @@ def test_values_that_parameters_are_given_are_those_of_the_trace() -> None:
     own[0].bias.data = torch.tensor(given, dtype=torch.float64)
     (gradient,) = torch.autograd.grad(own(x).sum(), own[0].bias)
     assert torch.allclose(report["0.bias"].symbolic.value, gradient, rtol=1e-10)
+
+
+class Cells(nn.Module):
+    """A cell makes its output of the new state, which goes on by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(2, 3)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        h = c = torch.zeros(steps.shape[1], 3, dtype=steps.dtype)
+        for step in steps:
+            h, c = self.cell(step, (h, c))
+        return h.square().sum()
+
+
+def test_a_state_that_a_cell_goes_on_with_is_no_mismatch() -> None:
+    torch.manual_seed(0)
+    report = gradcli.check(Cells(), (drawn(3, 2, 2),), witnesses="symbolic")
+    assert report.verdict == "match"
+    assert {tensor.name for tensor in report.tensors} >= {"steps", "cell.weight_ih", "cell.bias_hh"}
+
+
+def test_hooks_see_what_a_module_is_called_with_by_place() -> None:
+    module, seen = nn.Bilinear(2, 2, 1), []
+    module.register_forward_pre_hook(lambda _, given: seen.append(len(given)))
+    report = gradcli.check(module, {"input1": drawn(3, 2), "input2": drawn(3, 2)}, witnesses="symbolic", reduce="sum")
+    assert report.verdict == "match"
+    assert set(seen) == {2}
+
+
+class Filter(nn.Module):
+    """A complex parameter beside a real one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain, self.shift = nn.Parameter(torch.randn(3, dtype=torch.complex64)), nn.Parameter(torch.randn(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch.fft.fft(x + self.shift) * self.gain).abs().square().sum()
+
+
+def test_a_complex_parameter_stays_complex() -> None:
+    torch.manual_seed(0)
+    module, x = Filter(), drawn(2, 3)
+    report = gradcli.check(module, (x,), witnesses="symbolic")
+    assert report.verdict == "match"
+    spectrum = torch.fft.fft(x + module.shift.detach().double())
+    right = 2 * module.gain.detach().to(torch.complex128) * spectrum.abs().square().sum(0)
+    torch.testing.assert_close(report["gain"].symbolic.value, right)  # type: ignore[union-attr]
+
+
+class Own(Tensor):
+    """A subclass, whose views have one more node in autograd's graph."""
+
+
+def test_the_gradient_of_a_subclass_is_found() -> None:
+    x = drawn(3)
+    report = gradcli.check(lambda x: (x * 2).exp().sum(), {"x": x.as_subclass(Own)}, witnesses="symbolic")
+    assert report.verdict == "match"
+    torch.testing.assert_close(report["x"].gradient.as_subclass(Tensor), 2 * (2 * x).exp())  # type: ignore[union-attr]

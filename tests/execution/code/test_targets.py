@@ -120,12 +120,22 @@ OUTPUTS = {
     "named": lambda x: Named(x.tanh(), x.square().sum()),
     "fields": lambda x: Fields(x.square().sum(), [x.tanh()]),
     "constant beside": lambda x: (x.detach(), x.square().sum()),
+    "of pytorch": lambda x: {"sorted": torch.sort(x.square().sum(0, keepdim=True))},
 }
 
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("dict", None), ("fields", None), ("constant beside", None), ("tuple", "1"), ("named", "second")],
+    [
+        ("dict", None),
+        ("fields", None),
+        ("constant beside", None),
+        ("tuple", "1"),
+        ("named", "second"),
+        ("named", "1"),
+        ("of pytorch", "sorted.values"),
+        ("of pytorch", "sorted.0"),
+    ],
 )
 def test_the_output_that_is_differentiated(name: str, path: str | None) -> None:
     x = torch.tensor([1.0, -2.0])

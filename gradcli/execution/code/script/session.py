@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack,
 
 from gradcli.execution.code.names import Names
 from gradcli.execution.code.places import place_of, user_frame
-from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen
+from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen, kept
 from gradcli.execution.code.script.explain import explanation, mark
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.forward import tree
@@ -117,6 +117,7 @@ class Session:
 
     def _counted(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that is looked at."""
+        args, kwargs = tuple(map(kept, args)), {name: kept(value) for name, value in kwargs.items()}
         call = BackwardCall.of(kind, original, args, kwargs, self.count + 1, user_frame())
         follower = self._follower
         if call is None or follower is None:
