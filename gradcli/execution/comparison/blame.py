@@ -95,8 +95,12 @@ class Watch:
         for caught in self.caught:
             if caught.is_aside:
                 caught.run()
-        notes = [note for caught in reversed(self.caught) for note in _judged(caught, derivations, tolerance)]
-        return tuple(dict.fromkeys(notes)) or _hooks(trace)
+        notes: dict[object, Note] = {}
+        for caught in reversed(self.caught):
+            step = caught.step
+            for note in _judged(caught, derivations, tolerance):  # a loop, or vmap, applies one at a line many times
+                notes.setdefault((step.function, step.place, step.module), note)
+        return tuple(notes.values()) or _hooks(trace)
 
 
 def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
