@@ -23,7 +23,7 @@ from gradcli.execution.code.differentiated import note_gradients, refuse_kept_gr
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
-from gradcli.execution.code.retraced import checkpointed, note_copies
+from gradcli.execution.code.retraced import checkpointed, note_copies, with_these_numbers
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
@@ -208,9 +208,9 @@ class Follower(TorchFunctionMode):
         wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
         if self._is_paused or not torch.is_grad_enabled():
             return apply(*args)
-        again = checkpointed(function, args)
-        if again is not None:
-            return self._retraced("checkpoint", lambda: apply(*args), again)
+        body = checkpointed(function, args)
+        if body is not None:
+            return self._retraced("checkpoint", lambda: apply(*args), body)
         if not wanted:
             return apply(*args)
         frame = self.steps.frame = user_frame()
@@ -241,6 +241,7 @@ class Follower(TorchFunctionMode):
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         """Run what cannot be followed, and then follow what computes the same."""
         self.steps.frame = user_frame()
+        again = with_these_numbers(again)
         with self.paused():
             outputs = run()
         results, begun = tree.tensors(outputs), self.steps.number

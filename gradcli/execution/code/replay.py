@@ -71,9 +71,9 @@ class Replay(TorchFunctionMode):
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
         """Run a Function, whose forward is computed without autograd, and is no constant for it."""
-        again = checkpointed(function, args)
-        if again is not None:
-            return again()
+        body = checkpointed(function, args)
+        if body is not None:
+            return body()
         self._see(tree.tensors(args))
         self._depth += 1
         try:

@@ -23,11 +23,21 @@ def checkpointed(function: type, args: Sequence[Any]) -> Callable[[], Any] | Non
     """Return what a re-entrant checkpoint computes, as its backward computes it: under autograd; None of all else."""
     if function is not CheckpointFunction:
         return None
+
+    def body() -> Any:
+        with torch.enable_grad():
+            return args[0](*args[2:])
+
+    return body
+
+
+def with_these_numbers(body: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what computes something once more later, with the random numbers that come next now."""
     drawn = random_state()
 
     def again() -> Any:
-        with random_numbers(drawn), torch.enable_grad():
-            return args[0](*args[2:])
+        with random_numbers(drawn):
+            return body()
 
     return again
 

@@ -53,6 +53,15 @@ def test_a_checkpoint_has_the_gradient_of_what_it_computes(
         torch.testing.assert_close(report[name].symbolic.value, gradient)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_random_numbers_that_are_drawn_after_a_checkpoint_are_the_same_each_time(reentrant: bool) -> None:
+    def f(x: Tensor, y: Tensor) -> Tensor:
+        inside = checkpoint(dropped, x, y, use_reentrant=reentrant)
+        return (dropped(inside, x) ** 2).sum()  # type: ignore[no-any-return]
+
+    assert gradcli.check(f, {"x": leaf(8), "y": leaf(8, seed=1)}).verdict is Verdict.MATCH
+
+
 def cube(factor: float) -> type[torch.autograd.Function]:
     class Cube(torch.autograd.Function):
         @staticmethod
