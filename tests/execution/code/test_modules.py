@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gradcli
+from gradcli.engine import evaluate_code
+from gradcli.settings import Settings
 
 
 class Tied(nn.Module):
@@ -208,3 +210,23 @@ def test_the_gradient_of_a_subclass_is_found() -> None:
     report = gradcli.check(lambda x: (x * 2).exp().sum(), {"x": x.as_subclass(Own)}, witnesses="symbolic")
     assert report.verdict == "match"
     torch.testing.assert_close(report["x"].gradient.as_subclass(Tensor), 2 * (2 * x).exp())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("command", ["grad", "trace", "jvp", "jacobian", "double-backward", "accumulate"])
+def test_every_command_takes_a_module_that_writes_to_its_buffers(command: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Dropout(0.5), nn.Linear(2, 1))
+    options: dict[str, Any] = {"tangents": {"input": drawn(4, 2).tolist()}} if command == "jvp" else {}
+    options |= {"times": 2} if command == "accumulate" else {}
+    settings = Settings(command=command, reduce="sum", formulas=False, **options)
+    report = evaluate_code(module, settings, {"input": drawn(4, 2)})
+    assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]
+
+
+def test_what_rounding_decides_in_one_call_is_undecided_in_their_sum() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU(), nn.Linear(2, 1))
+    settings = Settings(command="accumulate", times=2, reduce="mean", formulas=False)
+    report = evaluate_code(module, settings, {"input": torch.full((4, 2), 2.0, dtype=torch.float64)})
+    assert "mismatch" not in {tensor.verdict for tensor in report.tensors}
+    assert report["1.bias"].verdict == "undecided"
