@@ -119,6 +119,9 @@ def _case(function: Callable[..., Any], name: str, settings: Settings, given: An
 
 
 def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]) -> Target:
+    if isinstance(code, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+        hint = "check the module or function that it was made of; with `--under compile`, compiled too"
+        raise InputError(f"'{name}' is TorchScript, whose calls PyTorch shows nobody", hint=hint)
     module = code if isinstance(code, nn.Module) else None
     signature = signature_of(code.forward if module is not None else code)
     parameters = [] if signature is None else list(signature.parameters.values())

@@ -153,6 +153,13 @@ def test_several_outputs_have_to_be_told_apart(name: str) -> None:
         gradcli.check(OUTPUTS[name], (torch.ones(2),), output="third")
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_torchscript_is_told() -> None:
+    for code in (torch.jit.script(torch.nn.Linear(2, 2)), torch.jit.trace(torch.sin, torch.ones(2))):
+        with pytest.raises(gradcli.GradcliError, match="is TorchScript"):
+            gradcli.check(code, {"input": torch.ones(2)})
+
+
 def test_nested_inputs_are_leaves_by_path() -> None:
     def f(state: Any, extra: Any) -> Tensor:
         return (state[0] * state[1]["w"]).sum() + extra["k"].sum()
