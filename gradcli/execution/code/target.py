@@ -52,6 +52,7 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
 
     Raises InputError if it is nothing that can be called, or an argument does not fit; ExecutionError if it raises.
     """
+    _refuse_script(found, name)
     if inspect.isclass(found):
         found, used = _built(found, name, settings)
     else:
@@ -63,6 +64,12 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
     if not parameters_of(found):
         return _case(found, name, settings, given)
     return _target(name, found, settings, given, used)
+
+
+def _refuse_script(code: Any, name: str) -> None:
+    if isinstance(code, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+        hint = "check the module or function that it was made of; with `--under compile`, compiled too"
+        raise InputError(f"'{name}' is TorchScript, whose calls PyTorch shows nobody", hint=hint)
 
 
 def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[str]]:
@@ -114,14 +121,12 @@ def _case(function: Callable[..., Any], name: str, settings: Settings, given: An
         hint = "return (function or module, inputs); a function to check takes its tensors as parameters"
         raise InputError(f"'{name}' takes no parameters, and returns no code with its inputs", hint=hint)
     code, inputs = returned
+    _refuse_script(code, name)
     code = _own(code, settings) if isinstance(code, nn.Module) else code
     return _target(name, code, settings, inputs, set())
 
 
 def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]) -> Target:
-    if isinstance(code, torch.jit.ScriptModule | torch.jit.ScriptFunction):
-        hint = "check the module or function that it was made of; with `--under compile`, compiled too"
-        raise InputError(f"'{name}' is TorchScript, whose calls PyTorch shows nobody", hint=hint)
     module = code if isinstance(code, nn.Module) else None
     signature = signature_of(code.forward if module is not None else code)
     parameters = [] if signature is None else list(signature.parameters.values())
