@@ -257,6 +257,29 @@ def test_what_is_differentiated_by_may_be_a_view_a_generator_or_a_mapping(run: R
     torch.testing.assert_close(leaves[0], leaves[1])
 
 
+STEPS_IN_HOOKS = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+def step(p):
+    with torch.no_grad():
+        p -= 0.1 * p.grad
+    p.grad = None
+for p in net.parameters():
+    p.register_post_accumulate_grad_hook(step)
+x = torch.randn(4, 2, dtype=torch.float64)
+for _ in range(2):
+    net(x).square().mean().backward()
+"""
+
+
+def test_an_optimizer_may_step_in_hooks(run: Run) -> None:
+    found, error = run(STEPS_IN_HOOKS)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.MATCH]
+    first, second = (report(one)["net.2.bias"] for one in found)
+    torch.testing.assert_close(second.value, first.value - 0.1 * first.gradient)
+
+
 OF_PYTORCH = """
 x = torch.ones(2, requires_grad=True)
 torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))
