@@ -92,7 +92,8 @@ def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any], *,
 
 def _stepping(trace: Trace) -> list[Tensor]:
     """Return the leaves that backward may write to itself: an optimizer's step is in a hook of theirs."""
-    found = [real for leaf in trace.leaves if (real := _real(leaf, {})) is not None]
+    leaves = [leaf for leaf in trace.leaves if isinstance(leaf, Followed)]
+    found = [real for leaf in leaves if (real := _real(leaf, {})) is not None]
     return [real for real in found if getattr(real, "_post_accumulate_grad_hooks", None)]
 
 

@@ -280,6 +280,24 @@ def test_an_optimizer_may_step_in_hooks(run: Run) -> None:
     torch.testing.assert_close(second.value, first.value - 0.1 * first.gradient)
 
 
+IN_A_THREAD = """
+import threading
+def work():
+    w = torch.ones(2, requires_grad=True)
+    (w ** 2).sum().backward()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_calls_of_other_threads_are_told(run: Run) -> None:
+    found, error = run(IN_A_THREAD)
+    assert found == []
+    assert error is not None
+    assert "in other threads alone" in error.message
+
+
 OF_PYTORCH = """
 x = torch.ones(2, requires_grad=True)
 torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))

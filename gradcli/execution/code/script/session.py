@@ -43,6 +43,8 @@ class Session:
     def __init__(self, wanted: Wanted, look: Look) -> None:
         self.count = 0
         """How many backward calls there were."""
+        self.elsewhere = 0
+        """How many of them other threads made, which are not looked at."""
         self.hints: list[tuple[BaseException, str]] = []
         """What is known of the errors that PyTorch raised in them."""
         self._wanted = wanted
@@ -91,7 +93,10 @@ class Session:
 
     def _seen(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that differentiates, and count it, unless it is a part of another."""
-        if self._is_inside or threading.get_ident() != self._thread or _is_transformed(args):
+        if threading.get_ident() != self._thread:
+            self.elsewhere += 1
+            return original(*args, **kwargs)
+        if self._is_inside or _is_transformed(args):
             return original(*args, **kwargs)
         self._is_inside = True
         try:
