@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+
+from gradcli.execution.forward.dtypes import DTYPES, converted
+from gradcli.settings import Settings
 
 
 class Borrowed:
@@ -19,20 +23,42 @@ class Borrowed:
         self.is_known = root is not None
         """Whether all modules are known: what compiles code would see the hook."""
         self._leaves: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._converted: list[tuple[Tensor, Tensor]] = []
+        """What modules hold in the check's precision meanwhile, with what it held before."""
         for module in () if root is None else root.modules():
             self._hold(module)
 
     @contextmanager
-    def noticed(self) -> Iterator[None]:
-        """Notice meanwhile which modules run for the first time, as long as the code has not been followed."""
+    def noticed(self, settings: Settings) -> Iterator[None]:
+        """Notice meanwhile which modules run for the first time, as long as the code has not been followed.
+
+        They compute in the precision of the check from then on.
+        """
         if self.is_known:
             yield
             return
-        handle = nn.modules.module.register_module_forward_pre_hook(lambda module, _: self._hold(module))
+
+        def notice(module: nn.Module, _: Any) -> None:
+            if module not in self._buffers:
+                self._convert(module, settings)
+                self._hold(module)
+
+        handle = nn.modules.module.register_module_forward_pre_hook(notice)
         try:
             yield
         finally:
             handle.remove()
+
+    def _convert(self, module: nn.Module, settings: Settings) -> None:
+        dtype = DTYPES[settings.dtype]
+        own = [] if dtype.is_complex else [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        for tensor in own:
+            if is_lazy(tensor) or not tensor.is_leaf:
+                continue
+            value = converted(tensor.detach(), settings.device, dtype)
+            if value.dtype != tensor.dtype:
+                self._converted.append((tensor, tensor.data))
+                tensor.data = value
 
     def _hold(self, module: nn.Module) -> None:
         if module not in self._buffers:
@@ -62,5 +88,9 @@ class Borrowed:
             yield
         finally:
             self.reset()
-            for leaf, value, grad in self._leaves.values():
-                leaf.data, leaf.grad = value, grad
+            for leaf, value, _ in self._leaves.values():
+                leaf.data, leaf.grad = value, None
+            for tensor, value in self._converted:
+                tensor.data = value
+            for leaf, _, grad in self._leaves.values():
+                leaf.grad = grad

@@ -23,7 +23,7 @@ from gradcli.execution.code.differentiated import note_gradients, refuse_kept_gr
 from gradcli.execution.code.inner import Inside, functions_seen
 from gradcli.execution.code.mapped import Mapped, vmaps_seen
 from gradcli.execution.code.places import name_values, place_of, user_frame
-from gradcli.execution.code.retraced import checkpointed, note_copies
+from gradcli.execution.code.retraced import checkpointed, note_copies, with_these_numbers
 from gradcli.execution.code.steps import Entry, Steps, base_of, gap
 from gradcli.execution.code.transforms import Derived, transforms_seen
 from gradcli.execution.code.values import value_of
@@ -43,7 +43,7 @@ from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
 from gradcli.execution.forward.trace import TracedCall
-from gradcli.execution.forward.twins import RandomState, changed, made_by, random_state, versions
+from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
 from gradcli.report.custom import SourcePlace
 
 UNDEFINED = "{}() has no symbolic definition here"
@@ -131,7 +131,7 @@ class Follower(TorchFunctionMode):
             given |= {id(tensor): self._through(tensor, base) for tensor, base in bases}
             entered = self._entered(call, given)
         result = call.run()
-        written = _written(call, before)
+        written = overwritten(call, before)
         faces = self._faces(call, result, written)
         if not faces:
             return result
@@ -139,7 +139,7 @@ class Follower(TorchFunctionMode):
             self._inside(definition, call, faces, drawn)
         else:
             entered = self._other(call, given, drawn) if drawn is not None else entered
-            self._note(call, entered, given, result, faces)
+            self._note(call, entered, given, result, faces, draws=drawn is not None and has_drawn(drawn))
         for tensor, base in bases:
             self._write_base(tensor, base, faces)
         return result
@@ -166,7 +166,14 @@ class Follower(TorchFunctionMode):
         return faces
 
     def _note(
-        self, call: MadeCall, entered: Entry | None, given: dict[int, Followed], result: Any, faces: dict[int, Followed]
+        self,
+        call: MadeCall,
+        entered: Entry | None,
+        given: dict[int, Followed],
+        result: Any,
+        faces: dict[int, Followed],
+        *,
+        draws: bool,
     ) -> None:
         """Note a call of the table, or one that has no definition."""
         text = text_of(*entered) if entered else f"{call.short}(...)"
@@ -182,7 +189,7 @@ class Follower(TorchFunctionMode):
         if not any(isinstance(leaf, Followed) and leaf in faces.values() for leaf in tree.leaves(values)):
             values = tuple(faces.values()) if len(faces) > 1 else next(iter(faces.values()))
         if entered is None:
-            traced = gap(UNDEFINED.format(call.short), list(given.values()), values)
+            traced = gap(UNDEFINED.format(call.short), list(given.values()), values, draws=draws)
         else:
             traced = TracedCall(*entered, values)
         first = id(call.first)
@@ -193,6 +200,7 @@ class Follower(TorchFunctionMode):
         outputs = list(faces.values())
         with self.paused():
             inside = Inside.of_definition(self.steps, definition, call, drawn)
+        inside.obscure(outputs)
         self.steps.note(inside.calls(outputs), outputs)
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Any) -> Any:
@@ -200,9 +208,9 @@ class Follower(TorchFunctionMode):
         wanted = [arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad]
         if self._is_paused or not torch.is_grad_enabled():
             return apply(*args)
-        again = checkpointed(function, args)
-        if again is not None:
-            return self._retraced("checkpoint", lambda: apply(*args), again)
+        body = checkpointed(function, args)
+        if body is not None:
+            return self._retraced("checkpoint", lambda: apply(*args), body)
         if not wanted:
             return apply(*args)
         frame = self.steps.frame = user_frame()
@@ -233,6 +241,7 @@ class Follower(TorchFunctionMode):
     def _retraced(self, name: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
         """Run what cannot be followed, and then follow what computes the same."""
         self.steps.frame = user_frame()
+        again = with_these_numbers(again)
         with self.paused():
             outputs = run()
         results, begun = tree.tensors(outputs), self.steps.number
@@ -288,10 +297,3 @@ class Follower(TorchFunctionMode):
         self.steps.settle(base, self.steps.apply("clone", made) if made in {old, new} else made)
         new.edge = None
         self.steps.values.lose(tensor)
-
-
-def _written(call: MadeCall, before: Sequence[int]) -> list[Tensor]:
-    """Return what a call has written to, if a gradient passes through it: all tensors of a memory count its writes."""
-    first = call.first
-    was_written = first is not None and any(tensor is first for tensor in changed(call.tensors, before))
-    return [first] if was_written and first is not None and first.requires_grad else []

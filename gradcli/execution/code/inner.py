@@ -82,6 +82,16 @@ class Inside:
         inside._outputs = [tensor for tensor in made if tensor.is_floating_point() or tensor.is_complex()]
         return inside
 
+    def obscure(self, faces: Sequence[Followed]) -> None:
+        """Let those results have no gradient of their own of which a definition makes the others.
+
+        Whether a cell's new state gets what its output makes of it is a matter of how PyTorch computes it.
+        """
+        values = [self._recorder.traced(tensor) for tensor in self._outputs]
+        read = {traced for call in self._recorder.trace.calls for traced in call.inputs}
+        for value, face in zip(values, faces, strict=True):
+            face.is_ambiguous = value in read
+
     def calls(self, faces: Sequence[Followed]) -> list[TracedCall]:
         """Return the calls from the values outside that went in to those that came out; a gap where that is not known.
 
@@ -94,7 +104,8 @@ class Inside:
             reason = DIFFERENT.format(self._name)
         if reason is not None:
             result = tuple(faces) if len(faces) > 1 else faces[0]
-            return [gap(reason.replace("forward", self._name, 1), self._given, result)]
+            words, draws = reason.replace("forward", self._name, 1), self._recorder.draws
+            return [gap(words, self._given, result, draws=draws)]
         _forget_graph(self._recorder.trace.calls, values)
         into = [_clone(one, other) for one, other in zip(self._given, self._own, strict=True)]
         out = [_clone(one, other) for one, other in zip(values, faces, strict=True)]

@@ -92,10 +92,16 @@ def _dataclass_holding(value: Any, path: str, tensors: Mapping[str, Tensor]) -> 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return what code is called with."""
+    signature = signature_of(function)
+    return [] if signature is None else list(signature.parameters.values())
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return how code is called; None where Python does not know."""
     try:
-        return list(inspect.signature(function).parameters.values())
+        return inspect.signature(function)
     except (TypeError, ValueError):
-        return []
+        return None
 
 
 def is_tensor(parameter: inspect.Parameter) -> bool:

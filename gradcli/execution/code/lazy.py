@@ -20,7 +20,11 @@ def has_lazy(module: nn.Module | None) -> bool:
 def copied(module: nn.Module) -> nn.Module:
     """Return a copy of a module, lazy or not; RuntimeError if it cannot be copied."""
     fresh = {id(buffer): _unmade(buffer) for buffer in module.buffers() if is_lazy(buffer)}
-    return copy.deepcopy(module, fresh)  # by itself it copies lazy parameters, and raises at lazy buffers
+    made = copy.deepcopy(module, fresh)  # by itself it copies lazy parameters, and raises at lazy buffers
+    for own, other in zip(module.parameters(), made.parameters(), strict=True):
+        for hook in (own._backward_hooks or {}).values():  # noqa: SLF001 (there is no public way; a copy has no hooks)
+            other.register_hook(hook)
+    return made
 
 
 def _unmade(buffer: Any) -> Any:

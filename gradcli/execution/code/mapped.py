@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from torch._functorch.vmap import _process_batched_inputs
 from torch.utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
 
 from gradcli.execution.forward import tree
+from gradcli.execution.forward.twins import RandomState, random_numbers, random_state
+
+SAME = "same"  # how random numbers are drawn for one sample and the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,17 @@ class Mapped:
         """Return the same, computed for one sample after the other, and stacked."""
         size, dims, values, form = _process_batched_inputs(self.in_dims, self.args, self.function)
         samples = [[_sample(*pair, place) for pair in zip(values, dims, strict=True)] for place in range(size)]
-        results = [self.function(*tree_unflatten(sample, form), **self.keywords) for sample in samples]
+        numbers = random_state() if SAME in self.further else None
+        results = [self._of_one(tree_unflatten(sample, form), numbers) for sample in samples]
         flat, form = [tree_flatten(result)[0] for result in results], tree_flatten(results[0])[1]
         out_dims = _broadcast_to_and_flatten(self.out_dims, form)
         assert out_dims is not None  # noqa: S101 (PyTorch has used them)
         return tree_unflatten([_stacked(*pair) for pair in zip(zip(*flat, strict=True), out_dims, strict=True)], form)
+
+    def _of_one(self, args: Any, numbers: RandomState | None) -> Any:
+        """Return what is computed for one sample, with random numbers that are the same for all, if there are such."""
+        with nullcontext() if numbers is None else random_numbers(numbers):
+            return self.function(*args, **self.keywords)
 
 
 def _sample(value: Any, dim: int | None, place: int) -> Any:

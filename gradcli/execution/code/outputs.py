@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from gradcli.phrases import did_you_mean
 
 LOSS = "loss"
 MOST_LISTED = 12
+Items: TypeAlias = Iterator[tuple[str, Any]]
 
 
 def output_of(returned: Any, path: str | None) -> tuple[str, Tensor]:
@@ -22,7 +23,7 @@ def output_of(returned: Any, path: str | None) -> tuple[str, Tensor]:
     """
     found = tensors_of(returned)
     if path is not None:
-        return path, _named(found, path)
+        return _named(returned, found, path)
     wanted = {name: tensor for name, tensor in found.items() if tensor.requires_grad}
     if LOSS in wanted:
         return LOSS, wanted[LOSS]
@@ -40,28 +41,41 @@ def tensors_of(returned: Any) -> dict[str, Tensor]:
     return dict(_tensors(returned, ()))
 
 
-def _named(found: Mapping[str, Tensor], path: str) -> Tensor:
-    if path not in found:
+def _named(returned: Any, found: Mapping[str, Tensor], path: str) -> tuple[str, Tensor]:
+    """Return a tensor by its path, which may have places where others have the names of fields."""
+    by_place = dict(zip((place for place, _ in _tensors(returned, (), _places)), found, strict=True))
+    name = path if path in found else by_place.get(path)
+    if name is None:
         hint = did_you_mean(path, found, f"there are {', '.join([*found][:MOST_LISTED])}" if found else None)
         raise InputError(f"the code returns no tensor '{path}'", option="--output", hint=hint)
-    return found[path]
+    return name, found[name]
 
 
-def _tensors(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+def _tensors(
+    value: Any, path: tuple[str, ...], items: Callable[[Any], Items] | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors among what was returned, each with the keys, fields and places that lead to it."""
     if isinstance(value, Tensor):
         yield ".".join(path), value
         return
-    for key, item in _items(value):
-        yield from _tensors(item, (*path, key))
+    for key, item in (items or _items)(value):
+        yield from _tensors(item, (*path, key), items)
 
 
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
+def _places(value: Any) -> Items:
+    """Yield the entries of a tuple by their places, though they have names, and all else as `_items` does."""
+    is_tuple = isinstance(value, tuple)
+    return ((str(place), item) for place, item in enumerate(value)) if is_tuple else _items(value)
+
+
+def _items(value: Any) -> Items:
     if isinstance(value, Mapping):
         yield from ((str(key), item) for key, item in value.items())
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((field.name, getattr(value, field.name)) for field in fields(value))
-    elif hasattr(value, "_fields"):
-        yield from zip(value._fields, value, strict=True)
+    elif isinstance(value, tuple) and (hasattr(value, "_fields") or hasattr(value, "n_sequence_fields")):
+        kind: Any = type(value)
+        names = getattr(value, "_fields", None) or kind.__match_args__  # which PyTorch's own have in their place
+        yield from zip(names, value, strict=True)
     elif isinstance(value, tuple | list):
         yield from ((str(place), item) for place, item in enumerate(value))

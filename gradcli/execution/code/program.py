@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gradcli.errors import ExecutionError
 from gradcli.execution.code.borrowed import Borrowed
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.gathered import gathered
@@ -29,6 +31,16 @@ from gradcli.settings import Settings
 
 # What an entry of a parameter may take in a check: its value, its gradients, and a step of a derivative.
 BYTES = 64
+# How PyTorch refuses operands of two dtypes.
+TWO_PRECISIONS = (
+    "same dtype",
+    "scalar type",
+    "same type",
+    "Index put requires the source and destination dtypes match",
+)
+OF_THE_CHECK = (
+    "the check computes in {}: make tensors of the code's own in that, or choose theirs, as by `--dtype float32`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +129,10 @@ class CodeProgram:
 
     def call(self, leaves: Mapping[str, Tensor], settings: Settings) -> Any:
         """Return what the code returns for some inputs, its module as it is; ExecutionError if it raises."""
-        inputs = self.target.inputs.holding(leaves)
-        free = {name: leaves[name] for name in self.target.free}
+        args, keywords = self.target.arguments(leaves)
         seed_random_numbers(settings.seed)
-        with refusals(self.source), self.borrowed.noticed():
-            return self.target.call(*inputs.positional, **inputs.keywords, **free)
+        with _hinted(settings), refusals(self.source), self.borrowed.noticed(settings):
+            return self.target.call(*args, **keywords)
 
     def _set(self, leaves: Mapping[str, Tensor]) -> None:
         """Give the module its parameters' values, and its buffers the ones that they had."""
@@ -178,6 +189,17 @@ class CodeProgram:
     def again(self, settings: Settings, trace: Trace) -> CodeAgain:
         """Return the code as a function of its leaves."""
         return CodeAgain.of(self, settings, trace)
+
+
+@contextmanager
+def _hinted(settings: Settings) -> Iterator[None]:
+    """Say which precision the check computes in where PyTorch refuses two of them together."""
+    try:
+        yield
+    except ExecutionError as error:
+        if error.hint is None and any(words in error.message for words in TWO_PRECISIONS):
+            error.hint = OF_THE_CHECK.format(settings.dtype)
+        raise
 
 
 def _is_differentiable(value: Tensor) -> bool:

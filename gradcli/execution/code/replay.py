@@ -71,9 +71,9 @@ class Replay(TorchFunctionMode):
 
     def _function(self, function: type, args: tuple[Any, ...], apply: Callable[..., Any]) -> Any:
         """Run a Function, whose forward is computed without autograd, and is no constant for it."""
-        again = checkpointed(function, args)
-        if again is not None:
-            return again()
+        body = checkpointed(function, args)
+        if body is not None:
+            return body()
         self._see(tree.tensors(args))
         self._depth += 1
         try:
@@ -152,7 +152,7 @@ class CodeAgain:
     decisions: list[Any] = field(default_factory=list)
     may_decide: bool = True
     is_refused: bool = False
-    """Whether the code does not run a second time."""
+    """Whether the code does not run a second time, or draws what depends on its leaves."""
     held: Mapping[TracedTensor, Tensor] = field(default_factory=dict)
     """The leaves that the code is not given, and has from elsewhere; not those that it makes whenever it runs."""
 
@@ -162,8 +162,8 @@ class CodeAgain:
         own = [leaf for leaf in trace.leaves if leaf not in trace.hidden]
         leaves = {leaf: TracedTensor(double(leaf.tensor.detach()), leaf.name, leaf.text) for leaf in own}
         settings = replace(settings, pick=trace.ran.path)
-        found = CodeAgain(code, settings, trace, leaves)
-        if settings.dtype not in {"float64", "complex128"}:
+        found = CodeAgain(code, settings, trace, leaves, is_refused=any(call.draws for call in trace.calls))
+        if found.is_refused or settings.dtype not in {"float64", "complex128"}:
             return found
         if sum(leaf.tensor.numel() for leaf in own) <= FEW_ENTRIES:
             use_one_thread()

@@ -23,11 +23,21 @@ def checkpointed(function: type, args: Sequence[Any]) -> Callable[[], Any] | Non
     """Return what a re-entrant checkpoint computes, as its backward computes it: under autograd; None of all else."""
     if function is not CheckpointFunction:
         return None
+
+    def body() -> Any:
+        with torch.enable_grad():
+            return args[0](*args[2:])
+
+    return body
+
+
+def with_these_numbers(body: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what computes something once more later, with the random numbers that come next now."""
     drawn = random_state()
 
     def again() -> Any:
-        with random_numbers(drawn), torch.enable_grad():
-            return args[0](*args[2:])
+        with random_numbers(drawn):
+            return body()
 
     return again
 
@@ -41,7 +51,7 @@ def note_copies(steps: Steps, name: str, results: Sequence[Tensor], copies: Sequ
     values = [steps.traced(copy) for _, copy in pairs]
     for step in {step for value in values for step in steps_behind(value) if step.number > begun}:
         for traced in [traced for call in step.calls for traced in call.outputs if isinstance(traced, Followed)]:
-            traced.edge = None
+            traced.aside, traced.edge = traced.edge, None
     faces = [steps.settle(result, Followed(value_of(result), None, f"{name}(...)")) for result, _ in pairs]
     if all(is_same(result.detach(), copy.detach()) for result, copy in pairs):
         calls = [TracedCall(*entry("clone", value), face) for value, face in zip(values, faces, strict=True)]

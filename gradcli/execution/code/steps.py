@@ -24,6 +24,7 @@ from gradcli.language.program import Call
 from gradcli.ops.record import Kind, Op
 
 Entry = tuple[Op, BoundCall]
+DRAWS = "it draws random numbers, of which no difference quotients can be taken, for at other values it draws others"
 UNSEEN = "what made a tensor here was not seen"
 
 
@@ -183,11 +184,12 @@ class Steps:
         return step
 
 
-def gap(reason: str, inputs: Sequence[TracedTensor], result: Any) -> TracedCall:
-    """Return a call that has no definition; the reason says why."""
+def gap(reason: str, inputs: Sequence[TracedTensor], result: Any, *, draws: bool = False) -> TracedCall:
+    """Return a call that has no definition; the reason says why, and `draws` whether it draws random numbers."""
     op = Op(f"{tree_text(result)}(*inputs)", "torch.clone", Kind.CONSTANT, reason, "code")
     node = Call(op.name, (), (), NOWHERE, NOWHERE)
-    return TracedCall(op, BoundCall(node, list(inputs), {}, {"inputs": list(inputs)}), result, gap=reason)
+    reason = f"{reason}; {DRAWS}" if draws else reason
+    return TracedCall(op, BoundCall(node, list(inputs), {}, {"inputs": list(inputs)}), result, gap=reason, draws=draws)
 
 
 def tree_text(result: Any) -> str:

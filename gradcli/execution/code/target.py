@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradcli.errors import ExecutionError, InputError
-from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_of
+from gradcli.execution.code.inputs import Inputs, bound, is_tensor, parameters_of, signature_of
 from gradcli.execution.code.lazy import copied
-from gradcli.execution.forward.dtypes import DTYPES
+from gradcli.execution.forward.dtypes import DTYPES, converted
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
 
@@ -31,6 +31,20 @@ class Target:
     inputs: Inputs
     free: tuple[str, ...]
     """Parameters that take tensors, and have none yet."""
+    signature: inspect.Signature | None = None
+    """What it is called with; None where that is not known."""
+
+    def arguments(self, tensors: Mapping[str, Tensor]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the arguments of a call with these tensors: by place as far as they can be, which hooks look at."""
+        inputs = self.inputs.holding(tensors)
+        keywords = {**inputs.keywords, **{name: tensors[name] for name in self.free}}
+        if self.signature is None:
+            return inputs.positional, keywords
+        try:
+            given = self.signature.bind(*inputs.positional, **keywords)
+        except TypeError:  # the call itself says what is missing
+            return inputs.positional, keywords
+        return given.args, given.kwargs
 
 
 def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any] | Any) -> Target:
@@ -38,6 +52,7 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
 
     Raises InputError if it is nothing that can be called, or an argument does not fit; ExecutionError if it raises.
     """
+    _refuse_script(found, name)
     if inspect.isclass(found):
         found, used = _built(found, name, settings)
     else:
@@ -49,6 +64,12 @@ def target_of(found: Any, name: str, settings: Settings, given: Mapping[str, Any
     if not parameters_of(found):
         return _case(found, name, settings, given)
     return _target(name, found, settings, given, used)
+
+
+def _refuse_script(code: Any, name: str) -> None:
+    if isinstance(code, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+        hint = "check the module or function that it was made of; with `--under compile`, compiled too"
+        raise InputError(f"'{name}' is TorchScript, whose calls PyTorch shows nobody", hint=hint)
 
 
 def _built(kind: type, name: str, settings: Settings) -> tuple[nn.Module, set[str]]:
@@ -85,7 +106,9 @@ def _own(module: nn.Module, settings: Settings) -> nn.Module:
     if settings.mode is not None:
         module.train(settings.mode == "train")
     dtype = DTYPES[settings.dtype]
-    return module if dtype.is_complex else module.to(device=settings.device, dtype=dtype)
+    if dtype.is_complex:
+        return module
+    return module._apply(lambda tensor: converted(tensor, settings.device, dtype))  # noqa: SLF001 (`to` makes complex tensors real)
 
 
 def _case(function: Callable[..., Any], name: str, settings: Settings, given: Any) -> Target:
@@ -98,19 +121,22 @@ def _case(function: Callable[..., Any], name: str, settings: Settings, given: An
         hint = "return (function or module, inputs); a function to check takes its tensors as parameters"
         raise InputError(f"'{name}' takes no parameters, and returns no code with its inputs", hint=hint)
     code, inputs = returned
+    _refuse_script(code, name)
     code = _own(code, settings) if isinstance(code, nn.Module) else code
     return _target(name, code, settings, inputs, set())
 
 
 def _target(name: str, code: Any, settings: Settings, given: Any, used: set[str]) -> Target:
     module = code if isinstance(code, nn.Module) else None
-    parameters = parameters_of(code.forward if module is not None else code)
+    signature = signature_of(code.forward if module is not None else code)
+    parameters = [] if signature is None else list(signature.parameters.values())
     inputs = bound(parameters, {} if given is None else given)
     arguments = {key: value for key, value in settings.arguments.items() if key not in used}
     plain = bound(parameters, arguments).keywords
     taken = {*inputs.names, *inputs.keywords, *plain}
     free = tuple(p.name for p in parameters if p.name not in taken and (is_tensor(p) or _is_valued(p.name, settings)))
-    return Target(name, code, module, Inputs(inputs.positional, {**inputs.keywords, **plain}, inputs.names), free)
+    own = Inputs(inputs.positional, {**inputs.keywords, **plain}, inputs.names)
+    return Target(name, code, module, own, free, signature)
 
 
 def _is_valued(name: str, settings: Settings) -> bool:

@@ -127,8 +127,12 @@ def _leaf_call(ledger: Ledger, leaf: TracedTensor, evaluation: Evaluation, befor
 
 
 def _add(held: Held, verdict: Verdict, gradient: Tensor, reference: Tensor, tolerance: Tolerance) -> None:
-    """Add one call's derivative to what is held; an error that its own verdict excuses is allowed in the sum too."""
-    rounding_error = (gradient - reference).abs().nan_to_num(0.0) if verdict.passes else torch.zeros_like(reference)
+    """Add one call's derivative to what is held; an error that its own verdict excuses is allowed in the sum too.
+
+    So is one that rounding leaves undecided: that the sum has it says nothing about the sum.
+    """
+    excused = verdict.passes or verdict is Verdict.UNDECIDED
+    rounding_error = (gradient - reference).abs().nan_to_num(0.0) if excused else torch.zeros_like(reference)
     held.add(reference, tolerance.allowed(reference) + rounding_error)
 
 

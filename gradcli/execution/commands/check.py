@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcli.derivation.derivations import Derivations
+from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
-from gradcli.execution.comparison.failing import failing_part
+from gradcli.execution.comparison.failing import failing_part, suspected
 from gradcli.execution.forward.sampling import run_at_a_point
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run, report, start_from
+from gradcli.execution.targets.frames import defined_at
 from gradcli.execution.witnesses.bends import where_it_bends, witnessed
 from gradcli.execution.witnesses.claims_at_kinks import judged_claims
 from gradcli.execution.witnesses.elsewhere import look_further
@@ -29,7 +31,7 @@ from gradcli.report.notes import NoteKind, led, noted
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails, worst
 from gradcli.settings import Settings
-from gradcli.witnesses import SYMBOLIC
+from gradcli.witnesses import SYMBOLIC, TRANSFORMATIONS
 
 # How much of the time numerical witnesses may take; they look at the leaves first.
 SHARE = 0.4
@@ -103,7 +105,8 @@ def _report(run: Run, settings: Settings) -> Report:
     followed = reports  # a step is known to be wrong only where the code was followed
     reports = transformed(run, evaluation, reports) if settings.verify else reports
     found = report(run, list(reports.values()), details)
-    details = dataclasses.replace(details, source=_failing_place(run, evaluation, followed, found.verdict))
+    source = _failing_place(run, evaluation, followed, found.verdict) or _place_under(run, reports)
+    details = dataclasses.replace(details, source=source)
     found = dataclasses.replace(found, details=details)
     return dataclasses.replace(found, verify=settings.verify)  # the run's own: whether there is a symbolic derivative
 
@@ -118,6 +121,21 @@ def _failing_place(
     comparisons = evaluation.comparisons
     part = failing_part(run.trace, failed, lambda part: comparisons is not None and comparisons.is_wrong(part))
     return None if part is None else part.place
+
+
+def _place_under(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> SourcePlace | None:
+    """Return a line for what fails under a transformation alone, where single steps are not judged.
+
+    It is that of the Function which may be to blame by the leaves that fail, or else where the code is defined.
+    """
+    failed = {traced for traced, found in reports.items() if found.dissenter in TRANSFORMATIONS}
+    if not failed or not isinstance(run.program, CodeProgram):
+        return None
+    right = {traced for traced, found in reports.items() if traced.is_leaf and found.verdict is Verdict.MATCH}
+    step, target = suspected(run.trace, failed, right), run.program.target
+    if step is not None:
+        return step.place
+    return defined_at(target.call if target.module is None else target.module.forward)
 
 
 def _with_witnesses(run: Run, evaluation: Evaluation) -> dict[TracedTensor, TensorReport]:

@@ -39,6 +39,7 @@ from gradcli.progress import begin
 from gradcli.report.double_backward import (
     DoubleBackwardDetails,
     Lifecycle,
+    Saving,
     Second,
     WithCreateGraph,
     WithoutRetainGraph,
@@ -58,9 +59,10 @@ def double_backward(program: Source, settings: Settings, given: Mapping[str, Any
     run = start(program, settings, given, derivations)
     leaves = wanted_leaves(run)
     check_calls(settings, [leaf.tensor for leaf in leaves])
-    once = _without_retain_graph(run)
+    nodes = saving_nodes(run.trace, run.names)
+    comparisons, tensors = _first_derivatives(run, leaves)  # before further runs write to buffers that its graph reads
+    once = _without_retain_graph(run, nodes)
     kept = _with_retain_graph(run, leaves)
-    comparisons, tensors = _first_derivatives(run, leaves)
     second = _second_derivatives(run, leaves, comparisons)
     further = [item.verdict for item in second.values()]
     further += [Verdict.MISMATCH] if settings.verify and once.predicted != once.observed else []
@@ -76,8 +78,7 @@ def _again(run: Run) -> Trace:
     return trace_of(run.program, run.settings, leaves)
 
 
-def _without_retain_graph(run: Run) -> WithoutRetainGraph:
-    nodes = saving_nodes(run.trace, run.names)
+def _without_retain_graph(run: Run, nodes: tuple[Saving, ...]) -> WithoutRetainGraph:
     predicted = "error" if nodes else "ok"
     output, message = actual(_again(run).output), None
     with refusals(BACKWARD, dtypes=[run.output.tensor.dtype]):

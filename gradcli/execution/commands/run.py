@@ -60,13 +60,16 @@ def run(
             run_script(script, arguments, session.hint)
     finally:
         checks.finish()
-    missing = _missing(session.count, settings)
+    missing = _missing(session.count, session.elsewhere, settings)
     if missing is not None:
         raise missing
 
 
-def _missing(count: int, settings: Settings) -> GradcliError | None:
+def _missing(count: int, elsewhere: int, settings: Settings) -> GradcliError | None:
     """Return the error that a script makes no backward call, or not all that are asked for by number."""
+    if count == 0 and elsewhere:
+        hint = "call it in the thread that runs the script; what other threads do is not followed"
+        return ExecutionError("the script calls backward() in other threads alone", hint=hint)
     if count == 0:
         hint = "gradients are checked where `.backward()` or `torch.autograd.grad` is called; nothing was checked"
         return ExecutionError("the script calls no backward()", hint=hint)

@@ -1,17 +1,20 @@
 """Whose fault a wrong gradient of code is: the first Function whose backward is wrong by itself, or a hook.
 
 What goes into the backward of each Function and what comes out is caught. Its forward's derivative is taken of the very
-upstream gradient that it was given, so that nothing that was wrong before counts against it.
+upstream gradient that it was given, so that nothing that was wrong before counts against it. A Function that was
+applied where code cannot be followed (in a checkpoint, under vmap) gets a random one, in the graph that was made then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 from torch.nn.modules._functions import BackwardHookFunction
 
 from gradcli.derivation.derivations import Derivations
@@ -20,7 +23,7 @@ from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.failing import derivatives
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.forward.followed import Followed, Ran, Step
+from gradcli.execution.forward.followed import Followed, Ran, Step, actual
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.targets.frames import defined_at
 from gradcli.report.custom import SourcePlace
@@ -47,7 +50,27 @@ class Caught:
     def faces(self) -> list[Followed]:
         """Return the values that the Function made, as autograd knows them."""
         made = [traced for call in self.step.calls for traced in call.outputs]
-        return [traced for traced in made if isinstance(traced, Followed) and traced.edge is not None]
+        return [traced for traced in made if isinstance(traced, Followed) and _edge(traced) is not None]
+
+    @property
+    def node(self) -> Any:
+        """Return the Function's node in autograd's graph; None where it is not known."""
+        edges = [edge for traced in self.faces if (edge := _edge(traced)) is not None]
+        return edges[0].node if edges else None
+
+    @property
+    def is_aside(self) -> bool:
+        """Return whether the code's own backward does not come to it."""
+        return bool(self.faces) and self.faces[0].edge is None
+
+    def run(self) -> None:
+        """Run backward by itself, of a random upstream gradient, and catch what it finds; nothing where it raises."""
+        edges = {traced: edge for traced in self.faces if (edge := _edge(traced)) is not None}
+        generator = torch.Generator().manual_seed(0)
+        upstream = [torch.randn(traced.tensor.shape, generator=generator).to(traced.tensor) for traced in edges]
+        wanted = [edge for traced in self.step.inputs if (edge := _edge(traced)) is not None]
+        with suppress(Exception):  # it is the user's code; what it raises by itself is no verdict
+            torch.autograd.grad([*edges.values()], wanted, upstream, retain_graph=True, allow_unused=True)
 
 
 @dataclass(slots=True)
@@ -62,15 +85,22 @@ class Watch:
         ran, watch = trace.ran, Watch()
         for step in ran.steps if isinstance(ran, Ran) else ():
             caught = Caught(step)
-            if step.function is not None and caught.faces and caught.faces[0].edge is not None:
-                caught.faces[0].edge.node.register_hook(caught.catch)
+            if step.function is not None and caught.node is not None:
+                caught.node.register_hook(caught.catch)
                 watch.caught.append(caught)
         return watch
 
     def blamed(self, trace: Trace, derivations: Derivations, tolerance: Tolerance) -> Notes:
         """Return who is to blame for a wrong gradient, as far as that is a Function or a hook."""
-        notes = [note for caught in reversed(self.caught) for note in _judged(caught, derivations, tolerance)]
-        return tuple(notes) or _hooks(trace)
+        for caught in self.caught:
+            if caught.is_aside:
+                caught.run()
+        notes: dict[object, Note] = {}
+        for caught in reversed(self.caught):
+            step = caught.step
+            for note in _judged(caught, derivations, tolerance):  # a loop, or vmap, applies one at a line many times
+                notes.setdefault((step.function, step.place, step.module), note)
+        return tuple(notes.values()) or _hooks(trace)
 
 
 def _judged(caught: Caught, derivations: Derivations, tolerance: Tolerance) -> Notes:
@@ -94,7 +124,8 @@ def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tenso
     """Return the derivative of a Function's forward, for the upstream gradient that its backward was given."""
     upstream: dict[TracedTensor, Tensor] = {}
     for face in caught.faces:
-        place = 0 if face.edge is None else face.edge.output_nr
+        edge = _edge(face)
+        place = 0 if edge is None else edge.output_nr
         given = caught.given[place] if place < len(caught.given) else None
         if given is not None:
             upstream[face] = given
@@ -103,13 +134,13 @@ def _right(caught: Caught, derivations: Derivations) -> dict[TracedTensor, Tenso
 
 def _found(caught: Caught, traced: Followed) -> Tensor | None:
     """Return what backward gave an input; zeros where it gave None."""
-    node = caught.faces[0].edge.node if caught.faces[0].edge is not None else None
-    if node is None or traced.edge is None:
+    edge = _edge(traced)
+    if edge is None:
         return None
     places = [
         place
-        for place, (following, number) in enumerate(node.next_functions)
-        if following is traced.edge.node and number == traced.edge.output_nr
+        for place, (following, number) in enumerate(caught.node.next_functions)
+        if following is edge.node and number == edge.output_nr
     ]
     given = [caught.found[place] for place in places if place < len(caught.found)]
     known = [gradient for gradient in given if gradient is not None]
@@ -144,14 +175,23 @@ def _at(place: SourcePlace | None, *, brackets: bool = True) -> str:
 
 
 def _hooks(trace: Trace) -> Notes:
-    """Return the hooks that may have changed a gradient."""
+    """Return the hooks that may have changed a gradient: what the code has registered, or else what leaves had."""
     ran = trace.ran
     hooked = ran.hooked if isinstance(ran, Ran) else ()
     words = [
         f"a hook on '{traced.name or traced.text}', registered{_at(place, brackets=False)}, may change the gradient"
         for traced, place in hooked
     ]
+    words += [
+        f"a hook on '{leaf.name or leaf.text}'{_at(defined_at(hook))} may change the gradient"
+        for leaf in trace.leaves
+        for hook in (actual(leaf)._backward_hooks or {}).values()  # noqa: SLF001 (there is no public way)
+    ]
     return tuple(Note(NoteKind.BLAME, word, None) for word in words[:1])
+
+
+def _edge(traced: Followed) -> GradientEdge | None:
+    return traced.edge or traced.aside
 
 
 def _copy(gradient: Tensor | None) -> Tensor | None:

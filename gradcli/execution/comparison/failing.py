@@ -71,6 +71,21 @@ def _part_of(step: Step, made: Iterable[TracedTensor]) -> Part:
     return Part(step.calls, frozenset(step.inputs), frozenset(made), step.place, is_suspected)
 
 
+def suspected(trace: Trace, failed: AbstractSet[TracedTensor], right: AbstractSet[TracedTensor]) -> Step | None:
+    """Return the last Function that all leaves that fail reach by operands which no leaf that is right reaches.
+
+    For where nothing is known but the gradients of leaves. None where there is no such Function.
+    """
+    behind: dict[Step, set[TracedTensor]] = {}
+    found = None
+    for step in trace.ran.steps if isinstance(trace.ran, Ran) else ():
+        read = [{traced} if traced.step is None else behind.get(traced.step, set()) for traced in step.inputs]
+        behind[step] = set[TracedTensor]().union(*read)
+        wrong = set[TracedTensor]().union(*(leaves for leaves in read if not leaves & right))
+        found = step if step.function is not None and failed <= wrong else found
+    return found
+
+
 def has_wrong_gradient(
     part: Part, gradients: Mapping[TracedTensor, Tensor | None], derivations: Derivations, tolerance: Tolerance
 ) -> bool:

@@ -252,8 +252,8 @@ class GradientComparison:
         call = self.divergent()
         if call is None:
             return ()
-        text = call.outputs[0].text
-        words = f"the gradients first differ at '{text}' ({grad_fn_name(call.outputs[0])})"
+        text, name = call.outputs[0].text, grad_fn_name(call.outputs[0])
+        words = f"the gradients first differ at '{text}'" + ("" if name is None else f" ({name})")
         if is_right_for_less(call, self.point.completed(self.gradients), self.point.derivations, self.tolerance):
             words += "; PyTorch's backward is right there for a smaller upstream gradient: the larger, the fewer digits"
         return (Note(NoteKind.CALL, words, text),)

@@ -82,11 +82,19 @@ def see(call: BackwardCall, follower: ScriptFollower, run: Callable[[], Any], *,
     drawn = backward_graph(trace, display_names(trace)) if graph else None  # before the call frees what it shows
     with backward.catching(wanted) as caught:
         watch = Watch.over(trace)
+        follower.steps.values.keep(_stepping(trace))
         result = run()
     trace = _checked(trace)
     gradients = _gradients(call, follower, wanted, caught, result)
     begins = frozenset(follower.steps.unseen).intersection(gradients)
     return SeenCall(call, trace, cotangent, gradients, _grads(gradients, follower), begins, watch, drawn)
+
+
+def _stepping(trace: Trace) -> list[Tensor]:
+    """Return the leaves that backward may write to itself: an optimizer's step is in a hook of theirs."""
+    leaves = [leaf for leaf in trace.leaves if isinstance(leaf, Followed)]
+    found = [real for leaf in leaves if (real := _real(leaf, {})) is not None]
+    return [real for real in found if getattr(real, "_post_accumulate_grad_hooks", None)]
 
 
 def _trace(call: BackwardCall, follower: ScriptFollower) -> tuple[Trace, Tensor]:

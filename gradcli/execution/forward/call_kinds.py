@@ -22,12 +22,12 @@ ASSIGNMENTS = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 HOOKING = frozenset({"register_hook"})
 # What writes to its arguments, though its name does not say so.
 WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
-# Attributes that are tensors; all others only tell what a tensor is like.
-TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data", "grad"})
+# Attributes that are made of a tensor; all others tell what it is like, or are what was there before, as `.grad` is.
+TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
 
 
 def is_question(call: MadeCall) -> bool:
-    """Return whether a call only asks what a tensor is like."""
+    """Return whether a call only asks what a tensor is like, or has."""
     return call.short == "__get__" and call.name.split(".")[-2] not in TENSORS
 
 

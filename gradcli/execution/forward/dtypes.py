@@ -30,6 +30,13 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 
 
+def converted(tensor: Tensor, device: str, dtype: torch.dtype) -> Tensor:
+    """Return a tensor on a device in a precision: a complex one stays complex, and integers are as they are."""
+    if tensor.is_complex():
+        return tensor.to(device, COMPLEX[dtype])
+    return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+
+
 @contextmanager
 def default_dtype(settings: Settings) -> Iterator[None]:
     """Make factories give the dtype that the leaves have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
@@ -54,6 +55,8 @@ class Followed(TracedTensor):
     """The module whose parameter it is, by its path."""
     real: Tensor | None = field(default=None, kw_only=True)
     """The code's own tensor, of leaves and of the output: what `.grad` and `backward` belong to."""
+    aside: GradientEdge | None = field(default=None, kw_only=True)
+    """Where autograd knows it in a graph that was made to follow the code, and that the code's backward passes by."""
     is_ambiguous: bool = field(default=False, kw_only=True)
     """Whether how much of a gradient arrives here is a matter of taste: a result that the slope may be computed of."""
 
@@ -95,8 +98,9 @@ def steps_behind(output: Followed) -> list[Step]:
 
 
 def edge_of(tensor: Tensor) -> GradientEdge:
-    """Return where autograd knows a tensor that requires grad."""
-    return get_gradient_edge(tensor)
+    """Return where autograd knows a tensor that requires grad; of a subclass too, whose views have a node more."""
+    with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 (there is no public way)
+        return get_gradient_edge(tensor)
 
 
 def same_edge(one: GradientEdge | None, other: GradientEdge | None) -> bool:

@@ -33,7 +33,9 @@ from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor, invocation, traced_in
 from gradcli.execution.forward.twins import (
     RandomState,
+    apart,
     changed,
+    has_drawn,
     is_same,
     made_by,
     random_numbers,
@@ -60,6 +62,8 @@ class Recorder(TorchFunctionMode):
         """What a tensor holds that was made before the body ran."""
         self.gap: str | None = None
         self.left: str | None = None
+        self.draws = False
+        """Whether a call without a definition draws random numbers."""
         self.precision: torch.dtype | None = None
         self._entered = set(leaves)
         self._rounding = max((_eps(leaf.tensor) for leaf in leaves), default=0.0)
@@ -173,7 +177,7 @@ class Recorder(TorchFunctionMode):
     def _apply(self, name: str, *values: TracedTensor | Sequence[TracedTensor]) -> TracedTensor:
         """Return the result of an op of the table, and record it."""
         op, call = entry(name, *values)
-        with torch.enable_grad():
+        with apart():
             result = TracedTensor(invocation(op, call, lambda traced: traced.tensor)(), None, text_of(op, call))
         if result.tensor.requires_grad:
             self._enter((op, call), result, name)
@@ -194,7 +198,7 @@ class Recorder(TorchFunctionMode):
         written = call.outs or changed(call.tensors, before)
         if written or made_by(call, result):
             try:
-                with torch.enable_grad(), random_numbers(random):
+                with apart(), random_numbers(random):
                     made, twins = twin_of(call, given, result, written)
             except (RuntimeError, TypeError, ValueError):
                 self._lose(f"autograd cannot follow forward through {call.short}()")
@@ -202,7 +206,9 @@ class Recorder(TorchFunctionMode):
             else:
                 if made_by(call, result) and not call.outs:  # statistics that a call keeps beside its result
                     self._settle(call, None, written)
-                self._note(call, entered or self._equivalent(call, given, random), made, twins)
+                entered = entered or self._equivalent(call, given, random)
+                self.draws = self.draws or (entered is None and has_drawn(random))
+                self._note(call, entered, made, twins)
         return result
 
     def _equivalent(self, call: MadeCall, given: Mapping[int, TracedTensor], random: RandomState) -> Entry | None:
@@ -228,7 +234,7 @@ class Recorder(TorchFunctionMode):
         """Return a value in a different dtype."""
         if value.tensor.dtype == dtype:
             return value
-        with torch.enable_grad():
+        with apart():
             converted = TracedTensor(value.tensor.to(dtype), None, value.text)
         if converted.tensor.requires_grad:
             self._enter(self._conversion(value, converted), converted, "to")

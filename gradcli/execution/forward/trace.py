@@ -50,6 +50,8 @@ class TracedCall:
     result: Any
     gap: str | None = None
     """Why it has no definition, and cannot be run again, where that is so."""
+    draws: bool = False
+    """Whether one without a definition draws random numbers: others at other values, of which it is no function."""
     inner: InnerGradient | None = None
     """What it differentiates, if it is a call of `torch.autograd.grad`: that defines it, and it has no op."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import MadeCall
@@ -31,6 +32,21 @@ def twin_of(
     return (targets[0], values[0]) if len(values) == 1 else (targets, values)
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Run under autograd what the code does not: its own hooks for what is saved for backward do not see that.
+
+    A checkpoint counts what they see, and refuses a backward where they saw more than the second time.
+    """
+    is_watched = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None  # noqa: SLF001, FBT003 (PyTorch's own)
+    with torch.enable_grad(), saved_tensors_hooks(_as_it_is, _as_it_is) if is_watched else nullcontext():
+        yield
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
+
+
 def made_by(call: MadeCall, result: Any) -> list[Tensor]:
     """Return the tensors that a call has made: those of its results that it was not given."""
     given = set(map(id, call.tensors))
@@ -48,6 +64,13 @@ def changed(tensors: Sequence[Tensor], before: Sequence[int]) -> list[Tensor]:
     return [tensor for tensor, old, new in pairs if old != new]
 
 
+def overwritten(call: MadeCall, before: Sequence[int]) -> list[Tensor]:
+    """Return what a call has written to, if a gradient passes through it: all tensors of a memory count its writes."""
+    first = call.first
+    was_written = first is not None and any(tensor is first for tensor in changed(call.tensors, before))
+    return [first] if was_written and first is not None and first.requires_grad else []
+
+
 # Of the CPU, and of each GPU that is in use.
 RandomState = tuple[Tensor, list[Tensor]]
 
@@ -55,6 +78,12 @@ RandomState = tuple[Tensor, list[Tensor]]
 def random_state() -> RandomState:
     """Return where PyTorch's random numbers are."""
     return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+
+def has_drawn(before: RandomState) -> bool:
+    """Return whether random numbers were drawn since the state was taken."""
+    now = random_state()
+    return not all(torch.equal(*pair) for pair in zip((now[0], *now[1]), (before[0], *before[1]), strict=False))
 
 
 @contextmanager

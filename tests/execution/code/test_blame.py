@@ -107,3 +107,38 @@ def test_a_backward_hook_of_a_module_that_changes_a_gradient_is_named() -> None:
     report = gradcli.check(module, [torch.randn(2, 3, dtype=torch.float64)], witnesses="symbolic")
     assert report["input"].verdict == "mismatch"
     assert "a backward hook of module '1' changes the gradient" in report["input"].note
+
+
+def test_a_hook_that_a_parameter_had_before_is_kept_and_named() -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+    module[2].weight.register_hook(lambda g: 2 * g)
+    report = gradcli.check(module, (torch.randn(2, 3),), witnesses="symbolic")
+    assert {tensor.name for tensor in report.tensors if tensor.verdict == "mismatch"} == {"2.weight"}
+    assert "a hook on '2.weight' (tests/execution/code/test_blame.py:" in (report["2.weight"].note or "")
+
+
+class Sine(torch.autograd.Function):
+    """One that can be mapped, with a wrong backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], _: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * g * x.cos()
+
+
+def test_a_function_under_vmap_is_blamed_once() -> None:
+    report = gradcli.check(lambda x: torch.vmap(Sine.apply)(x).sum(), (torch.randn(3, 2),))
+    note, line = report["x"].note or "", Sine.backward.__code__.co_firstlineno + 1
+    assert report.verdict == "mismatch"
+    assert f"the backward of Sine (tests/execution/code/test_blame.py:{line})" in note
+    assert note.count("the backward of") == 1

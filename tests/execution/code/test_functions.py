@@ -295,6 +295,29 @@ def test_what_a_function_has_from_elsewhere_is_left_as_it_was() -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_module_from_elsewhere_computes_in_the_precision_of_the_check(dtype: str) -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1)).eval()
+    net[0].weight.grad = torch.ones(2, 3)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    report = gradcli.check(lambda x: net(x).sin().sum(), [torch.randn(4, 3)], dtype=dtype)
+    assert report.verdict == "match"
+    assert str(report["net.2.weight"].gradient.dtype) == f"torch.{dtype}"
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert {value.dtype for value in net.parameters()} == {torch.float32}
+    assert torch.equal(net[0].weight.grad, torch.ones(2, 3))
+    net(torch.randn(4, 3)).sum().backward()
+    assert net[2].weight.grad.dtype == torch.float32
+
+
+def test_two_precisions_are_told_apart() -> None:
+    weights = torch.ones(3, 2, requires_grad=True)
+    with pytest.raises(gradcli.GradcliError, match="same dtype") as caught:
+        gradcli.check(lambda x: (x @ weights).sum(), [torch.randn(4, 3)])
+    assert "`--dtype float32`" in (caught.value.hint or "")
+    assert gradcli.check(lambda x: (x @ weights).sum(), [torch.randn(4, 3)], dtype="float32").verdict == "match"
+
+
 def test_buffers_of_what_a_function_has_from_elsewhere_are_the_same_each_time() -> None:
     layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(3, 2).double())
     report = gradcli.check(lambda x: layer(x).sin().sum(), [torch.randn(4, 3, dtype=torch.float64)])
@@ -332,3 +355,23 @@ def test_a_pooling_that_also_returns_its_places_is_the_tables() -> None:
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(f(leaf), leaf)
     assert torch.allclose(report["x"].symbolic.value, gradient, rtol=1e-10)
+
+
+def normal_around(x: Tensor) -> Tensor:
+    return torch.normal(x, 1.0)
+
+
+def gamma(x: Tensor) -> Tensor:
+    return torch.distributions.Gamma(x.exp(), 1.0).rsample()
+
+
+def dirichlet(x: Tensor) -> Tensor:
+    return torch.distributions.Dirichlet(x.exp()).rsample()
+
+
+@pytest.mark.parametrize("draw", [normal_around, gamma, dirichlet])
+def test_differences_of_what_is_drawn_are_no_evidence(draw: Function) -> None:
+    report = gradcli.check(lambda x, y: (draw(x) * y + y.sin()).sum(), point((3,), (3,)))
+    assert report["x"].verdict == "undecided"
+    assert "draws random numbers" in (report["x"].note or "")
+    assert report["y"].verdict == "match"

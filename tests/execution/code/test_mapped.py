@@ -74,7 +74,12 @@ def detached(x: Tensor, y: Tensor) -> Tensor:
     return torch.vmap(lambda a, b: a * b.detach())(x, y).sum()
 
 
-@pytest.mark.parametrize("function", [dot, other_axes, nested, trees, in_chunks, detached])
+def dropped(x: Tensor, y: Tensor) -> Tensor:
+    first = torch.vmap(lambda row: torch.nn.functional.dropout(row, 0.5), randomness="same")(x)
+    return (torch.nn.functional.dropout(first * y, 0.5) ** 2).sum()
+
+
+@pytest.mark.parametrize("function", [dot, other_axes, nested, trees, in_chunks, detached, dropped])
 def test_what_is_mapped_is_followed(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     report = gradcli.check(function, {"x": leaf(3, 3), "y": leaf(3, 3, seed=1)}, witnesses=["symbolic"])
     assert report.verdict is Verdict.MATCH

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gradcli
+from gradcli.engine import evaluate_code
+from gradcli.settings import Settings
 
 
 class Tied(nn.Module):
@@ -147,3 +149,84 @@ def test_values_that_parameters_are_given_are_those_of_the_trace() -> None:
     own[0].bias.data = torch.tensor(given, dtype=torch.float64)
     (gradient,) = torch.autograd.grad(own(x).sum(), own[0].bias)
     assert torch.allclose(report["0.bias"].symbolic.value, gradient, rtol=1e-10)
+
+
+class Cells(nn.Module):
+    """A cell makes its output of the new state, which goes on by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(2, 3)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        h = c = torch.zeros(steps.shape[1], 3, dtype=steps.dtype)
+        for step in steps:
+            h, c = self.cell(step, (h, c))
+        return h.square().sum()
+
+
+def test_a_state_that_a_cell_goes_on_with_is_no_mismatch() -> None:
+    torch.manual_seed(0)
+    report = gradcli.check(Cells(), (drawn(3, 2, 2),), witnesses="symbolic")
+    assert report.verdict == "match"
+    assert {tensor.name for tensor in report.tensors} >= {"steps", "cell.weight_ih", "cell.bias_hh"}
+
+
+def test_hooks_see_what_a_module_is_called_with_by_place() -> None:
+    module, seen = nn.Bilinear(2, 2, 1), []
+    module.register_forward_pre_hook(lambda _, given: seen.append(len(given)))
+    report = gradcli.check(module, {"input1": drawn(3, 2), "input2": drawn(3, 2)}, witnesses="symbolic", reduce="sum")
+    assert report.verdict == "match"
+    assert set(seen) == {2}
+
+
+class Filter(nn.Module):
+    """A complex parameter beside a real one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain, self.shift = nn.Parameter(torch.randn(3, dtype=torch.complex64)), nn.Parameter(torch.randn(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch.fft.fft(x + self.shift) * self.gain).abs().square().sum()
+
+
+def test_a_complex_parameter_stays_complex() -> None:
+    torch.manual_seed(0)
+    module, x = Filter(), drawn(2, 3)
+    report = gradcli.check(module, (x,), witnesses="symbolic")
+    assert report.verdict == "match"
+    spectrum = torch.fft.fft(x + module.shift.detach().double())
+    right = 2 * module.gain.detach().to(torch.complex128) * spectrum.abs().square().sum(0)
+    torch.testing.assert_close(report["gain"].symbolic.value, right)  # type: ignore[union-attr]
+
+
+class Own(Tensor):
+    """A subclass, whose views have one more node in autograd's graph."""
+
+
+def test_the_gradient_of_a_subclass_is_found() -> None:
+    x = drawn(3)
+    report = gradcli.check(lambda x: (x * 2).exp().sum(), {"x": x.as_subclass(Own)}, witnesses="symbolic")
+    assert report.verdict == "match"
+    torch.testing.assert_close(report["x"].gradient.as_subclass(Tensor), 2 * (2 * x).exp())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("command", ["grad", "trace", "jvp", "jacobian", "double-backward", "accumulate"])
+def test_every_command_takes_a_module_that_writes_to_its_buffers(command: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Dropout(0.5), nn.Linear(2, 1))
+    options: dict[str, Any] = {"tangents": {"input": drawn(4, 2).tolist()}} if command == "jvp" else {}
+    options |= {"times": 2} if command == "accumulate" else {}
+    settings = Settings(command=command, reduce="sum", formulas=False, **options)
+    report = evaluate_code(module, settings, {"input": drawn(4, 2)})
+    assert report.verdict == "match", [(tensor.name, tensor.verdict, tensor.note) for tensor in report.tensors]
+
+
+def test_what_rounding_decides_in_one_call_is_undecided_in_their_sum() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU(), nn.Linear(2, 1))
+    settings = Settings(command="accumulate", times=2, reduce="mean", formulas=False)
+    report = evaluate_code(module, settings, {"input": torch.full((4, 2), 2.0, dtype=torch.float64)})
+    assert "mismatch" not in {tensor.verdict for tensor in report.tensors}
+    assert report["1.bias"].verdict == "undecided"

@@ -232,6 +232,72 @@ def test_a_second_derivative_by_way_of_grad_is_undecided_for_what_it_rests_on(ru
     assert report(found[1])["g"].verdict is Verdict.MATCH
 
 
+SECOND_OF_MODULES = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+x = torch.randn(4, 2, dtype=torch.float64)
+unused = torch.ones(2, requires_grad=True)
+def penalty(inputs):
+    return sum((g ** 2).sum() for g in torch.autograd.grad(net(x).square().mean(), inputs, create_graph=True))
+penalty(dict(net.named_parameters()).values()).backward()
+penalty(net.parameters()).backward(inputs=net.parameters())
+given = {**dict(net.named_parameters()), "unused": unused}
+of_names = torch.autograd.grad(net(x).square().mean(), given, create_graph=True, allow_unused=True)
+sum((g ** 2).sum() for g in of_names.values() if g is not None).backward()
+"""
+
+
+def test_what_is_differentiated_by_may_be_a_view_a_generator_or_a_mapping(run: Run) -> None:
+    found, error = run(SECOND_OF_MODULES)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH] * 5
+    for one in found:
+        assert set(names(one)) >= {"net.0.weight", "net.0.bias", "net.2.weight"}
+    leaves = [report(one)["net.0.weight"].gradient for one in found[1::2]]
+    torch.testing.assert_close(leaves[0], leaves[1])
+
+
+STEPS_IN_HOOKS = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+def step(p):
+    with torch.no_grad():
+        p -= 0.1 * p.grad
+    p.grad = None
+for p in net.parameters():
+    p.register_post_accumulate_grad_hook(step)
+x = torch.randn(4, 2, dtype=torch.float64)
+for _ in range(2):
+    net(x).square().mean().backward()
+"""
+
+
+def test_an_optimizer_may_step_in_hooks(run: Run) -> None:
+    found, error = run(STEPS_IN_HOOKS)
+    assert error is None
+    assert [report(one).verdict for one in found] == [Verdict.MATCH, Verdict.MATCH]
+    first, second = (report(one)["net.2.bias"] for one in found)
+    torch.testing.assert_close(second.value, first.value - 0.1 * first.gradient)
+
+
+IN_A_THREAD = """
+import threading
+def work():
+    w = torch.ones(2, requires_grad=True)
+    (w ** 2).sum().backward()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_calls_of_other_threads_are_told(run: Run) -> None:
+    found, error = run(IN_A_THREAD)
+    assert found == []
+    assert error is not None
+    assert "in other threads alone" in error.message
+
+
 OF_PYTORCH = """
 x = torch.ones(2, requires_grad=True)
 torch.autograd.functional.hessian(lambda t: (t ** 3).sum(), torch.ones(2))

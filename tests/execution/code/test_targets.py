@@ -120,12 +120,22 @@ OUTPUTS = {
     "named": lambda x: Named(x.tanh(), x.square().sum()),
     "fields": lambda x: Fields(x.square().sum(), [x.tanh()]),
     "constant beside": lambda x: (x.detach(), x.square().sum()),
+    "of pytorch": lambda x: {"sorted": torch.sort(x.square().sum(0, keepdim=True))},
 }
 
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("dict", None), ("fields", None), ("constant beside", None), ("tuple", "1"), ("named", "second")],
+    [
+        ("dict", None),
+        ("fields", None),
+        ("constant beside", None),
+        ("tuple", "1"),
+        ("named", "second"),
+        ("named", "1"),
+        ("of pytorch", "sorted.values"),
+        ("of pytorch", "sorted.0"),
+    ],
 )
 def test_the_output_that_is_differentiated(name: str, path: str | None) -> None:
     x = torch.tensor([1.0, -2.0])
@@ -141,6 +151,13 @@ def test_several_outputs_have_to_be_told_apart(name: str) -> None:
     assert "--output" in (caught.value.hint or "")
     with pytest.raises(gradcli.GradcliError, match="no tensor 'third'"):
         gradcli.check(OUTPUTS[name], (torch.ones(2),), output="third")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_torchscript_is_told() -> None:
+    for code in (torch.jit.script(torch.nn.Linear(2, 2)), torch.jit.trace(torch.sin, torch.ones(2))):
+        with pytest.raises(gradcli.GradcliError, match="is TorchScript"):
+            gradcli.check(code, {"input": torch.ones(2)})
 
 
 def test_nested_inputs_are_leaves_by_path() -> None:

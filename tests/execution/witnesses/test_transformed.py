@@ -18,6 +18,8 @@ from gradcli.deadline import DeadlineError
 from gradcli.errors import InputError
 from gradcli.execution.forward.callables import function
 from gradcli.execution.witnesses.transformations import Transformation
+from gradcli.report.check import CheckDetails
+from gradcli.report.custom import SourcePlace
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -211,10 +213,13 @@ def test_a_backward_that_is_wrong_under_one_of_them(
     def code(**leaves: Tensor) -> Tensor:
         return wrong.apply(*leaves.values())  # type: ignore[no-any-return]
 
+    code_line = code.__code__.co_firstlineno
     others = [other for other in EXACT if other != "vmap" or name == "vmap"]
     report = checked(code, inputs, *others, witnesses=(witness,))
     assert report.verdict is Verdict.MISMATCH
     assert dissenters(report) == dict.fromkeys(names, name)
+    assert isinstance(report.details, CheckDetails)
+    assert report.details.source == SourcePlace("tests/execution/witnesses/test_transformed.py", code_line + 1)
     for leaf in names:
         found = report[leaf].witnesses or {}
         assert {other for other in others if found[other].verdict is not Verdict.MATCH} == {name}
@@ -254,6 +259,9 @@ def test_code_that_runs_otherwise_where_it_is_not_followed() -> None:
     report = checked(Counting(), {"x": drawn(2, 3)}, "eager")
     assert {*dissenters(report).values()} == {"eager"}
     assert report.verdict is Verdict.MISMATCH
+    assert isinstance(report.details, CheckDetails)
+    line = Counting.forward.__code__.co_firstlineno  # no Function is to blame: where the code is defined
+    assert report.details.source == SourcePlace("tests/execution/witnesses/test_transformed.py", line)
 
 
 def test_what_pytorch_refuses_is_undecided() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -107,13 +107,13 @@ class BackwardCall:
 
 
 def _call(kind: str, given: Mapping[str, Any], number: int, frame: FrameType | None) -> BackwardCall | None:
-    outputs = _listed(given.get("self", given.get("tensors", given.get("outputs"))))
+    outputs = listed(given.get("self", given.get("tensors", given.get("outputs"))))
     vectors = given.get("gradient", given.get("grad_tensors", given.get("grad_outputs")))
     vectors = given.get("grad_variables") if vectors is None else vectors
-    upstream = (None,) * len(outputs) if vectors is None else _listed(vectors)
+    upstream = (None,) * len(outputs) if vectors is None else listed(vectors)
     if len(upstream) != len(outputs):
         return None
-    inputs = None if given.get("inputs") is None else _listed(given["inputs"])
+    inputs = None if given.get("inputs") is None else listed(given["inputs"])
     creates, retains = bool(given.get("create_graph")), given.get("retain_graph")
     retains = creates if retains is None else bool(retains)
     unusual = _unusual(given, (*outputs, *upstream, *(inputs or ())))
@@ -132,10 +132,16 @@ def _signature(original: Original) -> inspect.Signature:
     return inspect.signature(original)
 
 
-def _listed(value: Any) -> tuple[Any, ...]:
+def kept(value: Any) -> Any:
+    """Return an argument that can be looked at before the call is made: what can be gone through once is a tuple."""
+    return tuple(value) if isinstance(value, Iterator) else value
+
+
+def listed(value: Any) -> tuple[Any, ...]:
+    """Return the tensors that an argument or a result stands for, one by one, as PyTorch does."""
     if isinstance(value, dict):
         return tuple(value.values())
-    return tuple(value) if isinstance(value, Sequence) else (value,)
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, Tensor) else (value,)
 
 
 def _unusual(given: Mapping[str, Any], values: Sequence[Any]) -> str | None:

@@ -15,7 +15,7 @@ from gradcli.execution.code.differentiated import note
 from gradcli.execution.code.follower import Follower
 from gradcli.execution.code.names import Names, variables
 from gradcli.execution.code.places import user_frame
-from gradcli.execution.code.script.calls import BackwardCall
+from gradcli.execution.code.script.calls import BackwardCall, listed
 from gradcli.execution.code.script.history import History
 from gradcli.execution.code.steps import Steps, entry, gap
 from gradcli.execution.code.values import value_of
@@ -134,9 +134,9 @@ class ScriptFollower(Follower):
     def note_second(self, call: BackwardCall, result: Any) -> None:
         """Note the gradients that a call with create_graph=True has made: what `torch.autograd.grad` has returned."""
         self.steps.frame = call.frame
-        found = tree.tensors(result)
-        if call.unusual is None and call.inputs is not None and len(found) == len(call.inputs):
-            note(self.steps, call.outputs, call.inputs, call.upstream, found)
+        found, given = tree.tensors(result), listed(result)
+        if call.unusual is None and call.inputs is not None and len(given) == len(call.inputs):
+            note(self.steps, call.outputs, call.inputs, call.upstream, given)
             return
         leaves = [tensor for tensor, _ in self.steps.values.holders() if tensor.is_leaf]
         for tensor in found or [leaf.grad for leaf in leaves if leaf.grad is not None]:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack,
 
 from gradcli.execution.code.names import Names
 from gradcli.execution.code.places import place_of, user_frame
-from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen
+from gradcli.execution.code.script.calls import BackwardCall, Original, calls_seen, kept
 from gradcli.execution.code.script.explain import explanation, mark
 from gradcli.execution.code.script.follower import ScriptFollower
 from gradcli.execution.forward import tree
@@ -43,6 +43,8 @@ class Session:
     def __init__(self, wanted: Wanted, look: Look) -> None:
         self.count = 0
         """How many backward calls there were."""
+        self.elsewhere = 0
+        """How many of them other threads made, which are not looked at."""
         self.hints: list[tuple[BaseException, str]] = []
         """What is known of the errors that PyTorch raised in them."""
         self._wanted = wanted
@@ -91,7 +93,10 @@ class Session:
 
     def _seen(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that differentiates, and count it, unless it is a part of another."""
-        if self._is_inside or threading.get_ident() != self._thread or _is_transformed(args):
+        if threading.get_ident() != self._thread:
+            self.elsewhere += 1
+            return original(*args, **kwargs)
+        if self._is_inside or _is_transformed(args):
             return original(*args, **kwargs)
         self._is_inside = True
         try:
@@ -117,6 +122,7 @@ class Session:
 
     def _counted(self, kind: str, original: Original, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call that is looked at."""
+        args, kwargs = tuple(map(kept, args)), {name: kept(value) for name, value in kwargs.items()}
         call = BackwardCall.of(kind, original, args, kwargs, self.count + 1, user_frame())
         follower = self._follower
         if call is None or follower is None:
