@@ -4,10 +4,10 @@ python benchmarks/interrupts.py              120 commands
 python benchmarks/interrupts.py --runs 20    fewer of them
 python benchmarks/interrupts.py --seed 7     other moments
 
-Each command, of one program, of a suite or of a file with a Function, meets one disturbance at a random moment: Ctrl-C,
-SIGTERM or SIGHUP to it or to its whole group, or, in any of its processes, SIGKILL or SIGSTOP and later SIGCONT. It
-must end in time, without a traceback, and leave no process behind. Where its exit code is 0 its report must be what it
-is undisturbed, and that must be its exit code after a mere SIGSTOP. Exits 1 where any of this was not so.
+Each command, of one program, of a suite, of a script or of a file with a Function, meets one disturbance at a random
+moment: Ctrl-C, SIGTERM or SIGHUP to it or to its whole group, or, in any of its processes, SIGKILL or SIGSTOP and later
+SIGCONT. It must end in time, without a traceback, and leave no process behind. Where its exit code is 0 its report must
+be what it is undisturbed, and that must be its exit code after a mere SIGSTOP. Exits 1 where any of this was not so.
 """
 
 from __future__ import annotations
@@ -48,12 +48,25 @@ class Square(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         return 2 * x * g
 """
+SCRIPT = """
+import torch
+
+x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
+for _ in range(3):
+    (x.sin() * x.exp()).sum().backward()
+"""
 COMMANDS = (
     ["eval", "sin(x)*y + tanh(x*y)", "--value", "x=0.5", "--value", "y=2", "--json"],
     ["check", "exp(x)*y", "--value", "x=0.5", "--value", "y=2", "--json"],
     ["check", "suite.toml", "--json"],
     ["check", "suite.toml", "--json", "-j", "2"],
     ["custom", "functions.py:Square", "--shape", "3", "--json"],
+    ["derive", "softmax(x, dim=-1)*y", "--shape", "3", "--json"],
+    ["prove", "tanh(x)*y", "--json"],
+    ["graph", "sin(x)*y", "--json"],
+    ["plot", "relu(x)*sin(x)", "--samples", "21", "--json"],
+    ["report", "sin(x)*y", "--json"],
+    ["run", "--json", "script.py"],
 )
 MARK = "GRADCLI_BENCHMARK_RUN"  # in the environment of everything that a command starts
 LONGEST = 150.0  # seconds for a command
@@ -215,6 +228,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "suite.toml").write_text(SUITE, encoding="utf-8")
         (folder / "functions.py").write_text(FUNCTION, encoding="utf-8")
+        (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
         started = [time.monotonic()]
         right = []
         for command in COMMANDS:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from gradcli import engine
 from gradcli.commands import Command
+from gradcli.errors import InputError
+from gradcli.fields import quoted
 from gradcli.render.shown import Report, shown
 from gradcli.settings import DataType, Reduction, Settings
 from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
@@ -107,7 +109,7 @@ def evaluate(
         timeout=timeout,
         pick=output,
         arguments={} if arguments is None else arguments,
-        mode=None if train is None else "train" if train else "eval",
+        mode=_mode(train),
         max_entries=max_entries,
     )
     return shown(engine.evaluate_program(program, settings, inputs))
@@ -195,7 +197,7 @@ def check(
         timeout=timeout,
         pick=output,
         arguments={} if arguments is None else arguments,
-        mode=None if train is None else "train" if train else "eval",
+        mode=_mode(train),
         max_entries=max_entries,
     )
     return shown(engine.evaluate_program(program, settings, inputs))
@@ -269,3 +271,10 @@ def check_function(
         timeout=timeout,
     )
     return shown(engine.check_function(function, settings, inputs))
+
+
+def _mode(train: Any) -> Literal["train", "eval"] | None:
+    """Return the setting for `train`; InputError for what is neither True nor False."""
+    if train is not None and not isinstance(train, bool):
+        raise InputError(f"it must be True or False, not {quoted(train)}", option="train")
+    return None if train is None else "train" if train else "eval"

@@ -33,7 +33,9 @@ class Range:
             number = kind(value) if fits else math.nan
         except (OverflowError, ValueError):  # beyond all floats; NaN of another library
             number = math.nan
-        if not (math.isfinite(number) and self.low <= number <= self.high):
+        if not (
+            abs(number) < math.inf and self.low <= number <= self.high
+        ):  # of an int that no float is as large as, too
             raise _refusal(f"{'a whole' if kind is int else 'a finite'} number{self._bounds()}", value)
         return number
 
@@ -97,8 +99,9 @@ def _check_type(kind: type, wanted: str, value: Any) -> Any:
 
 def _check_word(words: Sequence[str], value: Any) -> Any:
     if not isinstance(value, str) or value not in words:
-        hint = did_you_mean(str(value), words, f"it can be {', '.join(words)}")
-        raise InputError(f"there is no {_quoted(value)}", hint=hint)
+        word = value if isinstance(value, str) else quoted(value)
+        hint = did_you_mean(word, words, f"it can be {', '.join(words)}")
+        raise InputError(f"there is no {quoted(value)}", hint=hint)
     return value
 
 
@@ -114,9 +117,12 @@ def _check_optional(check: Check, value: Any) -> Any:
 
 def _check_items(check: Check, value: Any) -> tuple[Any, ...]:
     """Return the items of a sequence; a word stands for itself, not for its letters."""
-    items = (value,) if isinstance(value, str) else value
-    if not hasattr(items, "__iter__") or isinstance(items, Mapping | bytes):
+    if isinstance(value, Mapping | bytes):
         raise _refusal("a sequence", value)
+    try:
+        items = (value,) if isinstance(value, str) else tuple(value)
+    except Exception:  # noqa: BLE001 (no sequence, or one of the caller's that fails)
+        raise _refusal("a sequence", value) from None
     return tuple(map(check, items))
 
 
@@ -127,11 +133,15 @@ def _check_entries(check_key: Check, check: Check, value: Any) -> dict[Any, Any]
 
 
 def _refusal(wanted: str, value: Any) -> InputError:
-    return InputError(f"it must be {wanted}, not {_quoted(value)}")
+    return InputError(f"it must be {wanted}, not {quoted(value)}")
 
 
-def _quoted(value: Any) -> str:
-    text = " ".join(repr(value).split())
+def quoted(value: Any) -> str:
+    """Return a value as a message shows it: no more than its beginning, and its type where it cannot be shown."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 (a number of more digits than Python writes, or an object of the caller's)
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 3] + "..."
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gradcli
@@ -34,6 +37,18 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("seed", 2**63, SEED),
     ("seed", 2**64, SEED),
 ]
+
+
+class Nameless:
+    """What cannot even be shown, nor gone through."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+    def __iter__(self) -> Iterator[str]:
+        raise ValueError
+
+
 PYTHON: list[tuple[str, Any, str]] = [
     ("rtol", True, NEGATIVE),
     ("rtol", "1", NEGATIVE),
@@ -62,6 +77,14 @@ PYTHON: list[tuple[str, Any, str]] = [
     ("grad_output", "twos", "there is no 'twos'"),
     ("grad_output", math.nan, "it must be finite, not nan"),
     ("wrt", 1.5, "it must be a sequence, not 1.5"),
+    ("points", 10**400, POSITIVE),
+    ("seed", -(10**400), SEED),
+    ("dtype", Nameless(), "there is no <Nameless>"),
+    ("constants", [Nameless()], "it must be text, not <Nameless>"),
+    ("constants", Nameless(), "it must be a sequence, not <Nameless>"),
+    ("witnesses", np.array("symbolic"), "it must be a sequence, not array("),
+    ("train", "eval", "it must be True or False, not 'eval'"),
+    ("train", np.ones(2), "it must be True or False, not array("),
     ("claims", "x=1", "it must be a mapping, not 'x=1'"),
     ("claims", {"x": 1}, "it must be text, not 1"),
 ]
@@ -192,3 +215,8 @@ def test_a_near_word_is_suggested_and_otherwise_all_are_listed() -> None:
     with pytest.raises(InputError) as far:
         Settings(reduce="max")  # type: ignore[arg-type]
     assert far.value.hint == "it can be none, sum, mean, prod, norm"
+
+
+def test_a_number_of_more_digits_than_python_writes_is_told() -> None:
+    with pytest.raises(InputError, match=re.escape(f"points: {POSITIVE}<int>")):
+        gradcli.check("x", {"x": 1.0}, points=10**5000)

@@ -25,11 +25,12 @@ def cache(
     from gradcli.cli.output import write
     from gradcli.derivation import store
     from gradcli.errors import InternalError
+    from gradcli.escaping import escape
 
     place = store.folder()
     if clear and (left := store.clear(place)):
         raise InternalError(f"{left:,} files in '{place}' cannot be removed")
     count, size = store.size_of(place)
-    lines = {"path": str(place), "entries": f"{count:,}", "bytes": f"{size:,}"}
+    lines = {"path": escape(str(place)), "entries": f"{count:,}", "bytes": f"{size:,}"}
     write("".join(f"{name:<10}{value}\n" for name, value in lines.items()), None)
     return 0

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from gradcli.cli.bundles import OutputOptions
     from gradcli.cli.several import SuiteOptions
     from gradcli.settings import DataType, Settings
-    from gradcli.suite.check import SuiteCheck
+    from gradcli.suite.check import Kind, SuiteCheck
     from gradcli.suite.given import Given
+
+    Named = tuple[Kind, str]  # a program's text, or the name of code: which of them it is, and not how it is written
 
 
 def run_checks(targets: Sequence[str], given: Given, suite: SuiteOptions, output: OutputOptions) -> int:
@@ -96,14 +98,14 @@ def _suites_in(target: str) -> list[str]:
     return suites
 
 
-def _run_one(program: str, settings: Settings, given: Given, output: OutputOptions) -> int:
+def _run_one(named: Named, settings: Settings, given: Given, output: OutputOptions) -> int:
     from gradcli.cli.running import run_isolated, write_report
     from gradcli.engine import evaluate_program
-    from gradcli.inputs import is_code
     from gradcli.suite.check import Kind
     from gradcli.suite.reproduce import reproducible
 
-    if is_code(program):
+    kind, program = named
+    if kind is Kind.TARGET:
         return run_isolated(program, Kind.TARGET, settings, output)
     report = evaluate_program(program, settings)
     write_report(reproducible(report, program, settings, given.program_options), output)
@@ -126,38 +128,39 @@ def _checks_of(target: str, given: Given, suite: SuiteOptions) -> list[SuiteChec
     return read_suite(target, given)
 
 
-def _programs(targets: Sequence[str], settings: Settings, *, each_line: bool = False) -> list[str]:
+def _programs(targets: Sequence[str], settings: Settings, *, each_line: bool = False) -> list[Named]:
     """Return the programs that the targets are; `-` stands for the one on standard input, or for one in each line."""
     from gradcli.deadline import deadline
 
     limit = settings.limits.program_size
-    programs: list[str] = []
+    programs: list[Named] = []
     with deadline(settings.timeout):
         for target in targets:
             programs += _texts(target, limit, each_line=each_line)
     return programs
 
 
-def _texts(target: str, limit: int, *, each_line: bool) -> list[str]:
-    """Return what a target stands for: programs, or code."""
+def _texts(target: str, limit: int, *, each_line: bool) -> list[Named]:
+    """Return what a target stands for: code, or programs. What is read from somewhere is never the name of code."""
     from gradcli.inputs import is_code
+    from gradcli.suite.check import Kind
 
     if is_code(target):
-        return [target]
-    return read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
+        return [(Kind.TARGET, target)]
+    texts = read_lines(limit) if each_line and target == "-" else [read_program(target, limit)]
+    return [(Kind.PROGRAM, text) for text in texts]
 
 
-def _checks(programs: Sequence[str], given: Given) -> Iterator[SuiteCheck]:
+def _checks(programs: Sequence[Named], given: Given) -> Iterator[SuiteCheck]:
     """Yield each program with its settings; with several, an option that names a tensor goes to those that have it."""
-    from gradcli.inputs import is_code
     from gradcli.suite.check import Kind, SuiteCheck
 
-    known = [_names(program, given.settings) for program in programs] if len(programs) > 1 else []
+    known = [_names(program, given.settings) for _, program in programs] if len(programs) > 1 else []
     anywhere = {name for names in known for name in names}
-    anywhere |= _names_given(given.settings) if any(map(is_code, programs)) else set()
-    for place, program in enumerate(programs):
+    anywhere |= _names_given(given.settings) if any(kind is Kind.TARGET for kind, _ in programs) else set()
+    for place, (kind, program) in enumerate(programs):
         for suffix, settings in _variants(given):
-            kind, chosen = Kind.TARGET if is_code(program) else Kind.PROGRAM, settings
+            chosen = settings
             if known and kind is Kind.TARGET:  # what it takes is known once it is loaded
                 chosen = replace(settings, elsewhere=tuple(anywhere))
             elif known:

@@ -14,7 +14,22 @@ from gradcli.limits import Limits
 from gradcli.settings import Settings
 
 # Options that are not called as their field of Settings is; an error names the option.
-FLAGS = {"learning_rate": "--lr", "pick": "--output"}
+REPEATABLE = ("shape", "value", "constant", "tangent", "claim", "argument", "backward")
+FLAGS = {
+    **{f"{name}s": f"--{name}" for name in REPEATABLE},
+    "values_file": "--values",
+    "start": "--from",
+    "stop": "--to",
+    "witnesses": "--witness",
+    "calls": "--backward",
+    "learning_rate": "--lr",
+    "pick": "--output",
+    "mode": "--train",
+    "sizes": "--shape",
+    "product": "--layout",
+    "verify": "--no-verify",
+    "cache": "--no-cache",
+}
 
 
 def settings_from(command: Command, options: ProgramOptions, **more: Any) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -49,7 +50,8 @@ def _read(path: Path, file: str) -> str:
 
 def _parsed(suite: SuiteText) -> dict[str, Any]:
     try:
-        return tomllib.loads(suite.text)
+        data = tomllib.loads(suite.text)
+        json.dumps(data, default=str)  # which fails for what no message could show: long numbers, written in base 16
     except tomllib.TOMLDecodeError as error:
         message = TOML_PLACE.sub("", str(error))
         raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
@@ -57,6 +59,7 @@ def _parsed(suite: SuiteText) -> dict[str, Any]:
         raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
     except ValueError as error:  # a number of more digits than Python reads
         raise InputError(f"{suite.file}: this is not TOML that can be read: {first_line(error)}") from None
+    return data
 
 
 def _place(error: tomllib.TOMLDecodeError, text: str) -> Span:

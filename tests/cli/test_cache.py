@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,49 @@ def test_a_suite_uses_it_in_its_processes(folder: Path, tmp_path: Path) -> None:
     assert not kept(folder)
     assert main(suite) == 0
     assert kept(folder)
+
+
+def test_a_folder_of_any_name_is_shown_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{tmp_path}/a\udcff\n::add-mask::\u202eb")
+    assert shown(capsys)["path"] == rf"{tmp_path}/a\udcff\n::add-mask::\u202eb/gradcli/derivations"
+
+
+FOREIGN = ["null", "[]", "{}", "5", '"x"', '{"program": null, "error": null}', "[" * 20_000 + "]" * 20_000]
+
+
+@pytest.mark.parametrize("answer", FOREIGN, ids=range(len(FOREIGN)))
+def test_a_whole_file_with_another_answer_costs_no_verdict(
+    folder: Path, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    """It has its hash, as only who can write in the folder can make it."""
+    assert main(EVAL) == 0
+    for path in kept(folder):
+        body = path.read_bytes().partition(b"\n")[2]
+        asked, _, _ = body.partition(b', "answer": ')
+        body = asked + b', "answer": ' + answer.encode() + b"}"
+        path.write_bytes(sha256(body).hexdigest().encode() + b"\n" + body)
+    shared_derivations().answers.derived.clear()
+    shared_derivations().answers.written.clear()
+    capsys.readouterr()
+    assert main(["eval", "x**2 * y", "--format", "plain"]) == 0
+    assert "match: autograd agrees" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["huge", "link", "pipe"])
+def test_what_stands_in_the_place_of_a_file_costs_no_verdict(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert main(EVAL) == 0
+    for path in kept(folder):
+        if kind == "huge":
+            os.truncate(path, 10 << 30)
+            continue
+        path.unlink()
+        path.symlink_to("/dev/zero") if kind == "link" else os.mkfifo(path)
+    shared_derivations().answers.derived.clear()
+    shared_derivations().answers.written.clear()
+    capsys.readouterr()
+    assert main(["eval", "x**2 * y", "--format", "plain"]) == 0
+    assert "match: autograd agrees" in capsys.readouterr().out

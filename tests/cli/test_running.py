@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import gradcli
 from gradcli.cli.app import main
+from gradcli.errors import GradcliError
 
 PROGRAM = "y = x * x\nz = y * y\nz\n"
 
@@ -111,3 +113,32 @@ def test_help_has_a_short_form(capsys: pytest.CaptureFixture[str], command: str)
 def test_the_command_line_itself_has_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-h"]) == 0
     assert "double-backward" in capsys.readouterr().out
+
+
+TRAP = (
+    "import torch\nopen('ran', 'w').close()\n\n\ndef case():\n    return (lambda x: x * x), {'x': torch.tensor(1.0)}\n"
+)
+
+
+@pytest.mark.parametrize("name", ["trap:case", "trap.py:case", "trap.py", "os:getcwd"])
+def test_only_an_argument_is_the_name_of_code(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Standard input, `program` in a suite, an option and Python's text are programs, and run nothing."""
+    (folder / "trap.py").write_text(TRAP)
+    monkeypatch.syspath_prepend(str(folder))
+    for words in (["eval", "-"], ["check", "-"], ["check", "-", "--each-line"], ["check", "x*x", "-"]):
+        type_in(monkeypatch, name)
+        assert main(words) == 2
+    (folder / "program.txt").write_text(name)
+    assert main(["check", "program.txt"]) == 2
+    (folder / "suite.toml").write_text(f"[[check]]\nprogram = '{name}'\n")
+    assert main(["check", "suite.toml"]) == 2
+    assert main(["check", "x*x", "--claim", f"x={name}"]) == 2
+    with pytest.raises(GradcliError):
+        gradcli.check(name, {})
+    assert not (folder / "ran").exists()
+
+
+def test_an_argument_may_be_the_name_of_code(folder: Path) -> None:
+    (folder / "trap.py").write_text(TRAP)
+    assert main(["eval", "trap.py:case", "-o", "/dev/null"]) == 0
+    assert (folder / "ran").exists()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from documented import ROOT
 
 from gradcli.derivation.client import DEFAULT_MEMORY
+from gradcli.derivation.store import MOST_BYTES, MOST_BYTES_OF_PART, PARTS
 from gradcli.inputs import parse_size
 from gradcli.language.limits import LONGEST_NUMBER
 from gradcli.limits import Limits
@@ -22,13 +23,17 @@ ROW = re.compile(
     r"^\| (?P<limit>.*) \| (?P<default>.*) \| (?P<option>`--[\w-]+`|none) \| (?P<tests>.*) \|$", re.MULTILINE
 )
 ROWS = [row.groupdict() for row in ROW.finditer(PAGE)]
+SAMPLES, _ = get_args(get_type_hints(Settings, include_extras=True)["samples"])
 WITHOUT = {
+    "points of a plot along each number, `--samples`": get_args(SAMPLES)[1].high,
+    "bytes of a kept answer": MOST_BYTES,
+    "bytes of all kept answers": MOST_BYTES_OF_PART * len(PARTS),
     "characters of a number in a program": LONGEST_NUMBER,
     "bytes of a suite": LARGEST,
     "address space of the sympy process": DEFAULT_MEMORY,
 }
-# What rich and Python's `shutil` ask for gradcli.
-OF_OTHERS = {"COLUMNS", "PYTHONPATH"}
+# What rich, matplotlib and Python's `shutil` ask for gradcli.
+OF_OTHERS = {"COLUMNS", "MPLCONFIGDIR", "PYTHONPATH"}
 
 
 def number(text: str) -> float:

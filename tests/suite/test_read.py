@@ -279,6 +279,14 @@ def test_of_a_file_without_end_only_the_beginning_is_read() -> None:
         read_suite("/dev/zero", Given(Settings(command="check")))
 
 
-def test_a_number_that_python_does_not_read_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "-" + "9" * 5000])
+@pytest.mark.parametrize("key", ["seed", "grad-output", "values.x", "claim.x", "arguments.n", "atol"])
+def test_a_number_that_python_does_not_read_is_an_error(tmp_path: Path, key: str, number: str) -> None:
     with pytest.raises(InputError, match="this is not TOML that can be read: Exceeds the limit"):
-        read(tmp_path, "[[check]]\nprogram = 'x'\nseed = " + "9" * 5000)
+        read(tmp_path, f"[[check]]\nprogram = 'x'\n{key} = {number}")
+
+
+@pytest.mark.parametrize("key", ["seed", "points", "max-entries", "atol", "timeout"])
+def test_a_number_beyond_all_floats_is_an_error(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError, match=rf"suite\.toml:3: .*{key}.*: it "):
+        read(tmp_path, f"[[check]]\nprogram = 'x'\n{key} = {'9' * 400}")

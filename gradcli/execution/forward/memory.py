@@ -20,8 +20,9 @@ from gradcli.execution.forward.rehearsed import shapes_of
 from gradcli.limits import Limits
 from gradcli.settings import Settings
 
-# Bytes of an entry in double precision, and of an item of a list, which may be a tensor.
-ENTRY, ITEM = 8, 1024
+# Bytes of an entry in double precision; of an item of a list, which may be a tensor; and of one of a call's results,
+# which the graph keeps too.
+ENTRY, ITEM, RESULT = 8, 1024, 4096
 REPORTED = 4  # tensors of a leaf, of each call: its value, and `.grad` before, after and as it should be
 LARGEST_POWER = 16  # of a length of 2, and then it is 65,536
 WITHOUT_ORDER = frozenset({torch.uint16, torch.uint32, torch.uint64})  # PyTorch takes no maximum of these
@@ -92,6 +93,10 @@ def check_items(count: int, limits: Limits) -> None:
     check_bytes(count * ITEM, f"a list of {count:,} items" if count < 1 << 62 else "a list", limits)
 
 
+def _check_results(limits: Limits, count: int) -> None:
+    check_bytes(count * RESULT, f"a list of {count:,} tensors", limits)
+
+
 def check_calls(settings: Settings, leaves: Iterable[Tensor]) -> None:
     """Refuse to call backward so often that what is reported of all calls takes too much memory."""
     size = sum(max(leaf.numel() * ENTRY, ITEM) for leaf in leaves) * REPORTED
@@ -110,8 +115,8 @@ def check_bytes(size: int, what: str, limits: Limits) -> None:
 def _bound(call: partial[Any], *, pointwise: bool) -> int:
     """Return a bound on the number of elements of all that a call makes: sizes and numbers, multiplied.
 
-    A pointwise op makes what its operands broadcast to. Any other may pair an operand with itself (`cov`), use a number
-    for several axes (`eye`), or as an exponent of a length (`combinations`).
+    A pointwise op makes what its operands broadcast to. Any other may pair an operand with itself (`cov`) or with each
+    of many (`block_diag`), use a number for several axes (`eye`), or as an exponent of a length (`combinations`).
     """
     leaves = list(tree.leaves([call.args, call.keywords]))
     if pointwise:
@@ -119,7 +124,8 @@ def _bound(call: partial[Any], *, pointwise: bool) -> int:
     power = 2
     exponents = [leaf for leaf in leaves if isinstance(leaf, int) and power < leaf <= LARGEST_POWER]
     highest = max([power, *exponents])
-    return math.prod(max(_size(leaf), 1) ** (highest if isinstance(leaf, Tensor) else power) for leaf in leaves)
+    sizes = math.prod(max(_size(leaf), 1) ** (highest if isinstance(leaf, Tensor) else power) for leaf in leaves)
+    return sizes * len(leaves) ** power
 
 
 def _broadcast(shapes: Sequence[torch.Size]) -> int:
@@ -144,9 +150,7 @@ def _largest(tensor: Tensor) -> int:
 
 
 def _audience(limits: Limits) -> Audience:
-    return Audience(
-        partial(_check_made, limits), partial(check_items, limits=limits), partial(_check_workspace, limits)
-    )
+    return Audience(partial(_check_made, limits), partial(_check_results, limits), partial(_check_workspace, limits))
 
 
 def _check_workspace(limits: Limits, count: int) -> None:

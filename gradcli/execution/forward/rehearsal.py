@@ -96,7 +96,8 @@ class _Rehearsal(TorchDispatchMode):
         return func(*args, **keywords)
 
     def _on_meta(self, func: Any, args: Any, keywords: Mapping[str, Any]) -> Any:
-        result = func(*tree.map(_without_entries, args), **tree.map(_without_entries, keywords))
+        run = ALIKE.get(func.overloadpacket, func)
+        result = run(*tree.map(_without_entries, args), **tree.map(_without_entries, keywords))
         if not any(returned.alias_info for returned in func._schema.returns):  # noqa: SLF001 (views take no memory)
             tree.map(self._made, result)
         return result
@@ -148,6 +149,15 @@ def _columns(values: Tensor, weight: Tensor, _bias: Any, *options: Any) -> int:
     return windows[0] * (values.shape[1] // groups) * math.prod(weight.shape[2:]) * math.prod(windows[2:])
 
 
+def _alike(values: Tensor, _: int, dtype: torch.dtype | None = None) -> Tensor:
+    return torch.empty_like(values, dtype=dtype)
+
+
+def _gammas(values: Tensor, count: int) -> int:
+    """Return how many values of the logarithm of gamma are added up for that of several dimensions."""
+    return values.numel() * count
+
+
 def _passes(*_: Any, **__: Any) -> bool:
     return True
 
@@ -162,8 +172,10 @@ def _fails(condition: Tensor) -> bool:
 ATEN = torch.ops.aten
 # Kernels whose results are as long as integers say.
 LENGTHS: Mapping[Any, Callable[..., int]] = {ATEN.repeat_interleave: _sum, ATEN.bincount: _bins}
+# Kernels that PyTorch writes for the meta device as squares of what they are given, which overflow.
+ALIKE: Mapping[Any, Callable[..., Tensor]] = {ATEN.cumprod: _alike, ATEN.cumsum: _alike}
 # Kernels that copy what they are given in a larger form.
-WORKSPACES: Mapping[Any, Callable[..., int]] = {ATEN.convolution: _columns}
+WORKSPACES: Mapping[Any, Callable[..., int]] = {ATEN.convolution: _columns, ATEN.mvlgamma: _gammas}
 # Kernels that make many views at once.
 PIECES: Mapping[Any, Callable[..., int]] = {ATEN.unbind: _unbound, ATEN.split: _split, ATEN.split_with_sizes: _split}
 # What entries that are not there are taken for, where a call checks its arguments by them.

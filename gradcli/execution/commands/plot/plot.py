@@ -84,8 +84,10 @@ def _ends(settings: Settings, names: Sequence[str]) -> tuple[Numbers, Numbers]:
         found.append(numbers if len(numbers) == count else numbers * count)
     lows, highs = found
     for name, low, high in zip(names, lows, highs, strict=True):
-        if not low < high or not math.isfinite(high - low):
+        if not low < high:
             raise InputError(f"{low:g} is not below {high:g}, where the plot along '{name}' ends", option="--from")
+        if not math.isfinite(high - low):
+            raise InputError(f"{low:g} is too far from {high:g}, where the plot along '{name}' ends", option="--from")
     return lows, highs
 
 

@@ -223,6 +223,7 @@ def test_a_wrong_backward_is_a_mismatch_where_it_is_wrong() -> None:
         ("x.sum()", {"shapes": {"x": (2,)}, "wrt": ("x[2]",)}, "has no entry"),
         ("x*c", {"constants": ("c",), "wrt": ("c",)}, "'c' is a constant"),
         ("x", {"start": (1.0,), "stop": (1.0,)}, "1 is not below 1"),
+        ("x", {"start": (-1e308,), "stop": (1e308,)}, "too far from 1e\\+308"),
         ("x", {"start": (1.0, 2.0)}, "2 numbers for 1"),
         ("x*y", {"wrt": ("x", "y"), "order": 2}, "--order"),
         ("x*y", {"wrt": ("x", "y"), "samples": 5000}, "--samples"),
