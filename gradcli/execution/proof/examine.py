@@ -11,6 +11,7 @@ import torch
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.proof import Proof, ProofRequest, ProvedEntry, Region, Wanted
+from gradcli.execution.process import torch_version
 from gradcli.execution.proof.circuit import UnprovableError
 from gradcli.execution.proof.points import RANDOM, Run, confirmed, points, run, witness_at
 from gradcli.execution.proof.provable import Provable, Written, written
@@ -228,7 +229,7 @@ def _report(
     over = "over the real numbers: what floats round is not in it"
     return ProofReport(
         gradcli=__version__,
-        torch=torch.__version__.partition("+")[0],
+        torch=torch_version(),
         program=provable.text,
         leaves={name: tuple(value.shape) for name, value in provable.point.items()},
         domain=domain,
