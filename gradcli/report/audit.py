@@ -17,7 +17,7 @@ VERDICTS = {
     AT_POINTS: "autograd agrees with the derivative at every sample, and there is no proof",
     REFUTED: "autograd does not agree with the derivative at a sample, or a proof found a point",
     UNDECIDED: "a comparison came to no verdict",
-    NO_DEFINITION: "the table of ops lacks it, or PyTorch's samples are calls that no program can write",
+    NO_DEFINITION: "the table of ops lacks it, and PyTorch's samples are no calls that a program can write",
 }
 
 
@@ -29,7 +29,7 @@ class AuditedOp:
     """PyTorch's, without `torch.`"""
     verdict: str
     samples: int = 0
-    """How many there were of PyTorch's own."""
+    """How many there were of PyTorch's own; 0 where none is a call, and the table's examples stand for them."""
     program: str | None = None
     """The sample that the proof is of, or that came to the verdict."""
     leaves: dict[str, tuple[int, ...]] | None = None

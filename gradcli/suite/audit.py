@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from gradcli._version import __version__
 from gradcli.engine import evaluate_program, prepare, prove_program
 from gradcli.errors import GradcliError
+from gradcli.inputs.programs import read
 from gradcli.language.names import without_prefix
+from gradcli.language.notebook import RANDOM
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.table import find
 from gradcli.report.audit import AT_POINTS, NO_DEFINITION, AuditedOp
+from gradcli.report.double_backward import DoubleBackwardDetails
 from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict, worst
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 # How many samples are checked at, and the seconds of the smallest one's proof: the rest of an op's time is for checks.
 SAMPLES, PROOF_SECONDS = 3, 10.0
 ADJOINT = "adjoint"
+MASKED = "a program multiplies by what is drawn, which is data: PyTorch's own call does not run"
 NO_SAMPLE = "no sample of PyTorch's is a call of real numbers that a program can write"
 
 
@@ -54,10 +58,13 @@ def audited(audit: Audit) -> AuditedOp:
     from gradcli.execution.forward.opinfo import samples
 
     started = time.monotonic()
-    found = samples(audit.name, audit.settings.device)
+    ask = _Questions(audit.settings, started + audit.settings.timeout)
+    if audit.name.rpartition(".")[2] in RANDOM and _record(audit.name) is None:
+        return AuditedOp(audit.name, NO_DEFINITION, reason=MASKED)
+    given = [sample for sample in samples(audit.name, audit.settings.device) if ask.is_call(sample)]
+    found = given or _examples(audit.name)
     if not found:
         return AuditedOp(audit.name, NO_DEFINITION, reason=NO_SAMPLE)
-    ask = _Questions(audit.settings, started + audit.settings.timeout)
     double = [ask.check(sample, dtype="float64") for sample in found[:SAMPLES]]
     single = [ask.check(sample, dtype="float32") for sample in found[:SAMPLES]]
     smallest = _single_numbers(audit.name, min(found, key=lambda sample: (sample.is_single, sample.size)))
@@ -66,7 +73,7 @@ def audited(audit: Audit) -> AuditedOp:
     op = AuditedOp(
         audit.name,
         verdict="",
-        samples=len(found),
+        samples=len(given),
         **_shown(smallest),
         float64=str(worst(answer.verdict for answer in double)),
         float32=str(worst(answer.verdict for answer in single)),
@@ -75,7 +82,21 @@ def audited(audit: Audit) -> AuditedOp:
         proof=proof,
         seconds=round(time.monotonic() - started, 3),
     )
-    return _judged(op, [*double, *single, second], reason)
+    # PyTorch may have no second derivative; what it has of the first is judged then.
+    twice = [] if second.verdict is Verdict.UNDECIDED else [second]
+    return _judged(op, [*double, *single, *twice], reason or (None if twice else second.reason))
+
+
+def _examples(name: str) -> list[Sample]:
+    """Return the table's own examples of an op, at random points of its domain."""
+    from gradcli.execution.forward.domains import leaves_for, parse_example
+    from gradcli.execution.forward.opinfo import Sample
+
+    op, found = _record(name), []
+    for program, shapes in map(parse_example, () if op is None else op.examples):
+        leaves = leaves_for(read(program, Settings()), shapes, find)
+        found.append(Sample(program, leaves, (), ()))
+    return found
 
 
 def _judged(op: AuditedOp, answers: Sequence[Answer], reason: str | None) -> AuditedOp:
@@ -122,6 +143,22 @@ class _Questions:
     settings: Settings
     end: float
 
+    def is_call(self, sample: Sample) -> bool:
+        """Return whether a sample is a call of PyTorch's, and none that draws.
+
+        PyTorch's tests may have their own ways to call an op.
+        """
+        from gradcli.execution.forward.refusals import says_pytorch
+
+        if "rrelu(" in sample.program and "training=True" in sample.program:  # as MASKED says
+            return False
+        try:
+            settings = self._settings(sample, self.settings.timeout, command="eval", verify=False, grad_output="random")
+            evaluate_program(sample.program, settings, sample.inputs)
+        except GradcliError as error:
+            return not says_pytorch(error)
+        return True
+
     def check(self, sample: Sample, dtype: Any) -> Answer:
         """Return whether autograd agrees with the derivative, and forward mode with backward."""
         return self._answer(sample, command="check", dtype=dtype, witnesses=(SYMBOLIC, ADJOINT))
@@ -153,8 +190,12 @@ class _Questions:
 
 
 def _noted(report: Report) -> str | None:
-    """Return the first note on a tensor of the report's verdict."""
-    said = (note.words for tensor in report.tensors if tensor.verdict is report.verdict for note in tensor.notes)
+    """Return the first note on a tensor, or on a second derivative, of the report's verdict."""
+    details = report.details
+    noted = [(tensor.verdict, tensor.notes) for tensor in report.tensors]
+    if isinstance(details, DoubleBackwardDetails):
+        noted += [(one.verdict, one.notes) for one in details.lifecycle.with_create_graph.second.values()]
+    said = (note.words for verdict, notes in noted if verdict is report.verdict for note in notes)
     return next(said, None)
 
 

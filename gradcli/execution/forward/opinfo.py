@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import InputError, first_line
-from gradcli.execution.forward import tree
 from gradcli.execution.forward.refusals import REFUSALS
 
 # Samples that are looked at, and the most entries that one may have: an op may have thousands, or large ones.
@@ -71,25 +70,37 @@ def _database() -> Any:
 
 
 def _sample(op: Any, given: Any) -> Sample | None:
-    """Return a sample as a program; None for one that no program can call, or that has no gradient of real numbers."""
+    """Return a sample as a program; None for one that no program can call, that draws, or that has no gradient."""
     inputs: dict[str, Tensor] = {}
+    before = torch.get_rng_state()
     try:
         words = [_source(value, inputs) for value in (given.input, *given.args)]
         words += [f"{name}={_source(value, inputs)}" for name, value in given.kwargs.items()]
         output = op(given.input, *given.args, **given.kwargs)
     except (TypeError, *REFUSALS):
         return None
-    several = isinstance(output, tuple | list)
-    output = next(iter(tree.leaves(output)), None) if several else output
-    if not isinstance(output, Tensor) or not _is_differentiable(output) or not all(map(_is_small, inputs.values())):
+    if not torch.equal(before, torch.get_rng_state()) or not all(map(_is_small, inputs.values())):
         return None
-    program = f"torch.{op.name}({', '.join(words)}){'[0]' * several}"
-    constants = tuple(name for name, value in inputs.items() if not value.requires_grad)
-    return Sample(program, {n: value.detach() for n, value in inputs.items()}, tuple(output.shape), constants)
+    return _of_output(f"torch.{op.name}({', '.join(words)})", output, inputs)
+
+
+def _of_output(program: str, output: Any, inputs: Mapping[str, Tensor]) -> Sample | None:
+    """Return a call's first result that has a gradient, as real numbers; None if there is none."""
+    results = enumerate(output) if isinstance(output, tuple | list) else [(None, output)]
+    for place, result in results:
+        if not isinstance(result, Tensor) or not _is_differentiable(result):
+            continue
+        text = program if place is None else f"{program}[{place}]"
+        shape, constants = tuple(result.shape), tuple(n for n, value in inputs.items() if not value.requires_grad)
+        if result.is_complex():
+            text, shape = f"torch.view_as_real({text})", (*shape, 2)
+        return Sample(text, {n: value.detach() for n, value in inputs.items()}, shape, constants)
+    return None
 
 
 def _is_differentiable(output: Tensor) -> bool:
-    return output.is_floating_point() and output.requires_grad and 0 < output.numel() <= MOST_ENTRIES
+    is_of_numbers = output.is_floating_point() or output.is_complex()
+    return is_of_numbers and output.requires_grad and 0 < output.numel() <= MOST_ENTRIES
 
 
 def _is_small(value: Tensor) -> bool:
