@@ -11,6 +11,7 @@ from typing import Literal
 from gradcli.derivation.proof import Region
 from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
+from gradcli.symbolic.prove.feasible import is_empty
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
@@ -36,6 +37,8 @@ class Cases(Sampler):
 
     def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
         """Return where the two differ in a cell; DivisionError where it is to be divided first."""
+        if is_empty(cell):
+            return []
         here = Evaluation(self.nodes, self.leaves, cell, self.until)
         if cell.is_open:
             return self._inside(here, traced, derived)
@@ -94,8 +97,7 @@ class Cases(Sampler):
 
     def _on_an_equation(self, cell: Cell, where: str, traced: int, derived: int) -> list[Region]:
         """Return where an equation holds as a region: one where the derivative itself has no value is told apart."""
-        for value in (0, 1, -1, 2):
-            numbers = self.with_solutions(cell, [Fraction(value)] * len(self.leaves))
+        for numbers in self.candidates(cell):
             if not all(at(form, numbers) == number for form, number in cell.points.items()):
                 continue
             point = dict(zip(self.leaves, numbers, strict=True))
@@ -160,7 +162,7 @@ class Cases(Sampler):
     def _sides(self, here: Evaluation, derived: int) -> list[Quotient]:
         """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined."""
         found: list[Quotient] = []
-        waiting = list(_beside(here.cell))
+        waiting = [cell for cell in _beside(here.cell) if not is_empty(cell)]
         while waiting:
             oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
             try:
