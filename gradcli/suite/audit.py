@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SAMPLES, PROOF_SECONDS = 3, 10.0
 ADJOINT = "adjoint"
 MASKED = "a program multiplies by what is drawn, which is data: PyTorch's own call does not run"
+FORWARD = "forward mode gives another product than reverse mode: u·(J v) is not (Jᵀu)·v"
 NO_SAMPLE = "no sample of PyTorch's is a call of real numbers that a program can write"
 
 
@@ -84,7 +85,8 @@ def audited(audit: Audit) -> AuditedOp:
     )
     # PyTorch may have no second derivative; what it has of the first is judged then.
     twice = [] if second.verdict is Verdict.UNDECIDED else [second]
-    return _judged(op, [*double, *single, *twice], reason or (None if twice else second.reason))
+    apart = FORWARD if op.adjoint == Verdict.MISMATCH else None
+    return _judged(op, [*double, *single, *twice], apart or reason or (None if twice else second.reason))
 
 
 def _examples(name: str) -> list[Sample]:
