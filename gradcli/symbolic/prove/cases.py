@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from gradcli.derivation.proof import Region
-from gradcli.symbolic.prove.cells import Cell, Interval
+from gradcli.symbolic.prove.cells import Cell, Interval, variables_of
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.feasible import is_empty
 from gradcli.symbolic.prove.numbers import KinkError, Point
@@ -34,6 +34,8 @@ class Cases(Sampler):
     def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval], until: float) -> None:
         super().__init__(nodes, domains)
         self.until = until
+        self.variable: int | None = None
+        """The entry by which is differentiated."""
 
     def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
         """Return where the two differ in a cell; DivisionError where it is to be divided first."""
@@ -162,7 +164,8 @@ class Cases(Sampler):
     def _sides(self, here: Evaluation, derived: int) -> list[Quotient]:
         """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined."""
         found: list[Quotient] = []
-        waiting = [cell for cell in _beside(here.cell) if not is_empty(cell)]
+        waiting = [cell for cell in _beside(here.cell, self.variable) if not is_empty(cell)]
+        kept = min((len(cell.points) for cell in waiting), default=0)
         while waiting:
             oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
             try:
@@ -170,19 +173,19 @@ class Cases(Sampler):
             except UndefinedError:
                 return []
             except DivisionError as division:
-                waiting += [cell for cell in division.parts if cell.is_open]
+                waiting += [one for one in division.parts if len(one.points) == kept and all(one.signs.values())]
             if len(found) + len(waiting) > MOST_SIDES:
                 raise TooLargeError
         return found
 
 
-def _beside(cell: Cell) -> Iterator[Cell]:
-    """Yield the open cells beside a boundary."""
-    forms = list(cell.points)
+def _beside(cell: Cell, variable: int | None) -> Iterator[Cell]:
+    """Yield the cells beside a boundary, to which a move of one entry leads: None stands for a move of all."""
+    forms = [form for form in cell.points if variable is None or variable in variables_of(form)]
     zero = [pair for pair, sign in cell.signs.items() if sign == 0]
     for sides in itertools.product((-1, 1), repeat=len(forms) + len(zero)):
         found = cell
         for form, side in zip(forms, sides, strict=False):
             found = found.beside(form, side)
         signs = {**found.signs, **dict(zip(zero, sides[len(forms) :], strict=True))}
-        yield replace(found, signs=signs, solved={})
+        yield replace(found, signs=signs).solved_anew()

@@ -101,7 +101,8 @@ def test_functions_of_tensors(program: str, shapes: dict[str, tuple[int, ...]]) 
         ("softplus(x)", {"x = 20"}),
         ("mish(x)", {"x = 20", "x > 20"}),
         ("hardshrink(x)", {"x = 0.5", "x = -0.5"}),
-        ("where(x > 0, x**2, y)", {"x = 0"}),
+        # The two sides are those of x: y stays 1.
+        ("where(y == 1, relu(x), -x)", {"y = 1 and x = 0"}),
     ],
 )
 def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) -> None:
@@ -151,6 +152,15 @@ def test_a_right_backward_of_a_largest_entry_is_proved_by_its_place_too() -> Non
     for pick in (lambda x: x == x.amax(0), lambda x: torch.zeros_like(x).scatter(0, x.max(0, keepdim=True)[1], 1.0)):
         report = of_function(lambda x: x.amax(0), lambda x, g, pick=pick: g * pick(x), (3,))
         assert report.verdict == "proved except", report.to_dict()
+
+
+def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
+    by_x, by_y = proved("where(x > 0, x**2, y)").gradients
+    assert (by_x.verdict, by_y.verdict) == ("proved", "proved")
+
+
+def test_a_kink_where_another_leaf_is_a_number_refutes_nothing() -> None:
+    assert proved("where(y != -1, x, 0) + where(y != 1, relu(1 - x), 0)").verdict == "proved except"
 
 
 def test_the_largest_difference_in_a_region_is_told() -> None:
