@@ -150,6 +150,7 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
         value = source if isinstance(source, Entries) else torch.as_tensor(source, dtype=torch.float64)
         return put(machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
     if name in KERNELS:
+        machine.by_hand.add(name)
         return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
     if name in MULTILINEAR:
         return multilinear(target, machine, positional, MULTILINEAR[name])

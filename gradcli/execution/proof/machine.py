@@ -70,6 +70,8 @@ class CircuitMachine:
         """The kinds of the ops that were run on entries."""
         self.multilinear: set[str] = set()
         """The kernels that were taken to be linear."""
+        self.by_hand: set[str] = set()
+        """The kernels whose formula is written by hand."""
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return a tensor of the same shape: one without numbers, so that nothing can be decided by them."""

@@ -56,6 +56,8 @@ class Written:
     is_pointwise: bool
     linear: frozenset[str]
     """The kernels that were taken to be linear in each of some operands."""
+    by_hand: frozenset[str]
+    """The kernels whose formula is written by hand, for PyTorch has no decomposition of them."""
 
 
 def written(provable: Provable) -> Written:
@@ -79,7 +81,8 @@ def written(provable: Provable) -> Written:
         gap = error.message
     pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
     leaves = {name: value for name, value in given.items() if isinstance(value, Entries)}
-    return Written(machine.circuit, leaves, upstream, output, found, gap, pointwise, frozenset(machine.multilinear))
+    taken = frozenset(machine.multilinear), frozenset(machine.by_hand)
+    return Written(machine.circuit, leaves, upstream, output, found, gap, pointwise, *taken)
 
 
 def _defined(provable: Provable, *, picks: bool) -> tuple[CircuitMachine, dict[str, Any], Entries]:

@@ -293,3 +293,10 @@ def test_a_function_of_the_users_is_proved() -> None:
     report = engine.prove_code(loss, Settings(command="prove", shapes={None: (2,)}))
     assert report.verdict == "proved"
     assert [gradient.wrt for gradient in report.gradients] == ["x", "y"]
+
+
+@pytest.mark.parametrize("name", ["hardshrink", "softshrink"])
+def test_a_formula_that_is_written_by_hand_is_said_to_be(name: str) -> None:
+    words = [words for words in proved(f"{name}(x)").assumptions if "written by hand" in words]
+    assert words == [f"the kernel {name}_backward has no decomposition in PyTorch: its formula is written by hand"]
+    assert not any("written by hand" in words for words in proved("relu(x)").assumptions)
