@@ -18,6 +18,7 @@ from typing import Any
 from gradcli import engine
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.domains import parse_example
+from gradcli.execution.proof.traced import load
 from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS
 from gradcli.settings import Settings
@@ -70,6 +71,8 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=20.0)
     parser.add_argument("--functions", type=int, default=0)
     options = parser.parse_args()
+    engine.import_torch()
+    load()
     if options.functions:
         _prove_functions(options.only, options.functions, options.timeout)
     tables = () if options.functions else (("pointwise ops", pointwise()), ("layers, losses, reductions", iter(LAYERS)))

@@ -227,6 +227,9 @@ def carry_out(audit: Audit) -> AuditedOp:
     """Return what an op comes to, in a worker process."""
     with ONE_AT_A_TIME:
         prepare(audit.name, audit.settings)
+        from gradcli.execution.proof.traced import load
+
+        load()
         with ended_after(longest(audit)):
             return audited(audit)
 
