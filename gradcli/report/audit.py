@@ -29,7 +29,7 @@ class AuditedOp:
     """PyTorch's, without `torch.`"""
     verdict: str
     samples: int = 0
-    """How many there were of PyTorch's own; 0 where none is a call, and the table's examples stand for them."""
+    """How many of PyTorch's own were looked at; 0 where none is a call, and the table's examples stand for them."""
     program: str | None = None
     """The sample that the proof is of, or that came to the verdict."""
     leaves: dict[str, tuple[int, ...]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gradcli._version import __version__
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # How many samples are checked at, and the seconds of the smallest one's proof: the rest of an op's time is for checks.
 SAMPLES, PROOF_SECONDS = 3, 10.0
+# Of these the smallest is proved.
+MOST_SAMPLES = 12
 ADJOINT = "adjoint"
 MASKED = "a program multiplies by what is drawn, which is data: PyTorch's own call does not run"
 FORWARD = "forward mode gives another product than reverse mode: u·(J v) is not (Jᵀu)·v"
@@ -62,7 +65,7 @@ def audited(audit: Audit) -> AuditedOp:
     ask = _Questions(audit.settings, started + audit.settings.timeout)
     if audit.name.rpartition(".")[2] in RANDOM and _record(audit.name) is None:
         return AuditedOp(audit.name, NO_DEFINITION, reason=MASKED)
-    given = [sample for sample in samples(audit.name, audit.settings.device) if ask.is_call(sample)]
+    given = list(islice(filter(ask.is_call, samples(audit.name, audit.settings.device)), MOST_SAMPLES))
     found = given or _examples(audit.name)
     if not found:
         return AuditedOp(audit.name, NO_DEFINITION, reason=NO_SAMPLE)
