@@ -1,21 +1,29 @@
 """How much is proved: the pointwise ops of the table, the layers and losses around them, and mutants of Functions.
 
-Run as `python benchmarks/proofs.py [--only TEXT]`; it prints a table in Markdown, and what stood in the way.
+Run as `python benchmarks/proofs.py [--only TEXT] [--functions N]`; it prints a table in Markdown, and what stood in the
+way. With `--functions`, every N-th of the Functions of `benchmarks/detection.py` is proved instead, right and wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from gradcli import engine
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.domains import parse_example
+from gradcli.execution.proof.traced import load
 from gradcli.ops.record import Kind
 from gradcli.ops.table import OPS
 from gradcli.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "execution" / "custom"))
 
 # What the pointwise ops of the table do not have: a program, and the shapes of its leaves.
 LAYERS = (
@@ -61,10 +69,48 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
     parser.add_argument("--timeout", type=float, default=20.0)
+    parser.add_argument("--functions", type=int, default=0)
     options = parser.parse_args()
-    for title, programs in (("pointwise ops", pointwise()), ("layers, losses, reductions", iter(LAYERS))):
+    engine.import_torch()
+    load()
+    if options.functions:
+        _prove_functions(options.only, options.functions, options.timeout)
+    tables = () if options.functions else (("pointwise ops", pointwise()), ("layers, losses, reductions", iter(LAYERS)))
+    for title, programs in tables:
         _show(title, [text for text in programs if options.only in text], options.timeout)
     engine.stop_worker()
+
+
+def _prove_functions(only: str, stride: int, timeout: float) -> None:
+    """Print what became of right Functions and of their mutants: of each kind, how many came to each verdict."""
+    counts: dict[str, Counter[str]] = {"right": Counter(), "wrong": Counter()}
+    for name, function, shapes, is_right in islice(_functions(only), 0, None, stride):
+        kind = "right" if is_right else "wrong"
+        verdict, why = _outcome(function, shapes, timeout)
+        counts[kind]["equal" if verdict.startswith("equal") else verdict] += 1
+        if (verdict in {"proved", "proved except"}) != is_right:
+            print(f"{kind} {name}: {verdict} {why}", flush=True)
+    for kind, found in counts.items():
+        print(f"{kind}: {sum(found.values())}, {dict(found)}", flush=True)
+
+
+def _functions(only: str) -> Iterator[tuple[str, Any, dict[str, tuple[int, ...]], bool]]:
+    from functions import SPECS
+    from planted import build, cases
+
+    for spec in SPECS:
+        if only in spec.name:
+            yield spec.name, build(spec), dict(spec.shapes), True
+            for kind, function in cases(spec):
+                yield f"{spec.name}, {kind}", function, dict(spec.shapes), False
+
+
+def _outcome(function: Any, shapes: dict[str, tuple[int, ...]], timeout: float) -> tuple[str, str]:
+    try:
+        report = engine.prove_code(function, Settings(command="prove", shapes={**shapes}, timeout=timeout))
+    except GradcliError as error:
+        return "error", error.message
+    return report.verdict, next((gradient.reason for gradient in report.gradients if gradient.reason), "")[:160]
 
 
 def pointwise() -> Iterator[str]:

@@ -29,8 +29,8 @@ Command = Literal[
     "custom",
     "run",
 ]
-# Those that tell what gradcli itself consists of, and what it keeps.
-Information = Literal["ops", "schema", "info", "cache"]
+# Those that tell of the installed PyTorch, of what gradcli itself consists, and of what it keeps.
+Information = Literal["audit", "ops", "schema", "info", "cache"]
 
 
 def function_of(command: str, package: str) -> Callable[..., Any]:

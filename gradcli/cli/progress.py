@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gradcli.suite.status import is_wanted
 
-if TYPE_CHECKING:
-    from gradcli.report.suite import CheckReport
+
+class Passing(Protocol):
+    """What one of several came to."""
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether it passed."""
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[CheckReport], None]]:
-    """Give what is called with each report, and moves the bar."""
+def progress(total: int, what: str = "checks") -> Iterator[Callable[[Passing], None]]:
+    """Give what is called with each report, and moves the bar of what there are several of."""
     if not is_wanted():
         yield lambda _: None
         return
@@ -23,11 +28,11 @@ def progress(total: int) -> Iterator[Callable[[CheckReport], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task, failed = bar.add_task("checks", total=total), 0
+        task, failed = bar.add_task(what, total=total), 0
 
-        def advance(report: CheckReport) -> None:
+        def advance(report: Passing) -> None:
             nonlocal failed
             failed += not report.passed
-            bar.update(task, advance=1, description=f"checks, {failed} failed" if failed else "checks")
+            bar.update(task, advance=1, description=f"{what}, {failed} failed" if failed else what)
 
         yield advance

@@ -15,6 +15,11 @@ from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_m
 from torch.utils import _device
 
 
+def torch_version() -> str:
+    """Return PyTorch's version, without what its build adds."""
+    return torch.__version__.partition("+")[0]
+
+
 def use_one_thread() -> None:
     """Let every op run on one thread: a sum split over several rounds differently, and checks share the cores."""
     if torch.get_num_threads() != 1:

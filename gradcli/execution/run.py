@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradcli._version import __version__
@@ -16,6 +15,7 @@ from gradcli.execution.autograd.unreached import counted, with_scope
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
+from gradcli.execution.process import torch_version
 from gradcli.execution.reference.decomposition import Decomposition, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.language.program import Program
@@ -124,7 +124,7 @@ def report_with(
     """
     return Report(
         gradcli=__version__,
-        torch=torch.__version__.partition("+")[0],
+        torch=torch_version(),
         command=settings.command,
         program=program,
         dtype=settings.dtype,

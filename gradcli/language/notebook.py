@@ -77,6 +77,9 @@ METHODS = (
     }
 )
 DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
+# Ops that draw random numbers where they are not told them.
+_DROPPING = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+RANDOM = frozenset({*_DROPPING.split(), "rrelu", "fractional_max_pool2d", "fractional_max_pool3d"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 # What loops run over, and what makes lists.
 SEQUENCES = frozenset({"dict", "enumerate", "list", "range", "reversed", "tuple", "zip"})
@@ -102,7 +105,8 @@ FUNCTIONS = (
     | SEQUENCES
     | MATH
     | SETTINGS
-    | {"dropout", "isinstance"}
+    | RANDOM
+    | {"isinstance"}
 )
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(

@@ -32,6 +32,12 @@ ACTIVATIONS: tuple[Op, ...] = (
         "where(input > 0, input, negative_slope*input)",
         kinks="input == 0 if negative_slope != 1 else False",
     ),
+    # In training the slopes are drawn: see `execution.forward.draws`.
+    _pointwise(
+        "rrelu(input, lower=0.125, upper=0.3333333333333333, training=False)",
+        "where(input >= 0, input, (lower + upper)/2*input)",
+        kinks="input == 0",
+    ),
     _pointwise(
         "threshold(input, threshold, value)",
         "where(input > threshold, input, value)",

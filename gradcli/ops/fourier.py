@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gradcli.ops.family import Family
 from gradcli.ops.record import ALIKE, Kind, Op
 
@@ -16,10 +18,25 @@ y = input
 ALONG = """for i in range({stop}):
     y = fft.{name}(y, sizes[i], axes[i], norm)
 """
+# The transform of every stretch of n_fft entries, each times the window, which is padded in its middle.
+STFT = """if align_to_window:
+    x = _refuse("align_to_window moves the frames, and has no definition yet")
+hop = n_fft // 4 if hop_length is None else hop_length
+x = unsqueeze(input, 0) if input.ndim == 1 else input
+x = squeeze(pad(unsqueeze(x, 1), (n_fft // 2, n_fft // 2), pad_mode), 1) if center else x
+frames = unfold(x, -1, n_fft, hop)
+if window is not None or win_length is not None:
+    w = ones(win_length) if window is None else window
+    left = (n_fft - w.shape[0]) // 2
+    frames = frames*pad(w, (left, n_fft - w.shape[0] - left))
+norm = 'ortho' if normalized else None
+y = mT(fft.fft(frames, None, -1, norm) if onesided == False else fft.rfft(frames, None, -1, norm))
+y = squeeze(y, 0) if input.ndim == 1 else y
+y if return_complex else view_as_real(y)"""
 
 
-def _op(signature: str, definition: str, *examples: str) -> Op:
-    return FAMILY.composite(signature, definition, *examples, complex=ALIKE)
+def _op(signature: str, definition: str, *examples: str, **more: Any) -> Op:
+    return FAMILY.composite(signature, definition, *examples, complex=ALIKE, **more)
 
 
 def _full(name: str, sign: int) -> Op:
@@ -41,22 +58,22 @@ def _several(name: str, inner: str, dim: str) -> Op:
     )
 
 
-def _real_forward(name: str, dim: str) -> Op:
-    definition = SEVERAL.format(last=None) + "y = fft.rfft(y, sizes[-1], axes[-1], norm)\n"
+def _real_forward(name: str, dim: str, last: str = "rfft", others: str = "fft") -> Op:
+    definition = SEVERAL.format(last=None) + f"y = fft.{last}(y, sizes[-1], axes[-1], norm)\n"
     return _op(
         f"fft.{name}(input, s=None, dim={dim}, norm=None)",
-        definition + ALONG.format(stop="_count(axes) - 1", name="fft") + "y",
+        definition + ALONG.format(stop="_count(axes) - 1", name=others) + "y",
         f"torch.fft.{name}(x).abs() | x=2x3",
         f"torch.fft.{name}(x, s=(3, 2), norm='ortho').imag | x=2x4",
     )
 
 
-def _real_inverse(name: str, dim: str) -> Op:
-    last = "2*(input.shape[axes[-1]] - 1)"
-    definition = SEVERAL.format(last=last) + ALONG.format(stop="_count(axes) - 1", name="ifft")
+def _real_inverse(name: str, dim: str, last: str = "irfft", others: str = "ifft") -> Op:
+    length = "2*(input.shape[axes[-1]] - 1)"
+    definition = SEVERAL.format(last=length) + ALONG.format(stop="_count(axes) - 1", name=others)
     return _op(
         f"fft.{name}(input, s=None, dim={dim}, norm=None)",
-        definition + "fft.irfft(y, sizes[-1], axes[-1], norm)",
+        definition + f"fft.{last}(y, sizes[-1], axes[-1], norm)",
         f"torch.fft.{name}(x) | x=2x3",
         f"torch.fft.{name}(x, s=(3, 5), norm='forward') | x=2x3",
     )
@@ -107,6 +124,18 @@ FOURIER: tuple[Op, ...] = (
     _real_forward("rfftn", "None"),
     _real_inverse("irfft2", "(-2, -1)"),
     _real_inverse("irfftn", "None"),
+    _real_inverse("hfft2", "(-2, -1)", "hfft", "fft"),
+    _real_inverse("hfftn", "None", "hfft", "fft"),
+    _real_forward("ihfft2", "(-2, -1)", "ihfft", "ifft"),
+    _real_forward("ihfftn", "None", "ihfft", "ifft"),
+    _op(
+        "stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode='reflect', normalized=False, onesided=None, return_complex=None, align_to_window=None)",
+        STFT,
+        "torch.stft(x, 4, window=w, return_complex=True).imag | x=2x9 w=4",
+        "torch.stft(x, 4, 1, 2, w, center=False, normalized=True, return_complex=True).real | x=7 w=2",
+        "torch.stft(x, n_fft=4, window=w, pad_mode='constant', onesided=False, return_complex=False) | x=1x5 w=4",
+        torch="torch.stft",
+    ),
     _shift("fftshift", 1),
     _shift("ifftshift", -1),
     FAMILY.helper("_fitted(input, n, dim)", "the axis last, cut or padded with zeros to a length", Kind.MOVEMENT),

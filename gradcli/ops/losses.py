@@ -94,7 +94,7 @@ LOSSES: tuple[Op, ...] = (
     ),
     _loss(
         "hinge_embedding_loss(input, target, margin=1.0, *, reduction='mean')",
-        "where(target == 1, input, 0) + where(target == -1, relu(margin - input), 0)",
+        "where(target != -1, input, 0) + where(target != 1, relu(margin - input), 0)",
         "F.hinge_embedding_loss(x, detach(sign(t))) | x=2x3 t=2x3",
         "F.hinge_embedding_loss(x, detach(sign(t)), 0.5, reduction='none') | x=2x3 t=2x3",
     ),

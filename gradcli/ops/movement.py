@@ -19,6 +19,30 @@ def _move(signature: str, *examples: str, torch: str = "", overloads: tuple[str,
     return FAMILY.movement(signature, *examples, torch=torch, overloads=tuple(others), **more)
 
 
+# What gives a view elsewhere, and here a copy: calls of their own, with backwards of their own.
+COPIES = (
+    _move("alias_copy(input)", "alias_copy(x) | x=2x3"),
+    _move(
+        "as_strided_copy(input, size, stride, storage_offset=None)",
+        "as_strided_copy(x, (2, 2), (1, 2)) | x=2x3",
+        torch=kernel("arrange.as_strided_copy"),
+    ),
+    _move("diagonal_copy(input, offset=0, dim1=0, dim2=1)", "diagonal_copy(x, 1) | x=3x4"),
+    _move("expand_copy(input, size, *, implicit=False)", "expand_copy(x, (2, 3)) | x=3"),
+    _move("narrow_copy(input, dim, start, length)", "narrow_copy(x, 0, 1, 2) | x=4x2"),
+    _move("permute_copy(input, dims)", "permute_copy(x, (1, 0, 2)) | x=2x3x2"),
+    _move("select_copy(input, dim, index)", "select_copy(x, 0, 1) | x=3x2"),
+    _move("slice_copy(input, dim=0, start=None, end=None, step=1)", "slice_copy(x, 1, 0, 4, 2) | x=2x4"),
+    _move("split_copy(input, split_size, dim=0)", "split_copy(x, 2)[1] | x=4x2"),
+    _move("split_with_sizes_copy(input, split_sizes, dim=0)", "split_with_sizes_copy(x, [1, 3])[1] | x=4x2"),
+    _move("squeeze_copy(input)", "squeeze_copy(x) | x=2x1x3", overloads=("squeeze_copy(input, dim)",)),
+    _move("t_copy(input)", "t_copy(x) | x=2x3"),
+    _move("transpose_copy(input, dim0, dim1)", "transpose_copy(x, 0, 1) | x=2x3"),
+    _move("unbind_copy(input, dim=0)", "a, b = unbind_copy(x); a*b | x=2x3"),
+    _move("unfold_copy(input, dimension, size, step)", "unfold_copy(x, 0, 3, 1) | x=6"),
+    _move("unsqueeze_copy(input, dim)", "unsqueeze_copy(x, 0) | x=2x3"),
+    _move("view_copy(input, size)", "view_copy(x, (3, 2)) | x=2x3"),
+)
 MOVEMENT: tuple[Op, ...] = (
     _move(
         "reshape(input, *shape)",
@@ -197,6 +221,7 @@ MOVEMENT: tuple[Op, ...] = (
     ),
     _move("masked_select(input, mask)", "masked_select(x, x > 0).sum() | x=2x3"),
     _move("clone(input)", "x.clone() | x=2"),
+    *COPIES,
     _move("contiguous(input)", "x.T.contiguous() | x=2x3", torch="torch.Tensor.contiguous"),
     _move("unfold(input, dimension, size, step)", "x.unfold(0, 3, 1) | x=6", torch="torch.Tensor.unfold"),
     _move(

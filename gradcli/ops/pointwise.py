@@ -98,6 +98,12 @@ POINTWISE: tuple[Op, ...] = (
     _op(
         "addcdiv(input, tensor1, tensor2, *, value=1)", "input + value*tensor1/tensor2", domain={"tensor2": "(0, inf)"}
     ),
+    _op(
+        "native_dropout_backward(grad_output, mask, scale)",
+        "where(mask, grad_output*scale, 0)",
+        examples=("native_dropout_backward(x, x > 0, 2.0) | x=2x3",),
+        torch=kernel("layers.native_dropout_backward"),
+    ),
     _op("lerp(input, end, weight)", "input + weight*(end - input)"),
     _op(
         "hypot(input, other)",

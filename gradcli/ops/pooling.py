@@ -6,6 +6,8 @@ from gradcli.ops.family import MOVES, Family
 from gradcli.ops.record import Kind, Op
 
 FAMILY = Family("pooling", "torch.nn.functional", kernels="windows")
+# Where fractional pooling begins its windows: for each image and channel, a number for each axis.
+RANDOM_PLACES = "[[[0.2, 0.7], [0.4, 0.5]]]"
 LETTERS = ("i,ai->...a", "ij,ai,bj->...ab", "ijk,ai,bj,ck->...abc")
 
 
@@ -67,6 +69,17 @@ d = _pool_divisor(input.shape, {axes}, kernel_size, stride, 0, ceil_mode, True, 
     )
 
 
+def _fractional(axes: int, *examples: str) -> Op:
+    name = f"fractional_max_pool{axes}d"
+    return FAMILY.composite(
+        f"{name}(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None)",
+        f"""places = _pool_indices("{name}", input, kernel_size, output_size, output_ratio, False, _random_samples)
+y = reshape(gather(flatten(input, -{axes}), -1, flatten(places, -{axes})), *places.shape)
+(y, places) if return_indices else y""",
+        *examples,
+    )
+
+
 def _unpool(axes: int, *examples: str) -> Op:
     options = "kernel_size, stride=None, padding=0, output_size=None"
     return FAMILY.movement(f"max_unpool{axes}d(input, indices, {options})", *examples)
@@ -99,6 +112,12 @@ POOLING: tuple[Op, ...] = (
     _power_average(1, "F.lp_pool1d(x, 2, 3) | x=2x6", "F.lp_pool1d(x, 2, 2, ceil_mode=True) | x=2x5"),
     _power_average(2, "F.lp_pool2d(x, 4, 2) | x=1x4x4"),
     _power_average(3, "F.lp_pool3d(x, 2, 2) | x=1x2x2x4"),
+    _fractional(
+        2,
+        f"F.fractional_max_pool2d(x, 2, 3, _random_samples=tensor({RANDOM_PLACES})) | x=1x2x5x6",
+        f"F.fractional_max_pool2d(x, 2, output_ratio=(0.5, 0.5), return_indices=True, _random_samples=tensor({RANDOM_PLACES}))[0] | x=1x2x6x6",
+    ),
+    _fractional(3, "F.fractional_max_pool3d(x, 2, 2, _random_samples=tensor([[[0.3, 0.6, 0.1]]])) | x=1x1x4x4x5"),
     _unpool(1, "F.max_unpool1d(x, tensor([[0, 3]]), 2) | x=1x2"),
     _unpool(2, "F.max_unpool2d(x, tensor([[[0, 3], [8, 10]]]), 2) | x=1x2x2"),
     _unpool(3, "F.max_unpool3d(x, tensor([[[[5]]]]), 2) | x=1x1x1x1"),

@@ -207,6 +207,11 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         torch=kernel("arrange.broadcast_axes"),
     ),
     FAMILY.constant("is_tensor(obj)", "whether it is a tensor"),
+    FAMILY.constant(
+        "_out_of_range(input, p)",
+        "whether a power of a positive entry is too small or too large for a float",
+        torch=kernel("general.out_of_range"),
+    ),
     FAMILY.constant("_tied(input, dim, sign)", "where the extreme value stands twice", torch=kernel("general.tied")),
     FAMILY.composite(
         "norm(input, p='fro', dim=None, keepdim=False)",
@@ -223,7 +228,7 @@ c/(unsqueeze(s, -1)*s) if c.ndim == 2 else c/(s*s)""",
         "linalg.vector_norm(x, ord=2, dim=None, keepdim=False)",
         """m = amax(abs(detach(x)), dim, True)
 p = 1 if ord == 0 or ord == inf or ord == -inf else ord if ord > 0 else -ord
-if any(logical_and(m > 0, logical_or(m**p < 1e-200, m**p > 1e200))):
+if _out_of_range(m, p):
     m = where(m > 0, m, 1)
     y = reshape(m, sum(x, dim, keepdim).shape)*linalg.vector_norm(x/m, ord, dim, keepdim)
 elif ord == inf:

@@ -75,6 +75,8 @@ class ProofReport:
 
     gradcli: str
     torch: str
+    dtype: str
+    """What was traced and run in."""
     program: str
     leaves: dict[str, tuple[int, ...]]
     domain: dict[str, str]

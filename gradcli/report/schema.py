@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
+from gradcli.report.audit import AUDIT_SCHEMA, VERDICTS, AuditReport
 from gradcli.report.derivation import DERIVATION_SCHEMA, Derivation
 from gradcli.report.proof import EXCEPT, PROOF_SCHEMA, PROVED, REFUTED, UNDECIDED, ProofReport
 from gradcli.report.records import SUMMARY, Summary, is_merged, is_optional, keys_of
@@ -103,6 +104,18 @@ def proof_schema() -> JsonSchema:
     schema["required"] = [*(name for name in schema["required"] if name != "strict"), "verdict"]
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, "title": "gradcli proof", **schema, "$defs": dict(sorted(definitions.items()))}
+
+
+def audit_schema() -> JsonSchema:
+    """Return the JSON Schema of what `audit` reports."""
+    definitions = {"Real": NUMBERS["Real"]}
+    schema = _object(AuditReport, definitions)
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}, "propertyNames": {"enum": [*VERDICTS]}}
+    schema["properties"] |= {"schema": {"const": AUDIT_SCHEMA}, "counts": counts}
+    schema["required"] = [*schema["required"], "counts"]
+    definitions["AuditedOp"]["properties"]["verdict"] = {"enum": [*VERDICTS]}
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "title": "gradcli audit", **schema, "$defs": dict(sorted(definitions.items()))}
 
 
 def suite_report_schema() -> JsonSchema:

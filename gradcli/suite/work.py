@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -55,17 +56,25 @@ def carry_out(check: SuiteCheck) -> CheckReport:
     A process that hangs where no signal reaches it ends itself, so that its pool sees it die. A file of the user's is
     loaded in one more process, which loads what it needs itself.
     """
-    with ONE_AT_A_TIME, _watchdog_log() as log:
+    with ONE_AT_A_TIME:
         try:
             if check.kind not in LOADED:
                 prepare(check.program, check.settings)
         except Exception as error:  # noqa: BLE001  # an installation that is broken is told as what it is
             return _without_report(check, internal(error))
-        faulthandler.dump_traceback_later(longest(check), exit=True, file=log)
         started = time.perf_counter()
-        try:
+        with ended_after(longest(check)):
             found = isolated(check) if check.kind in LOADED else attempted(check)
             return replace(found, seconds=time.perf_counter() - started)
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """End this process if the block takes longer, even where it hangs inside a library."""
+    with _watchdog_log() as log:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=log)
+        try:
+            yield
         finally:
             faulthandler.cancel_dump_traceback_later()
 

@@ -63,3 +63,9 @@ def test_what_is_no_proof_is_refused(tmp_path: Path, options: tuple[str, ...]) -
     done = run(tmp_path, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
+
+
+def test_the_heading_has_the_type_and_the_version_and_the_program_with_its_leaves(tmp_path: Path) -> None:
+    head, program, *_ = run(tmp_path, "x*y", "--shape", "x=2").stdout.splitlines()
+    assert head.startswith("gradcli prove  float64, torch 2.")
+    assert program == "  x*y  with x 2, y scalar"

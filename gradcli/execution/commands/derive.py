@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import LETTERS
@@ -35,6 +33,7 @@ from gradcli.execution.formulas.verified import (
     trusted,
 )
 from gradcli.execution.forward.source import Source
+from gradcli.execution.process import torch_version
 from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
@@ -218,7 +217,7 @@ def _derivation(
     check_code(settings.to, codes, wanted, forms)
     return Derivation(
         gradcli=__version__,
-        torch=torch.__version__.partition("+")[0],
+        torch=torch_version(),
         program=here.program.source,
         output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
         leaves=leaves,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -108,21 +108,79 @@ def drawing(draws: Draws) -> Iterator[None]:
         torch.set_rng_state(before)
 
 
+# What multiplies entries by a mask that it draws, whole channels by one number, or also adds one.
+DROPPING: Mapping[str, Callable[..., Tensor]] = {
+    name: getattr(torch.nn.functional, name)
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+}
+FRACTIONAL = {"fractional_max_pool2d": 2, "fractional_max_pool3d": 3}
+
+
 def dropped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return what dropout makes: entries times a mask that is drawn, a constant."""
+    """Return what dropout makes: entries times a mask that is drawn, plus numbers where it adds any: constants."""
     given = {**dict(zip(("input", "p", "training"), positional, strict=False)), **keywords}
     tensor = evaluator.machine.tensor(given.get("input"))
-    if tensor is None or not given.get("training", True):
+    if tensor is None or not given.get("training", node.function not in _ONLY_IF_TOLD):
         return given.get("input")
     try:
-        with refusals("dropout"), drawing(evaluator.draws):
-            like = torch.ones_like(tensor.detach(), dtype=evaluator.draws.dtype)  # drawn in the order of its memory
-            mask = torch.nn.functional.dropout(like, given.get("p", 0.5))
+        with refusals(node.function), drawing(evaluator.draws):
+            shift, factor = _affine(DROPPING[node.function], tensor, evaluator.draws.dtype, given.get("p", 0.5))
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
+    kept = _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, factor))
+    return _combined(evaluator, node, "add", kept, handed_on(evaluator, node, shift)) if bool(shift.any()) else kept
+
+
+_ONLY_IF_TOLD = frozenset({"alpha_dropout", "feature_alpha_dropout"})
+
+
+def _affine(
+    function: Callable[..., Tensor], like: Tensor, dtype: torch.dtype, probability: float
+) -> tuple[Tensor, Tensor]:
+    """Return what a dropout makes of zeros, and how much more of ones; both draw the same, in the order of memory."""
+    zeros = torch.zeros_like(like.detach(), dtype=dtype)
+    state = torch.get_rng_state()
+    shift = function(zeros, probability, training=True)
+    torch.set_rng_state(state)
+    return shift, function(zeros + 1, probability, training=True) - shift
+
+
+def _combined(evaluator: Evaluator, node: Call, name: str, one: Any, other: Any) -> Any:
+    """Return the result of an operator."""
     parts = Literal(None, node.span), Literal(None, node.span)
-    call = Call("mul", parts, (), node.span, node.function_span, operator="*")
-    return evaluator.call(call, [given["input"], handed_on(evaluator, node, mask)], {})
+    operator = {"mul": "*", "add": "+"}[name]
+    call = Call(name, parts, (), node.span, node.function_span, operator=operator)
+    return evaluator.call(call, [one, other], {})
+
+
+def sloped(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what `rrelu` makes in training: negative entries times slopes that are drawn; else None."""
+    names = ("input", "lower", "upper", "training")
+    given = {"lower": 0.125, "upper": 1 / 3, **dict(zip(names, positional, strict=False)), **keywords}
+    tensor = evaluator.machine.tensor(given.get("input"))
+    if tensor is None or not given.get("training"):
+        return None
+    slopes = torch.empty_like(tensor, requires_grad=False)
+    try:
+        with refusals(node.function), drawing(evaluator.draws):
+            torch.nn.functional.rrelu(torch.empty(0), given["lower"], given["upper"], training=True)  # what it refuses
+            torch.ops.aten.rrelu_with_noise(tensor.detach(), slopes, given["lower"], given["upper"], True)  # noqa: FBT003
+    except ExecutionError as error:
+        raise evaluator.located(error, node) from None
+    return _combined(evaluator, node, "mul", given["input"], handed_on(evaluator, node, slopes))
+
+
+def fractional(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what fractional pooling makes, of windows that begin where it draws; None where it is told where."""
+    tensor = evaluator.machine.tensor(positional[0] if positional else keywords.get("input"))
+    axes, name = FRACTIONAL[node.function], "_random_samples"
+    if tensor is None or tensor.ndim < axes + 1 or keywords.get(name) is not None:
+        return None
+    with drawing(evaluator.draws):
+        images = 1 if tensor.ndim == axes + 1 else tensor.shape[0]
+        places = torch.rand(images, tensor.shape[-axes - 1], axes)
+    told = replace(node, keywords=(*node.keywords, (name, Literal(None, node.span))))
+    return evaluator.call(told, positional, keywords | {name: handed_on(evaluator, node, places)})
 
 
 def _check_size(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dict[str, Any]) -> None:

@@ -15,7 +15,19 @@ from torch import Tensor
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward import batches, distributions, transformed
-from gradcli.execution.forward.draws import DRAWN, Evaluator, drawn, dropped, filled, set_default, set_seed
+from gradcli.execution.forward.draws import (
+    DRAWN,
+    DROPPING,
+    FRACTIONAL,
+    Evaluator,
+    drawn,
+    dropped,
+    filled,
+    fractional,
+    set_default,
+    set_seed,
+    sloped,
+)
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
@@ -78,13 +90,22 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
         return _SETTINGS[node.function](evaluator, node, positional)
     if node.function == "isinstance":
         return _is_instance(evaluator, node, positional)
-    if node.function == "dropout":
-        return dropped(evaluator, node, positional, keywords)
+    if node.function in _RANDOM:
+        made = _RANDOM[node.function](evaluator, node, positional, keywords)
+        return UNKNOWN if made is None else made
     if node.function in SEQUENCES:
         return _sequence(evaluator, node, positional, keywords)
     if node.function == "sum" and not keywords and isinstance(positional[0], list | tuple):
         return _total(evaluator, node, positional)
     return _number(evaluator, node, positional) if not keywords else UNKNOWN
+
+
+# Ops that draw: of entries they make what a mask says that is data, or they are told what was drawn.
+_RANDOM: Mapping[str, Callable[..., Any]] = {
+    **dict.fromkeys(DROPPING, dropped),
+    **dict.fromkeys(FRACTIONAL, fractional),
+    "rrelu": sloped,
+}
 
 
 def _stepped(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:

@@ -31,6 +31,12 @@ def as_strided(tensor: Tensor, size: Any, stride: Any, storage_offset: int | Non
     return torch.as_strided(tensor, size, stride, storage_offset)
 
 
+def as_strided_copy(tensor: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Return `torch.as_strided_copy` of a tensor whose entries stand in memory as they are read."""
+    _check_memory(tensor, "as_strided_copy")
+    return torch.as_strided_copy(tensor, size, stride, storage_offset)
+
+
 def as_strided_scatter(
     tensor: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Tensor:

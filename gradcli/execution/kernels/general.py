@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Of powers whose sums and roots floats hold with all their digits.
+SMALLEST, LARGEST = 1e-200, 1e200
+
 
 def reshape(tensor: Tensor, *shape: Any) -> Tensor:
     """Return `tensor.reshape(2, 3)` or `torch.reshape(tensor, (2, 3))`."""
@@ -49,6 +52,12 @@ def rows(tensor: Tensor, dim: Any) -> Tensor:
 def at(tensor: Tensor, index: Tensor) -> Tensor:
     """Return the entries at an index along the last axis, one for each row."""
     return tensor.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+
+
+def out_of_range(tensor: Tensor, power: float) -> bool:
+    """Return whether a power of a positive entry is too small or too large for a float."""
+    powers = tensor**power
+    return bool(((tensor > 0) & ((powers < SMALLEST) | (powers > LARGEST))).any())
 
 
 def tied(tensor: Tensor, dim: Any, sign: int) -> Tensor:

@@ -77,6 +77,11 @@ def native_batch_norm(
     return torch.native_batch_norm(tensor, weight, bias, mean, var, training, momentum, eps)
 
 
+def native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """Return ATen's call of that name, which `torch` does not have."""
+    return torch.ops.aten.native_dropout_backward(grad_output, mask, scale)
+
+
 def _copied(statistics: Tensor | None, updated: bool) -> Tensor | None:
     """Return running statistics as they may be written to: they are a by-product of training, and no operand of it."""
     return statistics if statistics is None or not updated else statistics.detach().clone()

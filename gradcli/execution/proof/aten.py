@@ -14,6 +14,7 @@ from gradcli.execution.forward.calls import bound
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine, entries_in
 from gradcli.execution.proof.multilinear import multilinear
+from gradcli.execution.proof.rows import put
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -141,10 +142,15 @@ def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords:
 
 
 def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    if name in MOVES and not _accumulates(name, positional):
+    if name in MOVES and not _accumulates(name, positional) and not _is_at_computed_places(name, positional):
         return _moved(target, name, machine, positional, keywords)
     kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
+    if name == "scatter" and isinstance(positional[2], Entries):
+        whole, dim, index, source = positional
+        value = source if isinstance(source, Entries) else torch.as_tensor(source, dtype=torch.float64)
+        return put(machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
     if name in KERNELS:
+        machine.by_hand.add(name)
         return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
     if name in MULTILINEAR:
         return multilinear(target, machine, positional, MULTILINEAR[name])
@@ -154,6 +160,10 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
         name, spelled, kept = SPELLINGS[name](*positional, **kept)
         positional = list(spelled)
     return _defined(name, machine, positional, kept)
+
+
+def _is_at_computed_places(name: str, positional: list[Any]) -> bool:
+    return name in {"gather", "scatter"} and isinstance(positional[2], Entries)
 
 
 def _moved(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
@@ -189,7 +199,7 @@ def _defined(name: str, machine: CircuitMachine, positional: list[Any], keywords
 def _check_indices(name: str, positional: Sequence[Any]) -> None:
     """Refuse a call that is told by what depends on a leaf which entries to take: only its first operand is data."""
     others = entries_in([item for item in positional[1:] if isinstance(item, list | tuple)])
-    if name in {"index", "_unsafe_index", "gather", "index_select", "take"} and (
+    if name in {"index", "_unsafe_index", "index_select", "take"} and (
         others or any(isinstance(item, Entries) for item in positional[1:])
     ):
         raise UnprovableError(f"{name} takes entries by what depends on a leaf")

@@ -11,6 +11,7 @@ import torch
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.proof import Proof, ProofRequest, ProvedEntry, Region, Wanted
+from gradcli.execution.process import torch_version
 from gradcli.execution.proof.circuit import UnprovableError
 from gradcli.execution.proof.points import RANDOM, Run, confirmed, points, run, witness_at
 from gradcli.execution.proof.provable import Provable, Written, written
@@ -129,17 +130,18 @@ def _concluded(
     return _report(
         provable,
         gradients,
-        (*_sizes(provable, circuit), *_linear(circuit), *said),
+        (*_sizes(provable, circuit), *_of_kernels(circuit), *said),
         _kernel(circuit, runs, proof),
         strict=strict,
     )
 
 
-def _linear(circuit: Written) -> tuple[str, ...]:
-    return tuple(
-        f"the kernel {name} is linear in each of its operands, with the coefficients that it gives for unit vectors"
-        for name in sorted(circuit.linear)
-    )
+def _of_kernels(circuit: Written) -> tuple[str, ...]:
+    """Return what is taken of kernels that PyTorch ships no decomposition of."""
+    linear = "is linear in each of its operands, with the coefficients that it gives for unit vectors"
+    by_hand = "has no decomposition in PyTorch: its formula is written by hand"
+    said = [(name, linear) for name in circuit.linear] + [(name, by_hand) for name in circuit.by_hand]
+    return tuple(f"the kernel {name} {words}" for name, words in sorted(said))
 
 
 def _sizes(provable: Provable, circuit: Written) -> tuple[str, ...]:
@@ -228,7 +230,8 @@ def _report(
     over = "over the real numbers: what floats round is not in it"
     return ProofReport(
         gradcli=__version__,
-        torch=torch.__version__.partition("+")[0],
+        torch=torch_version(),
+        dtype="float64",
         program=provable.text,
         leaves={name: tuple(value.shape) for name, value in provable.point.items()},
         domain=domain,

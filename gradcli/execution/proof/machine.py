@@ -17,6 +17,7 @@ from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.formulas import Formula, Node
+from gradcli.execution.proof.rows import Rows
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.definitions import definition
 from gradcli.language.order import postorder
@@ -39,8 +40,8 @@ TRUTHS: dict[str, str] = {
 }
 # Over the real numbers every value is finite.
 TRUTHS |= {"isnan": "0", "isinf": "0", "isposinf": "0", "isneginf": "0", "isfinite": "1"}
-# Functions of whole rows, by the names of the nodes that they are.
-OF_ROWS: Mapping[str, str] = {"amax": "amax", "amin": "amin", "any": "logical_or", "all": "logical_and"}
+# What is asked of floats, and false of real numbers.
+OF_FLOATS = frozenset({"_out_of_range"})
 
 
 @lru_cache(maxsize=1024)
@@ -61,13 +62,16 @@ class CircuitMachine:
     seed = 0
     most_rounds = Limits().operations
 
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: Circuit, *, picks: bool = False) -> None:
         self.circuit = circuit
         self.memo: dict[Any, Any] = {}
+        self.rows = Rows(circuit, picks=picks)
         self.used: set[Kind] = set()
         """The kinds of the ops that were run on entries."""
         self.multilinear: set[str] = set()
         """The kernels that were taken to be linear."""
+        self.by_hand: set[str] = set()
+        """The kernels whose formula is written by hand."""
 
     def tensor(self, value: Any) -> Tensor | None:
         """Return a tensor of the same shape: one without numbers, so that nothing can be decided by them."""
@@ -120,8 +124,14 @@ class CircuitMachine:
             return self._each(lambda node: self.circuit.node("detach", node), given[0])
         if op.name in OF_SHAPES:
             return self._run(op, call)
-        if op.name in OF_ROWS:
-            return self._of_rows(op, bound)
+        return False if op.name in OF_FLOATS else self._by_definition(op, call, bound)
+
+    def _by_definition(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
+        """Return an op's result on entries, entry by entry."""
+        of_rows = self.rows.apply(op.name, {name: self.entries(value) for name, value in bound.items()})
+        if of_rows is not None:
+            self.used.add(Kind.COMPOSITE)
+            return of_rows
         text = op.formula or TRUTHS.get(op.name)
         if op.kind is Kind.CONSTANT and text is None:
             raise UnprovableError(f"{op.name} of what depends on a leaf has no formula")
@@ -174,17 +184,6 @@ class CircuitMachine:
         arguments = tree.map(_codes, [list(positional), dict(keywords)])
         result = call(*arguments[0], **arguments[1])
         return tree.map(lambda leaf: Entries(leaf) if _is_numbers(leaf) else leaf, result)
-
-    def _of_rows(self, op: Op, bound: Mapping[str, Any]) -> Entries:
-        """Return the largest entries, or whether any is true: each one function of a whole row."""
-        codes, keep = self.entries(bound["input"]).codes, bool(bound.get("keepdim"))
-        dims = layout.dimensions(bound.get("dim"), codes.ndim)
-        rows = codes.permute(*[axis for axis in range(codes.ndim) if axis not in dims], *dims)
-        rest = [codes.shape[axis] for axis in range(codes.ndim) if axis not in dims]
-        rows = rows.reshape(*rest, -1).reshape(-1, max(1, torch.Size([codes.shape[a] for a in dims]).numel()))
-        nodes = [self.circuit.node(OF_ROWS[op.name], *sorted(set(self.circuit.decoded(row)))) for row in rows]
-        shape = [1 if axis in dims else size for axis, size in enumerate(codes.shape)] if keep else rest
-        return Entries(Circuit.codes(nodes, shape))
 
     def _indexed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Entries:
         """Return what index notation defines: every entry of the result, summed over the labels that it lacks."""

@@ -56,12 +56,39 @@ class Written:
     is_pointwise: bool
     linear: frozenset[str]
     """The kernels that were taken to be linear in each of some operands."""
+    by_hand: frozenset[str]
+    """The kernels whose formula is written by hand, for PyTorch has no decomposition of them."""
 
 
 def written(provable: Provable) -> Written:
-    """Return a function as a circuit; UnprovableError where its definition is none."""
+    """Return a function as a circuit; UnprovableError where its definition is none.
+
+    An extreme entry of a row is picked by comparisons only where it is differentiated: they make many cells.
+    """
+    if UPSTREAM in provable.point:
+        raise UnprovableError(f"a leaf is called {UPSTREAM}, as the upstream gradient is here")
+    machine, given, output = _defined(provable, picks=False)
+    if machine.rows.is_differentiated(output):
+        machine, given, output = _defined(provable, picks=True)
+    upstream = given.pop(UPSTREAM)
+    found, gap = None, None
+    try:
+        graph = traced(provable.function, provable.point, provable.wanted, provable.cotangent)
+        found = aten.run(graph, machine, [*given.values(), upstream])
+    except UnprovableError as error:
+        gap = str(error)
+    except GradcliError as error:
+        gap = error.message
+    pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
+    leaves = {name: value for name, value in given.items() if isinstance(value, Entries)}
+    taken = frozenset(machine.multilinear), frozenset(machine.by_hand)
+    return Written(machine.circuit, leaves, upstream, output, found, gap, pointwise, *taken)
+
+
+def _defined(provable: Provable, *, picks: bool) -> tuple[CircuitMachine, dict[str, Any], Entries]:
+    """Return the machine on which a function has run by its definition, its arguments, and its output."""
     circuit = Circuit()
-    machine = CircuitMachine(circuit)
+    machine = CircuitMachine(circuit, picks=picks)
     leaves = {
         name: circuit.leaves(name, value.shape) for name, value in provable.point.items() if value.is_floating_point()
     }
@@ -73,16 +100,7 @@ def written(provable: Provable) -> Written:
         raise UnprovableError(error.message) from None
     except (RuntimeError, NotImplementedError) as error:
         raise UnprovableError(f"the definition decides by a value: {str(error).partition(chr(10))[0]}") from None
-    found, gap = None, None
-    try:
-        graph = traced(provable.function, provable.point, provable.wanted, provable.cotangent)
-        found = aten.run(graph, machine, [*given.values(), upstream])
-    except UnprovableError as error:
-        gap = str(error)
-    except GradcliError as error:
-        gap = error.message
-    pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
-    return Written(circuit, leaves, upstream, output, found, gap, pointwise, frozenset(machine.multilinear))
+    return machine, given | {UPSTREAM: upstream}, output
 
 
 def replayed(trace: Trace, names: Mapping[str, TracedTensor]) -> Defined:

@@ -29,6 +29,13 @@ def _decompositions() -> Mapping[Any, Any]:
     return {**backward, **core_aten_decompositions()}
 
 
+def load() -> None:
+    """Load what traces: an import that a time limit ends half-way leaves modules that are broken for good."""
+    from torch.fx.experimental import proxy_tensor  # noqa: F401
+
+    _decompositions()
+
+
 def product(function: Function, point: Mapping[str, Tensor], wanted: Sequence[str], cotangent: Tensor) -> list[Tensor]:
     """Return autograd's vector-Jacobian product at a point, an item a wanted leaf; zeros where none reaches it."""
     leaves = {name: value.detach().clone().requires_grad_(name in wanted) for name, value in point.items()}

@@ -95,8 +95,17 @@ def _tangent(question: Question, point: Tensor, direction: Tensor) -> Tensor | N
 
 
 def _rounding(question: Question, point: Tensor, direction: Tensor, found: Product) -> float:
-    """Return how far a change of the point in its last places moves the product: infinite where it has none there."""
-    signs = random_directions(1, real(point).numel(), seed=5)[0].sign()
-    moved = real(point) * (1 + UNITS * torch.finfo(torch.float64).eps * signs.reshape(real(point).shape))
+    """Return how far a change of the point in its last places moves the product: infinite where it has none there.
+
+    Entries move by random signs, and by turns: nothing may change where all of them move alike.
+    """
+    shape = real(point).shape
+    random = random_directions(1, real(point).numel(), seed=5)[0].sign()
+    turns = 1 - 2 * (torch.arange(random.numel(), dtype=torch.float64) % 2)
+    return max(_moved(question, point, direction, found, signs.reshape(shape)) for signs in (random, turns))
+
+
+def _moved(question: Question, point: Tensor, direction: Tensor, found: Product, signs: Tensor) -> float:
+    moved = real(point) * (1 + UNITS * torch.finfo(torch.float64).eps * signs)
     other = product(question, torch.view_as_complex(moved) if point.is_complex() else moved, direction)
     return math.inf if other is None else abs(other.value - found.value)

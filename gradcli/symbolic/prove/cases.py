@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Literal
 
 from gradcli.derivation.proof import Region
-from gradcli.symbolic.prove.cells import Cell, Interval
+from gradcli.symbolic.prove.cells import Cell, Interval, variables_of
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
+from gradcli.symbolic.prove.feasible import is_empty
 from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
@@ -33,9 +34,13 @@ class Cases(Sampler):
     def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval], until: float) -> None:
         super().__init__(nodes, domains)
         self.until = until
+        self.variable: int | None = None
+        """The entry by which is differentiated."""
 
     def in_cell(self, cell: Cell, traced: int, derived: int) -> list[Region]:
         """Return where the two differ in a cell; DivisionError where it is to be divided first."""
+        if is_empty(cell):
+            return []
         here = Evaluation(self.nodes, self.leaves, cell, self.until)
         if cell.is_open:
             return self._inside(here, traced, derived)
@@ -94,8 +99,7 @@ class Cases(Sampler):
 
     def _on_an_equation(self, cell: Cell, where: str, traced: int, derived: int) -> list[Region]:
         """Return where an equation holds as a region: one where the derivative itself has no value is told apart."""
-        for value in (0, 1, -1, 2):
-            numbers = self.with_solutions(cell, [Fraction(value)] * len(self.leaves))
+        for numbers in self.candidates(cell):
             if not all(at(form, numbers) == number for form, number in cell.points.items()):
                 continue
             point = dict(zip(self.leaves, numbers, strict=True))
@@ -160,7 +164,8 @@ class Cases(Sampler):
     def _sides(self, here: Evaluation, derived: int) -> list[Quotient]:
         """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined."""
         found: list[Quotient] = []
-        waiting = list(_beside(here.cell))
+        waiting = [cell for cell in _beside(here.cell, self.variable) if not is_empty(cell)]
+        kept = min((len(cell.points) for cell in waiting), default=0)
         while waiting:
             oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
             try:
@@ -168,19 +173,19 @@ class Cases(Sampler):
             except UndefinedError:
                 return []
             except DivisionError as division:
-                waiting += [cell for cell in division.parts if cell.is_open]
+                waiting += [one for one in division.parts if len(one.points) == kept and all(one.signs.values())]
             if len(found) + len(waiting) > MOST_SIDES:
                 raise TooLargeError
         return found
 
 
-def _beside(cell: Cell) -> Iterator[Cell]:
-    """Yield the open cells beside a boundary."""
-    forms = list(cell.points)
+def _beside(cell: Cell, variable: int | None) -> Iterator[Cell]:
+    """Yield the cells beside a boundary, to which a move of one entry leads: None stands for a move of all."""
+    forms = [form for form in cell.points if variable is None or variable in variables_of(form)]
     zero = [pair for pair, sign in cell.signs.items() if sign == 0]
     for sides in itertools.product((-1, 1), repeat=len(forms) + len(zero)):
         found = cell
         for form, side in zip(forms, sides, strict=False):
             found = found.beside(form, side)
         signs = {**found.signs, **dict(zip(zero, sides[len(forms) :], strict=True))}
-        yield replace(found, signs=signs, solved={})
+        yield replace(found, signs=signs).solved_anew()

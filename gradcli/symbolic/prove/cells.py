@@ -66,10 +66,10 @@ class Cell:
         below = replace(self, intervals={**self.intervals, form: Interval(own.low, at)})
         above = replace(self, intervals={**self.intervals, form: Interval(at, own.high)})
         rest = {key: value for key, value in self.intervals.items() if key != form}
-        solved = {**self.solved, **self._solution(form, at)}
+        solved = {**self.solved, **self.solution(form, at)}
         return [below, above, replace(self, intervals=rest, points={**self.points, form: at}, solved=solved)]
 
-    def _solution(self, form: Factor, at: Fraction) -> dict[int, Quotient]:
+    def solution(self, form: Factor, at: Fraction) -> dict[int, Quotient]:
         """Return an entry as a function of the others, where a polynomial is linear in it."""
         if any(v in self.solved for monomial, _ in form for v, _ in monomial):
             return {}
@@ -90,9 +90,21 @@ class Cell:
         rest = {key: value for key, value in self.points.items() if key != form}
         return replace(self, points=rest, intervals={**self.intervals, form: near}, solved={})
 
+    def solved_anew(self) -> Cell:
+        """Return the cell with those of its points alone that are there now solved for entries."""
+        found = replace(self, solved={})
+        for form, at in self.points.items():
+            found = replace(found, solved={**found.solved, **found.solution(form, at)})
+        return found
+
     def with_sign(self, pair: tuple[int, int], sign: int) -> Cell:
         """Return the part where a difference has a sign."""
         return replace(self, signs={**self.signs, pair: sign})
+
+
+def variables_of(form: Factor) -> set[int]:
+    """Return the entries that a polynomial is of."""
+    return {variable for monomial, _ in form for variable, _ in monomial}
 
 
 def entry(variable: int) -> Factor:

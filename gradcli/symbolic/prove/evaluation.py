@@ -160,11 +160,13 @@ class Evaluation:
         if len(value.above) != 1 or value.below:
             return None
         (monomial,) = value.above
-        return (
-            self.unknowns.roots[monomial[0][0]][1]
-            if len(monomial) == 1 and monomial[0][0] in self.unknowns.roots
-            else None
-        )
+        roots = self.unknowns.roots
+        own = [(v, e) for v, e in monomial if v not in self.unknowns.positive and not self._is_root_of_a_number(v)]
+        return roots[own[0][0]][1] if len(own) == 1 and own[0][1] > 0 and own[0][0] in roots else None
+
+    def _is_root_of_a_number(self, variable: int) -> bool:
+        _, base = self.unknowns.roots.get(variable, (1, None))
+        return base is not None and (base.constant or 0) > 0
 
     def _of_infinities(self, one: int, other: int) -> int:
         """Return the sign of a difference with an infinity: every value that is computed is a number."""

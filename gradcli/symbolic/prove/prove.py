@@ -89,11 +89,14 @@ class Prover(Cases):
         text = written(self.nodes, derived)
         if wanted.traced is None:
             return ProvedEntry("undecided", text, None)
+        self.variable = self.leaves.index(wanted.leaf) if wanted.leaf in self.leaves else None
         found = self._proved(wanted.traced, derived)
         return replace(found, derived=text, traced=written(self.nodes, wanted.traced))
 
     def _proved(self, traced: int, derived: int) -> ProvedEntry:
-        pattern, leaves = self._pattern(traced, derived)
+        lines, leaves = self._pattern(traced, derived)
+        own = None if self.variable is None else self.leaves[self.variable]
+        pattern = (*lines, leaves.index(own) if own in leaves else None)
         if pattern in self._same and self._same[pattern].verdict == "proved" and not self._same[pattern].regions:
             return self._same[pattern]
         self.until = min(self.until, self.cells_end)

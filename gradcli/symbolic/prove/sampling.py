@@ -14,6 +14,7 @@ from gradcli.symbolic.prove.text import written
 
 Node = tuple[str | int, ...]
 SAMPLES, TRIES = 12, 200
+MOST_CONSTANTS = 8
 EVERYWHERE = "everywhere"
 # Differences of numbers of many digits that are none.
 SAME = 1e-28
@@ -95,6 +96,21 @@ class Sampler:
             if exact and inside and all(at(form, numbers) == number for form, number in cell.points.items()):
                 return tuple((leaf, float(value)) for leaf, value in zip(self.leaves, numbers, strict=True))
         return None
+
+    def candidates(self, cell: Cell) -> Iterator[list[Fraction]]:
+        """Yield numbers that may lie where an equation holds.
+
+        They are small integers, or constants of the circuit in one entry or in all of one leaf.
+        """
+        for number in (0, 1, -1, 2):
+            yield self.with_solutions(cell, [Fraction(number)] * len(self.leaves))
+        constants = [Fraction(str(node[1])) for node in self.nodes if node[0] == "number"]
+        constants = [value for value in dict.fromkeys(constants) if value][:MOST_CONSTANTS]
+        names = [str(self.nodes[leaf][1]) for leaf in self.leaves]
+        for part in dict.fromkeys((*names, *(name.partition("[")[0] for name in names))):
+            chosen = [part in {name, name.partition("[")[0]} for name in names]
+            for value in constants:
+                yield self.with_solutions(cell, [value * is_chosen for is_chosen in chosen])
 
     @staticmethod
     def with_solutions(cell: Cell, numbers: list[Fraction]) -> list[Fraction]:

@@ -54,6 +54,49 @@ def test_draws_are_those_of_pytorch_after_the_seed(draw: str, dtype: Any) -> Non
     assert str(found.dtype) == f"torch.{dtype}"
 
 
+RANDOM_OPS = [
+    "F.dropout(x, 0.3)",
+    "F.dropout1d(x, 0.5)",
+    "F.dropout2d(x.unsqueeze(-1), p=0.5)",
+    "F.dropout3d(x.unsqueeze(-1).unsqueeze(-1))",
+    "F.alpha_dropout(x, 0.5, True)",
+    "F.alpha_dropout(x)",
+    "F.feature_alpha_dropout(x, 0.5, training=True)",
+    "F.rrelu(x - 6, 0.1, 0.4, True)",
+    "F.rrelu(x - 6)",
+    "F.fractional_max_pool2d(x.reshape(2, 2, 5, 6), 2, 3)",
+    "F.fractional_max_pool2d(x.reshape(6, 4, 5), (2, 3), output_ratio=(0.5, 0.5), return_indices=True)[0]",
+    "F.fractional_max_pool3d(x.reshape(1, 1, 4, 5, 6), 2, output_size=(2, 3, 4))",
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("call", RANDOM_OPS)
+def test_what_ops_draw_is_what_pytorch_draws_after_the_seed(call: str) -> None:
+    from torch.nn import functional as F  # noqa: N812 (as everybody calls it)
+
+    x = torch.arange(120.0).reshape(2, 6, 10).remainder(11).requires_grad_()
+    torch.manual_seed(7)
+    torch.rand(2)
+    output = eval(call, {"F": F, "x": x})  # noqa: S307 (a literal above)
+    output.square().sum().backward()
+    program = f"torch.manual_seed(7); a = torch.rand(2); y = {call}; (y*y).sum()"
+    found = gradcli.check(program, {"x": x.detach()}, witnesses="symbolic")
+    assert found.verdict == "match"
+    assert x.grad is not None
+    assert torch.allclose(found["x"].gradient.float(), x.grad, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"), [("F.dropout2d(x, 2.0)", "dropout probability"), ("F.rrelu(x, 3, 1, True)", "Lower bound")]
+)
+def test_what_pytorch_refuses_to_draw_points_at_the_call(call: str, said: str) -> None:
+    with pytest.raises(ExecutionError) as raised:
+        report(f"y = {call}; y.sum()", shapes={"x": (2, 2, 2)})
+    assert raised.value.span is not None
+    assert said in raised.value.message
+
+
 def test_without_a_seed_of_its_own_the_option_counts() -> None:
     expected = torch.randn(3, generator=torch.Generator().manual_seed(5))
     assert torch.equal(value("x = torch.randn(3, requires_grad=True); x.sum()", seed=5).float(), expected)

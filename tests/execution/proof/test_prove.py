@@ -101,7 +101,8 @@ def test_functions_of_tensors(program: str, shapes: dict[str, tuple[int, ...]]) 
         ("softplus(x)", {"x = 20"}),
         ("mish(x)", {"x = 20", "x > 20"}),
         ("hardshrink(x)", {"x = 0.5", "x = -0.5"}),
-        ("where(x > 0, x**2, y)", {"x = 0"}),
+        # The two sides are those of x: y stays 1.
+        ("where(y == 1, relu(x), -x)", {"y = 1 and x = 0"}),
     ],
 )
 def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) -> None:
@@ -109,6 +110,57 @@ def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) ->
     assert report.verdict == "proved except"
     assert {one.region for gradient in report.gradients for one in gradient.exceptions} == regions
     assert report.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "shape"),
+    [
+        ("amax(x)", (3,)),
+        ("amin(x, dim=1)", (2, 2)),
+        ("max(x)", (3,)),
+        ("max(x, 0)[0]", (3,)),
+        ("min(x, 1, True)[0]", (1, 3)),
+        ("norm(x)", (3,)),
+        ("norm(x, p=1)", (2,)),
+        ("norm(x, p=float('inf'))", (2,)),
+        ("std(x)", (4,)),
+        ("F.normalize(x)", (1, 2)),
+        ("F.pairwise_distance(x, 2*x)", (1, 2)),
+    ],
+)
+def test_extremes_norms_and_spreads_are_proved_but_for_ties_and_zeros(program: str, shape: tuple[int, ...]) -> None:
+    report = proved(program.replace("float('inf')", "inf"), x=shape)
+    assert report.verdict == "proved except", report.to_dict()
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda x, g: g * (x == x.amin(0)),
+        lambda x, g: g * (x == x.amax(0)) * torch.where(x.amax(0) > 7, 2.0, 1.0),
+        lambda x, g: g * (x >= x.amax(0) - 0.01),
+        lambda x, g: g * torch.nn.functional.one_hot(x.argmin(), 3),
+        lambda x, g: g * torch.where(x[0] > x[1], x == x.amax(0), x == x[1]),
+    ],
+    ids=["the smallest", "twice where it is large", "near the largest", "the smallest's place", "of two entries"],
+)
+def test_a_wrong_backward_of_a_largest_entry_is_refuted(backward: Backward) -> None:
+    assert of_function(lambda x: x.amax(0), backward, (3,)).verdict == "refuted"
+
+
+def test_a_right_backward_of_a_largest_entry_is_proved_by_its_place_too() -> None:
+    for pick in (lambda x: x == x.amax(0), lambda x: torch.zeros_like(x).scatter(0, x.max(0, keepdim=True)[1], 1.0)):
+        report = of_function(lambda x: x.amax(0), lambda x, g, pick=pick: g * pick(x), (3,))
+        assert report.verdict == "proved except", report.to_dict()
+
+
+def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
+    by_x, by_y = proved("where(x > 0, x**2, y)").gradients
+    assert (by_x.verdict, by_y.verdict) == ("proved", "proved")
+
+
+def test_a_kink_where_another_leaf_is_a_number_refutes_nothing() -> None:
+    assert proved("where(y != -1, x, 0) + where(y != 1, relu(1 - x), 0)").verdict == "proved except"
 
 
 def test_the_largest_difference_in_a_region_is_told() -> None:
@@ -222,6 +274,10 @@ def test_a_program_that_decides_by_a_value_is_undecided() -> None:
     assert "decides by a value" in (report.gradients[0].reason or "")
 
 
+def test_a_leaf_that_is_called_as_the_upstream_gradient_is_undecided() -> None:
+    assert "a leaf is called grad_output" in (proved("x*grad_output").gradients[0].reason or "")
+
+
 def test_an_op_without_a_formula_is_undecided() -> None:
     report = proved("linalg.inv(x)", x=(2, 2))
     assert (report.verdict, report.exit_code) == ("undecided", 3)
@@ -237,3 +293,10 @@ def test_a_function_of_the_users_is_proved() -> None:
     report = engine.prove_code(loss, Settings(command="prove", shapes={None: (2,)}))
     assert report.verdict == "proved"
     assert [gradient.wrt for gradient in report.gradients] == ["x", "y"]
+
+
+@pytest.mark.parametrize("name", ["hardshrink", "softshrink"])
+def test_a_formula_that_is_written_by_hand_is_said_to_be(name: str) -> None:
+    words = [words for words in proved(f"{name}(x)").assumptions if "written by hand" in words]
+    assert words == [f"the kernel {name}_backward has no decomposition in PyTorch: its formula is written by hand"]
+    assert not any("written by hand" in words for words in proved("relu(x)").assumptions)
