@@ -69,6 +69,10 @@ SIGMOID = """def _sigmoid(x):
     return (1 + np.tanh(x / 2)) / 2"""
 
 
+RELU = """def _relu(x):
+    return np.maximum(x, 0)"""
+
+
 def _elementwise(name: str) -> str:
     return f"def _{name}(x):\n    return np.vectorize(math.{name}, otypes=[float])(x)"
 
@@ -86,12 +90,14 @@ OF_NUMPY = {
     "one_hot": ONE_HOT,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
+    "relu": RELU,
     **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")},
 }
 OF_JAX = {
     "one_hot": "jax.nn.one_hot",
     "softmax": "jax.nn.softmax",
     "sigmoid": "jax.nn.sigmoid",
+    "relu": "jax.nn.relu",
     "lgamma": "jax.scipy.special.gammaln",
 }
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call
+from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, reduced
 from gradcli.derivation.notation.written import Written
 
 
@@ -28,7 +28,7 @@ class Products(Written):
         number = left.number * right.number
         if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
             both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
-            return self._flat(Term(number, *both))
+            return self._flat(reduced(Term(number, *both)))
         parts = (replace(term, number=Fraction(1)) for term in (left, right))
         return Term(number, tuple(self.term(part) for part in parts))
 
@@ -44,7 +44,8 @@ class Products(Written):
         if right.chain or not right.number:
             return Term(Fraction(1), (self.term(left),), (self.term(right),))
         number = left.number / right.number
-        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
+        whole = Term(number, left.above + right.below, left.below + right.above, left.chain)
+        return self._flat(reduced(whole))
 
     def matmul(self, one: Term, other: Term) -> Term:
         """Return a matrix product; the numbers among the factors come in front of it."""

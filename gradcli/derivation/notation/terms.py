@@ -81,6 +81,18 @@ def norm_of(squares: ast.expr) -> ast.expr | None:
     return None
 
 
+def reduced(term: Term) -> Term:
+    """Return a term without the factors that stand both above and below the line."""
+    above, below = list(term.above), []
+    for node in term.below:
+        same = next((one for one in above if ast.unparse(one) == ast.unparse(node)), None)
+        if same is None:
+            below.append(node)
+        else:
+            above.remove(same)
+    return replace(term, above=tuple(above), below=tuple(below))
+
+
 def negative(term: Term) -> Term:
     """Return a term with the other sign."""
     return replace(term, number=-term.number)

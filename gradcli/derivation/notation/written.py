@@ -13,7 +13,7 @@ from gradcli.derivation.notation.shapes import Shapes
 from gradcli.derivation.notation.terms import Factor, Term, call, chain_of, collected, column_of, times
 
 # The functions that are computed entry by entry, whatever the axes are.
-ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf"})
+ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf", "relu", "where"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Written:
                 return ast.BinOp(self.across(left), operator, self.across(right))
             case ast.UnaryOp(op=sign, operand=inner):
                 return ast.UnaryOp(sign, self.across(inner))
+            case ast.Compare(left=left, ops=operators, comparators=[right]):
+                return ast.Compare(self.across(left), operators, [self.across(right)])
             case ast.Call(func=function, args=arguments, keywords=[]) if callee(node) in ENTRYWISE:
                 return ast.Call(function, [self.across(argument) for argument in arguments], [])
         return ast.Attribute(node, "T")

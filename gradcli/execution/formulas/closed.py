@@ -155,7 +155,7 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
     if point.is_complex:
         return {}
     with double_precision():
-        decomposition = decompose(plain(point.trace))
+        decomposition = decompose(plain(point.trace, everywhere=point.settings.to == "function"))
     if decomposition.is_complex:
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}

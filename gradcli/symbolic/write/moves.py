@@ -8,9 +8,10 @@ import sympy
 from sympy import Expr, Symbol
 
 from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
+from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
-from gradcli.symbolic.write.sums import iverson, solve_index
+from gradcli.symbolic.write.sums import solve_index
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 

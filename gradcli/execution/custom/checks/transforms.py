@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 
 BATCH = 3
+STEPS = (0.125, -0.125)
 
 
 def jvp(trial: Trial) -> Check | None:
@@ -67,18 +69,28 @@ def vmap(trial: Trial) -> Check | None:
     if not (getattr(trial.subject.function, "generate_vmap_rule", False) or _has(trial, "vmap")):
         return None
     names = trial.wanted
-    batch = {name: torch.stack([trial.point[name].detach() * (1 + 0.125 * k) for k in range(BATCH)]) for name in names}
 
     def each(*values: Tensor) -> Tensor:
         return joined(trial.subject.apply({**trial.point, **dict(zip(names, values, strict=True))}), trial.places)
 
     try:
         with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
-            found = torch.func.vmap(each)(*batch.values())
-            wanted = torch.stack([each(*(value[k] for value in batch.values())) for k in range(BATCH)])
+            batch, wanted = _sampled(trial, each)
+            found = torch.func.vmap(each)(*batch)
     except ExecutionError as error:
         return Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     return _check("vmap", found, wanted, trial)
+
+
+def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return a batch of samples, and what each is alone: larger ones, or smaller ones where a domain ends before."""
+    for step in STEPS:
+        factors = [1 + step * k for k in range(BATCH)]
+        batch = [torch.stack([trial.point[name].detach() * factor for factor in factors]) for name in trial.wanted]
+        wanted = torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
+        if bool(wanted.isfinite().all()):
+            break
+    return batch, wanted
 
 
 def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:
