@@ -14,6 +14,8 @@ from gradcli.derivation.messages import DerivativeRequest
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
 LONGEST = 300  # characters; a longer formula is of no help beside a gradient
+# The tangent whose entries are all 1.
+UNIT = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class FormulaRequest:
     second: tuple[tuple[str, int, int], ...] = ()
     """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
     tangents: tuple[tuple[str, int], ...] = ()
-    """The directions in which nodes move: what each is called, and the node."""
+    """The directions in which nodes move: what each is called, and the node; UNIT is 1 in every entry."""
     pushed: str | None = None
     """What the output's derivative along the tangents is called in the answer; None if it is not wanted."""
     mapped: tuple[tuple[str, int], ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, reduced
+from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, reduced, softmax_of
 from gradcli.derivation.notation.written import Written
 
 
@@ -45,7 +45,18 @@ class Products(Written):
             return Term(Fraction(1), (self.term(left),), (self.term(right),))
         number = left.number / right.number
         whole = Term(number, left.above + right.below, left.below + right.above, left.chain)
-        return self._flat(reduced(whole))
+        return self._flat(self._with_softmax(reduced(whole)))
+
+    def _with_softmax(self, term: Term) -> Term:
+        """Return a term with one softmax in the place of an exponential above the line and of its sum below."""
+        for above in term.above:
+            for below in term.below:
+                column = column_of(above)
+                found = softmax_of(above, below, self.rank(above if column is None else column))
+                if found is not None:
+                    rest = tuple(node for node in term.below if node is not below)
+                    return replace(term, above=tuple(found if one is above else one for one in term.above), below=rest)
+        return term
 
     def matmul(self, one: Term, other: Term) -> Term:
         """Return a matrix product; the numbers among the factors come in front of it."""

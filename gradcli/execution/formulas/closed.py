@@ -10,7 +10,7 @@ from typing import Literal
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.formulas import Formula
+from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
@@ -150,8 +150,18 @@ def _number(cotangent: Tensor) -> float | None:
     return first if bool((cotangent == first).all()) else None
 
 
-def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
-    """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
+def closed_forms(
+    point: Point,
+    wanted: Sequence[Target],
+    derivations: Derivations,
+    *,
+    seconds: float | None = None,
+    units: bool = False,
+) -> dict[Target, Form]:
+    """Return the formulas in terms of the leaves alone, of those of the derivatives that have one.
+
+    With `units`, all tangents are 1 in every entry.
+    """
     if point.is_complex:
         return {}
     with double_precision():
@@ -170,7 +180,7 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             wanted=firsts,
             matrices=True,
         ),
-        seconds=derivations.seconds,
+        seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",
         longest=LONGEST,
         closed=True,
@@ -183,7 +193,10 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             for key, target in keys.items()
             if len(target.by) > 1 and not target.product
         ),
-        tangents=tuple((name, numbers[decomposition.nodes[traced]]) for traced, name in tangent_names(point).items()),
+        tangents=tuple(
+            (UNIT if units else name, numbers[decomposition.nodes[traced]])
+            for traced, name in tangent_names(point).items()
+        ),
         pushed=next((key for key, target in keys.items() if target.product == "jvp"), None),
         mapped=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "jacobian"),
         positive=tuple(

@@ -52,7 +52,7 @@ def gradients_request(
 
     `upstream` is what every entry of the upstream gradient is; None if it is a tensor.
     """
-    if decomposition.is_complex or not _is_small(decomposition):
+    if decomposition.is_complex or not is_small(decomposition):
         return None
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     wanted = [(name, traced) for traced, name in names.items() if traced.tensor.requires_grad]
@@ -86,7 +86,7 @@ def as_request(
     )
 
 
-def _is_small(decomposition: Decomposition) -> bool:
+def is_small(decomposition: Decomposition) -> bool:
     """Tell whether few enough nodes lead to the output; one that is not reached has no formula to write."""
     reached: set[Node] = set()
     waiting = [decomposition.nodes[decomposition.trace.output]]
