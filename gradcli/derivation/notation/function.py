@@ -55,7 +55,9 @@ def function_source(parts: FunctionParts) -> str:
         head += ["", INDENT + "generate_vmap_rule = True"]
     body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
     body = body.replace("torch.nn.functional.", "F.")
-    return "\n\n\n".join([_top(parts, body), body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+    helpers = [text for name, text in TORCH.helpers.items() if f"_{name}(" in body]
+    top = _top(parts, "\n".join([*helpers, body]))
+    return "\n\n\n".join([top, *helpers, body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
 
 
 def _top(parts: FunctionParts, body: str) -> str:

@@ -65,6 +65,10 @@ def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | N
         return MATRIX
     if name in {"reshape", "broadcast_to"} and isinstance(node.args[1], ast.Tuple):
         return len(node.args[1].elts)
+    if name == "summed_into" and isinstance(node.args[2], ast.Tuple):
+        return len(node.args[2].elts)
+    if name == "take":
+        return _depth(node.args[1])
     if name == "arange":
         return 1
     if name == "tensor":

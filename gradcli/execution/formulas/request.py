@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from gradcli.derivation.formulas import (
     AffineRead,
     Axes,
@@ -26,12 +23,12 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
-from gradcli.execution.formulas.moves import moved
+from gradcli.execution.formulas.moves import moved, moving, positions
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
-from gradcli.execution.reference.nodes import Edge, Node, nodes_in
+from gradcli.execution.reference.nodes import Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults, parse_signature
@@ -145,7 +142,7 @@ class _Graph:
         is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
         if is_movement:
             read = self._read(node)
-            move = moved(node, self.numbers) if read is None and self.has_texts and _is_fixed(node.origin[1]) else None
+            move = moved(node, self.numbers) if read is None and self.has_texts and self._is_fixed(node) else None
         elif node.edges:
             definition = self._primitive(node)
         else:
@@ -176,15 +173,23 @@ class _Graph:
         return NodeDefinition(request, result, tuple(seen))
 
     def _read(self, node: Node) -> AffineRead | None:
-        _, arguments = node.origin
-        (edge, *others) = node.edges
+        edge, *others = moving(node) or node.edges
         if edge.request.unknown is not None or others or edge.request.formula.startswith("delta"):
             return None
-        if not _is_fixed(arguments):
+        if not self._is_fixed(node):
             return None
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
-        indices = decode(_map(edge, edge.source.tensor), shape, source)
+        indices = decode(positions(edge), shape, source)
         return None if indices is None else AffineRead(self.numbers[edge.source], indices)
+
+    def _is_fixed(self, node: Node) -> bool:
+        """Tell whether it is the program, and not the data, that says which entries are read.
+
+        The numbers that an op moves cannot say where they go; only indices and masks among its arguments can, and do
+        not where the program spells them out.
+        """
+        others = [one for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point()]
+        return all(one in self.calls and not self.calls[one].inputs for one in others)
 
     def _is_shift(self, node: Node) -> bool:
         """Tell whether a node is a maximum by which a definition shifts exponentials, to keep them in range."""
@@ -227,21 +232,6 @@ class _Graph:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
-
-
-def _is_fixed(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether it is the program, and not the data, that says which entries are read.
-
-    The numbers that an op moves cannot say where they go; only indices and masks among its arguments can.
-    """
-    return all(node.tensor.is_floating_point() for node in nodes_in(arguments))
-
-
-def _map(edge: Edge, source: Tensor) -> Tensor:
-    if "sources" in edge.operands:
-        return edge.operands["sources"]
-    positions = torch.arange(source.numel()).reshape(source.shape)
-    return edge.layout.result.undo(edge.layout.views["input"].apply(positions))
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:

@@ -1,11 +1,11 @@
-"""Values that stand for themselves in conditions, shown by their formulas: nothing is differentiated through them."""
+"""Values that stand for themselves, shown by their formulas: nothing is differentiated through them."""
 
 from __future__ import annotations
 
-from sympy import Symbol
+from sympy import Expr, Symbol
 
 from gradcli.symbolic.write.printer import NotWritableError
-from gradcli.symbolic.write.scope import Composed, Template
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
 
@@ -23,3 +23,23 @@ def shown_by_formula(composition: Composed, place: int, entry: Template) -> Temp
     if len(shown.text) > LONGEST or shown.axes != tuple(index for index in entry.symbols if isinstance(index, Symbol)):
         return None
     return scope.tensor(place, PREFIX, shown.text, composition.shape(place))
+
+
+def by_text(scope: Scope, text: str, shape: tuple[int, ...]) -> Template:
+    """Return a tensor that is shown by a text; the same one for the same text."""
+    known = next((key for key, shown in scope.names.items() if shown == text), None)
+    number = len(scope.names) if known is None else int(known[1:])
+    return scope.tensor(number, "r", text, shape)
+
+
+def whole(scope: Scope, symbols: Indices, body: Expr) -> str:
+    """Return the formula of a tensor of exactly the axes of some indices; NoFormulaError if there is none."""
+    try:
+        shown = TensorNotation(scope, symbols).whole(body)
+    except NotWritableError:
+        raise NoFormulaError from None
+    axes = tuple(index if isinstance(index, Symbol) else None for index in symbols)
+    if shown.axes == axes:
+        return shown.text
+    sizes = tuple(scope.sizes.get(index, 1) if isinstance(index, Symbol) else 1 for index in symbols)
+    return f"broadcast_to({shown.text}, {sizes})"
