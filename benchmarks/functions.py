@@ -6,7 +6,7 @@ python benchmarks/functions.py --ops cumprod,fft  some of them
 python benchmarks/functions.py --chains           elementwise chains of five ops instead, beside autograd's backward
 
 A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
-match. Any other is wrong: none may be. An op without a Function has the reason. Of a chain the table has the time of
+match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without a Function has the reason. Of a chain the table has the time of
 backward, of one thread, and the bytes that are saved for it, each in those of autograd's own.
 """
 
@@ -67,7 +67,7 @@ class Outcome:
     op: str
     example: str
     kind: str
-    """passes, no formula, refused, wrong or error."""
+    """passes, no formula, refused, undecided, wrong or error."""
     reason: str
     seconds: float
 
@@ -115,7 +115,8 @@ def _tried(program: str, shapes: Shapes, folder: Path) -> tuple[str, str]:
         return "refused", found.refused
     code = found.codes["function"]
     problem = _problem(code, values(program, shapes, SEED), folder)
-    return ("wrong", problem) if problem else ("passes", "")
+    kind = "undecided" if problem.endswith("undecided") else "wrong"
+    return (kind, problem) if problem else ("passes", "")
 
 
 def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:

@@ -38,6 +38,8 @@ def positions(edge: Edge) -> Tensor:
     if "sources" in edge.operands:
         return edge.operands["sources"].reshape(-1)
     places = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape)
+    if "targets" in edge.operands:
+        return places.reshape(-1)
     return edge.layout.result.undo(edge.layout.views["input"].apply(places)).reshape(-1)
 
 

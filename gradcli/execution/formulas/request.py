@@ -34,6 +34,12 @@ from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults, parse_signature
 
 MOST_NODES = 40
+# The entries of a constant that stands in formulas as it is.
+MOST_WRITTEN = 64
+# The places, counted in a flattened tensor, that indices along one of its axes mean.
+POSITIONS = "_positions"
+# What adds entries up at such places.
+SUMMED_INTO = "_summed_into"
 # The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
 NAMED = frozenset({"one_hot"})
 EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
@@ -139,7 +145,7 @@ class _Graph:
             shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
             return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
         definition = read = move = None
-        is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
+        is_movement = node.edges and node.origin is not None and _moves(node.origin[0])
         if is_movement:
             read = self._read(node)
             move = moved(node, self.numbers) if read is None and self.has_texts and self._is_fixed(node) else None
@@ -189,7 +195,13 @@ class _Graph:
         not where the program spells them out.
         """
         others = [one for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point()]
-        return all(one in self.calls and not self.calls[one].inputs for one in others)
+        return all(self._is_spelled(one) for one in others)
+
+    def _is_spelled(self, node: Node) -> bool:
+        """Tell whether a tensor of whole numbers, or of truth values, is one that the program spells out."""
+        if node.origin is not None and node.origin[0].name == POSITIONS:
+            return all(self._is_spelled(one) for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point())
+        return node in self.calls and not self.calls[node].inputs
 
     def _is_shift(self, node: Node) -> bool:
         """Tell whether a node is a maximum by which a definition shifts exponentials, to keep them in range."""
@@ -220,6 +232,8 @@ class _Graph:
         if node.edges or node.origin is None or not self.has_texts:
             return None
         op, bound = node.origin
+        if not [*nodes_in(bound)] and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
+            return f"tensor({node.tensor.tolist()!r})"
         if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
             return None
         ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
@@ -232,6 +246,10 @@ class _Graph:
             return None, {}
         bound: Mapping[str, Any] = replaced(call.arguments.bound, self.decomposition.nodes.__getitem__)
         return call.op, {**defaults(call.op.signature), **bound}
+
+
+def _moves(op: Op) -> bool:
+    return op.kind is Kind.MOVEMENT or op.name == SUMMED_INTO
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:
