@@ -25,6 +25,9 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 
 LONGEST = 2000  # characters of one formula
+# Of one that is code, where lists of places may stand.
+LONGEST_CODE = 20_000
+NOTATIONS = frozenset({"unicode", "ascii", "latex", "mathml", "typst", "sympy"})
 Product = Literal["", "jvp", "hvp", "jacobian"]
 COMPLEX = "a formula of complex numbers is not supported yet"
 
@@ -182,7 +185,7 @@ def closed_forms(
         ),
         seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",
-        longest=LONGEST,
+        longest=LONGEST if point.settings.to in NOTATIONS else LONGEST_CODE,
         closed=True,
         symmetric=tuple(
             numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric

@@ -11,12 +11,12 @@ from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
 from gradcli.symbolic.write import gathers
 from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
-from gradcli.symbolic.write.standing import by_text, whole
+from gradcli.symbolic.write.standing import by_text, length_of, whole
 from gradcli.symbolic.write.sums import solve_index
 from gradcli.symbolic.write.tidy import tidy
 
 Contribution = tuple[int, Indices, Expr]
-LONGEST = 400
+LONGEST = 1200
 
 
 def value(composition: Composed, place: int, move: Move) -> Template:
@@ -69,6 +69,6 @@ def _reshaped(composition: Composed, entry: Template, shape: tuple[int, ...]) ->
     if not any(isinstance(index, Symbol) and index in body.free_symbols for index in entry.symbols):
         return Template(scope.fresh(shape), body)
     text = f"reshape({whole(scope, entry.symbols, body)}, {shape})"
-    if len(text) > LONGEST:
+    if length_of(text) > LONGEST:
         raise NoFormulaError
     return by_text(scope, text, shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sympy import Expr, Symbol
 
 from gradcli.symbolic.write.printer import NotWritableError
@@ -11,6 +13,7 @@ from gradcli.symbolic.write.tidy import tidy
 
 PREFIX = "q"
 LONGEST = 200
+PLACES = re.compile(r"\[[\d, \[\]]+\]")
 
 
 def shown_by_formula(composition: Composed, place: int, entry: Template) -> Template | None:
@@ -23,6 +26,11 @@ def shown_by_formula(composition: Composed, place: int, entry: Template) -> Temp
     if len(shown.text) > LONGEST or shown.axes != tuple(index for index in entry.symbols if isinstance(index, Symbol)):
         return None
     return scope.tensor(place, PREFIX, shown.text, composition.shape(place))
+
+
+def length_of(text: str) -> int:
+    """Return the length of a formula without the lists of places in it."""
+    return len(PLACES.sub("[]", text))
 
 
 def by_text(scope: Scope, text: str, shape: tuple[int, ...]) -> Template:
