@@ -2,12 +2,14 @@
 
 python benchmarks/functions.py                    the first example of every differentiable op: some minutes
 python benchmarks/functions.py --all              all of their examples
+python benchmarks/functions.py --every 4          every fourth op
 python benchmarks/functions.py --ops cumprod,fft  some of them
 python benchmarks/functions.py --chains           elementwise chains of five ops instead, beside autograd's backward
 
 A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
-match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without a Function has the reason. Of a chain the table has the time of
-backward, of one thread, and the bytes that are saved for it, each in those of autograd's own.
+match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without
+a Function has the reason. Of a chain the table has the time of backward, of one thread, and the bytes that are saved
+for it, each in those of autograd's own.
 """
 
 from __future__ import annotations
@@ -133,10 +135,11 @@ def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:
     return "" if str(report.verdict) == "match" else f"gradcli custom: {report.verdict}"
 
 
-def outcomes(names: list[str], folder: Path, *, every: bool) -> Iterator[Outcome]:
+def outcomes(names: list[str], folder: Path, *, every: bool, step: int) -> Iterator[Outcome]:
     """Yield what comes of the differentiable ops."""
-    for op in OPS:
-        if op.kind is Kind.CONSTANT or op.name.startswith("_") or (names and op.name not in names):
+    ops = [op for op in OPS if op.kind is not Kind.CONSTANT and op.examples and not op.name.startswith("_")]
+    for op in ops[step // 2 :: step]:
+        if names and op.name not in names:
             continue
         for example in op.examples if every else op.examples[:1]:
             yield outcome(op.name, example, folder)
@@ -192,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ops", default="", help="names, with commas between (default: all)")
     parser.add_argument("--all", action="store_true", help="all examples of each op")
+    parser.add_argument("--every", type=int, default=1, help="every so many ops alone (default: 1)")
     parser.add_argument("--chains", action="store_true", help="elementwise chains of five ops instead")
     parser.add_argument("--json", type=Path, help="write the outcomes here too, as they come")
     options = parser.parse_args()
@@ -203,7 +207,7 @@ def main() -> None:
     names = [name for name in options.ops.split(",") if name]
     found: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
-        for one in outcomes(names, Path(folder), every=options.all):
+        for one in outcomes(names, Path(folder), every=options.all, step=options.every):
             found.append(one)
             print(f"{one.kind:<11}{one.op:<32}{one.seconds:6.1f} s  {one.example}  {one.reason}", flush=True)
             if options.json:

@@ -59,7 +59,7 @@ ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
-    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
@@ -102,7 +102,21 @@ OF_JAX_SUMMED_INTO = """def _summed_into(x, places, shape):
     return jnp.zeros(math.prod(shape), x.dtype).at[jnp.ravel(jnp.asarray(places))].add(jnp.ravel(x)).reshape(shape)"""
 OF_JAX_TAKE = """def _take(x, places):
     return jnp.take(x, jnp.asarray(places))"""
+SOFTPLUS = """def _softplus(x):
+    return np.logaddexp(0, x)"""
+LOGSIGMOID = """def _logsigmoid(x):
+    return -np.logaddexp(0, -x)"""
+LOGSUMEXP = """def _logsumexp(x, axis):
+    top = x.max(axis=axis, keepdims=True)
+    return np.squeeze(top, axis) + np.log(np.exp(x - top).sum(axis=axis))"""
+LOG_SOFTMAX = """def _log_softmax(x, axis):
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))"""
 OF_NUMPY = {
+    "softplus": SOFTPLUS,
+    "logsigmoid": LOGSIGMOID,
+    "logsumexp": LOGSUMEXP,
+    "log_softmax": LOG_SOFTMAX,
     "one_hot": ONE_HOT,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
@@ -116,6 +130,10 @@ OF_JAX = {
     "softmax": "jax.nn.softmax",
     "sigmoid": "jax.nn.sigmoid",
     "relu": "jax.nn.relu",
+    "softplus": "jax.nn.softplus",
+    "logsigmoid": "jax.nn.log_sigmoid",
+    "log_softmax": "jax.nn.log_softmax",
+    "logsumexp": "jax.scipy.special.logsumexp",
     "lgamma": "jax.scipy.special.gammaln",
 }
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}

@@ -15,6 +15,7 @@ from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
+from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
 from gradcli.execution.formulas.points import Point
@@ -80,6 +81,8 @@ class Form:
     """One entry in index notation; empty if there is none."""
     raw: str
     """The formula as it was before it was simplified."""
+    rewritten: tuple[str, ...] = ()
+    """What was rewritten because it overflows or loses digits."""
     exception: str | None = None
     """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
 
@@ -219,7 +222,11 @@ def _form(formula: Formula, point: Point) -> Form:
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     text, exception = without_points(simplified(formula.text, shapes, orthogonal), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
-    return Form(simplified(text, shapes, orthogonal), code, formula.entry, formula.text, exception)
+    text = simplified(text, shapes, orthogonal)
+    rewritten: tuple[str, ...] = ()
+    if point.settings.stable or point.settings.to == "function":
+        (text, rewritten), (code, _) = stable(text), stable(code)
+    return Form(text, code, formula.entry, formula.text, rewritten, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:

@@ -89,7 +89,9 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     if any(text is None for text in texts.values()):
         return None
     entry = known.unified([form.entry for form in forms]) or ""
-    return Form(**texts, entry=entry, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
+    said = [form.rewritten for form in forms]
+    rewritten = tuple(known.unified(several) or several[0] for several in zip(*said, strict=False))
+    return Form(**texts, entry=entry, rewritten=rewritten, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
 
 
 def _point(
