@@ -20,8 +20,8 @@ from gradcli.tolerance import CLOSENESS
 
 # Of a second derivative, which is further from what it is made of.
 SECOND = 100 * CLOSENESS
-# Entries at which exponentials overflow, and matrices are singular.
-LARGE = (30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
+# Entries at which quotients are 0/0, exponentials overflow, and matrices are singular.
+EXTREMES = (0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
 
 
 def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: bool) -> str | None:
@@ -33,7 +33,7 @@ def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: b
             exec(compile(code, "<a derived Function>", "exec"), space)  # noqa: S102 (of our own words, and leaves' names)
             problems = (_problem(space[name].apply, point, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
             problem = next((problem for problem in problems if problem), None)
-            return problem or _overflow(space[name].apply, points[0])
+            return problem or _at_extremes(space[name].apply, points[0])
         except REFUSALS as error:
             return first_line(error)
 
@@ -64,9 +64,9 @@ def _problem(apply: Any, point: Point, *, has_jvp: bool, has_vmap: bool) -> str 
     )
 
 
-def _overflow(apply: Any, point: Point) -> str | None:
-    """Tell of large entries at which backward is not finite, or raises, where autograd's gradients are finite."""
-    for size in LARGE:
+def _at_extremes(apply: Any, point: Point) -> str | None:
+    """Tell of entries at which backward is not finite, or raises, where autograd's gradients are finite."""
+    for size in EXTREMES:
         values = {
             leaf.name or leaf.text: torch.full_like(leaf.tensor, size).detach() if leaf in point.wanted else leaf.tensor
             for leaf in point.trace.leaves

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.subject import joined, refusals
 from gradcli.execution.targets.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
@@ -19,7 +21,7 @@ from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 
 BATCH = 3
-STEPS = (0.125, -0.125)
+STEP = 0.125
 
 
 def jvp(trial: Trial) -> Check | None:
@@ -84,13 +86,17 @@ def vmap(trial: Trial) -> Check | None:
 
 def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
     """Return a batch of samples, and what each is alone: larger ones, or smaller ones where a domain ends before."""
-    for step in STEPS:
-        factors = [1 + step * k for k in range(BATCH)]
-        batch = [torch.stack([trial.point[name].detach() * factor for factor in factors]) for name in trial.wanted]
-        wanted = torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
-        if bool(wanted.isfinite().all()):
-            break
-    return batch, wanted
+    with suppress(*REFUSALS):
+        found = _alone(trial, each, STEP)
+        if bool(found[1].isfinite().all()):
+            return found
+    return _alone(trial, each, -STEP)
+
+
+def _alone(trial: Trial, each: Callable[..., Tensor], step: float) -> tuple[list[Tensor], Tensor]:
+    factors = [1 + step * k for k in range(BATCH)]
+    batch = [torch.stack([trial.point[name].detach() * factor for factor in factors]) for name in trial.wanted]
+    return batch, torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
 
 
 def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:
