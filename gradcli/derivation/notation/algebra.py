@@ -196,7 +196,7 @@ class _Algebra(Products):
             case ast.Compare(left=left, ops=operators, comparators=[right]):
                 return ast.Compare(self.normal(left), operators, [self.normal(right)])
             case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
-                return ast.BinOp(self.normal(left), operator, self.normal(right))
+                return _power(self.normal(left), operator, self.normal(right))
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
@@ -251,4 +251,17 @@ class _Algebra(Products):
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
+            case ast.BinOp(left=ast.Attribute(value=left, attr="T"), op=ast.Mult(), right=right):
+                if self.rank(left) == self.rank(right) == MATRIX:
+                    return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
         return call("sum", node)
+
+
+def _power(base: ast.expr, operator: ast.operator, exponent: ast.expr) -> ast.expr:
+    """Return a power, that of a sum of squares by a half as one of the norm."""
+    match exponent:
+        case ast.BinOp(left=ast.Constant(value=int(count)), op=ast.Div(), right=ast.Constant(value=2)):
+            root = norm_of(base)
+            if root is not None:
+                return ast.BinOp(root, operator, ast.Constant(count))
+    return ast.BinOp(base, operator, exponent)

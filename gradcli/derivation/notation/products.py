@@ -108,11 +108,14 @@ class Products(Written):
     def transposed(self, term: Term) -> Term:
         """Return the transpose of a term: of a chain, that of each factor in reverse."""
         if term.chain:
-            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
+            return replace(term, chain=tuple(self._turned_factor(factor) for factor in reversed(term.chain)))
         whole = self.term(replace(term, number=Fraction(1)))
         if self.spreads:
             return Term(term.number, (self.across(whole),))
         return Term(term.number, chain=(Factor(whole, is_transposed=True),))
+
+    def _turned_factor(self, factor: Factor) -> Factor:
+        return replace(factor, is_transposed=False) if self.is_symmetric(factor.node) else factor.turned
 
     def cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""

@@ -210,8 +210,8 @@ def _rest_of_one(node: ast.expr) -> ast.expr | None:
                 left=ast.Call(func=ast.Name(id="tanh"), args=[inner]), op=ast.Pow(), right=ast.Constant(value=2)
             ),
         ) if _is_one(left):
-            twice = ast.BinOp(ast.Constant(2), ast.Mult(), inner)
-            return _product([ast.Constant(4), _call("sigmoid", twice), _call("sigmoid", _minus(twice))])
+            tails = [ast.BinOp(twice, ast.Mult(), inner) for twice in (ast.Constant(2), _minus(ast.Constant(2)))]
+            return _product([ast.Constant(4), *(_call("sigmoid", tail) for tail in tails)])
         case ast.BinOp(left=ast.Call(func=ast.Name(id="exp"), args=[inner]), op=ast.Sub(), right=right):
             return _call("expm1", inner) if _is_one(right) else None
     return None

@@ -115,7 +115,7 @@ class EntryReader:
     def _shown(self, atom: Expr, bound: Mapping[Symbol, Indices]) -> Expr | None:
         """Return an operand by its formula as a name; None if it has no choice in a sum, or too long a formula."""
         name = _name(atom)
-        if name == COTANGENT:
+        if name not in {operand.name for operand in self.definition.operands}:  # an upstream gradient, or a tangent
             return None
         template = self.template(name)
         if not any(whole.has(Piecewise) for whole in template.body.atoms(Sum)):
