@@ -88,7 +88,7 @@ def derive(
         typer.Option(
             "--stable",
             rich_help_panel=OUTPUT,
-            help="Rewrite what overflows or loses digits, and say what was rewritten; a Function always is.",
+            help="Rewrite what overflows or loses digits, and say what was rewritten.",
         ),
     ] = False,
     to: Annotated[

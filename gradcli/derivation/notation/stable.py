@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gradcli.derivation.notation.algebra import compact
 from gradcli.derivation.notation.parsed import callee, names_read, parsed
@@ -12,10 +12,13 @@ OVERFLOWS, CANCELS = "overflows", "loses digits"
 Rule = Callable[[ast.expr], ast.expr | None]
 
 
-def stable(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return a formula in functions that keep their digits, and what was rewritten: `exp(x)/(exp(x) + 1) overflows`."""
+def stable(text: str, *, digits: bool = True) -> tuple[str, tuple[str, ...]]:
+    """Return a formula in functions that keep their digits, and what was rewritten: `exp(x)/(exp(x) + 1) overflows`.
+
+    Without `digits`, only what overflows is.
+    """
     head, _, body = text.rpartition(": ") if parsed(text).indices is not None else ("", "", text)
-    rewriter = _Stable()
+    rewriter = _Stable([(why, rule) for why, rule in RULES if digits or why == OVERFLOWS])
     tree = rewriter.visit(ast.parse(body, mode="eval").body)
     if not rewriter.said:
         return text, ()
@@ -25,13 +28,14 @@ def stable(text: str) -> tuple[str, tuple[str, ...]]:
 class _Stable(ast.NodeTransformer):
     """Rewrites from the inside out."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Sequence[tuple[str, Rule]]) -> None:
+        self.rules = rules
         self.said: dict[str, None] = {}
 
     def visit(self, node: ast.AST) -> ast.AST:
         """Return an expression rewritten, its parts first."""
         node = self.generic_visit(node)
-        for why, rule in RULES:
+        for why, rule in self.rules:
             found = rule(node) if isinstance(node, ast.expr) else None
             if found is not None and isinstance(node, ast.expr):
                 self.said[f"{_text(node)} {why}: it is written as {_text(found)}"] = None

@@ -225,7 +225,7 @@ def _form(formula: Formula, point: Point) -> Form:
     text = simplified(text, shapes, orthogonal)
     rewritten: tuple[str, ...] = ()
     if point.settings.stable or point.settings.to == "function":
-        (text, rewritten), (code, _) = stable(text), stable(code)
+        (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))
     return Form(text, code, formula.entry, formula.text, rewritten, exception)
 
 

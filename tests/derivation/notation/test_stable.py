@@ -60,6 +60,10 @@ def test_both_have_the_same_value(text: str, wanted: str) -> None:
     assert torch.allclose(one, other, rtol=1e-12)
 
 
+def test_what_overflows_alone_is_rewritten_if_digits_do_not_matter() -> None:
+    assert stable("(1 - sigmoid(x))*exp(y)/(exp(y) + 1)", digits=False)[0] == "(1 - sigmoid(x))*sigmoid(y)"
+
+
 def test_a_tail_keeps_its_digits() -> None:
     text, _ = stable("1 - sigmoid(x)")
     value = eval(text, {"sigmoid": torch.sigmoid, "x": torch.tensor(50.0, dtype=torch.float64)})  # noqa: S307

@@ -40,7 +40,6 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("roll(x, 1, 0)", {"x": (4,)}, []),
     ("F.avg_pool1d(x, 2)", {"x": (2, 6)}, []),
     ("kron(x, y)", {"x": (2, 3), "y": (2, 2)}, ["x", "y"]),
-    ("logaddexp2(x, y)", {"x": (3,), "y": (3,)}, ["x", "y"]),
     ("sum(t*x[1:]*output[:-1])", {"t": (3,), "x": (4,), "output": (4,)}, ["t", "x", "output_"]),
 ]
 
