@@ -76,6 +76,7 @@ def derive(
     orthogonal: str | Sequence[str] = (),
     product: Literal["", "jvp", "hvp", "jacobian"] = "",
     steps: bool = False,
+    stable: bool = False,
     timeout: float = 60.0,
 ) -> Derivation:
     """Derive a program's gradients as formulas and code, each compared with autograd, as `gradcli derive` does.
@@ -95,6 +96,7 @@ def derive(
         product: "jvp" for the derivative along tangents (dx is that of x), "hvp" for Hessian-vector products,
             "jacobian" for the Jacobian itself: the output's shape, then the variable's.
         steps: Whether `.steps` has how the gradients come about, a rule a step.
+        stable: Whether formulas are rewritten that overflow or lose digits; `.derivatives` say what was.
         timeout: Seconds for the whole run.
 
     Returns:
@@ -113,7 +115,14 @@ def derive(
     named = {name: value for name, value in given.items() if isinstance(value, tuple) and _is_shape(value)}
     shapes, sizes = numbered(named)
     options: dict[str, Any] = {"wrt": wrt, "constants": constants, "symmetric": symmetric, "shapes": shapes}
-    options |= {"positive": positive, "orthogonal": orthogonal, "product": product, "sizes": sizes, "steps": steps}
+    options |= {
+        "positive": positive,
+        "orthogonal": orthogonal,
+        "product": product,
+        "sizes": sizes,
+        "steps": steps,
+        "stable": stable,
+    }
     settings = Settings(
         command="derive", order=order, reduce=reduce, grad_output=grad_output, timeout=timeout, **options
     )

@@ -98,6 +98,8 @@ class Settings:
     """`derive`: leaves that are orthogonal matrices."""
     sizes: dict[str, int] = field(default_factory=dict)
     """`derive`: the lengths that have names, and what they are where formulas are tested first."""
+    stable: bool = False
+    """`derive`: whether formulas are rewritten that overflow or lose digits."""
     steps: bool = False
     """`derive`: whether it is shown how the gradients come about."""
     to: Notation = "unicode"

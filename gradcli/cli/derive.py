@@ -83,6 +83,14 @@ def derive(
     steps: Annotated[
         bool, typer.Option("--steps", rich_help_panel=OUTPUT, help="How the gradients come about, a rule a line.")
     ] = False,
+    stable: Annotated[
+        bool,
+        typer.Option(
+            "--stable",
+            rich_help_panel=OUTPUT,
+            help="Rewrite what overflows or loses digits, and say what was rewritten.",
+        ),
+    ] = False,
     to: Annotated[
         Notation,
         typer.Option(
@@ -107,6 +115,7 @@ def derive(
       gradcli derive "mean((x - y)**2)" --shape 5 --wrt x --to torch
       gradcli derive "softmax(x, dim=-1)" --shape x=3x4 --to function
       gradcli derive "logdet(X.T @ X)" --shape X=nxm
+      gradcli derive "sum(log(1 + exp(x)))" --shape x=3 --stable
       gradcli derive "X @ W" --shape X=4x3 --shape W=3x2 --jvp
       gradcli derive "log(w)*v" --json
     """
@@ -114,7 +123,7 @@ def derive(
     from gradcli.inputs.lengths import without_names
 
     shapes, sizes = without_names(run.shape)
-    names = {
+    names: dict[str, Any] = {
         "wrt": parse_names("--wrt", wrt) or None,
         "symmetric": parse_names("--symmetric", symmetric),
         "positive": parse_names("--positive", positive),
@@ -122,7 +131,8 @@ def derive(
     }
     product = _product(jvp=jvp, hvp=hvp, jacobian=layout == "jacobian")
     run = replace(run, shape=shapes)
-    settings = settings_from("derive", run, order=order, to=to, steps=steps, sizes=sizes, product=product, **names)
+    names |= {"sizes": sizes, "product": product, "stable": stable}
+    settings = settings_from("derive", run, order=order, to=to, steps=steps, **names)
     derivation = _derived(program, settings)
     _write(derivation, output)
     return derivation.exit_code

@@ -14,6 +14,8 @@ from gradcli.derivation.messages import DerivativeRequest
 # The original axes behind each axis that a definition sees; those of length 1 are left out.
 Axes: TypeAlias = tuple[tuple[int, ...], ...]
 LONGEST = 300  # characters; a longer formula is of no help beside a gradient
+# The tangent whose entries are all 1.
+UNIT = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,18 @@ class AffineWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Entries of a source by their places, counted in flattened tensors."""
+
+    source: int
+    """The node."""
+    sources: tuple[int, ...]
+    """Where each entry is in the source."""
+    targets: tuple[int, ...] | None = None
+    """Where each is in the result; None for all of its places, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A tensor of others' entries: all of one in their order, in another shape, or each at a place of its own."""
 
@@ -98,6 +112,8 @@ class Move:
     """Where the entries of the sources are."""
     is_whole: bool = False
     """Whether there are no other entries."""
+    gathers: tuple[Gathered, ...] = ()
+    """Which entries it is made of, where their places follow no line; all others are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +205,7 @@ class FormulaRequest:
     second: tuple[tuple[str, int, int], ...] = ()
     """The second derivatives that are wanted: name, and the nodes by which the output is differentiated in turn."""
     tangents: tuple[tuple[str, int], ...] = ()
-    """The directions in which nodes move: what each is called, and the node."""
+    """The directions in which nodes move: what each is called, and the node; UNIT is 1 in every entry."""
     pushed: str | None = None
     """What the output's derivative along the tangents is called in the answer; None if it is not wanted."""
     mapped: tuple[tuple[str, int], ...] = ()
@@ -254,7 +270,11 @@ def _node(data: dict[str, Any]) -> FormulaNode:
 
 def _move(data: dict[str, Any]) -> Move:
     writes = (AffineWrite(item["source"], _indices(item["indices"])) for item in data["writes"])
-    return Move(data["reshaped"], tuple(writes), data["is_whole"])
+    gathers = (
+        Gathered(item["source"], tuple(item["sources"]), None if item["targets"] is None else tuple(item["targets"]))
+        for item in data["gathers"]
+    )
+    return Move(data["reshaped"], tuple(writes), data["is_whole"], tuple(gathers))
 
 
 def _indices(data: Iterable[dict[str, Any]]) -> tuple[AffineIndex, ...]:

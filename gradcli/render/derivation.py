@@ -161,6 +161,8 @@ def _notes(derivation: Derivation) -> Iterator[str]:
     if derivation.tangents:
         yield "tangents: " + ", ".join(f"{tangent} of {name}" for name, tangent in derivation.tangents.items())
     for one in derivation.derivatives:
+        for words in one.rewritten or ():
+            yield escape(f"{one.wrt}: {words}")
         if one.exception:
             yield escape(f"{one.wrt}: {one.exception}")
     said: dict[str, list[str]] = {}

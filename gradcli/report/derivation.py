@@ -58,6 +58,8 @@ class DerivedFormula:
     checked: Checked
     mathml: str | None = None
     """As presentation MathML."""
+    rewritten: tuple[str, ...] | None = optional()
+    """With `--stable`: what was rewritten, and why."""
     exception: str | None = optional()
     """What the derivative is at single points at which the formula has no value: `0 where norm(x) == 0`."""
     reason: str | None = optional()

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcli.report.comparison import Symbolic
 from gradcli.report.notes import Noted, Notes
-from gradcli.report.records import shown_as
+from gradcli.report.records import optional, shown_as
 from gradcli.report.verdict import Verdict
 
 
@@ -19,6 +19,8 @@ class Second(Noted):
     symbolic: Symbolic | None
     verdict: Verdict | None
     notes: Notes = shown_as("note", default=())
+    formula: str | None = optional()
+    """It in terms of the leaves, where that can be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class HessianDetails:
     """Row leaf -> column leaf -> block, of both leaves' shapes."""
     symbolic_hessian: dict[str, dict[str, Derivative]] | None = optional()
     """The same blocks beside the symbolic ones; None with `--no-verify`."""
+    formulas: dict[str, dict[str, str]] | None = optional()
+    """The formulas of blocks, by the same names: those that there are, of a leaf and one not before it."""
     symmetry: Symmetry
     method: str
     """What of torch.func was called, or why it could not be."""

@@ -29,6 +29,7 @@ from gradcli.derivation.notation.terms import (
     negative,
     norm_of,
 )
+from gradcli.derivation.notation.written import ENTRYWISE
 
 
 def simplified(text: str, shapes: Shapes, orthogonal: frozenset[str] = frozenset()) -> str:
@@ -162,6 +163,10 @@ class _Algebra(Products):
         """Return a matrix as factors: the inverse of a product of square ones as the product of their inverses."""
         if isinstance(node, ast.Call) and callee(node) == "inv" and self.is_orthogonal(node.args[0]):
             return (Factor(node.args[0], is_transposed=True),)
+        if isinstance(node, ast.Call) and callee(node) in ENTRYWISE:
+            turned = self.across(node)
+            if len(ast.unparse(turned)) < len(ast.unparse(node)):
+                return (Factor(turned, is_transposed=True),)
         if self.expands and isinstance(node, ast.Call) and callee(node) == "inv":
             (inner,) = self.terms(node.args[0])[:1]
             whole = inner.number == 1 and not inner.above and not inner.below
@@ -176,9 +181,8 @@ class _Algebra(Products):
     def _inside(self, node: ast.expr) -> ast.expr:
         """Return an expression with its parts simplified."""
         match node:
-            case ast.Call(func=ast.Name(id="sqrt"), args=[inner]):
-                squares = self.normal(inner)
-                return norm_of(squares) or call("sqrt", squares)
+            case ast.Call(func=ast.Name(id="sqrt" | "norm" as name), args=[inner], keywords=[]):
+                return self._root(name, self.normal(inner))
             case _ if self._sums_to_one(node):
                 return ast.Constant(1)
             case ast.Subscript(value=inner, slice=ast.Tuple()) if is_number(one := self.normal(inner)):
@@ -192,10 +196,21 @@ class _Algebra(Products):
             case ast.Compare(left=left, ops=operators, comparators=[right]):
                 return ast.Compare(self.normal(left), operators, [self.normal(right)])
             case ast.BinOp(left=left, op=ast.Pow() as operator, right=right):
-                return ast.BinOp(self.normal(left), operator, self.normal(right))
+                return _power(self.normal(left), operator, self.normal(right))
             case ast.Subscript(value=inner, slice=places):
                 return ast.Subscript(self.normal(inner), places)
         return node
+
+    def _root(self, name: str, inner: ast.expr) -> ast.expr:
+        """Return a norm, or a root, that of a sum of squares as a norm."""
+        if name == "norm":
+            return call("norm", self._either(inner))
+        return norm_of(inner) or call("sqrt", inner)
+
+    def _either(self, node: ast.expr) -> ast.expr:
+        """Return a matrix, or its transpose if that is shorter: for what is the same of both."""
+        turned = self.across(node) if self.rank(node) == MATRIX else node
+        return min((node, turned), key=lambda one: len(ast.unparse(one)))
 
     def _sums_to_one(self, node: ast.expr) -> bool:
         """Tell whether an expression is a sum that is 1: of a softmax along its axis, or of what labels pick."""
@@ -227,6 +242,7 @@ class _Algebra(Products):
 
     def _total(self, node: ast.expr) -> ast.expr:
         """Return the sum of all entries: of two vectors' product their inner product, of two matrices' a trace."""
+        node = self._either(node)
         match node:
             case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)) if self.rank(left) == 1:
                 return ast.BinOp(left, ast.MatMult(), left)
@@ -235,4 +251,17 @@ class _Algebra(Products):
             case ast.BinOp(left=left, op=ast.Mult(), right=ast.Attribute(value=right, attr="T")):
                 if self.rank(left) == self.rank(right) == MATRIX:
                     return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
+            case ast.BinOp(left=ast.Attribute(value=left, attr="T"), op=ast.Mult(), right=right):
+                if self.rank(left) == self.rank(right) == MATRIX:
+                    return call("trace", self.normal(ast.BinOp(left, ast.MatMult(), right)))
         return call("sum", node)
+
+
+def _power(base: ast.expr, operator: ast.operator, exponent: ast.expr) -> ast.expr:
+    """Return a power, that of a sum of squares by a half as one of the norm."""
+    match exponent:
+        case ast.BinOp(left=ast.Constant(value=int(count)), op=ast.Div(), right=ast.Constant(value=2)):
+            root = norm_of(base)
+            if root is not None:
+                return ast.BinOp(root, operator, ast.Constant(count))
+    return ast.BinOp(base, operator, exponent)

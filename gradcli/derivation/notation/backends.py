@@ -41,10 +41,13 @@ class Backend:
 
 
 # What the table runs by kernels of its own.
+OF_PLACES = ("take", "summed_into")
 OF_SHAPES = ("reshape", "squeeze", "tensor", "arange", "broadcast_to")
 
 
 def _of_torch(name: str) -> str | None:
+    if name in OF_PLACES:
+        return None
     if name in OF_SHAPES:
         return f"torch.{name}"
     op, function = find(without_prefix(tuple(name.split("."))) or name), FUNCTION_OF.get(name)
@@ -56,7 +59,7 @@ ALIKE = (
     *("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "square", "hypot", "sinc"),
     *("abs", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "isnan", "isfinite", "sum", "trace"),
     *("logical_and", "logical_or", "logical_not", "diagonal", "einsum", "outer", "dot", "kron", "diag", "round"),
-    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to"),
+    *("reshape", "squeeze", "arange", "tril", "triu", "roll", "mean", "broadcast_to", "logaddexp"),
 )
 RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "tensor": "array"}
 RENAMED |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "special.i0": "i0", "i0": "i0"}
@@ -67,6 +70,10 @@ SOFTMAX = """def _softmax(x, axis):
     return shifted / shifted.sum(axis=axis, keepdims=True)"""
 SIGMOID = """def _sigmoid(x):
     return (1 + np.tanh(x / 2)) / 2"""
+
+
+RELU = """def _relu(x):
+    return np.maximum(x, 0)"""
 
 
 def _elementwise(name: str) -> str:
@@ -82,21 +89,59 @@ def _named(module: str) -> dict[str, str]:
     return {name: f"{module}.{own}" for name, own in plain.items()}
 
 
+TAKE = """def _take(x, places):
+    return torch.take(x, torch.tensor(places, device=x.device))"""
+SUMMED_INTO = """def _summed_into(x, places, shape):
+    zeros = x.new_zeros(math.prod(shape))
+    return zeros.index_add(0, torch.tensor(places, device=x.device).reshape(-1), x.reshape(-1)).reshape(shape)"""
+OF_NUMPY_SUMMED_INTO = """def _summed_into(x, places, shape):
+    zeros = np.zeros(math.prod(shape), x.dtype)
+    np.add.at(zeros, np.ravel(places), np.ravel(x))
+    return zeros.reshape(shape)"""
+OF_JAX_SUMMED_INTO = """def _summed_into(x, places, shape):
+    return jnp.zeros(math.prod(shape), x.dtype).at[jnp.ravel(jnp.asarray(places))].add(jnp.ravel(x)).reshape(shape)"""
+OF_JAX_TAKE = """def _take(x, places):
+    return jnp.take(x, jnp.asarray(places))"""
+SOFTPLUS = """def _softplus(x):
+    return np.logaddexp(0, x)"""
+LOGSIGMOID = """def _logsigmoid(x):
+    return -np.logaddexp(0, -x)"""
+LOGSUMEXP = """def _logsumexp(x, axis):
+    top = x.max(axis=axis, keepdims=True)
+    return np.squeeze(top, axis) + np.log(np.exp(x - top).sum(axis=axis))"""
+LOG_SOFTMAX = """def _log_softmax(x, axis):
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))"""
 OF_NUMPY = {
+    "softplus": SOFTPLUS,
+    "logsigmoid": LOGSIGMOID,
+    "logsumexp": LOGSUMEXP,
+    "log_softmax": LOG_SOFTMAX,
     "one_hot": ONE_HOT,
     "softmax": SOFTMAX,
     "sigmoid": SIGMOID,
+    "relu": RELU,
+    "take": """def _take(x, places):\n    return np.take(x, places)""",
+    "summed_into": OF_NUMPY_SUMMED_INTO,
     **{name: _elementwise(name) for name in ("erf", "erfc", "lgamma")},
 }
 OF_JAX = {
     "one_hot": "jax.nn.one_hot",
     "softmax": "jax.nn.softmax",
     "sigmoid": "jax.nn.sigmoid",
+    "relu": "jax.nn.relu",
+    "softplus": "jax.nn.softplus",
+    "logsigmoid": "jax.nn.log_sigmoid",
+    "log_softmax": "jax.nn.log_softmax",
+    "logsumexp": "jax.scipy.special.logsumexp",
     "lgamma": "jax.scipy.special.gammaln",
 }
+JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
-TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim")
+TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, {"take": TAKE, "summed_into": SUMMED_INTO})
 NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)
-JAX = Backend("jax", "jnp", ("import jax", "import jax.numpy as jnp"), "axis", "keepdims", _named("jnp") | OF_JAX)
+JAX = Backend(
+    "jax", "jnp", ("import jax", "import jax.numpy as jnp"), "axis", "keepdims", _named("jnp") | OF_JAX, JAX_HELPERS
+)
 BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (TORCH, NUMPY, JAX)}

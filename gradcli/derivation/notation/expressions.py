@@ -124,6 +124,10 @@ class Emitter:
         if name == "eye":
             kind = f", dtype={self.like}.dtype{self.there}"
             return _parsed(f"{self.backend.module}.eye({ast.unparse(node.args[0])}{kind})")
+        if name == "tensor":
+            own = "tensor" if self.backend is TORCH else "array"
+            kind = f", dtype={self.like}.dtype{self.there}"
+            return _parsed(f"{self.backend.module}.{own}({ast.unparse(node.args[0])}{kind})")
         if self.is_number(node):
             return ast.Call(_parsed(f"math.{name}"), [self.value(argument) for argument in node.args], [])
         return self._function(node, name)

@@ -55,7 +55,9 @@ def function_source(parts: FunctionParts) -> str:
         head += ["", INDENT + "generate_vmap_rule = True"]
     body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
     body = body.replace("torch.nn.functional.", "F.")
-    return "\n\n\n".join([_top(parts, body), body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
+    helpers = [text for name, text in TORCH.helpers.items() if f"_{name}(" in body]
+    top = _top(parts, "\n".join([*helpers, body]))
+    return "\n\n\n".join([top, *helpers, body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
 
 
 def _top(parts: FunctionParts, body: str) -> str:
@@ -108,7 +110,16 @@ def _tests(parts: FunctionParts) -> list[str]:
                 tests.append(f"{place} != {homes[length]}")
             else:
                 homes[length] = place
-    return tests
+    return [*tests, *_emptied(parts, homes)]
+
+
+def _emptied(parts: FunctionParts, homes: Mapping[str, str]) -> list[str]:
+    """Return the tests of lengths of the output which may be 0: nothing can be read from what is empty."""
+    several = [str(length) for length in parts.output if not isinstance(length, int) and length not in homes]
+    if not all({*names_read(parsed(text).body)} <= {*homes} for text in several):
+        return []
+    places = re.compile(r"[A-Za-z_]\w*")
+    return [f"{places.sub(lambda name: homes[name[0]], text)} < 1" for text in dict.fromkeys(several)]
 
 
 def _shown(shape: Lengths) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.notation.ranks import MATRIX
-from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call
+from gradcli.derivation.notation.terms import Factor, Term, are_inverse, call, column_of, reduced, softmax_of
 from gradcli.derivation.notation.written import Written
 
 
@@ -28,7 +28,7 @@ class Products(Written):
         number = left.number * right.number
         if self._scalars(left) or self._scalars(right) or not (left.chain or right.chain):
             both = (left.above + right.above, left.below + right.below, left.chain + right.chain)
-            return self._flat(Term(number, *both))
+            return self._flat(reduced(Term(number, *both)))
         parts = (replace(term, number=Fraction(1)) for term in (left, right))
         return Term(number, tuple(self.term(part) for part in parts))
 
@@ -44,7 +44,19 @@ class Products(Written):
         if right.chain or not right.number:
             return Term(Fraction(1), (self.term(left),), (self.term(right),))
         number = left.number / right.number
-        return self._flat(Term(number, left.above + right.below, left.below + right.above, left.chain))
+        whole = Term(number, left.above + right.below, left.below + right.above, left.chain)
+        return self._flat(self._with_softmax(reduced(whole)))
+
+    def _with_softmax(self, term: Term) -> Term:
+        """Return a term with one softmax in the place of an exponential above the line and of its sum below."""
+        for above in term.above:
+            for below in term.below:
+                column = column_of(above)
+                found = softmax_of(above, below, self.rank(above if column is None else column))
+                if found is not None:
+                    rest = tuple(node for node in term.below if node is not below)
+                    return replace(term, above=tuple(found if one is above else one for one in term.above), below=rest)
+        return term
 
     def matmul(self, one: Term, other: Term) -> Term:
         """Return a matrix product; the numbers among the factors come in front of it."""
@@ -96,11 +108,14 @@ class Products(Written):
     def transposed(self, term: Term) -> Term:
         """Return the transpose of a term: of a chain, that of each factor in reverse."""
         if term.chain:
-            return replace(term, chain=tuple(factor.turned for factor in reversed(term.chain)))
+            return replace(term, chain=tuple(self._turned_factor(factor) for factor in reversed(term.chain)))
         whole = self.term(replace(term, number=Fraction(1)))
         if self.spreads:
             return Term(term.number, (self.across(whole),))
         return Term(term.number, chain=(Factor(whole, is_transposed=True),))
+
+    def _turned_factor(self, factor: Factor) -> Factor:
+        return replace(factor, is_transposed=False) if self.is_symmetric(factor.node) else factor.turned
 
     def cancelled(self, chain: tuple[Factor, ...]) -> tuple[Factor, ...]:
         """Return a chain without neighbours one of which inverts the other; it keeps one factor."""

@@ -50,7 +50,7 @@ def _call(node: ast.Call, ranks: Mapping[str, int]) -> int:
     inner = max((rank(argument, ranks) for argument in node.args), default=0)
     if name == "diagonal":
         return inner - 1
-    if name in {"sum", "mean"}:
+    if name in {"sum", "mean", "logsumexp"}:
         axes = next((keyword.value for keyword in node.keywords if keyword.arg == "dim"), None)
         lost = len(axes.elts) if isinstance(axes, ast.Tuple) else 1
         return 0 if axes is None else inner - lost
@@ -65,6 +65,10 @@ def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | N
         return MATRIX
     if name in {"reshape", "broadcast_to"} and isinstance(node.args[1], ast.Tuple):
         return len(node.args[1].elts)
+    if name == "summed_into" and isinstance(node.args[2], ast.Tuple):
+        return len(node.args[2].elts)
+    if name == "take":
+        return _depth(node.args[1])
     if name == "arange":
         return 1
     if name == "tensor":

@@ -81,6 +81,32 @@ def norm_of(squares: ast.expr) -> ast.expr | None:
     return None
 
 
+def reduced(term: Term) -> Term:
+    """Return a term without the factors that stand both above and below the line."""
+    above, below = list(term.above), []
+    for node in term.below:
+        same = next((one for one in above if ast.unparse(one) == ast.unparse(node)), None)
+        if same is None:
+            below.append(node)
+        else:
+            above.remove(same)
+    return replace(term, above=tuple(above), below=tuple(below))
+
+
+def softmax_of(above: ast.expr, below: ast.expr, rank: int) -> ast.expr | None:
+    """Return the softmax that exp(x) over its sum is, as a column where exp(x) is one; None for anything else."""
+    column = column_of(above)
+    if column is not None and (inner := softmax_of(column, below, rank)) is not None:
+        return ast.Subscript(inner, ast.Tuple([ast.Slice(), ast.Constant(None)]))
+    match above, below:
+        case (
+            ast.Call(func=ast.Name(id="exp"), args=[inner]),
+            ast.Call(func=ast.Name(id="sum"), args=[summed], keywords=[]),
+        ) if rank == 1 and ast.unparse(above) == ast.unparse(summed):
+            return ast.Call(ast.Name("softmax"), [inner], [ast.keyword("dim", ast.Constant(-1))])
+    return None
+
+
 def negative(term: Term) -> Term:
     """Return a term with the other sign."""
     return replace(term, number=-term.number)

@@ -13,7 +13,7 @@ from gradcli.derivation.notation.shapes import Shapes
 from gradcli.derivation.notation.terms import Factor, Term, call, chain_of, collected, column_of, times
 
 # The functions that are computed entry by entry, whatever the axes are.
-ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf"})
+ENTRYWISE = frozenset({"exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "sin", "cos", "erf", "relu", "where"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,27 @@ class Written:
                 return ast.BinOp(self.across(left), operator, self.across(right))
             case ast.UnaryOp(op=sign, operand=inner):
                 return ast.UnaryOp(sign, self.across(inner))
-            case ast.Call(func=function, args=arguments, keywords=[]) if callee(node) in ENTRYWISE:
-                return ast.Call(function, [self.across(argument) for argument in arguments], [])
+            case ast.Compare(left=left, ops=operators, comparators=[right]):
+                return ast.Compare(self.across(left), operators, [self.across(right)])
+            case ast.Call():
+                return self._call_across(node)
         return ast.Attribute(node, "T")
+
+    def _call_across(self, node: ast.Call) -> ast.expr:
+        if self._is_own_transpose(node):
+            return node
+        if callee(node) in ENTRYWISE and not node.keywords:
+            return ast.Call(node.func, [self.across(argument) for argument in node.args], [])
+        return ast.Attribute(node, "T")
+
+    def _is_own_transpose(self, node: ast.Call) -> bool:
+        """Tell whether a matrix is a unit, a diagonal one, or the inverse of what is its own transpose."""
+        name = callee(node)
+        return name in {"eye", "diag"} or (name == "inv" and self.is_symmetric(node.args[0]))
+
+    def is_symmetric(self, node: ast.expr) -> bool:
+        """Tell whether the text of a matrix is that of its transpose."""
+        return ast.unparse(self.across(node)) == ast.unparse(node)
 
     def sum(self, terms: Sequence[Term]) -> ast.expr:
         """Return a sum of terms; one that is not subtracted comes first."""

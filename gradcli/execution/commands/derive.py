@@ -253,6 +253,7 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         indices=() if entry is None else entry[1],
         free=() if entry is None else entry[2],
         checked=checked,
+        rewritten=None if formula is None or not formula.rewritten else formula.rewritten,
         exception=None if formula is None else formula.exception,
         reason=(COMPLEX if here.is_complex else NO_FORMULA) if formula is None else None,
     )

@@ -25,6 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
 from gradcli.execution.forward.refusals import REFUSALS, refusals
@@ -132,7 +133,11 @@ def _second_derivatives(
         derivative = weighed(run, gradient, known and replace(known, undefined=undefined.get(leaf, ())))
         notes = (*derivative.notes, *notes)
         found[run.names[leaf]] = Second(gradient, derivative.symbolic, derivative.verdict, notes)
-    return found
+    values = {leaf: found[run.names[leaf]].gradient for leaf in leaves}
+    formulas = summed_formulas(run, {leaf: value for leaf, value in values.items() if value is not None})
+    return found | {
+        run.names[leaf]: replace(found[run.names[leaf]], formula=formula) for leaf, formula in formulas.items()
+    }
 
 
 def _of_autograd(run: Run, leaf: TracedTensor) -> tuple[Tensor | None, Notes]:

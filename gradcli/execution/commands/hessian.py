@@ -23,6 +23,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.formulas.second import hessian_formulas
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
@@ -110,6 +111,7 @@ def hessian(program: Source, settings: Settings, given: Mapping[str, Any], deriv
     details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
+        formulas=_formulas(run, leaves, found),
         symmetry=_symmetry(run, found),
         method=second.refusal or "torch.func.hessian",
     )
@@ -176,6 +178,16 @@ def _row_report(run: Run, row: TracedTensor, blocks: Sequence[Derivative]) -> Te
 def _by_name(run: Run, leaves: Sequence[TracedTensor], block: Callable[[Pair], Any]) -> dict[str, dict[str, Any]]:
     names = run.names
     return {names[row]: {names[column]: block((row, column)) for column in leaves} for row in leaves}
+
+
+def _formulas(
+    run: Run, leaves: Sequence[TracedTensor], found: Mapping[Pair, Tensor]
+) -> dict[str, dict[str, str]] | None:
+    """Return the formulas of blocks by the names of their leaves; None if there are none."""
+    formulas: dict[str, dict[str, str]] = {}
+    for (row, column), text in hessian_formulas(run, leaves, found).items():
+        formulas.setdefault(run.names[row], {})[run.names[column]] = text
+    return formulas or None
 
 
 def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:

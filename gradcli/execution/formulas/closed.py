@@ -10,11 +10,12 @@ from typing import Literal
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.derivation.formulas import Formula
+from gradcli.derivation.formulas import UNIT, Formula
 from gradcli.derivation.notation.algebra import simplified
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.derivation.notation.points import without_points
+from gradcli.derivation.notation.stable import stable
 from gradcli.execution.formulas.inlined import inlined
 from gradcli.execution.formulas.plain_definitions import plain
 from gradcli.execution.formulas.points import Point
@@ -25,6 +26,9 @@ from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import decompose
 
 LONGEST = 2000  # characters of one formula
+# Of one that is code, where lists of places may stand.
+LONGEST_CODE = 20_000
+NOTATIONS = frozenset({"unicode", "ascii", "latex", "mathml", "typst", "sympy"})
 Product = Literal["", "jvp", "hvp", "jacobian"]
 COMPLEX = "a formula of complex numbers is not supported yet"
 
@@ -77,6 +81,8 @@ class Form:
     """One entry in index notation; empty if there is none."""
     raw: str
     """The formula as it was before it was simplified."""
+    rewritten: tuple[str, ...] = ()
+    """What was rewritten because it overflows or loses digits."""
     exception: str | None = None
     """Where the formula does not hold, and what does there: `0 where norm(x) == 0`."""
 
@@ -150,12 +156,22 @@ def _number(cotangent: Tensor) -> float | None:
     return first if bool((cotangent == first).all()) else None
 
 
-def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivations) -> dict[Target, Form]:
-    """Return the formulas in terms of the leaves alone, of those of the derivatives that have one."""
+def closed_forms(
+    point: Point,
+    wanted: Sequence[Target],
+    derivations: Derivations,
+    *,
+    seconds: float | None = None,
+    units: bool = False,
+) -> dict[Target, Form]:
+    """Return the formulas in terms of the leaves alone, of those of the derivatives that have one.
+
+    With `units`, all tangents are 1 in every entry.
+    """
     if point.is_complex:
         return {}
     with double_precision():
-        decomposition = decompose(plain(point.trace))
+        decomposition = decompose(plain(point.trace, everywhere=point.settings.to == "function"))
     if decomposition.is_complex:
         return {}
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
@@ -170,9 +186,9 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             wanted=firsts,
             matrices=True,
         ),
-        seconds=derivations.seconds,
+        seconds=derivations.seconds if seconds is None else seconds,
         upstream_name=upstream_name(point) or "g",
-        longest=LONGEST,
+        longest=LONGEST if point.settings.to in NOTATIONS else LONGEST_CODE,
         closed=True,
         symmetric=tuple(
             numbers[decomposition.nodes[leaf]] for leaf in point.trace.leaves if leaf.name in point.settings.symmetric
@@ -183,7 +199,10 @@ def closed_forms(point: Point, wanted: Sequence[Target], derivations: Derivation
             for key, target in keys.items()
             if len(target.by) > 1 and not target.product
         ),
-        tangents=tuple((name, numbers[decomposition.nodes[traced]]) for traced, name in tangent_names(point).items()),
+        tangents=tuple(
+            (UNIT if units else name, numbers[decomposition.nodes[traced]])
+            for traced, name in tangent_names(point).items()
+        ),
         pushed=next((key for key, target in keys.items() if target.product == "jvp"), None),
         mapped=tuple((key, places[target][0]) for key, target in keys.items() if target.product == "jacobian"),
         positive=tuple(
@@ -203,7 +222,11 @@ def _form(formula: Formula, point: Point) -> Form:
     varying = {leaf.name or leaf.text for leaf in point.trace.leaves if leaf.tensor.requires_grad}
     text, exception = without_points(simplified(formula.text, shapes, orthogonal), varying)
     code = formula.text if exception or parsed(formula.text).indices else text
-    return Form(simplified(text, shapes, orthogonal), code, formula.entry, formula.text, exception)
+    text = simplified(text, shapes, orthogonal)
+    rewritten: tuple[str, ...] = ()
+    if point.settings.stable or point.settings.to == "function":
+        (text, rewritten), (code, _) = (stable(one, digits=point.settings.stable) for one in (text, code))
+    return Form(text, code, formula.entry, formula.text, rewritten, exception)
 
 
 def _is_closed(formula: Formula, point: Point) -> bool:

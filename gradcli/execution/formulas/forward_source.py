@@ -21,6 +21,8 @@ from gradcli.language.operator_table import OPERATOR_OF
 
 METHOD = "torch.Tensor."
 FUNCTIONAL = "torch.nn.functional."
+# What refuses some strides of its input, and is this for all.
+ANY_STRIDES = {"torch.Tensor.view": "torch.Tensor.reshape", "torch.Tensor.view_as": "torch.Tensor.reshape_as"}
 # What runs by a kernel of ours, and is this in PyTorch where it has no state.
 OF_KERNELS = {"batch_norm": "batch_norm", "instance_norm": "instance_norm"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})
@@ -131,6 +133,7 @@ class _Written:
     def _function(self, call: TracedCall, arguments: list[str]) -> str:
         words = [f"{name}={_bare(self._argument(value))}" for name, value in call.arguments.keywords.items()]
         dotted = call.op.torch
+        dotted = ANY_STRIDES.get(dotted, dotted)
         if dotted.startswith(METHOD):
             return f"{arguments[0]}.{dotted.removeprefix(METHOD)}({', '.join([*map(_bare, arguments[1:]), *words])})"
         if not dotted.startswith("torch."):

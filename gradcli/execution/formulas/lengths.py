@@ -17,7 +17,7 @@ from gradcli.execution.forward.trace import TracedTensor
 NAMES = "nmdhcefuvwxyz"
 FIRST, SECOND = (11, 17, 13, 19, 7, 23), (29, 37, 31, 41, 23, 43)
 # Leaves of more axes are run at smaller lengths.
-FIRST_SMALL, SECOND_SMALL = (5, 7, 3, 11), (7, 5, 11, 3)
+FIRST_SMALL, SECOND_SMALL = (5, 7, 3, 11), (7, 11, 5, 13)
 LARGE_RANK = 4
 
 
@@ -89,7 +89,9 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     if any(text is None for text in texts.values()):
         return None
     entry = known.unified([form.entry for form in forms]) or ""
-    return Form(**texts, entry=entry, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
+    said = [form.rewritten for form in forms]
+    rewritten = tuple(known.unified(several) or several[0] for several in zip(*said, strict=False))
+    return Form(**texts, entry=entry, rewritten=rewritten, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
 
 
 def _point(

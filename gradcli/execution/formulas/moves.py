@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from gradcli.derivation.formulas import AffineWrite, Move
+from gradcli.derivation.formulas import AffineWrite, Gathered, Move
 from gradcli.execution.formulas.affine import decode
 from gradcli.execution.reference.nodes import Edge, Node
+
+# What is gathered is written out, place by place.
+MOST_PLACES = 600
 
 
 def moved(node: Node, numbers: Mapping[Node, int]) -> Move | None:
     """Return how a node's tensor is made; None if that has no notation here."""
     if len(node.edges) == 1 and _keeps_order(node.edges[0], node):
         return Move(numbers[node.edges[0].source])
-    writes = [_write(edge, node, numbers) for edge in node.edges]
+    edges = moving(node)
+    writes = [_write(edge, node, numbers) for edge in edges]
     known = tuple(write for write in writes if write is not None)
     if len(known) < len(writes) or not known:
-        return None
-    entries = sum(edge.source.tensor.numel() for edge in node.edges)
+        return _gathered(node, edges, numbers)
+    entries = sum(edge.source.tensor.numel() for edge in edges)
     return Move(None, known, entries == node.tensor.numel())
+
+
+def moving(node: Node) -> list[Edge]:
+    """Return the edges of a moved node by which entries come: an operand may be there for its shape alone."""
+    return [edge for edge in node.edges if "sources" not in edge.operands or edge.operands["sources"].numel()]
+
+
+def positions(edge: Edge) -> Tensor:
+    """Return the place in the source of each entry that an edge moves."""
+    if "sources" in edge.operands:
+        return edge.operands["sources"].reshape(-1)
+    places = torch.arange(edge.source.tensor.numel()).reshape(edge.source.tensor.shape)
+    if "targets" in edge.operands:
+        return places.reshape(-1)
+    return edge.layout.result.undo(edge.layout.views["input"].apply(places)).reshape(-1)
+
+
+def _gathered(node: Node, edges: Sequence[Edge], numbers: Mapping[Node, int]) -> Move | None:
+    """Return a tensor's entries by their places, if they are few, and the others are 0; else None."""
+    count, gathers = node.tensor.numel(), []
+    filled = torch.zeros(count, dtype=torch.bool)
+    for edge in edges:
+        places, targets = positions(edge), edge.operands.get("targets")
+        where = torch.arange(count) if targets is None else targets.reshape(-1)
+        if places.numel() != where.numel() or bool(filled[where].any()) or places.numel() > MOST_PLACES:
+            return None
+        filled[where] = True
+        gathers.append(Gathered(numbers[edge.source], tuple(places.tolist()), _targets(where, count)))
+    rest = node.tensor.detach().reshape(-1)[~filled]
+    return Move(None, gathers=tuple(gathers)) if gathers and not bool(rest.any()) else None
+
+
+def _targets(where: Tensor, count: int) -> tuple[int, ...] | None:
+    """Return places in a result; None for all in their order."""
+    found = tuple(where.tolist())
+    return None if found == tuple(range(count)) else found
 
 
 def _keeps_order(edge: Edge, node: Node) -> bool:

@@ -18,14 +18,17 @@ Arguments = Mapping[str, Any]
 REDUCED = {"mean": "sum(loss)/loss.numel()", "sum": "sum(loss)", "none": "loss"}
 
 
-def plain(trace: Trace) -> Trace:
-    """Return a trace whose calls are defined as textbooks have it, those of them that are."""
-    calls = [_plain(call) for call in trace.calls]
+def plain(trace: Trace, *, everywhere: bool) -> Trace:
+    """Return a trace whose calls are defined as textbooks have it, those of them that are.
+
+    If it has to hold `everywhere`, no definition is changed that has a case for what textbooks leave out.
+    """
+    calls = [_plain(call, PLAIN if everywhere else {**PLAIN, **INSIDE}) for call in trace.calls]
     return replace(trace, calls=calls)
 
 
-def _plain(call: TracedCall) -> TracedCall:
-    write = PLAIN.get(call.op.name)
+def _plain(call: TracedCall, known: Mapping[str, Callable[[Arguments], str | None]]) -> TracedCall:
+    write = known.get(call.op.name)
     text = None if write is None else write({**defaults(call.op.signature), **call.arguments.bound})
     return call if text is None else replace(call, op=replace(call.op, kind=Kind.COMPOSITE, definition=text))
 
@@ -42,12 +45,15 @@ def _attention(given: Arguments) -> str | None:
 def _picked(given: Arguments) -> str | None:
     """Return the sum over classes that labels pick: `one_hot` is 1 at the label."""
     target = given["target"]
-    is_plain = given["weight"] is None and not given.get("label_smoothing") and _is_of_labels(target)
+    is_plain = given["weight"] is None and _is_of_labels(target)
     if not is_plain or given["input"].tensor.ndim != target.tensor.ndim + 1 or given["input"].tensor.ndim > 2:  # noqa: PLR2004
         return None
     if bool((target.tensor == given["ignore_index"]).any()):
         return None
-    return f"loss = -sum(logs*one_hot(target, input.shape[-1]), -1)\n{REDUCED[given['reduction']]}"
+    labels, smoothing = "one_hot(target, input.shape[-1])", given.get("label_smoothing")
+    if smoothing:
+        labels = f"({1 - smoothing!r}*{labels} + {smoothing!r}/input.shape[-1])"
+    return f"loss = -sum(logs*{labels}, -1)\n{REDUCED[given['reduction']]}"
 
 
 def _is_of_labels(value: Any) -> bool:
@@ -74,10 +80,34 @@ def _cosine(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
     return "sum(x1*x2, dim)/(sqrt(sum(x1*x1, dim))*sqrt(sum(x2*x2, dim)))"
 
 
+def _normalize(given: Arguments) -> str | None:
+    return "input/sqrt(sum(input*input, dim, keepdim=True))" if given["p"] == 2 else None  # noqa: PLR2004 (Euclid's)
+
+
+def _binary_cross_entropy(given: Arguments) -> str | None:
+    loss = "loss = -(target*log(input) + (1 - target)*log(1 - input))"
+    return None if given["weight"] is not None else f"{loss}\n{REDUCED[given['reduction']]}"
+
+
+def _softplus(given: Arguments) -> str | None:
+    return "log(1 + exp(input))" if given["beta"] == 1 else "log(1 + exp(beta*input))/beta"
+
+
+def _mish(given: Arguments) -> str | None:  # noqa: ARG001 (as the others)
+    return "input*tanh(log(1 + exp(input)))"
+
+
 PLAIN: Mapping[str, Callable[[Arguments], str | None]] = {
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
     "embedding": _embedding,
     "cosine_similarity": _cosine,
+}
+# These hold inside of a domain, and to the last digit of double precision where a definition takes a limit instead.
+INSIDE: Mapping[str, Callable[[Arguments], str | None]] = {
+    "normalize": _normalize,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "softplus": _softplus,
+    "mish": _mish,
 }

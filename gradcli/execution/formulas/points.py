@@ -91,11 +91,16 @@ def point(program: Program, settings: Settings, given: Mapping[str, Any], seed: 
 
 def same_point(here: Point, values: Mapping[str, Any]) -> Point:
     """Return the program run at a point's own values, given in single precision."""
-    settings = replace(here.settings, dtype="float32")
-    trace = run_program(here.program, settings, values)
-    wanted = _wanted(here.program, settings, trace)
+    single = replace(here, settings=replace(here.settings, dtype="float32"), cotangent=here.cotangent.float())
+    return moved_to(single, values)
+
+
+def moved_to(here: Point, values: Mapping[str, Any]) -> Point:
+    """Return the program run at other values of leaves of the same shapes."""
+    trace = run_program(here.program, here.settings, values)
+    wanted = _wanted(here.program, here.settings, trace)
     output = backward.check_differentiable(here.program, trace)
-    return replace(here, settings=settings, trace=trace, output=output, cotangent=here.cotangent.float(), wanted=wanted)
+    return replace(here, trace=trace, output=output, wanted=wanted)
 
 
 def finite_point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from gradcli.derivation.formulas import (
     AffineRead,
     Axes,
@@ -26,17 +23,23 @@ from gradcli.derivation.formulas import (
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import NotSupportedError
 from gradcli.execution.formulas.affine import decode
-from gradcli.execution.formulas.moves import moved
+from gradcli.execution.formulas.moves import moved, moving, positions
 from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
-from gradcli.execution.reference.nodes import Edge, Node, nodes_in
+from gradcli.execution.reference.nodes import Node, nodes_in
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults, parse_signature
 
 MOST_NODES = 40
+# The entries of a constant that stands in formulas as it is.
+MOST_WRITTEN = 64
+# The places, counted in a flattened tensor, that indices along one of its axes mean.
+POSITIONS = "_positions"
+# What adds entries up at such places.
+SUMMED_INTO = "_summed_into"
 # The ops whose derivatives have closed forms in terms of an inverse; those of equations are primitive.
 NAMED = frozenset({"one_hot"})
 EQUATIONS = {"linalg.inv": "inv", "_solve": "solve"}
@@ -52,7 +55,7 @@ def gradients_request(
 
     `upstream` is what every entry of the upstream gradient is; None if it is a tensor.
     """
-    if decomposition.is_complex or not _is_small(decomposition):
+    if decomposition.is_complex or not is_small(decomposition):
         return None
     numbers = {node: number for number, node in enumerate(decomposition.tape.nodes)}
     wanted = [(name, traced) for traced, name in names.items() if traced.tensor.requires_grad]
@@ -86,7 +89,7 @@ def as_request(
     )
 
 
-def _is_small(decomposition: Decomposition) -> bool:
+def is_small(decomposition: Decomposition) -> bool:
     """Tell whether few enough nodes lead to the output; one that is not reached has no formula to write."""
     reached: set[Node] = set()
     waiting = [decomposition.nodes[decomposition.trace.output]]
@@ -142,10 +145,10 @@ class _Graph:
             shape, inputs = tuple(node.tensor.shape), tuple(place for place in matrix.operands)
             return FormulaNode(shape, self.names.get(node), inputs, matrix=matrix)
         definition = read = move = None
-        is_movement = node.edges and node.origin is not None and node.origin[0].kind is Kind.MOVEMENT
+        is_movement = node.edges and node.origin is not None and _moves(node.origin[0])
         if is_movement:
             read = self._read(node)
-            move = moved(node, self.numbers) if read is None and self.has_texts and _is_fixed(node.origin[1]) else None
+            move = moved(node, self.numbers) if read is None and self.has_texts and self._is_fixed(node) else None
         elif node.edges:
             definition = self._primitive(node)
         else:
@@ -176,15 +179,29 @@ class _Graph:
         return NodeDefinition(request, result, tuple(seen))
 
     def _read(self, node: Node) -> AffineRead | None:
-        _, arguments = node.origin
-        (edge, *others) = node.edges
+        edge, *others = moving(node) or node.edges
         if edge.request.unknown is not None or others or edge.request.formula.startswith("delta"):
             return None
-        if not _is_fixed(arguments):
+        if not self._is_fixed(node):
             return None
         source, shape = tuple(edge.source.tensor.shape), tuple(node.tensor.shape)
-        indices = decode(_map(edge, edge.source.tensor), shape, source)
+        indices = decode(positions(edge), shape, source)
         return None if indices is None else AffineRead(self.numbers[edge.source], indices)
+
+    def _is_fixed(self, node: Node) -> bool:
+        """Tell whether it is the program, and not the data, that says which entries are read.
+
+        The numbers that an op moves cannot say where they go; only indices and masks among its arguments can, and do
+        not where the program spells them out.
+        """
+        others = [one for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point()]
+        return all(self._is_spelled(one) for one in others)
+
+    def _is_spelled(self, node: Node) -> bool:
+        """Tell whether a tensor of whole numbers, or of truth values, is one that the program spells out."""
+        if node.origin is not None and node.origin[0].name == POSITIONS:
+            return all(self._is_spelled(one) for one in nodes_in(node.origin[1]) if not one.tensor.is_floating_point())
+        return node in self.calls and not self.calls[node].inputs
 
     def _is_shift(self, node: Node) -> bool:
         """Tell whether a node is a maximum by which a definition shifts exponentials, to keep them in range."""
@@ -215,6 +232,8 @@ class _Graph:
         if node.edges or node.origin is None or not self.has_texts:
             return None
         op, bound = node.origin
+        if not [*nodes_in(bound)] and node.tensor.is_floating_point() and 0 < node.tensor.numel() <= MOST_WRITTEN:
+            return f"tensor({node.tensor.tolist()!r})"
         if op.name not in NAMED or any(one not in self.names for one in nodes_in(bound)):
             return None
         ordered = [bound[parameter.name] for parameter in parse_signature(op.signature)]
@@ -229,19 +248,8 @@ class _Graph:
         return call.op, {**defaults(call.op.signature), **bound}
 
 
-def _is_fixed(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether it is the program, and not the data, that says which entries are read.
-
-    The numbers that an op moves cannot say where they go; only indices and masks among its arguments can.
-    """
-    return all(node.tensor.is_floating_point() for node in nodes_in(arguments))
-
-
-def _map(edge: Edge, source: Tensor) -> Tensor:
-    if "sources" in edge.operands:
-        return edge.operands["sources"]
-    positions = torch.arange(source.numel()).reshape(source.shape)
-    return edge.layout.result.undo(edge.layout.views["input"].apply(positions))
+def _moves(op: Op) -> bool:
+    return op.kind is Kind.MOVEMENT or op.name == SUMMED_INTO
 
 
 def _are_detached(arguments: Mapping[str, Any]) -> bool:

@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcli.errors import first_line
+from gradcli.errors import GradcliError, first_line
 from gradcli.execution.formulas.closed import targets
-from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.points import Point, moved_to
 from gradcli.execution.formulas.verified import difference, expected
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.tolerance import CLOSENESS
 
 # Of a second derivative, which is further from what it is made of.
 SECOND = 100 * CLOSENESS
+# Entries at which quotients are 0/0, exponentials overflow, and matrices are singular.
+EXTREMES = (0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
 
 
 def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: bool) -> str | None:
@@ -30,7 +32,8 @@ def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: b
         try:
             exec(compile(code, "<a derived Function>", "exec"), space)  # noqa: S102 (of our own words, and leaves' names)
             problems = (_problem(space[name].apply, point, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
-            return next((problem for problem in problems if problem), None)
+            problem = next((problem for problem in problems if problem), None)
+            return problem or _at_extremes(space[name].apply, points[0])
         except REFUSALS as error:
             return first_line(error)
 
@@ -59,6 +62,38 @@ def _problem(apply: Any, point: Point, *, has_jvp: bool, has_vmap: bool) -> str 
         or (_along(apply, point) if has_jvp else None)
         or (_mapped(apply, point) if has_vmap else None)
     )
+
+
+def _at_extremes(apply: Any, point: Point) -> str | None:
+    """Tell of entries at which backward is not finite, or raises, where autograd's gradients are finite."""
+    for size in EXTREMES:
+        values = {
+            leaf.name or leaf.text: torch.full_like(leaf.tensor, size).detach() if leaf in point.wanted else leaf.tensor
+            for leaf in point.trace.leaves
+        }
+        there = _at(point, values)
+        if there is None:
+            continue
+        leaves = _leaves(there)
+        moving = [leaf for leaf in leaves if leaf.requires_grad]
+        try:
+            found = torch.autograd.grad(apply(*leaves), moving, there.cotangent, materialize_grads=True)
+        except REFUSALS as error:
+            return f"at entries of {size:g} backward fails: {first_line(error)}"
+        if not all(bool(one.isfinite().all()) for one in found):
+            return f"at entries of {size:g} backward is not finite, and autograd's is"
+    return None
+
+
+def _at(point: Point, values: dict[str, Tensor]) -> Point | None:
+    """Return the program run at other values; None where it, or its gradients, are not finite."""
+    try:
+        there = moved_to(point, values)
+        gradients = there.gradients()
+    except (GradcliError, *REFUSALS):
+        return None
+    several = (there.output.tensor, *gradients.values())
+    return there if all(bool(one.isfinite().all()) for one in several) else None
 
 
 def _leaves(point: Point) -> list[Tensor]:

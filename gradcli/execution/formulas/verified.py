@@ -212,7 +212,7 @@ def trusted(point: Point, forms: Mapping[Target, Form]) -> dict[Target, Form]:
 
 def unsimplified(form: Form) -> Form:
     """Return a form with the text that it was made from."""
-    return replace(form, text=form.raw, code=form.raw, exception=None)
+    return replace(form, text=form.raw, code=form.raw, rewritten=(), exception=None)
 
 
 def _says_the_same(point: Point, target: Target, form: Form) -> bool:

@@ -154,7 +154,10 @@ def _value(part: Any, known: Mapping[int, Any]) -> Any:
 
 @cache
 def _name(func: Any) -> str:
-    return resolve_name(func) or getattr(func, "__name__", "?")
+    own = getattr(func, "__name__", "?")
+    name = resolve_name(func) or own
+    # PyTorch resolves torch.mm to torch.spmm, another name of the same function.
+    return f"torch.{own}" if name == "torch.spmm" else name
 
 
 def _table_name(name: str, short: str) -> str:

@@ -55,16 +55,18 @@ def _with_retain_graph(kept: WithRetainGraph) -> Grid:
 
 def _second(second: dict[str, Second]) -> Grid:
     disputed = any(fails(item.verdict) for item in second.values())
-    headings = ("leaf", "second derivative", *(["symbolic"] if disputed else []), "verdict")
-    rows = tuple(_second_row(name, item, disputed=disputed) for name, item in second.items())
+    shown = any(item.formula for item in second.values())
+    headings = ("leaf", "second derivative", *(["symbolic"] if disputed else []), *(["formula"] if shown else []))
+    rows = tuple(_second_row(name, item, disputed=disputed, shown=shown) for name, item in second.items())
     noted = {name: " ".join(item.note.split()) for name, item in second.items() if item.note}
     notes = tuple(f"{clip(name, LONGEST)}: {escape(note)}" for name, note in noted.items())
-    return Grid("With create_graph=True: d(sum of the gradient)/d(leaf)", headings, rows, notes)
+    return Grid("With create_graph=True: d(sum of the gradient)/d(leaf)", (*headings, "verdict"), rows, notes)
 
 
-def _second_row(name: str, item: Second, *, disputed: bool) -> tuple[Lines | Verdict, ...]:
+def _second_row(name: str, item: Second, *, disputed: bool, shown: bool) -> tuple[Lines | Verdict, ...]:
     symbolic = () if not disputed else (("",) if item.symbolic is None else tensor_lines(item.symbolic.value),)
-    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, item.verdict or Verdict.UNVERIFIED)
+    formula = ((escape(item.formula or ""),),) if shown else ()
+    return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, *formula, item.verdict or Verdict.UNVERIFIED)
 
 
 def _lines(value: object | None) -> Lines:

@@ -22,6 +22,7 @@ def grids(details: HessianDetails) -> tuple[Grid, ...]:
     """Return the grids: the Hessian, the blocks that differ, how symmetric it is, and what could not be called."""
     return (
         _hessian(details.hessian),
+        *_formulas(details.formulas or {}),
         *_disputed(details.symbolic_hessian or {}),
         _symmetry(details.symmetry),
         *_method(details.method),
@@ -39,6 +40,16 @@ def _hessian(hessian: dict[str, dict[str, Any]]) -> Grid:
         return Grid("Hessian", ("", *map(escape, names)), rows)
     pairs = tuple(((escape(row),), (escape(column),), block) for (row, column), block in blocks.items())
     return Grid("Hessian", ("row", "column", "block"), pairs)
+
+
+def _formulas(formulas: dict[str, dict[str, str]]) -> tuple[Grid, ...]:
+    """Return the grid of the formulas of blocks."""
+    rows = [
+        ((escape(f"∂²/∂{row}²" if row == column else f"∂²/∂{row}∂{column}"),), (escape(text),))
+        for row, line in formulas.items()
+        for column, text in line.items()
+    ]
+    return (Grid("Formulas", (), tuple(rows)),) if rows else ()
 
 
 def _disputed(blocks: dict[str, dict[str, Derivative]]) -> tuple[Grid, ...]:

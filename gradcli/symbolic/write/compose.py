@@ -18,10 +18,11 @@ from gradcli.symbolic.derive.derive import entry_of
 from gradcli.symbolic.derive.differentiate import ADJOINT_LABELS, vector_jacobian_product
 from gradcli.symbolic.derive.entries import Entry
 from gradcli.symbolic.write import matrices, moves
+from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.entry_reader import EntryReader
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.softmax import Softmax, find_softmaxes, stand_ins
-from gradcli.symbolic.write.sums import iverson, solve_index, total
+from gradcli.symbolic.write.sums import solve_index, total
 from gradcli.symbolic.write.tidy import beside_points, merge_branches
 
 LARGEST = 300  # operations in one expression; what is larger is not a formula to read

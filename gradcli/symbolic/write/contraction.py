@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sympy import Expr, Indexed, Mul, Symbol
 
+from gradcli.symbolic.write.branches import apart
 from gradcli.symbolic.write.broadcasting import Axes, permuted
 from gradcli.symbolic.write.printer import NotWritableError
 from gradcli.symbolic.write.text import Printed, call, matmul, product
@@ -32,7 +33,7 @@ class Writer(Protocol):
 
 def contract(writer: Writer, body: Expr, summed: Sequence[Symbol], order: Sequence[Symbol]) -> Printed:
     """Return Σ body over the indices `summed`; `order` is the order of axes that is wanted in the end."""
-    factors = list(Mul.make_args(body))
+    factors = apart(Mul.make_args(body))
     plain = _inner_product(writer, factors, summed) or _trace(writer, factors, summed)
     if plain is not None:
         return plain

@@ -8,13 +8,15 @@ from math import prod
 from typing import Any
 
 import sympy
-from sympy import Expr, Indexed, Integer, Ne, Piecewise, Symbol
+from sympy import Expr, Indexed, Integer, Ne, Piecewise, Sum, Symbol
+from sympy.core.relational import Relational
 
 from gradcli.derivation.formulas import Axes, FormulaNode, NodeDefinition
 from gradcli.derivation.tensor_program import COTANGENT
 from gradcli.symbolic.derive.differentiate import Length
 from gradcli.symbolic.derive.entries import Entry, index_labels, labels, scalar
 from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
+from gradcli.symbolic.write.standing import shown_by_formula
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tidy import merge_branches
 
@@ -49,7 +51,8 @@ class EntryReader:
         places = {atom: self._read(atom, bound) for atom in self._atoms(term)}
         counts = {atom: Integer(prod(lengths[_label(atom)])) for atom in term.atoms(Length)}
         single = {label: (indices or (Integer(0),))[0] for label, indices in bound.items() if len(indices) <= 1}
-        body = _conditions(term, places).xreplace(places | counts | single)
+        known = _conditions(self._asked(term, places, bound), places)
+        body = known.xreplace(places | counts | single)
         if index_labels(body):
             raise NoFormulaError
         return total(merge_branches(body), summed, scope.sizes)
@@ -86,13 +89,40 @@ class EntryReader:
 
     def _read(self, atom: Expr, bound: Mapping[Symbol, Indices]) -> Expr:
         """Return what stands at one place: an operand's entry, or the upstream gradient's."""
-        name = atom.base.label.name if isinstance(atom, Indexed) else atom.name
-        template = self.template(name)
+        return self._at(atom, self.template(_name(atom)), bound)
+
+    def _at(self, atom: Expr, template: Template, bound: Mapping[Symbol, Indices]) -> Expr:
+        """Return what a tensor has at the place that is read."""
+        name = _name(atom)
         indices: list[Expr] = [Integer(0)] * len(template.symbols)
         for label, group in zip(getattr(atom, "indices", ()), self.axes(name), strict=True):
             for axis, index in zip(group, _indices(label, bound, len(group)), strict=True):
                 indices[axis] = index
         return template.at(indices)
+
+    def _asked(self, term: Expr, places: Mapping[Expr, Expr], bound: Mapping[Symbol, Indices]) -> Expr:
+        """Return a term in whose conditions a value that has choices in it stands for itself, shown by its formula.
+
+        SymPy brings those choices out to the front of the condition, out of sums too.
+        """
+        found: dict[Expr, Expr] = {}
+        for test in term.atoms(Relational):
+            chosen = {atom: self._shown(atom, bound) for atom, value in places.items() if value.has(Piecewise, Sum)}
+            inside = {atom: shown for atom, shown in chosen.items() if shown is not None and test.has(atom)}
+            found |= {test: test.xreplace(inside)} if inside else {}
+        return term.xreplace(found)
+
+    def _shown(self, atom: Expr, bound: Mapping[Symbol, Indices]) -> Expr | None:
+        """Return an operand by its formula as a name; None if it has no choice in a sum, or too long a formula."""
+        name = _name(atom)
+        if name not in {operand.name for operand in self.definition.operands}:  # an upstream gradient, or a tangent
+            return None
+        template = self.template(name)
+        if not any(whole.has(Piecewise) for whole in template.body.atoms(Sum)):
+            return None
+        operand = self.definition.operand(name).node
+        named = shown_by_formula(self.composition, operand, template)
+        return None if named is None else self._at(atom, named, bound)
 
     def template(self, name: str) -> Template:
         """Return the value of what has a name."""
@@ -125,6 +155,10 @@ def _conditions(term: Expr, places: Mapping[Expr, Expr]) -> Expr:
         if isinstance(value, Piecewise) and [branch.expr for branch in value.args] == [1, 0]:
             found[Ne(atom, 0)] = value.args[0].cond
     return term.xreplace(found)
+
+
+def _name(atom: Expr) -> str:
+    return str(atom.base.label.name if isinstance(atom, Indexed) else atom.name)
 
 
 def _label(length: Length) -> Symbol:

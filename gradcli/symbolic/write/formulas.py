@@ -19,7 +19,15 @@ from dataclasses import replace
 import sympy
 from sympy import Expr, Symbol
 
-from gradcli.derivation.formulas import LONGEST, CallNodes, Formula, FormulaNode, FormulaRequest, WantedContribution
+from gradcli.derivation.formulas import (
+    LONGEST,
+    UNIT,
+    CallNodes,
+    Formula,
+    FormulaNode,
+    FormulaRequest,
+    WantedContribution,
+)
 from gradcli.symbolic.derive.translate import number
 from gradcli.symbolic.write.compose import Composition
 from gradcli.symbolic.write.index_printer import IndexNotation, entry_text
@@ -183,10 +191,14 @@ def _transposed(request: FormulaRequest, composition: Composition) -> Template:
 
 
 def _tangents(request: FormulaRequest, composition: Composition) -> dict[int, Template]:
-    return {
-        place: composition.scope.tensor(place, TANGENT_PREFIX, name, request.nodes[place].shape)
-        for name, place in request.tangents
-    }
+    return {place: _tangent(composition.scope, name, place, request) for name, place in request.tangents}
+
+
+def _tangent(scope: Scope, name: str, place: int, request: FormulaRequest) -> Template:
+    shape = request.nodes[place].shape
+    return (
+        Template(scope.fresh(shape), sympy.S.One) if name == UNIT else scope.tensor(place, TANGENT_PREFIX, name, shape)
+    )
 
 
 def _leading_to_output(request: FormulaRequest) -> set[int]:

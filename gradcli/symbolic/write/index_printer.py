@@ -8,9 +8,9 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
+from gradcli.symbolic.write.conditions import is_iverson, on_indices
 from gradcli.symbolic.write.printer import NotWritableError, Printer
 from gradcli.symbolic.write.scope import Scope
-from gradcli.symbolic.write.sums import is_iverson, on_indices
 from gradcli.symbolic.write.text import Precedence, Printed, call, named
 
 FREE = "pqrstuvw"

@@ -8,20 +8,23 @@ import sympy
 from sympy import Expr, Symbol
 
 from gradcli.derivation.formulas import AffineIndex, AffineWrite, Move
-from gradcli.symbolic.write.printer import NotWritableError
-from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
-from gradcli.symbolic.write.sums import iverson, solve_index
-from gradcli.symbolic.write.tensor_printer import TensorNotation
+from gradcli.symbolic.write import gathers
+from gradcli.symbolic.write.conditions import iverson
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
+from gradcli.symbolic.write.standing import by_text, length_of, whole
+from gradcli.symbolic.write.sums import solve_index
 from gradcli.symbolic.write.tidy import tidy
 
 Contribution = tuple[int, Indices, Expr]
-LONGEST = 400
+LONGEST = 1200
 
 
 def value(composition: Composed, place: int, move: Move) -> Template:
     """Return the entry of a moved tensor; NoFormulaError if it has entries of no node."""
     if move.reshaped is not None:
         return _reshaped(composition, composition.entry(move.reshaped), composition.shape(place))
+    if move.gathers:
+        return gathers.value(composition, place, move.gathers)
     if not move.is_whole:
         raise NoFormulaError
     symbols = composition.scope.fresh(composition.shape(place))
@@ -50,6 +53,7 @@ def contributions(composition: Composed, place: int, move: Move) -> Iterator[Con
         back = _reshaped(composition, given, composition.shape(move.reshaped))
         yield move.reshaped, back.symbols, back.body
         return
+    yield from gathers.contributions(composition, given, move.gathers)
     for write in move.writes:
         symbols = composition.scope.fresh(composition.shape(write.source))
         yield write.source, symbols, given.at([_at(affine, symbols) for affine in write.indices])
@@ -64,21 +68,7 @@ def _reshaped(composition: Composed, entry: Template, shape: tuple[int, ...]) ->
     scope, body = composition.scope, tidy(entry.body)
     if not any(isinstance(index, Symbol) and index in body.free_symbols for index in entry.symbols):
         return Template(scope.fresh(shape), body)
-    text = f"reshape({_whole(scope, entry.symbols, body)}, {shape})"
-    if len(text) > LONGEST:
+    text = f"reshape({whole(scope, entry.symbols, body)}, {shape})"
+    if length_of(text) > LONGEST:
         raise NoFormulaError
-    known = next((key for key, shown in scope.names.items() if shown == text), None)
-    number = len(scope.names) if known is None else int(known[1:])
-    return scope.tensor(number, "r", text, shape)
-
-
-def _whole(scope: Scope, symbols: Indices, body: Expr) -> str:
-    try:
-        shown = TensorNotation(scope, symbols).whole(body)
-    except NotWritableError:
-        raise NoFormulaError from None
-    axes = tuple(index if isinstance(index, Symbol) else None for index in symbols)
-    if shown.axes == axes:
-        return shown.text
-    sizes = tuple(scope.sizes.get(index, 1) if isinstance(index, Symbol) else 1 for index in symbols)
-    return f"broadcast_to({shown.text}, {sizes})"
+    return by_text(scope, text, shape)

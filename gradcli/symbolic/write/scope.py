@@ -11,6 +11,8 @@ import sympy
 from sympy import Expr, Indexed, IndexedBase, Integer, Rational, Symbol
 
 SMALL = 1e-3
+# What is smaller is no quotient of lengths; what has few digits is none of most.
+TINY, DIGITS = 1e-12, 3
 Indices = tuple[Expr, ...]
 
 
@@ -54,7 +56,7 @@ class Scope:
 
     def with_names(self, body: Expr) -> Expr:
         """Return an expression whose small constants are names, so that nothing is multiplied or divided by them."""
-        small = [number for number in body.atoms(Rational) if 0 < number < SMALL and number.q >= 1 / SMALL]
+        small = [number for number in body.atoms(Rational) if 0 < number < SMALL and _is_written(number)]
         if not self.names_constants or not small:
             return body
         return body.xreplace({number: self._constant(number) for number in small})
@@ -82,6 +84,12 @@ class Scope:
         if not shape:
             return Template((), Symbol(key, **known))
         return Template(symbols, IndexedBase(key, **known)[symbols])
+
+
+def _is_written(number: Rational) -> bool:
+    """Tell whether a small number is one that somebody wrote, as 1e-05 is, and no quotient of lengths."""
+    digits = f"{float(number):e}".partition("e")[0].rstrip("0").replace(".", "")
+    return bool(number < TINY) or (len(digits) <= DIGITS and sympy.Rational(str(float(number))) == number)
 
 
 def _in_order(indices: Sequence[Expr]) -> tuple[Expr, ...]:

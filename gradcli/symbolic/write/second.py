@@ -10,8 +10,11 @@ import sympy
 from sympy import Dummy, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.write.compose import Composition
+from gradcli.symbolic.write.conditions import iverson
 from gradcli.symbolic.write.scope import Indices, NoFormulaError, Scope, Template
-from gradcli.symbolic.write.sums import greatest, iverson, total
+from gradcli.symbolic.write.standing import PREFIX
+from gradcli.symbolic.write.sums import greatest, total
+from gradcli.symbolic.write.unfolded import UnfoldedSum
 
 
 def differentiated(composition: Composition, adjoint: Template, place: int) -> Template:
@@ -73,7 +76,7 @@ def _check_plain(scope: Scope, body: Expr, name: str) -> None:
     """Refuse an expression in which a tensor that depends on the leaf stands for itself: it has a derivative too."""
     leaf = re.compile(rf"\b{re.escape(scope.names[name])}\b")
     keys = {getattr(atom, "name", "") for atom in body.free_symbols} - {name}
-    if any(leaf.search(scope.names[key]) for key in keys if key in scope.names):
+    if any(leaf.search(scope.names[key]) for key in keys if key in scope.names and not key.startswith(PREFIX)):
         raise NoFormulaError
 
 
@@ -123,7 +126,7 @@ class _Derivative:
         self.sizes = self.sizes if last is None else {**self.sizes, variable: last + 1}
         inner = self.of(whole.func(whole.function, *inside) if inside else whole.function)
         if last is None or (not inner.has(KroneckerDelta) and not (low == 0 and high.is_Integer)):
-            return Sum(inner, (variable, low, high))
+            return UnfoldedSum(inner, (variable, low, high))
         index = Dummy(integer=True, nonnegative=True)
         limits = ([] if low == 0 else [sympy.Ge(index, low)]) + ([] if high.is_Integer else [sympy.Le(index, high)])
         body = inner.xreplace({variable: index}) * iverson(limits)

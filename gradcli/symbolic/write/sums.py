@@ -9,6 +9,10 @@ from typing import Any
 import sympy
 from sympy import And, Expr, Integer, KroneckerDelta, Mul, Piecewise, Sum, Symbol
 
+from gradcli.symbolic.write.branches import apart
+from gradcli.symbolic.write.conditions import is_iverson, iverson
+from gradcli.symbolic.write.unfolded import UnfoldedSum
+
 MOST_NESTED = 3
 Sizes = Mapping[Symbol, int]
 
@@ -114,15 +118,16 @@ def _is_nonnegative(value: Expr, sizes: Sizes) -> bool:
 
 def _closed(body: Expr, index: Symbol, low: Expr, high: Expr) -> Expr:
     """Return the sum as an object, its factors that do not depend on the index taken out."""
-    inside = [factor for factor in Mul.make_args(body) if index in factor.free_symbols]
-    outside = Mul(*[factor for factor in Mul.make_args(body) if index not in factor.free_symbols])
+    factors = apart(Mul.make_args(body))
+    inside = [factor for factor in factors if index in factor.free_symbols]
+    outside = Mul(*[factor for factor in factors if index not in factor.free_symbols])
     if not inside:
         return outside * (high - low + 1)
     inner = Mul(*inside)
     taken = bound_indices(inner) | inner.free_symbols
     # The first that is not in use: equal sums have equal indices, and cancel.
     name = next(fresh for fresh in map(_bound_index, count()) if fresh not in taken)
-    return outside * _sorted(Sum(inner.xreplace({index: name}), (name, low, high)))
+    return outside * _sorted(UnfoldedSum(inner.xreplace({index: name}), (name, low, high)))
 
 
 def _sorted(whole: Sum) -> Sum:
@@ -140,7 +145,7 @@ def _sorted(whole: Sum) -> Sum:
     ]
     body, order = min(orders, key=lambda found: (sympy.default_sort_key(found[0]), str(found[1])))
     for (high, _), name in zip(order, names, strict=True):
-        body = Sum(body, (name, 0, high))
+        body = UnfoldedSum(body, (name, 0, high))
     return body
 
 
@@ -176,29 +181,6 @@ def _reachable(target: Symbol, base: int, step: int, count: int, sizes: Sizes) -
     low = sympy.true if ends[0] - abs(step) < 0 else sympy.Ge(target, ends[0])
     high = sympy.true if ends[1] + abs(step) > sizes[target] - 1 else sympy.Le(target, ends[1])
     return And(low, high)
-
-
-def iverson(conditions: Iterable[Any]) -> Expr:
-    """Return 1 where all conditions hold, else 0."""
-    factors = []
-    for condition in And.make_args(And(*conditions)):
-        if isinstance(condition, sympy.Eq) and not condition.atoms(sympy.Mod):
-            factors.append(KroneckerDelta(*condition.args))
-        elif condition != sympy.true:
-            factors.append(Piecewise((Integer(1), condition), (Integer(0), True)))
-    return Mul(*factors)
-
-
-def is_iverson(factor: Any) -> bool:
-    """Tell whether an expression is 1 where a condition on indices holds and 0 elsewhere."""
-    if not isinstance(factor, Piecewise) or [branch.expr for branch in factor.args] != [1, 0]:
-        return False
-    return on_indices(factor.args[0].cond)
-
-
-def on_indices(condition: Any) -> bool:
-    """Tell whether a condition is one on indices only, and not on values."""
-    return bool(condition.free_symbols) and all(symbol.is_integer for symbol in condition.free_symbols)
 
 
 def _within(value: Expr, size: int, sizes: Sizes) -> Expr:

@@ -9,11 +9,12 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
 
+from gradcli.symbolic.write.branches import is_rectified
 from gradcli.symbolic.write.broadcasting import Axes, align, broadcast
+from gradcli.symbolic.write.conditions import on_indices
 from gradcli.symbolic.write.contraction import contract
 from gradcli.symbolic.write.printer import NotWritableError, Printer
 from gradcli.symbolic.write.scope import Scope
-from gradcli.symbolic.write.sums import on_indices
 from gradcli.symbolic.write.text import Printed, call, named, scaled, suffix
 
 # The subscript that reads one axis, the symbol that goes along it, and whether the axis stays.
@@ -131,6 +132,9 @@ class TensorNotation(Printer):
         (value, test), *rest = node.args
         if on_indices(test):
             raise NotWritableError
+        if is_rectified(node):
+            inner = self.write(value)
+            return call("relu", inner).with_axes(inner.axes)
         otherwise = rest[0].expr if len(rest) == 1 and rest[0].cond == sympy.true else Piecewise(*rest)
         pieces, axes = self.joined([self._condition(test), self.write(value), self.write(otherwise)])
         return call("where", *pieces).with_axes(axes)

@@ -9,7 +9,8 @@ import sympy
 from sympy import Expr, Piecewise
 from sympy.core.relational import Relational
 
-from gradcli.symbolic.write.sums import bound_indices, on_indices, settled
+from gradcli.symbolic.write.conditions import on_indices
+from gradcli.symbolic.write.sums import bound_indices, settled
 
 WORTH_IT = 1  # a formula is left as it is for less
 MOST_TESTS = 3
@@ -87,16 +88,24 @@ def _within_sums(body: Expr) -> Expr:
 
 def _folded(body: Expr) -> Expr:
     """Return one choice of whole expressions where all choices in an expression ask the same."""
-    pieces = [piece for piece in body.atoms(Piecewise) if not on_indices(piece.args[0].cond)]
+    pieces = _outside_of_sums(body)
     tests = {tuple(branch.cond for branch in piece.args) for piece in pieces}
-    bound = bound_indices(body)
-    if not pieces or body.is_Piecewise or any(not piece.free_symbols.isdisjoint(bound) for piece in pieces):
+    if not pieces or body.is_Piecewise:
         return body
     if len(tests) > 1:
         return _decided(body, pieces) if len(tests) <= MOST_TESTS else body
     (conditions,) = tests
     values = [body.xreplace({piece: piece.args[place].expr for piece in pieces}) for place in range(len(conditions))]
     return Piecewise(*zip(values, conditions, strict=True))
+
+
+def _outside_of_sums(body: Expr) -> list[Any]:
+    """Return the choices between values in which no sum's index is, but for those within others."""
+    if isinstance(body, Piecewise):
+        return [] if on_indices(body.args[0].cond) else [body]
+    inner = [piece for part in body.args for piece in _outside_of_sums(part)]
+    bound = set(body.variables) if isinstance(body, sympy.Sum) else set()
+    return [piece for piece in dict.fromkeys(inner) if piece.free_symbols.isdisjoint(bound)]
 
 
 def _decided(body: Expr, pieces: list[Any]) -> Expr:

@@ -22,13 +22,24 @@ LONGEST, SHARE = 1.5, 0.85
 
 def shapes_of(text: str) -> dict[str, tuple[int, ...]]:
     pairs = (item.split("=") for item in text.split())
-    return {name: tuple(map(int, shape.split("x"))) for name, shape in pairs}
+    return {name: () if shape == "scalar" else tuple(map(int, shape.split("x"))) for name, shape in pairs}
+
+
+def definite(value: torch.Tensor) -> torch.Tensor:
+    """Return a square matrix of positive quadratic form that is not symmetric; another value as it is."""
+    size = value.shape[0] if value.ndim == 2 else 0
+    if value.ndim == 0:
+        return value.abs()
+    if value.shape != (size, size):
+        return value
+    return value @ value.T + torch.eye(size, dtype=torch.float64) + torch.rand(size, size).double() / 9
 
 
 def value(text: str, leaves: dict[str, torch.Tensor]) -> torch.Tensor:
     names: dict[str, Any] = {name: getattr(torch, name) for name in ("det", "inverse", "trace", "outer", "norm")}
     names |= {"inv": torch.inverse, "matrix_power": torch.matrix_power, "logdet": torch.logdet, "diag": torch.diag}
-    names |= {"eye": lambda size: torch.eye(size, dtype=torch.float64), "sum": torch.sum}
+    names |= {"eye": lambda size: torch.eye(size, dtype=torch.float64), "sum": torch.sum, "reshape": torch.reshape}
+    names |= {name: getattr(torch, name) for name in ("exp", "sqrt")}
     return torch.as_tensor(eval(text, names | leaves))  # noqa: S307 (of the file, and gradcli's own)
 
 
@@ -47,8 +58,8 @@ def test_an_identity_comes_out_in_matrix_notation(number: str, program: str, sha
     assert (found.notation, found.checked.verdict) == ("matrix", Verdict.MATCH)
     torch.manual_seed(4)
     leaves = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes_of(shapes).items()}
-    if "log(det" in program or "logdet(A" in program:
-        leaves["X"] = leaves["X"] @ leaves["X"].T + torch.eye(3, dtype=torch.float64) + torch.rand(3, 3).double() / 9
+    if "log" in program or "sqrt" in program:
+        leaves = {name: definite(value) for name, value in leaves.items()}
     formula = value(found.formula, leaves).expand(leaves["X"].shape)
     assert torch.allclose(formula, value(published, leaves).expand(leaves["X"].shape), rtol=1e-8, atol=1e-10)
 

@@ -13,6 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import gradcli
 from gradcli.engine import derive_program
+from gradcli.errors import GradcliError
 from gradcli.execution.formulas import function as written
 from gradcli.execution.forward.domains import parse_example
 from gradcli.ops.table import OPS
@@ -36,6 +37,9 @@ PROGRAMS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("F.glu(x, dim=-1)", {"x": (2, 4)}, ["x"]),
     ("logsumexp(x, dim=0)", {"x": (4,)}, ["x"]),
     ("y = x*2; z = y*y; z.sum()", {"x": (2,)}, ["x"]),
+    ("roll(x, 1, 0)", {"x": (4,)}, []),
+    ("F.avg_pool1d(x, 2)", {"x": (2, 6)}, []),
+    ("kron(x, y)", {"x": (2, 3), "y": (2, 2)}, ["x", "y"]),
     ("sum(t*x[1:]*output[:-1])", {"t": (3,), "x": (4,), "output": (4,)}, ["t", "x", "output_"]),
 ]
 
@@ -109,6 +113,30 @@ def test_gradcli_custom_passes_it(program: str, inputs: dict[str, Any], tmp_path
         f"{file}:{function.__name__}", {name: torch.randn(shape, dtype=torch.float64) for name, shape in inputs.items()}
     )
     assert report.verdict is Verdict.MATCH, str(report)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "words"),
+    [
+        ("det(a)", {"a": (3, 3)}, "at entries of"),
+        ("special.i1(x)", {"x": (3,)}, "at entries of 0 backward is not finite"),
+    ],
+)
+def test_one_that_is_not_finite_where_autograd_is_is_refused(program: str, inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(GradcliError, match=words):
+        derived(program, inputs)
+
+
+def test_lengths_that_leave_nothing_of_the_output_are_refused() -> None:
+    function = loaded(derived("diff(x)", {"x": (5,)}))
+    assert gradcheck(function.apply, torch.rand(2, dtype=torch.float64, requires_grad=True))
+    with pytest.raises(ValueError, match="the shapes must be"):
+        function.apply(torch.rand(1, dtype=torch.float64))
+
+
+def test_a_view_takes_any_strides() -> None:
+    function = loaded(derived("x.view(3, 2)", {"x": (2, 3)}))
+    assert function.apply(torch.rand(3, 2, dtype=torch.float64).T).shape == (3, 2)
 
 
 def test_its_own_test_runs_as_a_file(tmp_path: Path) -> None:

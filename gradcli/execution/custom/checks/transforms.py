@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.subject import joined, refusals
 from gradcli.execution.targets.function.trial import Trial, pulled_back
 from gradcli.report.custom import Check
@@ -18,6 +21,7 @@ from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 
 BATCH = 3
+STEP = 0.125
 
 
 def jvp(trial: Trial) -> Check | None:
@@ -67,18 +71,32 @@ def vmap(trial: Trial) -> Check | None:
     if not (getattr(trial.subject.function, "generate_vmap_rule", False) or _has(trial, "vmap")):
         return None
     names = trial.wanted
-    batch = {name: torch.stack([trial.point[name].detach() * (1 + 0.125 * k) for k in range(BATCH)]) for name in names}
 
     def each(*values: Tensor) -> Tensor:
         return joined(trial.subject.apply({**trial.point, **dict(zip(names, values, strict=True))}), trial.places)
 
     try:
         with refusals("vmap"), warnings.catch_warnings(), torch.no_grad():
-            found = torch.func.vmap(each)(*batch.values())
-            wanted = torch.stack([each(*(value[k] for value in batch.values())) for k in range(BATCH)])
+            batch, wanted = _sampled(trial, each)
+            found = torch.func.vmap(each)(*batch)
     except ExecutionError as error:
         return Check("vmap", Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
     return _check("vmap", found, wanted, trial)
+
+
+def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return a batch of samples, and what each is alone: larger ones, or smaller ones where a domain ends before."""
+    with suppress(*REFUSALS):
+        found = _alone(trial, each, STEP)
+        if bool(found[1].isfinite().all()):
+            return found
+    return _alone(trial, each, -STEP)
+
+
+def _alone(trial: Trial, each: Callable[..., Tensor], step: float) -> tuple[list[Tensor], Tensor]:
+    factors = [1 + step * k for k in range(BATCH)]
+    batch = [torch.stack([trial.point[name].detach() * factor for factor in factors]) for name in trial.wanted]
+    return batch, torch.stack([each(*(value[k] for value in batch)) for k in range(BATCH)])
 
 
 def _check(name: str, found: Tensor, wanted: Tensor, trial: Trial) -> Check:

@@ -1,0 +1,230 @@
+"""How many ops of the table `gradcli derive --to function` writes a Function for, and how fast those of chains are.
+
+python benchmarks/functions.py                    the first example of every differentiable op: some minutes
+python benchmarks/functions.py --all              all of their examples
+python benchmarks/functions.py --every 4          every fourth op
+python benchmarks/functions.py --ops cumprod,fft  some of them
+python benchmarks/functions.py --chains           elementwise chains of five ops instead, beside autograd's backward
+
+A Function passes if, at values of another seed, gradcheck and gradgradcheck accept it and `gradcli custom` calls it a
+match; it is undecided if `custom` has no symbolic derivative of its own. Any other is wrong: none may be. An op without
+a Function has the reason. Of a chain the table has the time of backward, of one thread, and the bytes that are saved
+for it, each in those of autograd's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+from torch.autograd.graph import saved_tensors_hooks
+
+import gradcli
+from gradcli.engine import derive_program
+from gradcli.execution.forward.domains import leaves_for, parse_example
+from gradcli.language.parser import parse
+from gradcli.ops.record import Kind
+from gradcli.ops.table import OPS, find
+from gradcli.settings import Settings
+
+Shapes = Mapping[str, tuple[int, ...]]
+SEED = 7
+# Seconds for one derivation.
+LIMIT = 30.0
+# Five ops each, of tensors of one shape.
+CHAINS = (
+    "tanh(exp(-sin(x)*2))",
+    "log(1 + sigmoid(x)**2)*x",
+    "sqrt(exp(x) + 1)/x",
+    "sigmoid(tanh(x*y) + x)*y",
+    "exp(-(x - y)**2)*x",
+    "cos(sin(x*y) + x)/y",
+    "x*sigmoid(x*2)*tanh(x)",
+    "atan(x*y)*exp(-x)",
+    "(x*y + 1)**3/exp(x)",
+    "log(exp(x) + exp(y))*x",
+    "softplus(x*y)*tanh(x)",
+    "erf(x*2)*cos(x) + x",
+)
+ENTRIES, ROUNDS = 200_000, 15
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one example."""
+
+    op: str
+    example: str
+    kind: str
+    """passes, no formula, refused, undecided, wrong or error."""
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain: the Function's backward, in autograd's."""
+
+    program: str
+    time: float
+    memory: float
+
+
+def values(program: str, shapes: Shapes, seed: int) -> dict[str, Tensor]:
+    """Return values inside the domain of the op."""
+    torch.manual_seed(seed)
+    return leaves_for(parse(program), shapes, find)
+
+
+def loaded(code: str) -> Any:
+    """Return the Function that a source defines."""
+    space: dict[str, Any] = {"__name__": "derived"}
+    exec(code, space)  # noqa: S102 (what gradcli wrote)
+    return next(one for one in space.values() if isinstance(one, type) and issubclass(one, torch.autograd.Function))
+
+
+def outcome(op: str, example: str, folder: Path) -> Outcome:
+    """Return what comes of one example."""
+    started = time.process_time()
+    try:
+        kind, reason = _tried(*parse_example(example), folder)
+    except gradcli.GradcliError as error:
+        kind, reason = "error", error.message.splitlines()[0]
+    except Exception as error:  # noqa: BLE001 (what a wrong Function raises)
+        kind, reason = "wrong", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return Outcome(op, example, kind, reason, time.process_time() - started)
+
+
+def _tried(program: str, shapes: Shapes, folder: Path) -> tuple[str, str]:
+    settings = Settings(command="derive", to="function", shapes=dict(shapes), timeout=LIMIT)
+    found = derive_program(program, settings)
+    if any(one.formula is None for one in found.derivatives):
+        return "no formula", ", ".join(one.wrt for one in found.derivatives if one.formula is None)
+    if found.refused is not None:
+        return "refused", found.refused
+    code = found.codes["function"]
+    problem = _problem(code, values(program, shapes, SEED), folder)
+    kind = "undecided" if problem.endswith("undecided") else "wrong"
+    return (kind, problem) if problem else ("passes", "")
+
+
+def _problem(code: str, inputs: Mapping[str, Tensor], folder: Path) -> str:
+    """Return which of the checks a Function does not pass; empty for none."""
+    function = loaded(code)
+    leaves = [one.clone().requires_grad_(one.is_floating_point()) for one in inputs.values()]
+    if not gradcheck(function.apply, leaves, check_forward_ad="def jvp" in code, raise_exception=False):
+        return "gradcheck"
+    if not gradgradcheck(function.apply, leaves, raise_exception=False):
+        return "gradgradcheck"
+    file = folder / "derived.py"
+    file.write_text(code, encoding="utf-8")
+    report = gradcli.check_function(f"{file}:{function.__name__}", inputs)
+    return "" if str(report.verdict) == "match" else f"gradcli custom: {report.verdict}"
+
+
+def outcomes(names: list[str], folder: Path, *, every: bool, step: int) -> Iterator[Outcome]:
+    """Yield what comes of the differentiable ops."""
+    ops = [op for op in OPS if op.kind is not Kind.CONSTANT and op.examples and not op.name.startswith("_")]
+    for op in ops[step // 2 :: step]:
+        if names and op.name not in names:
+            continue
+        for example in op.examples if every else op.examples[:1]:
+            yield outcome(op.name, example, folder)
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    """Return the median processor time of a call."""
+    found = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return statistics.median(found)
+
+
+def bytes_saved(forward: Callable[[], Tensor]) -> int:
+    """Return how many bytes a forward run saves for backward, each storage once; the leaves' own are counted too."""
+    storages: dict[int, int] = {}
+
+    def packed(tensor: Tensor) -> Tensor:
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(packed, lambda tensor: tensor):
+        output = forward()
+    del output
+    return sum(storages.values())
+
+
+def chain(program: str) -> Chain:
+    """Return the measurements of one chain."""
+    names = sorted({name for name in "xy" if name in program.replace("exp", "")})
+    function = loaded(gradcli.derive(program, dict.fromkeys(names, (3, 2))).function())
+    torch.manual_seed(SEED)
+    leaves = [torch.rand(ENTRIES, dtype=torch.float64).add_(0.5).requires_grad_() for _ in names]
+    space = {name: getattr(torch, name, None) for name in ("tanh", "exp", "sin", "cos", "log", "sigmoid", "sqrt")}
+    space |= {"atan": torch.atan, "erf": torch.erf, "softplus": torch.nn.functional.softplus}
+    space |= dict(zip(names, leaves, strict=True))
+    code = compile(program, "chain", "eval")
+    forwards = (lambda: function.apply(*leaves), lambda: eval(code, dict(space)))  # noqa: S307 (of this file)
+    upstream = torch.ones(ENTRIES, dtype=torch.float64)
+    outputs = [forward() for forward in forwards]
+    times = [
+        seconds_of(lambda output=output: torch.autograd.grad(output, leaves, upstream, retain_graph=True))
+        for output in outputs
+    ]
+    saved = [bytes_saved(forward) for forward in forwards]
+    return Chain(program, times[0] / times[1], saved[0] / saved[1])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ops", default="", help="names, with commas between (default: all)")
+    parser.add_argument("--all", action="store_true", help="all examples of each op")
+    parser.add_argument("--every", type=int, default=1, help="every so many ops alone (default: 1)")
+    parser.add_argument("--chains", action="store_true", help="elementwise chains of five ops instead")
+    parser.add_argument("--json", type=Path, help="write the outcomes here too, as they come")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # the table has ops that PyTorch has deprecated
+    if options.chains:
+        _show_chains()
+        return
+    names = [name for name in options.ops.split(",") if name]
+    found: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for one in outcomes(names, Path(folder), every=options.all, step=options.every):
+            found.append(one)
+            print(f"{one.kind:<11}{one.op:<32}{one.seconds:6.1f} s  {one.example}  {one.reason}", flush=True)
+            if options.json:
+                options.json.write_text(json.dumps([asdict(each) for each in found], indent=1), encoding="utf-8")
+    counts = Counter(one.kind for one in found)
+    print(f"{len(found)} examples: {', '.join(f'{count} {kind}' for kind, count in counts.most_common())}")
+
+
+def _show_chains() -> None:
+    found = [chain(program) for program in CHAINS]
+    print(f"{'time':>6}{'memory':>8}  chain, in autograd's backward")
+    for one in found:
+        print(f"{one.time:6.2f}{one.memory:8.2f}  {one.program}")
+    slower = sum(one.time > 1 for one in found)
+    more = sum(one.memory > 1 for one in found)
+    print(f"{len(found)} chains: {slower} slower than autograd, {more} save more")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
