@@ -283,5 +283,5 @@ _RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
     Builtin: lambda _, node: Handed(node.function),
     Starred: lambda self, node: self.evaluate(node.value),
     Gradient: lambda self, node: self._gradient(node),
-    Comprehension: lambda self, node: self.sized(node, list(self.comprehended(node))),
+    Comprehension: lambda self, node: self.sized(node, (dict if node.is_dictionary else list)(self.comprehended(node))),
 }

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
+from gradcli.language.notebook import IN_PLACE_ALONE
 from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
@@ -21,13 +23,14 @@ IN_PLACE: Mapping[str, Callable[..., Any]] = {
 
 
 def check_overwrite(
-    name: str, tensor: Tensor, sign: str, operands: Sequence[Any], others: Mapping[str, Tensor]
+    name: str, tensor: Tensor, call: BoundCall, operands: Sequence[Any], others: Mapping[str, Tensor]
 ) -> None:
     """Raise what PyTorch raises for `name += operand`, and refuse what `others`, by name, would see.
 
-    Without a sign it is an assignment to a part of it.
+    Without a sign it is a method such as `sigmoid_`, or an assignment to a part of it.
     """
-    instead = f"write a new name: `{name}_new = {name} {sign} ...`" if sign else BUILT
+    sign = call.node.operator or ""
+    instead = _instead(name, sign, call.node.function)
     if tensor.is_leaf and tensor.requires_grad:
         message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
         raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
@@ -40,6 +43,17 @@ def check_overwrite(
     given = [item.detach() if isinstance(item, Tensor) else item for item in operands]
     with refusals(f"`{sign}=`"), torch.no_grad():
         IN_PLACE[sign](tensor.detach().clone(), *given)
+
+
+def _instead(name: str, sign: str, function: str) -> str:
+    """Return what to write for `x += ...`, `x.sigmoid_()` or `x[0] = ...`."""
+    if sign:
+        return f"write a new name: `{name}_new = {name} {sign} ...`"
+    return (
+        BUILT
+        if function in {"index_put", *IN_PLACE_ALONE}
+        else f"leave out the underscore: `y = {name}.{function}(...)`"
+    )
 
 
 def _memory(tensor: Tensor) -> int:
