@@ -152,8 +152,8 @@ def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expres
     """
     is_flag = isinstance(value, ast.Constant) and isinstance(value.value, bool)
     if target.attr != "requires_grad" or not is_flag:
-        hint = "a module is defined before: `class Net(nn.Module)`, or `net = nn.Linear(3, 2)`"
-        raise source.error(f"a tensor takes no attribute '{target.attr}'", target, hint)
+        hint = "a module of your own has attributes, `class Net(nn.Module)`, which its `__init__` assigns first"
+        raise source.error(f"a new attribute '.{target.attr}' is not accepted", target, hint)
     is_on = bool(value.value)  # type: ignore[attr-defined]  # it is a constant
     if is_on and isinstance(owner, Name):
         return Assign((owner,), Leaf(owner, span), span)
