@@ -24,7 +24,8 @@ EQUAL = "the two are identical at these points, in exact arithmetic; that is no 
 def text(report: ProofReport, style: Style) -> str:
     """Return a proof as a reader sees it."""
     leaves = ", ".join(f"{name} {show_shape(shape)}" for name, shape in report.leaves.items())
-    lines = [escape(f"{' '.join(report.program.split())}  with {leaves}"), ""]
+    program = f"{' '.join(report.program.split())}  with {leaves}"
+    lines = [escape(f"gradcli prove  torch {report.torch}"), escape(f"  {program}"), ""]
     for gradient in report.gradients:
         lines += [*_gradient(gradient, style), ""]
     lines += [part for line in _conditions(report) for part in wrap(line, style.width)]

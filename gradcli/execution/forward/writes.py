@@ -81,8 +81,7 @@ class Writes(Evaluator):
 
     def _refill(self, value: Any, found: Any, statement: Fill | SetItem | Call) -> None:
         if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
-            place = statement.index if isinstance(statement, SetItem) else getattr(statement, "target", statement)
-            name = self.program.text(place)
+            name = next(leaf.name for leaf in self.program.leaves if value is self.variables.get(leaf.name))
             raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
         if not any(value is known for known in self.given.values()):
             self.machine.refill(value, found)
