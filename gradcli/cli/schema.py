@@ -25,7 +25,8 @@ def schema(
 
     `gradcli eval --json` and its relatives write what the first describes,
     `gradcli check` with several targets or a suite what suite-report does, and
-    `gradcli derive --json` and `gradcli prove --json` what derivation and proof do.
+    `gradcli derive --json` and `gradcli prove --json` what derivation and proof
+    do.
 
     Examples:
       gradcli schema
