@@ -155,7 +155,8 @@ class Writes(Evaluator):
         try:
             if tensor.is_leaf and tensor.requires_grad and (statement.is_quiet or not self.records):
                 found = tensor.detach().clone()
-                found[self._plain_index(items)] = self._plain_tensor(value)
+                with refusals(f"'{self.program.text(statement.index)}'"):
+                    found[self._plain_index(items)] = self._plain_tensor(value)
                 return self._refill(owner, found, statement)
             made = self._put(owner, tensor, items, value, statement)
             if made is not owner:  # there are no such places
