@@ -38,6 +38,11 @@ def __getattr__(name: str) -> object:
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    """Return the names of the API, for completion."""
+    return sorted(__all__)
+
+
 def load_ipython_extension(shell: object) -> None:
     """Give a notebook the magic `%%gradcli`, when it says `%load_ext gradcli`."""
     import importlib

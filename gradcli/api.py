@@ -144,8 +144,8 @@ def check(
             function, an `nn.Module` or a class of one, a function without parameters that returns (code, inputs).
         inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a random scalar. Integer and boolean
             tensors are constants. Of code, its arguments: by name, or a sequence in their order.
-        witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor"; all by
-            default.
+        witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor", "adjoint";
+            all by default.
         claims: Tensor -> its gradient derived by hand, as a program over the program's variables and `g`, the upstream
             gradient.
         points: At how many random points; each draws its own, of seeds `seed`, `seed` + 1, ...

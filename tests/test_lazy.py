@@ -38,3 +38,8 @@ def test_the_command_loads_nothing_before_a_ctrl_c_ends_it_quietly() -> None:
     """Not `signal` either, which loads `enum`."""
     loaded = modules_after("import gradcli.__main__") - modules_after("")
     assert loaded <= {"gradcli", "__future__", "typing", "_signal"}
+
+
+def test_the_names_of_the_api_are_listed() -> None:
+    code = "import gradcli; assert set(gradcli.__all__) == set(dir(gradcli)), dir(gradcli)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -22,6 +22,7 @@ from gradcli.cli.options import (
     MaxEntriesOption,
     OutputOption,
 )
+from gradcli.errors import InputError
 from gradcli.limits import Limits
 from gradcli.phrases import either
 from gradcli.render.formats import FORMATS
@@ -64,10 +65,16 @@ class OutputOptions:
 ENDINGS = {"mmd": "mermaid", "gv": "dot"}
 
 
+# What a reader would take for a picture, whatever text stands in it.
+OTHER_PICTURES = frozenset({"gif", "jpeg", "jpg", "pdf", "png", "svg"})
+
+
 def by_ending(file: Path | None, pictures: Collection[str]) -> str | None:
-    """Return the picture that a file's ending says is in it; None if it says nothing."""
+    """Return the picture that a file's ending says is in it; None if it says nothing, InputError for another one."""
     ending = "" if file is None else file.suffix.removeprefix(".").lower()
     meant = ENDINGS.get(ending, ending)
+    if ending in OTHER_PICTURES and meant not in pictures:
+        raise InputError(f"there is no picture as .{ending} here", hint=f"end FILE in {either(sorted(pictures))}")
     return meant if meant in pictures else None
 
 

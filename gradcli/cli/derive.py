@@ -104,9 +104,10 @@ def derive(
 ) -> int:
     """Show the derivative itself: a formula to read, or code to run.
 
-    Shapes are enough; no values are needed. Each formula and its code are compared
-    with autograd at random points, of two sizes where the program runs for both,
-    before they are shown. If the output is not a scalar, g is the upstream gradient.
+    Shapes are enough; no values are needed. Each formula and its code are
+    compared with autograd at random points, of two sizes where the program runs
+    for both, before they are shown. If the output is not a scalar, g is the
+    upstream gradient.
 
     Examples:
       gradcli derive "trace(A @ X)" --shape A=2x3 --shape X=3x2 --wrt X

@@ -111,7 +111,7 @@ def plot(
     derivatives to both sides and autograd's choice there. Over two: contours and
     the gradient field. Of tensors: maps of their entries, gradients and errors.
     Every derivative that is drawn is compared with the symbolic one. PNG and SVG
-    take matplotlib: pip install 'gradcli[plot]'.
+    take matplotlib: gradcli's extra `plot` installs it.
 
     Examples:
       gradcli plot "relu(x)*sin(x)"

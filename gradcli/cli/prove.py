@@ -57,10 +57,11 @@ def prove(
 ) -> int:
     """Prove that PyTorch's backward is the derivative, not at points but for all values.
 
-    The backward is traced as PyTorch executes it, down to core ATen, and written as
-    a formula; so is the derivative, by the definitions of the ops. Their difference
-    is brought to 0 in exact arithmetic, over the reals. What is refuted has a point
-    at which running it shows that. The sizes are those given: scalars by default.
+    The backward is traced as PyTorch executes it, down to core ATen, and written
+    as a formula; so is the derivative, by the definitions of the ops. Their
+    difference is brought to 0 in exact arithmetic, over the reals. What is
+    refuted has a point at which running it shows that. The sizes are those
+    given: scalars by default.
 
     Examples:
       gradcli prove "gelu(x)"

@@ -68,8 +68,30 @@ def _options(context: object) -> list[str]:
     return [option for parameter in parameters for option in parameter.opts if option.startswith("-")]
 
 
+# What is asked of `--format` and is another option's, or another command's.
+_PICTURES = dict.fromkeys(("svg", "dot", "mermaid", "png"), "`gradcli graph --to svg` (or mermaid, dot, html) draws")
+_FORMATS = {
+    **_PICTURES,
+    **dict.fromkeys(("latex", "tex"), "`gradcli derive --to latex` writes the formulas as LaTeX"),
+    **dict.fromkeys(("mathml", "typst", "torch", "numpy", "jax", "sympy"), "`gradcli derive --to {}` writes it"),
+    "csv": "`--format json` has all numbers",
+}
+
+
+def _elsewhere(error: TyperException, given: str) -> str | None:
+    """Return where there is what a command's `--format` does not have: its own `--to`, or another command."""
+    parameter, command = getattr(error, "param", None), getattr(getattr(error, "ctx", None), "command", None)
+    if getattr(parameter, "name", None) is None or "--format" not in getattr(parameter, "opts", ()):
+        return None
+    name = getattr(command, "name", "")
+    is_own = (name == "graph" and given in _PICTURES and given != "png") or (name == "derive" and given in _FORMATS)
+    return f"write `--to {given}`" if is_own else _FORMATS.get(given, "").format(given) or None
+
+
 def _near_choice(error: TyperException) -> str | None:
     """Return a suggestion where the value of an option is near one of its choices."""
     choices = getattr(getattr(getattr(error, "param", None), "type_descriptor", None), "choices", None)
     complaints = error.__cause__.errors() if isinstance(error.__cause__, ValidationError) else []
+    if complaints and (elsewhere := _elsewhere(error, str(complaints[0]["input"]))) is not None:
+        return elsewhere
     return did_you_mean(str(complaints[0]["input"]), map(str, choices)) if choices and complaints else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.errors import GradcliError, InputError, ProgramError
-from gradcli.language.program import Program
+from gradcli.language.program import Assign, Literal, Program
 from gradcli.language.scripts import as_a_file
 from gradcli.limits import Limits
 from gradcli.ops.programs import parse_program
@@ -23,9 +23,21 @@ def read(source: str, settings: Settings) -> Program:
         raise ProgramError(
             "the program has no leaf: nothing to differentiate with respect to",
             source=source,
-            hint="a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
+            hint=_number_given(program)
+            or "a leaf is a name that is never assigned, such as w in `w*w`, or a tensor with requires_grad=True",
         )
     return program
+
+
+def _number_given(program: Program) -> str | None:
+    """Return what to write for a program whose variable is a number, `x = 2; x**2`."""
+    for statement in program.statements:
+        if isinstance(statement, Assign) and isinstance(statement.value, Literal) and len(statement.targets) == 1:
+            name, value = statement.targets[0].name, statement.value.value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                instead = f"leave `{name} = {value}` out and give `--value {name}={value}`"
+                return f"{instead}: a leaf is a name that is never assigned"
+    return None
 
 
 def _is_read(text: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
 from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
-from gradcli.language.notebook import DRAWN_IN_PLACE
-from gradcli.language.program import Call, Dictionary, Expression, Literal, Sequence
+from gradcli.language.notebook import CLASSES, DRAWN_IN_PLACE, PYTHON
+from gradcli.language.program import Builtin, Call, Dictionary, Expression, Literal, Name, Sequence
 from gradcli.language.source import Source
 
 _DRAW = "write `x = torch.randn(2, 3)`, `torch.rand(2, 3)` or `torch.randint(5, (3,))`"
@@ -75,6 +76,8 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         return call if source.definition else read_call(call, source)
     function, place = _function(node, source)
     function, keywords = _plain_name(function, keywords, place, source)
+    if function == "isinstance":
+        arguments = (*arguments[:1], *(_classes(argument, source) for argument in arguments[1:]))
     entries = _dictionary(function, arguments, keywords, source.span(node))
     if entries is not None and not source.definition:
         return entries
@@ -82,6 +85,15 @@ def build_call(node: ast.Call, built: Built) -> Expression:
     is_qualified = isinstance(node.func, ast.Attribute)
     call = Call(function, arguments, keywords, source.span(node), place, qualified=is_qualified)
     return number or (call if source.definition else read_call(call, source))
+
+
+def _classes(node: Expression, source: Source) -> Expression:
+    """Return one of Python's classes, or several, as what they are: by itself such a name is a leaf's."""
+    if isinstance(node, Sequence):
+        return replace(node, items=tuple(_classes(item, source) for item in node.items))
+    if isinstance(node, Name) and node.name in CLASSES and node.name not in source.session.assigned:
+        return Builtin(f"{PYTHON}{node.name}", node.span)
+    return node
 
 
 def _plain_name(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gradcli.language.gradients import as_gradients
 from gradcli.language.names import dotted
+from gradcli.language.pullbacks import without_pullback
 
 # What registers a tensor or a module under a name, `self.register_buffer("scale", s)`: an assignment of an attribute.
 _REGISTERS = frozenset({"register_buffer", "register_parameter", "register_module", "add_module"})
@@ -18,6 +19,8 @@ def desugared(body: list[ast.stmt]) -> list[ast.stmt]:
     for place, node in enumerate(body):
         if (switch := _switch(node)) is not None:
             return [*found, *_switched(node, switch, desugared(body[place + 1 :]))]
+        if (pulled := without_pullback(body, place)) is not None:
+            return [*found, *desugared(pulled)]
         if (kept := as_gradients(body, place)) is not None:
             return [*found, *desugared(kept)]
         if _is_main(node):

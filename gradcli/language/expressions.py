@@ -11,7 +11,12 @@ from gradcli.language.calls import build_call, call_children
 from gradcli.language.characters import refuse_character
 from gradcli.language.constants import fits_double, is_number
 from gradcli.language.functions import build_lambda, lambda_children
-from gradcli.language.loops import build_comprehension, comprehension_children
+from gradcli.language.loops import (
+    build_comprehension,
+    build_dictionary,
+    comprehension_children,
+    dictionary_children,
+)
 from gradcli.language.names import (
     VALUES,
     check_attribute,
@@ -41,7 +46,6 @@ from gradcli.language.source import Source
 _REFUSED: Mapping[type[ast.expr], str] = {
     ast.Set: "sets",
     ast.SetComp: "comprehensions",
-    ast.DictComp: "comprehensions",
     ast.Await: "`await`",
     ast.Yield: "`yield`",
     ast.YieldFrom: "`yield`",
@@ -226,4 +230,5 @@ _RULES: Mapping[type[ast.expr], tuple[Callable[..., list[ast.expr]], Callable[..
     ast.Lambda: (lambda_children, build_lambda),
     ast.ListComp: (comprehension_children, build_comprehension),
     ast.GeneratorExp: (comprehension_children, build_comprehension),
+    ast.DictComp: (dictionary_children, build_dictionary),
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from gradcli.language.built import Built
 from gradcli.language.names import dotted
-from gradcli.language.notebook import SHOWING
+from gradcli.language.notebook import GROWING, SHOWING
 from gradcli.language.program import Gradient
 from gradcli.language.source import Source
 
@@ -153,7 +153,7 @@ def _appended(node: ast.AST) -> set[str]:
         for call in ast.walk(node)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
-        and call.func.attr in ("append", "extend")
+        and call.func.attr in GROWING
         and isinstance(call.func.value, ast.Name)
     }
 

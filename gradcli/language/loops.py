@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from gradcli.language.built import Built
 from gradcli.language.names import check_target
-from gradcli.language.program import Comprehension, Expression, Name, Pattern, Rest
+from gradcli.language.program import Comprehension, Expression, Name, Pattern, Rest, Sequence
 from gradcli.language.source import Source
 
 
@@ -40,9 +41,31 @@ def comprehension_children(node: ast.ListComp | ast.GeneratorExp) -> list[ast.ex
 
 def build_comprehension(node: ast.ListComp | ast.GeneratorExp, built: Built) -> Expression:
     """Return `[f(x) for x in xs if test]`; ProgramError for loops inside of each other."""
+    return _comprehension(node, built.argument(node.elt), built)
+
+
+def dictionary_children(node: ast.DictComp) -> list[ast.expr]:
+    """Return what is translated before a comprehension of a dictionary; ProgramError for keys that are not read."""
+    return [part for loop in node.generators for part in (loop.iter, *loop.ifs)] + [node.key, node.value]
+
+
+def build_dictionary(node: ast.DictComp, built: Built) -> Expression:
+    """Return `{k: f(v) for k, v in items}`, whose element is a pair."""
+    span = built.source.span(node)
+    if any(isinstance(part, ast.JoinedStr) for part in ast.walk(node.key)):
+        raise built.source.error(
+            'a key that is put together, `f"..."`, is not read', node.key, "use a number or a name"
+        )
+    pair = Sequence((built.argument(node.key), built.argument(node.value)), span, is_list=False)
+    return replace(_comprehension(node, pair, built), is_dictionary=True)
+
+
+def _comprehension(
+    node: ast.ListComp | ast.GeneratorExp | ast.DictComp, element: Expression, built: Built
+) -> Comprehension:
     source, (loop, *more) = built.source, node.generators
     if more or loop.ifs[1:] or loop.is_async:
         raise source.error("a comprehension has one loop", node, "write `for` loops over several lines")
     test = built.operand(loop.ifs[0]) if loop.ifs else None
     pattern = build_pattern(loop.target, source)
-    return Comprehension(built.argument(node.elt), pattern, built.operand(loop.iter), test, source.span(node))
+    return Comprehension(element, pattern, built.operand(loop.iter), test, source.span(node))

@@ -6,8 +6,19 @@ from dataclasses import replace
 
 from gradcli.errors import Span
 from gradcli.language.modules import module_name
-from gradcli.language.notebook import ALIASES, CASTS, DRAWS, DTYPES, HABITS, LEAVES, MAKERS, PLACES, TENSORS
-from gradcli.language.program import Call, Expression, Leaf, Literal
+from gradcli.language.notebook import (
+    ALIASES,
+    CASTS,
+    DRAWS,
+    DTYPES,
+    HABITS,
+    LEAVES,
+    MAKERS,
+    PLACES,
+    PYTHON_TYPES,
+    TENSORS,
+)
+from gradcli.language.program import Call, Expression, Leaf, Literal, Name
 from gradcli.language.source import Source
 
 _SCRIPT = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
@@ -121,7 +132,9 @@ def _with_options(call: Call, source: Source) -> Expression:
 
 
 def _type(node: Expression, source: Source) -> Expression:
-    """Return a type; ProgramError for a number or a text in its place."""
+    """Return a type, one of Python's as PyTorch's that it means; ProgramError for a number or a text in its place."""
+    if isinstance(node, Name) and node.name in PYTHON_TYPES and node.name not in source.session.assigned:
+        return Literal(PYTHON_TYPES[node.name], node.span, f"torch.{PYTHON_TYPES[node.name]}")
     if isinstance(node, Literal) and node.symbol is None:
         raise source.error("`dtype` is one of PyTorch's types", node.span, "such as `torch.float64` or `torch.long`")
     return node

@@ -7,9 +7,10 @@ the argument `p`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from gradcli.language.order import SyntaxNode, children
 from gradcli.language.program import Call, Class, Dictionary, Expression, Leaf, Literal, Sequence, SetAttribute
@@ -188,11 +189,11 @@ def parameters(node: Expression, name: str, classes: Classes) -> Iterator[tuple[
     elif isinstance(node, Sequence):
         yield from _in_a_row(node.items, f"{name}[{{}}]", classes)
     elif isinstance(node, Dictionary):
-        yield from _in_a_dictionary(node, f"{name}[{{!r}}]", classes)
+        yield from _in_a_dictionary(node, lambda key: f"{name}[{key!r}]", classes)
     elif isinstance(node, Call) and kind in CONTAINERS:
         entries = node.arguments[0] if len(node.arguments) == 1 else None
         if isinstance(entries, Dictionary):
-            yield from _in_a_dictionary(entries, f"{name}.{{}}", classes)
+            yield from _in_a_dictionary(entries, lambda key: f"{name}.{key}", classes)
             return
         given = [inner for child in node.arguments for inner in _items(child)]
         yield from _in_a_row(given, f"{name}.{{}}", classes)
@@ -207,10 +208,12 @@ def _in_a_row(items: Iterable[Expression], pattern: str, classes: Classes) -> It
         yield from parameters(item, pattern.replace("{}", str(place)), classes)
 
 
-def _in_a_dictionary(node: Dictionary, pattern: str, classes: Classes) -> Iterator[tuple[Expression, str]]:
+def _in_a_dictionary(
+    node: Dictionary, named: Callable[[Any], str], classes: Classes
+) -> Iterator[tuple[Expression, str]]:
     for key, item in zip(node.keys, node.values, strict=True):
         if isinstance(key, Literal):
-            yield from parameters(item, pattern.format(key.value), classes)
+            yield from parameters(item, named(key.value), classes)
 
 
 def _items(node: Expression) -> tuple[Expression, ...]:

@@ -139,6 +139,8 @@ class Leaf:
 
     value: Expression
     span: Span
+    is_tree: bool = False
+    """Whether a list, a tuple or a dictionary is made one of leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ class Comprehension:
     iterable: Expression
     test: Expression | None
     span: Span
+    is_dictionary: bool = False
+    """Whether it makes a dictionary of its elements, which are pairs."""
 
 
 @dataclass(frozen=True, slots=True)

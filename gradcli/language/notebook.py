@@ -19,6 +19,11 @@ DTYPES: Mapping[str, str] = {
     "uint8": "uint8",
     "bool": "bool",
 }
+# Python's own types, by the words of PyTorch's that they stand for as a `dtype`.
+PYTHON_TYPES: Mapping[str, str] = {"bool": "bool", "float": "float64", "int": "int64"}
+# Before the name of one of Python's own classes, `isinstance(x, float)`.
+PYTHON = "python."
+CLASSES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
 # Tensor types of old, by the word that each means.
 TENSORS: Mapping[str, str] = {
     "Tensor": "float",
@@ -50,8 +55,16 @@ FILLS = DRAWN_IN_PLACE | {"copy_", "fill_", "zero_"}
 _INITIALISERS = """constant eye kaiming_normal kaiming_uniform normal ones orthogonal trunc_normal uniform
 xavier_normal xavier_uniform zeros"""
 INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
+# Methods of Python's lists that change them, and methods of dictionaries that only look into them.
+GROWING = frozenset({"append", "extend", "insert"})
+LIST_METHODS = GROWING | {"clear", "copy", "pop", "reverse"}
+DICTIONARY_METHODS = frozenset({"copy", "get", "items", "keys", "update", "values"})
+# Methods of tensors that PyTorch has in place alone, by their names without the underscore.
+IN_PLACE_ALONE = frozenset({"fill_diagonal"})
 METHODS = (
     CASTS
+    | LIST_METHODS
+    | DICTIONARY_METHODS
     | DRAWN_IN_PLACE
     | DISTRIBUTION_METHODS
     | {
@@ -62,13 +75,8 @@ METHODS = (
         "cuda",
         "item",
         "tolist",
-        "append",
         "endswith",
         "startswith",
-        "extend",
-        "items",
-        "keys",
-        "values",
         "size",
         "numpy",
         "numel",
@@ -90,7 +98,10 @@ _NUMPY = "exp log log10 log2 sqrt sin cos tan tanh floor ceil"
 MATH = frozenset(f"math.{name}" for name in _MATH.split()) | frozenset(f"np.{name}" for name in _NUMPY.split())
 SETTINGS = frozenset({"manual_seed", "set_default_dtype", "device", "cuda.is_available"})
 # What makes a function of another one.
-TRANSFORMS = frozenset({"vmap", "func.vmap", "grad", "func.grad", "checkpoint", "utils.checkpoint.checkpoint"})
+TRANSFORMS = frozenset(
+    {"vmap", "func.vmap", "grad", "func.grad", "checkpoint", "utils.checkpoint.checkpoint"}
+    | {"functional_call", "func.functional_call"}
+)
 # What makes batches of tensors, of `torch.utils.data`.
 LOADERS = frozenset({"utils.data.TensorDataset", "utils.data.DataLoader"})
 # What goes through items one at a time.
@@ -106,7 +117,7 @@ FUNCTIONS = (
     | MATH
     | SETTINGS
     | RANDOM
-    | {"isinstance"}
+    | {"gumbel_softmax", "isinstance"}
 )
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
@@ -147,6 +158,11 @@ TENDING = frozenset(
     {"zero_grad", "step", "train", "eval", "share_memory_", "set_printoptions", "show", "seed", "remove"}
     | {"clip_grad_norm_", "clip_grad_value_"}
     | {"set_default_device", "use_deterministic_algorithms", "set_float32_matmul_precision", "set_num_threads"}
+)
+# What calls a function of the program's own during the forward or the backward pass.
+HOOKS = frozenset(
+    {"register_hook", "register_post_accumulate_grad_hook", "register_forward_hook", "register_forward_pre_hook"}
+    | {"register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook"}
 )
 PLOTTING = frozenset({"plt", "sns", "writer", "wandb", "logging", "logger", "warnings", "pbar", "tqdm"})
 
@@ -189,6 +205,10 @@ HABITS: Mapping[str, str] = {
     "hessian": "write what the function computes as the program, and run `gradcli hessian`",
     "softmax2d": "write `softmax(x, dim=1)`",
 }
+# What people call functions and modules of their own.
+_OWN = """actor classifier criterion critic decoder discriminator encoder fc func generator layer linear loss_fn
+loss_func lstm model module net network policy predict student teacher value_net"""
+OWN = frozenset(_OWN.split())
 # Libraries whose functions have no meaning here.
 FOREIGN: Mapping[str, str] = {
     "np": "NumPy",

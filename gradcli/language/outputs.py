@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradcli.errors import ProgramError, Span
+from gradcli.language.leaves import every, targets
 from gradcli.language.program import (
     Assign,
     BooleanOperation,
@@ -60,13 +61,20 @@ def check_output(statements: tuple[Statement, ...], source: Source) -> None:
         return
     if isinstance(last, (If, While, For, Each, GradMode)) and not ends(last):
         span = Span(last.span.start, last.span.start + 1)
-        raise source.error("the program ends with a block", span, "end with an expression: its value is the output")
+        raise source.error("the program ends with a block", span, _ending(last))
     if isinstance(last, Assign) and isinstance(last.value, Class):
         raise source.error("the program ends with a class", last.targets[0].span, f"call it: `{last.value.name}()(x)`")
     if isinstance(last, Assign) and len(last.targets) > 1:
         raise source.error("the last statement assigns several names", last.span, "end with the one that is the output")
     if isinstance(last, Evaluate):
         _check_value(last.value, source)
+
+
+def _ending(block: Statement) -> str:
+    """Return what to put after a block: a line with what it assigned last, where it assigns anything."""
+    names = [target.name for statement in every((block,)) for target in targets(statement)]
+    such = f", such as `{names[-1]}`" if names else ""
+    return f"end with an expression{such}: its value is the output"
 
 
 def _check_value(value: Expression, source: Source) -> None:

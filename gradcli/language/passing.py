@@ -6,7 +6,7 @@ import ast
 
 from gradcli.errors import Span
 from gradcli.language.names import dotted
-from gradcli.language.notebook import MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
+from gradcli.language.notebook import HOOKS, MODULE_METHODS, PEEKING, PLOTTING, SHOWING, TENDING
 from gradcli.language.program import Assign, Expression, Leaf, Literal, Name, SetAttribute, Statement
 from gradcli.language.source import Source
 
@@ -60,7 +60,7 @@ def _is_idle_call(node: ast.Call, source: Source) -> bool:
     if parts[-1] == "retain_grad" and isinstance(node.func, ast.Attribute):
         source.session.retained.append(source.quoted(source.span(node.func.value)))
         return True
-    if parts[-1] == "register_hook":
+    if parts[-1] in HOOKS:
         _note_hook(node, source)
         return True
     if parts[-1] == "append" and isinstance(node.func, ast.Attribute) and _takes_numbers(node):
@@ -76,13 +76,15 @@ def _is_idle_call(node: ast.Call, source: Source) -> bool:
 def _is_shown(value: ast.expr, source: Source) -> bool:
     """Tell whether what is assigned is only a handle of a hook, or a picture."""
     called = (dotted(value.func) or ("",)) if isinstance(value, ast.Call) else ("",)
-    return (called[-1] == "register_hook" or called == ("make_dot",)) and _is_idle(value, source)
+    return (called[-1] in HOOKS or called == ("make_dot",)) and _is_idle(value, source)
 
 
 def _note_hook(node: ast.Call, source: Source) -> None:
     if node.args and not _only_prints(node.args[0]):
         written = source.quoted(source.span(node.func))
         note = f"`{written}` is passed over: these are the gradients without the hook; `--hooks` shows when hooks fire"
+        if "forward" in written:
+            note = f"`{written}` is passed over: the module is called without the hook"
         source.session.notes.append(note)
 
 
@@ -132,6 +134,17 @@ def _makes_optimizer(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and "optim" in (dotted(value.func) or ())[:-1]
 
 
+def _note_autocast(node: ast.Call, source: Source) -> None:
+    """Say that a block under autocast is computed in the precision of the run, unless it is switched off."""
+    is_off = [keyword.value for keyword in node.keywords if keyword.arg == "enabled"]
+    note = (
+        f"`{source.quoted(source.span(node))}` is passed over: all is computed in the precision of the run, which "
+        "`--dtype float16` or `--dtype bfloat16` sets"
+    )
+    if note not in source.session.notes and not any(getattr(value, "value", True) is False for value in is_off):
+        source.session.notes.append(note)
+
+
 def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expression, source: Source) -> Statement:
     """Return `x.requires_grad = True` as an assignment of x: from here on it is a leaf, or a constant.
 
@@ -139,10 +152,8 @@ def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expres
     """
     is_flag = isinstance(value, ast.Constant) and isinstance(value.value, bool)
     if target.attr != "requires_grad" or not is_flag:
-        hint = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
-        raise source.error(
-            "an assignment to a part of a tensor changes it in place, which is not accepted", target, hint
-        )
+        hint = "a module of your own has attributes, `class Net(nn.Module)`, which its `__init__` assigns first"
+        raise source.error(f"a new attribute '.{target.attr}' is not accepted", target, hint)
     is_on = bool(value.value)  # type: ignore[attr-defined]  # it is a constant
     if is_on and isinstance(owner, Name):
         return Assign((owner,), Leaf(owner, span), span)
@@ -159,10 +170,10 @@ def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:
         return not _is_false(node)
     if name in _TRANSPARENT:
         return True if name == "enable_grad" else enabled
-    hint = "`torch.no_grad()`, `torch.enable_grad()` and `torch.set_grad_enabled(...)` are; leave another one out"
-    is_off = [keyword.value for keyword in getattr(node, "keywords", ()) if keyword.arg == "enabled"]
-    if name == "autocast" and any(isinstance(value, ast.Constant) and value.value is False for value in is_off):
+    if name == "autocast" and isinstance(node, ast.Call):
+        _note_autocast(node, source)
         return enabled
-    if name in ("autocast", "amp"):
-        hint = "leave it out: `--dtype float16` or `--dtype bfloat16` runs the program in that precision"
+    hint = "`torch.no_grad()`, `torch.enable_grad()` and `torch.set_grad_enabled(...)` are; leave another one out"
+    if name == "dual_level":
+        hint = "forward mode is a command: `gradcli jvp PROGRAM --tangent x=1`, with what is computed as the program"
     raise source.error("this `with` block is not accepted", node, hint)

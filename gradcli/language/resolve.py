@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from gradcli.errors import ProgramError, Span
+from gradcli.language.calls import IN_PLACE
 from gradcli.language.leaves import every, expressions, names_in, targets
 from gradcli.language.makers import CALL
 from gradcli.language.modules import PARAMETERS, SHOWN, module_name
@@ -16,9 +17,12 @@ from gradcli.language.notebook import (
     DISTRIBUTIONS,
     FUNCTIONS,
     HABITS,
+    IN_PLACE_ALONE,
     METHODS,
     MODULE_METHODS,
+    OWN,
     PEEKING,
+    PYTHON,
 )
 from gradcli.language.order import postorder
 from gradcli.language.program import Attribute, Builtin, Call, Comprehension, Function, Name, Program, SetAttribute
@@ -50,7 +54,7 @@ def resolve(
             raise _unknown(node, program, variables, names)
         if isinstance(node, Attribute) and node.name not in attributes:
             raise _refused(node, program)
-        if isinstance(node, Builtin) and find(node.function) is None and not node.function.startswith("nn."):
+        if isinstance(node, Builtin) and find(node.function) is None and not node.function.startswith(("nn.", PYTHON)):
             raise _unvalued(node, program)
 
 
@@ -97,6 +101,8 @@ def _own_names(program: Program) -> _Own:
 def _is_known(call: Call, find: Callable[[str], object | None], own: _Own) -> bool:
     if call.operator is not None or call.function in (METHODS if call.method else FUNCTIONS):
         return True
+    if call.method and call.function in IN_PLACE_ALONE and any(name == IN_PLACE for name, _ in call.keywords):
+        return True
     if call.function in (own.attributes if call.method else own.functions) or call.function == CALL:
         return True
     if module_name(call) is not None:
@@ -119,6 +125,10 @@ def _unknown(call: Call, program: Program, variables: set[str], names: Callable[
     listed = "`gradcli ops` lists all"
     habit = HABITS.get(call.function) or HABITS.get(call.function.rpartition(".")[2])
     hint = habit or did_you_mean(call.function, names(), listed, then=listed, nearest=nearest)
+    if call.function in IN_PLACE_ALONE:
+        hint = f"PyTorch has it in place only: `{call.function}_`"
+    if not call.method and call.function in OWN:
+        hint = f"a program defines what it calls: put a line such as `{call.function} = nn.Linear(3, 2)` before it"
     if not call.method and call.function in variables:
         hint = f"'{call.function}' is a variable: write a product as `{call.function}*(...)`"
     return ProgramError(

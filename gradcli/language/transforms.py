@@ -100,9 +100,7 @@ def build_transform(call: ast.Call, transform: Transform, source: Source) -> Sta
     for place, node in enumerate(given):
         name = _bound(node, place, len(given), source)
         value: Expression = name if isinstance(node, ast.Name) else translate(node, source)
-        statements.append(
-            Assign((name,), value if name.name in source.session.tuples else Leaf(value, value.span), span)
-        )
+        statements.append(Assign((name,), Leaf(value, value.span, is_tree=True), span))
         names.append(name)
     arguments = tuple(Starred(name, name.span) if name.name in source.session.tuples else name for name in names)
     upstream = translate(call.args[2], source) if _takes_upstream(call) else None

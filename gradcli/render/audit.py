@@ -24,7 +24,10 @@ def text(report: AuditReport, style: Style) -> str:
     grid = Grid("", HEADINGS, rows, spare=("float32", "second", "adjoint")).fitted(style.width, GAP)
     lines = [f"gradcli audit  torch {report.torch}, {report.device}, {len(report.ops)} ops", ""]
     for row in (tuple((heading,) for heading in grid.headings), *grid.rows):
-        cells = [str(cell[0]).ljust(width) for cell, width in zip(row, grid.widths, strict=True)]
+        cells = [
+            (cell[0] if isinstance(cell, tuple) else str(cell)).ljust(width)
+            for cell, width in zip(row, grid.widths, strict=True)
+        ]
         lines.append((" " * GAP).join(cells).rstrip())
     reasons = [f"{op.name}: {_why(op)}" for op in report.ops if not op.passed and op.reason]
     counts = [f"{count} {verdict}: {VERDICTS[verdict]}" for verdict, count in report.counts.items()]

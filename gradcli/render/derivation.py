@@ -13,6 +13,7 @@ from gradcli.report.derivation import Checked, Derivation, DerivedFormula
 from gradcli.report.verdict import Verdict
 
 INDENT = 2
+RULE, HANGING = 4, 8  # how far to the right a step's rule stands, and the further lines of its formula
 MARKUP = ("mathml", "typst")
 CODE = ("torch", "numpy", "jax", "function")
 # What a line of a comment begins with, in what is to be pasted.
@@ -25,9 +26,9 @@ def text(derivation: Derivation, style: Style) -> str:
     mark = COMMENTS.get(derivation.to)
     notes = [part for line in _notes(derivation) for part in wrap(line, style.width - len(mark or ""))]
     if mark is not None:
-        about = _commented([*notes, *(line for line in _steps(derivation, unicode=style.unicode) if line)], mark)
+        about = _commented([*notes, *(line for line in _steps(derivation, style, len(mark)) if line)], mark)
         return "\n".join([*about, *_pasted(derivation)]) + "\n"
-    lines = [*_steps(derivation, unicode=style.unicode), *_formulas(derivation, unicode=style.unicode)]
+    lines = [*_steps(derivation, style, INDENT), *_formulas(derivation, unicode=style.unicode)]
     formulas = [" " * INDENT + line if line else line for line in lines]
     return "\n".join([_head(derivation), "", *formulas, "", *notes]) + "\n"
 
@@ -84,15 +85,15 @@ def _formulas(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
         yield f"where {name} = {escape(part)}"
 
 
-def _steps(derivation: Derivation, *, unicode: bool) -> Iterator[str]:
-    """Yield how the gradients come about: a formula a line, and the rule below it."""
-    sign = "\u2202" if unicode else "d"
+def _steps(derivation: Derivation, style: Style, taken: int) -> Iterator[str]:
+    """Yield how the gradients come about: a formula, and the rule below it; `taken` columns stand before a line."""
+    sign, room = "\u2202" if style.unicode else "d", style.width - taken
     output = f"<{derivation.upstream}, out>" if derivation.upstream else ""
     for step in derivation.steps or ():
         name = step.name if step.name.isidentifier() else f"({step.name})"
         head = f"{sign}{output}/{sign}{name}" if step.is_gradient else step.name
-        yield escape(f"{head} = {step.formula}")
-        yield escape(f"    {step.rule}")
+        yield from wrap(escape(f"{head} = {step.formula}"), room, HANGING)
+        yield from (" " * RULE + line for line in wrap(escape(step.rule), room - RULE))
     if derivation.steps:
         yield ""
 

@@ -15,6 +15,21 @@ MARKED = 2  # columns that a verdict's mark takes
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """A number with a verdict on it, which is shown as its mark alone: a table may have a column of them."""
+
+    verdict: Verdict
+    text: str
+
+    def __str__(self) -> str:
+        """Return the number."""
+        return self.text
+
+
+Cell = Lines | Verdict | Marked
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """A title, rows of cells under headings, and sentences below; a cell of several lines holds a matrix's rows.
 
@@ -24,7 +39,7 @@ class Grid:
 
     title: str
     headings: tuple[str, ...] = ()
-    rows: tuple[tuple[Lines | Verdict, ...], ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
     below: Lines = ()
     series: tuple[float, ...] = ()
     is_tree: bool = False
@@ -33,6 +48,8 @@ class Grid:
     """A drawing of braille dots, above the rows: see `gradcli.render.plot.braille`."""
     spare: tuple[str, ...] = ()
     """Headings of columns that are left out, in this order, where the rows are too wide."""
+    last_spare: str = ""
+    """The heading of a column that is left out where the rows are too wide and no text can be shortened further."""
 
     def fitted(self, width: int, gap: int) -> Grid:
         """Return a grid with headings with its texts shortened until the rows fit; columns stand `gap` apart.
@@ -40,16 +57,22 @@ class Grid:
         Only cells of one line are shortened, the widest column first, never below NARROWEST; a tree keeps its own. A
         grid without headings holds sentences, which its layout wraps.
         """
+        found = self.squeezed(width, gap)
+        is_spare = self.last_spare in self.headings and found.width(gap) > width
+        return self._without(self.last_spare).fitted(width, gap) if is_spare else found
+
+    def squeezed(self, width: int, gap: int) -> Grid:
+        """Return a grid with its texts shortened as far as they may be, `spare` left out, and `last_spare` kept."""
         if not self.headings or (over := self.width(gap) - width) <= 0:
             return self
         for heading in self.spare:
             if heading in self.headings:
-                return self._without(heading).fitted(width, gap)
+                return self._without(heading).squeezed(width, gap)
         column = self._widest_text()
         if column is None:
             return self
         limit = max(self.widths[column] - over, NARROWEST)
-        return self._shortened(column, limit).fitted(width, gap)
+        return self._shortened(column, limit).squeezed(width, gap)
 
     def width(self, gap: int) -> int:
         """Return the width of a row whose columns stand `gap` apart."""
@@ -78,7 +101,8 @@ class Grid:
 
     def _shortened(self, column: int, limit: int) -> Grid:
         limit = max(limit, len(self.headings[column]))
-        cells = [tuple(shortened(line, limit) for line in row[column]) for row in self.rows]
+        texts = [cell for row in self.rows if isinstance(cell := row[column], tuple)]
+        cells = [tuple(shortened(line, limit) for line in text) for text in texts]
         rows = ((*row[:column], cell, *row[column + 1 :]) for row, cell in zip(self.rows, cells, strict=True))
         return replace(self, rows=tuple(rows))
 
@@ -90,5 +114,12 @@ class Grid:
         )
 
 
-def _width(cell: Lines | Verdict) -> int:
-    return len(cell) + MARKED if isinstance(cell, Verdict) else max(map(len, cell), default=0)
+def verdict_in(cell: Verdict | Marked) -> Verdict:
+    """Return the verdict that a cell is, or that is on it."""
+    return cell.verdict if isinstance(cell, Marked) else cell
+
+
+def _width(cell: Cell) -> int:
+    if isinstance(cell, Verdict | Marked):
+        return len(str(cell)) + MARKED
+    return max(map(len, cell), default=0)

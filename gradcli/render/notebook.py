@@ -8,7 +8,7 @@ from html import escape
 from gradcli.escaping import clip, escape_latex
 from gradcli.render.columns import VERDICT, choose
 from gradcli.render.formats.table import MARKS
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Cell, Grid, Lines, Marked, verdict_in
 from gradcli.render.view import Row, Section, View, view_of
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
@@ -68,8 +68,8 @@ def _verdict(row: Row) -> str:
     return escape(row.verdict_text) if row.verdict is None else _marked(row.verdict, escape(row.verdict_text))
 
 
-def _cell(cell: Lines | Verdict) -> str:
-    return _marked(cell, escape(str(cell))) if isinstance(cell, Verdict) else _lines(cell)
+def _cell(cell: Cell) -> str:
+    return _marked(verdict_in(cell), escape(str(cell))) if isinstance(cell, Verdict | Marked) else _lines(cell)
 
 
 def _marked(verdict: Verdict, words: str) -> str:

@@ -191,3 +191,26 @@ def test_what_a_script_cannot_be_drawn_with_is_refused(script: str, capsys: pyte
     assert "a script has its own values" in capsys.readouterr().err
     assert main(["graph", script, "--backward", "9"]) == 2
     assert "calls backward 3 times" in capsys.readouterr().err
+
+
+def test_a_file_that_would_be_no_picture_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["graph", "x*y", "-o", str(tmp_path / "graph.png")]) == 2
+    assert "end FILE in dot, html, mermaid or svg" in capsys.readouterr().err
+    assert not (tmp_path / "graph.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["graph", "x*y", "--format", "svg"], "write `--to svg`"),
+        (["derive", "x*y", "--format", "latex"], "write `--to latex`"),
+        (["eval", "x*y", "--format", "latex"], "`gradcli derive --to latex`"),
+        (["eval", "x*y", "--format", "dot"], "`gradcli graph --to svg`"),
+        (["eval", "x*y", "--format", "tabel"], "did you mean 'table'?"),
+    ],
+)
+def test_a_format_of_another_option_is_told(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], hint: str
+) -> None:
+    assert main(arguments) == 2
+    assert hint in capsys.readouterr().err

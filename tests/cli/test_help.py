@@ -50,6 +50,17 @@ def examples() -> list[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_what_a_command_says_of_itself_is_broken_twice(name: str) -> None:
+    lines = (app_command(name).help or "").partition("Examples:")[0].splitlines()
+    assert max(map(len, lines[1:])) <= 80 - 2  # the margins; the first is a paragraph of its own
+    assert not any("[" in line for line in lines)  # it would be taken for markup
+
+
+def app_command(name: str) -> typer.core.TyperCommand:
+    return typer.main.get_command(app).commands[name]  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_examples_that_fit_a_terminal(name: str) -> None:
     text = help_of([name], "80")
     assert f"\n   gradcli {name}" in text

@@ -22,7 +22,8 @@ SNIPPETS = {
 # What computes with gradients, and differentiates again.
 OF_A_GRADIENT = (
     "gradient_penalty", "hessian_rows", "hvp_double_backward", "maml_inner", "newton_second_derivative",
-    "pinn_derivative", "pinn_loss", "second_derivative_backward", "second_derivative_simple", "wgan_gp",
+    "pinn_derivative", "pinn_loss", "second_derivative_backward", "second_derivative_simple",
+    "third_derivative", "wgan_gp",
 )  # fmt: skip
 # What is refused: by gradcli, and by PyTorch itself. A part of the message, and of the hint.
 REFUSED = {

@@ -35,6 +35,18 @@ def test_known_functions_pass(source: str) -> None:
         ("ln(x)", "ln", "unknown function 'ln'", "the natural logarithm is `log(x)`"),
         ("math.sort(x)", "sort", "unknown function 'math.sort'", "did you mean 'sort'? `gradcli ops` lists all"),
         ("pront(x)", "pront", "unknown function 'pront'", "`gradcli ops` lists all"),
+        (
+            "pred = model(x)",
+            "model",
+            "unknown function 'model'",
+            "a program defines what it calls: put a line such as `model = nn.Linear(3, 2)` before it",
+        ),
+        (
+            "x.fill_diagonal(0)",
+            "fill_diagonal",
+            "unknown method 'fill_diagonal'",
+            "PyTorch has it in place only: `fill_diagonal_`",
+        ),
         ("bbb(aaa(x))", "bbb", "unknown function 'bbb'", "`gradcli ops` lists all"),
     ],
 )

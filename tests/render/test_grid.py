@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gradcli.engine import evaluate_program
 from gradcli.render import FORMATS, view
-from gradcli.render.grid import NARROWEST, Grid
+from gradcli.render.grid import NARROWEST, Grid, Marked
 from gradcli.render.presentation import Presentation
 from gradcli.render.style import Style
 from gradcli.report.report import Report
@@ -30,6 +32,31 @@ def test_every_layout_shows_titles_headings_cells_and_sentences(report: Report, 
     text = FORMATS[name].render(report, style).replace("\\", "")
     for part in ("Calls", "call", "w1", "[1 2]", "[3 4]", "mismatch", "a sentence [w1]", "Facts", "predicted", "error"):
         assert part in text
+
+
+NUMBERED = Grid("Off", ("name", "by"), ((("w1",), Marked(Verdict.MISMATCH, "1.5e-01")),))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("table", "\u2717 1.5e-01"), ("plain", "x 1.5e-01"), ("markdown", "\u2717 1.5e-01")],
+)
+def test_a_number_with_a_verdict_has_its_mark(
+    report: Report, monkeypatch: pytest.MonkeyPatch, name: str, shown: str
+) -> None:
+    monkeypatch.setattr(view, "presentation_of", lambda _: Presentation(lambda _: (NUMBERED,)))
+    text = FORMATS[name].render(report, Style(width=80, colour=False, unicode=True))
+    assert shown in text
+    assert "mismatch" not in text
+
+
+def test_the_last_spare_column_goes_where_shortened_texts_do_not_fit() -> None:
+    grid = Grid("G", ("name", "shape", "value"), (((LONG,), ("2x3",), ("0.123456", "0")),), last_spare="shape")
+    assert grid.fitted(40, 2).headings == ("name", "shape", "value")
+    narrow = grid.fitted(22, 2)
+    assert narrow.headings == ("name", "value")
+    assert narrow.width(2) == 22
+    assert replace(grid, last_spare="").fitted(22, 2).width(2) > 22
 
 
 LONG = "softmax(X @ W, dim=-1).log().mean(dim=0)"

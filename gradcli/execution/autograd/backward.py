@@ -17,6 +17,7 @@ from gradcli.execution.forward.followed import Followed, actual, steps_behind
 from gradcli.execution.forward.refusals import refusals
 from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 
 CHANGED = "has been modified by an inplace operation"
@@ -96,12 +97,20 @@ def check_differentiable(program: Source, trace: Trace) -> TracedTensor:
     """Return the output if a gradient can be taken of it; GradcliError says why not."""
     output = trace.output
     if not isinstance(output, TracedTensor):
-        raise ExecutionError(
-            "the program's output is not a tensor", hint="the last statement must be a tensor expression"
-        )
+        raise ExecutionError("the program's output is not a tensor", hint=_one_of(program, output))
     if not output.tensor.requires_grad:
         raise errors.no_gradient(program, trace, output)
     return output
+
+
+def _one_of(program: Source, output: Any) -> str:
+    """Return what to write where an output is a tuple of tensors, such as that of `torch.svd(A)`."""
+    count = len(output) if isinstance(output, tuple | list) else 0
+    last = getattr(program, "statements", ())[-1:]
+    value = getattr(last[0], "value", None) if last else None
+    if not count or value is None or not isinstance(program, Program):
+        return "the last statement must be a tensor expression"
+    return f"it has {count} parts: name one of them, `({program.text(value)})[0]`"
 
 
 @contextmanager

@@ -55,6 +55,9 @@ class Evaluator(Protocol):
     def items(self, value: Any, node: Expression) -> list[Any]:
         """Return what a loop runs over."""
 
+    def sized(self, node: Expression, value: Any) -> Any:
+        """Return a list or a tuple, unless that is too long."""
+
     def located(self, error: GradcliError, node: Expression) -> GradcliError:
         """Return an error with the place of a node."""
 

@@ -155,7 +155,9 @@ class Evaluator(Conditions):
 
     def _not_callable(self, node: Call) -> ExecutionError:
         if node.method and node.function != "__call__":
-            return self.error(f"`{self.program.text(node.arguments[0])}` has no method '{node.function}'", node)
+            text = self.program.text(node.arguments[0])
+            hint = f"leave it out: `{text}` is a tensor, and each tensor is shown" if node.function == "numpy" else None
+            return self.error(f"`{text}` has no method '{node.function}'", node, hint)
         called = self.program.source[node.function_span.start : node.function_span.end]
         return self.error(f"`{called}` is not a function", node, f"write a product as `{called}*(...)`")
 
@@ -283,5 +285,5 @@ _RULES: Mapping[type, Callable[[Evaluator, Any], Any]] = {
     Builtin: lambda _, node: Handed(node.function),
     Starred: lambda self, node: self.evaluate(node.value),
     Gradient: lambda self, node: self._gradient(node),
-    Comprehension: lambda self, node: self.sized(node, list(self.comprehended(node))),
+    Comprehension: lambda self, node: self.sized(node, (dict if node.is_dictionary else list)(self.comprehended(node))),
 }

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
+from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import refusals
+from gradcli.language.makers import CALL
+from gradcli.language.notebook import IN_PLACE_ALONE
 from gradcli.language.operator_table import ARITHMETIC, INTEGER, PRODUCT
+from gradcli.language.program import Call
 
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
 BUILT = "build a new tensor, with `where`, `cat`, `stack` or `index_put`"
@@ -21,13 +25,14 @@ IN_PLACE: Mapping[str, Callable[..., Any]] = {
 
 
 def check_overwrite(
-    name: str, tensor: Tensor, sign: str, operands: Sequence[Any], others: Mapping[str, Tensor]
+    name: str, tensor: Tensor, call: BoundCall, operands: Sequence[Any], others: Mapping[str, Tensor]
 ) -> None:
     """Raise what PyTorch raises for `name += operand`, and refuse what `others`, by name, would see.
 
-    Without a sign it is an assignment to a part of it.
+    Without a sign it is a method such as `sigmoid_`, or an assignment to a part of it.
     """
-    instead = f"write a new name: `{name}_new = {name} {sign} ...`" if sign else BUILT
+    sign = call.node.operator or ""
+    instead = _instead(name, sign, call.node)
     if tensor.is_leaf and tensor.requires_grad:
         message = f"'{name}' is a leaf, and PyTorch says: {LEAF_IN_PLACE}"
         raise ExecutionError(message, hint=f"{instead}; the step of an optimizer belongs after `backward()`")
@@ -40,6 +45,16 @@ def check_overwrite(
     given = [item.detach() if isinstance(item, Tensor) else item for item in operands]
     with refusals(f"`{sign}=`"), torch.no_grad():
         IN_PLACE[sign](tensor.detach().clone(), *given)
+
+
+def _instead(name: str, sign: str, node: Call) -> str:
+    """Return what to write for `x += ...`, `x[0] = ...`, `x.sigmoid_()` or `F.relu(x, inplace=True)`."""
+    if sign:
+        return f"write a new name: `{name}_new = {name} {sign} ...`"
+    if node.function in {"index_put", *IN_PLACE_ALONE}:
+        return BUILT
+    is_method = node.method and node.function != CALL
+    return f"leave out the underscore: `y = {name}.{node.function}(...)`" if is_method else "leave `inplace=True` out"
 
 
 def _memory(tensor: Tensor) -> int:

@@ -131,7 +131,8 @@ class Interpreter(Writes):
             None if node is None else self.evaluate(node)
             for node in (statement.output, statement.upstream, statement.wrt)
         ]
-        raise Differentiated(*values, allow_unused=statement.allow_unused)
+        output, upstream, wrt = values
+        raise Differentiated(_only(output), _only(upstream), wrt, allow_unused=statement.allow_unused)
 
     def _unpack(self, value: Any, statement: Assign) -> list[Any]:
         if (tensor := self.machine.tensor(value)) is not None and tensor.ndim:
@@ -182,6 +183,11 @@ class Interpreter(Writes):
             if is_left:
                 break
         return value
+
+
+def _only(value: Any) -> Any:
+    """Return what a tuple or a list holds alone, such as the one gradient that `autograd.grad` gives."""
+    return value[0] if isinstance(value, tuple | list) and len(value) == 1 else value
 
 
 def _length(counts: range) -> int:

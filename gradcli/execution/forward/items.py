@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.batches import Batches
 from gradcli.execution.forward.layers import Container
 from gradcli.execution.forward.machine import BoundCall
@@ -84,6 +85,11 @@ class Items(Scopes):
         if isinstance(value, Module):
             value.switch("requires_grad_", [True])
             return value
+        if not node.is_tree:
+            return self._leaf_of(node, value, name)
+        return tree.map_with_path(lambda path, part: self._leaf_of(node, part, name + tree.subscripts(path)), value)
+
+    def _leaf_of(self, node: Leaf, value: Any, name: str) -> Any:
         tensor = self.machine.tensor(value)
         if tensor is None:
             raise self.error("only a tensor can require grad", node, "write `torch.tensor(2., requires_grad=True)`")
@@ -124,6 +130,10 @@ class Items(Scopes):
     def _element_of(self, node: Comprehension, naming: tuple[Expression, str] | None, count: int) -> Any:
         if naming is None or naming[0] is not node:
             return self.evaluate(node.element)
+        if isinstance(node.element, Sequence) and node.is_dictionary:
+            key, value = node.element.items
+            found = self.evaluate(key)
+            return found, self.called_as(value, f"{naming[1]}[{found!r}]")
         return self.called_as(node.element, f"{naming[1]}[{count}]")
 
     def items(self, value: Any, node: Expression) -> list[Any]:

@@ -210,6 +210,10 @@ class Layer(Module):
             raise runner.error(f"`{self.text}` has no attribute '{name}'", node)
         return value
 
+    def place(self, path: str) -> tuple[dict[str, Any], str] | None:
+        """Return where a parameter is kept; None if there is no such."""
+        return (self.known, path) if path in dict(self.module.named_parameters()) else None
+
     def children(self) -> Iterator[tuple[str, Any]]:
         """Yield the parameters that have been used; `named` makes leaves of all."""
         yield from self.known.items()

@@ -23,6 +23,12 @@ class Module(Value):
         """Yield the modules and parameters in it, by name."""
         yield from ()
 
+    def place(self, path: str) -> tuple[dict[str, Any], str] | None:
+        """Return where a parameter is kept, `net.0.weight`: the dictionary and its key; None if there is no such."""
+        head, _, rest = path.partition(".")
+        child = dict(self.children()).get(head)
+        return child.place(rest) if rest and isinstance(child, Module) else None
+
     def named(self, runner: Runner, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Yield the parameters, as PyTorch's `named_parameters` does."""
         for name, child in self.children():
@@ -140,6 +146,10 @@ class Instance(Module):
             if isinstance(value, Pending):
                 self.attribute(runner, name, value.node)
         yield from super(Instance, self).named(runner, prefix)
+
+    def place(self, path: str) -> tuple[dict[str, Any], str] | None:
+        """Return where a parameter is kept; None if there is no such."""
+        return (self.attributes, path) if path in self.attributes else super(Instance, self).place(path)
 
     def children(self) -> Iterator[tuple[str, Any]]:
         """Yield the attributes."""

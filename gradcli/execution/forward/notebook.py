@@ -28,6 +28,8 @@ from gradcli.execution.forward.draws import (
     set_seed,
     sloped,
 )
+from gradcli.execution.forward.gumbel import gumbel_softmax
+from gradcli.execution.forward.methods import UNKNOWN, of_sequence, on_diagonal
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
@@ -35,10 +37,12 @@ from gradcli.language.notebook import (
     DISTRIBUTIONS,
     DRAWN_IN_PLACE,
     DTYPES,
+    IN_PLACE_ALONE,
     LOADERS,
     MATH,
     METHODS,
     NUMBERS,
+    PYTHON,
     SEQUENCES,
     STEPS,
     TRANSFORMS,
@@ -50,8 +54,6 @@ PLAIN = bool | int | float
 NOT_A_NUMBER = "a NaN is written `torch.nan`"
 NUMBER_METHODS = ("item", "tolist", "cpu", "cuda", "to")
 DEVICES = ("cpu", "cuda", "mps", "xpu")
-UNKNOWN = object()
-"""What a word that means nothing for these arguments gives: the op of the same name is called."""
 
 _NUMBERS: Mapping[str, Callable[..., Any]] = {
     "abs": abs,
@@ -66,12 +68,17 @@ _NUMBERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+# Python's classes, by the names under which `isinstance` is handed them.
+_CLASSES: Mapping[str, type] = {f"{PYTHON}{kind.__name__}": kind for kind in (bool, dict, float, int, list, str, tuple)}
+
+
 # What makes values of a kind of their own.
 _MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
     (LOADERS, batches.called),
     (STEPS, lambda evaluator, node, positional, _: _stepped(evaluator, node, positional)),
     (TRANSFORMS, transformed.called),
     (DISTRIBUTIONS, distributions.called),
+    (frozenset({"gumbel_softmax"}), gumbel_softmax),
 )
 
 
@@ -80,7 +87,8 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.operator is not None:
         return UNKNOWN
     if node.method:
-        return _method(evaluator, node, positional, keywords) if node.function in METHODS else UNKNOWN
+        is_ours = node.function in METHODS or node.function in IN_PLACE_ALONE
+        return _method(evaluator, node, positional, keywords) if is_ours else UNKNOWN
     making = next((make for words, make in _MAKING if node.function in words), None)
     if making is not None:
         return making(evaluator, node, positional, keywords)
@@ -126,6 +134,9 @@ def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
     if len(kinds) == 0 or not all(isinstance(kind, str) or hasattr(kind, "called") for kind in kinds):
         hint = "ask for a class of `torch.nn`, one of the program's own, or `torch.Tensor`"
         raise evaluator.error("`isinstance` knows no other classes", node, hint)
+    python = tuple(_CLASSES[kind.function] for kind in kinds if getattr(kind, "function", None) in _CLASSES)
+    if isinstance(values[0], python):
+        return True
     if hasattr(values[0], "is_a"):
         return any(values[0].is_a(kind) for kind in kinds)
     return evaluator.machine.tensor(values[0]) is not None and any(isinstance(kind, str) for kind in kinds)
@@ -233,13 +244,15 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
     value, *rest = positional
     tensor = evaluator.machine.tensor(value)
     if isinstance(value, str | list | dict):
-        return _of_sequence(evaluator, node, value, rest)
+        return of_sequence(evaluator, node, value, rest)
     if tensor is None:
         return value if node.function in NUMBER_METHODS and isinstance(value, PLAIN) else UNKNOWN
     if node.function in ("cpu", "cuda"):
         return value
     if node.function == "numpy" and not tensor.requires_grad:
         return value
+    if node.function in IN_PLACE_ALONE:
+        return on_diagonal(evaluator, node, value, rest, keywords)
     if node.function in DRAWN_IN_PLACE:
         return filled(evaluator, node, tensor, rest, keywords)
     if node.function in ("item", "tolist"):
@@ -252,21 +265,6 @@ def _method(evaluator: Evaluator, node: Call, positional: list[Any], keywords: d
         return _to(
             evaluator, node, value, [*rest, *(keywords[name] for name in ("dtype", "other") if name in keywords)]
         )
-    return UNKNOWN
-
-
-def _of_sequence(evaluator: Evaluator, node: Call, value: Any, rest: list[Any]) -> Any:
-    """Return what a method of a text, a list or a dictionary gives."""
-    if isinstance(value, str) and node.function in ("endswith", "startswith") and len(rest) == 1:
-        return isinstance(rest[0], str | tuple) and getattr(value, node.function)(rest[0])
-    if node.function == "append" and isinstance(value, list) and len(rest) == 1:
-        value.append(rest[0])
-        return None
-    if node.function == "extend" and isinstance(value, list) and len(rest) == 1:
-        value.extend(evaluator.items(rest[0], node))
-        return None
-    if isinstance(value, dict) and node.function in ("items", "keys", "values") and not rest:
-        return [*getattr(value, node.function)()]
     return UNKNOWN
 
 

@@ -20,6 +20,8 @@ NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w
 # What PyTorch says of a list in place of a tensor, and what makes one of it.
 OF_A_LIST = "must be Tensor, not list"
 STACK = "a list of tensors is made one by `stack`: `sum(stack(losses))` adds them up"
+# What PyTorch says where the result would be integers, `binary_cross_entropy_with_logits(x, labels)`.
+CAST_TO_INTEGERS = "can't be cast to the desired output type Long"
 
 
 class ConstantError(ExecutionError):
@@ -68,13 +70,22 @@ def refused_call(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
             if SIGNATURES in message
             else STACK
             if OF_A_LIST in message
-            else advice(message, dtypes) or shapes_of(call)
+            else _as_reals(message, call) or advice(message, dtypes) or shapes_of(call)
         )
         return refused(op.name, error, hint)
     name = argument.name or argument.text
     constant = ConstantError(f"PyTorch refuses {op.name}: {message}", hint=f"write `detach({name})`")
     constant.leaf, constant.argument = (name if argument.is_leaf else ""), f"{op.name} by '{found[1] if found else ''}'"
     return constant
+
+
+def _as_reals(message: str, call: BoundCall) -> str | None:
+    """Return how to make real numbers of the integers that a call was given, where PyTorch casts to integers."""
+    if CAST_TO_INTEGERS not in message:
+        return None
+    tensors = traced_in([call.positional, call.keywords])
+    names = [t.name or t.text for t in tensors if not (t.tensor.is_floating_point() or t.tensor.is_complex())]
+    return f"'{names[0]}' holds integers: `{names[0]}.float()` makes real numbers of them" if names else None
 
 
 def shapes_of(call: BoundCall) -> str | None:

@@ -117,7 +117,7 @@ class Tracer:
         """
         seen = {name: other.tensor for name, other in others.items() if isinstance(other, TracedTensor)}
         operands = [item.tensor if isinstance(item, TracedTensor) else item for item in call.positional[1:]]
-        check_overwrite(value.name or value.text, value.tensor, call.node.operator or "", operands, seen)
+        check_overwrite(value.name or value.text, value.tensor, call, operands, seen)
         self._keep_edges(value.tensor)
         with torch.no_grad():
             value.tensor.detach().mul_(1)

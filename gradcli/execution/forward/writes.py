@@ -81,8 +81,7 @@ class Writes(Evaluator):
 
     def _refill(self, value: Any, found: Any, statement: Fill | SetItem | Call) -> None:
         if any(value is self.variables.get(leaf.name) for leaf in self.program.leaves):
-            place = statement.index if isinstance(statement, SetItem) else getattr(statement, "target", statement)
-            name = self.program.text(place)
+            name = next(leaf.name for leaf in self.program.leaves if value is self.variables.get(leaf.name))
             raise self.error(f"'{name}' is a leaf of the program", statement, f"`--value {name}=...` gives its numbers")
         if not any(value is known for known in self.given.values()):
             self.machine.refill(value, found)
@@ -156,7 +155,8 @@ class Writes(Evaluator):
         try:
             if tensor.is_leaf and tensor.requires_grad and (statement.is_quiet or not self.records):
                 found = tensor.detach().clone()
-                found[self._plain_index(items)] = self._plain_tensor(value)
+                with refusals(f"'{self.program.text(statement.index)}'"):
+                    found[self._plain_index(items)] = self._plain_tensor(value)
                 return self._refill(owner, found, statement)
             made = self._put(owner, tensor, items, value, statement)
             if made is not owner:  # there are no such places

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.escaping import clip
 from gradcli.phrases import show_shape
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Cell, Grid, Lines, Marked
 from gradcli.render.modules import UNDER
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
@@ -16,7 +16,6 @@ from gradcli.report.verdict import Verdict, fails
 from gradcli.witnesses import COLUMNS, SYMBOLIC, TRANSFORMATIONS, WITNESSES
 
 LONGEST = 28
-KINK = "kink"  # of a subgradient, beside a number: the column is as narrow as its heading
 DRAWN = "the output is not a scalar; `--grad-output` gives another"
 MOST_ROWS = 24
 PHRASES = {
@@ -71,21 +70,21 @@ def _checked(tensors: Sequence[TensorReport]) -> Grid:
     headings = ("name", "shape", "verdict", "symbolic", *(WITNESSES[name].heading for name in names))
     rows = []
     for tensor in (tensor for tensor in tensors if any(tensor is one for one in shown)):
-        shown_errors = [(_shown((tensor.witnesses or {}).get(name)),) for name in names]
+        shown_errors = [_shown((tensor.witnesses or {}).get(name)) for name in names]
         name = (clip(tensor.name, LONGEST),)
         facts = (name, (show_shape(tensor.shape),), _or_dash(tensor.autograd_verdict), (_symbolic(tensor),))
         rows.append((*facts, *shown_errors))
     more = len(tensors) - len(shown)
     below = (f"... {more:,} more left out; --json has all",) if more else ()
     title = "Gradients, and how far each witness is from autograd's"
-    return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)))
+    return Grid(title, headings, tuple(rows), (*below, *_dissenters(shown)), last_spare="shape")
 
 
 def _transformed(tensors: Sequence[TensorReport], names: Sequence[str]) -> Grid:
     """Return how far each tensor's gradient is off under each transformation; of many, the wrong ones first."""
     first = sorted(tensors, key=lambda tensor: not fails(tensor.verdict))[:MOST_ROWS]
     rows = tuple(
-        ((clip(tensor.name, LONGEST),), *((_brief((tensor.witnesses or {}).get(name)),) for name in names))
+        ((clip(tensor.name, LONGEST),), *(_brief((tensor.witnesses or {}).get(name)) for name in names))
         for tensor in first
     )
     return Grid(UNDER, ("name", *(TRANSFORMATIONS[name].heading for name in names)), rows, _ways(first))
@@ -116,19 +115,20 @@ def _symbolic(tensor: TensorReport) -> str:
     return "" if found is None else _error(found)
 
 
-def _shown(witness: WitnessReport | None) -> str:
-    """Return the number that a witness's verdict rests on, after the verdict unless it is a match."""
+def _shown(witness: WitnessReport | None) -> Cell:
+    """Return the number that a witness's verdict rests on, with the mark of the verdict unless it is a match."""
     if witness is None:
-        return ""
+        return ("",)
     number = "" if witness.order is None else f"{witness.order:.2f}"
     number = number if witness.max_abs_error is None else _error(witness.max_abs_error)
-    words = KINK if witness.verdict is Verdict.SUBGRADIENT and number else witness.verdict
-    return number if witness.verdict is Verdict.MATCH and number else f"{words} {number}".strip()
+    if witness.verdict is Verdict.MATCH:
+        return (number or str(witness.verdict),)
+    return Marked(witness.verdict, number) if number else witness.verdict
 
 
-def _brief(witness: WitnessReport | None) -> str:
+def _brief(witness: WitnessReport | None) -> Cell:
     """Return the number of a match, and else the verdict: there are many columns, and a note has the number."""
-    return _shown(witness) if witness is None or witness.verdict is Verdict.MATCH else witness.verdict
+    return _shown(witness) if witness is None or witness.verdict is Verdict.MATCH else (str(witness.verdict),)
 
 
 def _error(value: float) -> str:

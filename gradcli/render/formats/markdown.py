@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gradcli.render.columns import FORMULA, VERDICT, Column, choose
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Cell, Grid, Lines, Marked, verdict_in
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
 from gradcli.render.view import Row, Section, View, view_of
@@ -124,14 +124,16 @@ def _extra(grid: Grid) -> str:
     )
 
 
-def _first(cell: Lines | Verdict) -> str:
+def _first(cell: Cell) -> str:
     return cell[0] if isinstance(cell, tuple) and cell else ""
 
 
-def _sentences(cells: tuple[Lines | Verdict, ...]) -> str:
+def _sentences(cells: tuple[Cell, ...]) -> str:
     """Return the cells beside a name: sentences as prose, and numbers as code."""
     return "<br>".join(
-        f"{MARKS[cell]} {cell}" if isinstance(cell, Verdict) else "<br>".join(map(_prose_or_code, filter(None, cell)))
+        f"{MARKS[verdict_in(cell)]} {cell}"
+        if isinstance(cell, Verdict | Marked)
+        else "<br>".join(map(_prose_or_code, filter(None, cell)))
         for cell in cells
     )
 
@@ -140,15 +142,15 @@ def _prose_or_code(line: str) -> str:
     return prose(line) if SENTENCE.search(line) else code(line)
 
 
-def _kept_apart(row: tuple[Lines | Verdict, ...], grid: Grid) -> tuple[Lines | Verdict, ...]:
+def _kept_apart(row: tuple[Cell, ...], grid: Grid) -> tuple[Cell, ...]:
     """Return a row; of a tree with spaces before its name that a reader of Markdown does not take for one."""
-    if not grid.is_tree or isinstance(row[0], Verdict):
+    if not grid.is_tree or isinstance(row[0], Verdict | Marked):
         return row
     return tuple(line.replace(" ", "\N{NO-BREAK SPACE}") for line in row[0]), *row[1:]
 
 
-def _extra_cell(cell: Lines | Verdict) -> str:
-    return f"{MARKS[cell]} {cell}" if isinstance(cell, Verdict) else _lines(cell)
+def _extra_cell(cell: Cell) -> str:
+    return f"{MARKS[verdict_in(cell)]} {cell}" if isinstance(cell, Verdict | Marked) else _lines(cell)
 
 
 def _row(cells: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcli.render.columns import GAP, INDENT, REPRODUCE, Column, choose, fields, has_formulas_below, mark
-from gradcli.render.grid import GUIDES, NARROWEST, Grid, Lines
+from gradcli.render.grid import GUIDES, NARROWEST, Cell, Grid, Lines, Marked, verdict_in
 from gradcli.render.plot.braille import ASCII
 from gradcli.render.style import Style
 from gradcli.render.suite_view import suite_view
@@ -129,8 +129,8 @@ def _wrapped_last(rows: list[list[Lines]], width: int) -> list[list[Lines]]:
     return [[*row[:-1], tuple(part for line in row[-1] for part in _wrapped(line, room))] for row in rows]
 
 
-def _extra_cell(cell: Lines | Verdict) -> Lines:
-    return (f"{mark(cell)} {cell}",) if isinstance(cell, Verdict) else cell
+def _extra_cell(cell: Cell) -> Lines:
+    return (f"{mark(verdict_in(cell))} {cell}",) if isinstance(cell, Verdict | Marked) else cell
 
 
 def _stack(section: Section, width: int) -> list[str]:

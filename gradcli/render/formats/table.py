@@ -22,7 +22,7 @@ from gradcli.render.columns import (
 )
 from gradcli.render.console import printed
 from gradcli.render.formats import plain
-from gradcli.render.grid import Grid, Lines
+from gradcli.render.grid import Cell, Grid, Lines, Marked, verdict_in
 from gradcli.render.sparkline import sparkline
 from gradcli.render.style import Style
 from gradcli.render.suite_view import SuiteView, suite_view
@@ -161,8 +161,8 @@ def _extra_table(grid: Grid) -> Table:
     return table
 
 
-def _extra_cell(cell: Lines | Verdict) -> Text:
-    return _verdict(cell, str(cell)) if isinstance(cell, Verdict) else Text("\n".join(cell))
+def _extra_cell(cell: Cell) -> Text:
+    return _verdict(verdict_in(cell), str(cell)) if isinstance(cell, Verdict | Marked) else Text("\n".join(cell))
 
 
 def _cell(column: Column, row: Row) -> Text:

@@ -113,7 +113,11 @@ def test_leaves_are_called_by_their_places(program: str, leaves: list[str]) -> N
         ("z = torch.zeros(4)\nv = z.view(2, 2)\nz[0] = x\nz.sum()", "'v' is the same memory", "z[0] = x"),
         ("x[0] = 1.\nx", "a leaf Variable", "x[0] = 1."),
         ("isinstance(x, y)", "knows no other classes", "isinstance(x, y)"),
-        ("class A:\n    def forward(self, a):\n        return self.k*a\nm = A()\nm.k2 = x\nx", "in place", "m.k2"),
+        (
+            "class A:\n    def forward(self, a):\n        return self.k*a\nm = A()\nm.k2 = x\nx",
+            "a new attribute",
+            "m.k2",
+        ),
     ],
 )
 def test_what_is_refused_is_pointed_at(program: str, message: str, marked: str) -> None:

@@ -1,0 +1,43 @@
+"""Forward mode without PyTorch's compiler, which it loads for nothing: two seconds, a hundred megabytes, and sympy.
+
+Where an operand has no tangent, PyTorch asks a function of `torch._refs` for the shape of the result. Those functions
+are shielded from the compiler by `torch._dynamo.disable`, and for that it is imported. While it is not there, a
+stand-in whose `disable` changes nothing does the same; what it has shielded is forgotten afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+COMPILER = "torch._dynamo"
+_SHIELDED = "__dynamo_disable"  # where PyTorch keeps what `disable` made of a function
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Let what is run in the block do without the compiler; no change where it is loaded already.
+
+    Raises ImportError or AttributeError, from inside the block, where PyTorch wants more of it than `disable`.
+    """
+    if COMPILER in sys.modules:
+        yield
+        return
+    stand_in, shielded = ModuleType(COMPILER), []
+
+    def disable(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+        shielded.append(function)
+        return function
+
+    stand_in.disable = disable  # type: ignore[attr-defined]
+    sys.modules[COMPILER] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules.pop(COMPILER, None)
+        vars(sys.modules["torch"]).pop("_dynamo", None)
+        for function in shielded:
+            vars(function).pop(_SHIELDED, None)

@@ -1,0 +1,44 @@
+"""Forward mode does not load PyTorch's compiler, and leaves nothing behind that would matter to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest  # noqa: TC002 (fixtures are asked for by type)
+
+CHECK = r"""
+import json, sys
+from gradcli.engine import evaluate_program
+from gradcli.settings import Settings
+program = "y = x*2 + 1; (y*tensor([1., 2.])).sum()"
+report = evaluate_program(program, Settings(command="check", values={"x": [1.0, 2.0]}, formulas=False))
+loaded = sorted(name for name in sys.modules if name.startswith("torch._dynamo"))
+adjoint = report.tensors[0].witnesses["adjoint"].verdict
+import torch
+doubled = torch.compile(lambda x: x*2 + 1, backend="eager")(torch.ones(2)).tolist()
+print(json.dumps([loaded, str(adjoint), doubled, "torch._dynamo" in sys.modules]))
+"""
+
+
+def test_the_compiler_is_not_loaded_and_can_be_afterwards() -> None:
+    ran = subprocess.run([sys.executable, "-c", CHECK], capture_output=True, text=True, timeout=300, check=True)
+    assert json.loads(ran.stdout.splitlines()[-1]) == [[], "match", [3.0, 3.0], True]
+
+
+def test_what_wants_more_of_the_compiler_is_run_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradcli.execution.witnesses import adjoint
+
+    runs = []
+
+    def run(*_: object) -> str:
+        runs.append(sys.modules.get("torch._dynamo"))
+        if len(runs) == 1:
+            raise ModuleNotFoundError("torch._dynamo.config")
+        return "tangent"
+
+    monkeypatch.setattr(adjoint, "_by_forward_mode", run)
+    assert adjoint._tangent(None, None, None) == "tangent"  # type: ignore[arg-type]
+    assert len(runs) == 2
+    assert runs[0] is None or runs[0] is not runs[1] or "torch._dynamo" in sys.modules
