@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gradcli.escaping import clip, escape
 from gradcli.phrases import show_shape
+from gradcli.render.formulas import LONGEST_FORMULA, LONGEST_FORMULA_WITHIN, START, whole_or_start
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
 from gradcli.render.modules import grids_of_modules, is_by_module, shown_whole
@@ -20,9 +21,6 @@ from gradcli.tolerance import Tolerance
 MOST_ROWS = 24
 FIRST_ROWS = 12
 LAST_ROWS = 4
-LONGEST_FORMULA = 600
-LONGEST_FORMULA_WITHIN = 160  # of a non-leaf: the leaves' are what a reader came for
-START = 60
 MOST_PROGRAM_LINES = 24
 LONGEST_PROGRAM_LINE = 400
 MOST_NOTES = 24
@@ -190,9 +188,7 @@ def _formula(tensor: TensorReport) -> str:
     if not text:
         return ""
     longest, start = (LONGEST_FORMULA,) * 2 if tensor.kind == "leaf" else (LONGEST_FORMULA_WITHIN, START)
-    if len(text) <= longest:
-        return escape(" ".join(text.split()))
-    return escape(" ".join(text[:start].split())) + f" ... ({len(text):,} characters; --json has all)"
+    return whole_or_start(text, longest, start)
 
 
 def _verdict_text(tensor: TensorReport) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradcli.escaping import clip, escape
+from gradcli.render import formulas
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
@@ -65,7 +66,7 @@ def _second(second: dict[str, Second]) -> Grid:
 
 def _second_row(name: str, item: Second, *, disputed: bool, shown: bool) -> tuple[Lines | Verdict, ...]:
     symbolic = () if not disputed else (("",) if item.symbolic is None else tensor_lines(item.symbolic.value),)
-    formula = ((escape(item.formula or ""),),) if shown else ()
+    formula = ((formulas.second(item.formula or ""),),) if shown else ()
     return ((clip(name, LONGEST),), _lines(item.gradient), *symbolic, *formula, item.verdict or Verdict.UNVERIFIED)
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from gradcli.escaping import escape
+from gradcli.render import formulas
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import FULL_MATRIX, matrix_lines, short, tensor_lines
 from gradcli.render.presentation import Presentation
@@ -42,11 +43,11 @@ def _hessian(hessian: dict[str, dict[str, Any]]) -> Grid:
     return Grid("Hessian", ("row", "column", "block"), pairs)
 
 
-def _formulas(formulas: dict[str, dict[str, str]]) -> tuple[Grid, ...]:
+def _formulas(blocks: dict[str, dict[str, str]]) -> tuple[Grid, ...]:
     """Return the grid of the formulas of blocks."""
     rows = [
-        ((escape(f"∂²/∂{row}²" if row == column else f"∂²/∂{row}∂{column}"),), (escape(text),))
-        for row, line in formulas.items()
+        ((escape(f"∂²/∂{row}²" if row == column else f"∂²/∂{row}∂{column}"),), (formulas.second(text),))
+        for row, line in blocks.items()
         for column, text in line.items()
     ]
     return (Grid("Formulas", (), tuple(rows)),) if rows else ()
