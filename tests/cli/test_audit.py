@@ -73,7 +73,7 @@ def test_without_the_package_that_its_samples_need_an_audit_says_so(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.USAGE
     assert "PyTorch's own samples cannot be loaded: no expecttest" in done.stderr
-    assert "pip install expecttest" in done.stderr
+    assert "pip install 'gradcli[audit]'" in done.stderr
 
 
 @pytest.mark.parametrize("name", AUDIT_FORMATS)

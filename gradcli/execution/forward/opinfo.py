@@ -64,7 +64,7 @@ def _database() -> Any:
     except ImportError as error:
         raise InputError(
             f"PyTorch's own samples cannot be loaded: {first_line(error)}",
-            hint="they need the package expecttest: pip install expecttest",
+            hint="pip install 'gradcli[audit]'",
         ) from None
     return op_db
 
