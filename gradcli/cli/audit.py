@@ -53,10 +53,10 @@ def audit(
 ) -> int:
     """Audit the installed PyTorch, op by op: proved, verified at points, or refuted.
 
-    Each op that PyTorch's own tests differentiate runs on their samples: float64 and
-    float32 gradients beside the derivative, the derivative of the gradient, forward
-    mode beside backward, and a proof of the smallest sample. All of them take half an
-    hour on two cores; Ctrl-C and --resume FILE go on later.
+    Each op that PyTorch's own tests differentiate runs on their samples: float64
+    and float32 gradients beside the derivative, the derivative of the gradient,
+    forward mode beside backward, and a proof of the smallest sample. All of them
+    take half an hour on two cores; Ctrl-C and --resume FILE go on later.
 
     Examples:
       gradcli audit --op sigmoid --op nn.functional.mse_loss

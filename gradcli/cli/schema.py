@@ -26,8 +26,8 @@ def schema(
 
     `gradcli eval --json` and its relatives write what the first describes,
     `gradcli check` with several targets or a suite what suite-report does, and
-    `gradcli derive --json`, `gradcli prove --json` and `gradcli audit --json` what
-    derivation, proof and audit do.
+    `gradcli derive --json`, `gradcli prove --json` and `gradcli audit --json`
+    what derivation, proof and audit do.
 
     Examples:
       gradcli schema
