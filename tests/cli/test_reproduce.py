@@ -118,7 +118,7 @@ def test_no_setting_is_left_out() -> None:
     # other programs in the same run; `calls` and `every` are of scripts, whose checks say so themselves; the rest is of
     # derivations, plots and proofs, which are no reports.
     left = {field.name for field in fields(Settings)} - changed
-    derivations = {"order", "orthogonal", "positive", "product", "sizes", "steps", "symmetric", "to"}
+    derivations = {"order", "orthogonal", "positive", "product", "sizes", "stable", "steps", "symmetric", "to"}
     others = {"compare", "samples", "start", "stop", "strict"}
     assert left == {"backwards", "formulas", "elsewhere", "calls", "every", *derivations, *others}
     assert all(getattr(GIVEN[1].limits, field.name) != getattr(Limits(), field.name) for field in fields(Limits))

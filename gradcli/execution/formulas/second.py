@@ -74,7 +74,8 @@ def _point(run: Ran, leaves: Sequence[TracedTensor]) -> Point | None:
         return None
     if any(group.call.inner is not None for group in run.decomposition.calls):
         return None
-    settings = replace(run.settings, grad_output=run.settings.grad_output or "ones")
+    given = run.settings.grad_output
+    settings = replace(run.settings, grad_output="ones" if given is None else given)
     assert isinstance(run.program, Program)  # noqa: S101 (see above)
     return Point(run.program, settings, run.trace, run.output, run.cotangent, tuple(leaves))
 
