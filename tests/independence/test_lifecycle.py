@@ -117,8 +117,12 @@ def test_second_derivatives_of_random_programs_match(programs: list[Generated]) 
         second = lifecycle(found).with_create_graph.second.values()
         verdicts[str(found.verdict)] += 1
         lacking = [item for item in second if item.gradient is None and "is not implemented" in (item.note or "")]
-        # at a kink of the program's own a subgradient is as good
-        assert found.verdict in {"match", "subgradient"} or lacking, (program.text, [item.note for item in second])
+        # at a kink of the program's own a subgradient is as good, and so is no verdict on what has no derivative
+        at_kink = found.verdict == "undecided" and any("passes a kink" in (item.note or "") for item in second)
+        assert found.verdict in {"match", "subgradient"} or lacking or at_kink, (
+            program.text,
+            [item.note for item in second],
+        )
     assert verdicts["match"] > 0.75 * SECOND
 
 
