@@ -19,7 +19,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.call_kinds import LEAVING, is_question, may_write
 from gradcli.execution.forward.calls import MadeCall
 from gradcli.execution.forward.composites import is_python, unasked
-from gradcli.execution.forward.draws import drawing, dropped
+from gradcli.execution.forward.draws import DROPPING, drawing, dropped
 from gradcli.execution.forward.equivalents import definition_of, is_random
 from gradcli.execution.forward.machine import BoundCall, Machine
 from gradcli.execution.forward.refusals import refusals
@@ -137,10 +137,10 @@ class Embedded(TorchFunctionMode):
             self._made.append(made)
         return self._known[id(tensor)][1]
 
-    def _call(self, call: Call | None = None) -> Call:
+    def _call(self, call: Call | None = None, name: str = "tensor") -> Call:
         """Return a call that stands where the program calls the code."""
         assert self.node is not None  # noqa: S101 (it runs)
-        call = call or Call("tensor", (), (), self.node.span, self.node.span)
+        call = call or Call(name, (), (), self.node.span, self.node.span)
         return replace(call, span=self.node.span, function_span=self.node.function_span)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -152,7 +152,7 @@ class Embedded(TorchFunctionMode):
             return call.run()
         if call.short in LEAVING and any(tensor.requires_grad for tensor in call.tensors):
             raise self._refused(f"{call.short}() takes a number out of a tensor that requires grad")
-        if call.short == "dropout":
+        if call.short in DROPPING:
             return self._dropped(call)
         entered = None if is_random(call) else call.of_table(self._value)
         if entered is None or any(id(tensor) in self._known for tensor in may_write(call)):
@@ -198,7 +198,8 @@ class Embedded(TorchFunctionMode):
         self._recipe = None
         first, *rest = call.args
         keywords = {name: value for name, value in call.keywords.items() if name != "inplace"}
-        return self._out(dropped(self.runner, self._call(), [self._value(first), *rest[:2]], keywords))
+        node = self._call(name=call.short)
+        return self._out(dropped(self.runner, node, [self._value(first), *rest[:2]], keywords))
 
     def _drawn(self, call: MadeCall) -> Any:
         """Draw numbers as the notebook would, in its type; they are constants, though they may depend on values."""
