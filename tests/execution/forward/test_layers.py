@@ -81,6 +81,22 @@ CASES = [
     *((f"nn.AvgPool{n}d(2, stride=1)", SPACES[n]) for n in (1, 2, 3)),
     *((f"nn.AdaptiveAvgPool{n}d(2)", SPACES[n]) for n in (1, 2, 3)),
     *((f"nn.AdaptiveMaxPool{n}d(1)", SPACES[n]) for n in (1, 2, 3)),
+    ("nn.MultiLabelMarginLoss()", f"{ROWS}, torch.tensor([[2, 0, -1]]*4)"),
+    ("nn.MultiLabelSoftMarginLoss(weight=torch.tensor([1., 2., 3.]))", f"{ROWS}, torch.tensor([[1., 0., 1.]]*4)"),
+    (
+        "nn.CTCLoss(blank=2, zero_infinity=True)",
+        "F.log_softmax(torch.randn(5, 1, 4), -1), torch.tensor([[1, 3]]), torch.tensor([5]), torch.tensor([2])",
+    ),
+    ("nn.PixelUnshuffle(2)", IMAGES),
+    ("nn.ChannelShuffle(2)", IMAGES),
+    ("nn.Unfold(2, padding=1)", IMAGES),
+    ("nn.Fold((4, 5), 2)", "torch.randn(2, 4, 12)"),
+    ("nn.LocalResponseNorm(2, alpha=0.5)", IMAGES),
+    ("nn.AlphaDropout(0.3)", ROWS),
+    ("nn.FeatureAlphaDropout(0.3)", IMAGES),
+    ("nn.RReLU(0.1, 0.4)", ROWS),
+    *((f"nn.Dropout{n}d(0.3)", space) for n, space in SPACES.items()),
+    *((f"nn.LPPool{n}d(2, 2)", f"{space}.abs() + 0.1") for n, space in SPACES.items()),
 ]
 SPACE = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
 
