@@ -101,7 +101,7 @@ REFUSED = [
     ("F = 2; F", "F", "not a value", ""),
     ("torch(x)", "torch", "module", ""),
     ("torch.complex64", "torch.complex64", "not accepted", "--dtype"),
-    ("torch.nn.CTCLoss()", "CTCLoss", "cannot make", "`gradcli run FILE.py`"),
+    ("torch.nn.MaxUnpool2d()", "MaxUnpool2d", "cannot make", "`gradcli run FILE.py`"),
     ("torch.foo.bar(x)", "torch.foo.bar", "unknown function", "prefixes"),
     ("optim.SGD(m.parameters())", "optim.SGD(m.parameters())", "training", "leave the line out"),
     ("tf.reduce_sum(x)", "tf.reduce_sum", "TensorFlow", "`sum(x)`"),

@@ -20,8 +20,8 @@ FUNCTION = "class Square(torch.autograd.Function):\n    pass"
     [
         (f"def f(x):\n    return x**len({{x}})\n{BACKWARD}", SCRIPT),
         (f"f = lambda x: x**len({{x}})\n{BACKWARD}", SCRIPT),
-        (f"{MODULE}\nloss = nn.CTCLoss()(x).sum()\nloss.backward()", SCRIPT),
-        (">>> ctc = nn.CTCLoss()\n>>> ctc(x)[0].sum().backward()", SCRIPT),
+        (f"{MODULE}\nloss = nn.MaxUnpool2d()(x).sum()\nloss.backward()", SCRIPT),
+        (">>> ctc = nn.MaxUnpool2d()\n>>> ctc(x)[0].sum().backward()", SCRIPT),
         (f"def helper(x):\n    return x\n\n{MODULE}", "`gradcli check FILE.py:Net` checks it"),
         (f"{MODULE}\n\n{FUNCTION}", "`gradcli custom FILE.py:Square` checks it"),
         ("def loss(w): return w**len({w})", "`gradcli check FILE.py:loss` checks it"),
