@@ -186,6 +186,27 @@ def _logsumexp(node: ast.expr) -> ast.expr | None:
     return None
 
 
+def _softmax_of_all(node: ast.expr) -> ast.expr | None:
+    """Return exp(a)*b/sum(exp(a)) over every entry with the largest one taken from a."""
+    match node:
+        case ast.BinOp(
+            left=above,
+            op=ast.Div(),
+            right=ast.Call(
+                func=ast.Name(id="sum"),
+                args=[ast.Call(func=ast.Name(id="exp"), args=[ast.Name() as inner])],
+                keywords=[],
+            ),
+        ):
+            shifted = _call("exp", ast.BinOp(inner, ast.Sub(), _call("amax", inner)))
+            factors = _factors(above)
+            own = [place for place, factor in enumerate(factors) if _text(factor) == f"exp({inner.id})"]
+            if own:
+                factors[own[0]] = shifted
+                return ast.BinOp(_product(factors), ast.Div(), _call("sum", shifted))
+    return None
+
+
 def _log_of(node: ast.expr) -> ast.expr | None:
     """Return the logarithm of a sigmoid, or of a softmax, as the function that it is; log1p(x) for log(1 + x)."""
     match node:
@@ -240,6 +261,7 @@ def _hypotenuse(node: ast.expr) -> ast.expr | None:
 RULES: tuple[tuple[str, Rule], ...] = (
     (OVERFLOWS, _logistic),
     (OVERFLOWS, _logsumexp),
+    (OVERFLOWS, _softmax_of_all),
     (OVERFLOWS, _softplus),
     (OVERFLOWS, _hypotenuse),
     (CANCELS, _log_of),
