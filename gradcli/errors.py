@@ -177,10 +177,22 @@ def internal(error: BaseException) -> InternalError:
     if isinstance(error, OSError) and error.errno in SHORT:
         return InternalError(f"the operating system reports: {error}", hint=SHORT[error.errno])
     text = " ".join(str(error).split())[:300]
+    raised = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    hint = "`ulimit -v` shows how much there may be; PyTorch itself takes some 800 MiB"
     if isinstance(error, ImportError) and MAPPING.search(text):
-        message = f"there is not enough memory to load PyTorch: {text}"
-        return InternalError(message, hint="`ulimit -v` shows how much there may be; PyTorch itself takes some 800 MiB")
-    return defect(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+        return InternalError(f"there is not enough memory to load PyTorch: {text}", hint=hint)
+    return defect(raised) if _may_grow() else InternalError(f"there is not enough memory: {raised}", hint=hint)
+
+
+def _may_grow() -> bool:
+    """Tell whether there is memory for anything else: where there is none, libraries raise errors of any kind."""
+    try:
+        import mmap
+
+        mmap.mmap(-1, 128 << 20).close()  # libraries are of that size
+    except (ImportError, MemoryError, OSError):
+        return False
+    return True
 
 
 def defect(raised: str) -> InternalError:

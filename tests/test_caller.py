@@ -144,6 +144,18 @@ def test_the_depth_of_recursion_is_the_callers() -> None:
     assert sys.getrecursionlimit() == before
 
 
+def test_whether_distributions_validate_is_the_callers() -> None:
+    """`torch.compile` turns it off."""
+
+    def unchecked(x: torch.Tensor) -> torch.Tensor:
+        torch.distributions.Distribution.set_default_validate_args(False)
+        return x.sum()
+
+    gradcli.evaluate(unchecked, {"x": torch.ones(2)})
+    with pytest.raises(ValueError, match="scale"):
+        torch.distributions.Normal(0.0, -1.0)
+
+
 @pytest.fixture
 def rung() -> Iterator[list[float]]:
     """Give the times at which a timer of the caller's goes off."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch._C import _functorch
+from torch.distributions import Distribution
 from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode  # there is no public way
 from torch.utils import _device
 
@@ -61,6 +62,7 @@ def state_kept() -> Iterator[None]:
     enabled, dtype, device = torch.is_grad_enabled(), torch.get_default_dtype(), _device.CURRENT_DEVICE
     threads, recursion = torch.get_num_threads(), sys.getrecursionlimit()
     modes, depth = _get_current_function_mode_stack(), _functorch.get_dynamic_layer_stack_depth()
+    validated = Distribution._validate_args  # noqa: SLF001  # there is no public way to ask
     try:
         with warnings.catch_warnings(), _python_kept():
             yield
@@ -69,6 +71,7 @@ def state_kept() -> Iterator[None]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         sys.setrecursionlimit(recursion)  # torch.compile raises it
+        Distribution.set_default_validate_args(validated)  # torch.compile turns it off
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
         _device.CURRENT_DEVICE = device
         torch.set_default_dtype(dtype)
