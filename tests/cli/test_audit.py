@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import warm_start
 
 from gradcli.errors import ExitCode
 from gradcli.render.audit import AUDIT_FORMATS
@@ -25,8 +26,7 @@ ROWS = (
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradcli", "audit", "-j", "1", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return warm_start.run("audit", "-j", "1", *arguments, cwd=folder)
 
 
 def report(*rows: AuditedOp) -> AuditReport:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_start
 
 from gradcli.cli.app import main
 from gradcli.suite import isolated
@@ -51,8 +52,7 @@ class Leaky(torch.autograd.Function):
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [GRADCLI, "custom", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return warm_start.run("custom", *arguments, cwd=folder)
 
 
 def test_a_right_function_and_what_it_prints(tmp_path: Path) -> None:

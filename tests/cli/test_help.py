@@ -1,12 +1,11 @@
 """What the help says is true: it fits a terminal, and every example in it runs."""
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
+import warm_start
 
 import gradcli
 from gradcli.cli.group import app
@@ -38,9 +37,7 @@ COMMANDS = list(typer.main.get_command(app).commands)  # type: ignore[attr-defin
 
 
 def help_of(arguments: list[str], columns: str) -> str:
-    command = [sys.executable, "-m", "gradcli", *arguments, "--help"]
-    environment = {"COLUMNS": columns, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ":".join(sys.path)}
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    return warm_start.run(*arguments, "--help", env={"COLUMNS": columns, "PYTHONIOENCODING": "utf-8"}).stdout
 
 
 def examples() -> list[str]:
@@ -82,8 +79,7 @@ def test_every_example_runs(example: str, tmp_path: Path) -> None:
     (tmp_path / "all.py").write_text(right + again, encoding="utf-8")
     (tmp_path / "suite.toml").write_text('[[check]]\nprogram = "w*w"\n', encoding="utf-8")
     (tmp_path / "train.py").write_text(TRAIN, encoding="utf-8")
-    command = [sys.executable, "-m", "gradcli", *shlex.split(example)[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = warm_start.run(*shlex.split(example)[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout or any((tmp_path / written).exists() for written in WRITTEN)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+import warm_start
 
 from gradcli.report.schema import proof_schema
 
@@ -32,8 +32,7 @@ class Wrong(Square):
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradcli", "prove", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return warm_start.run("prove", *arguments, cwd=folder)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import os
 import shlex
 import shutil
 import subprocess
-import sysconfig
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_start
 
 from gradcli.cli.app import main
 from gradcli.inputs.command_line import command_line, joined
@@ -171,14 +171,8 @@ FAILING = (
 
 
 def run(command: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    return subprocess.run(
-        [BASH, "-c", command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": path},
-    )
+    environment = warm_start.environment()
+    return subprocess.run([BASH, "-c", command], capture_output=True, text=True, check=False, env=environment)
 
 
 def as_json(command: str) -> str:

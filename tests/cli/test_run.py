@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_start
 
 GRADCLI = str(Path(sysconfig.get_path("scripts")) / "gradcli")
 TWO = """
@@ -22,8 +23,7 @@ for power in (2, 3):
 
 def run(folder: Path, text: str, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     (folder / "script.py").write_text(text, encoding="utf-8")
-    command = [GRADCLI, "run", *before, "script.py", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return warm_start.run("run", *before, "script.py", *words, cwd=folder)
 
 
 def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

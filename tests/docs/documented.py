@@ -7,18 +7,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))  # where this is run as a script
+
+import warm_start  # noqa: E402
+
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 OUTPUT = re.compile(
@@ -54,8 +56,7 @@ class Shown:
 
 def environment() -> dict[str, str]:
     """Return the environment of a documented command: 80 columns, no colour, the gradcli that is tested."""
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    return {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PATH": path}
+    return {**warm_start.environment(), "COLUMNS": "80", "NO_COLOR": "1"}
 
 
 def run(command: str) -> subprocess.CompletedProcess[str]:
