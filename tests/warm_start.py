@@ -7,6 +7,7 @@ thread, serves one process of pytest's, and ends with it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -43,11 +44,11 @@ def command() -> str:
     executable.parent.mkdir()
     executable.write_text(CLIENT.format(python=sys.executable, address=address), encoding="utf-8")
     executable.chmod(0o755)
-    # What it reads from ends with this process, and then it ends too.
+    # Its standard input ends with this process, however that ends, and then it ends too.
     server = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(server.communicate)
     if server.stdout is None or server.stdout.readline() != b"ready\n":
-        raise RuntimeError("no server for warm commands")
-    command.server = server  # type: ignore[attr-defined]  # kept, or its pipe would be closed
+        raise RuntimeError("the server of commands did not start")
     return str(executable)
 
 

@@ -7,20 +7,27 @@ from gradcli.ops.record import Kind, Op
 
 FAMILY = Family("embedding", "torch.nn.functional", kernels="layers")
 
-# The row at `padding_idx` is a constant; the other options change the weight or its gradient behind its back.
+# These options change the weight or its gradient behind its back.
 CHECKED = """if max_norm is not None:
     w = _refuse("max_norm changes the weight in place")
 elif scale_grad_by_freq:
     w = _refuse("scale_grad_by_freq asks for something else than the gradient")
-elif padding_idx is None:
-    w = weight
 else:
-    w = where(_row_mask(weight.shape[0], padding_idx), detach(weight), weight)"""
+    w = weight"""
+
+# The row at `padding_idx` is a constant: of the rows that are asked for, for the weight may be of gigabytes.
+ROWS = f"""{CHECKED}
+rows = w[input]
+if padding_idx is not None:
+    rows = where(_row_mask(w.shape[0], padding_idx)[input], detach(rows), rows)
+rows"""
 
 # PyTorch takes indices and table in either order.
 BAG = f"""if _is_floating(input):
     table = input; input = weight; weight = table
 {CHECKED}
+if padding_idx is not None:
+    w = where(_row_mask(w.shape[0], padding_idx), detach(w), w)
 rows = reshape(w[input], (-1, w.shape[-1]))
 members = _bags(input, offsets, include_last_offset, padding_idx, weight.shape[0])
 counts = members*1.0
@@ -39,7 +46,7 @@ y"""
 EMBEDDING: tuple[Op, ...] = (
     FAMILY.composite(
         "embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False)",
-        f"{CHECKED}\nw[input]",
+        ROWS,
         "F.embedding(tensor([[2, 0], [2, 1]]), w) | w=3x2",
         "F.embedding(tensor([2, 0, 1]), w, padding_idx=-1) | w=3x2",
         convention="the row padding_idx is given no gradient",
