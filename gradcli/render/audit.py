@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from gradcli.escaping import escape
+from gradcli.render.console import as_link, documentation
 from gradcli.render.grid import Grid
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
@@ -23,17 +24,24 @@ def text(report: AuditReport, style: Style) -> str:
     rows = tuple(tuple((cell,) for cell in _cells(op)) for op in report.ops)
     grid = Grid("", HEADINGS, rows, spare=("float32", "second", "adjoint")).fitted(style.width, GAP)
     lines = [f"gradcli audit  torch {report.torch}, {report.device}, {len(report.ops)} ops", ""]
-    for row in (tuple((heading,) for heading in grid.headings), *grid.rows):
+    shown = (tuple((heading,) for heading in grid.headings), *grid.rows)
+    for name, row in zip((None, *(op.name for op in report.ops)), shown, strict=True):
         cells = [
             (cell[0] if isinstance(cell, tuple) else str(cell)).ljust(width)
             for cell, width in zip(row, grid.widths, strict=True)
         ]
-        lines.append((" " * GAP).join(cells).rstrip())
+        lines.append(_named((" " * GAP).join(cells).rstrip(), name, style))
     reasons = [f"{op.name}: {_why(op)}" for op in report.ops if not op.passed and op.reason]
     counts = [f"{count} {verdict}: {VERDICTS[verdict]}" for verdict, count in report.counts.items()]
     for part in filter(None, (reasons, counts)):
         lines += ["", *(piece for line in part for piece in wrap(escape(line), style.width))]
     return "\n".join(lines) + "\n"
+
+
+def _named(line: str, name: str | None, style: Style) -> str:
+    """Return a row whose first cell leads to PyTorch's page of the op, in a terminal that shows links."""
+    url = documentation(f"torch.{name}") if name and style.links else None
+    return as_link(name, url) + line[len(name) :] if name and url else line
 
 
 def _cells(op: AuditedOp) -> tuple[str, ...]:

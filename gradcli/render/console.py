@@ -16,15 +16,27 @@ from gradcli.render.style import Style
 # A line of code or of a suite, as `model.py:14`.
 PLACE = re.compile(r"(?<![\w/.-])(?P<file>/?(?:[\w.-]+/)*[\w.-]+\.(?:py|toml)):(?P<line>\d+)")
 
+DOCUMENTATION = "https://docs.pytorch.org/docs/stable/generated/{}.html"
+PUBLIC = re.compile(r"torch(?:\.[A-Za-z]\w*)+")
+
+
+def documentation(name: str) -> str | None:
+    """Return the address of PyTorch's page of a function, such as `torch.nn.functional.relu`; None for another name."""
+    return DOCUMENTATION.format(name) if PUBLIC.fullmatch(name) else None
+
+
+def as_link(text: str, url: str) -> str:
+    """Return text as a link, as terminals have them (OSC 8)."""
+    return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\"
+
 
 def linked(text: str) -> str:
-    """Return text whose lines of code are links to their files, as terminals have them (OSC 8)."""
+    """Return text whose lines of code are links to their files."""
     return PLACE.sub(_link, text)
 
 
 def _link(place: re.Match[str]) -> str:
-    url = f"file://{quote(str(Path.cwd() / place['file']))}#{place['line']}"
-    return f"\x1b]8;;{url}\x1b\\{place[0]}\x1b]8;;\x1b\\"
+    return as_link(place[0], f"file://{quote(str(Path.cwd() / place['file']))}#{place['line']}")
 
 
 def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = False) -> str:

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from gradcli.catalogue import page
 from gradcli.ops.table import find
+from gradcli.render import audit
 from gradcli.render.console import printed
 from gradcli.render.op_table.text import PAGE_FORMATS, TABLE_FORMATS
 from gradcli.render.style import Style, style_for
+from gradcli.report.audit import AT_POINTS, AuditedOp, AuditReport
 
 LINKS = Style(80, colour=True, links=True)
 LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]+)\x1b\\(.*?)\x1b\]8;;\x1b\\")
@@ -79,3 +81,12 @@ def test_an_op_links_to_pytorch_s_page_of_it() -> None:
     plain = TABLE_FORMATS["table"]([shown], Style(80))
     assert "\x1b" not in plain
     assert [line.split()[0] for line in plain.splitlines() if "pointwise  " in line][-1] == "sigmoid"
+
+
+def test_the_ops_of_an_audit_lead_to_their_pages() -> None:
+    rows = (AuditedOp("nn.functional.relu", AT_POINTS), AuditedOp("__rpow__", AT_POINTS))
+    shown = audit.text(AuditReport("0.1.0", "2.13.0", "cpu", rows), LINKS)
+    urls = [url for url, _ in LINK.findall(shown)]
+    assert len(urls) == 1
+    assert urls[0] == "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html"
+    assert LINK.sub(lambda found: found[2], shown) == audit.text(AuditReport("0.1.0", "2.13.0", "cpu", rows), Style(80))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 
 from rich.text import Text
 
-from gradcli.render.console import printed
+from gradcli.render.console import documentation, printed
 from gradcli.render.op_table.families import KINDS, by_family
 from gradcli.render.op_table.markdown import markdown, section
 from gradcli.render.style import Style
@@ -24,8 +23,6 @@ NO_FORMULA = {
     "movement": ["the entries of the upstream gradient, moved back and added up"],
     "implicit": ["by the linear system that the derivative of its equation is"],
 }
-DOCUMENTATION = "https://docs.pytorch.org/docs/stable/generated/{}.html"
-PAGE = re.compile(r"torch(?:\.\w+)+")
 LABEL = 12
 KIND = 9
 
@@ -55,7 +52,8 @@ def _line(page: OpPage, width: int, style: Style) -> Text:
 
 def _named(page: OpPage, style: Style) -> str:
     """Return how a name is shown: as a link to PyTorch's page of it, where there is one and a terminal shows links."""
-    return f"bold link {DOCUMENTATION.format(page.torch)}" if style.links and PAGE.fullmatch(page.torch) else "bold"
+    url = documentation(page.torch) if style.links else None
+    return f"bold link {url}" if url else "bold"
 
 
 def _shortened(text: str, room: int, style: Style) -> str:
