@@ -14,14 +14,16 @@ from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.jump_sizes import least_jump
 from gradcli.execution.comparison.within_rounding import ROUNDING
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
-from gradcli.execution.witnesses.jumps import steep
+from gradcli.execution.witnesses.jumps import is_hidden, is_level, steep
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
@@ -95,10 +97,31 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         if again is not None and not again.by(Verdict.MISMATCH):
             return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
     jumps = comparisons is not None and traced in comparisons.jumping
+    if comparisons is not None and jumps:
+        verdict = _at_jump(witnesses, comparisons, traced, verdict)
     said = consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
     if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
         return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
     return said
+
+
+def _at_jump(
+    witnesses: NumericalWitnesses, comparisons: GradientComparison, traced: TracedTensor, verdict: NumericalVerdict
+) -> NumericalVerdict:
+    """Return what the witnesses say where an op jumps; with whether that jump is lost in rounding, or is none."""
+    question, gradient = witnesses.question(traced), comparisons.gradients.get(traced)
+    if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
+        return verdict
+    line = dataclasses.replace(question, grain=witnesses.grain).line
+    jump = least_jump(comparisons.trace, traced, comparisons.point.completed(comparisons.gradients))
+    if is_hidden(line, jump):
+        return dataclasses.replace(verdict, hides_jump=True)
+    own = double(gradient.detach().cpu())
+    agrees = comparisons.compare(traced, own, comparisons.tolerance).verdict is Verdict.MATCH
+    if not agrees or traced in comparisons.reference.kinked:
+        return verdict
+    every = torch.eye(own.numel(), dtype=torch.float64)
+    return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
 
 
 def _looked_into(
