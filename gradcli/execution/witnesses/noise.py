@@ -69,10 +69,11 @@ def _beside(rerun: Again, cotangent: Tensor, result: TracedTensor | None, roundi
         moved = {leaf: _moved(own.tensor, side) for leaf, own in rerun.leaves.items()}
         try:
             held = moved | {traced: rerun.result(traced, moved) for traced in whole}
-            outputs = [_output(rerun, result, held, perturb) for perturb in (None, rounding.of_calls(1))]
+            plain = _output(rerun, result, held, None)
+            rounded = _output(rerun, result, held, rounding.of_calls(1))
         except RuntimeError:  # at the end of a domain
             continue
-        found = max(found, _distance(*outputs, cotangent))
+        found = max(found, _distance(rounded, plain, cotangent))
     return found
 
 
