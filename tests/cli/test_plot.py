@@ -92,7 +92,7 @@ def test_matplotlib_says_nothing_of_where_it_keeps_its_fonts(tmp_path: Path) -> 
     nowhere.touch()
     command = [sys.executable, "-P", "-m", "gradcli", "plot", "x*x", "-o", str(tmp_path / "o.png"), *FEW]
     environment = {**os.environ, "MPLCONFIGDIR": str(nowhere / "folder")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 (our own)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
