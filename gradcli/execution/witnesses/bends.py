@@ -113,7 +113,8 @@ def _at_jump(
     if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
         return verdict
     line = dataclasses.replace(question, grain=witnesses.grain).line
-    jump = least_jump(comparisons.trace, traced, comparisons.point.completed(comparisons.gradients))
+    gradients = comparisons.point.completed(comparisons.gradients)
+    jump = least_jump(comparisons.trace, traced, gradients, comparisons.lost)
     if is_hidden(line, jump):
         return dataclasses.replace(verdict, hides_jump=True)
     own = double(gradient.detach().cpu())

@@ -63,6 +63,14 @@ JUMPS = [
     ("x + 1e-34*floor(x)", 1.0, "undecided", "rounding hides it"),
     ("x + 1e-34*floor(x)", 1.5, "match", "None"),
     ("x + 1e-3*floor(x)", 1.0, "undefined", "jumps here"),
+    # one of 6e-34 beside 1, and one of 1e-347 beside 0: in double precision the derivatives of tanh and exp are 0
+    ("tanh(floor(x))", 40.0, "undecided", "rounding hides it"),
+    ("exp(-floor(x))", 800.0, "undecided", "rounding hides it"),
+    ("tanh(100*floor(x))", 1.0, "undefined", "jumps here"),  # from 0 to 1
+    # the output does not depend on what jumps
+    ("relu(floor(x) - 50)", 40.0, "match", "None"),
+    ("F.hardtanh(floor(x))", 40.0, "match", "None"),
+    ("relu(floor(x))", 0.0, "match", "the program has none"),
 ]
 
 
