@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
@@ -15,13 +15,15 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 Gradients = Mapping[TracedTensor, Tensor | None]
 
 
-def least_jump(trace: Trace, traced: TracedTensor, gradients: Gradients, lost: Container[TracedTensor] = ()) -> float:
+def least_jump(
+    trace: Trace, traced: TracedTensor, gradients: Gradients, lost: frozenset[TracedTensor] = frozenset()
+) -> float:
     """Return the smallest jump of an op on the way of a tensor, as large as the output sees it; infinite without one.
 
     To first order that is the op's own jump times the gradient by its result; of a result that is `lost` it is 0.
     """
     calls = [*_after(trace, traced)]
-    if any(call.outputs[0] in lost for call in calls):
+    if any(not lost.isdisjoint(call.outputs) for call in calls):
         return 0.0
     return min((size for call in calls for size in _passed_on(call, gradients)), default=math.inf)
 

@@ -34,7 +34,8 @@ def lost_jumps(point: Point, gradients: Gradients) -> frozenset[TracedTensor]:
         return frozenset()
     with double_precision():
         live = _live(point, suspects)
-    return frozenset(call.outputs[0] for call in suspects if any(map(_any, _at_jumps(call, gradients, live))))
+    found = [call for call in suspects if any(map(_any, _at_jumps(call, gradients, live)))]
+    return frozenset(output for call in found for output in call.outputs)
 
 
 def _is_stopped(call: TracedCall, gradients: Gradients) -> bool:

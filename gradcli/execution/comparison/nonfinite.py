@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -178,7 +178,7 @@ def resting_on_nonfinite(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
 
 
 def resting_on_jumps(
-    trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], lost: Container[TracedTensor] = ()
+    trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], lost: frozenset[TracedTensor] = frozenset()
 ) -> dict[TracedTensor, Notes]:
     """Return, for each tensor whose gradient passes a value that jumps, where that is.
 
@@ -186,7 +186,7 @@ def resting_on_jumps(
     """
 
     def jumps(call: TracedCall) -> tuple[Notes, Iterable[TracedTensor]]:
-        notes = _jumps(call.outputs[0]) if call.outputs[0] in lost else _jump(call, gradients)
+        notes = _jump(call, gradients) if lost.isdisjoint(call.outputs) else _jumps(call.outputs[0])
         return notes, jumping_operands(call) if notes else ()
 
     return resting(trace, jumps)

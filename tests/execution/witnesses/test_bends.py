@@ -71,6 +71,11 @@ JUMPS = [
     ("relu(floor(x) - 50)", 40.0, "match", "None"),
     ("F.hardtanh(floor(x))", 40.0, "match", "None"),
     ("relu(floor(x))", 0.0, "match", "the program has none"),
+    # `positive` returns its operand: there is no other result of it
+    ("positive(x) + floor(x)", 1.0, "undefined", "jumps here"),
+    ("positive(floor(x)) - x - floor(x)", 1.0, "match", "the program's does not"),
+    # rounding is at a half way point, and no step moves x by less than 1e144
+    ("round(abs(x - F.elu(x)) + 0.5)", 1e160, "undefined", "jumps here"),
 ]
 
 
