@@ -22,13 +22,13 @@ def least_jump(
 
     To first order that is the op's own jump times the gradient by its result; of a result that is `lost` it is 0.
     """
-    calls = [*_after(trace, traced)]
+    calls = [*at_jumps_after(trace, traced)]
     if any(not lost.isdisjoint(call.outputs) for call in calls):
         return 0.0
     return min((size for call in calls for size in _passed_on(call, gradients)), default=math.inf)
 
 
-def _after(trace: Trace, traced: TracedTensor) -> Iterator[TracedCall]:
+def at_jumps_after(trace: Trace, traced: TracedTensor) -> Iterator[TracedCall]:
     """Yield the calls at a jump that depend on a tensor."""
     reached = {traced}
     for call in trace.calls:

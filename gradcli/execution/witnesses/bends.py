@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
-from gradcli.execution.comparison.jump_sizes import least_jump
+from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
 from gradcli.execution.comparison.within_rounding import ROUNDING
+from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
@@ -23,7 +25,8 @@ from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
-from gradcli.execution.witnesses.jumps import is_hidden, is_level, steep
+from gradcli.execution.witnesses.jumps import is_hidden, is_level, shortest_steps, steep
+from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
@@ -33,6 +36,8 @@ from gradcli.witnesses import DIFFERENCES
 SHARE = 0.4
 # By each entry of a tensor that has more, the slope is not looked at.
 MOST_ENTRIES = 64
+# What moves by fewer units in the last place may be what rounding does.
+ULPS = 4.0
 
 DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
@@ -115,7 +120,7 @@ def _at_jump(
     line = dataclasses.replace(question, grain=witnesses.grain).line
     gradients = comparisons.point.completed(comparisons.gradients)
     jump = least_jump(comparisons.trace, traced, gradients, comparisons.lost)
-    if is_hidden(line, jump):
+    if is_hidden(line, jump) or not _moves(witnesses, traced, shortest_steps(line)):
         return dataclasses.replace(verdict, hides_jump=True)
     own = double(gradient.detach().cpu())
     agrees = comparisons.compare(traced, own, comparisons.tolerance).verdict is Verdict.MATCH
@@ -123,6 +128,32 @@ def _at_jump(
         return verdict
     every = torch.eye(own.numel(), dtype=torch.float64)
     return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
+
+
+def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:
+    """Return whether such steps of the entries of a tensor move every op at a jump, beyond rounding.
+
+    1 + x is 1 for an x too small.
+    """
+    rerun, value = witnesses.rerun, witnesses.rerun.value(traced)
+    assert value is not None  # noqa: S101 (there is a question about it)
+    moved = {traced: value + steps.reshape(value.shape)}
+    calls = at_jumps_after(rerun.trace, traced)
+    try:
+        return all(any(_is_moved(rerun, operand, moved) for operand in call.inputs) for call in calls)
+    except RuntimeError:  # at the end of a domain
+        return False
+
+
+def _is_moved(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> bool:
+    before = rerun.value(operand)
+    if operand in moved or before is None:
+        return operand in moved
+    return bool(((_made(rerun, operand, moved) - before).abs() > ULPS * EPSILON * before.abs()).any())
+
+
+def _made(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> Tensor:
+    return rerun.leaves[operand].tensor if operand in rerun.leaves else rerun.result(operand, moved)
 
 
 def _looked_into(

@@ -68,6 +68,13 @@ def is_level(line: Line, directions: Tensor, claimed: Tensor, jump: float) -> bo
     return jump > _visible(line) and bool((changes.abs() <= _visible(line)).all())
 
 
+def shortest_steps(line: Line) -> Tensor:
+    """Return the shortest step of each entry that a jump is looked for by, to one side or the other."""
+    every = torch.eye(line.start.numel(), dtype=torch.float64)
+    signs = 2.0 * torch.randint(0, 2, (len(every),), generator=torch.Generator().manual_seed(0)) - 1
+    return signs * _scale(line, every) * 2.0 ** -EXPONENTS[-1]
+
+
 def is_hidden(line: Line, jump: float) -> bool:
     """Return whether a jump of that size is lost in rounding."""
     return jump <= _visible(line)

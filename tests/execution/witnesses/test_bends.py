@@ -87,3 +87,12 @@ def test_whether_the_jumps_of_ops_are_jumps_of_the_program(
     found = command(program, {"x": value})["x"]
     assert found.verdict == wanted
     assert words in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("size", "wanted"), [(1e-160, "undecided"), (1e-3, "undecided"), (1.0, "undefined")])
+def test_steps_that_do_not_move_what_jumps_do_not_say_that_the_program_is_level(
+    command: Any, size: float, wanted: str
+) -> None:
+    """Half way, softmax is rounded down to 0 and, for the least step to one side, up to 1."""
+    assert command("logsumexp(round(softmax(x, 0)), 0)", {"x": [size, size]})["x"].verdict == wanted
