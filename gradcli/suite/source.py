@@ -14,6 +14,8 @@ from gradcli.inputs.near_files import near_files
 from gradcli.suite.places import SuiteText
 
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+# Python shows a table's name as the tuple of its keys.
+TABLE, KEY = re.compile(r"\(('[^']*',? ?)+\)"), re.compile(r"'([^']*)'")
 LARGEST = 16 * 2**20  # bytes
 
 
@@ -53,12 +55,13 @@ def _parsed(suite: SuiteText) -> dict[str, Any]:
         data = tomllib.loads(suite.text)
         json.dumps(data, default=str)  # which fails for what no message could show: long numbers, written in base 16
     except tomllib.TOMLDecodeError as error:
-        message = TOML_PLACE.sub("", str(error))
+        message = TABLE.sub(lambda keys: f"[{'.'.join(KEY.findall(keys[0]))}]", TOML_PLACE.sub("", str(error)))
         raise suite.error(f"this is not TOML: {message[:1].lower()}{message[1:]}", _place(error, suite.text)) from None
     except RecursionError:
         raise InputError(f"{suite.file}: this is not TOML that can be read: it is nested too deep") from None
-    except ValueError as error:  # a number of more digits than Python reads
-        raise InputError(f"{suite.file}: this is not TOML that can be read: {first_line(error)}") from None
+    except ValueError as error:
+        long = "a number has more digits than can be read" if "digits" in str(error) else first_line(error)
+        raise InputError(f"{suite.file}: this is not TOML that can be read: {long}") from None
     return data
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +84,16 @@ def test_an_svg_is_alike_each_time(arguments: list[str], tmp_path: Path) -> None
     assert first == second
     assert ET.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314  # our own
     assert b"<dc:date>" not in first
+
+
+def test_matplotlib_says_nothing_of_where_it_keeps_its_fonts(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    command = [sys.executable, "-P", "-m", "gradcli", "plot", "x*x", "-o", str(tmp_path / "o.png"), *FEW]
+    environment = {**os.environ, "MPLCONFIGDIR": str(nowhere / "folder")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 HOSTILE = 'x + 0*y # <script>alert(1)</script> $\\frac{1}{2}$ "quotes"'

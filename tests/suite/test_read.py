@@ -150,6 +150,28 @@ def test_complex_values_are_text(tmp_path: Path) -> None:
         ('[[check]]\nprogram = "w"\ndtype = "flaot32"', "suite.toml:3: 'dtype'", "float32"),
         ('[[check]]\nprogram = "w"\nexpect = "good"', "suite.toml:3: 'expect': it should be 'match'", ""),
         ('[[check]]\nprogram = "w"\nseed = true', "suite.toml:3: 'seed': it should be a valid integer", ""),
+        *(
+            (f'[[check]]\nprogram = "w"\n{written}', f"suite.toml:3: '{written.split()[0]}': {words}", "")
+            for written, words in [
+                ("grad-output = {w = 1}", "it should be a number, a string or a list"),
+                ("values = 3", "it should be a string or a table"),
+                ("values = {w = {}}", "in 'w' it should be a number, a string or a list"),
+                ("shape = {w = 3}", "in 'w' it should be a valid string"),
+                ('shape = ["2", 3]', "in entry 2 it should be a string or a table"),
+                ('constants = ["w", 3]', "in entry 2 it should be a valid string"),
+                ("tags = 3", "it should be a string or a list"),
+                ("claim = {w = [1]}", "in 'w' it should be a number or a string"),
+            ]
+        ),
+        ('[[check]]\ntarget = "m:f"\noutput = 1.5', "suite.toml:3: 'output': it should be a whole number or a str", ""),
+        (
+            '[[check]]\ntarget = "m:f"\narguments = {"a b" = 1}',
+            "suite.toml:3: 'arguments': 'a b' is not the name of an arg",
+            "",
+        ),
+        ('[check]\nprogram = "w"', "suite.toml:1: 'check' is a list of tables", "[[check]]"),
+        ("[a.b]\nx = 1\n[a.b]", "suite.toml:3: this is not TOML: cannot declare [a.b] twice", ""),
+        (f'[[check]]\nprogram = "w"\nseed = {"9" * 5000}', "suite.toml: this is not TOML that can be read: a num", ""),
         ('[[check]]\nprogram = "w"\nshape = []', "suite.toml:3: 'shape': it must not be empty", ""),
         ('[[check]]\nprogram = ""', "suite.toml:2: 'program': it must not be empty", ""),
         ('[[check]]\nprogram = "w"\n[chekc]\n', "suite.toml", ""),
@@ -282,7 +304,7 @@ def test_of_a_file_without_end_only_the_beginning_is_read() -> None:
 @pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "-" + "9" * 5000])
 @pytest.mark.parametrize("key", ["seed", "grad-output", "values.x", "claim.x", "arguments.n", "atol"])
 def test_a_number_that_python_does_not_read_is_an_error(tmp_path: Path, key: str, number: str) -> None:
-    with pytest.raises(InputError, match="this is not TOML that can be read: Exceeds the limit"):
+    with pytest.raises(InputError, match="this is not TOML that can be read: a number has more digits"):
         read(tmp_path, f"[[check]]\nprogram = 'x'\n{key} = {number}")
 
 

@@ -15,6 +15,7 @@ from gradcli.execution.comparison.compare import compare
 from gradcli.execution.comparison.derivatives import HINGES, at_kink
 from gradcli.execution.comparison.excuses import Excuses
 from gradcli.execution.comparison.failing import Part, failing_part, has_wrong_gradient, is_right_for_less
+from gradcli.execution.comparison.lost_jumps import lost_jumps
 from gradcli.execution.comparison.nonfinite import (
     gradient_made,
     has_jump,
@@ -57,6 +58,8 @@ class GradientComparison:
     """Those of them whose gradients rest on no more than a jump of one op."""
     steps: bool
     """Whether an op is where its value jumps, be it that no gradient passes there."""
+    lost: frozenset[TracedTensor] = frozenset()
+    """The results of such ops whose jumps no gradient passes, by rounding alone."""
     watch: Watch | None = None
     """What has seen the Functions of the code."""
     hinging: set[TracedTensor] = field(default_factory=set)
@@ -84,10 +87,12 @@ class GradientComparison:
         """Return the comparisons of a run."""
         trace = point.decomposition.trace
         known = point.completed(gradients)
-        made, jumping = resting_on_nonfinite(trace, known), resting_on_jumps(trace, known)
+        steps = has_jump(trace)
+        lost = lost_jumps(point, known) if steps else frozenset()
+        made, jumping = resting_on_nonfinite(trace, known), resting_on_jumps(trace, known, lost)
         jumping = {traced: notes for traced, notes in jumping.items() if traced not in made}
         undefined = made | jumping
-        return GradientComparison(point, gradients, tolerance, undefined, jumping, has_jump(trace), watch)
+        return GradientComparison(point, gradients, tolerance, undefined, jumping, steps, lost, watch)
 
     @property
     def trace(self) -> Trace:

@@ -30,6 +30,19 @@ def jumping_operands(call: TracedCall) -> Iterator[TracedTensor]:
             yield traced
 
 
+def jumps_of(call: TracedCall) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the real results of a call with how far each entry jumps by any operand; 0 where it does not."""
+    values = {traced: double(traced.tensor.detach()) for traced in call.inputs}
+    before = _results(call, values)
+    found = [torch.zeros_like(result) for result in before]
+    for traced, value in values.items():
+        for side in _sides(value) if value.is_floating_point() else ():
+            pairs = _far_and_near(call, values, traced, side, before)
+            lasting = [torch.where(_lasts(*pair, old), pair[1], 0.0) for pair, old in zip(pairs, before, strict=True)]
+            found = [torch.maximum(one, other) for one, other in zip(found, lasting, strict=True)]
+    yield from zip([traced for traced in call.outputs if not traced.tensor.is_complex()], found, strict=True)
+
+
 def _sides(value: Tensor) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(0)
     signs = 2.0 * torch.randint(0, 2, value.shape, generator=generator) - 1
@@ -39,10 +52,18 @@ def _sides(value: Tensor) -> Iterator[Tensor]:
 def _jumps(
     call: TracedCall, values: dict[TracedTensor, Tensor], traced: TracedTensor, side: Tensor, before: list[Tensor]
 ) -> bool:
+    pairs = _far_and_near(call, values, traced, side, before)
+    return any(bool(_lasts(*pair, old).any()) for pair, old in zip(pairs, before, strict=True) if old.numel())
+
+
+def _far_and_near(
+    call: TracedCall, values: dict[TracedTensor, Tensor], traced: TracedTensor, side: Tensor, before: list[Tensor]
+) -> list[tuple[Tensor, Tensor]]:
+    """Return how far each result changes for the longer step of an operand, and for the shorter."""
     value = values[traced]
     moved = [value + step * side * value.abs().clamp_min(1.0) for step in STEPS]
     far, near = (_changes(_results(call, {**values, traced: one}), before) for one in moved)
-    return any(bool(_lasts(*changes).any()) for changes in zip(far, near, before, strict=True) if changes[0].numel())
+    return list(zip(far, near, strict=True))
 
 
 def _lasts(first: Tensor, last: Tensor, whole: Tensor) -> Tensor:

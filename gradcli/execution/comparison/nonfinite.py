@@ -177,11 +177,16 @@ def resting_on_nonfinite(trace: Trace, gradients: Mapping[TracedTensor, Tensor |
     return resting(trace, lambda call: (_made(trace, call, gradients), call.inputs))
 
 
-def resting_on_jumps(trace: Trace, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Notes]:
-    """Return, for each tensor whose gradient passes a value that jumps, where that is."""
+def resting_on_jumps(
+    trace: Trace, gradients: Mapping[TracedTensor, Tensor | None], lost: frozenset[TracedTensor] = frozenset()
+) -> dict[TracedTensor, Notes]:
+    """Return, for each tensor whose gradient passes a value that jumps, where that is.
+
+    It would pass the jumps of results that are `lost`, were it not for rounding.
+    """
 
     def jumps(call: TracedCall) -> tuple[Notes, Iterable[TracedTensor]]:
-        notes = _jump(call, gradients)
+        notes = _jump(call, gradients) if lost.isdisjoint(call.outputs) else _jumps(call.outputs[0])
         return notes, jumping_operands(call) if notes else ()
 
     return resting(trace, jumps)
@@ -223,10 +228,13 @@ def _jump(call: TracedCall, gradients: Mapping[TracedTensor, Tensor | None]) -> 
         return ()
     for output in call.outputs:
         gradient = gradients.get(output)
-        if gradient is not None and _any(gradient != 0) and _any(_discontinuities(call) & (gradient != 0)):
-            words = f"the value of '{output.text}' jumps here, so it has no derivative"
-            return noted(NoteKind.UNDEFINED, words, output.text)
+        if gradient is not None and _any(gradient != 0) and _any(discontinuities(call) & (gradient != 0)):
+            return _jumps(output)
     return ()
+
+
+def _jumps(output: TracedTensor) -> Notes:
+    return noted(NoteKind.UNDEFINED, f"the value of '{output.text}' jumps here, so it has no derivative", output.text)
 
 
 def has_jump(trace: Trace) -> bool:
@@ -237,10 +245,11 @@ def has_jump(trace: Trace) -> bool:
 def at_jump(call: TracedCall) -> bool:
     """Return whether a call is where its op says that its value may jump."""
     empty = any(traced.tensor.numel() == 0 for traced in call.inputs)
-    return call.op.discontinuities is not None and not empty and _any(_discontinuities(call))
+    return call.op.discontinuities is not None and not empty and _any(discontinuities(call))
 
 
-def _discontinuities(call: TracedCall) -> Tensor:
+def discontinuities(call: TracedCall) -> Tensor:
+    """Return where the value of a call may jump, by what its op says of it."""
     tape = Tape()
     bound = replaced(call.arguments.bound, lambda traced: tape.enter(double(traced.tensor), differentiable=False))
     return condition(call.op.discontinuities, {**defaults(call.op.signature), **bound})

@@ -31,7 +31,7 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
     for name in trial.wanted:
         given = gradients.get(name)
         gradient = torch.zeros_like(point[name]) if given is None else given.detach()
-        question = Question(trial.function, point, name, trial.cotangent)
+        question = Question(trial.function, point, name, trial.cotangent, decides=True)  # as far as is known
         reports[name] = checked(asked, question, gradient, trial.tolerance)
     return reports
 
@@ -39,7 +39,7 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
 def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
     """Return what finite differences of forward say of a gradient at a point, in double precision."""
     exact = {label: double(value.detach()) for label, value in point.items()}
-    question = Question(trial.function, exact, name, double(cotangent))
+    question = Question(trial.function, exact, name, double(cotangent), decides=True)
     try:
         reports = checked(witnesses([DIFFERENCES]), question, double(gradient), trial.tolerance)
     except (ExecutionError, RuntimeError):
@@ -70,7 +70,7 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
             for name, g in given
         ]
     )
-    question = Question(function, {ALL: whole}, ALL, double(cotangent))
+    question = Question(function, {ALL: whole}, ALL, double(cotangent), decides=True)
     try:
         return checked(witnesses([DIFFERENCES]), question, gradient, trial.tolerance)[DIFFERENCES].verdict
     except (ExecutionError, RuntimeError):

@@ -52,12 +52,14 @@ def agreement(
     *,
     bends: bool = False,
     jumps: bool = False,
+    decides: bool = False,
     excused: float = 0.0,
 ) -> Agreement:
     """Return the verdict of difference quotients on a gradient, and the largest difference.
 
     Where the program `bends`, as far as is known, a kink that no entry shows by itself is looked for as well; where it
-    may be that it `jumps`, by how little ever, a jump.
+    may be that it `jumps`, by how little ever, a jump. Between neighbouring numbers that are too far apart a program
+    may rise as steeply as it likes: there only one that `jumps` or `decides` something otherwise is known to jump.
     `excused` is how far off rounding on the way back may have moved the gradient.
     """
     if not gradient.numel():
@@ -65,10 +67,11 @@ def agreement(
     if bool(gradient.isnan().any()):
         return Agreement(Verdict.UNDEFINED, None, (*IS_NAN, *_existing(line, quotients, gradient)))
     compared = _compared(quotients, gradient, tolerance, excused)
-    if bool(jumping(line, *_where_jumps(line, compared, known=jumps)).any()):
+    doubted = _where_jumps(line, compared, known=jumps, is_certain=jumps or decides)
+    if bool(jumping(line, *doubted).any()):
         return Agreement(Verdict.UNDEFINED, None, JUMPS)
     before, compared = compared, closer_look(line, compared, known=bends)
-    if bends and bool(steep(line, *_where_jumps(line, compared, known=False)).any()):
+    if bends and bool(steep(line, *_where_jumps(line, compared, known=False, is_certain=False)).any()):
         return Agreement(Verdict.UNDEFINED, None, STEEP)
     error = (compared.claimed - compared.quotients.value).abs()
     largest = float(error.max()) if bool(error.isfinite().all()) else None
@@ -86,12 +89,14 @@ def agreement(
     return Agreement(verdict, largest, notes)
 
 
-def _where_jumps(line: Line, compared: Compared, *, known: bool) -> tuple[Tensor, Tensor]:
+def _where_jumps(line: Line, compared: Compared, *, known: bool, is_certain: bool) -> tuple[Tensor, Tensor]:
     """Return the directions along which to look for a jump, and the slopes that a gradient claims there.
 
     Where it is known that an op jumps, it may take all entries to make the program jump.
     """
     chosen = torch.ones_like(compared.erratic) if known else compared.erratic
+    if not is_certain:
+        chosen = chosen & ~_is_coarse(line, compared.quotients.directions, torch.arange(len(chosen)))
     rows, of_rows = _rows(compared.quotients, chosen), compared.claimed[chosen.nonzero()[:MOST_KINKS, 0]]
     if not known or compared.quotients.directions is not None:
         return rows, of_rows
@@ -115,12 +120,17 @@ def _why_unclear(line: Line, before: Compared, closer: Compared, gradient: Tenso
 def too_coarse(line: Line, directions: Tensor | None, unclear: Tensor) -> Notes:
     """Return a note on numbers so large that no step is as short as a function's own lengths, 1 or an entry's size."""
     rows = torch.arange(len(unclear))
-    spacing, local = EPSILON * line.entries(directions, rows), line.local(directions, rows)
-    coarse = spacing[unclear & (spacing > local)]
+    spacing = EPSILON * line.entries(directions, rows)
+    coarse = spacing[unclear & _is_coarse(line, directions, rows)]
     if not len(coarse):
         return ()
     words = f"no step can be taken here: the numbers next to {float(coarse.max() / EPSILON):.3g} are"
     return noted(NoteKind.ROUNDING, f"{words} {float(coarse.max()):.1g} apart")
+
+
+def _is_coarse(line: Line, directions: Tensor | None, rows: Tensor) -> Tensor:
+    """Return along which directions, or entries, numbers are further apart than the function's own lengths."""
+    return EPSILON * line.entries(directions, rows) > line.local(directions, rows)
 
 
 def _existing(line: Line, quotients: Quotients, gradient: Tensor) -> Notes:

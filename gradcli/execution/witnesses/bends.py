@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.comparison.evaluation import Evaluation
 from gradcli.execution.comparison.gradients import GradientComparison
+from gradcli.execution.comparison.jump_sizes import at_jumps_after, least_jump
 from gradcli.execution.comparison.within_rounding import ROUNDING
+from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
-from gradcli.execution.witnesses.jumps import steep
+from gradcli.execution.witnesses.jumps import is_hidden, is_level, shortest_steps, steep
+from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
@@ -31,6 +36,8 @@ from gradcli.witnesses import DIFFERENCES
 SHARE = 0.4
 # By each entry of a tensor that has more, the slope is not looked at.
 MOST_ENTRIES = 64
+# What moves by fewer units in the last place may be what rounding does.
+ULPS = 4.0
 
 DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
@@ -95,10 +102,58 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
         if again is not None and not again.by(Verdict.MISMATCH):
             return consensus(dataclasses.replace(report, notes=report.notes or ROUNDING), again)
     jumps = comparisons is not None and traced in comparisons.jumping
+    if comparisons is not None and jumps:
+        verdict = _at_jump(witnesses, comparisons, traced, verdict)
     said = consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
     if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
         return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
     return said
+
+
+def _at_jump(
+    witnesses: NumericalWitnesses, comparisons: GradientComparison, traced: TracedTensor, verdict: NumericalVerdict
+) -> NumericalVerdict:
+    """Return what the witnesses say where an op jumps; with whether that jump is lost in rounding, or is none."""
+    question, gradient = witnesses.question(traced), comparisons.gradients.get(traced)
+    if question is None or gradient is None or gradient.is_complex() or gradient.numel() > MOST_ENTRIES:
+        return verdict
+    line = dataclasses.replace(question, grain=witnesses.grain).line
+    gradients = comparisons.point.completed(comparisons.gradients)
+    jump = least_jump(comparisons.trace, traced, gradients, comparisons.lost)
+    if is_hidden(line, jump) or not _moves(witnesses, traced, shortest_steps(line)):
+        return dataclasses.replace(verdict, hides_jump=True)
+    own = double(gradient.detach().cpu())
+    agrees = comparisons.compare(traced, own, comparisons.tolerance).verdict is Verdict.MATCH
+    if not agrees or traced in comparisons.reference.kinked:
+        return verdict
+    every = torch.eye(own.numel(), dtype=torch.float64)
+    return dataclasses.replace(verdict, is_flat=is_level(line, every, own.reshape(-1), jump))
+
+
+def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:
+    """Return whether such steps of the entries of a tensor move every op at a jump, beyond rounding.
+
+    1 + x is 1 for an x too small.
+    """
+    rerun, value = witnesses.rerun, witnesses.rerun.value(traced)
+    assert value is not None  # noqa: S101 (there is a question about it)
+    moved = {traced: value + steps.reshape(value.shape)}
+    calls = at_jumps_after(rerun.trace, traced)
+    try:
+        return all(any(_is_moved(rerun, operand, moved) for operand in call.inputs) for call in calls)
+    except RuntimeError:  # at the end of a domain
+        return False
+
+
+def _is_moved(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> bool:
+    before = rerun.value(operand)
+    if operand in moved or before is None:
+        return operand in moved
+    return bool(((_made(rerun, operand, moved) - before).abs() > ULPS * EPSILON * before.abs()).any())
+
+
+def _made(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tensor]) -> Tensor:
+    return rerun.leaves[operand].tensor if operand in rerun.leaves else rerun.result(operand, moved)
 
 
 def _looked_into(

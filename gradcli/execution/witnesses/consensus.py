@@ -27,6 +27,9 @@ LOST_STEPS = noted(
     NoteKind.ROUNDING,
     "numbers are so large here that rounding hides whether the program jumps, or decides otherwise, next to this point",
 )
+LOST_JUMP = noted(
+    NoteKind.ROUNDING, "the value of an op jumps here, by so little beside the output that rounding hides it there"
+)
 WITHIN = noted(NoteKind.ROUNDING, "the kink is at this point as far as rounding lets it be told")
 INSTEAD = noted(
     NoteKind.REFERENCE, "the symbolic derivative is NaN here; autograd's gradient agrees with difference quotients"
@@ -125,9 +128,13 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
 def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where an op jumps on the way: with what the whole program does, as far as that is known."""
     verdict = combined(numerical.voting.values())
+    if verdict is Verdict.UNDECIDED and numerical.is_flat:
+        return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report
     report = dataclasses.replace(report, notes=())  # they say that there is no derivative
+    if verdict.passes and numerical.hides_jump:
+        return _explained(report, Verdict.UNDECIDED, None, LOST_JUMP)
     if verdict is Verdict.MISMATCH:
         return _explained(report, verdict, "autograd", led(f"{KINKS}: ", _errors(numerical)))
     return _explained(report, verdict, None, CHOICE if verdict is Verdict.SUBGRADIENT else LEVEL)

@@ -29,6 +29,7 @@ class FiniteDifferences:
             tolerance,
             bends=question.bends,
             jumps=question.jumps,
+            decides=question.decides,
             excused=question.excused,
         )
         estimate = float(quotients.error.max()) if quotients.error.numel() else 0.0

@@ -20,6 +20,8 @@ ALIKE, GROWTH = 0.01, 4.0
 STEEP_PART = 0.5
 # A slope is infinite where each is larger than the one before by this factor, up to the last, and none is claimed.
 STEEPER, CLAIMED = 1.5, 4.0
+# So is that of x·log x, which grows by as much each time: by this part of the last growth, so many times its rounding.
+STEADY, CLEARLY = 0.97, 20.0
 # A change counts where it is this many times larger than the output's rounding error.
 VISIBLE = 300.0
 
@@ -48,17 +50,51 @@ def steep(line: Line, directions: Tensor, claimed: Tensor) -> Tensor:
         return torch.zeros(0, dtype=torch.bool)
     changes, seen, steps = _to_both_sides(line, directions)
     slopes = changes / steps
-    grows = seen[:, 1:] & (slopes[:, 1:] >= STEEPER * slopes[:, :-1])
+    grows = (seen[:, 1:] & (slopes[:, 1:] >= STEEPER * slopes[:, :-1]))[:, -LAST:].all(1)
+    growth, least = slopes.diff(), CLEARLY * 4 * line.rounding / steps[:, 1:]
+    steadily = ((growth > least)[:, 1:] & (growth[:, 1:] >= STEADY * growth[:, :-1]))[:, -LAST:].all(1)
+    steadily &= steps[:, -1] < line.grain.smallest  # else it may level off further down: log(x + 1e-300)
     beyond = slopes[:, -1] > CLAIMED * torch.cat([claimed, claimed]).abs()
-    return (grows[:, -LAST:].all(1) & beyond).reshape(2, -1).any(0)
+    return ((grows | steadily) & beyond).reshape(2, -1).any(0)
+
+
+def is_level(line: Line, directions: Tensor, claimed: Tensor, jump: float) -> bool:
+    """Return whether the function, less the slopes that are claimed, changes by no more than rounding to both sides.
+
+    A jump of that size would show: one of less is not known to be none.
+    """
+    changes, steps = _changes(line, directions)
+    changes = changes - torch.cat([claimed, -claimed])[:, None] * steps
+    return jump > _visible(line) and bool((changes.abs() <= _visible(line)).all())
+
+
+def shortest_steps(line: Line) -> Tensor:
+    """Return the shortest step of each entry that a jump is looked for by, to one side or the other."""
+    every = torch.eye(line.start.numel(), dtype=torch.float64)
+    signs = 2.0 * torch.randint(0, 2, (len(every),), generator=torch.Generator().manual_seed(0)) - 1
+    return signs * _scale(line, every) * 2.0 ** -EXPONENTS[-1]
+
+
+def is_hidden(line: Line, jump: float) -> bool:
+    """Return whether a jump of that size is lost in rounding."""
+    return jump <= _visible(line)
+
+
+def _visible(line: Line) -> float:
+    return VISIBLE * 4 * line.rounding
 
 
 def _to_both_sides(line: Line, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the changes to both sides by steps that shrink, which of them are more than rounding, and the steps."""
+    changes, steps = _changes(line, directions)
+    return changes.abs(), changes.abs() > _visible(line), steps
+
+
+def _changes(line: Line, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the changes along the directions and then against them, and the steps."""
     sides = torch.cat([directions, -directions])
     steps = _scale(line, sides)[:, None] * torch.tensor([2.0**-k for k in EXPONENTS], dtype=torch.float64)
-    changes = line.changes(sides, torch.arange(len(sides)), steps).abs()
-    return changes, changes > VISIBLE * 4 * line.rounding, steps
+    return line.changes(sides, torch.arange(len(sides)), steps), steps
 
 
 def _scale(line: Line, directions: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ RUNS = 2
 FINE = 4 * EPSILON
 # What the last bits do not show, ones that are this many times coarser do.
 COARSER = 2.0**20
+# How far next to the point is, relative to the entries.
+NEXT = 2.0**-40
 # Changes that are as large for fine ones as for coarse ones are as large as any: what is seen may be many times larger.
 ALIKE, SPENT = 4.0, 16.0
 # An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
@@ -40,9 +42,12 @@ def noise_of(rerun: Again, cotangent: Tensor, result: TracedTensor | None = None
     With a `result` it stands for the output.
 
     A jump is no noise: what the program decides stays as it is, and so does what an op makes that is at a jump.
+    Where nothing moves, numbers cancel that are equal at the point: next to it they are not, and are rounded.
     """
     held, exact = dict(_held(rerun)), exact_calls(rerun)
     fine, coarse = (_scatter(rerun, cotangent, held, result, _Rounding(size, exact)) for size in (FINE, COARSER * FINE))
+    if not coarse:
+        return _beside(rerun, cotangent, result, _Rounding(FINE, exact)) * EPSILON / FINE
     return SPENT * fine if fine >= coarse / ALIKE else max(fine, coarse / COARSER) * EPSILON / FINE
 
 
@@ -54,6 +59,39 @@ def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
             value = rerun.value(traced)
             if value is not None and (jumps or not (value.is_floating_point() or value.is_complex())):
                 yield traced, value
+
+
+def _beside(rerun: Again, cotangent: Tensor, result: TracedTensor | None, rounding: _Rounding) -> float:
+    """Return how far L moves next to the point if every result but what is decided there changes in its last bits."""
+    whole = [traced for traced, value in _held(rerun) if not (value.is_floating_point() or value.is_complex())]
+    found = 0.0
+    for side in (NEXT, -NEXT):
+        moved = {leaf: _moved(own.tensor, side) for leaf, own in rerun.leaves.items()}
+        try:
+            held = moved | {traced: rerun.result(traced, moved) for traced in whole}
+            plain = _output(rerun, result, held, None)
+            rounded = _output(rerun, result, held, rounding.of_calls(1))
+        except RuntimeError:  # at the end of a domain
+            continue
+        found = max(found, _distance(rounded, plain, cotangent))
+    return found
+
+
+def _moved(tensor: Tensor, side: float) -> Tensor:
+    """Return a leaf a little further: relative to each entry, and where it is 0 to 1."""
+    if not tensor.is_floating_point():
+        return tensor
+    return tensor + side * torch.where(tensor == 0, 1.0, tensor.abs())
+
+
+def _output(
+    rerun: Again, result: TracedTensor | None, changed: Mapping[TracedTensor, Tensor], perturb: Perturb | None
+) -> Tensor:
+    return rerun.run(changed, perturb)[0] if result is None else rerun.result(result, changed, perturb)
+
+
+def _distance(output: Tensor, base: Tensor, cotangent: Tensor) -> float:
+    return float(((output - base).abs() * cotangent.abs()).nan_to_num(0.0, 0.0, 0.0).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +146,8 @@ def _scatter(
         leaves = {leaf: to_one_side.of_leaf(own.tensor, generator) for leaf, own in rerun.leaves.items()}
         changed, perturb = {**leaves, **held}, to_one_side.of_calls(seed)
         try:
-            output = rerun.run(changed, perturb)[0] if result is None else rerun.result(result, changed, perturb)
+            output = _output(rerun, result, changed, perturb)
         except RuntimeError:  # at the end of a domain
             continue
-        change = float(((output - base).abs() * cotangent.abs()).nan_to_num(0.0, 0.0, 0.0).sum())
-        found = max(found, change)
+        found = max(found, _distance(output, base, cotangent))
     return found

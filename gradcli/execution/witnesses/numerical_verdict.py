@@ -53,6 +53,10 @@ class NumericalVerdict:
     """Whether it is known that the program is infinitely steep to a side."""
     hides_steps: bool = False
     """Whether an op that jumps, or what the program decides, is lost beside numbers that are too large for it."""
+    hides_jump: bool = False
+    """Whether the jump of an op is less than what rounding leaves of the output."""
+    is_flat: bool = False
+    """Whether the program is known not to jump where an op does, though quotients are not accurate enough to tell."""
     size: float = 1.0
     """The size of the gradient."""
 
@@ -223,7 +227,8 @@ class NumericalWitnesses:
             return self.rerun.output({traced: tensors[name]})
 
         is_costly = self.run.trace.ran is not None
-        return Question(function, {name: value}, name, self.cotangent, self.without_noise, is_costly=is_costly)
+        question = Question(function, {name: value}, name, self.cotangent, self.without_noise, is_costly=is_costly)
+        return dataclasses.replace(question, decides=question.is_coarse and self.decides(traced))
 
 
 def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.execution.forward.callables import function as callable_of
 from gradcli.execution.witnesses.grain import NO_GRAIN, Grain
-from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
+from gradcli.execution.witnesses.line import EPSILON, Line, ScalarFunction, Values
 from gradcli.execution.witnesses.quotients import Quotients, by_entries, by_few_directions
 from gradcli.report.report import WitnessReport
 from gradcli.tolerance import Tolerance
@@ -31,10 +31,18 @@ class Question:
     """Whether the function is known to have a kink on the way, or to decide something, at this point."""
     jumps: bool = False
     """Whether an op on the way has a jump at this point."""
+    decides: bool = False
+    """Whether the function decides something otherwise next to this point; known where numbers are far apart."""
     excused: float = 0.0
     """How far rounding on the way back may have moved a gradient."""
     is_costly: bool = False
     """Whether to look along few directions alone, where the function has no kink that is known of."""
+
+    @property
+    def is_coarse(self) -> bool:
+        """Return whether the numbers next to an entry are further apart than 1, which a function may bend within."""
+        entries = self.point[self.name].detach().abs().reshape(-1)
+        return bool((entries * EPSILON > 1.0).any())
 
     @cached_property
     def line(self) -> Line:

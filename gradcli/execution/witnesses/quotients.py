@@ -127,6 +127,7 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         if not len(rows):
             break
         extrapolated = _extrapolated(line, directions, rows, step * scale)
+        extrapolated[[[1], [4]], _is_no_step(line, directions, rows, step * scale / 4)] = math.inf
         apart = (extrapolated[0] - best[0, rows]).abs() > APART * (extrapolated[1] + best[1, rows])
         better = apart | ~(extrapolated[1] >= best[1, rows])
         best[:, rows[better]] = extrapolated[:, better]
@@ -135,6 +136,11 @@ def _refine(line: Line, directions: Tensor | None, rows: Tensor, scale: Tensor, 
         next_rounding = SHORTER * _rounding(line, step * scale)  # the next error is no smaller than this
         unsure = ~(best[1, rows] <= floor) & (next_rounding < best[1, rows])
         rows, scale = rows[unsure], scale[unsure]
+
+
+def _is_no_step(line: Line, directions: Tensor | None, rows: Tensor, shortest: Tensor) -> Tensor:
+    """Return where steps are lost beside the numbers that they should move: a function does not change by those."""
+    return EPSILON * line.entries(directions, rows) > shortest
 
 
 def _prefer_nearer(best: Tensor, near: Tensor) -> None:

@@ -64,7 +64,7 @@ def product_where_it_bends(
 
         point = {"shift": torch.zeros((), dtype=torch.float64)}
         for unit, entry in zip(_units(run), derivative.value.reshape(-1), strict=True):
-            yield Question(function, point, "shift", unit, witnesses.grain), double(entry)
+            yield Question(function, point, "shift", unit, witnesses.grain, decides=True), double(entry)
 
     return _judged(run, list(tangents), derivative, questions, expected)
 

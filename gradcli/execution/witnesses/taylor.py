@@ -57,7 +57,8 @@ class Taylor:
         """Return what the Taylor test says of a gradient."""
         roundoff = tolerance.relative if tolerance.normwise else 0.0
         found = remainder(question.line, gradient, roundoff)
-        said = agreement(question.line, found.quotients, gradient, tolerance, excused=question.excused)
+        decides, excused = question.jumps or question.decides, question.excused
+        said = agreement(question.line, found.quotients, gradient, tolerance, decides=decides, excused=excused)
         verdict, notes = said.verdict, said.notes
         if verdict is Verdict.MATCH and found.order is not None and found.order < LOWEST_ORDER:
             verdict, notes = Verdict.UNDECIDED, NOT_SMOOTH

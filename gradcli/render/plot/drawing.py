@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -51,14 +52,27 @@ def picture(report: Report, form: str) -> bytes:
 @contextmanager
 def _settings() -> Iterator[None]:
     """Load matplotlib, and draw with its own defaults and ours, whatever the user's are."""
+    with _silent():
+        try:
+            import matplotlib as mpl
+        except ImportError:
+            raise InputError(MISSING, hint=REMEDY) from None
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(cast("Any", SETTINGS))
+            yield
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep matplotlib from saying where it cannot keep its fonts: a full disk, no folder of its own."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        import matplotlib as mpl
-    except ImportError:
-        raise InputError(MISSING, hint=REMEDY) from None
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(cast("Any", SETTINGS))
         yield
+    finally:
+        logger.setLevel(level)
 
 
 def _figure(report: Report) -> Figure:

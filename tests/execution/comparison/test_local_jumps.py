@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 import gradcli
+from gradcli.execution.comparison.jump_sizes import least_jump
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.forward.trace import Trace, TracedTensor
+from gradcli.inputs.programs import read
+from gradcli.settings import Settings
 
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("xlogy(x, y)", {"x": 0.0, "y": 0.0}, "x", "undefined"),
@@ -42,3 +50,30 @@ def test_of_x_log_x_none_exists_at_0(program: str) -> None:
     found = gradcli.evaluate(program, {"x": [0.0, 0.5]} | ({"y": [-1.0, -2.0]} if "kl" in program else {}))["x"]
     assert found.verdict == "undefined"
     assert "the derivative exists" not in str(found.note)
+
+
+@pytest.mark.parametrize(
+    ("program", "value", "size"),
+    [("3*floor(x)", 2.0, 3.0), ("sign(x)", 0.0, 1.0), ("1e-3*floor(x) + 5*sign(x - 2)", 2.0, 1e-3)],
+)
+def test_the_least_jump_is_that_of_an_op_as_the_output_sees_it(program: str, value: float, size: float) -> None:
+    settings = Settings(grad_output="ones")
+    trace = run_program(read(program, settings), settings, {"x": value})
+    gradients = dict(zip(trace.tensors, map(autograd(trace), trace.tensors), strict=True))
+    (leaf,) = trace.leaves
+    assert least_jump(trace, leaf, gradients) == pytest.approx(size, rel=1e-6)
+
+
+def autograd(trace: Trace) -> Callable[[TracedTensor], Tensor | None]:
+    """Return what gives the gradient of the output by a tensor; None where it depends on none."""
+
+    def gradient(traced: TracedTensor) -> Tensor | None:
+        output = trace.output.tensor
+        if not (traced.tensor.requires_grad and output.requires_grad):
+            return None
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            output, traced.tensor, torch.ones_like(output), retain_graph=True, allow_unused=True
+        )
+        return found[0]
+
+    return gradient

@@ -25,3 +25,74 @@ def test_a_slope_that_is_infinite_to_one_side_is_no_derivative(command: Any, pro
     found = command(program, {"x": [0.0]})["x"]
     assert found.verdict == "undefined"
     assert "between the one-sided derivatives" not in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("points", [[-1e-10, 0.0], [-1.0, 0.0]])
+def test_beside_equal_numbers_the_slope_of_x_to_the_x_is_infinite_to_one_side(
+    command: Any, points: list[float]
+) -> None:
+    """d/dx x^x = x^x (log x + 1) has no bound at 0, and both powers are 1 there, whose difference has no rounding."""
+    found = command("std(x**relu(x))", {"x": points})["x"]
+    assert found.verdict == "undefined"
+    assert "infinite to one side" in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+def test_between_neighbouring_numbers_a_function_may_rise_without_a_jump(command: Any) -> None:
+    """The loss of p, (p - x)²/2 near x, is 6 or more at the next numbers to x = 1e17, which are 16 apart."""
+    report = command("p = x*(x > 0); F.relu6(F.huber_loss(p, x, reduction='none'))", {"x": 1e17})
+    assert report["p"].verdict.passes
+    assert report.verdict.passes
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize("program", ["where(x > 1e17, x, 2*x)", "x*(x >= 1e17)"])
+def test_what_is_decided_between_them_jumps(command: Any, program: str) -> None:
+    found = command(program, {"x": 1e17})["x"]
+    assert found.verdict == "undefined"
+    assert "jumps here" in str(found.note)
+
+
+JUMPS = [
+    # the jumps cancel: x = floor(x) + frac(x) for x >= 0
+    ("x - floor(x) - frac(x)", 1.0, "match", "the program's does not"),
+    ("x*x - floor(x) - frac(x) + x", 2.0, "match", "the program's does not"),
+    ("x - floor(x) - frac(x) + 1e-3*floor(x)", 1.0, "undefined", "jumps here"),
+    # a jump of 1e-34 beside 1
+    ("x + 1e-34*floor(x)", 1.0, "undecided", "rounding hides it"),
+    ("x + 1e-34*floor(x)", 1.5, "match", "None"),
+    ("x + 1e-3*floor(x)", 1.0, "undefined", "jumps here"),
+    # one of 6e-34 beside 1, and one of 1e-347 beside 0: in double precision the derivatives of tanh and exp are 0
+    ("tanh(floor(x))", 40.0, "undecided", "rounding hides it"),
+    ("exp(-floor(x))", 800.0, "undecided", "rounding hides it"),
+    ("tanh(100*floor(x))", 1.0, "undefined", "jumps here"),  # from 0 to 1
+    # the output does not depend on what jumps
+    ("relu(floor(x) - 50)", 40.0, "match", "None"),
+    ("F.hardtanh(floor(x))", 40.0, "match", "None"),
+    ("relu(floor(x))", 0.0, "match", "the program has none"),
+    # `positive` returns its operand: there is no other result of it
+    ("positive(x) + floor(x)", 1.0, "undefined", "jumps here"),
+    ("positive(floor(x)) - x - floor(x)", 1.0, "match", "the program's does not"),
+    # rounding is at a half way point, and no step moves x by less than 1e144
+    ("round(abs(x - F.elu(x)) + 0.5)", 1e160, "undefined", "jumps here"),
+]
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("program", "value", "wanted", "words"), JUMPS)
+def test_whether_the_jumps_of_ops_are_jumps_of_the_program(
+    command: Any, program: str, value: float, wanted: str, words: str
+) -> None:
+    found = command(program, {"x": value})["x"]
+    assert found.verdict == wanted
+    assert words in str(found.note)
+
+
+@pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
+@pytest.mark.parametrize(("size", "wanted"), [(1e-160, "undecided"), (1e-3, "undecided"), (1.0, "undefined")])
+def test_steps_that_do_not_move_what_jumps_do_not_say_that_the_program_is_level(
+    command: Any, size: float, wanted: str
+) -> None:
+    """Half way, softmax is rounded down to 0 and, for the least step to one side, up to 1."""
+    assert command("logsumexp(round(softmax(x, 0)), 0)", {"x": [size, size]})["x"].verdict == wanted

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from gradcli.execution.witnesses.jumps import jumping, steep
+from gradcli.execution.witnesses.grain import Grain
+from gradcli.execution.witnesses.jumps import is_hidden, is_level, jumping, steep
 from gradcli.execution.witnesses.line import Line
 
 ONE = torch.ones(1, 1, dtype=torch.float64)
@@ -44,8 +46,34 @@ def test_what_jumps(function: Function, jumps: bool) -> None:
         (lambda x: x.abs(), 0.0, False),
         (lambda x: torch.tanh(1e12 * x), 0.0, False),
         (lambda x: x.abs() ** 1.5, 0.0, False),
+        (lambda x: torch.xlogy(x.abs(), x.abs()), 0.0, True),
+        (lambda x: x * (x.abs() + 1e-12).log(), 0.0, False),  # which levels off where steps still show it
+        (lambda x: x + x.abs() ** 1.05, 0.0, False),
     ],
-    ids=["root", "claimed", "kink", "large", "smooth"],
+    ids=["root", "claimed", "kink", "large", "smooth", "x log x", "x log (x + small)", "slowly flat"],
 )
 def test_what_is_steep(function: Function, claimed: float, is_steep: bool) -> None:
     assert steep(line(function), ONE, torch.tensor([claimed], dtype=torch.float64)).tolist() == [is_steep]
+
+
+def test_what_levels_off_beyond_what_steps_show_is_not_steep() -> None:
+    """x·log(|x| + 1e-300) has the slope -691 at 0: a program with such a number in it may do anything above it."""
+    one = line(lambda x: x * (x.abs() + 1e-300).log())
+    fine = dataclasses.replace(one, grain=Grain(smallest=1e-300))
+    assert steep(one, ONE, ZERO).tolist() == [True]
+    assert steep(fine, ONE, ZERO).tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    ("function", "slope", "jump", "level"),
+    [
+        (lambda x: 3 * x + 1, 3.0, 1.0, True),
+        (lambda x: 3 * x + 1, 2.0, 1.0, False),
+        (lambda x: 3 * x + 1, 3.0, 1e-14, False),  # which would not show
+        (lambda x: 3 * x + 1 + 1e-3 * (x > 0), 3.0, 1e-3, False),
+    ],
+    ids=["flat", "another slope", "lost in rounding", "step"],
+)
+def test_what_is_level(function: Function, slope: float, jump: float, level: bool) -> None:
+    assert is_level(line(function), ONE, torch.tensor([slope], dtype=torch.float64), jump) is level
+    assert is_hidden(line(function), jump) is (jump < 1e-12)

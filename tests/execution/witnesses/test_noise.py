@@ -22,6 +22,8 @@ NOISES: list[tuple[str, dict[str, Any], float, float]] = [
     ("(x + y) - y", {"x": 1.0, "y": 0.5}, 2e-17, 2e-15),
     # what rounding does to one side alone
     ("relu(x + 0.5 - 0.5)", {"x": 0.0}, 2e-17, 2e-15),
+    # equal numbers are rounded alike, but not next to the point
+    ("std(exp(relu(x)))", {"x": [-1.0, 0.0]}, 2e-17, 2e-15),
     # a jump is no noise
     ("floor(x)", {"x": 3.0}, 0.0, 1e-14),
     ("floor(x) + y - y", {"x": 3.0, "y": 2.0}, 0.0, 1e-14),

@@ -1,0 +1,100 @@
+"""Jumps of ops whose way to the output is 0 in double precision alone: tanh(floor(x)) at 40 jumps by 1e-34.
+
+A gradient of 0 says that the output does not depend on a value, or that its derivative underflowed. For pointwise calls
+the derivative to 50 digits tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.autograd.local_call import LocalCall
+from gradcli.execution.comparison.exact import exact_contribution
+from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.trace import TracedCall, TracedTensor
+from gradcli.execution.reference.nodes import Node
+from gradcli.ops.record import Kind
+
+# Of how many entries of a call the derivative is asked for to 50 digits, at most.
+MOST_ENTRIES = 16
+
+Gradients = Mapping[TracedTensor, Tensor | None]
+
+
+def lost_jumps(point: Point, gradients: Gradients) -> frozenset[TracedTensor]:
+    """Return results of calls that jump, by which PyTorch's gradient is 0 there though the output depends on them."""
+    suspects = [call for call in point.decomposition.trace.calls if at_jump(call) and _is_stopped(call, gradients)]
+    if not suspects:
+        return frozenset()
+    with double_precision():
+        live = _live(point, suspects)
+    found = [call for call in suspects if any(map(_any, _at_jumps(call, gradients, live)))]
+    return frozenset(output for call in found for output in call.outputs)
+
+
+def _is_stopped(call: TracedCall, gradients: Gradients) -> bool:
+    return any(map(_any, _at_jumps(call, gradients, {})))
+
+
+def _at_jumps(call: TracedCall, gradients: Gradients, live: Mapping[TracedTensor, Tensor]) -> Iterator[Tensor]:
+    """Yield where results of a call jump, no gradient passes and, if that is known, the output depends on them."""
+    for output in call.outputs:
+        gradient = gradients.get(output)
+        if gradient is not None:
+            stopped = discontinuities(call) & (gradient == 0)
+            yield stopped & live[output] if output in live else stopped & (not live)
+
+
+def _live(point: Point, suspects: list[TracedCall]) -> dict[TracedTensor, Tensor]:
+    """Return where the output depends on tensors that the suspects lead to, as far as is known."""
+    trace = point.decomposition.trace
+    wanted = {output for call in suspects for output in call.outputs}
+    for call in trace.calls:
+        wanted.update(call.outputs if not wanted.isdisjoint(call.inputs) else ())
+    live = {trace.output: point.cotangent != 0}
+    for call in reversed(trace.calls):
+        operands = [traced for traced in call.inputs if traced in wanted and traced.tensor.is_floating_point()]
+        if operands and any(_any(live[output]) for output in call.outputs if output in live):
+            for traced, mask in zip(operands, _depends(point, call, operands, live), strict=True):
+                live[traced] = live[traced] | mask if traced in live else mask
+    return live
+
+
+def _depends(
+    point: Point, call: TracedCall, operands: list[TracedTensor], live: Mapping[TracedTensor, Tensor]
+) -> Iterator[Tensor]:
+    """Yield where the live results of a call depend on each operand."""
+    cotangents = [_spread(live[output]) if output in live else None for output in call.outputs]
+    local = LocalCall(call, {traced: double(traced.tensor.detach()) for traced in call.inputs}, cotangents)
+    for traced, gradient in zip(operands, local.autograd(operands), strict=True):
+        mask = gradient != 0
+        for place in (~mask).reshape(-1).nonzero()[:MOST_ENTRIES, 0].tolist():
+            mask.reshape(-1)[place] = _is_small(point, local, traced, place)
+        yield mask
+
+
+def _spread(mask: Tensor) -> Tensor:
+    """Return numbers that do not cancel where a mask holds, and 0 elsewhere."""
+    drawn = torch.rand(mask.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return mask * (0.5 + drawn)
+
+
+def _is_small(point: Point, local: LocalCall, traced: TracedTensor, place: int) -> bool:
+    """Return whether a pointwise call's derivative by an entry is not 0, but less than double precision has."""
+    node, source = (point.decomposition.nodes.get(one) for one in (local.call.outputs[0], traced))
+    (upstream, *others) = local.cotangents
+    if local.call.op.kind is not Kind.POINTWISE or others or upstream is None or not isinstance(node, Node):
+        return False
+    edges = [edge for edge in node.edges if edge.source is source]
+    answers = [exact_contribution(point.derivations, node, edge, upstream, place) for edge in edges]
+    return any(answer is not None and (answer.extent != "number" or Fraction(answer.text) != 0) for answer in answers)
+
+
+def _any(mask: Tensor) -> bool:
+    return bool(mask.any())
