@@ -32,10 +32,10 @@ def _operand(text: str) -> str:
     return text if isinstance(node, ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({text})"
 
 
-CLAMP = (Remedy("keep it away from 0", "clamp({x}, min=1e-12)"),)
+CLAMP = (Remedy("keep it positive", "clamp({x}, min=1e-12)"),)
 ROOT = (Remedy("add a small number under the root", "{x} + 1e-12"), *CLAMP)
 INSIDE = (Remedy("keep it inside the domain", "clamp({x}, -1 + 1e-7, 1 - 1e-7)"),)
-ABOVE = (Remedy("keep it away from -1", "clamp({x}, min=-1 + 1e-12)"),)
+ABOVE = (Remedy("keep it above -1", "clamp({x}, min=-1 + 1e-12)"),)
 DIVISOR = (Remedy("keep the divisor away from 0", "where({x} != 0, {x}, 1)", operand=1),)
 LARGE = (Remedy("keep exp from overflowing, as softmax and logsumexp do by themselves", "clamp({x}, max=80)"),)
 NORM = (Remedy("add a small number under the root", "sqrt(sum({x}**2) + 1e-12)", operand=None),)

@@ -16,6 +16,9 @@ from gradcli.render.style import Style
 # A line of code or of a suite, as `model.py:14`.
 PLACE = re.compile(r"(?<![\w/.-])(?P<file>/?(?:[\w.-]+/)*[\w.-]+\.(?:py|toml)):(?P<line>\d+)")
 
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_END = re.compile(r"(?: |\x1b\[[\d;]*m)+$")
+
 
 def linked(text: str) -> str:
     """Return text whose lines of code are links to their files, as terminals have them (OSC 8)."""
@@ -25,6 +28,11 @@ def linked(text: str) -> str:
 def _link(place: re.Match[str]) -> str:
     url = f"file://{quote(str(Path.cwd() / place['file']))}#{place['line']}"
     return f"\x1b]8;;{url}\x1b\\{place[0]}\x1b]8;;\x1b\\"
+
+
+def _without_end(line: str) -> str:
+    """Return a line without the spaces at its end, which may stand between changes of colour."""
+    return _END.sub(lambda end: "".join(_COLOUR.findall(end[0])), line.rstrip())
 
 
 def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = False) -> str:
@@ -44,5 +52,5 @@ def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = Fals
     )
     for part in parts:
         console.print(part, soft_wrap=as_is or (isinstance(part, Text) and bool(part.no_wrap)))
-    text = "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+    text = "\n".join(map(_without_end, stream.getvalue().split("\n")))
     return linked(text) if style.links else text

@@ -60,14 +60,22 @@ def text_of(notes: Sequence[Note]) -> str | None:
     return "; ".join(note.words for note in notes) or None
 
 
-def shared_blame(notes: Sequence[Notes]) -> dict[str, list[int]]:
-    """Return who is blamed by more than one of several notes, in words, with the places of those that do."""
+# What holds of more than one tensor in the same words: who is to blame, and what makes a NaN.
+_OF_SEVERAL = (NoteKind.BLAME, NoteKind.UNDEFINED, NoteKind.REMEDY)
+
+
+def shared(notes: Sequence[Notes]) -> dict[tuple[str, ...], list[int]]:
+    """Return what more than one of several notes say, in words: those that the same ones say, with their places."""
     found: dict[str, list[int]] = {}
     for place, own in enumerate(notes):
         for note in own:
-            if note.kind is NoteKind.BLAME:
-                found.setdefault(note.words, []).append(place)
-    return {words: places for words, places in found.items() if len(places) > 1}
+            if note.kind in _OF_SEVERAL and place not in found.setdefault(note.words, []):
+                found[note.words].append(place)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for words, places in found.items():
+        if len(places) > 1:
+            groups.setdefault(tuple(places), []).append(words)
+    return {tuple(words): [*places] for places, words in groups.items()}
 
 
 def without(notes: Notes, words: Collection[str]) -> Notes:

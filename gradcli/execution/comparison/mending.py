@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,8 @@ def mends(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -
     """Return whether every gradient is finite with calls rewritten, and the output, where it is finite, stays."""
     output = trace.output.tensor.detach()
     try:
-        moved, gradients = _rerun(trace, attempts, cotangent)
+        with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's program
+            moved, gradients = _rerun(trace, attempts, cotangent)
     except (*REFUSALS, GradcliError):
         return False
     finite = output.isfinite()
