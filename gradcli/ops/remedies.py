@@ -40,7 +40,12 @@ DIVISOR = (Remedy("keep the divisor away from 0", "where({x} != 0, {x}, 1)", ope
 LARGE = (Remedy("keep exp from overflowing, as softmax and logsumexp do by themselves", "clamp({x}, max=80)"),)
 NORM = (Remedy("add a small number under the root", "sqrt(sum({x}**2) + 1e-12)", operand=None),)
 LENGTH = (Remedy("add a small number under the root", "sqrt({x}**2 + {y}**2 + 1e-12)", operand=None),)
-SPREAD = (Remedy("add a small number under the root", "sqrt(var({x}) + 1e-12)", operand=None),)
+BIASED = "divide by the number of entries n, not by n - 1, which is 0"
+VARIANCE = (Remedy(BIASED, "var({x}, correction=0)", operand=None),)
+SPREAD = (
+    Remedy("add a small number under the root", "sqrt(var({x}) + 1e-12)", operand=None),
+    Remedy(BIASED, "sqrt(var({x}, correction=0) + 1e-12)", operand=None),
+)
 # What may help if the op's record knows no better.
 SAFE = (
     Remedy("make the argument safe before the op", "where({x} != 0, {x}, 1)"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ def test_a_terminal_gets_whole_words_and_whole_commands() -> None:
     assert max(map(len, lines)) <= 50
     assert "`gradcli jvp PROGRAM --tangent x=1`" in "\n".join(lines)
     assert " ".join(line.strip() for line in lines if not line.startswith("  ...")).count("unknown") == 8
-    code, caret = next(pair for pair in zip(lines, lines[1:], strict=False) if set(pair[1].strip()) == {"^"})
+    code, caret = next(pair for pair in pairwise(lines) if set(pair[1].strip()) == {"^"})
     assert code[caret.index("^") : caret.rindex("^") + 1] == "wrong"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradcli.errors import GradcliError
+from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
@@ -41,7 +41,9 @@ class Attempt:
         rewritten = value_of(self.remedy, leaves)
         if self.remedy.operand is None:
             (result,) = traced_in(self.call.result)
-            return {result: rewritten.expand(result.tensor.shape)}
+            if rewritten.shape != result.tensor.shape:
+                raise ExecutionError("it has a different shape")
+            return {result: rewritten}
         stand_in = TracedTensor(rewritten, None, "")
         arguments = _with_argument(self.call.arguments, self.remedy.operand, stand_in)
         results = invocation(self.call.op, arguments, ({**known, stand_in: rewritten}).__getitem__)()
