@@ -42,7 +42,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     return SuiteView(
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite), *_remarks(suite)),
         failures=tuple(
-            (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
+            (_heading(title(check), place(check)), sentences(check), check.reproduce or "") for check in failures
         ),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
         verdict=Verdict.MISMATCH if wrong else suite.verdict,
@@ -75,6 +75,11 @@ def _expected(suite: SuiteReport, verdict: str) -> str:
 def title(check: CheckReport) -> str:
     """Return the name of a check on one line."""
     return escape(" ".join(check.name.split()))
+
+
+def _heading(title: str, place: str) -> str:
+    """Return a title with the place in a file, unless that is what it begins with."""
+    return title if not place or title.startswith(place) else f"{title}  {place}"
 
 
 def place(check: CheckReport) -> str:

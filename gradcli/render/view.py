@@ -79,6 +79,8 @@ class View:
     """The tolerances, unless they are those of the dtype."""
     program: Lines
     output_name: str
+    output_sign: str
+    """What stands between the output's name and its value: a name that tells a point has an equals sign already."""
     output_shape: str
     output_value: Lines
     sections: tuple[Section, ...]
@@ -106,6 +108,7 @@ def view_of(report: Report) -> View:
         tolerance=_tolerance(report),
         program=_program_lines(report.program),
         output_name=clip(report.output.name, LONGEST_NAME * 2),
+        output_sign=":" if " = " in report.output.name else " =",
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
@@ -121,7 +124,7 @@ def view_of(report: Report) -> View:
         ),
         verdict=report.verdict,
         verdict_words=verdict_words(report, how),
-        reproduce=report.reproduce or "",
+        reproduce="" if report.verdict.passes else report.reproduce or "",
     )
 
 

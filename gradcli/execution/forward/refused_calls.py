@@ -96,7 +96,9 @@ def _as_reals(message: str, call: BoundCall) -> str | None:
 def shapes_of(call: BoundCall) -> str | None:
     """Return what shapes a call was given, by the names that the user gave: PyTorch says a and b, mat1 and vec."""
     tensors = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
-    return ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors) or None
+    said = ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors)
+    scalar = next((t for t in tensors if t.is_leaf and t.tensor.requires_grad and not t.tensor.ndim), None)
+    return (said if scalar is None else f"{said}; `--shape {scalar.text}=2x3` gives a leaf its shape") or None
 
 
 def _shown(tensor: Tensor) -> str:
