@@ -8,6 +8,7 @@ import pytest
 from mpmath import diff, mpf
 
 import gradcli
+from gradcli.execution.witnesses import line
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
@@ -25,3 +26,14 @@ def test_a_slope_that_is_infinite_to_one_side_is_no_derivative(command: Any, pro
     found = command(program, {"x": [0.0]})["x"]
     assert found.verdict == "undefined"
     assert "between the one-sided derivatives" not in str(found.note)
+
+
+def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under vmap, a random number is an error unless it is said that all points have the same."""
+    alone: list[int] = []
+    one = line._one
+    monkeypatch.setattr(line, "_one", lambda change, vector: alone.append(1) or one(change, vector))
+    text = "a = torch.randn(4, 30); w = torch.zeros(30, requires_grad=True); (relu(a*w) + a*w).sum()"
+    found = gradcli.evaluate(text, formulas=False)["w"]
+    assert found.verdict == "subgradient"
+    assert 0 < len(alone) < 30
