@@ -34,6 +34,6 @@ def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: p
     one = line._one
     monkeypatch.setattr(line, "_one", lambda change, vector: alone.append(1) or one(change, vector))
     text = "a = torch.randn(4, 30); w = torch.zeros(30, requires_grad=True); (relu(a*w) + a*w).sum()"
-    found = gradcli.evaluate(text, formulas=False)["w"]
+    found = gradcli.evaluate(text)["w"]
     assert found.verdict == "subgradient"
     assert 0 < len(alone) < 30
