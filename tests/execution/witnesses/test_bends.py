@@ -36,4 +36,4 @@ def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: p
     text = "a = torch.randn(4, 30); w = torch.zeros(30, requires_grad=True); (relu(a*w) + a*w).sum()"
     found = gradcli.evaluate(text)["w"]
     assert found.verdict == "subgradient"
-    assert 0 < len(alone) < 30
+    assert 0 < len(alone) < 100  # 4,492 where each point is evaluated by itself
