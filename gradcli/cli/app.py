@@ -139,25 +139,31 @@ def _flushed(code: int) -> int:
 
 def _report(error: GradcliError, code: int) -> int:
     try:
-        from gradcli.cli.output import write_error
+        from gradcli.cli.output import error_width, write_error
         from gradcli.render.errors import format_error
     except OSError:
         raise
     except Exception:  # noqa: BLE001  # without memory, Python raises anything here: it finds wrong syntax, for one
         _say("".join(character if character.isprintable() else "?" for character in error.text))
     else:
-        write_error(format_error(error))
+        write_error(format_error(error, error_width()))
     return code
+
+
+_WARNED: set[str] = set()
 
 
 def show_warning(message: Warning | str, *_: object) -> None:
     """Show the first line of a warning of PyTorch's, without the place in its source that it came from."""
-    from gradcli.cli.output import write_error
+    from gradcli.cli.output import error_width, write_error
     from gradcli.errors import first_line
     from gradcli.escaping import escape
+    from gradcli.render.errors import paragraph
 
     text = first_line(str(message)).partition(" (Triggered internally")[0]
-    write_error(f"warning: PyTorch says: {escape(text)}")
+    if text not in _WARNED:  # each run of the program would say it again
+        _WARNED.add(text)
+        write_error("\n".join(paragraph(f"warning: PyTorch says: {escape(text)}", error_width())))
 
 
 def show_traceback_to_developers(error: BaseException) -> None:

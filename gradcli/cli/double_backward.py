@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from gradcli.cli.bundles import OutputOptions, RunOptions
 from gradcli.cli.options import ProgramArgument, TimesOption, WrtOption
 from gradcli.cli.settings import settings_from
@@ -15,11 +19,13 @@ def double_backward(
     output: OutputOptions,
     wrt: WrtOption = (),  # type: ignore[assignment]  # a default must not be mutable
     times: TimesOption = 2,
+    graph_kept: Annotated[bool, typer.Option("--retain-graph", "--create-graph", hidden=True)] = False,  # noqa: ARG001
 ) -> int:
     """Run backward twice: what is freed, what accumulates, and the second derivative.
 
     Whether the second backward fails, and at which node, is predicted from the
-    graph before it is run.
+    graph before it is run. What retain_graph and create_graph change is shown
+    always; --retain-graph and --create-graph may be written.
 
     Examples:
       gradcli double-backward "y = x**3; z = y + 1" --value x=2

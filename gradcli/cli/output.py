@@ -31,6 +31,13 @@ def flush() -> None:
     _write_standard_output("")
 
 
+def error_width() -> int | None:
+    """Return how wide the terminal is that standard error goes to; None where it goes elsewhere."""
+    from gradcli.render.style import style_for
+
+    return style_for(sys.stderr).width if sys.stderr is not None and sys.stderr.isatty() else None
+
+
 def write_error(text: str) -> None:
     """Write a message to standard error; where that fails there is nobody left to tell."""
     try:

@@ -121,10 +121,10 @@ def _numbered(file: Path | None, number: int) -> Path | None:
 
 
 def _say(error: GradcliError) -> None:
-    from gradcli.cli.output import write_error
+    from gradcli.cli.output import error_width, write_error
     from gradcli.render.errors import format_error
 
-    write_error(format_error(error))
+    write_error(format_error(error, error_width()))
 
 
 def _told(code: ExitCode, failure: GradcliError | None) -> int:

@@ -125,10 +125,10 @@ def _say_ended(code: int, last: str) -> None:
 
 
 def _write(error: GradcliError) -> None:
-    from gradcli.cli.output import write_error
+    from gradcli.cli.output import error_width, write_error
     from gradcli.render.errors import format_error
 
-    write_error(format_error(error))
+    write_error(format_error(error, error_width()))
     with suppress(OSError, ValueError):
         sys.stderr.flush()
 

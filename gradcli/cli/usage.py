@@ -27,7 +27,7 @@ HABITS = {
     "--inputs": "`--value x=2` gives values, and `--wrt x` (of `gradcli grad`) what to differentiate with respect to",
     "--file": "name the file in place of the program: `gradcli eval FILE`",
     "-f": "name the file in place of the program: `gradcli eval FILE`",
-    "--latex": "`--json` has the formula of every gradient as LaTeX",
+    "--latex": "`gradcli derive PROGRAM --to latex` writes the formulas, and `--json` has those of every tensor",
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from gradcli.phrases import did_you_mean
 
 MOST_LISTED = 20
+PROJECT = "pyproject.toml"  # is a suite nowhere
 
 
 def near_files(path: Path, endings: Sequence[str], otherwise: str | None = None) -> str | None:
@@ -18,7 +19,8 @@ def near_files(path: Path, endings: Sequence[str], otherwise: str | None = None)
     if not folder.is_dir():
         return f"there is no folder '{folder}'"
     with suppress(OSError):
-        files = sorted(str(folder / entry.name) for entry in os.scandir(folder) if entry.name.endswith(tuple(endings)))
+        names = (entry.name for entry in os.scandir(folder) if entry.name != PROJECT)
+        files = sorted(str(folder / name) for name in names if name.endswith(tuple(endings)))
         listed = f"the folder has {', '.join(files[:MOST_LISTED])}" if files else None
         return did_you_mean(str(path), files, otherwise or listed)
     return otherwise

@@ -116,8 +116,11 @@ class _NumberReader:
 
     def _comma(self, start: int) -> None:
         if not self.stack or self.wants_item:
-            hint = None if self.stack else "a list needs brackets: [1, 2]"
-            raise self.option.error("this comma follows no item of a list", start, start + 1, hint)
+            if not self.stack:
+                raise self.option.error(
+                    "the comma is outside of a list", start, start + 1, "write a list in brackets: [1, 2]"
+                )
+            raise self.option.error("an item is missing before this comma", start, start + 1)
         self.wants_item = True
 
     def _add(self, value: Value, shape: Shape, start: int) -> None:
@@ -158,6 +161,6 @@ class _NumberReader:
         token = word[0] if word else rest[:1]
         hint = HINT
         if token.lstrip("+-").lower() in {"nan", "inf", "infinity"}:
-            hint = "values must be finite; a program can make such a number: `0/0`, `1/0`"
+            hint = "values must be finite; in the program itself `inf` and `-inf` are numbers, and `torch.nan` is a NaN"
         message = f"'{token[:LONGEST_QUOTE]}' is not a number"
         raise self.option.error(message, self.position, self.position + len(token), hint)

@@ -9,8 +9,8 @@ from gradcli.errors import Span
 from gradcli.language.built import Built
 from gradcli.language.gradients import build_gradient, gradient_children
 from gradcli.language.makers import CALL, read_call
-from gradcli.language.names import attribute_place, dotted, function_name, is_namespaced_function
-from gradcli.language.notebook import CLASSES, DRAWN_IN_PLACE, PYTHON
+from gradcli.language.names import attribute_place, dotted, function_name, is_hidden, is_namespaced_function
+from gradcli.language.notebook import CLASSES, DRAWN_IN_PLACE, PYTHON, TEXT_METHODS
 from gradcli.language.program import Builtin, Call, Dictionary, Expression, Literal, Name, Sequence
 from gradcli.language.source import Source
 
@@ -68,7 +68,8 @@ def build_call(node: ast.Call, built: Built) -> Expression:
         return Call(CALL, (callee, *arguments), keywords, source.span(node), source.span(node.func), method=True)
     if isinstance(node.func, ast.Attribute) and not is_namespaced_function(node.func):
         place = _checked(node.func, node.func.attr, source)
-        receiver = built.operand(node.func.value)
+        is_of_text = node.func.attr in TEXT_METHODS
+        receiver = (built.argument if is_of_text else built.operand)(node.func.value)
         if node.func.attr in DRAWN_IN_PLACE and not isinstance(node.func.value, ast.Call):
             raise source.error(f"`{node.func.attr}` changes its tensor in place, which is not accepted", place, _DRAW)
         name, keywords = _plain_name(node.func.attr, keywords, place, source)
@@ -117,8 +118,8 @@ def _function(node: ast.Call, source: Source) -> tuple[str, Span]:
 def _checked(function: ast.Name | ast.Attribute, name: str, source: Source) -> Span:
     """Return where the function's own name stands; refuse private names and functions that work in place."""
     place = source.span(function if isinstance(function, ast.Name) else attribute_place(function))
-    if name.startswith("_") and not source.definition:
-        raise source.error(f"the name '{name}' begins with `_`", place, "`gradcli ops` lists the functions")
+    if not source.definition and (is_hidden(name) or (name.startswith("_") and "." in name)):
+        raise source.error(f"the name '{name}' begins with `__`", place, "`gradcli ops` lists the functions")
     if name in ("torch", "F", "math"):
         raise source.error(f"`{name}` is a module, not a function", place, f"write `{name}.exp(x)`, for example")
     return place

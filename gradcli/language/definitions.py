@@ -10,11 +10,12 @@ from gradcli.language.expressions import translate
 from gradcli.language.fields import with_initialiser
 from gradcli.language.functions import check_parameters, several
 from gradcli.language.leaves import every
-from gradcli.language.names import check_target, dotted
+from gradcli.language.names import check_target, dotted, is_hidden
 from gradcli.language.program import (
     Assign,
     Class,
     Differentiate,
+    Expression,
     Function,
     GradMode,
     Name,
@@ -29,6 +30,7 @@ BuildBlock = Callable[[list[ast.stmt], Source], tuple[Statement, ...]]
 _TRANSPARENT = frozenset({"script", "compile", "jit", "enable_grad", "property", "cached_property", "wraps"})
 _PROPERTIES = ("property", "cached_property")
 _OFF = ("no_grad", "inference_mode")
+_SHOWING = ("__repr__", "__str__", "extra_repr")  # methods that only show an object
 _METHODS = ("__init__", "__call__", "forward")
 _CUSTOM = "save it as FILE.py, and `gradcli custom FILE.py:{}` checks it as it stands"
 _RUN = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
@@ -48,14 +50,17 @@ def _function(node: ast.FunctionDef, source: Source, build_block: BuildBlock) ->
     for decorator, name in zip(node.decorator_list, decorators, strict=True):
         if name not in _TRANSPARENT and name not in _OFF:
             raise source.error("this decorator is not accepted", decorator, "leave it out")
-    names = check_parameters(node.args, source)
-    defaults = tuple(translate(value, source) for value in (*node.args.defaults, *_given(node.args.kw_defaults)))
     session = source.session
+    hidden = set(session.hidden)
+    names = check_parameters(node.args, source, hides=True)
+    defaults = tuple(
+        translate(value, source, text=True) for value in (*node.args.defaults, *_given(node.args.kw_defaults))
+    )
     session.functions, loops, session.loops = session.functions + 1, session.loops, 0
     try:
         body = build_block(node.body, source)
     finally:
-        session.functions, session.loops = session.functions - 1, loops
+        session.functions, session.loops, session.hidden = session.functions - 1, loops, hidden
     if any(isinstance(statement, Differentiate) for statement in every(body)):
         session.differentiating.add(node.name)
     span = source.span(node)
@@ -87,8 +92,10 @@ def _name_place(node: ast.FunctionDef | ast.ClassDef, source: Source) -> Span:
 def build_class(node: ast.ClassDef, source: Source, build_block: BuildBlock) -> Assign:
     """Return a class as what assigns it to its name; ProgramError for one that is more than a module."""
     _check_bases(node, source)
-    methods = []
+    methods, values = [], _values(node, source)
     for statement in with_initialiser(node):
+        if isinstance(statement, ast.FunctionDef) and statement.name in _SHOWING:
+            continue
         if isinstance(statement, ast.FunctionDef):
             _check_method(statement, source)
             methods.append(_function(statement, source, build_block))
@@ -96,8 +103,19 @@ def build_class(node: ast.ClassDef, source: Source, build_block: BuildBlock) -> 
             raise source.error("a class may hold methods and values only", statement, "assign in `__init__`")
     source.session.assigned.add(node.name)
     source.session.attributes.update(method.name for method in methods)
-    return Assign((Name(node.name, _name_place(node, source)),), Class(node.name, tuple(methods), source.span(node)),
-                  source.span(node))  # fmt: skip
+    span = source.span(node)
+    made = Class(node.name, tuple(methods), span, values)
+    return Assign((Name(node.name, _name_place(node, source)),), made, span)
+
+
+def _values(node: ast.ClassDef, source: Source) -> tuple[tuple[str, Expression], ...]:
+    """Return the numbers and texts that stand in the body of a class; its instances get all values by themselves."""
+    return tuple(
+        (statement.targets[0].id, translate(statement.value, source, text=True))
+        for statement in node.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        if isinstance(statement.value, ast.Constant)
+    )
 
 
 def _check_bases(node: ast.ClassDef, source: Source) -> None:
@@ -115,7 +133,7 @@ def _is_plain(node: ast.ClassDef) -> bool:
 
 
 def _check_method(node: ast.FunctionDef, source: Source) -> None:
-    if node.name.startswith("_") and node.name not in _METHODS:
+    if is_hidden(node.name) and node.name not in _METHODS:
         raise source.error(f"the method `{node.name}` is not accepted", _name_place(node, source), _RUN)
     if not node.args.args:
         raise source.error("a method needs `self`", _name_place(node, source), f"write `def {node.name}(self):`")
@@ -141,7 +159,7 @@ def build_attribute(target: ast.Attribute, value: ast.expr, span: Span, source: 
     """Return `self.name = value` inside a method; None where the target is no attribute of an object."""
     if not source.session.functions or not isinstance(target.value, ast.Name) or target.attr in _OF_TENSORS:
         return None
-    if target.attr.startswith("_"):
+    if is_hidden(target.attr):
         raise _private(target, source)
     source.session.attributes.add(target.attr)
     return SetAttribute(

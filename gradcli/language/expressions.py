@@ -26,10 +26,12 @@ from gradcli.language.names import (
     function_reference,
     is_qualified,
 )
+from gradcli.language.notebook import CLASS_NAME
 from gradcli.language.operators import build_binary, build_boolean, build_comparison, build_unary
 from gradcli.language.program import (
     Attribute,
     Builtin,
+    Call,
     Conditional,
     Dictionary,
     Ellipsis,
@@ -104,7 +106,7 @@ def _dictionary(node: ast.Dict, built: Built) -> Expression:
 def _name(node: ast.Name, built: Built) -> Expression:
     span = built.source.span(node)
     symbol = constant_symbol(node)
-    if symbol is not None:
+    if symbol is not None and node.id not in built.source.session.hidden:
         return Literal(VALUES[symbol], span, symbol)
     check_name(node, built.source)
     if node.id in built.source.session.records:
@@ -133,7 +135,7 @@ def _constant(node: ast.Constant, built: Built) -> Expression:
 def _check_string(span: Span, source: Source) -> None:
     """Refuse a string that Python was not shown as it is: one with a prefix, a backslash or other than ASCII."""
     text = source.text[span.start : span.end]
-    if text == source.clean[span.start : span.end] and "\n" not in text and text[0] in "'\"":
+    if text == source.clean[span.start : span.end] and text[0] in "'\"":
         return
     if "\\" in text:
         place = span.start + text.index("\\")
@@ -145,11 +147,25 @@ def _check_string(span: Span, source: Source) -> None:
 
 
 def _attribute_children(node: ast.Attribute) -> list[ast.expr]:
+    if (owner := _owner_of_class(node)) is not None:
+        return [owner]
     return [] if is_qualified(node) else [node.value]
+
+
+def _owner_of_class(node: ast.Attribute) -> ast.expr | None:
+    """Return m in `m.__class__.__name__` and `type(m).__name__`; None of another attribute."""
+    match node:
+        case ast.Attribute(ast.Attribute(owner, "__class__"), "__name__"):
+            return owner
+        case ast.Attribute(ast.Call(ast.Name("type"), [owner]), "__name__"):
+            return owner
+    return None
 
 
 def _attribute(node: ast.Attribute, built: Built) -> Expression:
     span = built.source.span(node)
+    if (owner := _owner_of_class(node)) is not None:
+        return Call(CLASS_NAME, (built.operand(owner),), (), span, span, method=True)
     symbol, word = constant_symbol(node), dtype_word(node)
     if symbol is not None and is_qualified(node):
         return Literal(VALUES[symbol], span, symbol)

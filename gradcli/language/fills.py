@@ -60,6 +60,8 @@ def _filled(
     if isinstance(target, ast.Attribute) and target.attr == "data":
         target, is_quiet = target.value, True
     span = source.span(node)
-    keywords = tuple((word.arg or "", translate(word.value, source)) for word in getattr(node, "keywords", ()))
+    keywords = tuple(
+        (word.arg or "", translate(word.value, source, text=True)) for word in getattr(node, "keywords", ())
+    )
     call = Call(function, tuple(translate(value, source) for value in given), keywords, span, span, method=True)
     return Fill(translate(target, source), call, is_quiet, span)

@@ -10,11 +10,11 @@ from gradcli.language.program import Expression, Function, Return
 from gradcli.language.source import Source
 
 
-def check_parameters(given: ast.arguments, source: Source) -> tuple[str, ...]:
-    """Return the names of parameters, without those of `*rest` and `**options`."""
+def check_parameters(given: ast.arguments, source: Source, *, hides: bool = False) -> tuple[str, ...]:
+    """Return the names of parameters, without those of `*rest` and `**options`; they may hide constants."""
     parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
     for parameter in (*parameters, *(several for several in (given.vararg, given.kwarg) if several is not None)):
-        check_target(ast.copy_location(ast.Name(parameter.arg), parameter), source)
+        check_target(ast.copy_location(ast.Name(parameter.arg), parameter), source, hides=hides)
     return tuple(parameter.arg for parameter in parameters)
 
 

@@ -34,6 +34,8 @@ def _meanings(module: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from ((one.asname, one.name) for one in node.names if one.asname and _is_other(one.asname, one.name))
+        elif isinstance(node, ast.ImportFrom) and node.module == "math":
+            yield from ((one.asname or one.name, f"math.{one.name}") for one in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "torch":
             for one in node.names:
                 whole, called = f"{node.module}.{one.name}", one.asname or one.name

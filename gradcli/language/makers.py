@@ -18,10 +18,11 @@ from gradcli.language.notebook import (
     PYTHON_TYPES,
     TENSORS,
 )
-from gradcli.language.program import Call, Expression, Leaf, Literal, Name
+from gradcli.language.program import Call, Expression, Leaf, Literal, Name, Sequence
 from gradcli.language.source import Source
 
 _SCRIPT = "save it as FILE.py, and `gradcli run FILE.py` runs it as it stands"
+OF_TYPE = "__tensor__"  # what a tensor type makes of one value: a size, or data
 CALL = "__call__"  # the method that is called by brackets after an expression
 
 
@@ -62,7 +63,7 @@ def _refuse_module(call: Call, source: Source) -> None:
 def _renamed(call: Call) -> Call:
     """Return a call under the name that the table has; a tensor by its type's name is cast to it."""
     if call.function in TENSORS and not call.method:
-        made = "zeros" if all(_is_number(argument) for argument in call.arguments) else "tensor"
+        made = _of_sizes_or_data(call.arguments)
         word = Literal(TENSORS[call.function], call.function_span, call.function)
         return Call(made, call.arguments, (*call.keywords, ("dtype", word)), call.span, call.function_span)
     if call.function in ("array", "asarray"):
@@ -79,6 +80,13 @@ def _named_type(name: str, value: Expression) -> Expression:
     if name == "dtype" and isinstance(value, Literal) and value.symbol is None and value.value in DTYPES:
         return Literal(value.value, value.span, f"torch.{value.value}")
     return value
+
+
+def _of_sizes_or_data(arguments: tuple[Expression, ...]) -> str:
+    """Return what a tensor type makes of its arguments; of a single one only its value tells, when the program runs."""
+    if len(arguments) != 1 or all(_is_number(argument) for argument in arguments):
+        return "zeros"
+    return "tensor" if isinstance(arguments[0], (Literal, Sequence)) else OF_TYPE
 
 
 def _is_number(node: Expression) -> bool:
@@ -103,7 +111,7 @@ def _truth(call: Call, place: int, *, default: bool, source: Source) -> bool:
 
 
 def _detached(value: Expression, span: Span) -> Expression:
-    return Call("detach", (value,), (), span, Span(span.start, span.start))
+    return Call("detach", (value,), (), span, Span(span.start, span.start), method=True)
 
 
 def _typed(call: Call, value: Expression, dtype: Expression) -> Call:

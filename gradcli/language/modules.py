@@ -8,7 +8,7 @@ the argument `p`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -45,6 +45,8 @@ class Module:
     has_parameters: bool = False
     is_whole: bool = False
     """Whether PyTorch's own code of it is run; `attributes` are then its parameters."""
+    inputs: tuple[str, ...] = ()
+    """What the function calls the inputs after the first, where they do not stand right after it there."""
 
 
 def _calls(text: str) -> Module:
@@ -138,6 +140,10 @@ MODULES: Mapping[str, Module] = {
     "Linear": _has("linear weight bias"),
     "Bilinear": _has("bilinear weight bias"),
     "Embedding": _has("embedding weight padding_idx max_norm norm_type"),
+    "EmbeddingBag": replace(
+        _has("embedding_bag weight max_norm norm_type mode include_last_offset padding_idx"),
+        inputs=("offsets", "per_sample_weights"),
+    ),
     "PReLU": _has("prelu weight"),
     "LayerNorm": _has("layer_norm normalized_shape weight bias eps"),
     "RMSNorm": _has("rms_norm normalized_shape weight eps"),
@@ -159,7 +165,8 @@ MODULES: Mapping[str, Module] = {
     **{f"AdaptiveMaxPool{n}d": _calls(f"adaptive_max_pool{n}d output_size") for n in _AXES},
 }
 # Of a layer, what a program may read beside its parameters.
-SHOWN = frozenset({"in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride", "padding"})
+SHOWN = frozenset({"in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride", "padding"}
+                  | {"training", "num_features", "num_embeddings", "embedding_dim", "groups", "eps"})  # fmt: skip
 
 
 def module_name(node: SyntaxNode) -> str | None:

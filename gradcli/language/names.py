@@ -11,7 +11,22 @@ from gradcli.language.modules import MODULES
 from gradcli.language.notebook import ARRAYS, DTYPES, FOREIGN, HABITS, MATH, TENSORS
 from gradcli.language.source import Source
 
-VIEWS_AND_SHAPES = ("T", "mT", "H", "mH", "real", "imag", "shape", "ndim", "data", "dtype", "device")
+VIEWS_AND_SHAPES = (
+    "T",
+    "mT",
+    "H",
+    "mH",
+    "real",
+    "imag",
+    "shape",
+    "ndim",
+    "data",
+    "dtype",
+    "device",
+    "is_cuda",
+    "is_leaf",
+    "requires_grad",
+)
 SHOWN_ATTRIBUTES = "T, mT, H, mH, real, imag, shape, ndim, values, indices, and the fields of torch's named tuples"
 
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
@@ -146,7 +161,7 @@ def check_attribute(node: ast.Attribute, source: Source) -> None:
     """Refuse an attribute of a module, and a private one; which others there are, the op table says."""
     if is_qualified(node):
         raise _module_attribute(node, source)
-    if node.attr.startswith("_"):
+    if is_hidden(node.attr):
         message = f"the attribute '.{node.attr}' is not accepted"
         raise source.error(message, attribute_place(node), f"attributes are {SHOWN_ATTRIBUTES}")
 
@@ -181,13 +196,25 @@ def check_name(node: ast.Name, source: Source) -> None:
     """Refuse a name that no variable can have."""
     if node.id in _RESERVED and not source.definition:
         raise source.error(_RESERVED[node.id], node, "a NaN is written `torch.nan`" if node.id == "nan" else None)
-    if node.id.startswith("_") and not source.definition:
-        raise source.error(f"the name '{node.id}' begins with `_`", node, "begin a name with a letter")
+    if node.id == "_" and not source.definition:
+        raise source.error("`_` takes a value that nobody reads", node, "give it a name")
+    if is_hidden(node.id) and not source.definition:
+        raise source.error(f"the name '{node.id}' begins with `__`", node, "begin a name with a letter")
 
 
-def check_target(node: ast.Name, source: Source) -> None:
-    """Refuse a name that cannot be assigned; `_` takes a value that nobody reads."""
+def is_hidden(name: str) -> bool:
+    """Tell whether a name is one of Python's own, or is made like one: it begins with two underscores."""
+    return name.startswith("__")
+
+
+def check_target(node: ast.Name, source: Source, *, hides: bool = False) -> None:
+    """Refuse a name that cannot be assigned; `_` takes a value that nobody reads.
+
+    `hides` tells whether what is assigned may hide a constant: `pi = policy(x)`.
+    """
     if node.id in CONSTANTS:
-        raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose a different name")
+        if not hides or source.definition:
+            raise source.error(f"`{node.id}` is a constant and cannot be assigned", node, "choose a different name")
+        source.session.hidden.add(node.id)
     if node.id != "_":
         check_name(node, source)

@@ -190,6 +190,8 @@ class Class:
     name: str
     methods: tuple[Function, ...]
     span: Span
+    values: tuple[tuple[str, Expression], ...] = ()
+    """The numbers and texts that stand in its body, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ DISTRIBUTION_METHODS = frozenset({"log_prob", "sample", "rsample", "entropy", "c
 _ASKED = """mean variance stddev loc scale probs logits rate concentration low high mode batch_shape event_shape df
 covariance_matrix precision_matrix scale_tril base_dist total_count"""
 DISTRIBUTION_ATTRIBUTES = frozenset(_ASKED.split())
+CLASS_NAME = "__class__.__name__"  # the method that `m.__class__.__name__` is read as
 # Methods that are called as a type is.
 CASTS = frozenset({"float", "double", "half", "bfloat16", "long", "int", "short", "bool"})
 # Methods that fill a new tensor with random numbers.
@@ -59,12 +60,14 @@ INITIALISERS = frozenset(f"{name}_" for name in _INITIALISERS.split())
 GROWING = frozenset({"append", "extend", "insert"})
 LIST_METHODS = GROWING | {"clear", "copy", "pop", "reverse"}
 DICTIONARY_METHODS = frozenset({"copy", "get", "items", "keys", "update", "values"})
+TEXT_METHODS = frozenset({"endswith", "find", "lower", "split", "startswith", "strip", "upper"})
 # Methods of tensors that PyTorch has in place alone, by their names without the underscore.
 IN_PLACE_ALONE = frozenset({"fill_diagonal"})
 METHODS = (
     CASTS
     | LIST_METHODS
     | DICTIONARY_METHODS
+    | TEXT_METHODS
     | DRAWN_IN_PLACE
     | DISTRIBUTION_METHODS
     | {
@@ -75,8 +78,7 @@ METHODS = (
         "cuda",
         "item",
         "tolist",
-        "endswith",
-        "startswith",
+        CLASS_NAME,
         "size",
         "numpy",
         "numel",
@@ -84,13 +86,16 @@ METHODS = (
         "ndimension",
     }
 )
-DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"})
+DRAWS = frozenset({"rand", "randn", "randint", "randperm", "normal", "rand_like", "randn_like", "randint_like"}) | {
+    "bernoulli",
+    "multinomial",
+}
 # Ops that draw random numbers where they are not told them.
 _DROPPING = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
 RANDOM = frozenset({*_DROPPING.split(), "rrelu", "fractional_max_pool2d", "fractional_max_pool3d"})
 NUMBERS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "pow", "round", "sum"})
 # What loops run over, and what makes lists.
-SEQUENCES = frozenset({"dict", "enumerate", "list", "range", "reversed", "tuple", "zip"})
+SEQUENCES = frozenset({"dict", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip"})
 _MATH = """acos acosh asin asinh atan atan2 atanh ceil cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod
 gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow prod radians sin sinh sqrt tan tanh trunc"""
 # NumPy's functions of numbers, by Python's own.
@@ -117,7 +122,7 @@ FUNCTIONS = (
     | MATH
     | SETTINGS
     | RANDOM
-    | {"gumbel_softmax", "isinstance"}
+    | {"gumbel_softmax", "isinstance", "type", "nn.init._calculate_fan_in_and_fan_out"}
 )
 # NumPy's functions that make arrays, by PyTorch's that make tensors of the same numbers.
 ARRAYS = frozenset(
@@ -131,6 +136,7 @@ MAKERS = frozenset(
 # The same function under a different name.
 ALIASES: Mapping[str, str] = {
     "as_tensor": "tensor",
+    "spmm": "mm",
     "from_numpy": "detach",
     "array": "tensor",
     "asarray": "tensor",
@@ -148,8 +154,15 @@ PLACES = frozenset({"device", "layout", "pin_memory", "memory_format", "non_bloc
 # What makes a tensor a leaf, and whether it does so unless it is told.
 LEAVES: Mapping[str, bool] = {"nn.Parameter": True, "Parameter": True, "autograd.Variable": False, "Variable": False}
 
+# What PyTorch's layers compute bounds of their parameters from.
+FANS = "nn.init._calculate_fan_in_and_fan_out"
+
 # Methods of modules, beside their call.
-MODULE_METHODS = frozenset({"forward", "parameters", "named_parameters", "train", "eval", "requires_grad_", "apply"})
+_WALKING = frozenset({"modules", "children", "named_modules", "named_children"})
+MODULE_METHODS = _WALKING | frozenset(
+    {"forward", "parameters", "named_parameters", "train", "eval", "requires_grad_", "apply"}
+    | {"state_dict", "load_state_dict"}
+)
 
 # Statements that compute nothing: these calls, and lines that only look at such attributes.
 SHOWING = frozenset({"print", "pprint", "display", "repr", "type", "help", "input", "id", "make_dot"})

@@ -15,6 +15,7 @@ PASSED_OVER = (ast.Import, ast.ImportFrom, ast.Assert, ast.Pass, ast.Delete, ast
 # Contexts in which a block runs as it would without them, by the last part of their name.
 _TRANSPARENT = frozenset(
     {"set_detect_anomaly", "detect_anomaly", "record_function", "profile", "fork_rng", "enable_grad"}
+    | {"save_on_cpu", "sdpa_kernel", "catch_warnings"}
 )
 _OFF = frozenset({"no_grad", "inference_mode"})
 
@@ -160,6 +161,9 @@ def build_flag(target: ast.Attribute, value: ast.expr, span: Span, owner: Expres
     return SetAttribute(owner, "requires_grad", Literal(value=is_on, span=source.span(value)), span)
 
 
+_UNHOOKED = "these are the gradients without the hooks"
+
+
 def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:
     """Return whether gradients are recorded inside a `with` block; ProgramError for a context of another kind."""
     called = node.func if isinstance(node, ast.Call) else node
@@ -172,6 +176,9 @@ def grad_mode(node: ast.expr, source: Source, *, enabled: bool) -> bool:
         return True if name == "enable_grad" else enabled
     if name == "autocast" and isinstance(node, ast.Call):
         _note_autocast(node, source)
+        return enabled
+    if name == "saved_tensors_hooks":
+        source.session.notes.append(f"`{source.quoted(source.span(called))}` is passed over: {_UNHOOKED}")
         return enabled
     hint = "`torch.no_grad()`, `torch.enable_grad()` and `torch.set_grad_enabled(...)` are; leave another one out"
     if name == "dual_level":

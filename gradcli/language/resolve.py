@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gradcli.errors import ProgramError, Span
 from gradcli.language.calls import IN_PLACE
 from gradcli.language.leaves import every, expressions, names_in, targets
-from gradcli.language.makers import CALL
+from gradcli.language.makers import CALL, OF_TYPE
 from gradcli.language.modules import PARAMETERS, SHOWN, module_name
 from gradcli.language.names import NAMESPACES, SHOWN_ATTRIBUTES, VIEWS_AND_SHAPES
 from gradcli.language.notebook import (
@@ -105,10 +105,10 @@ def _is_known(call: Call, find: Callable[[str], object | None], own: _Own) -> bo
         return True
     if call.function in (own.attributes if call.method else own.functions) or call.function == CALL:
         return True
-    if module_name(call) is not None:
+    if module_name(call) is not None or call.function == OF_TYPE:
         return True
-    space = call.function.rpartition(".")[0]
-    return space not in NAMESPACES and find(call.function) is not None
+    space, _, name = call.function.rpartition(".")
+    return space not in NAMESPACES and not name.startswith("_") and find(call.function) is not None
 
 
 def _refused(node: Attribute, program: Program) -> ProgramError:

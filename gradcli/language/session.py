@@ -19,6 +19,8 @@ class Session:
     """The tensors on which it calls `retain_grad()`."""
     assigned: set[str] = field(default_factory=set)
     """The names that it has assigned so far."""
+    hidden: set[str] = field(default_factory=set)
+    """The constants whose names it has assigned, `pi`: they are its own from there on."""
     attributes: set[str] = field(default_factory=set)
     """The attributes and methods of its own classes."""
     functions: int = 0

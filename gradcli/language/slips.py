@@ -154,6 +154,8 @@ def _check_after_operand(previous: Token, token: Token, source: str, is_function
     touching_number = previous.kind is TokenKind.NUMBER and previous.end == token.start
     if touching_number and token.kind is TokenKind.NAME:
         _check_number_end(previous, token, source)
+    if token.kind is TokenKind.STRING and previous.kind is TokenKind.STRING:
+        return  # Python joins them
     if token.kind in (TokenKind.NUMBER, TokenKind.STRING) or (token.kind is TokenKind.NAME and not is_keyword(token)):
         _missing_operator(previous, token, source, is_function)
     if token.text == "(" and previous.kind is TokenKind.NUMBER:

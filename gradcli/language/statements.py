@@ -82,9 +82,10 @@ def build_statement(node: ast.stmt, source: Source) -> Statement | None:
         raise source.error("this kind of statement is not accepted", Span(span.start, span.start + 1), _STATEMENTS)
     if source.definition:
         return rule(node, source)
-    if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)):
-        if (found := find_transform(node, source)) is not None and not is_value(*found, node, source):
-            return build_transform(*found, source)
+    found = find_transform(node, source) if isinstance(node, (ast.Expr, ast.Assign, ast.Assert)) else None
+    if found is not None and not is_value(*found, node, source):
+        return build_transform(*found, source)
+    if isinstance(node, (ast.Expr, ast.Assign, ast.Assert, ast.Return)):
         if (loop := in_a_loop(node, source)) is not None:
             return build_statement(loop, source)
         if (call := find_call(node, source)) is not None:
@@ -177,7 +178,7 @@ def _targets(node: ast.expr, source: Source) -> tuple[Name, ...]:
 
 def _target(node: ast.expr, source: Source) -> Name:
     if isinstance(node, ast.Name):
-        check_target(node, source)
+        check_target(node, source, hides=True)
         source.session.assigned.add(node.id)
         return Name(node.id, source.span(node))
     if isinstance(node, (ast.Subscript, ast.Attribute)):

@@ -103,4 +103,6 @@ def _in_plain_words(error: SyntaxError, source: Source) -> tuple[str, str | None
     line = source.clean[source.offset(error.lineno or source.first_line, 0) :].partition("\n")[0]
     if any(f"; {word} " in line for word in ("if", "while", "for")):
         return "`if`, `while` and `for` must begin a line", "put the statement on a line of its own"
+    if line.startswith("@"):
+        return "a decorator stands before a function", "a file is named as it is, without `@`"
     return "this is not a program: a statement is `name = expression` or an expression", None

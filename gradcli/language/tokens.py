@@ -42,7 +42,7 @@ class Token:
 _DIGITS = "[0-9](?:_?[0-9])*"
 _EXPONENT = f"(?:[eE][+-]?{_DIGITS})?[jJ]?"
 _TOKEN = re.compile(
-    r"(?P<space>[ \t]+)|(?P<comment>\#[^\r\n]*)|(?P<newline>\r\n|\r|\n)"
+    r"(?P<space>[ \t]+|\\(?:\r\n|\r|\n))|(?P<comment>\#[^\r\n]*)|(?P<newline>\r\n|\r|\n)"
     rf"|(?P<number>0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+"
     rf"|{_DIGITS}(?:\.(?:{_DIGITS})?)?{_EXPONENT}|\.{_DIGITS}{_EXPONENT})"
     r"|(?P<string>[fFrRbBuU]{0,2}(?:'{3}(?:[^\\]|\\.)*?'{3}|\"{3}(?:[^\\]|\\.)*?\"{3}"
@@ -94,17 +94,22 @@ def _cleaned(kind: str, text: str, start: int, source: str) -> str:
     if kind == "comment":
         check_comment(text, start, source)
         return " " * len(text)
-    if kind == "newline":
-        return text.replace("\r\n", " \n").replace("\r", "\n")
+    if kind in ("newline", "space"):
+        return _continued(text.replace("\r\n", " \n").replace("\r", "\n"))
     if kind == "string" and not is_plain_string(text):
         check_comment(text.replace("\r", " ").replace("\n", " "), start, source)
         return _blank_string(text)
     return text
 
 
+def _continued(space: str) -> str:
+    """Return white space as Python reads it: a backslash at the end of a line stands right before its end."""
+    return space.replace("\\ \n", " \\\n")
+
+
 def is_plain_string(text: str) -> bool:
-    """Tell whether a string is one that a program may hold: ASCII, on one line, without a prefix and a backslash."""
-    return text[0] in "'\"" and text[1:3] != text[0] * 2 and text.isascii() and text.isprintable() and "\\" not in text
+    """Tell whether a string is one that a program may hold: ASCII, without a prefix and a backslash."""
+    return text[0] in "'\"" and text.isascii() and text.replace("\n", " ").isprintable() and "\\" not in text
 
 
 def _blank_string(text: str) -> str:

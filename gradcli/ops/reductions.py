@@ -115,6 +115,7 @@ reshape(x, sum(input, dim, keepdim).shape)""",
         """d = input - mean(input, dim, True)
 n = numel(input)/numel(sum(input, dim))
 sum(d*d, dim, keepdim)/(n - (1 if correction is None else correction))""",
+        remedy=remedies.VARIANCE,
         complex=f"{VAR.replace('input', 'real(input)')} + {VAR.replace('input', 'imag(input)')}",
     ),
     _spread("std", f"_root({VAR})", kinks=f"{VAR} == 0", remedy=remedies.SPREAD),

@@ -32,15 +32,20 @@ def _operand(text: str) -> str:
     return text if isinstance(node, ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({text})"
 
 
-CLAMP = (Remedy("keep it away from 0", "clamp({x}, min=1e-12)"),)
+CLAMP = (Remedy("keep it positive", "clamp({x}, min=1e-12)"),)
 ROOT = (Remedy("add a small number under the root", "{x} + 1e-12"), *CLAMP)
 INSIDE = (Remedy("keep it inside the domain", "clamp({x}, -1 + 1e-7, 1 - 1e-7)"),)
-ABOVE = (Remedy("keep it away from -1", "clamp({x}, min=-1 + 1e-12)"),)
+ABOVE = (Remedy("keep it above -1", "clamp({x}, min=-1 + 1e-12)"),)
 DIVISOR = (Remedy("keep the divisor away from 0", "where({x} != 0, {x}, 1)", operand=1),)
 LARGE = (Remedy("keep exp from overflowing, as softmax and logsumexp do by themselves", "clamp({x}, max=80)"),)
 NORM = (Remedy("add a small number under the root", "sqrt(sum({x}**2) + 1e-12)", operand=None),)
 LENGTH = (Remedy("add a small number under the root", "sqrt({x}**2 + {y}**2 + 1e-12)", operand=None),)
-SPREAD = (Remedy("add a small number under the root", "sqrt(var({x}) + 1e-12)", operand=None),)
+BIASED = "divide by the number of entries n, not by n - 1, which is 0"
+VARIANCE = (Remedy(BIASED, "var({x}, correction=0)", operand=None),)
+SPREAD = (
+    Remedy("add a small number under the root", "sqrt(var({x}) + 1e-12)", operand=None),
+    Remedy(BIASED, "sqrt(var({x}, correction=0) + 1e-12)", operand=None),
+)
 # What may help if the op's record knows no better.
 SAFE = (
     Remedy("make the argument safe before the op", "where({x} != 0, {x}, 1)"),

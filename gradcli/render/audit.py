@@ -23,7 +23,8 @@ def text(report: AuditReport, style: Style) -> str:
     """Return an audit as a reader sees it: a table, and the reasons of what is refuted."""
     rows = tuple(tuple((cell,) for cell in _cells(op)) for op in report.ops)
     grid = Grid("", HEADINGS, rows, spare=("float32", "second", "adjoint")).fitted(style.width, GAP)
-    lines = [f"gradcli audit  torch {report.torch}, {report.device}, {len(report.ops)} ops", ""]
+    count = f"{len(report.ops)} op{'' if len(report.ops) == 1 else 's'}"
+    lines = [f"gradcli audit  torch {report.torch}, {report.device}, {count}", ""]
     shown = (tuple((heading,) for heading in grid.headings), *grid.rows)
     for name, row in zip((None, *(op.name for op in report.ops)), shown, strict=True):
         cells = [

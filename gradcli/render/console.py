@@ -15,7 +15,8 @@ from gradcli.render.style import Style
 
 # A line of code or of a suite, as `model.py:14`.
 PLACE = re.compile(r"(?<![\w/.-])(?P<file>/?(?:[\w.-]+/)*[\w.-]+\.(?:py|toml)):(?P<line>\d+)")
-
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+END = re.compile(r"(?: |\x1b\[[\d;]*m)+$")
 DOCUMENTATION = "https://docs.pytorch.org/docs/stable/generated/{}.html"
 PUBLIC = re.compile(r"torch(?:\.[A-Za-z]\w*)+")
 
@@ -39,6 +40,11 @@ def _link(place: re.Match[str]) -> str:
     return as_link(place[0], f"file://{quote(str(Path.cwd() / place['file']))}#{place['line']}")
 
 
+def _without_end(line: str) -> str:
+    """Return a line without the spaces at its end, which may stand between changes of colour."""
+    return END.sub(lambda end: "".join(COLOUR.findall(end[0])), line.rstrip())
+
+
 def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = False) -> str:
     """Return parts below each other; `as_is` leaves lines as long as they are, as does a text that is not to wrap."""
     stream = StringIO()
@@ -56,5 +62,5 @@ def printed(parts: Iterable[RenderableType], style: Style, *, as_is: bool = Fals
     )
     for part in parts:
         console.print(part, soft_wrap=as_is or (isinstance(part, Text) and bool(part.no_wrap)))
-    text = "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+    text = "\n".join(map(_without_end, stream.getvalue().split("\n")))
     return linked(text) if style.links else text

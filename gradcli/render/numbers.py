@@ -39,8 +39,11 @@ def _short_complex(number: complex, digits: int) -> str:
     return f"{short(number.real, digits)}{sign}{imaginary}j"
 
 
-def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
-    """Return a tensor as lines: a number, aligned rows in brackets, or a summary beyond `full` elements."""
+def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS, widest: int = WIDEST_ROW) -> tuple[str, ...]:
+    """Return a tensor as lines: a number, aligned rows in brackets, or a summary beyond `full` elements.
+
+    Rows that are wider than `widest` columns have fewer digits, and where that does not do, go on in further lines.
+    """
     shape = tuple(tensor.shape)
     count = math.prod(shape)
     if count == 0:
@@ -49,34 +52,35 @@ def tensor_lines(tensor: Any, full: int = FULL_ELEMENTS) -> tuple[str, ...]:
         return summary(tensor)
     if not shape:
         return (short(tensor.tolist()),)
-    return _rows(tensor.tolist(), shape)
+    return _rows(tensor.tolist(), shape, widest)
 
 
-def matrix_lines(derivative: Any, columns: int) -> tuple[str, ...]:
+def matrix_lines(derivative: Any, columns: int, widest: int = WIDEST_ROW) -> tuple[str, ...]:
     """Return a derivative as a matrix, a column for each entry of what is differentiated by."""
     shape = tuple(derivative.shape)
     count = math.prod(shape)
-    return tensor_lines(derivative.reshape(count // columns, columns) if shape and count else derivative, FULL_MATRIX)
+    matrix = derivative.reshape(count // columns, columns) if shape and count else derivative
+    return tensor_lines(matrix, FULL_MATRIX, widest)
 
 
-def _rows(nested: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
+def _rows(nested: Any, shape: tuple[int, ...], widest: int) -> tuple[str, ...]:
     """Return the innermost rows, an empty line between matrices; wide rows have fewer digits, then more lines."""
     numbers, columns = [*_flat(nested)], shape[-1]
     for digits in range(DIGITS, FEWEST_DIGITS - 1, -1):
         texts = _aligned([short(number, digits) for number in numbers])
-        if columns * (len(texts[0]) + 1) < WIDEST_ROW:
+        if columns * (len(texts[0]) + 1) < widest:
             break
     rows: list[str] = []
     for start in range(0, len(texts), columns):
         if len(shape) > MATRIX_RANK and start and start % (columns * shape[-2]) == 0:
             rows.append("")
-        rows += _lines(texts[start : start + columns])
+        rows += _lines(texts[start : start + columns], widest)
     return tuple(rows)
 
 
-def _lines(row: Sequence[str]) -> list[str]:
+def _lines(row: Sequence[str], widest: int) -> list[str]:
     """Return a row in brackets, on as many lines as it needs."""
-    count = max(WIDEST_ROW // (len(row[0]) + 1), 1)
+    count = max(widest // (len(row[0]) + 1), 1)
     lines = [" " + " ".join(row[start : start + count]) for start in range(0, len(row), count)]
     return [f"[{lines[0][1:]}", *lines[1:-1], f"{lines[-1]}]"] if len(lines) > 1 else [f"[{lines[0][1:]}]"]
 

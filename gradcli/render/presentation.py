@@ -47,7 +47,9 @@ class Presentation:
     shows_gradient: bool = True
     """False for a command whose derivatives are not gradients: they have grids of their own."""
     why_no_grad: str = ""
-    """Said below the non-leaves where one has no .grad, whose {name} it has; without it, each row says None."""
+    """Said below the non-leaves where one has no .grad, whose {name} it may have; without it, each row says None."""
+    leaves_grad: bool = False
+    """Whether the command leaves .grad of all tensors alone: then `why_no_grad` is about leaves too."""
     words: Callable[[Any], Mapping[Verdict, str]] | None = None
     """From the details: what the overall verdict means, where that is not what `words_of` says."""
     judged: Callable[[Any], Sequence[Judged]] = lambda _: ()

@@ -8,7 +8,7 @@ from gradcli.errors import ExitCode
 from gradcli.escaping import clip, escape
 from gradcli.render.grid import Grid, Lines
 from gradcli.render.numbers import short
-from gradcli.report.notes import NoteKind, shared_blame, without
+from gradcli.report.notes import NoteKind, shared, without
 from gradcli.report.suite import ERROR, CheckReport, Finding, SuiteReport
 from gradcli.report.verdict import Verdict
 
@@ -42,7 +42,7 @@ def suite_view(suite: SuiteReport) -> SuiteView:
     return SuiteView(
         grids=(_rows("Checks", suite.checks) if few else _slowest(suite), *_tolerances(suite), *_remarks(suite)),
         failures=tuple(
-            (f"{title(check)}  {place(check)}".strip(), sentences(check), check.reproduce or "") for check in failures
+            (_heading(title(check), place(check)), sentences(check), check.reproduce or "") for check in failures
         ),
         left_out=f"... {more:,} more failures left out; --json has all" if more > 0 else "",
         verdict=Verdict.MISMATCH if wrong else suite.verdict,
@@ -75,6 +75,11 @@ def _expected(suite: SuiteReport, verdict: str) -> str:
 def title(check: CheckReport) -> str:
     """Return the name of a check on one line."""
     return escape(" ".join(check.name.split()))
+
+
+def _heading(title: str, place: str) -> str:
+    """Return a title with the place in a file, unless that is what it begins with."""
+    return title if not place or title.startswith(place) else f"{title}  {place}"
 
 
 def place(check: CheckReport) -> str:
@@ -125,12 +130,13 @@ def reasons(check: CheckReport) -> Lines:
 
 
 def _findings(findings: tuple[Finding, ...]) -> Lines:
-    """Return what is wrong with each tensor, of many the first ones; who is to blame for several comes first."""
-    blame = shared_blame([finding.notes for finding in findings])
-    shown = [replace(finding, notes=without(finding.notes, blame)) for finding in findings[:MOST_FINDINGS]]
+    """Return what is wrong with each tensor, of many the first ones; what holds of several comes first."""
+    groups = shared([finding.notes for finding in findings])
+    told = {one for words in groups for one in words}
+    shown = [replace(finding, notes=without(finding.notes, told)) for finding in findings[:MOST_FINDINGS]]
     more = len(findings) - len(shown)
     left_out = (f"{more:,} more tensors; --json has all",) if more else ()
-    return (*(escape(" ".join(words.split())) for words in blame), *map(_finding, shown), *left_out)
+    return (*(escape(" ".join("; ".join(words).split())) for words in groups), *map(_finding, shown), *left_out)
 
 
 def remarks(check: CheckReport) -> Lines:

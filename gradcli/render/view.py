@@ -13,7 +13,7 @@ from gradcli.render.last_line import LONGEST_NAME, listed, verdict_words
 from gradcli.render.modules import grids_of_modules, is_by_module, shown_whole
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation, presentation_of
-from gradcli.report.notes import shared_blame, text_of, without
+from gradcli.report.notes import shared, text_of, without
 from gradcli.report.report import Report, TensorReport
 from gradcli.report.verdict import Verdict, fails
 from gradcli.tolerance import Tolerance
@@ -79,6 +79,8 @@ class View:
     """The tolerances, unless they are those of the dtype."""
     program: Lines
     output_name: str
+    output_sign: str
+    """What stands between the output's name and its value: a name that tells a point has an equals sign already."""
     output_shape: str
     output_value: Lines
     sections: tuple[Section, ...]
@@ -106,6 +108,7 @@ def view_of(report: Report) -> View:
         tolerance=_tolerance(report),
         program=_program_lines(report.program),
         output_name=clip(report.output.name, LONGEST_NAME * 2),
+        output_sign=":" if " = " in report.output.name else " =",
         output_shape=show_shape(report.output.shape),
         output_value=tensor_lines(report.output.value),
         sections=tuple(section for section in sections if section.rows),
@@ -121,7 +124,7 @@ def view_of(report: Report) -> View:
         ),
         verdict=report.verdict,
         verdict_words=verdict_words(report, how),
-        reproduce=report.reproduce or "",
+        reproduce="" if report.verdict.passes else report.reproduce or "",
     )
 
 
@@ -135,7 +138,7 @@ def _tolerance(report: Report) -> str:
 def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> Section:
     shows_gradient = how.shows_gradient
     # PyTorch leaves .grad of a non-leaf None, which one sentence says for all of them.
-    without = bool(how.why_no_grad) and all(t.kind != "leaf" and t.grad is None for t in tensors)
+    without = bool(how.why_no_grad) and all(t.grad is None and (how.leaves_grad or t.kind != "leaf") for t in tensors)
     shown = [*tensors] if len(tensors) <= MOST_ROWS else [*tensors[:FIRST_ROWS], *tensors[-LAST_ROWS:]]
     rows = tuple(map(_row, shown))
     return Section(
@@ -152,7 +155,7 @@ def _section(title: str, tensors: Sequence[TensorReport], how: Presentation) -> 
         shows_grad=shows_gradient and not without,
         shows_verdict=shows_gradient or any(tensor.verdict is not None for tensor in shown),
         grad_is_gradient=all(row.grad == row.gradient for row in rows),
-        below=_why_no_grad(shown, how.why_no_grad),
+        below=_why_no_grad(shown, how),
     )
 
 
@@ -180,7 +183,8 @@ def _disputed(tensor: TensorReport) -> Lines:
     """Return the symbolic value where it is not what autograd says."""
     disputed = tensor.jacobian is None and fails(tensor.autograd_verdict)
     symbolic = tensor.symbolic if disputed else None
-    return () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
+    lines = () if symbolic is None or symbolic.value is None else tensor_lines(symbolic.value)
+    return () if lines == _optional(tensor.gradient) else lines
 
 
 def _formula(tensor: TensorReport) -> str:
@@ -201,11 +205,12 @@ def _verdict_text(tensor: TensorReport) -> str:
 
 def _notes(tensors: Sequence[TensorReport]) -> tuple[tuple[str, str], ...]:
     """Return names and text of every note: what holds for several tensors is said once."""
-    blame = shared_blame([tensor.notes for tensor in tensors])
+    groups = shared([tensor.notes for tensor in tensors])
     names = [clip(tensor.name, LONGEST_NAME) for tensor in tensors]
-    said = {_on_a_line(words): [names[place] for place in places] for words, places in blame.items()}
+    said = {_on_a_line("; ".join(words)): [names[place] for place in places] for words, places in groups.items()}
+    told = {one for words in groups for one in words}
     for tensor, name in zip(tensors, names, strict=True):
-        note = text_of(without(tensor.notes, blame))
+        note = text_of(without(tensor.notes, told))
         if note:
             said.setdefault(_on_a_line(note), []).append(name)
     notes = [(listed(names, LONGEST_NAMES), note) for note, names in said.items()]
@@ -218,11 +223,11 @@ def _on_a_line(text: str) -> str:
     return escape(" ".join(text.split()))
 
 
-def _why_no_grad(tensors: Sequence[TensorReport], words: str) -> str:
-    """Return the words about non-leaves without .grad, with the name of one; nothing if there is none."""
-    without = [tensor.name for tensor in tensors if tensor.kind != "leaf" and tensor.grad is None]
-    name = next((name for name in without if name.isidentifier()), "NAME")
-    return words.format(name=clip(name, LONGEST_NAME)) if without else ""
+def _why_no_grad(tensors: Sequence[TensorReport], how: Presentation) -> str:
+    """Return the words about tensors without .grad, with the name of one; nothing if there is none."""
+    without = [tensor.name for tensor in tensors if tensor.grad is None and (how.leaves_grad or tensor.kind != "leaf")]
+    name = next((name for name in without if name.isidentifier() and len(name) <= LONGEST_NAME), "NAME")
+    return how.why_no_grad.format(name=name) if without else ""
 
 
 def _program_lines(program: str) -> Lines:

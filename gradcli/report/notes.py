@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 from typing import TypeAlias
 
 
@@ -60,14 +61,35 @@ def text_of(notes: Sequence[Note]) -> str | None:
     return "; ".join(note.words for note in notes) or None
 
 
-def shared_blame(notes: Sequence[Notes]) -> dict[str, list[int]]:
-    """Return who is blamed by more than one of several notes, in words, with the places of those that do."""
-    found: dict[str, list[int]] = {}
+# What makes a NaN, and what fixes it: said once of several where their notes begin with it.
+_MAKING = (NoteKind.UNDEFINED, NoteKind.REMEDY)
+
+
+def shared(notes: Sequence[Notes]) -> dict[tuple[str, ...], list[int]]:
+    """Return what more than one of several notes say, in words, with the places of those that do.
+
+    That is who is blamed, and what all notes begin with that begin alike.
+    """
+    found: dict[tuple[str, ...], list[int]] = {}
+    begun: dict[str, list[int]] = {}
     for place, own in enumerate(notes):
-        for note in own:
-            if note.kind is NoteKind.BLAME:
-                found.setdefault(note.words, []).append(place)
+        for blame in dict.fromkeys(note.words for note in own if note.kind is NoteKind.BLAME):
+            found.setdefault((blame,), []).append(place)
+        for first in _beginning(own)[:1]:
+            begun.setdefault(first, []).append(place)
+    for places in begun.values():
+        found[_common([_beginning(notes[place]) for place in places])] = places
     return {words: places for words, places in found.items() if len(places) > 1}
+
+
+def _beginning(notes: Notes) -> tuple[str, ...]:
+    """Return the words of the first notes, as long as they tell what makes a NaN."""
+    return tuple(note.words for note in takewhile(lambda note: note.kind in _MAKING, notes))
+
+
+def _common(beginnings: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what all begin with."""
+    return tuple(words[0] for words in takewhile(lambda words: len({*words}) == 1, zip(*beginnings, strict=False)))
 
 
 def without(notes: Notes, words: Collection[str]) -> Notes:

@@ -99,6 +99,12 @@ def test_what_is_typed_by_habit_is_answered(
     assert "did you mean" not in error
 
 
+@pytest.mark.parametrize("option", ["--retain-graph", "--create-graph"])
+def test_a_second_backward_is_what_these_ask_for(session: Any, option: str) -> None:
+    assert main(["double-backward", "x**3", option]) == 0
+    assert session.calls[0][1].command == "double-backward"
+
+
 def test_pytorch_s_own_word_is_an_option_too(session: Any) -> None:
     assert main(["grad", "x*y", "--grad-outputs", "random"]) == 0
     assert session.calls[0][1].grad_output == "random"

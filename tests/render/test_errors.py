@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,24 @@ def test_the_contracts_shape() -> None:
     assert format_error(error) == (
         "error: unknown function 'sinn'\n  sinn(x) * y\n  ^^^^\nhint: did you mean 'sin'? `gradcli ops` lists all"
     )
+
+
+def test_a_terminal_gets_whole_words_and_whole_commands() -> None:
+    hint = "write what the function computes as the program, and run `gradcli jvp PROGRAM --tangent x=1` with it"
+    source = "a_long_name_of_a_tensor + another_long_name_of_a_tensor * wrong(x)"
+    start = source.index("wrong")
+    error = ProgramError("unknown " * 8 + "function", span=Span(start, start + 5), source=source, hint=hint)
+    lines = format_error(error, 50).split("\n")
+    assert max(map(len, lines)) <= 50
+    assert "`gradcli jvp PROGRAM --tangent x=1`" in "\n".join(lines)
+    assert " ".join(line.strip() for line in lines if not line.startswith("  ...")).count("unknown") == 8
+    code, caret = next(pair for pair in pairwise(lines) if set(pair[1].strip()) == {"^"})
+    assert code[caret.index("^") : caret.rindex("^") + 1] == "wrong"
+
+
+def test_a_command_that_is_wider_than_the_terminal_is_broken_between_words() -> None:
+    lines = format_error(GradcliError("no", hint=f"run `{'gradcli ' * 10}`"), 40).split("\n")
+    assert max(map(len, lines)) <= 40
 
 
 def test_without_a_source_there_is_no_caret() -> None:

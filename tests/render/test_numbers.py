@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gradcli.render.numbers import WIDEST_ROW, short, tensor_lines
+from gradcli.render.numbers import WIDEST_ROW, matrix_lines, short, tensor_lines
 
 
 @dataclass
@@ -35,6 +35,12 @@ class FakeTensor:
 )
 def test_numbers_are_short_and_honest(number: complex, text: str) -> None:
     assert short(number) == text
+
+
+def test_a_matrix_alone_may_be_wider() -> None:
+    derivative = torch.tensor([[-1.234e-05] * 7] * 7, dtype=torch.float64)
+    assert len(matrix_lines(derivative, 7)) == 14
+    assert len(matrix_lines(derivative, 7, 73)) == 7
 
 
 def test_rows_of_a_matrix_are_aligned() -> None:

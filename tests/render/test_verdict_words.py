@@ -90,7 +90,40 @@ def test_a_claim_beside_a_wrong_autograd_does_not_make_it_right() -> None:
 
 def test_the_names_beside_a_note_leave_it_room() -> None:
     view = view_of(evaluate_program("log(exp(x).sum())", Settings(values={"x": [1000.0, 1.0]}, formulas=False)))
-    assert [name for name, _ in view.notes] == ["x", "exp(x) and 2 more"]
+    assert [name for name, _ in view.notes] == ["exp(x) and 2 more", "x"]
+
+
+def test_what_several_notes_say_is_said_once() -> None:
+    view = view_of(evaluate_program("sqrt(x)", Settings(values={"x": -1.0}, formulas=False)))
+    (both, shared), (one, own) = view.notes
+    assert (both, one) == ("x, sqrt(x)", "x")
+    assert "keep it positive: write clamp(x, min=1e-12) in place of x" in shared
+    assert own == "the gradient is NaN"
+
+
+def test_a_symbolic_value_that_says_the_same_is_not_shown() -> None:
+    (leaves, others) = view_of(evaluate_program("sqrt(x)", Settings(values={"x": -1.0}, formulas=False))).sections
+    assert not leaves.shows_symbolic
+    assert not others.shows_symbolic
+
+
+def test_only_a_name_that_is_shown_whole_is_one_to_type() -> None:
+    name = "a_name_that_is_longer_than_what_a_table_shows"
+    (_, others) = view_of(evaluate_program(f"{name} = x*2; {name}*x", Settings(formulas=False))).sections
+    assert "--retain-grad NAME" in others.below
+
+
+def test_a_command_that_leaves_grad_alone_has_no_column_for_it() -> None:
+    (leaves,) = view_of(evaluate_program("x*y", Settings(command="grad", formulas=False))).sections
+    assert not leaves.shows_grad
+    assert "leaves .grad alone" in leaves.below
+
+
+def test_leaves_with_the_same_note_share_it() -> None:
+    report = evaluate_program("x + y", Settings(command="double-backward", formulas=False))
+    second = next(grid for grid in view_of(report).grids if grid.title.startswith("With create_graph"))
+    (note,) = second.below
+    assert note.startswith("x, y: the gradient does not depend on it")
 
 
 def test_a_witness_at_a_kink_is_shown_in_a_narrow_column() -> None:

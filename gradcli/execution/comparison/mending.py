@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import GradcliError
+from gradcli.errors import ExecutionError, GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
@@ -40,7 +41,9 @@ class Attempt:
         rewritten = value_of(self.remedy, leaves)
         if self.remedy.operand is None:
             (result,) = traced_in(self.call.result)
-            return {result: rewritten.expand(result.tensor.shape)}
+            if rewritten.shape != result.tensor.shape:
+                raise ExecutionError("it has a different shape")
+            return {result: rewritten}
         stand_in = TracedTensor(rewritten, None, "")
         arguments = _with_argument(self.call.arguments, self.remedy.operand, stand_in)
         results = invocation(self.call.op, arguments, ({**known, stand_in: rewritten}).__getitem__)()
@@ -109,7 +112,8 @@ def mends(trace: Trace, attempts: Sequence[Attempt], cotangent: Tensor | None) -
     """Return whether every gradient is finite with calls rewritten, and the output, where it is finite, stays."""
     output = trace.output.tensor.detach()
     try:
-        moved, gradients = _rerun(trace, attempts, cotangent)
+        with warnings.catch_warnings(action="ignore"):  # what is tried is not the user's program
+            moved, gradients = _rerun(trace, attempts, cotangent)
     except (*REFUSALS, GradcliError):
         return False
     finite = output.isfinite()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcli.execution.forward.items import Items
-from gradcli.execution.forward.values import Taken
+from gradcli.execution.forward.values import Taken, TypeOf
 from gradcli.language.operator_table import COMPARISON_OF
 from gradcli.language.program import BooleanOperation, Call, Compare, Expression
 from gradcli.ops.table import find
@@ -20,6 +20,8 @@ class Conditions(Items):
             value.number if isinstance(value, Taken) else value
             for value in (self.evaluate(node.left), self.evaluate(node.right))
         )
+        if isinstance(left, TypeOf):
+            return left.is_one_of(right) == (node.operator in {"is", "==", "in"})
         if node.operator in {"is", "is not"}:
             return (left is right) == (node.operator == "is")
         if node.operator in {"in", "not in"}:

@@ -72,7 +72,10 @@ DRAWN: Mapping[str, tuple[tuple[str, ...], Callable[..., Tensor]]] = {
     "rand_like": (("input",), torch.rand),
     "randn_like": (("input",), torch.randn),
     "randint_like": (("input", "low", "high"), torch.randint),
+    "multinomial": (("input", "num_samples", "replacement"), torch.multinomial),
+    "bernoulli": (("input",), torch.bernoulli),
 }
+_BY_PROBABILITY = ("multinomial", "bernoulli")
 _WHOLE = ("randint", "randperm", "randint_like")
 
 
@@ -83,6 +86,9 @@ def drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dic
     given: dict[str, Any] = {"generator": evaluator.draws.generator}
     if dtype is not None or node.function not in _WHOLE:
         given["dtype"] = dtype or evaluator.draws.dtype
+    if node.function in _BY_PROBABILITY:
+        given.pop("dtype", None)
+        positional = _probabilities(evaluator, node, positional)
     if node.function.endswith("_like"):
         tensor = evaluator.machine.tensor(positional[0])
         if tensor is None:
@@ -95,6 +101,14 @@ def drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dic
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
     return handed_on(evaluator, node, made)
+
+
+def _probabilities(evaluator: Evaluator, node: Call, positional: list[Any]) -> list[Any]:
+    """Return the arguments with the probabilities in the type that they have in the notebook."""
+    tensor = evaluator.machine.tensor(positional[0]) if positional else None
+    if tensor is None:
+        raise evaluator.error(f"{node.function}() needs a tensor", node)
+    return [tensor.detach().to(evaluator.draws.dtype), *positional[1:]]
 
 
 @contextmanager

@@ -134,7 +134,7 @@ class Evaluator(Conditions):
         if kind is not None:
             return make(self, kind, node, positional, keywords)
         op = find(node.function)
-        if op is None:
+        if op is None or (node.function.startswith("_") and node.function in self.variables):
             raise self._not_callable(node)
         return self.apply(op, node, positional, keywords)
 
@@ -198,6 +198,8 @@ class Evaluator(Conditions):
             return tuple(tensor.shape) if node.name == "shape" else tensor.ndim
         if tensor is not None and node.name in {"dtype", "device"}:
             return str(getattr(tensor, node.name))
+        if tensor is not None and node.name in {"is_cuda", "is_leaf", "requires_grad"}:
+            return bool(getattr(tensor, node.name))
         if tensor is not None and node.name == "data":
             return self._view("detach", node, value)
         if tensor is not None and node.name in VIEWS:

@@ -151,7 +151,8 @@ class Layer(Module):
             argument, _, attribute = pair.partition("=")
             value = self._value(runner, attribute or argument, node)
             own |= {} if value is None else {argument: value}
-        keywords = {**own, **keywords}
+        keywords = {**own, **dict(zip(self.row.inputs, positional[1:], strict=False)), **keywords}
+        positional = positional[:1] if self.row.inputs else positional
         if getattr(self.module, "inplace", False) and runner.machine.tensor(positional[0]) is not None:
             return self._in_place(runner, node, positional, keywords)
         return self._result(runner, node, positional, keywords)
@@ -202,6 +203,11 @@ class Layer(Module):
             return runner.parameter(value.detach(), f"{self.name or self.text}.{name}", node)
         call = Call("tensor", (), (), node.span, node.span)
         return handed_on(runner, call, value.detach())
+
+    @property
+    def class_name(self) -> str:
+        """Return what PyTorch calls its class."""
+        return type(self.module).__name__
 
     def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
         """Return a parameter, or a size."""

@@ -9,13 +9,13 @@ import torch
 
 from gradcli.execution.forward.draws import Evaluator, handed_on
 from gradcli.execution.forward.refusals import refusals
-from gradcli.language.notebook import DICTIONARY_METHODS, LIST_METHODS
+from gradcli.language.notebook import DICTIONARY_METHODS, LIST_METHODS, TEXT_METHODS
 from gradcli.language.program import Call, Literal
 from gradcli.ops.table import find
 
 UNKNOWN = object()
 """What a word that means nothing for these arguments gives: the op of the same name is called."""
-_KNOWN: Mapping[type, frozenset[str]] = {list: LIST_METHODS, dict: DICTIONARY_METHODS}
+_KNOWN: Mapping[type, frozenset[str]] = {list: LIST_METHODS, dict: DICTIONARY_METHODS, str: TEXT_METHODS}
 
 
 def on_diagonal(evaluator: Evaluator, node: Call, value: Any, rest: list[Any], keywords: dict[str, Any]) -> Any:
@@ -33,8 +33,6 @@ def on_diagonal(evaluator: Evaluator, node: Call, value: Any, rest: list[Any], k
 
 def of_sequence(evaluator: Evaluator, node: Call, value: Any, rest: list[Any]) -> Any:
     """Return what a method of a text, a list or a dictionary gives."""
-    if isinstance(value, str) and node.function in ("endswith", "startswith") and len(rest) == 1:
-        return isinstance(rest[0], str | tuple) and getattr(value, node.function)(rest[0])
     if isinstance(value, list) and node.function == "extend" and len(rest) == 1:
         rest = [evaluator.items(rest[0], node)]
     if node.function not in _KNOWN.get(type(value), ()):

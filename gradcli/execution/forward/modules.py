@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradcli.execution.forward.values import Bound, Closure, Handed, Runner, Value
 from gradcli.language.makers import CALL
-from gradcli.language.notebook import DTYPES
+from gradcli.language.notebook import CLASS_NAME, DTYPES
 from gradcli.language.program import Call, Class, Expression
 
-SAME = frozenset({"to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
+SAME = frozenset({"detach", "to", "cpu", "cuda", "double", "float", "train", "eval", "requires_grad_"})
 
 
 class Module(Value):
@@ -43,21 +43,43 @@ class Module(Value):
         name = node.function
         if name in (CALL, "forward"):
             return self.called(runner, node, positional, keywords)
-        if name == "parameters":
-            return [tensor for _, tensor in self.named(runner)]
-        if name == "named_parameters":
-            return list(self.named(runner))
-        if name == "apply":
-            return self.applied(runner, node, positional)
+        if name in _METHODS:
+            return _METHODS[name](self, runner, node, positional)
         if name == "to" and any(
             DTYPES.get(str(word).removeprefix("torch."), "default") != "default" for word in positional
         ):
             hint = "leave it out: `--dtype float16` runs the whole program in that precision"
             raise runner.error("a module in another precision is not read", node, hint)
         if name in SAME:
-            self.switch(name, positional)
+            # `requires_grad_(False)` is read as `detach`.
+            self.switch(*(("requires_grad_", [False]) if name == "detach" else (name, positional)))
             return self
         return super().method(runner, node, positional, keywords)
+
+    @property
+    def class_name(self) -> str:
+        """Return what its class is called."""
+        return type(self).__name__
+
+    def walked(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield itself and all modules in it, as PyTorch's `named_modules` does."""
+        yield prefix, self
+        for name, child in self.children():
+            if isinstance(child, Module):
+                yield from child.walked(f"{prefix}.{name}" if prefix else name)
+
+    def loaded(self, runner: Runner, node: Call, given: list[Any]) -> None:
+        """Give the parameters the numbers of others, by name."""
+        if len(given) != 1 or not isinstance(given[0], dict):
+            raise runner.error("`load_state_dict` takes what `state_dict` gives", node)
+        for path, value in given[0].items():
+            found, tensor = self.place(path), runner.machine.tensor(value)
+            if found is None or tensor is None:
+                raise runner.error(f"there is no parameter '{path}'", node)
+            kept, key = found
+            kept[key] = runner.parameter(
+                tensor.detach().clone(), f"{getattr(self, 'name', None) or 'net'}.{path}", node
+            )
 
     def applied(self, runner: Runner, node: Call, positional: list[Any]) -> Any:
         """Call a function on every module in it, itself last, as `apply` does."""
@@ -80,6 +102,21 @@ class Module(Value):
                 child.switch(name, values)
 
 
+# What every module has beside its call, and what leaves it as it is.
+_METHODS: Mapping[str, Callable[[Module, Runner, Call, list[Any]], Any]] = {
+    "parameters": lambda module, runner, *_: [tensor for _, tensor in module.named(runner)],
+    "named_parameters": lambda module, runner, *_: list(module.named(runner)),
+    "state_dict": lambda module, runner, *_: dict(module.named(runner)),
+    "load_state_dict": lambda module, runner, node, given: module.loaded(runner, node, given),
+    "apply": lambda module, runner, node, given: module.applied(runner, node, given),
+    "modules": lambda module, *_: [found for _, found in module.walked()],
+    "named_modules": lambda module, *_: list(module.walked()),
+    "children": lambda module, *_: [found for _, found in module.children() if isinstance(found, Module)],
+    "named_children": lambda module, *_: [pair for pair in module.children() if isinstance(pair[1], Module)],
+    CLASS_NAME: lambda module, *_: module.class_name,
+}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pending(Value):
     """A parameter that becomes a leaf when it is first used, by the name that it has then."""
@@ -99,6 +136,18 @@ class Instance(Module):
     maker: Maker
     name: str | None
     attributes: dict[str, Any] = field(default_factory=dict)
+    is_training: bool = True
+
+    @property
+    def class_name(self) -> str:
+        """Return what its class is called."""
+        return self.maker.found.name
+
+    def switch(self, name: str, values: list[Any]) -> None:
+        """Take note of whether it is trained."""
+        if name in ("train", "eval"):
+            self.is_training = name == "train" and (bool(values[0]) if values else True)
+        super(Instance, self).switch(name, values)
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Run `forward`, as a module does, or `__call__`."""
@@ -119,6 +168,10 @@ class Instance(Module):
             if isinstance(value, Pending):
                 self.attributes[name] = value = value.leaf(runner, f"{self.name or self.maker.found.name}.{name}", node)
             return value
+        if name == "training":
+            return self.is_training
+        if name in self.maker.values:
+            return self.maker.values[name]
         if name not in self.maker.methods:
             raise runner.error(f"an instance of '{self.maker.found.name}' has no attribute '{name}'", node)
         found = self.maker.methods[name]
@@ -162,6 +215,13 @@ class Maker(Value):
 
     found: Class
     methods: Mapping[str, Closure]
+    values: Mapping[str, Any]
+    """The numbers and texts that stand in its body."""
+
+    def attribute(self, runner: Runner, name: str, node: Expression) -> Any:
+        """Return a value that stands in its body, or a method without an owner."""
+        known = {**self.methods, **self.values}
+        return known[name] if name in known else super(Maker, self).attribute(runner, name, node)
 
     def called(self, runner: Runner, node: Call, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Return a new instance; what it makes is called by what it is assigned to."""

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from gradcli.errors import GradcliError
-from gradcli.execution.forward import batches, distributions, transformed
+from gradcli.execution.forward import batches, distributions, transformed, types
 from gradcli.execution.forward.draws import (
     DRAWN,
     DROPPING,
@@ -33,16 +33,17 @@ from gradcli.execution.forward.methods import UNKNOWN, of_sequence, on_diagonal
 from gradcli.execution.forward.python_sequences import LISTS, count_range
 from gradcli.execution.forward.refusals import refusals
 from gradcli.language.constants import fits_double, fold
+from gradcli.language.makers import OF_TYPE
 from gradcli.language.notebook import (
     DISTRIBUTIONS,
     DRAWN_IN_PLACE,
     DTYPES,
+    FANS,
     IN_PLACE_ALONE,
     LOADERS,
     MATH,
     METHODS,
     NUMBERS,
-    PYTHON,
     SEQUENCES,
     STEPS,
     TRANSFORMS,
@@ -68,10 +69,6 @@ _NUMBERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-# Python's classes, by the names under which `isinstance` is handed them.
-_CLASSES: Mapping[str, type] = {f"{PYTHON}{kind.__name__}": kind for kind in (bool, dict, float, int, list, str, tuple)}
-
-
 # What makes values of a kind of their own.
 _MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
     (LOADERS, batches.called),
@@ -79,6 +76,9 @@ _MAKING: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
     (TRANSFORMS, transformed.called),
     (DISTRIBUTIONS, distributions.called),
     (frozenset({"gumbel_softmax"}), gumbel_softmax),
+    (frozenset({FANS}), lambda evaluator, node, positional, _: _fans(evaluator, node, positional)),
+    (frozenset({OF_TYPE}), lambda evaluator, node, positional, _: types.tensor_of(evaluator, node, positional)),
+    (frozenset({"type"}), lambda _, node, positional, __: types.type_of(node, positional)),
 )
 
 
@@ -97,7 +97,7 @@ def called(evaluator: Evaluator, node: Call, positional: list[Any], keywords: di
     if node.function in _SETTINGS:
         return _SETTINGS[node.function](evaluator, node, positional)
     if node.function == "isinstance":
-        return _is_instance(evaluator, node, positional)
+        return types.is_instance(evaluator, node, positional)
     if node.function in _RANDOM:
         made = _RANDOM[node.function](evaluator, node, positional, keywords)
         return UNKNOWN if made is None else made
@@ -116,6 +116,15 @@ _RANDOM: Mapping[str, Callable[..., Any]] = {
 }
 
 
+def _fans(evaluator: Evaluator, node: Call, values: list[Any]) -> tuple[int, int]:
+    """Return how many entries lead into an entry of a layer's output, and how many an entry of its input leads to."""
+    tensor = evaluator.machine.tensor(values[0]) if len(values) == 1 else None
+    if tensor is None or tensor.ndim < 2:  # noqa: PLR2004 (a matrix)
+        raise evaluator.error("this takes the weight of a layer", node)
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
 def _stepped(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
     """Return what is gone through step by step, and the next of its items."""
     if node.function == "iter":
@@ -128,20 +137,6 @@ def _stepped(evaluator: Evaluator, node: Call, values: list[Any]) -> Any:
         raise evaluator.error("there is no next item", node) from None
 
 
-def _is_instance(evaluator: Evaluator, node: Call, values: list[Any]) -> bool:
-    """Return what `isinstance(m, nn.Linear)` says; a text stands for a type of tensors."""
-    kinds = values[1:] if len(values) != 2 or not isinstance(values[1], tuple) else values[1]  # noqa: PLR2004
-    if len(kinds) == 0 or not all(isinstance(kind, str) or hasattr(kind, "called") for kind in kinds):
-        hint = "ask for a class of `torch.nn`, one of the program's own, or `torch.Tensor`"
-        raise evaluator.error("`isinstance` knows no other classes", node, hint)
-    python = tuple(_CLASSES[kind.function] for kind in kinds if getattr(kind, "function", None) in _CLASSES)
-    if isinstance(values[0], python):
-        return True
-    if hasattr(values[0], "is_a"):
-        return any(values[0].is_a(kind) for kind in kinds)
-    return evaluator.machine.tensor(values[0]) is not None and any(isinstance(kind, str) for kind in kinds)
-
-
 def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dict[str, Any]) -> Any:
     """Return the list or the tuple that Python makes."""
     count = count_range(values) if node.function == "range" and all(map(_is_plain, values)) else 0
@@ -150,6 +145,10 @@ def _sequence(evaluator: Evaluator, node: Call, values: list[Any], keywords: dic
     except GradcliError as error:
         raise evaluator.located(error, node) from None
     given = values if node.function == "range" else [evaluator.items(value, node) for value in values[: _several(node)]]
+    if node.function == "sorted" and any(
+        evaluator.machine.tensor(item) is not None for items in given for item in items
+    ):
+        raise evaluator.error("`sorted` takes numbers and texts", node, "`torch.sort` sorts the entries of a tensor")
     return _of_numbers(evaluator, node, lambda: LISTS[node.function](*given, *values[len(given) :], **keywords), [])
 
 

@@ -16,6 +16,8 @@ LISTS: Mapping[str, Callable[..., Any]] = {
     "list": lambda items=(): [*items],
     "range": lambda *bounds: [*range(*bounds)],
     "reversed": lambda items: [*reversed(items)],
+    "set": lambda items=(): [*dict.fromkeys(items)],  # in their order, so that two runs are alike
+    "sorted": sorted,
     "tuple": lambda items=(): (*items,),
     "zip": lambda *several: list(zip(*several, strict=False)),
 }

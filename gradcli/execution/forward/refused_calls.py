@@ -10,6 +10,7 @@ from gradcli.errors import ExecutionError, GradcliError, first_line
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import advice, refused
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
+from gradcli.language.notebook import MATH
 from gradcli.ops.record import Kind, Op
 from gradcli.phrases import show_shape
 
@@ -20,6 +21,8 @@ NO_DERIVATIVE = re.compile(r"is not differentiable with respect to argument '(\w
 # What PyTorch says of a list in place of a tensor, and what makes one of it.
 OF_A_LIST = "must be Tensor, not list"
 STACK = "a list of tensors is made one by `stack`: `sum(stack(losses))` adds them up"
+# What PyTorch says of a number in place of a tensor: there is no tensor in the call.
+OF_A_NUMBER = re.compile(r"must be Tensor, not (?:float|int)\b")
 # What PyTorch says where the result would be integers, `binary_cross_entropy_with_logits(x, labels)`.
 CAST_TO_INTEGERS = "can't be cast to the desired output type Long"
 
@@ -70,6 +73,8 @@ def refused_call(op: Op, call: BoundCall, error: BaseException) -> GradcliError:
             if SIGNATURES in message
             else STACK
             if OF_A_LIST in message
+            else f"of a number, `math.{op.name}`; `tensor(...)` makes a tensor of one"
+            if OF_A_NUMBER.search(message) and f"math.{op.name}" in MATH
             else _as_reals(message, call) or advice(message, dtypes) or shapes_of(call)
         )
         return refused(op.name, error, hint)
@@ -91,7 +96,9 @@ def _as_reals(message: str, call: BoundCall) -> str | None:
 def shapes_of(call: BoundCall) -> str | None:
     """Return what shapes a call was given, by the names that the user gave: PyTorch says a and b, mat1 and vec."""
     tensors = list(dict.fromkeys(traced_in([call.positional, call.keywords])))
-    return ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors) or None
+    said = ", ".join(f"'{t.name or t.text}' is {_shown(t.tensor)}" for t in tensors)
+    scalar = next((t for t in tensors if t.is_leaf and t.tensor.requires_grad and not t.tensor.ndim), None)
+    return (said if scalar is None else f"{said}; `--shape {scalar.text}=2x3` gives a leaf its shape") or None
 
 
 def _shown(tensor: Tensor) -> str:

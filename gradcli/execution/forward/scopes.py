@@ -94,7 +94,8 @@ class Scopes:
 
     def maker(self, node: Class) -> Maker:
         """Return a class."""
-        return Maker(node, {method.name: self.closure(method) for method in node.methods})
+        values = {name: self.evaluate(value) for name, value in node.values}
+        return Maker(node, {method.name: self.closure(method) for method in node.methods}, values)
 
     def enter(self, function: Function, scope: MutableMapping[str, Any], given: dict[str, Any], node: Call) -> Any:
         """Return what a function returns, whose parameters have these values."""

@@ -104,7 +104,7 @@ class Tracer:
 
     def refill(self, value: Any, numbers: Tensor) -> None:
         """Give a leaf other numbers; refused where they would not be those that it was used with."""
-        if any(value in call.inputs for call in self.trace.calls):
+        if any(value in call.inputs and call.outputs for call in self.trace.calls):  # its sizes alone do not count
             hint = "give it its numbers before it is used"
             raise ExecutionError(f"'{value.text}' is changed in place after it was used", hint=hint)
         with torch.no_grad():

@@ -147,6 +147,18 @@ def written(function: str, node: Call, positional: list[Any], keywords: Mapping[
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TypeOf(Value):
+    """`type(m)`, which is compared with classes."""
+
+    of: Any
+
+    def is_one_of(self, kinds: Any) -> bool:
+        """Tell whether it is a class, or one of several."""
+        found = kinds if isinstance(kinds, tuple | list) else (kinds,)
+        return hasattr(self.of, "is_a") and any(self.of.is_a(kind) for kind in found if isinstance(kind, Value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Taken(Value):
     """A number that was taken out of a tensor that requires grad: it may decide, and be shown."""
 

@@ -82,7 +82,7 @@ def rows_of(codes: Tensor, dim: Any) -> tuple[Tensor, list[int], list[int]]:
     others = [axis for axis in range(codes.ndim) if axis not in dims]
     rest = [codes.shape[axis] for axis in others]
     length = max(1, torch.Size([codes.shape[axis] for axis in dims]).numel())
-    return codes.permute(*others, *dims).reshape(-1, length), rest, list(dims)
+    return codes.permute((*others, *dims)).reshape(-1, length), rest, list(dims)
 
 
 def kept(shape: Sequence[int], dims: Sequence[int], rest: Sequence[int], *, keepdim: bool) -> list[int]:

@@ -87,4 +87,4 @@ def _step(accumulation: Accumulation) -> str:
     return text if accumulation.zero_grad else f"{text}, so each step repeats the gradients of earlier calls."
 
 
-PRESENTATION = Presentation(grids)
+PRESENTATION = Presentation(grids, why_no_grad=".grad is None for all but leaves.")

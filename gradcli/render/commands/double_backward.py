@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradcli.escaping import clip, escape
 from gradcli.render import formulas
 from gradcli.render.grid import Grid, Lines
+from gradcli.render.last_line import listed
 from gradcli.render.numbers import tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.double_backward import DoubleBackwardDetails, Second, WithoutRetainGraph, WithRetainGraph
@@ -59,8 +60,11 @@ def _second(second: dict[str, Second]) -> Grid:
     shown = any(item.formula for item in second.values())
     headings = ("leaf", "second derivative", *(["symbolic"] if disputed else []), *(["formula"] if shown else []))
     rows = tuple(_second_row(name, item, disputed=disputed, shown=shown) for name, item in second.items())
-    noted = {name: " ".join(item.note.split()) for name, item in second.items() if item.note}
-    notes = tuple(f"{clip(name, LONGEST)}: {escape(note)}" for name, note in noted.items())
+    noted: dict[str, list[str]] = {}
+    for name, item in second.items():
+        if item.note:
+            noted.setdefault(" ".join(item.note.split()), []).append(name)
+    notes = tuple(f"{listed(names, LONGEST)}: {escape(note)}" for note, names in noted.items())
     return Grid("With create_graph=True: d(sum of the gradient)/d(leaf)", (*headings, "verdict"), rows, notes)
 
 

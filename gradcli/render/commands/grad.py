@@ -38,4 +38,5 @@ def _bare(lines: Lines) -> Lines:
     return tuple(line.strip("[]") for line in lines)
 
 
-PRESENTATION = Presentation(grids)
+WHY = "torch.autograd.grad returns the gradient and leaves .grad alone: it is None."
+PRESENTATION = Presentation(grids, why_no_grad=WHY, leaves_grad=True)

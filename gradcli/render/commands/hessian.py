@@ -8,14 +8,14 @@ from typing import Any
 from gradcli.escaping import escape
 from gradcli.render import formulas
 from gradcli.render.grid import Grid, Lines
-from gradcli.render.numbers import FULL_MATRIX, matrix_lines, short, tensor_lines
+from gradcli.render.numbers import FULL_MATRIX, WIDEST_ROW, matrix_lines, short, tensor_lines
 from gradcli.render.presentation import Presentation
 from gradcli.report.derivative import Derivative
 from gradcli.report.hessian import HessianDetails, Symmetry
 from gradcli.report.verdict import fails
 
 # A Hessian is shown as a table of blocks where its rows are no wider than this.
-WIDEST = 72
+WIDEST = 76
 GAP = 2
 
 
@@ -34,7 +34,10 @@ def _hessian(hessian: dict[str, dict[str, Any]]) -> Grid:
     """Return the grid of a Hessian: a table of blocks, or a list of them where that would be too wide."""
     names = list(hessian)
     entries = {name: math.prod(hessian[name][name].shape[: len(hessian[name][name].shape) // 2]) for name in names}
-    blocks = {(row, column): matrix_lines(hessian[row][column], entries[column]) for row in names for column in names}
+    room = WIDEST - GAP - len(names[0]) if len(names) == 1 else WIDEST_ROW
+    blocks = {
+        (row, column): matrix_lines(hessian[row][column], entries[column], room) for row in names for column in names
+    }
     widths = [max(len(line) for row in names for line in (column, *blocks[row, column])) for column in names]
     if max(map(len, names)) + sum(widths) + GAP * len(names) <= WIDEST:
         rows = tuple(((escape(row),), *(blocks[row, column] for column in names)) for row in names)

@@ -14,6 +14,8 @@ from gradcli.render.presentation import Presentation
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import fails
 
+ALONE, BESIDE = 76, 36  # how wide a matrix may be, alone and beside another one
+
 
 def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
     """Return the grid of each tensor's Jacobian."""
@@ -23,10 +25,11 @@ def grids_of_tensors(tensors: Sequence[TensorReport]) -> tuple[Grid, ...]:
 def _jacobian(tensor: TensorReport) -> Grid:
     value: Any = tensor.jacobian
     columns = math.prod(tensor.shape)
-    cells = [matrix_lines(value, columns)]
-    headings = ["torch.func.jacrev"]
-    if fails(tensor.verdict) and tensor.symbolic is not None:
-        cells.append(matrix_lines(tensor.symbolic.value, columns))
+    disputed = tensor.symbolic if fails(tensor.verdict) else None
+    room = ALONE if disputed is None else BESIDE
+    cells, headings = [matrix_lines(value, columns, room)], ["torch.func.jacrev"]
+    if disputed is not None:
+        cells.append(matrix_lines(disputed.value, columns, room))
         headings.append("symbolic")
     shape = show_shape(tuple(value.shape))
     title = f"Jacobian by {escape(tensor.name)}, {'a scalar' if not value.shape else f'shape {shape}'}"

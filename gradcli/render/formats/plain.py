@@ -62,7 +62,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 def _output(view: View) -> list[str]:
     if len(view.output_value) == 1:
         shape = "" if view.output_shape == "scalar" else f"  (shape {view.output_shape})"
-        return [f"Output {view.output_name} = {view.output_value[0]}{shape}"]
+        return [f"Output {view.output_name}{view.output_sign} {view.output_value[0]}{shape}"]
     return [f"Output {view.output_name}  (shape {view.output_shape})", *_indented(view.output_value)]
 
 

@@ -106,7 +106,7 @@ def _output(view: View) -> RenderableType:
     label = Text.assemble("Output ", (view.output_name, "bold"))
     if len(view.output_value) == 1:
         shape = (f"  (shape {view.output_shape})", "dim") if view.output_shape != "scalar" else ""
-        return Text.assemble(label, " = ", (view.output_value[0], "bold"), shape)
+        return Text.assemble(label, view.output_sign, " ", (view.output_value[0], "bold"), shape)
     label.append(f"  (shape {view.output_shape})", style="dim")
     return Group(label, Padding(Text("\n".join(view.output_value)), (0, 0, 0, INDENT)))
 

@@ -11,7 +11,7 @@ from gradcli.render.grid import Lines
 from gradcli.report.report import Report, TensorReport
 
 Matrix = list[list[float]]
-SHADES = " .:-=+*#%@"
+SHADES = " .,-=+*#%@"  # no colons: two at the start of a line are a command to CI services
 
 
 @dataclass(frozen=True, slots=True)

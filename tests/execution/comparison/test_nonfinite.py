@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -126,11 +127,23 @@ def test_the_operand_that_makes_the_nan_is_the_one_to_replace(program: str, reme
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of a spread of one entry
-@pytest.mark.parametrize(("program", "value"), [("std(w)", [2.0]), ("w/0", 0.0), ("0*w + sqrt(-1 + 0*w)*inf", 1.0)])
+@pytest.mark.parametrize(
+    ("program", "value"), [("w.std(dim=-1).sum()", [[2.0]]), ("w/0", 0.0), ("0*w + sqrt(-1 + 0*w)*inf", 1.0)]
+)
 def test_what_mends_nothing_is_not_offered(program: str, value: Any) -> None:
     text = notes(program, w=value)
     assert "NaN" in text
     assert "write" not in text
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of a spread of one entry
+@pytest.mark.parametrize("program", ["std(w)", "var(w)"])
+def test_the_spread_of_one_entry_is_divided_by_n(program: str) -> None:
+    text = notes(program, w=[2.0])
+    assert "divide by the number of entries n, not by n - 1, which is 0" in text
+    found = re.search(r"write (.*?) in place of", text)
+    assert found is not None
+    assert evaluate(found[1], [2.0])["w"].gradient.tolist() == [0.0]
 
 
 def test_a_row_that_is_masked_throughout_has_a_remedy_that_mends_it() -> None:

@@ -8,6 +8,7 @@ import pytest
 from mpmath import diff, mpf
 
 import gradcli
+from gradcli.execution.witnesses import line
 
 
 @pytest.mark.parametrize("command", [gradcli.check, gradcli.evaluate])
@@ -96,3 +97,14 @@ def test_steps_that_do_not_move_what_jumps_do_not_say_that_the_program_is_level(
 ) -> None:
     """Half way, softmax is rounded down to 0 and, for the least step to one side, up to 1."""
     assert command("logsumexp(round(softmax(x, 0)), 0)", {"x": [size, size]})["x"].verdict == wanted
+
+
+def test_a_program_that_draws_is_evaluated_at_many_points_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under vmap, a random number is an error unless it is said that all points have the same."""
+    alone: list[int] = []
+    one = line._one
+    monkeypatch.setattr(line, "_one", lambda change, vector: alone.append(1) or one(change, vector))
+    text = "a = torch.randn(4, 30); w = torch.zeros(30, requires_grad=True); (relu(a*w) + a*w).sum()"
+    found = gradcli.evaluate(text)["w"]
+    assert found.verdict == "subgradient"
+    assert 0 < len(alone) < 100  # 4,492 where each point is evaluated by itself

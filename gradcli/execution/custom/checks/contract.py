@@ -218,4 +218,5 @@ def needs_input_grad(trial: Trial) -> Check:
 
 
 def _list(names: Sequence[str]) -> str:
-    return " and ".join(f"'{name}'" for name in dict.fromkeys(names))
+    *others, last = (f"'{name}'" for name in dict.fromkeys(names))
+    return f"{', '.join(others)} and {last}" if others else last
