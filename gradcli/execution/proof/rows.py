@@ -20,7 +20,8 @@ OF_ROWS: Mapping[str, str] = {"amax": "amax", "amin": "amin", "any": "logical_or
 
 
 # Functions that are constant between their jumps, and what a gradient does not pass.
-STOPS = frozenset({"detach", "lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_not"})
+RELATIONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+STOPS = RELATIONS | {"detach", "logical_and", "logical_or", "logical_not"}
 
 
 class Rows:
@@ -45,6 +46,15 @@ class Rows:
                 seen.add(place)
                 waiting += [operand for operand in operands if isinstance(operand, int)]
         return False
+
+    @property
+    def is_compared(self) -> bool:
+        """Return whether a largest or smallest entry is compared with a number, as where entries tie with it."""
+        nodes = self.circuit.nodes
+        found = [
+            [nodes[o][0] for o in operands if isinstance(o, int)] for name, *operands in nodes if name in RELATIONS
+        ]
+        return any({"amax", "amin"} & set(names) and "infinity" not in names for names in found)
 
     def apply(self, name: str, bound: Mapping[str, Any]) -> Any:
         """Return the result of an op that looks at rows; None for any other."""

@@ -27,6 +27,8 @@ class Question:
     name: str
     cotangent: Tensor
     grain: Grain = NO_GRAIN
+    applied: ScalarFunction | None = None
+    """The function with its own backward, where `function` is its forward alone."""
     bends: bool = False
     """Whether the function is known to have a kink on the way, or to decide something, at this point."""
     jumps: bool = False
@@ -35,6 +37,11 @@ class Question:
     """How far rounding on the way back may have moved a gradient."""
     is_costly: bool = False
     """Whether to look along few directions alone, where the function has no kink that is known of."""
+
+    @property
+    def differentiable(self) -> ScalarFunction:
+        """Return the function as autograd differentiates it."""
+        return self.function if self.applied is None else self.applied
 
     @cached_property
     def line(self) -> Line:
