@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from gradcli.errors import NotSupportedError
@@ -79,6 +79,16 @@ class Evaluation:
                 raise TooLargeError
             self._known[place] = self._computed(place)
         return self._known[place]
+
+    def terms(self, place: int) -> Iterator[Quotient]:
+        """Yield the values that a node is the sum of: as one value they may have a large denominator."""
+        name, *operands = self.nodes[place]
+        if name not in {"sum", "add", "sub"}:
+            yield self.value(place)
+            return
+        for position, operand in enumerate(operands):
+            sign = -1 if name == "sub" and position else 1
+            yield from (term.scaled(sign) for term in self.terms(int(operand)))
 
     def _computed(self, place: int) -> Quotient:
         name, *operands = self.nodes[place]

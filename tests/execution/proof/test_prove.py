@@ -73,6 +73,7 @@ def test_functions_of_a_number(program: str) -> None:
         ("x @ y", {"x": (2, 3), "y": (3, 2)}),
         ("F.linear(x, w, b)", {"x": (2, 3), "w": (2, 3), "b": (2,)}),
         ("softmax(x, dim=-1)", {"x": (2, 3)}),
+        ("softmax(q @ k.T / 3**0.5, dim=-1) @ v", {"q": (3, 3), "k": (3, 3), "v": (3, 3)}),
         ("log_softmax(x, dim=-1)", {"x": (3,)}),
         ("logsumexp(x, dim=-1)", {"x": (3,)}),
         ("F.layer_norm(x, (3,), w)", {"x": (2, 3), "w": (3,)}),
