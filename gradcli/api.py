@@ -11,7 +11,7 @@ from gradcli.errors import InputError
 from gradcli.fields import quoted
 from gradcli.render.shown import Report, shown
 from gradcli.settings import DataType, Reduction, Settings
-from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
+from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -119,7 +119,7 @@ def check(
     program: Any,
     inputs: Any = None,
     *,
-    witnesses: WitnessName | Sequence[WitnessName] = (SYMBOLIC, *WITNESSES),
+    witnesses: WitnessName | Sequence[WitnessName] = BY_DEFAULT,
     claims: Mapping[str, str] | None = None,
     points: int = 1,
     seed: int = 0,
@@ -144,8 +144,8 @@ def check(
             function, an `nn.Module` or a class of one, a function without parameters that returns (code, inputs).
         inputs: Leaf -> tensor, array, number or nested list. A leaf without one is a random scalar. Integer and boolean
             tensors are constants. Of code, its arguments: by name, or a sequence in their order.
-        witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor", "adjoint";
-            all by default.
+        witnesses: What autograd's gradients are compared with: "symbolic", "finite-difference", "taylor", "adjoint",
+            "second-order"; all but the last by default.
         claims: Tensor -> its gradient derived by hand, as a program over the program's variables and `g`, the upstream
             gradient.
         points: At how many random points; each draws its own, of seeds `seed`, `seed` + 1, ...

@@ -12,7 +12,7 @@ from gradcli.errors import LimitError
 from gradcli.fields import Range, check_fields
 from gradcli.limits import Limits
 from gradcli.tolerance import Tolerance
-from gradcli.witnesses import SYMBOLIC, WITNESSES, TransformationName, WitnessName
+from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
 
 Number: TypeAlias = bool | int | float | complex
 Value: TypeAlias = "Number | list[Value]"
@@ -114,7 +114,7 @@ class Settings:
     """`accumulate`: what .grad is made before each call."""
     learning_rate: Annotated[float, Range(-math.inf, math.inf)] | None = None
     """`accumulate`: of the SGD step after each call; a negative one climbs."""
-    witnesses: tuple[WitnessName, ...] = (SYMBOLIC, *WITNESSES)
+    witnesses: tuple[WitnessName, ...] = BY_DEFAULT
     """`check`: what autograd's gradients are compared with."""
     under: tuple[TransformationName, ...] = ()
     """`check`, code: the transformations under which its gradients are computed once more."""

@@ -34,6 +34,8 @@ class WitnessRow:
     """The dotted name of its class: it imports torch, and its name does not."""
     votes: bool = True
     """Whether it says what the function's derivative is; else only whether autograd is consistent with itself."""
+    by_default: bool = True
+    """Whether `check` asks it where no witness is named."""
 
 
 _ROWS = (
@@ -62,8 +64,19 @@ _ROWS = (
         "gradcli.execution.witnesses.adjoint.Adjoint",
         votes=False,
     ),
+    WitnessRow(
+        "second-order",
+        "second order",
+        "products of the Hessian",
+        "agree",
+        "second derivatives",
+        "gradcli.execution.witnesses.second_order.SecondOrder",
+        votes=False,
+        by_default=False,
+    ),
 )
 WITNESSES: Mapping[str, WitnessRow] = {row.name: row for row in _ROWS}
+BY_DEFAULT = (SYMBOLIC, *(row.name for row in _ROWS if row.by_default))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from gradcli.cli.several import SuiteOptions
 from gradcli.cli.spread import spread
 from gradcli.phrases import either
 from gradcli.settings import DataType
-from gradcli.witnesses import SYMBOLIC, TRANSFORMATIONS, WITNESSES, TransformationName, WitnessName
+from gradcli.witnesses import BY_DEFAULT, SYMBOLIC, TRANSFORMATIONS, WITNESSES, TransformationName, WitnessName
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def check(
             metavar="NAME",
             rich_help_panel=COMPARISON,
             show_default=False,
-            help=f"Compare with this: {either((SYMBOLIC, *WITNESSES))}; all by default.",
+            help=f"Compare with this: {either((SYMBOLIC, *WITNESSES))}; by default with {', '.join(BY_DEFAULT)}.",
         ),
     ] = (),  # type: ignore[assignment]  # a default must not be mutable
     under: Annotated[

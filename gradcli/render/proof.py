@@ -9,7 +9,7 @@ from gradcli.escaping import escape
 from gradcli.phrases import show_shape
 from gradcli.render.style import Style
 from gradcli.render.wrapping import wrap
-from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport, ProvedGradient
+from gradcli.report.proof import EXCEPT, PROVED, REFUTED, UNDECIDED, ProofReport, ProvedGradient, Ran
 
 INDENT = 4
 WORDS = {
@@ -18,6 +18,7 @@ WORDS = {
     REFUTED: "PyTorch's backward is not the derivative",
     UNDECIDED: "nothing is decided: this is not a pass",
 }
+RUN = "the Function fails as it is run, whatever the formula of its gradient"
 EQUAL = "the two are identical at these points, in exact arithmetic; that is no proof"
 
 
@@ -28,8 +29,24 @@ def text(report: ProofReport, style: Style) -> str:
     lines = [head, escape(f"  {' '.join(report.program.split())}  with {leaves}"), ""]
     for gradient in report.gradients:
         lines += [*_gradient(gradient, style), ""]
+    if report.ran is not None and report.ran.failed:
+        lines += [*_ran(report.ran, style), ""]
     lines += [part for line in _conditions(report) for part in wrap(line, style.width)]
-    return "\n".join([*lines, "", f"{report.verdict}: {WORDS.get(report.verdict, EQUAL)}"]) + "\n"
+    return "\n".join([*lines, "", f"{report.verdict}: {_words(report)}"]) + "\n"
+
+
+def _words(report: ProofReport) -> str:
+    refuted = any(gradient.verdict == REFUTED for gradient in report.gradients)
+    return RUN if report.verdict == REFUTED and not refuted else WORDS.get(report.verdict, EQUAL)
+
+
+def _ran(ran: Ran, style: Style) -> Iterator[str]:
+    """Yield the checks of a Function that fail, and the point that they were made at."""
+    leaves = ", ".join(f"{name} = {value.tolist()}" for name, value in ran.leaves.items())
+    yield escape("what no formula of the gradient shows: fails")
+    yield from _indented(f"run at {leaves}, grad_output = {ran.grad_output.tolist()}:", style)
+    for check in ran.failed:
+        yield from _indented(f"{check.name}: {check.note}" if check.note else check.name, style)
 
 
 def _gradient(gradient: ProvedGradient, style: Style) -> Iterator[str]:

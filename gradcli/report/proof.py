@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcli.errors import ExitCode
+from gradcli.report.custom import Check
 from gradcli.report.records import jsonable, optional
+from gradcli.report.verdict import Verdict
 
 PROOF_SCHEMA = "gradcli.proof/1"
 PROVED, EXCEPT, REFUTED, UNDECIDED = "proved", "proved except", "refuted", "undecided"
@@ -70,6 +72,21 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """A Function as it was run, for what no formula of its gradient shows: other shapes, its second derivative."""
+
+    leaves: dict[str, Any]
+    """The point."""
+    grad_output: Any
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> list[Check]:
+        """Return the checks that found something wrong."""
+        return [check for check in self.checks if check.verdict is Verdict.MISMATCH]
+
+
+@dataclass(frozen=True, slots=True)
 class ProofReport:
     """What was to be proved, under which assumptions, and what came of it."""
 
@@ -85,6 +102,7 @@ class ProofReport:
     """In words: the sizes, the numbers, what is not 0."""
     gradients: tuple[ProvedGradient, ...]
     kernel: Kernel | None
+    ran: Ran | None = optional()
     strict: bool = False
     command: str = "prove"
     notes: tuple[str, ...] | None = optional()
@@ -92,8 +110,9 @@ class ProofReport:
 
     @property
     def verdict(self) -> str:
-        """Return the worst of the gradients' verdicts."""
+        """Return the worst of the gradients' verdicts; what fails as it is run is refuted, whatever its formula."""
         found = [gradient.verdict for gradient in self.gradients]
+        found += [REFUTED] if self.ran is not None and self.ran.failed else []
         for verdict in (REFUTED, UNDECIDED):
             if verdict in found:
                 return verdict

@@ -16,7 +16,7 @@ from gradcli.render.formats import FORMATS
 from gradcli.settings import DataType, Settings
 from gradcli.suite.check import Kind
 from gradcli.suite.places import spellings
-from gradcli.witnesses import TransformationName, WitnessName
+from gradcli.witnesses import BY_DEFAULT, TransformationName, WitnessName
 
 # Complaints of ours: about the key in the context, and about a check of nothing.
 KEY, NO_TARGET = "key", "no_target"
@@ -77,7 +77,7 @@ class Written(BaseModel):
     witnesses: Annotated[list[WitnessName], Field(min_length=1)] | None = Field(
         default=None,
         validation_alias=spelt("witnesses"),
-        description="What to compare with; all by default.",
+        description=f"What to compare with; {', '.join(BY_DEFAULT)} by default.",
     )
     under: Annotated[list[TransformationName], Field(min_length=1)] | None = Field(
         default=None,

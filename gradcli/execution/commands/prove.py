@@ -13,6 +13,7 @@ from gradcli.errors import InputError
 from gradcli.execution.autograd.backward import cotangent_of
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.forward.domains import domains, interval
+from gradcli.execution.forward.graph import reachable
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.run import reduction
 from gradcli.execution.forward.sampling import run_at_a_point
@@ -21,7 +22,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.proof.circuit import UnprovableError
 from gradcli.execution.proof.examine import examine
 from gradcli.execution.proof.machine import CircuitMachine
-from gradcli.execution.proof.provable import Defined, Provable, replayed
+from gradcli.execution.proof.provable import Defined, Provable, by_calls, replayed
 from gradcli.language.program import Program
 from gradcli.ops.table import find
 from gradcli.report.proof import ProofReport
@@ -94,15 +95,24 @@ def _of_code(program: Source, settings: Settings, trace: Trace) -> Provable:
     def function(given: Mapping[str, Tensor]) -> Tensor:
         return program.run(given, settings)[1]
 
+    point = {name: leaf.tensor.detach().requires_grad_(leaf.tensor.requires_grad) for name, leaf in leaves.items()}
     return Provable(
         text=program.source,
-        point={name: leaf.tensor.detach() for name, leaf in leaves.items()},
+        point={name: value.detach() for name, value in point.items()},
         wanted=[name for name, leaf in leaves.items() if leaf.tensor.requires_grad],
         function=function,
-        defined=replayed(trace, leaves),
+        defined=replayed(trace, leaves)
+        if _calls_functions(function, point)
+        else by_calls(function, point, detaches=True),
         cotangent=_cotangent(trace, settings),
         domains={},
     )
+
+
+def _calls_functions(function: Callable[[Mapping[str, Tensor]], Tensor], point: Mapping[str, Tensor]) -> bool:
+    """Return whether a Function of the user's is on the way: its forward is what defines it, not what it calls."""
+    nodes = reachable([function(point).grad_fn])
+    return any(isinstance(node, torch.autograd.function.BackwardCFunction) for node in nodes)
 
 
 def _cotangent(trace: Trace, settings: Settings) -> Tensor:

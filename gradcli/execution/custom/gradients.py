@@ -96,7 +96,7 @@ class CheckedGradient:
         """Return the verdict of a numerical witness; None if it was not asked."""
         verdict = self.witnesses[name].verdict if name in self.witnesses else None
         # What forward mode makes of a body that misleads is as wrong as what reverse mode does.
-        doubted = self.derived or (self.misled and not WITNESSES[name].votes)
+        doubted = self.derived if WITNESSES[name].votes else self.misled
         return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and doubted else verdict
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.reference import Compared, Side
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.targets.function.subject import Values
+from gradcli.execution.targets.function.subject import Values, joined
 from gradcli.execution.targets.function.trial import Gradients, Trial
 from gradcli.execution.witnesses.numerical_verdict import checked
 from gradcli.execution.witnesses.question import Question, witnesses
@@ -31,9 +31,23 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
     for name in trial.wanted:
         given = gradients.get(name)
         gradient = torch.zeros_like(point[name]) if given is None else given.detach()
-        question = Question(trial.function, point, name, trial.cotangent, decides=True)  # as far as is known
+        # It decides, as far as is known.
+        question = Question(
+            trial.function,
+            point,
+            name,
+            trial.cotangent,
+            decides=True,
+            applied=lambda values: _applied(trial, values),
+        )
         reports[name] = checked(asked, question, gradient, trial.tolerance)
     return reports
+
+
+def _applied(trial: Trial, values: Values) -> Tensor:
+    """Return the output of the Function itself, with a copy of each input: forward may change it in place."""
+    copies = {name: tensor.clone() for name, tensor in values.items()}
+    return joined(trial.subject.apply(copies), trial.places)
 
 
 def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:

@@ -31,6 +31,8 @@ MOVES = frozenset(
 )
 # Keywords that say where and how a result is laid out, and nothing of its values.
 LAYOUT = frozenset({"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"})
+# What ATen's convolution takes beside its operands, in its order.
+OF_CONVOLUTIONS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
 # Core ATen's calls in terms of the table: what differs is the order of arguments, or one more that changes nothing.
 SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]]]] = {
     "_softmax": lambda x, dim, _half: ("softmax", (x, dim), {}),
@@ -53,6 +55,7 @@ SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]
     "native_group_norm": lambda *given: ("native_group_norm", given, {}),
     "avg_pool1d": lambda *given: ("avg_pool1d", given, {}),
     "avg_pool2d": lambda *given: ("avg_pool2d", given, {}),
+    "convolution": lambda x, w, b, *options: _convolution((x, w, b), dict(zip(OF_CONVOLUTIONS, options, strict=True))),
     "rsub": lambda x, y, alpha=1: ("rsub", (x, y), {"alpha": alpha}),
 }
 # Kernels that have no decomposition: what is run at points says whether these are their formulas.
@@ -76,6 +79,13 @@ def _division(x: Any, y: Any, mode: str | None) -> tuple[str, tuple[Any, ...], d
     if mode is not None:
         raise UnprovableError(UNSEEN.format(f"div with rounding_mode={mode!r}"))
     return "div", (x, y), {}
+
+
+def _convolution(operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    name = "conv_transpose" if options.pop("transposed") else "conv"
+    more = {} if name == "conv_transpose" else {"output_padding": None}
+    kept = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items() if key not in more}
+    return f"{name}{len(options['stride'])}d", operands, kept
 
 
 def _elu(x: Any, alpha: float, scale: float, inner: float) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -142,6 +152,8 @@ def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords:
 
 
 def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    if name == "detach" and machine.detaches:
+        return machine.detached(positional[0])
     if name in MOVES and not _accumulates(name, positional) and not _is_at_computed_places(name, positional):
         return _moved(target, name, machine, positional, keywords)
     kept = {key: item for key, item in keywords.items() if key not in LAYOUT}

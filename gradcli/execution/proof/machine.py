@@ -70,6 +70,8 @@ class CircuitMachine:
         """The kinds of the ops that were run on entries."""
         self.multilinear: set[str] = set()
         """The kernels that were taken to be linear."""
+        self.detaches = False
+        """Whether `detach` cuts a gradient off; else it only moves entries."""
         self.by_hand: set[str] = set()
         """The kernels whose formula is written by hand."""
 
@@ -121,7 +123,7 @@ class CircuitMachine:
         if not given:
             return self._run(op, call)
         if op.name == "detach":
-            return self._each(lambda node: self.circuit.node("detach", node), given[0])
+            return self.detached(given[0])
         if op.name in OF_SHAPES:
             return self._run(op, call)
         return False if op.name in OF_FLOATS else self._by_definition(op, call, bound)
@@ -156,8 +158,9 @@ class CircuitMachine:
             raise UnprovableError(error.message) from None
         return tree.map(lambda leaf: _double(leaf) if isinstance(leaf, Tensor) else leaf, result)
 
-    def _each(self, change: Any, entries: Entries) -> Entries:
-        nodes = [change(node) for node in self.circuit.decoded(entries.codes)]
+    def detached(self, entries: Entries) -> Entries:
+        """Return entries that no gradient passes."""
+        nodes = [self.circuit.node("detach", node) for node in self.circuit.decoded(entries.codes)]
         return Entries(Circuit.codes(nodes, entries.shape))
 
     def entries(self, value: Any) -> Any:

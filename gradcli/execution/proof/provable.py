@@ -15,7 +15,7 @@ from gradcli.execution.forward.trace import Trace, TracedTensor, replaced, trace
 from gradcli.execution.proof import aten
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine
-from gradcli.execution.proof.traced import Function, product, traced
+from gradcli.execution.proof.traced import Function, product, traced, traced_forward
 from gradcli.ops.record import Kind
 
 Defined = Callable[[CircuitMachine, Mapping[str, Any]], Any]
@@ -63,18 +63,24 @@ class Written:
 def written(provable: Provable) -> Written:
     """Return a function as a circuit; UnprovableError where its definition is none.
 
-    An extreme entry of a row is picked by comparisons only where it is differentiated: they make many cells.
+    An extreme entry of a row is picked by comparisons only where it is differentiated, or compared: they make many
+    cells.
     """
     if UPSTREAM in provable.point:
         raise UnprovableError(f"a leaf is called {UPSTREAM}, as the upstream gradient is here")
-    machine, given, output = _defined(provable, picks=False)
+    machine, found = _written(provable, picks=False)
+    return _written(provable, picks=True)[1] if machine.rows.is_compared else found
+
+
+def _written(provable: Provable, *, picks: bool) -> tuple[CircuitMachine, Written]:
+    machine, given, output = _defined(provable, picks=picks)
     if machine.rows.is_differentiated(output):
         machine, given, output = _defined(provable, picks=True)
     upstream = given.pop(UPSTREAM)
     found, gap = None, None
     try:
         graph = traced(provable.function, provable.point, provable.wanted, provable.cotangent)
-        found = aten.run(graph, machine, [*given.values(), upstream])
+        found = aten.run(graph, machine, [copied(value) for value in (*given.values(), upstream)])
     except UnprovableError as error:
         gap = str(error)
     except GradcliError as error:
@@ -82,7 +88,12 @@ def written(provable: Provable) -> Written:
     pointwise = machine.used <= {Kind.POINTWISE, Kind.CONSTANT}
     leaves = {name: value for name, value in given.items() if isinstance(value, Entries)}
     taken = frozenset(machine.multilinear), frozenset(machine.by_hand)
-    return Written(machine.circuit, leaves, upstream, output, found, gap, pointwise, *taken)
+    return machine, Written(machine.circuit, leaves, upstream, output, found, gap, pointwise, *taken)
+
+
+def copied(value: Any) -> Any:
+    """Return entries that a backward may write into: what it changes in place is still what was given."""
+    return Entries(value.codes.clone()) if isinstance(value, Entries) else value
 
 
 def _defined(provable: Provable, *, picks: bool) -> tuple[CircuitMachine, dict[str, Any], Entries]:
@@ -103,12 +114,35 @@ def _defined(provable: Provable, *, picks: bool) -> tuple[CircuitMachine, dict[s
     return machine, given | {UPSTREAM: upstream}, output
 
 
-def replayed(trace: Trace, names: Mapping[str, TracedTensor]) -> Defined:
-    """Return the calls of a trace, run by their definitions."""
+def by_calls(function: Function, point: Mapping[str, Tensor], *, detaches: bool) -> Defined:
+    """Return code by the definitions of what it calls, traced without values: nothing is decided by the point.
+
+    `detaches` says whether `detach` and `no_grad` cut a gradient off, as autograd has it.
+    """
 
     def defined(machine: CircuitMachine, given: Mapping[str, Any]) -> Any:
-        known: dict[TracedTensor, Any] = {leaf: leaf.tensor.detach() for leaf in trace.leaves}
-        known |= {names[name]: value for name, value in given.items() if name in names}
+        def run(*, decomposed: bool) -> Any:
+            graph = traced_forward(function, point, decomposed=decomposed, detaches=detaches)
+            return aten.run(graph, machine, [copied(given[name]) for name in point])[0]
+
+        machine.detaches = detaches
+        try:
+            return run(decomposed=False)
+        except UnprovableError:  # the table may lack a call, and have what that consists of
+            return run(decomposed=True)
+        finally:
+            machine.detaches = False
+
+    return defined
+
+
+def replayed(trace: Trace, names: Mapping[str, TracedTensor]) -> Defined:
+    """Return the calls of a trace, run by their definitions; UnprovableError where a constant may be none."""
+
+    def defined(machine: CircuitMachine, given: Mapping[str, Any]) -> Any:
+        known: dict[TracedTensor, Any] = {names[name]: value for name, value in given.items() if name in names}
+        if any(leaf not in known for leaf in trace.leaves):
+            raise UnprovableError("a Function is called beside constants, which may depend on the leaves")
         for call in trace.calls:
             if call.gap is not None or call.inner is not None:
                 raise UnprovableError(call.gap or "the code differentiates")

@@ -18,9 +18,10 @@ BEYOND: Mapping[str, str] = {"argmax": "gt", "argmin": "lt"}
 # Functions of whole rows, by the names of the nodes that they are.
 OF_ROWS: Mapping[str, str] = {"amax": "amax", "amin": "amin", "any": "logical_or", "all": "logical_and"}
 
-
+EXTREMES = frozenset({"amax", "amin"})
+RELATIONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 # Functions that are constant between their jumps, and what a gradient does not pass.
-STOPS = frozenset({"detach", "lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_not"})
+STOPS = RELATIONS | {"detach", "logical_and", "logical_or", "logical_not"}
 
 
 class Rows:
@@ -35,16 +36,29 @@ class Rows:
 
     def is_differentiated(self, output: Entries) -> bool:
         """Return whether a gradient passes a largest or smallest entry on its way from an output."""
-        seen, waiting = set[int](), self.circuit.decoded(output.codes)
+        nodes = self.circuit.nodes
+        extremes = [place for place in self._passed(self.circuit.decoded(output.codes)) if nodes[place][0] in EXTREMES]
+        return any(nodes[place][0] == "leaf" for place in self._passed(extremes))
+
+    def _passed(self, places: Sequence[int]) -> set[int]:
+        """Return the nodes that a gradient passes on its way from some."""
+        seen, waiting = set[int](), list(places)
         while waiting:
             place = waiting.pop()
             name, *operands = self.circuit.nodes[place]
-            if name in {"amax", "amin"}:
-                return True
             if place not in seen and name not in STOPS:
                 seen.add(place)
                 waiting += [operand for operand in operands if isinstance(operand, int)]
-        return False
+        return seen
+
+    @property
+    def is_compared(self) -> bool:
+        """Return whether a largest or smallest entry is compared with a number, as where entries tie with it."""
+        nodes = self.circuit.nodes
+        found = [
+            [nodes[o][0] for o in operands if isinstance(o, int)] for name, *operands in nodes if name in RELATIONS
+        ]
+        return any(EXTREMES & set(names) and "infinity" not in names for names in found)
 
     def apply(self, name: str, bound: Mapping[str, Any]) -> Any:
         """Return the result of an op that looks at rows; None for any other."""
@@ -70,7 +84,7 @@ class Rows:
         """Return the largest entries, or whether any is true, as functions of rows; None where they are picked."""
         codes = bound["input"].codes
         rows, rest, dims = rows_of(codes, bound.get("dim"))
-        if name in {"amax", "amin"} and self.picks:
+        if name in EXTREMES and self.picks:
             return None
         nodes = [self.circuit.node(OF_ROWS[name], *sorted(set(self.circuit.decoded(row)))) for row in rows]
         return Entries(Circuit.codes(nodes, kept(codes.shape, dims, rest, keepdim=bool(bound.get("keepdim")))))

@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from gradcli.errors import GradcliError
+from gradcli.execution.forward import tree
 from gradcli.execution.proof.circuit import UnprovableError
 
 Function = Callable[[Mapping[str, Tensor]], Tensor]
@@ -43,7 +45,8 @@ def product(function: Function, point: Mapping[str, Tensor], wanted: Sequence[st
     given = [leaves[name] for name in wanted]
     if not output.requires_grad:
         return [torch.zeros_like(leaf) for leaf in given]
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(output, given, cotangent, allow_unused=True)
+    upstream = cotangent.clone()  # a backward may change it in place
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(output, given, upstream, allow_unused=True)
     pairs = zip(found, given, strict=True)
     return [torch.zeros_like(leaf) if one is None else one.detach() for one, leaf in pairs]
 
@@ -53,20 +56,53 @@ def traced(function: Function, point: Mapping[str, Tensor], wanted: Sequence[str
 
     Raises UnprovableError where it cannot be traced for all values.
     """
-    from torch.fx.experimental.proxy_tensor import make_fx
-
     names = list(point)
 
     def whole(*arguments: Tensor) -> list[Tensor]:
         return product(function, dict(zip(names, arguments[:-1], strict=True)), wanted, arguments[-1])
 
-    given = [value.detach().clone() for value in point.values()]
+    return _graph("the backward", whole, [*point.values(), cotangent], _decompositions())
+
+
+def traced_forward(function: Function, point: Mapping[str, Tensor], *, decomposed: bool, detaches: bool) -> Any:
+    """Return the graph module of a function itself, of the leaves in order.
+
+    Where it `detaches`, that is in the graph, and what is made under `no_grad` is detached. Raises UnprovableError
+    where it cannot be traced for all values.
+    """
+    names = list(point)
+
+    def whole(*arguments: Tensor) -> list[Tensor]:
+        with _Detaching() if detaches else torch.no_grad():
+            return [function(dict(zip(names, arguments, strict=True)))]
+
+    return _graph("forward", whole, [*point.values()], _decompositions() if decomposed else {})
+
+
+class _Detaching(TorchFunctionMode):
+    """Shows in a graph what is made under `no_grad`, as results that are detached."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if torch.is_grad_enabled() or not any(leaf.requires_grad for leaf in tree.tensors([args, kwargs])):
+            return result
+        if any(result is item for item in args):
+            raise UnprovableError("a tensor that a gradient passes is changed under no_grad")
+        return tree.map(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, result)
+
+
+def _graph(what: str, call: Callable[..., Any], given: Sequence[Tensor], decompositions: Mapping[Any, Any]) -> Any:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    copies = [value.detach().clone().requires_grad_(value.requires_grad) for value in given]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return make_fx(whole, decomposition_table=dict(_decompositions()), tracing_mode="fake")(*given, cotangent)
+            return make_fx(call, decomposition_table=dict(decompositions), tracing_mode="fake")(*copies)
+        except UnprovableError:
+            raise
         except GradcliError as error:
-            raise UnprovableError(f"the backward cannot be traced for all values: {error.message}") from None
+            raise UnprovableError(f"{what} cannot be traced for all values: {error.message}") from None
         except Exception as error:  # noqa: BLE001 (whatever the code raises on tensors without values)
             text = str(error).strip().partition("\n")[0]
-            raise UnprovableError(f"the backward cannot be traced for all values: {text}") from None
+            raise UnprovableError(f"{what} cannot be traced for all values: {text}") from None

@@ -18,7 +18,7 @@ from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.witnesses.line import random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
-from gradcli.execution.witnesses.without_compiler import without_compiler
+from gradcli.execution.witnesses.without_compiler import uncompiled
 from gradcli.report.notes import NoteKind, noted
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
@@ -76,20 +76,12 @@ class Adjoint:
 
 def product(question: Question, point: Tensor, direction: Tensor) -> Product | None:
     """Return u·(J v) by forward mode; None where some operation does not implement it, or cuts the tangent off."""
-    tangent = _tangent(question, point, shaped(direction, point))
+    tangent = uncompiled(lambda: _by_forward_mode(question, point, shaped(direction, point)))
     if tangent is None or tangent.shape != question.cotangent.shape:
         return None
     terms = double(question.cotangent).conj() * double(tangent)
     terms = terms.real if terms.is_complex() else terms
     return Product(float(terms.sum()), float(terms.abs().sum()))
-
-
-def _tangent(question: Question, point: Tensor, direction: Tensor) -> Tensor | None:
-    try:
-        with without_compiler():
-            return _by_forward_mode(question, point, direction)
-    except (ImportError, AttributeError):  # it wants more of the compiler
-        return _by_forward_mode(question, point, direction)
 
 
 def _by_forward_mode(question: Question, point: Tensor, direction: Tensor) -> Tensor | None:

@@ -27,6 +27,8 @@ class Question:
     name: str
     cotangent: Tensor
     grain: Grain = NO_GRAIN
+    applied: ScalarFunction | None = None
+    """The function with its own backward, where `function` is its forward alone."""
     bends: bool = False
     """Whether the function is known to have a kink on the way, or to decide something, at this point."""
     jumps: bool = False
@@ -43,6 +45,11 @@ class Question:
         """Return whether the numbers next to an entry are further apart than 1, which a function may bend within."""
         entries = self.point[self.name].detach().abs().reshape(-1)
         return bool((entries * EPSILON > 1.0).any())
+
+    @property
+    def differentiable(self) -> ScalarFunction:
+        """Return the function as autograd differentiates it."""
+        return self.function if self.applied is None else self.applied
 
     @cached_property
     def line(self) -> Line:

@@ -11,10 +11,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 COMPILER = "torch._dynamo"
+T = TypeVar("T")
 _SHIELDED = "__dynamo_disable"  # where PyTorch keeps what `disable` made of a function
+
+
+def uncompiled(call: Callable[[], T]) -> T:
+    """Return what a call gives without the compiler, or with it where it wants more of that."""
+    try:
+        with without_compiler():
+            return call()
+    except (ImportError, AttributeError):
+        return call()
 
 
 @contextmanager

@@ -49,10 +49,10 @@ class Cases(Sampler):
     def _inside(self, here: Evaluation, traced: int, derived: int) -> list[Region]:
         """Return where the two differ in an open cell: nowhere, or all of it."""
         try:
-            found, wanted = here.value(traced), here.of_derivative().value(derived)
+            terms = [*here.terms(traced), *(term.scaled(-1) for term in here.of_derivative().terms(derived))]
         except UndefinedError:
             return self._sampled(here, traced, derived)
-        if here.unknowns.is_zero(found - wanted):
+        if here.unknowns.is_zero_sum(terms):
             return []
         return self._sampled(here, traced, derived)
 

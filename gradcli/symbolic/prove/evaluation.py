@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from gradcli.errors import NotSupportedError
@@ -12,6 +12,7 @@ from gradcli.symbolic.prove.constants import as_quotient, circle_number, meaning
 from gradcli.symbolic.prove.gradient import ATOMS
 from gradcli.symbolic.prove.numbers import Point
 from gradcli.symbolic.prove.polynomials import (
+    ONE,
     Quotient,
     TooLargeError,
     UndefinedError,
@@ -79,6 +80,16 @@ class Evaluation:
             self._known[place] = self._computed(place)
         return self._known[place]
 
+    def terms(self, place: int) -> Iterator[Quotient]:
+        """Yield the values that a node is the sum of: as one value they may have a large denominator."""
+        name, *operands = self.nodes[place]
+        if name not in {"sum", "add", "sub"}:
+            yield self.value(place)
+            return
+        for position, operand in enumerate(operands):
+            sign = -1 if name == "sub" and position else 1
+            yield from (term.scaled(sign) for term in self.terms(int(operand)))
+
     def _computed(self, place: int) -> Quotient:
         name, *operands = self.nodes[place]
         match name:
@@ -113,12 +124,15 @@ class Evaluation:
         raise NotSupportedError(msg)
 
     def _leaf(self, place: int) -> Quotient:
-        variable = self.leaves.index(place)
+        return self._entry(self.leaves.index(place))
+
+    def _entry(self, variable: int) -> Quotient:
+        """Return an entry: itself, or what it is where it is solved for."""
         solved = self.cell.solved.get(variable)
         if solved is None:
             return Quotient.variable(variable)
         for other in solved.variables & self.cell.solved.keys():  # an entry that was solved for later
-            value = self.cell.solved[other]
+            value = self._entry(other)
             parts = {m: c for m, c in solved.above.items() if (other, Fraction(1)) not in m}
             rest = solved - Quotient(parts, {})
             solved = Quotient(parts, {}) + rest * Quotient.variable(other, -1) * value
@@ -141,6 +155,9 @@ class Evaluation:
             return -1
         divisor = tuple(pair for pair in common(difference.above) if pair[0] in self.unknowns.positive)
         plain = difference * Quotient({power(divisor, Fraction(-1)): Fraction(1)}, {})
+        of_exponential = self._of_an_exponential(plain, pair)
+        if of_exponential is not None:
+            return of_exponential
         own = {v for v in plain.variables if v < len(self.leaves)}
         if not own and not self._depends(*pair):
             return self._of_a_constant(*pair)
@@ -154,6 +171,18 @@ class Evaluation:
         if base is not None:
             return self._sign_of(base, pair) * (1 if leading(plain.above) > 0 else -1)
         return self._of_several(difference, pair)
+
+    def _of_an_exponential(self, value: Quotient, pair: tuple[int, int]) -> int | None:
+        """Return the sign of a·(E - 1), where E is a power of an exponential: that of its exponent; else None."""
+        exponential = value.variables
+        if len(exponential) != 1 or value.below or set(map(len, value.above)) != {0, 1}:
+            return None
+        (variable,) = exponential
+        terms = [(monomial[0][1], coefficient) for monomial, coefficient in value.above.items() if monomial]
+        if variable not in self.unknowns.exponents or len(terms) != 1 or terms[0][1] != -value.above[ONE]:
+            return None
+        power, coefficient = terms[0]
+        return self._sign_of(self.unknowns.exponents[variable].scaled(power * coefficient), pair)
 
     def _under_a_root(self, value: Quotient) -> Quotient | None:
         """Return what a multiple of a root is the root of, which is 0 where that is; None for anything else."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from gradcli.symbolic.prove.cells import Cell, Interval, entry
-from gradcli.symbolic.prove.numbers import Point
+from gradcli.symbolic.prove.numbers import KinkError, Point
 from gradcli.symbolic.prove.polynomials import Factor
 from gradcli.symbolic.prove.text import written
 
@@ -43,6 +43,16 @@ class Sampler:
             return float("inf")
         largest = max(abs(found), abs(wanted))
         return float(abs(found - wanted) / largest) if largest else 0.0
+
+    def is_at_a_kink(self, point: Mapping[int, Fraction], derived: int) -> bool:
+        """Return whether values that the derivative compares are equal at a point: there may be several."""
+        try:
+            Point(self.nodes, point, kinks=True).value(derived)
+        except KinkError:
+            return True
+        except (ArithmeticError, ValueError, TypeError):
+            return False
+        return False
 
     def samples(self, cell: Cell) -> Iterator[dict[int, Fraction]]:
         """Yield points of an open cell: numbers that float64 holds, near its ends too."""

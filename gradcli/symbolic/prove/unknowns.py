@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ import sympy
 
 from gradcli.symbolic.prove.polynomials import (
     ONE,
+    Factor,
     Monomial,
     Quotient,
     TooLargeError,
@@ -71,6 +73,14 @@ class Unknowns:
                 return True
             rest = self._reduced(Quotient(rest.above, {}), variable)
         return not rest.above
+
+    def is_zero_sum(self, terms: Iterable[Quotient]) -> bool:
+        """Return whether a sum is 0: where the terms of each denominator are, there is no need of a common one."""
+        by_denominator: dict[frozenset[tuple[Factor, int]], list[Quotient]] = {}
+        for term in terms:
+            by_denominator.setdefault(frozenset(term.below.items()), []).append(term)
+        sums = [total(some) for some in by_denominator.values()]
+        return all(map(self.is_zero, sums)) or (len(sums) > 1 and self.is_zero(total(sums)))
 
     def normal(self, value: Quotient) -> Quotient:
         """Return a value with no more powers of roots, and of sines, than the identities leave."""

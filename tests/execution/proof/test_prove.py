@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gradcli import engine
 from gradcli.deadline import DeadlineError
+from gradcli.render.proof import text
+from gradcli.render.style import Style
 from gradcli.report.proof import ProofReport
 from gradcli.settings import Settings
 
@@ -71,6 +73,7 @@ def test_functions_of_a_number(program: str) -> None:
         ("x @ y", {"x": (2, 3), "y": (3, 2)}),
         ("F.linear(x, w, b)", {"x": (2, 3), "w": (2, 3), "b": (2,)}),
         ("softmax(x, dim=-1)", {"x": (2, 3)}),
+        ("softmax(q @ k.T / 3**0.5, dim=-1) @ v", {"q": (3, 3), "k": (3, 3), "v": (3, 3)}),
         ("log_softmax(x, dim=-1)", {"x": (3,)}),
         ("logsumexp(x, dim=-1)", {"x": (3,)}),
         ("F.layer_norm(x, (3,), w)", {"x": (2, 3), "w": (3,)}),
@@ -149,9 +152,49 @@ def test_a_wrong_backward_of_a_largest_entry_is_refuted(backward: Backward) -> N
 
 
 def test_a_right_backward_of_a_largest_entry_is_proved_by_its_place_too() -> None:
-    for pick in (lambda x: x == x.amax(0), lambda x: torch.zeros_like(x).scatter(0, x.max(0, keepdim=True)[1], 1.0)):
+    for pick in (lambda x: _shared(x == x.amax(0)), lambda x: torch.zeros_like(x).scatter(0, x.max(0, True)[1], 1.0)):
         report = of_function(lambda x: x.amax(0), lambda x, g, pick=pick: g * pick(x), (3,))
         assert report.verdict == "proved except", report.to_dict()
+
+
+def _shared(ties: Tensor) -> Tensor:
+    return ties / ties.sum(0)
+
+
+def test_four_entries_that_tie_are_a_kink() -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return 2 * g * x.amax(0) * _shared(x == x.amax(0))
+
+    report = of_function(lambda x: x.max(0)[0] ** 2, backward, (4,))
+    assert report.verdict == "proved except", report.to_dict()
+    assert any(one.region.count(" = ") == 3 for one in report.gradients[0].exceptions)
+
+
+def test_ties_among_random_points_are_no_refutation() -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return g * _shared(x == x.amax(0))
+
+    report = of_function(lambda x: x.amax(0), backward, (6,))  # too many cells: it is looked at at points
+    assert report.verdict in {"equal at 8 exact points", "proved except"}
+
+
+def test_the_sign_of_an_exponential_less_1_is_that_of_its_exponent() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return torch.clamp(x, min=0) + torch.clamp(2 * torch.expm1(x / 2), max=0)
+
+    def backward(x: Tensor, g: Tensor, factor: float = 0.5) -> Tensor:
+        return g * torch.where(x > 0, torch.ones_like(x), torch.exp(factor * x))
+
+    assert of_function(forward, backward).verdict == "proved"
+    assert of_function(forward, lambda x, g: backward(x, g, 0.25)).gradients[0].verdict == "refuted"
+
+
+def test_a_gradient_that_every_tie_gets_in_full_is_refuted_by_running_it() -> None:
+    report = of_function(lambda x: x.amax(0), lambda x, g: g * (x == x.amax(0)), (3,))
+    assert report.gradients[0].verdict == "proved except"  # each entry has one of its one-sided derivatives
+    assert report.verdict == "refuted"
+    assert report.ran is not None
+    assert "other points" in [check.name for check in report.ran.failed]
 
 
 def test_what_jumps_with_another_leaf_is_no_kink_of_this_one() -> None:
@@ -222,7 +265,8 @@ def test_a_wrong_backward_is_refuted_by_a_point_that_anyone_can_run(name: str) -
 
 
 def test_a_factor_that_is_nearly_1_is_not_proved() -> None:
-    assert of_function(lambda x: x**3, lambda x, g: right(x, g) * (1 + 2.0**-27)).verdict == "undecided"
+    (by_x,) = of_function(lambda x: x**3, lambda x, g: right(x, g) * (1 + 2.0**-27)).gradients
+    assert by_x.verdict == "undecided"
     assert of_function(lambda x: x**3, lambda x, g: right(x, g) * (1 + 2.0**-20)).verdict == "refuted"
 
 
@@ -234,11 +278,12 @@ def test_what_cannot_be_traced_for_all_values_is_undecided() -> None:
 
 @pytest.mark.parametrize(("factor", "verdict"), [(3.0, "proved"), (3.1, "refuted")])
 def test_writes_in_place_are_followed(factor: float, verdict: str) -> None:
-    assert of_function(lambda x: x**3, lambda x, g: _written(x, g, factor)).verdict == verdict
+    (by_x,) = of_function(lambda x: x**3, lambda x, g: _written(x, g, factor)).gradients
+    assert by_x.verdict == verdict
 
 
 def _written(x: Tensor, g: Tensor, factor: float) -> Tensor:
-    """Return the gradient, written into views of zeros."""
+    """Return the gradient by two entries, written into views of zeros."""
     found = torch.zeros_like(x)
     found[0] = x[0] * x[0]
     found[1].add_(x[1]).mul_(x[1])
@@ -282,6 +327,134 @@ def test_an_op_without_a_formula_is_undecided() -> None:
     report = proved("linalg.inv(x)", x=(2, 2))
     assert (report.verdict, report.exit_code) == ("undecided", 3)
     assert report.gradients[0].reason
+
+
+def failed(report: ProofReport) -> list[str]:
+    """Return what fails although the formula of every gradient is the derivative."""
+    assert {gradient.verdict for gradient in report.gradients} == {"proved"}
+    assert (report.verdict, report.exit_code) == ("refuted", 1)
+    assert report.ran is not None
+    return [check.name for check in report.ran.failed]
+
+
+def test_what_a_formula_does_not_show_is_run() -> None:
+    report = of_function(lambda x: x**3, lambda x, g: 3 * g * x * x)
+    assert (report.verdict, report.exit_code) == ("proved", 0)
+    assert report.ran is not None
+    assert {"other shapes", "in float32", "double backward"} <= {check.name for check in report.ran.checks}
+    assert report.to_dict()["ran"]["checks"][0]["verdict"] == "match"
+
+
+def test_a_second_derivative_that_is_lost_is_no_proof() -> None:
+    report = of_function(lambda x: x**3, lambda x, g: 3 * g * x.detach() ** 2)
+    assert failed(report) == ["double backward"]
+    shown = text(report, Style())
+    assert "by x: proved" in shown
+    assert "double backward: silently wrong" in " ".join(shown.split())
+    assert "refuted: the Function fails as it is run" in shown
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (lambda x, g: 2 * g * x * (1.01 if g.dtype == torch.float32 else 1), "in float32"),
+        (lambda x, g: 2 * g * x * (1 if g.is_contiguous() else 2), "non-contiguous tensors"),
+        (lambda x, g: 2 * g * x * (2 if len(g) > 64 else 1), "other shapes"),
+    ],
+)
+def test_code_that_looks_at_more_than_values_is_no_proof(wrong: Backward, name: str) -> None:
+    assert name in failed(of_function(lambda x: x * x, wrong))
+
+
+def test_an_upstream_gradient_that_is_changed_in_place_is_still_what_was_given() -> None:
+    def changing(x: Tensor, g: Tensor) -> Tensor:
+        found = 2 * g * x
+        g.mul_(2)
+        return found
+
+    assert "arguments unmodified" in failed(of_function(lambda x: x * x, changing))
+
+
+def test_a_random_backward_is_refuted_by_running_it() -> None:
+    report = of_function(lambda x: x * x, lambda x, g: 2 * g * x * (1 + 1e-12 * torch.rand_like(x)))
+    assert report.verdict == "refuted"
+    assert report.ran is not None
+    assert "deterministic" in [check.name for check in report.ran.failed]
+
+
+def test_forward_is_followed_where_it_chooses_by_values() -> None:
+    def forward(x: Tensor) -> Tensor:
+        inside = (x > 0).to(x.dtype)
+        return torch.where(x < -1, -x, inside * x * x)
+
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return g * torch.where(x < -1, -torch.ones_like(x), 2 * x * (x > 0))
+
+    assert of_function(forward, backward).verdict == "proved except"
+    # Right for x > 0 alone: whatever the point is that is drawn, it is refuted.
+    assert of_function(forward, lambda x, g: 2 * g * x).gradients[0].verdict == "refuted"
+    assert of_function(forward, lambda x, g: g * -torch.ones_like(x)).gradients[0].verdict == "refuted"
+
+
+def choosing(x: Tensor) -> Tensor:
+    """Return what differs by the signs of entries, times what no gradient passes."""
+    with torch.no_grad():
+        total = x.sum()
+    return torch.where(x > 0, x * x, x.sin()) * (total + x.detach())
+
+
+def test_a_function_that_chooses_by_values_is_proved() -> None:
+    report = engine.prove_code(choosing, Settings(command="prove", shapes={None: (2,)}))
+    assert report.verdict == "proved except"
+    assert {one.region for one in report.gradients[0].exceptions} == {"x[0] = 0", "x[1] = 0"}
+
+
+class Halved(torch.autograd.Function):
+    """A Function whose backward is half of the derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * ctx.saved_tensors[0]
+
+
+def calling(x: Tensor) -> Tensor:
+    """Call a Function."""
+    return Halved.apply(x).sin()  # type: ignore[no-untyped-call,no-any-return]
+
+
+def test_a_function_inside_of_code_is_what_its_forward_is() -> None:
+    assert engine.prove_code(calling, Settings(command="prove", shapes={None: (1,)})).verdict == "refuted"
+
+
+def choosing_beside(x: Tensor) -> Tensor:
+    """Call a Function beside a condition."""
+    return torch.where(x > 0, Halved.apply(x), x)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def test_constants_beside_a_function_inside_of_code_are_not_taken_for_constants() -> None:
+    report = engine.prove_code(choosing_beside, Settings(command="prove", shapes={None: (1,)}))
+    assert report.verdict == "undecided"
+    assert "may depend on the leaves" in (report.gradients[0].reason or "")
+
+
+def test_convolutions_in_a_backward_are_followed() -> None:
+    conv1d, turned = torch.nn.functional.conv1d, torch.nn.functional.conv_transpose1d
+
+    def weight(x: Tensor) -> Tensor:
+        return torch.arange(1.0, 3.0, dtype=x.dtype).reshape(1, 1, 2)
+
+    def of(factor: float) -> str:
+        def backward(_: Tensor, g: Tensor) -> Tensor:
+            return factor * turned(g, weight(g), stride=2)
+
+        return of_function(lambda x: conv1d(x, weight(x), stride=2), backward, (1, 1, 4)).gradients[0].verdict
+
+    assert (of(1.0), of(2.0)) == ("proved", "refuted")
 
 
 def loss(x: Tensor, y: Tensor) -> Tensor:

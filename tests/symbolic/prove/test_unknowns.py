@@ -103,3 +103,15 @@ def test_quadratic_forms() -> None:
     forms = (x * x - x * y + y * y, (x - y) ** 2, x * x - x * y.scaled(3) + y * y, (x * x + y * y).scaled(-1), x + y)
     signs = [definite(tuple((m, c * number_of) for m, c in form)) for form, number_of, _ in map(form_of, forms)]
     assert signs == [1, 1, 0, -1, 0]
+
+
+def test_a_sum_is_0_with_a_common_denominator_or_without() -> None:
+    unknowns = Unknowns()
+    x, y = (Quotient.variable(unknowns.new(name)) for name in "xy")
+    one = Quotient.number(1)
+    first, second = (one + x).inverse(), (one + y * y).inverse()
+    assert unknowns.is_zero_sum([x * first, y * second, (x * first).scaled(-1), (y * second).scaled(-1)])
+    assert unknowns.is_zero_sum([first, x * first, one.scaled(-1)])
+    assert not unknowns.is_zero_sum([first, x * second, one.scaled(-1)])
+    assert not unknowns.is_zero_sum([x * first, y * second, (x * first).scaled(-1)])
+    assert unknowns.is_zero_sum([])

@@ -51,13 +51,17 @@ class Subject:
 
     def body(self, point: Values) -> list[Any]:
         """Return the outputs of forward's own body, which autograd may record: no custom node is made."""
-        arguments = self.arguments(point)
         with refusals("forward"), same_random_numbers():
-            if has_setup(self.function):
-                return listed(self.function.forward(*arguments))
-            context: Any = FunctionCtx()
-            context.needs_input_grad = tuple(isinstance(item, Tensor) and item.requires_grad for item in arguments)
-            return listed(self.function.forward(context, *arguments))
+            return self.forward(point)
+
+    def forward(self, point: Values) -> list[Any]:
+        """Return what forward itself gives, and raise what it raises."""
+        arguments = self.arguments(point)
+        if has_setup(self.function):
+            return listed(self.function.forward(*arguments))
+        context: Any = FunctionCtx()
+        context.needs_input_grad = tuple(isinstance(item, Tensor) and item.requires_grad for item in arguments)
+        return listed(self.function.forward(context, *arguments))
 
 
 @contextmanager
