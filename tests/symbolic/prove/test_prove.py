@@ -6,7 +6,7 @@ import time
 from fractions import Fraction
 from typing import Any
 
-import pytest
+import pytest  # noqa: TC002 (fixtures are asked for by type)
 
 from gradcli.derivation.proof import ProofRequest
 from gradcli.symbolic.prove.prove import Prover
