@@ -95,8 +95,10 @@ class CheckedGradient:
     def numerical(self, name: str) -> Verdict | None:
         """Return the verdict of a numerical witness; None if it was not asked."""
         verdict = self.witnesses[name].verdict if name in self.witnesses else None
-        # What forward mode makes of a body that misleads is as wrong as what reverse mode does.
-        doubted = self.derived if WITNESSES[name].votes else self.misled
+        # What forward mode makes of a body that misleads is as wrong as what reverse mode does, and it knows nothing of
+        # a convention by which what is derived is not what finite differences find.
+        denied = DIFFERENCES in self.witnesses and self.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
+        doubted = self.derived if WITNESSES[name].votes else self.misled or (self.derived and denied)
         return Verdict.UNDECIDED if verdict is Verdict.MISMATCH and doubted else verdict
 
     @property

@@ -94,8 +94,8 @@ class Cases(Sampler):
             return [Region(where, "kink", point, None, None)]
         if point is None:
             return [Region(where, "unknown", None, None, None)]
-        error = self._error_beside(here.cell, point, traced, derived)
-        return [self.region(where, "difference", point, error, traced, derived)]
+        found_region = self.region(where, "difference", point, None, traced, derived)
+        return [self._told_beside(here.cell, found_region, traced, derived)]
 
     def _on_an_equation(self, cell: Cell, where: str, traced: int, derived: int) -> list[Region]:
         """Return where an equation holds as a region: one where the derivative itself has no value is told apart."""
@@ -135,9 +135,12 @@ class Cases(Sampler):
         is_small = kind == "difference" and error is not None and error <= largest
         return Region(where, "small" if is_small else kind, point, error, self._difference(traced, derived), value)
 
-    def _error_beside(self, cell: Cell, point: Sequence[tuple[int, float]], traced: int, derived: int) -> float | None:
-        """Return how far PyTorch's value at a boundary is from those of the derivative beside it, relative to them."""
-        here = {leaf: Fraction(value) for leaf, value in point}
+    def _told_beside(self, cell: Cell, region: Region, traced: int, derived: int) -> Region:
+        """Return a region at a boundary with the derivative beside it, the nearest to PyTorch's, and how far that is.
+
+        At the boundary itself its formula may take one side of one choice, and the other side of another.
+        """
+        here = {leaf: Fraction(value) for leaf, value in region.point or ()}
         moved = {self.leaves[variable] for variable in cell.solved}
         try:
             found = Point(self.nodes, here).value(traced)
@@ -148,10 +151,12 @@ class Cases(Sampler):
                 for side in (-1, 1)
             ]
         except (ArithmeticError, ValueError, TypeError):
-            return None
+            return region
         distance = max(min(near) - found, found - max(near), 0)
         largest = max(map(abs, (found, *near)))
-        return float(distance / largest) if largest else 0.0
+        error = float(distance / largest) if largest else 0.0
+        nearest = float(min(near, key=lambda value: abs(value - found)))
+        return replace(region, error=error, value=nearest, kind="small" if error <= NEGLIGIBLE else region.kind)
 
     @staticmethod
     def _is_between(here: Evaluation, found: Quotient, sides: Sequence[Quotient]) -> bool:

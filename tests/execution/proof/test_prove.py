@@ -172,10 +172,20 @@ def test_four_entries_that_tie_are_a_kink() -> None:
 
 def test_ties_among_random_points_are_no_refutation() -> None:
     def backward(x: Tensor, g: Tensor) -> Tensor:
-        return g * _shared(x == x.amax(0))
+        ties = (x == x.max()).to(x.dtype)
+        return g * ties / ties.sum()
 
-    report = of_function(lambda x: x.amax(0), backward, (6,))  # too many cells: it is looked at at points
+    report = of_function(lambda x: x.max(), backward, (6,))  # too many cells: it is looked at at points
     assert report.verdict in {"equal at 8 exact points", "proved except"}
+
+
+def test_what_forward_of_a_function_detaches_is_followed() -> None:
+    def forward(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return x * x.detach()
+
+    assert of_function(forward, lambda x, g: 2 * g * x).gradients[0].verdict == "proved"
+    assert of_function(forward, lambda x, g: g * x).gradients[0].verdict == "refuted"
 
 
 def test_the_sign_of_an_exponential_less_1_is_that_of_its_exponent() -> None:
@@ -187,6 +197,18 @@ def test_the_sign_of_an_exponential_less_1_is_that_of_its_exponent() -> None:
 
     assert of_function(forward, backward).verdict == "proved"
     assert of_function(forward, lambda x, g: backward(x, g, 0.25)).gradients[0].verdict == "refuted"
+
+
+def test_a_gradient_that_is_wrong_where_two_choices_meet_is_refuted() -> None:
+    # At 0 the formula of the derivative takes both sides, and comes to 2, as this backward does.
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return g * (torch.where(x > 0, torch.ones_like(x), torch.exp(x)) + (x == 0))
+
+    report = of_function(lambda x: torch.clamp(x, min=0) + torch.clamp(torch.expm1(x), max=0), backward)
+    (by_x,) = report.gradients
+    assert by_x.verdict == "refuted"
+    assert by_x.witness is not None
+    assert by_x.witness.derivative == pytest.approx(by_x.witness.gradient / 2, rel=1e-12)
 
 
 def test_a_gradient_that_every_tie_gets_in_full_is_refuted_by_running_it() -> None:
