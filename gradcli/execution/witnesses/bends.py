@@ -38,6 +38,8 @@ SHARE = 0.4
 MOST_ENTRIES = 64
 # What moves by fewer units in the last place may be what rounding does.
 ULPS = 4.0
+# A step, relative to an entry, that moves whatever depends on it.
+LONG = 2.0**-12
 
 DENIALS = frozenset({Verdict.MISMATCH, Verdict.UNDEFINED})
 OPEN = frozenset({Verdict.MATCH, Verdict.SUBGRADIENT, Verdict.MISMATCH})
@@ -131,16 +133,17 @@ def _at_jump(
 
 
 def _moves(witnesses: NumericalWitnesses, traced: TracedTensor, steps: Tensor) -> bool:
-    """Return whether such steps of the entries of a tensor move every op at a jump, beyond rounding.
+    """Return whether such steps of the entries of a tensor move every op at a jump that longer ones do.
 
-    1 + x is 1 for an x too small.
+    1 + x is 1 for an x too small, and x/x is 1 for any.
     """
     rerun, value = witnesses.rerun, witnesses.rerun.value(traced)
     assert value is not None  # noqa: S101 (there is a question about it)
-    moved = {traced: value + steps.reshape(value.shape)}
-    calls = at_jumps_after(rerun.trace, traced)
+    short = {traced: value + steps.reshape(value.shape)}
+    long = {traced: value + LONG * steps.sign().reshape(value.shape) * value.abs().clamp_min(1.0)}
+    operands = [operand for call in at_jumps_after(rerun.trace, traced) for operand in call.inputs]
     try:
-        return all(any(_is_moved(rerun, operand, moved) for operand in call.inputs) for call in calls)
+        return all(_is_moved(rerun, one, short) or not _is_moved(rerun, one, long) for one in dict.fromkeys(operands))
     except RuntimeError:  # at the end of a domain
         return False
 

@@ -21,6 +21,7 @@ from gradcli.execution.forward.again import Again, Key, Perturb
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.witnesses.exact_calls import exact_calls
 from gradcli.execution.witnesses.line import EPSILON
+from gradcli.ops.record import Kind
 
 # Each run has another beside it with the opposite changes: at a kink only those to one side may show.
 RUNS = 2
@@ -63,7 +64,8 @@ def _held(rerun: Again) -> Iterator[tuple[TracedTensor, Tensor]]:
 
 def _beside(rerun: Again, cotangent: Tensor, result: TracedTensor | None, rounding: _Rounding) -> float:
     """Return how far L moves next to the point if every result but what is decided there changes in its last bits."""
-    whole = [traced for traced, value in _held(rerun) if not (value.is_floating_point() or value.is_complex())]
+    steps = {traced for call in rerun.trace.calls if call.op.kind is Kind.CONSTANT for traced in call.outputs}
+    whole = [traced for traced, value in _held(rerun) if traced in steps or not value.is_floating_point()]
     found = 0.0
     for side in (NEXT, -NEXT):
         moved = {leaf: _moved(own.tensor, side) for leaf, own in rerun.leaves.items()}
