@@ -124,7 +124,7 @@ def view_of(report: Report) -> View:
         ),
         verdict=report.verdict,
         verdict_words=verdict_words(report, how),
-        reproduce="" if report.verdict.passes else report.reproduce or "",
+        reproduce=report.reproduce or "",
     )
 
 
