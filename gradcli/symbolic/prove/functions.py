@@ -1,0 +1,63 @@
+"""What the functions of a circuit come to in exact arithmetic, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from gradcli.symbolic.prove.polynomials import Quotient, total
+from gradcli.symbolic.prove.unknowns import Unknowns
+
+
+def _power(unknowns: Unknowns, base: Quotient, exponent: Quotient) -> Quotient:
+    number = exponent.constant
+    if number is not None:
+        return unknowns.power(base, number)
+    return unknowns.exponential(exponent * unknowns.logarithm(base))
+
+
+def _halves(unknowns: Unknowns, argument: Quotient, sign: int) -> Quotient:
+    up = unknowns.exponential(argument)
+    return (up + up.inverse().scaled(sign)).scaled(Fraction(1, 2))
+
+
+def _tanh(unknowns: Unknowns, argument: Quotient) -> Quotient:
+    square = unknowns.exponential(argument.scaled(2))
+    return (square - Quotient.number(1)) / (square + Quotient.number(1))
+
+
+def _truth(value: Quotient) -> int:
+    return int(bool(value.above))
+
+
+FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
+    "add": lambda _, a, b: a + b,
+    "sub": lambda _, a, b: a - b,
+    "mul": lambda _, a, b: a * b,
+    "div": lambda _, a, b: a / b,
+    "neg": lambda _, a: a.scaled(-1),
+    "sum": lambda _, *terms: total(terms),
+    "detach": lambda _, a: a,
+    "pow": _power,
+    "sqrt": lambda unknowns, a: unknowns.power(a, Fraction(1, 2)),
+    "exp": lambda unknowns, a: unknowns.exponential(a),
+    "log": lambda unknowns, a: unknowns.logarithm(a),
+    "sin": lambda unknowns, a: unknowns.sine(a),
+    "cos": lambda unknowns, a: unknowns.cosine(a),
+    "tan": lambda unknowns, a: unknowns.sine(a) / unknowns.cosine(a),
+    "sinh": lambda unknowns, a: _halves(unknowns, a, -1),
+    "cosh": lambda unknowns, a: _halves(unknowns, a, 1),
+    "tanh": _tanh,
+    "erfc": lambda unknowns, a: Quotient.number(1) - unknowns.value("erf", a),
+    "digamma": lambda unknowns, a: unknowns.value("polygamma", Quotient.number(0), a),
+    "logical_and": lambda _, *a: Quotient.number(int(all(map(_truth, a)))),
+    "logical_or": lambda _, *a: Quotient.number(int(any(map(_truth, a)))),
+    "logical_not": lambda _, a: Quotient.number(1 - _truth(a)),
+}
+# Functions of which nothing is used but that equal arguments have equal values.
+OPAQUE: frozenset[str] = frozenset(
+    """
+    erf erfinv erfcinv lgamma polygamma i0 special.i1 bessel_j0 bessel_j1 besseli besselj
+    asin acos atan asinh acosh atanh amax amin floor ceil
+    """.split()  # noqa: SIM905 (a list of words is what it is)
+)
