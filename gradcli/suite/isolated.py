@@ -107,8 +107,8 @@ def _answers(request: dict[str, Any], seconds: float | None, status: Status) -> 
             else:
                 status.erase()
                 yield answer
-    if line is None:
-        raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
+        if line is None:  # raised in here, so that the child is not waited for
+            raise out_of_time(seconds or 0.0, f", and the {what}'s code did not let go")
     yield _read(line, child.returncode, what)
 
 

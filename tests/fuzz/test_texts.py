@@ -61,7 +61,6 @@ def seconds_to_read(text: str) -> float:
 
     Python's collector looks at all that other tests have loaded, and is paused.
     """
-    gc.collect()
     gc.disable()
     started = time.process_time()
     try:
