@@ -144,8 +144,9 @@ def test_the_depth_of_recursion_is_the_callers() -> None:
     assert sys.getrecursionlimit() == before
 
 
-def test_whether_distributions_validate_is_the_callers() -> None:
+def test_whether_distributions_validate_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """`torch.compile` turns it off."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)
 
     def unchecked(x: torch.Tensor) -> torch.Tensor:
         torch.distributions.Distribution.set_default_validate_args(False)

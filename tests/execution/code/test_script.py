@@ -27,6 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(sys, "argv", ["pytest"])
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)  # which torch.compile turns off
     monkeypatch.chdir(tmp_path)
 
     def runs(text: str, **settings: Any) -> tuple[list[CheckedCall], GradcliError | None]:

@@ -64,6 +64,8 @@ CASES = [
     ("nn.Linear(in_features=3, out_features=2, bias=False)", ROWS),
     ("nn.Bilinear(3, 3, 2)", PAIR),
     ("nn.Embedding(5, 2, padding_idx=0)", "torch.tensor([[0, 2], [4, 2]])"),
+    ("nn.EmbeddingBag(5, 2)", "torch.tensor([[0, 2], [4, 2]])"),
+    ("nn.EmbeddingBag(5, 2, mode='sum', padding_idx=1)", "torch.tensor([0, 2, 1]), torch.tensor([0, 2])"),
     ("nn.PReLU(init=0.3)", ROWS),
     ("nn.LayerNorm(3)", ROWS),
     ("nn.LayerNorm((4, 3), elementwise_affine=False)", ROWS),
