@@ -256,7 +256,9 @@ RIGHT = {"equivalent", "within the tolerance"}
 
 
 @pytest.mark.parametrize("family", dict.fromkeys(op.family for op, _ in EXAMPLES))
-def test_a_wrong_derivative_is_a_mismatch(family: str) -> None:
+def test_a_wrong_derivative_is_a_mismatch(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Why PyTorch's gradient may be the wrong one, which it is not, takes longer than the verdict.
+    monkeypatch.setattr(GradientComparison, "_is_right_for_less", lambda *_: False)
     outcomes = dict(outcomes_of_mutants(family))
     survivors = {
         mutant: outcome for mutant, outcome in outcomes.items() if outcome not in {"detected", *BROKEN, *RIGHT}

@@ -68,6 +68,7 @@ class GradientComparison:
     _nan: Notes | None = None
     _resting: dict[TracedTensor, Notes] | None = None
     _fault: Notes | None = None
+    _smaller: dict[int, bool] = field(default_factory=dict)
     _overflows: dict[TracedTensor, Overflow] | None = None
     _own: OwnValues[TracedTensor] | None = None
     _known: dict[TracedTensor, Comparison] = field(default_factory=dict)
@@ -259,9 +260,16 @@ class GradientComparison:
             return ()
         text, name = call.outputs[0].text, grad_fn_name(call.outputs[0])
         words = f"the gradients first differ at '{text}'" + ("" if name is None else f" ({name})")
-        if is_right_for_less(call, self.point.completed(self.gradients), self.point.derivations, self.tolerance):
+        if self._is_right_for_less(call):
             words += "; PyTorch's backward is right there for a smaller upstream gradient: the larger, the fewer digits"
         return (Note(NoteKind.CALL, words, text),)
+
+    def _is_right_for_less(self, call: TracedCall) -> bool:
+        """Return whether the call's gradient is right for a smaller upstream gradient: asked once for all tensors."""
+        if id(call) not in self._smaller:
+            known = self.point.completed(self.gradients)
+            self._smaller[id(call)] = is_right_for_less(call, known, self.point.derivations, self.tolerance)
+        return self._smaller[id(call)]
 
     def _blamed(self) -> Notes:
         """Return which Function or hook is to blame, of code."""
