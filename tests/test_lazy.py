@@ -43,3 +43,19 @@ def test_the_command_loads_nothing_before_a_ctrl_c_ends_it_quietly() -> None:
 def test_the_names_of_the_api_are_listed() -> None:
     code = "import gradcli; assert set(gradcli.__all__) == set(dir(gradcli)), dir(gradcli)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_garbage_is_looked_for_while_a_command_loads() -> None:
+    """Python's collector would go through all of PyTorch several times: a tenth of a second and more each."""
+    program = (
+        "import gc, os, sys\n"
+        "from gradcli.cli import app, supervision\n"
+        "supervision.supervise = lambda: None\n"
+        "gc.collect(); found = []\n"
+        "gc.callbacks.append(lambda phase, facts: found.append(facts['generation']))\n"
+        "sys.argv = ['gradcli', 'eval', 'x*y']\n"
+        "code = app._supervised()\n"
+        "os.write(2, repr((code, found)).encode())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "(0, [])"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gradcli.errors import GradcliError
 
 INTERRUPTED, INTERNAL, USAGE = 130, 4, 2
+# New objects after which Python looks for garbage: PyTorch and what gradcli loads are some 300,000, and stay.
+COLLECTS_AFTER = 1 << 20
 
 
 def run_and_leave() -> NoReturn:
@@ -50,12 +52,14 @@ def _say(what: str) -> None:
 
 def _supervised() -> int:
     """Run the command line in a supervised process, end what it has started, and return its exit code."""
+    import gc
     import signal
     from contextlib import suppress
 
     from gradcli.cli.streams import prepare_streams
     from gradcli.cli.supervision import supervise
 
+    gc.set_threshold(COLLECTS_AFTER)
     prepare_streams()
     supervise()
     code = main()

@@ -157,11 +157,11 @@ def _with_reason(run: Run, traced: TracedTensor, report: TensorReport) -> Tensor
 def _with_hint(run: Run, reports: Mapping[TracedTensor, TensorReport]) -> Mapping[TracedTensor, TensorReport]:
     """Return the reports; where every gradient is 0 because default values are all equal, with how to see more."""
     leaves = [traced for traced in run.trace.leaves if traced in reports and traced.tensor.requires_grad]
-    equal = [traced for traced in leaves if traced.name not in run.settings.values and _is_uniform(traced.tensor)]
-    if not equal or run.settings.init is not None:
+    if run.settings.init is not None:
         return reports
     if any(gradient is None or bool(gradient.count_nonzero()) for gradient in (reports[t].gradient for t in leaves)):
         return reports
+    equal = [traced for traced in leaves if traced.name not in run.settings.values and _is_uniform(traced.tensor)]
     return {**reports, **{t: replace(reports[t], notes=(*reports[t].notes, *UNIFORM)) for t in equal}}
 
 

@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
-from gradcli.execution.witnesses.line import random_directions, real, shaped
+from gradcli.execution.witnesses.line import ALLOWED, nudged, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
 from gradcli.execution.witnesses.without_compiler import uncompiled
 from gradcli.report.notes import NoteKind, noted
@@ -26,10 +26,6 @@ from gradcli.tolerance import Tolerance
 from gradcli.witnesses import WitnessRow
 
 INCONSISTENT = noted(NoteKind.WITNESS, "autograd is not consistent with itself: u·(J v) is not (Jᵀ u)·v")
-# The point is moved by so many units in the last place, to see how far rounding moves a product.
-UNITS = 4
-# How many times that change a difference may be: the two modes round on different ways.
-ALLOWED = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +103,5 @@ def _rounding(question: Question, point: Tensor, direction: Tensor, found: Produ
 
 
 def _moved(question: Question, point: Tensor, direction: Tensor, found: Product, signs: Tensor) -> float:
-    moved = real(point) * (1 + UNITS * torch.finfo(torch.float64).eps * signs)
-    other = product(question, torch.view_as_complex(moved) if point.is_complex() else moved, direction)
+    other = product(question, nudged(point, signs * real(point)), direction)
     return math.inf if other is None else abs(other.value - found.value)

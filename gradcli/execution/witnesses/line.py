@@ -24,6 +24,10 @@ Values = Mapping[str, Tensor]
 # Entries of all tensors of one batch of evaluations.
 BATCH = 1 << 18
 EPSILON = torch.finfo(torch.float64).eps
+# A point is moved by so many units in the last place, to see how far rounding moves what is computed there.
+UNITS = 4
+# How many times that change two results may be apart that are computed by different ways.
+ALLOWED = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,12 @@ def random_directions(count: int, entries: int, seed: int = 0) -> Tensor:
 def real(tensor: Tensor) -> Tensor:
     """Return a complex tensor as its real and imaginary parts, and a real one as it is."""
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
+def nudged(point: Tensor, sizes: Tensor) -> Tensor:
+    """Return a point with its real entries moved in their last places, as far as the sizes of the entries say."""
+    moved = real(point) + UNITS * EPSILON * sizes
+    return torch.view_as_complex(moved) if point.is_complex() else moved
 
 
 def shaped(part: Tensor, like: Tensor) -> Tensor:

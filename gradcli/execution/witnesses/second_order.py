@@ -19,7 +19,7 @@ from gradcli.errors import GradcliError
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.graph import reachable
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.witnesses.line import random_directions, real, shaped
+from gradcli.execution.witnesses.line import ALLOWED, nudged, random_directions, real, shaped
 from gradcli.execution.witnesses.question import Question
 from gradcli.execution.witnesses.without_compiler import uncompiled
 from gradcli.report.notes import NoteKind, Notes, noted
@@ -39,10 +39,6 @@ ASYMMETRIC = noted(
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.
 ONCE = "Error"
 REFUSED = (*REFUSALS, GradcliError)
-# The point is moved by so many units in the last place, to see how far rounding moves a product.
-UNITS = 4
-# How many times that change a difference may be: the two ways round differently.
-ALLOWED = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +169,7 @@ def _rounding(question: Question, point: Tensor) -> float:
     here = products(question, point)
     signs = random_directions(1, real(point).numel(), seed=5)[0].sign().reshape(real(point).shape)
     sizes = torch.where(real(point) == 0, torch.ones_like(real(point)), real(point))
-    moved = real(point) + UNITS * torch.finfo(torch.float64).eps * signs * sizes
-    there = products(question, torch.view_as_complex(moved) if point.is_complex() else moved)
+    there = products(question, nudged(point, signs * sizes))
     if here is None or there is None:
         return math.inf
     change = (here.reverse - there.reverse).abs()
