@@ -42,4 +42,7 @@ def _whole(stream: TextIO) -> TextIO:
         return stream
     encoding, errors, lines = stream.encoding, stream.errors, stream.isatty()
     raw = stream.detach()  # type: ignore[attr-defined]  # a TextIOWrapper
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=lines)
+    whole = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=lines)
+    if stream is sys.__stdout__:  # which the width of the terminal is asked of
+        sys.__stdout__ = whole  # type: ignore[misc]
+    return whole

@@ -1,10 +1,13 @@
 """Whatever a process is given to run in: a report is whole, or the exit code and one message say that it is not."""
 
+import fcntl
 import json
 import os
 import resource
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -258,3 +261,26 @@ def test_a_cache_in_a_file_costs_no_report(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     last_failed.remember("suite", ["a"], ["a"])
     assert last_failed.recall("suite") == set()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_width_is_that_of_the_terminal(unbuffered: str) -> None:
+    """`PYTHONUNBUFFERED` takes the stream away that Python asks for the width."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    environment = {"PYTHONUNBUFFERED": unbuffered, "TERM": "dumb"}
+    environment |= {name: value for name, value in os.environ.items() if name not in {"COLUMNS", *environment}}
+    program = " + ".join(f"operand_{number}" for number in range(10))
+    command = [str(GRADCLI), "eval", program, "--no-verify"]
+    with subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL, env=environment):
+        os.close(theirs)
+        shown = b"".join(iter(lambda: _read(ours), b""))
+    os.close(ours)
+    assert program.encode() in shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # nothing writes to it any more
+        return b""
