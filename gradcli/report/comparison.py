@@ -20,6 +20,8 @@ class Comparison(Noted):
     max_rel_error: float | None = None
     worst_index: tuple[int, ...] | None = None
     notes: Notes = shown_as("note", default=())
+    is_finite: bool = shown_as(default=False)
+    """Whether every entry of both is known to be finite."""
 
     @staticmethod
     def undecided(reason: str | None) -> Comparison:

@@ -19,13 +19,14 @@ from gradcli.execution.code.lazy import has_lazy, initialize
 from gradcli.execution.code.outputs import output_of
 from gradcli.execution.code.replay import CodeAgain
 from gradcli.execution.code.target import Target, unable
+from gradcli.execution.forward.finite import all_finite
 from gradcli.execution.forward.followed import Followed, held_by
 from gradcli.execution.forward.leaves import make_leaves
 from gradcli.execution.forward.run import reduction_of
 from gradcli.execution.forward.trace import Trace
 from gradcli.execution.forward.value_files import read_values
 from gradcli.execution.process import seed_random_numbers
-from gradcli.execution.targets.function.sampling import draw_point, is_finite
+from gradcli.execution.targets.function.sampling import draw_point
 from gradcli.execution.targets.function.subject import refusals
 from gradcli.settings import Settings
 
@@ -88,13 +89,15 @@ class CodeProgram:
 
     def drawn(self, settings: Settings, given: Mapping[str, Any]) -> Trace:
         """Return the trace at the first point drawn at which the output is finite; else at the first one."""
+        traces: dict[int, Trace] = {}  # of the last point
 
         def fits(point: dict[str, Tensor]) -> bool:
-            leaves = self._leaves(settings, point)
-            return is_finite([with_integers(settings, leaves, lambda leaves: self.run(leaves, settings)[1])[0]])
+            traces.clear()
+            traces[id(point)] = self.trace_of(settings, self._leaves(settings, point))
+            return all_finite(traces[id(point)].output.tensor)
 
         point = draw_point(self._names(settings), self._known(settings), self._given(given), fits)
-        return self.trace_of(settings, self._leaves(settings, point))
+        return traces[id(point)] if id(point) in traces else self.trace_of(settings, self._leaves(settings, point))
 
     def _names(self, settings: Settings) -> list[str]:
         """Return the names of what is made of options: inputs, and parameters that are given a value."""

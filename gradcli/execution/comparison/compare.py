@@ -17,8 +17,9 @@ from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
-# Elements that are compared at once.
-BLOCK = 1 << 14
+# Elements that are compared at once: they fit a processor's cache, and are too few for PyTorch to share them among
+# threads, which wait for each other beside a busy core.
+BLOCK = (1 << 15) - 1
 
 
 def compare(
@@ -38,7 +39,7 @@ def compare(
     survey = _survey(gradient, reference)
     if survey is not None and _is_within(gradient, reference, tolerance, survey):
         index = unravel(survey.place, tuple(gradient.shape))
-        return Comparison(Verdict.MATCH, survey.error, survey.relative, index)
+        return Comparison(Verdict.MATCH, survey.error, survey.relative, index, is_finite=True)
     found = _compare_entries(gradient, reference, tolerance.agrees(gradient, reference, noise))
     if found.verdict is not Verdict.MISMATCH or clues is None:
         return found
@@ -59,19 +60,33 @@ def _survey(gradient: Any, reference: Any) -> _Survey | None:
     """Return the extremes over all entries; None if one is not finite."""
     found, start = _Survey(), 0
     for block, other in _blocks(gradient, reference):
-        error, size = (block - other).abs(), other.abs()
-        largest, scale = float(error.max()), float(size.max())
+        error = block - other
+        largest, scale = largest_size(error), largest_size(other)
         if not (math.isfinite(largest) and math.isfinite(scale)):
             return None
         if largest > found.error:
-            found.error, found.place = largest, start + int(error.argmax())
+            found.error, found.place = largest, start + int(error.abs().argmax())
         if largest > 0:
-            # 0/0 is an entry that is zero in both.
-            relative = float((error / size).nan_to_num_(nan=0.0, posinf=math.inf).max())
-            found.relative = max(found.relative, relative)
+            found.relative = max(found.relative, _largest_ratio(error, other))
         found.scale = max(found.scale, scale)
         start += error.numel()
     return found
+
+
+def largest_size(values: Any) -> float:
+    """Return the largest absolute value, in one pass that copies nothing of real numbers; NaN if there is one."""
+    least, largest = (values.abs() if values.is_complex() else values).aminmax()
+    return max(abs(float(least)), abs(float(largest)))
+
+
+def _largest_ratio(error: Any, reference: Any) -> float:
+    """Return the largest relative error of finite entries; `error` is written over."""
+    ratio = error.abs() / reference.abs() if error.is_complex() else error.div_(reference)
+    largest = largest_size(ratio)
+    # 0/0 is an entry that is zero in both.
+    return (
+        largest_size(ratio.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)) if math.isnan(largest) else largest
+    )
 
 
 def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, survey: _Survey) -> bool:
@@ -88,8 +103,8 @@ def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, survey: _Sur
 
 def _blocks(gradient: Any, reference: Any) -> Iterator[tuple[Any, Any]]:
     """Yield both tensors in parts that fit a processor's cache: what is made of them costs no memory of their size."""
-    if gradient.ndim == 0:
-        gradient, reference = gradient.reshape(1), reference.reshape(1)
+    if gradient.ndim == 0 or (gradient.is_contiguous() and reference.is_contiguous()):
+        gradient, reference = gradient.reshape(-1), reference.reshape(-1)
     rows = max(1, BLOCK * gradient.shape[0] // gradient.numel())
     return zip(gradient.split(rows), reference.split(rows), strict=True)
 

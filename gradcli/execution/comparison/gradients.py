@@ -186,7 +186,8 @@ class GradientComparison:
             return comparison.explained(Verdict.UNDEFINED, self.undefined[traced])
         if comparison.verdict in {Verdict.MATCH, Verdict.MISMATCH} and traced in self._nan_values():
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=self._nan_values()[traced])
-        if comparison.verdict is Verdict.MATCH and not all_finite(self.gradients[traced]):  # type: ignore[arg-type]
+        finite = comparison.is_finite or all_finite(self.gradients[traced])  # type: ignore[arg-type]
+        if comparison.verdict is Verdict.MATCH and not finite:
             return self._infinite(traced, comparison)
         if comparison.verdict is Verdict.MATCH and traced in self.reference.kinked:
             return comparison.explained(Verdict.SUBGRADIENT, at_kink(self.reference.kinked[traced]))

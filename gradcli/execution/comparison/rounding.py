@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
+from gradcli.execution.comparison.compare import largest_size
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions
@@ -262,7 +263,7 @@ def _like(found: Tensor | None, value: Tensor) -> Tensor:
 
 
 def _largest(value: Tensor) -> float:
-    largest = float(torch.linalg.vector_norm(value, math.inf)) if value.numel() else 0.0
+    largest = largest_size(value) if value.numel() else 0.0
     if math.isfinite(largest):
         return largest
     finite = value[value.isfinite()].abs()

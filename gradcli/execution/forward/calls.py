@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from gradcli.language.program import Call, Expression, Literal
 from gradcli.language.program import Sequence as SequenceNode
 from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
+from gradcli.ops.signature import defaults
 from gradcli.ops.table import find
 
 NOWHERE = Span(0, 0)
@@ -88,7 +89,7 @@ class MadeCall:
             return None
         own = self.keywords | ({"return_indices": True} if short.endswith(INDICES) else {})
         keywords = {name: value for name, value in own.items() if name not in TARGETS and not _is_precision(value)}
-        given = [list(args), _given(self.func, keywords)]
+        given = [list(args), _given(self.func, keywords, defaults(op.signature))]
         positional, named = tree.map(lambda leaf: traced(leaf) if isinstance(leaf, Tensor) else leaf, given)
         try:
             return bound(op, positional, named, method=".Tensor." in self.name, sign=sign)
@@ -166,13 +167,16 @@ def _table_name(name: str, short: str) -> str:
     return qualified if name.startswith(("torch.linalg.", "torch.special.")) else short
 
 
-def _given(func: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
-    """Return the keywords that say more than the function's own defaults: torch.nn.functional passes all of them on."""
-    defaults = _defaults(func)
+def _given(func: Callable[..., Any], keywords: dict[str, Any], known: Container[str]) -> dict[str, Any]:
+    """Return the keywords that say more than the function's own defaults: torch.nn.functional passes all of them on.
+
+    Of PyTorch's private ones, such as `_stacklevel`, only those that the table knows have a meaning.
+    """
+    usual = _defaults(func)
     return {
         name: value
         for name, value in keywords.items()
-        if not name.startswith("_") and not (name in defaults and defaults[name] is value)
+        if (name in known or not name.startswith("_")) and not (name in usual and usual[name] is value)
     }
 
 

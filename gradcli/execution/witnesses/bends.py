@@ -67,6 +67,8 @@ def where_it_bends(run: Run, evaluation: Evaluation) -> dict[TracedTensor, Tenso
 
 def _lacks(report: TensorReport) -> bool:
     """Return whether there is no symbolic derivative where a gradient is NaN, or only that derivative is NaN."""
+    if report.symbolic is not None and report.symbolic.comparison.is_finite:
+        return False
     if report.gradient is None or not has_nan(report.gradient):
         return is_nan_alone(report)
     own = None if report.symbolic is None else report.symbolic.value

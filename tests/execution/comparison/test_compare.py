@@ -101,3 +101,37 @@ def test_comparing_in_parts_finds_the_same(
     passes = abs(error) <= 1e-9 * abs(float(reference[place]))
     assert (whole.verdict is Verdict.MATCH) is passes
     assert whole.max_abs_error == pytest.approx(error, abs=1e-14) or not math.isfinite(error)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "reference", "relative"),
+    [
+        ((0.0, 1.0), (0.0, 1.0 + 1e-12), 1e-12),  # 0/0 is no error
+        ((0.0, -1.0), (0.0, -1.0 - 1e-12), 1e-12),
+        ((1e-14, 1.0), (0.0, 1.0), INF),
+        ((-1e-14, 0.0, 1.0), (0.0, 0.0, 1.0), INF),
+        ((1e-14 + 1e-25j, 1.0), (1e-14, 1.0), 1e-11),
+        ((0j, 1j), (0j, 1j - 1e-12), 1e-12),
+    ],
+)
+def test_the_largest_relative_error(
+    gradient: tuple[complex, ...], reference: tuple[complex, ...], relative: float
+) -> None:
+    one, other = torch.tensor(gradient, dtype=torch.complex128), torch.tensor(reference, dtype=torch.complex128)
+    if not any(isinstance(entry, complex) for entry in (*gradient, *reference)):
+        one, other = one.real, other.real
+    found = compare(one, other, DOUBLE)
+    assert (found.verdict, found.max_rel_error) == (Verdict.MATCH, pytest.approx(relative, rel=1e-3))
+
+
+def test_tensors_that_are_not_contiguous_are_compared_where_their_entries_are() -> None:
+    reference = torch.arange(1.0, 13, dtype=torch.float64).reshape(3, 4)
+    gradient = reference.clone()
+    gradient[2, 1] += 1
+    assert compare(gradient.mT.contiguous().mT, reference, DOUBLE).worst_index == (2, 1)
+    assert compare(gradient.mT, reference.mT, DOUBLE).worst_index == (1, 2)
+
+
+def test_a_match_tells_whether_every_entry_is_finite() -> None:
+    assert compare(tensor(1.0, 2.0), tensor(1.0, 2.0), DOUBLE).is_finite
+    assert not compare(tensor(INF, 2.0), tensor(INF, 2.0), DOUBLE).is_finite
