@@ -57,7 +57,10 @@ MODULES = [
     case_of(lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2)), drawn(2, 3)),
     case_of(lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.FractionalMaxPool2d(2, output_size=2)), drawn(1, 2, 5, 5)),
     case_of(
-        lambda: nn.FractionalMaxPool2d((2, 3), output_size=(4, 3), _random_samples=drawn(1, 3, 2).sigmoid()),
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 3, 1),
+            nn.FractionalMaxPool2d((2, 3), None, (0.6, 0.5), _random_samples=drawn(1, 3, 2).sigmoid()),
+        ),
         drawn(1, 3, 7, 6),
     ),
     case_of(Tied, torch.tensor([0, 3, 1])),
