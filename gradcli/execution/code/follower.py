@@ -42,7 +42,7 @@ from gradcli.execution.forward.calls import MadeCall, text_of
 from gradcli.execution.forward.composites import is_python, unasked
 from gradcli.execution.forward.equivalents import definition_of, entry, equivalent, is_random
 from gradcli.execution.forward.followed import Followed
-from gradcli.execution.forward.trace import TracedCall
+from gradcli.execution.forward.trace import Autocast, TracedCall
 from gradcli.execution.forward.twins import RandomState, has_drawn, made_by, overwritten, random_state, versions
 from gradcli.report.custom import SourcePlace
 
@@ -191,7 +191,8 @@ class Follower(TorchFunctionMode):
         if entered is None:
             traced = gap(UNDEFINED.format(call.short), list(given.values()), values, draws=draws)
         else:
-            traced = TracedCall(*entered, values)
+            device = next((face.tensor.device.type for face in faces.values()), "cpu")
+            traced = TracedCall(*entered, values, autocast=Autocast.now(device))
         first = id(call.first)
         self.steps.note([traced], faces.values(), overwrote=given.get(first) if first in faces else None)
 

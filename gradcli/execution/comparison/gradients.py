@@ -42,7 +42,9 @@ from gradcli.tolerance import Tolerance
 BY_DIFFERENCE_QUOTIENT = (
     f"the symbolic derivative of '{{}}' is NaN here; autograd's value agrees with difference quotients to {SLACK:g}"
 )
-TOO_LARGE = noted(NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype of the gradient")
+TOO_LARGE = noted(
+    NoteKind.UNDEFINED, "the derivative is not infinite, but too large for the dtype that it is computed in"
+)
 
 
 @dataclass(slots=True)
@@ -199,7 +201,7 @@ class GradientComparison:
             made = self._first_nan()
             return comparison.explained(Verdict.UNDEFINED, (*made, *self._existing(traced)) if made else ())
         if comparison.verdict is Verdict.MISMATCH and exceeds(
-            self.gradients[traced], self.reference.values[traced], self.tolerance
+            self.gradients[traced], self.reference.values[traced], self.tolerance, self.point.precision
         ):
             return dataclasses.replace(comparison, verdict=Verdict.UNDEFINED, notes=(*TOO_LARGE, *comparison.notes))
         if comparison.verdict is Verdict.MISMATCH:

@@ -172,11 +172,14 @@ def _is_infinite(gradient: Tensor | None) -> bool:
     return gradient is not None and bool(gradient.isinf().any())
 
 
-def exceeds(gradient: Tensor | None, reference: Tensor, tolerance: Tolerance) -> bool:
-    """Return whether a gradient is right but for being infinite where its dtype has no number so large."""
+def exceeds(gradient: Tensor | None, reference: Tensor, tolerance: Tolerance, dtype: torch.dtype) -> bool:
+    """Return whether a gradient is right but for being infinite where there is no number so large.
+
+    `dtype` is the lowest that it passes through, as under autocast.
+    """
     if gradient is None or gradient.is_complex() or gradient.shape != reference.shape:
         return False
-    largest = torch.finfo(gradient.dtype).max
+    largest = min(torch.finfo(one).max for one in (gradient.dtype, dtype))
     beyond = double(gradient).isinf() & (reference.abs() > largest) & (gradient.cpu().sign() == reference.sign())
     parts = [part.masked_fill(beyond, 0.0) for part in (double(gradient), reference)]
     return bool(beyond.any()) and bool(tolerance.agrees(*parts).all())

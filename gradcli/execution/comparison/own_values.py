@@ -94,6 +94,6 @@ class OwnValues(Generic[Key]):
 
 def own_values_of(point: Point, tolerance: Tolerance) -> OwnValues[TracedTensor]:
     """Return the derivatives of a run by every tensor at PyTorch's own values."""
-    lower = Lower(point.cotangent.dtype, tolerance.relative) if tolerance.normwise else None
+    lower = Lower(point.precision, tolerance.relative) if tolerance.normwise else None
     trace, derivations, known = point.decomposition.trace, point.derivations, point.reference.values
     return OwnValues(trace, derivations, point.gradients_of, tolerance, lower, lambda: point.scale, known)

@@ -133,6 +133,13 @@ class Point:
     derivations: Derivations
 
     @cached_property
+    def precision(self) -> torch.dtype:
+        """Return the lowest dtype that gradients pass through: that of a loss may be higher, as under autocast."""
+        trace = self.decomposition.trace
+        leaves = [leaf.tensor.dtype for leaf in trace.leaves if leaf.tensor.requires_grad and leaf not in trace.hidden]
+        return max(trace.precision or self.cotangent.dtype, self.cotangent.dtype, *leaves, key=_eps)
+
+    @cached_property
     def scale(self) -> float:
         """Return the largest finite entry of all adjoints."""
         return max(map(_largest, self.reference.values.values()), default=0.0)
@@ -159,11 +166,11 @@ class Point:
     ) -> Noise[TracedTensor]:
         """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
 
-        Without one, it is that of the upstream gradient. A sum that cancels keeps its terms' rounding, whatever it
-        comes to.
+        Without one, it is the lowest that gradients pass through. A sum that cancels keeps its terms' rounding, whatever
+        it comes to.
         """
         known = {traced: self.reference.values[traced] for traced in wanted}
-        trace, lower = self.decomposition.trace, Lower(dtype or self.cotangent.dtype, relative)
+        trace, lower = self.decomposition.trace, Lower(dtype or self.precision, relative)
         return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale)
 
     def conditioning(
@@ -172,9 +179,9 @@ class Point:
         """Return how far each entry moves with only the last bits of the leaves: no stable algorithm does better.
 
         What happens inside of a definition is left out: an algorithm that loses digits there is to blame for it. With
-        `lower` these bits are those of the upstream gradient's dtype.
+        `lower` these bits are those of the lowest dtype that gradients pass through.
         """
-        size = LOWER_STEP * _backward_error(self.decomposition.trace, self.cotangent.dtype) if lower else STEP
+        size = LOWER_STEP * _backward_error(self.decomposition.trace, self.precision) if lower else STEP
         return self.noise(wanted, partial(_moved, size=size), runs)
 
     def last_noise(self, traced: TracedTensor) -> Tensor:
@@ -255,6 +262,10 @@ def _backward_error(trace: Trace, dtype: torch.dtype) -> float:
     shapes = [traced.tensor.shape for traced in trace.tensors if traced.tensor.ndim > 1]
     longest = max((min(shape[-2:]) for shape in shapes), default=1)
     return max(torch.finfo(dtype).eps, math.sqrt(longest) * torch.finfo(torch.float32).eps)
+
+
+def _eps(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps
 
 
 def _like(found: Tensor | None, value: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -41,6 +42,23 @@ class InnerGradient:
     """One an output; None stands for ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Autocast:
+    """Under what `torch.autocast` a call ran: it converts operands, and so does the call when it runs again."""
+
+    device: str
+    dtype: torch.dtype
+
+    @staticmethod
+    def now(device: str) -> Autocast | None:
+        """Return what is in force for a device; None if nothing is."""
+        return Autocast(device, torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else None
+
+    def again(self) -> AbstractContextManager[object]:
+        """Return a context in which it is in force."""
+        return torch.autocast(self.device, dtype=self.dtype, cache_enabled=False)  # other values are in the cache
+
+
 @dataclass(frozen=True)
 class TracedCall:
     """One call: the op, its arguments as traced values, and its results; without slots, to keep what is asked often."""
@@ -54,6 +72,7 @@ class TracedCall:
     """Whether one without a definition draws random numbers: others at other values, of which it is no function."""
     inner: InnerGradient | None = None
     """What it differentiates, if it is a call of `torch.autograd.grad`: that defines it, and it has no op."""
+    autocast: Autocast | None = None
 
     @cached_property
     def inputs(self) -> list[TracedTensor]:
@@ -68,7 +87,8 @@ class TracedCall:
 
     def run(self, values: Mapping[TracedTensor, Tensor]) -> dict[TracedTensor, Tensor]:
         """Run the call again on other values of its inputs; return its results by the tensors that they stand for."""
-        results = invocation(self.op, self.arguments, values.__getitem__)()
+        with nullcontext() if self.autocast is None else self.autocast.again():
+            results = invocation(self.op, self.arguments, values.__getitem__)()
         return dict(zip(traced_in(self.result), tree.tensors(results), strict=True))
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+import gradcli
 from gradcli.engine import evaluate_program
 from gradcli.execution.autograd import functional
 from gradcli.report.double_backward import DoubleBackwardDetails
+from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
 
@@ -111,3 +114,32 @@ def test_a_wrong_factor_before_a_well_conditioned_matrix_is_one(size: int, plant
     settings = Settings(dtype="float32", shapes={"x": (size, size)}, init="randn", formulas=False)
     report = evaluate_program(f"1e6*sum(inv(exp(x) + {4 * size}*eye({size})))", settings)
     assert report["x"].verdict is Verdict.MISMATCH
+
+
+def scaled_under_autocast(scale: float) -> Report:
+    """Return the check of a loss that is scaled up, as for training in half precision, under autocast."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.float16):
+            return nn.functional.cross_entropy(net(x), y) * scale
+
+    inputs = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+    return gradcli.check(loss, inputs, dtype="float32", witnesses="symbolic")
+
+
+def test_a_gradient_that_is_zero_has_the_noise_of_what_autocast_computes_in() -> None:
+    report = scaled_under_autocast(2.0**16)
+    bias = report["net.0.bias"]
+    assert float(bias.symbolic.value.abs().max()) < 1e-9  # a bias before batch norm
+    assert float(bias.gradient.abs().max()) > 1e-3
+    assert report.verdict is Verdict.MATCH
+
+
+def test_a_gradient_that_overflows_where_autocast_computes_is_too_large_for_that() -> None:
+    bias = scaled_under_autocast(2.0**20)["net.4.bias"]  # below it NaN comes about, of calls that autocast converts for
+    assert bias.gradient.dtype is torch.float32
+    assert bias.gradient.isinf().any()
+    assert bias.verdict is Verdict.UNDEFINED
+    assert "too large for the dtype that it is computed in" in str(bias.note)
