@@ -166,8 +166,8 @@ class Point:
     ) -> Noise[TracedTensor]:
         """Return how far the rounding of a lower dtype may move each entry; `relative` is the tolerance of that dtype.
 
-        Without one, it is the lowest that gradients pass through. A sum that cancels keeps its terms' rounding, whatever
-        it comes to.
+        Without one, it is the lowest that gradients pass through. A sum that cancels keeps the rounding of its terms,
+        whatever it comes to.
         """
         known = {traced: self.reference.values[traced] for traced in wanted}
         trace, lower = self.decomposition.trace, Lower(dtype or self.precision, relative)
