@@ -68,4 +68,7 @@ def is_small(point: Point, local: LocalCall, traced: TracedTensor, place: int) -
         return False
     edges = [edge for edge in node.edges if edge.source is source]
     answers = [exact_contribution(point.derivations, node, edge, upstream, place) for edge in edges]
-    return any(answer is not None and (answer.extent != "number" or Fraction(answer.text) != 0) for answer in answers)
+    known = [answer for answer in answers if answer is not None]
+    if any(answer.extent != "number" for answer in known):
+        return True
+    return sum((Fraction(answer.text) for answer in known), Fraction(0)) != 0

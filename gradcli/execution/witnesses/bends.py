@@ -171,31 +171,33 @@ def _looked_into(
     If these do not either, with whether an op's kink cancels, or is steep.
     """
     report, decomposition = evaluation.reports[traced], witnesses.run.decomposition
-    if decomposition is None or not _is_open(report, decomposition, traced, verdict):
+    if decomposition is None or not _is_open(evaluation, decomposition, traced, verdict):
         return verdict
     sided = _by_calls(witnesses, evaluation, traced)
-    if sided in {Sided.SMOOTH, Sided.OTHER} or report.verdict is Verdict.MATCH:
-        return dataclasses.replace(verdict, sided=sided)
-    if witnesses.decides(traced):
-        return dataclasses.replace(verdict, sided=sided)
-    cancels = sided is Sided.UNKNOWN and not verdict.smooth and kinks_cancel(witnesses.rerun, decomposition, traced)
-    is_steep = not cancels and not verdict.smooth and _is_steep(witnesses, report, traced)
-    return dataclasses.replace(verdict, sided=sided, cancels=cancels, steep=is_steep)
+    verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
+    known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
+    if known or verdict.smooth or witnesses.decides(traced):
+        return verdict
+    cancels = sided is Sided.UNKNOWN and kinks_cancel(witnesses.rerun, decomposition, traced)
+    return dataclasses.replace(verdict, cancels=cancels, steep=not cancels and _is_steep(witnesses, report, traced))
 
 
 def _is_open(
-    report: TensorReport, decomposition: Decomposition, traced: TracedTensor, verdict: NumericalVerdict
+    evaluation: Evaluation, decomposition: Decomposition, traced: TracedTensor, verdict: NumericalVerdict
 ) -> bool:
-    """Return whether quotients leave open that a program bends, or say so where no op of it does.
+    """Return whether quotients leave open that a program bends or jumps, or say so where no op of it does.
 
     Where they show no slope at all there may be a kink that is less than rounding.
     """
+    report, comparisons = evaluation.reports[traced], evaluation.comparisons
     if verdict.by(Verdict.MISMATCH, Verdict.UNDEFINED):
         return False
-    if report.verdict is Verdict.MATCH:
-        return bool(verdict.by(Verdict.SUBGRADIENT)) and has_no_kinks(decomposition, traced)
-    unseen = not verdict.smooth or not verdict.size
-    return report.verdict is Verdict.SUBGRADIENT and unseen and not verdict.by(Verdict.SUBGRADIENT)
+    if verdict.by(Verdict.SUBGRADIENT):
+        return report.verdict is Verdict.MATCH and has_no_kinks(decomposition, traced)
+    if report.verdict is Verdict.SUBGRADIENT:
+        return not verdict.smooth or not verdict.size
+    steps = comparisons is not None and (comparisons.steps or traced in comparisons.jumping)
+    return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not verdict.level
 
 
 def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> Sided:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gradcli.execution.forward.finite import all_finite, has_nan
 from gradcli.execution.witnesses.chained_sides import Sided
-from gradcli.execution.witnesses.jumps import STEEP
+from gradcli.execution.witnesses.jumps import JUMPS, STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -101,7 +101,7 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _without_derivative(report, _notes(numerical, Verdict.UNDEFINED))
     if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)
-    if numerical.sided in {Sided.SMOOTH, Sided.OTHER}:
+    if numerical.sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP}:
         return _as_its_calls_say(report, numerical)
     if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
         return _at_a_kink(report, numerical)
@@ -131,11 +131,15 @@ def _without_derivative(report: TensorReport, notes: Notes) -> TensorReport:
 
 
 def _as_its_calls_say(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
-    """Return the report of a gradient that the one-sided derivatives of single calls decide on: there is no kink."""
+    """Return the report of a gradient that the one-sided derivatives of single calls decide on."""
+    is_kinked = report.verdict is Verdict.SUBGRADIENT or bool(numerical.by(Verdict.SUBGRADIENT))
     report = dataclasses.replace(report, notes=())  # they say that there is a kink
+    if numerical.sided is Sided.JUMP:
+        return _explained(report, Verdict.UNDEFINED, None, JUMPS)
     if numerical.sided is Sided.OTHER:
         return _explained(report, Verdict.MISMATCH, "autograd", noted(NoteKind.KINK, KINKS))
-    return _explained(report, Verdict.MATCH, None, BESIDE if numerical.by(Verdict.SUBGRADIENT) else COMPOSED)
+    words = BESIDE if numerical.by(Verdict.SUBGRADIENT) else COMPOSED if is_kinked else ()
+    return _explained(report, Verdict.MATCH, None, words)
 
 
 def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -152,7 +156,9 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
 def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where an op jumps on the way: with what the whole program does, as far as that is known."""
     verdict = combined(numerical.voting.values())
-    if verdict is Verdict.UNDECIDED and numerical.is_flat:
+    if numerical.sided is Sided.OTHER:
+        return _as_its_calls_say(report, numerical)
+    if (verdict is Verdict.UNDECIDED and numerical.is_flat) or numerical.sided is Sided.SMOOTH:
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report
