@@ -29,6 +29,8 @@ from gradcli.execution.witnesses.without_compiler import uncompiled
 
 # How far next to the point is, relative to the entries: what both say is believed.
 NEXT = (2.0**-22, 2.0**-27)
+# How far on what has no slope is seen to move.
+FURTHER = 2.0**-12
 # Slopes that are as near to each other as the first of these, relative to the largest, are the same, and as far apart
 # as the second, different.
 SAME, DIFFERENT = 1e-5, 1e-3
@@ -165,12 +167,14 @@ def _slope_or_nan(point: Point, traced: TracedTensor, direction: Tensor, step: f
 
 def _slope(point: Point, traced: TracedTensor, direction: Tensor, step: float) -> float:
     trace, cotangent = point.decomposition.trace, point.cotangent.cpu()
-    moving = Moving(point, step, {traced: direction.reshape(traced.tensor.shape)})
+    start, tangent = traced.tensor.detach(), direction.reshape(traced.tensor.shape)
+    further = start + FURTHER * torch.where(start == 0, 1.0, start.abs()) * tangent / largest(tangent)
+    moving = Moving(point, step, {traced: tangent}, further={traced: further})
     for group in point.decomposition.calls:
         if traced not in group.call.outputs:
             moving.through(group)
     if trace.output in moving.limits:
         jump = cotangent * (moving.limits[trace.output] - trace.output.tensor.detach())
         raise _JumpError if float(jump.abs().amax()) > JUMP * largest(trace.output.tensor) else UnknownError
-    tangent = moving.tangents.get(trace.output)
-    return 0.0 if tangent is None else float((cotangent * tangent).sum())
+    slope = moving.tangents.get(trace.output)
+    return 0.0 if slope is None else float((cotangent * slope).sum())

@@ -56,10 +56,14 @@ class Moving:
     tangents: Tangents
     limits: Tangents = field(default_factory=dict)
     """What is decided otherwise next to the point, and what jumps, with what it is there."""
+    further: Tangents = field(default_factory=dict)
+    """What depends on it, a little further on: be it that it has no slope, it moves."""
 
     def through(self, group: DecomposedCall) -> None:
         """Go on through one call."""
         call = group.call
+        if any(traced in self.further for traced in call.inputs):
+            self._go_further(group)
         if not any(traced in self.tangents or traced in self.limits for traced in call.inputs):
             return
         own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
@@ -71,6 +75,32 @@ class Moving:
             self._find_limits(call, own, moved, is_moved=steps or at_jump(call))
         if not steps and any(map(is_real, call.outputs)):
             self._push(call, moved if bends else own, at_point=not bends)
+
+    def _go_further(self, group: DecomposedCall) -> None:
+        """Run a call a little further on; UnknownError where one is infinitely steep by what moves without a slope.
+
+        The root of x² has slopes at 0 that the chain rule does not know.
+        """
+        call = group.call
+        own = {traced: traced.tensor.detach() for traced in call.inputs}
+        idle = [traced for traced in call.inputs if traced in self.further and self._is_idle(traced)]
+        if idle and (at_jump(call) or (not _is_at_kink(group) and self._is_steep(call, own, idle))):
+            raise UnknownError
+        results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
+        self.further |= {traced: results[traced] for traced in call.outputs}
+
+    def _is_idle(self, traced: TracedTensor) -> bool:
+        return is_real(traced) and bool(self._idle(traced).any())
+
+    def _idle(self, traced: TracedTensor) -> Tensor:
+        """Return which entries move without a slope."""
+        slope = self.tangents.get(traced, torch.zeros_like(traced.tensor))
+        return (self.further[traced] != traced.tensor.detach()) & (slope == 0)
+
+    def _is_steep(self, call: TracedCall, own: Tangents, idle: Sequence[TracedTensor]) -> bool:
+        """Return whether a call has slopes that are not finite by such entries."""
+        units = {traced: self._idle(traced).to(torch.float64) for traced in idle}
+        return any(not bool(slope.isfinite().all()) for _, slope in _forward(call, own, units))
 
     def _moved(self, call: TracedCall, own: Tangents) -> Tangents:
         """Return the operands that move, next to where they are: each entry relative to its size."""

@@ -38,6 +38,11 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
     ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
     ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
+    # what moves without a slope, under an infinite one: |x|, x², and nothing
+    ("sqrt(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(relu(x)**2 * (x > 1))", 0.0, 0.0, Sided.SMOOTH),
+    ("(x**2)**expm1(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(relu(x)).sum() + relu(x).sum()", [-1.0, 4.0], [0.0, 1.25], Sided.SMOOTH),
     ("relu(floor(x) - 50)", 40.0, 0.0, Sided.SMOOTH),
     ("floor(clamp(x, 0, 1))", 1e17, 0.0, Sided.SMOOTH),
     ("floor(x)", 1.0, 0.0, Sided.JUMP),
