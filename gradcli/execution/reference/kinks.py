@@ -157,9 +157,11 @@ def _reaching(
 
     Among equal entries each has a part of the gradient of their maximum, as it has where that is finite.
     """
+    reaching = torch.zeros_like(choice, dtype=torch.bool)
+    if not indices or any(v is not None and v.is_complex() for v in local_call.cotangents):
+        return reaching
     ones = [None if v is None else torch.where(v.isinf(), v.sign(), 0.0) for v in local_call.cotangents]
     alone = replace(local_call, cotangents=ones)
-    reaching = torch.zeros_like(choice, dtype=torch.bool)
     for index in map(tuple, indices):
         sides = _both_sides(alone, traced, index, unit)
         reaching[index] = any(side * float(choice[index].sign()) > SLACK for side in sides)
