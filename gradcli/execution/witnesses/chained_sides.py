@@ -34,6 +34,8 @@ FURTHER = 2.0**-12
 # Slopes that are as near to each other as the first of these, relative to the largest, are the same, and as far apart
 # as the second, different.
 SAME, DIFFERENT = 1e-5, 1e-3
+# How many times their error slopes may be apart, and be the same.
+CLEARLY = 10.0
 # What is less than this part of the largest adjoint may be what rounding left.
 LEFT = 1e-10
 # What is less than this part of the largest adjoint is 0, and what is more than that part of the output is a jump.
@@ -72,16 +74,18 @@ def look(point: Point, traced: TracedTensor, gradient: Tensor) -> Sided:
     directions = _directions(traced.tensor.numel())
     try:
         with double_precision(), torch.no_grad():
-            ahead, behind = uncompiled(lambda: [_slopes(point, traced, side) for side in (directions, -directions)])
+            sides = uncompiled(lambda: [_slopes(point, traced, side) for side in (directions, -directions)])
         if any(vanishes(point, call, reached) for call, reached in _reached(point.decomposition.trace, traced)):
             return Sided.LOST
     except _JumpError:
         return Sided.JUMP
     except (UnknownError, *REFUSALS):
         return Sided.UNKNOWN
+    (ahead, error), (behind, further) = sides
     if bool(torch.stack([ahead, behind]).isinf().any()):
         return Sided.STEEP if bool(gradient.isfinite().all()) else Sided.UNKNOWN
-    return _told(ahead, -behind, directions, gradient.detach().cpu().reshape(-1).to(torch.float64), point.scale)
+    own = gradient.detach().cpu().reshape(-1).to(torch.float64)
+    return _told(ahead, -behind, directions, own, scale=point.scale, error=max(error, further))
 
 
 def _reached(trace: Trace, traced: TracedTensor) -> Iterator[tuple[TracedCall, list[TracedTensor]]]:
@@ -129,23 +133,25 @@ def _directions(entries: int) -> Tensor:
     )
 
 
-def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, scale: float) -> Sided:
+def _told(ahead: Tensor, behind: Tensor, directions: Tensor, gradient: Tensor, *, scale: float, error: float) -> Sided:
     """Return what slopes to both sides of a point say of a gradient."""
-    slopes = torch.cat([ahead, behind])
-    size = float(slopes.abs().amax())
-    if float((ahead - behind).abs().amax()) > DIFFERENT * size:
-        return Sided.KINK
+    size = float(torch.cat([ahead, behind]).abs().amax())
     found = torch.linalg.lstsq(directions, ahead[:, None]).solution[:, 0]
-    if not bool(((directions @ found - slopes.reshape(2, -1)).abs() <= SAME * size).all()):
-        return Sided.UNKNOWN if bool((directions @ found - ahead).abs().amax() <= DIFFERENT * size) else Sided.KINK
-    off = float((directions @ gradient - ahead).abs().amax())
+    bent = max(largest(ahead - behind), largest(directions @ found - ahead))
+    allowed = CLEARLY * error + ROUNDED * size
+    if bent > allowed:
+        return Sided.KINK if bent > CLEARLY * allowed else Sided.UNKNOWN
+    off = largest(directions @ gradient - ahead)
     if off <= SAME * size or off <= ROUNDED * scale:
         return Sided.SMOOTH
     return Sided.OTHER if off > max(DIFFERENT * size, DIFFERENT * largest(gradient), LEFT * scale) else Sided.UNKNOWN
 
 
-def _slopes(point: Point, traced: TracedTensor, directions: Tensor) -> Tensor:
-    """Return the one-sided derivatives of the weighted output along each row; UnknownError where there is none."""
+def _slopes(point: Point, traced: TracedTensor, directions: Tensor) -> tuple[Tensor, float]:
+    """Return the one-sided derivatives of the weighted output along each row, and how far off they may be.
+
+    UnknownError where there is none.
+    """
     found = torch.tensor(
         [[_slope_or_nan(point, traced, row, step) for row in directions] for step in NEXT], dtype=torch.float64
     )
@@ -154,7 +160,7 @@ def _slopes(point: Point, traced: TracedTensor, directions: Tensor) -> Tensor:
     alike = (found[0] == found[1]) | ((found[0] - found[1]).abs() <= SAME * size)
     if not bool(alike.all()):  # another kink is near
         raise UnknownError
-    return found[0]
+    return found[1], largest(finite[0] - finite[1])
 
 
 def _slope_or_nan(point: Point, traced: TracedTensor, direction: Tensor, step: float) -> float:

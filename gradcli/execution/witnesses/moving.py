@@ -190,19 +190,18 @@ def _still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
 def _terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
     """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
 
-    An op that adds up entries, or has an operand twice, has slopes of the size of its values at least.
+    An op of one operand that adds up its entries, or has it twice, has slopes of the size of its values at least.
     """
     alone = [dict(_forward(call, values, {traced: tangent})) for traced, tangent in moving.items()]
     terms = {traced: torch.stack([one[traced].abs() for one in alone]).sum(0) for traced in alone[0]}
     if len(moving) == 1:
         terms = {traced: torch.zeros_like(size) for traced, size in terms.items()}
-    if call.op.kind is Kind.POINTWISE and not any(_is_repeated(call, traced) for traced in moving):
+    (traced, *others) = (operand for operand in call.inputs if is_real(operand))
+    is_sum = call.op.kind is not Kind.POINTWISE or _is_repeated(call, traced)
+    if others or not is_sum or not largest(values[traced]):
         return terms
-    speeds = [
-        largest(tangent) / largest(values[traced]) for traced, tangent in moving.items() if largest(values[traced])
-    ]
-    speed = min(max(speeds, default=0.0), LARGEST)
-    return {traced: torch.maximum(size, speed * traced.tensor.detach().abs()) for traced, size in terms.items()}
+    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST)
+    return {result: torch.maximum(size, speed * result.tensor.detach().abs()) for result, size in terms.items()}
 
 
 def _is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
