@@ -158,7 +158,8 @@ def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> Ten
     verdict = combined(numerical.voting.values())
     if numerical.sided is Sided.OTHER:
         return _as_its_calls_say(report, numerical)
-    if (verdict is Verdict.UNDECIDED and numerical.is_flat) or numerical.sided is Sided.SMOOTH:
+    is_flat = verdict is Verdict.UNDECIDED and numerical.is_flat and not numerical.hides_steps
+    if is_flat or numerical.sided is Sided.SMOOTH:
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report
