@@ -7,22 +7,16 @@ the derivative to 50 digits tells which.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.autograd.local_call import LocalCall
-from gradcli.execution.comparison.exact import exact_contribution
 from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
 from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.vanishing import MOST_ENTRIES, is_small
 from gradcli.execution.forward.dtypes import double, double_precision
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
-from gradcli.execution.reference.nodes import Node
-from gradcli.ops.record import Kind
-
-# Of how many entries of a call the derivative is asked for to 50 digits, at most.
-MOST_ENTRIES = 16
 
 Gradients = Mapping[TracedTensor, Tensor | None]
 
@@ -75,7 +69,7 @@ def _depends(
     for traced, gradient in zip(operands, local.autograd(operands), strict=True):
         mask = gradient != 0
         for place in (~mask).reshape(-1).nonzero()[:MOST_ENTRIES, 0].tolist():
-            mask.reshape(-1)[place] = _is_small(point, local, traced, place)
+            mask.reshape(-1)[place] = is_small(point, local, traced, place)
         yield mask
 
 
@@ -83,17 +77,6 @@ def _spread(mask: Tensor) -> Tensor:
     """Return numbers that do not cancel where a mask holds, and 0 elsewhere."""
     drawn = torch.rand(mask.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return mask * (0.5 + drawn)
-
-
-def _is_small(point: Point, local: LocalCall, traced: TracedTensor, place: int) -> bool:
-    """Return whether a pointwise call's derivative by an entry is not 0, but less than double precision has."""
-    node, source = (point.decomposition.nodes.get(one) for one in (local.call.outputs[0], traced))
-    (upstream, *others) = local.cotangents
-    if local.call.op.kind is not Kind.POINTWISE or others or upstream is None or not isinstance(node, Node):
-        return False
-    edges = [edge for edge in node.edges if edge.source is source]
-    answers = [exact_contribution(point.derivations, node, edge, upstream, place) for edge in edges]
-    return any(answer is not None and (answer.extent != "number" or Fraction(answer.text) != 0) for answer in answers)
 
 
 def _any(mask: Tensor) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 
 import torch
@@ -104,8 +105,11 @@ def adopt_choice(
     for traced, unit, node, choice in _by_part(wanted, local_call.autograd(list(wanted))):
         ours = local.values[node] if node in local.values else torch.full_like(choice, math.nan)
         indices = (~DOUBLE.agrees(choice, ours) & choice.isfinite()).nonzero().tolist()
-        if 0 < len(indices) <= MOST_ELEMENTS:
+        infinite = (choice.isinf() & (choice != ours)).nonzero().tolist()
+        if 0 < len(indices) + len(infinite) <= MOST_ELEMENTS:
             between, sided = _between(local_call, traced, choice, indices, unit)
+            reaching = _reaching(local_call, traced, choice, infinite, unit)
+            between, sided = between | reaching, sided or (declared and bool(reaching.any()))
             _adopt(local, node, torch.where(between, choice, ours))
             if sided:
                 why = Adopted.AT_KINK
@@ -144,6 +148,24 @@ def _between(
             between[index] = True
             sided = sided or abs(above - below) > slack
     return between, sided
+
+
+def _reaching(
+    local_call: LocalCall, traced: TracedTensor, choice: Tensor, indices: Sequence[Sequence[int]], unit: complex
+) -> Tensor:
+    """Return where an infinite choice has the sign of what infinite upstream gradients come to, to one of the sides.
+
+    Among equal entries each has a part of the gradient of their maximum, as it has where that is finite.
+    """
+    reaching = torch.zeros_like(choice, dtype=torch.bool)
+    if not indices or any(v is not None and v.is_complex() for v in local_call.cotangents):
+        return reaching
+    ones = [None if v is None else torch.where(v.isinf(), v.sign(), 0.0) for v in local_call.cotangents]
+    alone = replace(local_call, cotangents=ones)
+    for index in map(tuple, indices):
+        sides = _both_sides(alone, traced, index, unit)
+        reaching[index] = any(side * float(choice[index].sign()) > SLACK for side in sides)
+    return reaching
 
 
 def _both_sides(

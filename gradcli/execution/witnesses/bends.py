@@ -21,13 +21,17 @@ from gradcli.execution.forward.again import Again
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.finite import has_nan
 from gradcli.execution.forward.trace import TracedTensor
+from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.cancelled_kinks import kinks_cancel
+from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
 from gradcli.execution.witnesses.chance import CHANCE, rests_on_chance
 from gradcli.execution.witnesses.consensus import consensus, is_nan_alone
 from gradcli.execution.witnesses.jumps import is_hidden, is_level, shortest_steps, steep
 from gradcli.execution.witnesses.line import EPSILON
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict, NumericalWitnesses, decides
+from gradcli.language.branching import may_branch
+from gradcli.language.program import Program
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
 from gradcli.witnesses import DIFFERENCES
@@ -108,7 +112,7 @@ def witnessed(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: Tra
     jumps = comparisons is not None and traced in comparisons.jumping
     if comparisons is not None and jumps:
         verdict = _at_jump(witnesses, comparisons, traced, verdict)
-    said = consensus(report, _looked_into(witnesses, report, traced, verdict), jumps=jumps)
+    said = consensus(report, _looked_into(witnesses, evaluation, traced, verdict), jumps=jumps)
     if said.verdict in DENIALS and (jumps or passes) and rests_on_chance(witnesses.rerun, traced):
         return dataclasses.replace(said, verdict=Verdict.UNDECIDED, dissenter=None, notes=CHANCE)
     return said
@@ -162,16 +166,51 @@ def _made(rerun: Again, operand: TracedTensor, moved: Mapping[TracedTensor, Tens
 
 
 def _looked_into(
-    witnesses: NumericalWitnesses, report: TensorReport, traced: TracedTensor, verdict: NumericalVerdict
+    witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor, verdict: NumericalVerdict
 ) -> NumericalVerdict:
-    """Return what the witnesses say; where they cannot tell, with whether an op's kink cancels, or is steep."""
-    decomposition = witnesses.run.decomposition
-    open_ = report.verdict is Verdict.SUBGRADIENT and not verdict.smooth
-    told = verdict.by(Verdict.SUBGRADIENT, Verdict.MISMATCH, Verdict.UNDEFINED)
-    if not open_ or told or decomposition is None or witnesses.decides(traced):
+    """Return what the witnesses say; where they cannot tell, with what the program's calls say, one after the other.
+
+    If these do not either, with whether an op's kink cancels, or is steep.
+    """
+    report, decomposition = evaluation.reports[traced], witnesses.run.decomposition
+    if decomposition is None or not _is_open(evaluation, decomposition, traced, verdict):
         return verdict
-    cancels = kinks_cancel(witnesses.rerun, decomposition, traced)
+    sided = _by_calls(witnesses, evaluation, traced)
+    verdict = dataclasses.replace(verdict, sided=sided, steep=sided is Sided.STEEP)
+    known = sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP, Sided.STEEP} or report.verdict is not Verdict.SUBGRADIENT
+    if known or verdict.smooth or witnesses.decides(traced):
+        return verdict
+    cancels = sided is Sided.UNKNOWN and kinks_cancel(witnesses.rerun, decomposition, traced)
     return dataclasses.replace(verdict, cancels=cancels, steep=not cancels and _is_steep(witnesses, report, traced))
+
+
+def _is_open(
+    evaluation: Evaluation, decomposition: Decomposition, traced: TracedTensor, verdict: NumericalVerdict
+) -> bool:
+    """Return whether quotients leave open that a program bends or jumps, or say so where no op of it does.
+
+    Where they show no slope at all there may be a kink that is less than rounding.
+    """
+    report, comparisons = evaluation.reports[traced], evaluation.comparisons
+    if verdict.by(Verdict.MISMATCH, Verdict.UNDEFINED):
+        return False
+    if verdict.by(Verdict.SUBGRADIENT):
+        return report.verdict is Verdict.MATCH and has_no_kinks(decomposition, traced)
+    if report.verdict is Verdict.SUBGRADIENT:
+        return not verdict.smooth or not verdict.size
+    steps = comparisons is not None and (comparisons.steps or traced in comparisons.jumping)
+    return report.verdict in {Verdict.MATCH, Verdict.UNDEFINED} and steps and not verdict.level
+
+
+def _by_calls(witnesses: NumericalWitnesses, evaluation: Evaluation, traced: TracedTensor) -> Sided:
+    """Return what the one-sided derivatives of the program's calls say of autograd's gradient."""
+    comparisons, gradient = evaluation.comparisons, evaluation.gradients.get(traced)
+    if comparisons is None or gradient is None or traced in comparisons.hinging:
+        return Sided.UNKNOWN
+    program = witnesses.run.program
+    if (not isinstance(program, Program) or may_branch(program)) and witnesses.decides(traced):
+        return Sided.UNKNOWN
+    return look(comparisons.point, traced, gradient)
 
 
 def _is_steep(witnesses: NumericalWitnesses, report: TensorReport, traced: TracedTensor) -> bool:

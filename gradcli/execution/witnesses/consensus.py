@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from gradcli.execution.forward.finite import all_finite, has_nan
-from gradcli.execution.witnesses.jumps import STEEP
+from gradcli.execution.witnesses.chained_sides import Sided
+from gradcli.execution.witnesses.jumps import JUMPS, STEEP
 from gradcli.execution.witnesses.numerical_verdict import NumericalVerdict
 from gradcli.report.notes import NoteKind, Notes, led, noted
 from gradcli.report.report import TensorReport, WitnessReport
@@ -17,6 +18,10 @@ BUT = "autograd agrees with the symbolic derivative, but"
 ELSE = noted(NoteKind.WITNESS, "PyTorch's forward may not compute what the definition says")
 CHOICE = noted(NoteKind.KINK, "at a kink of the program autograd's choice lies between the one-sided derivatives")
 CANCEL = noted(NoteKind.KINK, "an op has a kink here, but the program has none: difference quotients of it say so")
+COMPOSED = noted(
+    NoteKind.KINK, "an op has a kink here, but the program has none: the one-sided derivatives of its ops say so"
+)
+BESIDE = noted(NoteKind.KINK, "difference quotients see a kink, but no op of the program has one here")
 LEVEL = noted(NoteKind.KINK, "the value of an op jumps here, but the program's does not")
 HIDDEN = noted(
     NoteKind.KINK,
@@ -93,11 +98,11 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
     """Return the report where there is a symbolic derivative, and a verdict by it."""
     passes = report.verdict is not None and report.verdict.passes
     if passes and numerical.by(Verdict.UNDEFINED):
-        if report.verdict is Verdict.SUBGRADIENT:
-            report = dataclasses.replace(report, notes=())  # they say that there are one-sided derivatives
-        return _explained(report, Verdict.UNDEFINED, None, _notes(numerical, Verdict.UNDEFINED))
+        return _without_derivative(report, _notes(numerical, Verdict.UNDEFINED))
     if passes and numerical.by(Verdict.MISMATCH):
         return _numerical_dissent(report, numerical)
+    if numerical.sided in {Sided.SMOOTH, Sided.OTHER, Sided.JUMP}:
+        return _as_its_calls_say(report, numerical)
     if report.verdict in {Verdict.MATCH, Verdict.MISMATCH} and numerical.by(Verdict.SUBGRADIENT):
         return _at_a_kink(report, numerical)
     if report.verdict is Verdict.MISMATCH and numerical.between:
@@ -106,12 +111,35 @@ def _beside_symbolic(report: TensorReport, numerical: NumericalVerdict) -> Tenso
         return _sided(report, numerical)
     if report.verdict is Verdict.MATCH:
         return _where_little_is_seen(report, numerical)
-    if report.verdict is Verdict.SUBGRADIENT and numerical.steep:
-        return _explained(dataclasses.replace(report, notes=()), Verdict.UNDEFINED, None, STEEP)
-    if report.verdict is Verdict.SUBGRADIENT and (numerical.smooth or numerical.cancels):
+    return _at_kinks_of_ops(report, numerical) if report.verdict is Verdict.SUBGRADIENT else report
+
+
+def _at_kinks_of_ops(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report of a choice at kinks of single ops, which no witness denies."""
+    if numerical.steep:
+        return _without_derivative(report, STEEP)
+    if numerical.smooth or numerical.cancels:
         report = dataclasses.replace(report, notes=())  # they say that there is a kink
         return _explained(report, Verdict.MATCH, None, CANCEL)
     return report
+
+
+def _without_derivative(report: TensorReport, notes: Notes) -> TensorReport:
+    if report.verdict is Verdict.SUBGRADIENT:
+        report = dataclasses.replace(report, notes=())  # they say that there are one-sided derivatives
+    return _explained(report, Verdict.UNDEFINED, None, notes)
+
+
+def _as_its_calls_say(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
+    """Return the report of a gradient that the one-sided derivatives of single calls decide on."""
+    is_kinked = report.verdict is Verdict.SUBGRADIENT or bool(numerical.by(Verdict.SUBGRADIENT))
+    report = dataclasses.replace(report, notes=())  # they say that there is a kink
+    if numerical.sided is Sided.JUMP:
+        return _explained(report, Verdict.UNDEFINED, None, JUMPS)
+    if numerical.sided is Sided.OTHER:
+        return _explained(report, Verdict.MISMATCH, "autograd", noted(NoteKind.KINK, KINKS))
+    words = BESIDE if numerical.by(Verdict.SUBGRADIENT) else COMPOSED if is_kinked else ()
+    return _explained(report, Verdict.MATCH, None, words)
 
 
 def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
@@ -128,7 +156,10 @@ def _where_little_is_seen(report: TensorReport, numerical: NumericalVerdict) -> 
 def _where_an_op_jumps(report: TensorReport, numerical: NumericalVerdict) -> TensorReport:
     """Return the report where an op jumps on the way: with what the whole program does, as far as that is known."""
     verdict = combined(numerical.voting.values())
-    if verdict is Verdict.UNDECIDED and numerical.is_flat:
+    if numerical.sided is Sided.OTHER:
+        return _as_its_calls_say(report, numerical)
+    is_flat = verdict is Verdict.UNDECIDED and numerical.is_flat and not numerical.hides_steps
+    if is_flat or numerical.sided is Sided.SMOOTH:
         return _explained(dataclasses.replace(report, notes=()), Verdict.MATCH, None, LEVEL)
     if verdict in {Verdict.UNDEFINED, Verdict.UNDECIDED} or (verdict is Verdict.MATCH and not numerical.level):
         return report

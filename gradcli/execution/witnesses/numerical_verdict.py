@@ -16,6 +16,7 @@ from gradcli.execution.forward.signs import turned
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
+from gradcli.execution.witnesses.chained_sides import Sided
 from gradcli.execution.witnesses.grain import Grain, grain_of, hides_steps_of
 from gradcli.execution.witnesses.line import Values, random_directions, real, shaped
 from gradcli.execution.witnesses.nearer import CLEAR
@@ -57,6 +58,8 @@ class NumericalVerdict:
     """Whether the jump of an op is less than what rounding leaves of the output."""
     is_flat: bool = False
     """Whether the program is known not to jump where an op does, though quotients are not accurate enough to tell."""
+    sided: Sided = Sided.UNKNOWN
+    """What the one-sided derivatives of the program's calls say of it, where that was asked."""
     size: float = 1.0
     """The size of the gradient."""
 
@@ -79,6 +82,8 @@ class NumericalVerdict:
     def smooth(self) -> bool:
         """Return whether the gradient is that of a function without a kink, by the quotients of every entry."""
         found = self.witnesses.get(DIFFERENCES)
+        if self.sided in {Sided.KINK, Sided.LOST}:  # by less than quotients show
+            return False
         agree = all(report.verdict in {Verdict.MATCH, Verdict.UNDECIDED} for report in self.voting.values())
         if not agree or found is None or found.verdict is not Verdict.MATCH or found.estimated_error is None:
             return False

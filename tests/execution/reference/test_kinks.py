@@ -101,3 +101,12 @@ def test_what_an_op_is_linear_in_has_no_kink(image: list[float]) -> None:
     program = "F.grid_sample(x, g, align_corners=True).sum()"
     report = evaluate_program(program, Settings(formulas=False), {name: leaf.double() for name, leaf in leaves.items()})
     assert (report["x"].verdict, report["g"].verdict) == (Verdict.MATCH, Verdict.SUBGRADIENT)
+
+
+@pytest.mark.parametrize("program", ["sqrt(amax(y))", "sqrt(y.max(0)[0])"])
+def test_an_infinite_gradient_is_shared_out_as_a_finite_one(program: str) -> None:
+    # The largest of equal entries moves with each, so that the root is infinitely steep by each.
+    found = run(f"y = x*x; {program}", x=[0.0, 0.0])["y"]
+    assert found.verdict is Verdict.UNDEFINED
+    assert found.gradient.isinf().any()
+    assert found.gradient.isinf().equal(found.symbolic.value.isinf())

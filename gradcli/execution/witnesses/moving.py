@@ -1,0 +1,252 @@
+"""A run of a program along a direction, call by call: the slopes of its tensors, and what jumps, or is decided anew."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcli.execution.comparison.nonfinite import at_jump, discontinuities
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.comparison.vanishing import definitions_factor
+from gradcli.execution.forward.trace import TracedCall, TracedTensor, traced_in
+from gradcli.execution.reference.decomposition import DecomposedCall
+from gradcli.execution.reference.layout import broadcast
+from gradcli.execution.witnesses.grain import LARGEST_WITH_STAIRS
+from gradcli.execution.witnesses.line import EPSILON
+from gradcli.ops.record import Kind
+
+# Results are the same within this, relative to the largest.
+ROUNDED = 1e-12
+# Slopes are what rounding leaves if they are no more than this part of the terms that they are the sum of.
+CANCELLED = 8 * EPSILON
+# An entry that goes less than this part of what the fastest goes may stay where it is.
+SLOW = 1e-6
+# What is continuous changes by no more than this many times a step, relative to its size.
+FAR = 2.0**12
+LARGEST = sys.float_info.max
+
+Tangents = dict[TracedTensor, Tensor]
+
+
+def is_real(traced: TracedTensor) -> bool:
+    """Return whether a tensor has slopes."""
+    return traced.tensor.is_floating_point()
+
+
+def largest(tensor: Tensor) -> float:
+    """Return the size of the largest entry; 0 where there is none."""
+    return float(tensor.detach().abs().amax()) if tensor.numel() else 0.0
+
+
+class UnknownError(Exception):
+    """A one-sided derivative is not a number, or rounding hides what is next to the point."""
+
+
+@dataclass(slots=True)
+class Moving:
+    """A run along a direction: the slopes of its tensors, and those that do not go to their value at the point."""
+
+    point: Point
+    step: float
+    tangents: Tangents
+    limits: Tangents = field(default_factory=dict)
+    """What is decided otherwise next to the point, and what jumps, with what it is there."""
+    further: Tangents = field(default_factory=dict)
+    """What depends on it, a little further on: be it that it has no slope, it moves."""
+
+    def through(self, group: DecomposedCall) -> None:
+        """Go on through one call."""
+        call = group.call
+        if any(traced in self.further for traced in call.inputs):
+            self._go_further(group)
+        if not any(traced in self.tangents or traced in self.limits for traced in call.inputs):
+            return
+        own = {traced: self.limits.get(traced, traced.tensor.detach()) for traced in call.inputs}
+        beside = any(is_real(traced) for traced in call.inputs if traced in self.limits)
+        steps, bends = call.op.kind is Kind.CONSTANT, beside or _is_at_kink(group) or at_jump(call)
+        there = steps or bends or not all(map(is_real, call.outputs))
+        moved = own | self._moved(call, own) if there else own
+        if there or any(traced in self.limits for traced in call.inputs):
+            self._find_limits(call, own, moved, is_moved=steps or at_jump(call))
+        if not steps and any(map(is_real, call.outputs)):
+            self._push(call, moved if bends else own, at_point=not bends)
+
+    def _go_further(self, group: DecomposedCall) -> None:
+        """Run a call a little further on; UnknownError where one is infinitely steep by what moves without a slope.
+
+        The root of x² has slopes at 0 that the chain rule does not know.
+        """
+        call = group.call
+        own = {traced: traced.tensor.detach() for traced in call.inputs}
+        idle = [traced for traced in call.inputs if traced in self.further and self._is_idle(traced)]
+        if idle and (at_jump(call) or (not _is_at_kink(group) and self._is_steep(call, own, idle))):
+            raise UnknownError
+        results = call.run(own | {traced: self.further[traced] for traced in call.inputs if traced in self.further})
+        self.further |= {traced: results[traced] for traced in call.outputs}
+
+    def _is_idle(self, traced: TracedTensor) -> bool:
+        return is_real(traced) and bool(self._idle(traced).any())
+
+    def _idle(self, traced: TracedTensor) -> Tensor:
+        """Return which entries move without a slope."""
+        slope = self.tangents.get(traced, torch.zeros_like(traced.tensor))
+        return (self.further[traced] != traced.tensor.detach()) & (slope == 0)
+
+    def _is_steep(self, call: TracedCall, own: Tangents, idle: Sequence[TracedTensor]) -> bool:
+        """Return whether a call has slopes that are not finite by such entries."""
+        units = {traced: self._idle(traced).to(torch.float64) for traced in idle}
+        return any(not bool(slope.isfinite().all()) for _, slope in _forward(call, own, units))
+
+    def _moved(self, call: TracedCall, own: Tangents) -> Tangents:
+        """Return the operands that move, next to where they are: each entry relative to its size."""
+        moving = [traced for traced in call.inputs if traced in self.tangents]
+        fastest = max((largest(self.tangents[traced]) for traced in moving), default=0.0)
+        if not math.isfinite(fastest):
+            raise UnknownError
+        if len(moving) == 1 and call.op.kind is Kind.CONSTANT:
+            return {moving[0]: _next(call, own[moving[0]], self.tangents[moving[0]])}
+        moved = {}
+        for traced, size in _sizes(call, own, moving) if fastest else ():
+            value, speed = own[traced], self.tangents[traced] / fastest
+            moved[traced] = value + self.step * size * speed
+            stays = (moved[traced] == value) & (speed.abs() > SLOW)
+            if call.op.kind is not Kind.CONSTANT and bool(stays.any()):  # what is compared ties with its like
+                raise UnknownError
+        return moved
+
+    def _find_limits(self, call: TracedCall, own: Tangents, moved: Tangents, *, is_moved: bool) -> None:
+        """Note the results that are others to this side: integers by operands next to it, numbers by their limits."""
+        beside = call.run(moved)
+        limits = beside if is_moved else call.run(own)
+        for traced in call.outputs:
+            before = traced.tensor.detach()
+            if not is_real(traced):
+                if not torch.equal(beside[traced], before):
+                    self.limits[traced] = beside[traced]
+                continue
+            allowed = _allowed(self.step, call, before, is_moved=is_moved)
+            if not bool(((limits[traced] == before) | ((limits[traced] - before).abs() <= allowed)).all()):
+                self.limits[traced] = limits[traced]
+
+    def _push(self, call: TracedCall, values: Tangents, *, at_point: bool) -> None:
+        """Note the slopes of a call's results; UnknownError where one is not a number.
+
+        Where they are 0 `at_point`, those of the definition count: PyTorch may have lost them.
+        """
+        moving = {traced: self.tangents[traced] for traced in call.inputs if traced in self.tangents}
+        if not moving:
+            return
+        terms = _terms(call, values, moving)
+        for traced, found in _forward(call, values, moving):
+            tangent = torch.where(found.isfinite() & (found.abs() <= CANCELLED * terms[traced]), 0.0, found)
+            tangent = self._with_lost(call, moving, found, tangent) if at_point else tangent
+            tangent = torch.where(torch.as_tensor(_still(call, moving, found)), 0.0, tangent)
+            if bool(tangent.isnan().any()):
+                raise UnknownError
+            if bool((tangent != 0).any()):
+                self.tangents[traced] = tangent
+
+    def _with_lost(self, call: TracedCall, moving: Tangents, found: Tensor, tangent: Tensor) -> Tensor:
+        """Return the slopes of a pointwise call of one operand with its definition's in the place of zeros."""
+        (traced, *others) = moving
+        if call.op.kind is not Kind.POINTWISE or others or _is_repeated(call, traced) or not bool((found == 0).any()):
+            return tangent
+        factor = definitions_factor(self.point, call, traced)
+        if factor is None or factor.shape != found.shape:
+            return tangent
+        return torch.where(found == 0, (factor * moving[traced]).nan_to_num(0.0, 0.0, 0.0), tangent)
+
+
+def _next(call: TracedCall, value: Tensor, tangent: Tensor) -> Tensor:
+    """Return the numbers next to some; UnknownError where a step function jumps at some that have none near enough."""
+    if call.op.discontinuities is not None:
+        jumps = discontinuities(call) & (tangent != 0) & (value.abs() > LARGEST_WITH_STAIRS)
+        if bool(jumps.any()):
+            raise UnknownError
+    return torch.where(tangent == 0, value, torch.nextafter(value, tangent.sign() * torch.inf))
+
+
+def _allowed(step: float, call: TracedCall, before: Tensor, *, is_moved: bool) -> Tensor | float:
+    """Return how far a result may be from what it was before, and be no jump: a step function is exact."""
+    if call.op.kind is Kind.CONSTANT:
+        return 0.0
+    if is_moved:
+        return step * FAR * (largest(before) or 1.0)
+    return ROUNDED * (before.abs() if call.op.kind is Kind.POINTWISE else largest(before))
+
+
+def _still(call: TracedCall, moving: Tangents, result: Tensor) -> Tensor | bool:
+    """Return where no operand of a pointwise call moves: infinity times that is nothing."""
+    if call.op.kind is not Kind.POINTWISE or any(tangent.shape != result.shape for tangent in moving.values()):
+        return False
+    return torch.stack([tangent == 0 for tangent in moving.values()]).all(0)
+
+
+def _terms(call: TracedCall, values: Tangents, moving: Tangents) -> Tangents:
+    """Return the size of what the slopes of results are sums of, as far as it is seen: by each operand alone.
+
+    An op of one operand that adds up its entries, or has it twice, has slopes of the size of its values at least.
+    """
+    alone = [dict(_forward(call, values, {traced: tangent})) for traced, tangent in moving.items()]
+    terms = {traced: torch.stack([one[traced].abs() for one in alone]).sum(0) for traced in alone[0]}
+    if len(moving) == 1:
+        terms = {traced: torch.zeros_like(size) for traced, size in terms.items()}
+    (traced, *others) = (operand for operand in call.inputs if is_real(operand))
+    is_sum = call.op.kind is not Kind.POINTWISE or _is_repeated(call, traced)
+    if others or not is_sum or not largest(values[traced]):
+        return terms
+    speed = min(largest(moving[traced]) / largest(values[traced]), LARGEST)
+    return {result: torch.maximum(size, speed * result.tensor.detach().abs()) for result, size in terms.items()}
+
+
+def _is_repeated(call: TracedCall, operand: TracedTensor) -> bool:
+    return traced_in([call.arguments.positional, call.arguments.keywords]).count(operand) > 1
+
+
+def _forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield the real results of a call with their slopes, by forward mode."""
+    results = [traced for traced in call.outputs if is_real(traced)]
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        made = call.run({**values, **dict(zip(tangents, tensors, strict=True))})
+        return [made[traced] for traced in results]
+
+    _, found, *_ = torch.func.jvp(run, tuple(values[traced] for traced in tangents), tuple(tangents.values()))
+    yield from zip(results, (slope.detach() for slope in found), strict=True)
+
+
+def _is_at_kink(group: DecomposedCall) -> bool:
+    return any(bool(node.kinks().any()) for node in group.nodes if node.kinks is not None)
+
+
+def _sizes(call: TracedCall, own: Tangents, moving: Sequence[TracedTensor]) -> Iterator[tuple[TracedTensor, Tensor]]:
+    """Yield operands with what each entry's step is relative to: the smallest of the numbers that it is read with.
+
+    These are the operands' entries at its place; where the operands have no places in common, all of them.
+    """
+    reals = [own[traced] for traced in call.inputs if is_real(traced)]
+    shape = broadcast([tuple(tensor.shape) for tensor in reals])
+    together = all(tensor.shape in {torch.Size(shape), torch.Size([])} for tensor in reals)
+    smallest = _smallest(reals)
+    for traced in moving:
+        if not together:
+            yield traced, torch.full_like(own[traced], smallest)
+            continue
+        least = torch.stack([_or_larger(tensor, smallest).expand(shape) for tensor in reals]).amin(0)
+        yield traced, least if own[traced].shape == least.shape else least.amin()
+
+
+def _or_larger(tensor: Tensor, smallest: float) -> Tensor:
+    """Return the sizes of entries; of those that are 0, that of the smallest."""
+    return torch.where(tensor == 0, smallest, tensor.abs())
+
+
+def _smallest(tensors: Iterable[Tensor]) -> float:
+    sizes = torch.cat([tensor.abs().reshape(-1) for tensor in tensors])
+    sizes = sizes[(sizes > 0) & sizes.isfinite()]
+    return min(1.0, float(sizes.amin())) if sizes.numel() else 1.0

@@ -1,0 +1,104 @@
+"""Kinks and jumps that no quotient of the program shows: by derivatives known by hand, through the chain of calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import gradcli
+from gradcli.engine import shared_derivations
+from gradcli.execution.comparison.rounding import Point
+from gradcli.execution.forward.run import run_program
+from gradcli.execution.reference.pullback import differentiate
+from gradcli.execution.run import start_from
+from gradcli.execution.witnesses.chained_sides import Sided, has_no_kinks, look
+from gradcli.inputs.programs import read
+from gradcli.settings import Settings
+
+# Of programs of x, with a gradient: what the one-sided derivatives are beside it.
+CASES: list[tuple[str, Any, Any, Sided]] = [
+    ("sin(x)", 2.0, -0.4161468365471424, Sided.SMOOTH),
+    ("sin(x)", 2.0, -0.4161, Sided.UNKNOWN),  # off by less than is sure
+    ("sin(x)", 2.0, 0.5, Sided.OTHER),
+    ("abs(x)", 0.0, 0.0, Sided.KINK),
+    ("relu(x) - relu(-x)", 0.0, 1.0, Sided.SMOOTH),
+    ("relu(x) - relu(-x)", 0.0, 0.0, Sided.OTHER),
+    ("x*(x > 0)", 0.0, 0.0, Sided.KINK),  # decided otherwise to one side
+    ("where(x > y, x, y)", 3.0, 1.0, Sided.KINK),  # y is 3
+    ("sort(x)[0].sum()", [2.0, 2.0, 1.0], [1.0, 1.0, 1.0], Sided.SMOOTH),
+    ("amax(x) + amin(x)", [2.0, 2.0], [1.0, 1.0], Sided.SMOOTH),  # their sum
+    ("median(x)", [2.0, 2.0, 2.0], [0.0, 1.0, 0.0], Sided.KINK),  # linear along every axis: 0
+    ("amax(smooth_l1_loss(x, clamp(x, 0, 1), reduction='none'))", [0.0, 0.4, 1.0], [0.0, 0.0, 0.0], Sided.SMOOTH),
+    ("norm(cummin(x, 0)[0], inf)", [1e160, 1e160, -1.0], [1.0, 0.0, 0.0], Sided.SMOOTH),
+    ("norm(cummin(x, 0)[0], inf)", [1e160, 1e160, -1.0], [0.5, 0.5, 0.0], Sided.OTHER),
+    # its slopes are of 2·exp(-80), which PyTorch's forward mode does not have
+    ("std(expm1(x.amax() + x))", [-40.0, -40.0], [0.0, 0.0], Sided.KINK),
+    ("abs(tanh(x) - 1)", 40.0, 0.0, Sided.LOST),  # as tanh(40) is 1 in double precision
+    ("sqrt(relu(x))", 0.0, 0.0, Sided.STEEP),
+    ("sqrt(relu(x)).sum()", [0.0, 4.0], [0.0, 0.25], Sided.STEEP),
+    # what moves without a slope, under an infinite one: |x|, x², and nothing
+    ("sqrt(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(relu(x)**2 * (x > 1))", 0.0, 0.0, Sided.SMOOTH),
+    ("(x**2)**expm1(x**2)", 0.0, 0.0, Sided.UNKNOWN),
+    ("sqrt(relu(x)).sum() + relu(x).sum()", [-1.0, 4.0], [0.0, 1.25], Sided.SMOOTH),
+    ("relu(floor(x) - 50)", 40.0, 0.0, Sided.SMOOTH),
+    ("floor(clamp(x, 0, 1))", 1e17, 0.0, Sided.SMOOTH),
+    ("floor(x)", 1.0, 0.0, Sided.JUMP),
+    ("abs(ceil(x) - x).mean()", [1.0, 1e300], [0.0, 0.0], Sided.JUMP),
+    ("hardshrink(x, 0.5)", 0.5, 0.0, Sided.JUMP),
+    ("floor(x) - floor(x)", 1.0, 0.0, Sided.SMOOTH),
+    ("abs(x/x - 1)", 3.0, 0.0, Sided.SMOOTH),  # but for rounding
+    ("floor(x)", 1e17, 0.0, Sided.UNKNOWN),  # there is no double between this integer and the next
+    ("abs(x + y) + abs(x - y)", 1e17, 2.0, Sided.SMOOTH),  # y is 3
+    # a kink of 0.49 beside a slope of 10^10
+    ("maximum(x, 2e8 - x)*sin(100*x)", 1e8, 8731196226.76856, Sided.KINK),
+    ("smooth_l1_loss(x, 1e160*y, reduction='none')", 2.0, -1.0, Sided.SMOOTH),  # beside 10^160
+    ("abs(x + y) - x", -3.0, -1.0, Sided.KINK),
+]
+
+
+def _point(program: str, value: Any) -> Point:
+    settings = Settings(grad_output="ones")
+    parsed = read(program, settings)
+    values = {"x": value, "y": 3.0} if "y" in program.replace("by", "") else {"x": value}
+    run = start_from(parsed, settings, run_program(parsed, settings, values), shared_derivations())
+    assert run.decomposition is not None
+    reference = differentiate(run.decomposition, run.cotangent, run.derivations.known)
+    return Point(run.decomposition, reference, run.cotangent, run.derivations)
+
+
+@pytest.mark.parametrize(("program", "value", "gradient", "wanted"), CASES)
+def test_what_the_one_sided_derivatives_of_calls_say(program: str, value: Any, gradient: Any, wanted: Sided) -> None:
+    point = _point(program, value)
+    (leaf, *_) = point.decomposition.trace.leaves
+    assert look(point, leaf, torch.tensor(gradient, dtype=torch.float64)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("program", "wanted"),
+    [("sin(x)*exp(x)", True), ("relu(x)*2", False), ("floor(x) + x", False), ("where(x > 0, x, x)", False)],
+)
+def test_which_programs_have_no_kink_anywhere(program: str, wanted: bool) -> None:
+    point = _point(program, 2.0)
+    assert has_no_kinks(point.decomposition, point.decomposition.trace.leaves[0]) is wanted
+
+
+VERDICTS: list[tuple[str, Any, str]] = [
+    ("norm(cummin(x, 0)[0], inf)", [1e160, 1e160, -1.0], "mismatch"),  # PyTorch has ½ for 1 and 0
+    ("sum(hardshrink(maximum(x, x), 0.5))", [1e160, 1.5, -3.0], "match"),
+    ("std(expm1(x.amax() + x))", [-40.0, -40.0], "subgradient"),
+    ("sum(sqrt(hardswish(relu(x))))", [1e17, 0.0, 3.0], "undefined"),
+    ("floor(clamp(x, 0, 1))", 1e17, "match"),
+    ("mean(l1_loss(ceil(x), x, reduction='none'))", [1.0, 1e300, 1e300], "undefined"),
+    # an integer, so large that the next is no double
+    ("sum(log(floor(x)) - clamp(x, min=0))", [1e17, 1e17, 1.5], "undefined"),
+    # of smooth functions far from 0, where quotients see the bend of the other entry as a kink
+    ("sum(-x*sigmoid(-x))", [1e160, 0.5], "match"),
+]
+
+
+@pytest.mark.parametrize(("program", "value", "wanted"), VERDICTS)
+def test_verdicts_where_quotients_do_not_tell(program: str, value: Any, wanted: str) -> None:
+    assert gradcli.evaluate(program, {"x": torch.tensor(value, dtype=torch.float64)})["x"].verdict == wanted
