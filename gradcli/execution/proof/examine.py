@@ -158,7 +158,7 @@ def _gradient(
     shown = _shown(entries)
     verdict, reason = _verdict(entries, witness)
     regions = list(dict.fromkeys(region for entry in entries for region in entry.regions))
-    exceptions = tuple(
+    exceptions = dict.fromkeys(
         Exception_(region.where, _cause(region), region.error)
         for region in regions[:MOST_ENTRIES]
         if region.kind in CAUSES and (region.kind != "difference" or verdict != REFUTED)
@@ -174,7 +174,7 @@ def _gradient(
         shown.derived,
         shown.traced,
         difference,
-        exceptions if verdict in {EXCEPT, UNDECIDED} else (),
+        tuple(exceptions) if verdict in {EXCEPT, UNDECIDED} else (),
         witness,
         circuit.gap or reason if verdict == UNDECIDED else None,
     )

@@ -153,9 +153,17 @@ class Evaluation:
         """Return the sign of a difference in the cell; DivisionError where it has several."""
         if self.oracle is not None:
             return self.oracle.sign(one, other)
+        one, other = self._chosen(one), self._chosen(other)
         if self.nodes[one][0] == "infinity" or self.nodes[other][0] == "infinity":
             return self._of_infinities(one, other)
         return self._sign_of(self.value(one) - self.value(other), (one, other))
+
+    def _chosen(self, place: int) -> int:
+        """Return what a choice comes to: an infinity may be compared, and has no value."""
+        while self.nodes[place][0] == "where":
+            test, then, otherwise = map(int, self.nodes[place][1:])
+            place = then if self.value(test).above else otherwise
+        return place
 
     def _sign_of(self, difference: Quotient, pair: tuple[int, int]) -> int:
         if self.unknowns.is_zero(difference):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gradcli import engine
 from gradcli.deadline import DeadlineError
@@ -172,6 +173,11 @@ def test_a_difference_below_a_tiny_norm_is_found() -> None:
         ("std(x)", (4,)),
         ("F.normalize(x)", (1, 2)),
         ("F.pairwise_distance(x, 2*x)", (1, 2)),
+        ("F.max_pool1d(x, 2, 1, 1)", (1, 3)),
+        ("F.max_pool2d(x, (2, 1))", (1, 2, 2)),
+        ("F.max_pool3d(x, (1, 1, 2), padding=(0, 0, 1))", (1, 1, 1, 4)),
+        ("F.adaptive_max_pool1d(x, 2)", (1, 3)),
+        ("F.adaptive_max_pool2d(x, (1, None))", (1, 2, 2)),
     ],
 )
 def test_extremes_norms_and_spreads_are_proved_but_for_ties_and_zeros(program: str, shape: tuple[int, ...]) -> None:
@@ -198,6 +204,28 @@ def test_a_right_backward_of_a_largest_entry_is_proved_by_its_place_too() -> Non
     for pick in (lambda x: _shared(x == x.amax(0)), lambda x: torch.zeros_like(x).scatter(0, x.max(0, True)[1], 1.0)):
         report = of_function(lambda x: x.amax(0), lambda x, g, pick=pick: g * pick(x), (3,))
         assert report.verdict == "proved except", report.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("backward", "verdict"),
+    [
+        (lambda x, g: _unpooled(functional.max_pool1d(x, 2, 1, return_indices=True)[1], g), "proved except"),
+        # Where windows share their largest entry, it gets one gradient, and not their sum.
+        (
+            lambda x, g: torch.zeros_like(x).scatter(1, functional.max_pool1d(x, 2, 1, return_indices=True)[1], g),
+            "refuted",
+        ),
+        (lambda x, g: _unpooled(functional.max_pool1d(-x, 2, 1, return_indices=True)[1], g), "refuted"),
+    ],
+    ids=["right", "the last window's", "the smallest entry's"],
+)
+def test_a_backward_of_a_max_pool(backward: Backward, verdict: str) -> None:
+    report = of_function(lambda x: functional.max_pool1d(x, 2, 1), backward, (1, 3))
+    assert report.gradients[0].verdict == verdict, report.to_dict()
+
+
+def _unpooled(places: Tensor, g: Tensor) -> Tensor:
+    return g.new_zeros(1, 3).scatter_add(1, places, g)
 
 
 def _shared(ties: Tensor) -> Tensor:
