@@ -113,12 +113,40 @@ y""",
         "put(x, tensor([1, 1]), y, True) | x=2x3 y=2",
         integers=("index",),
     ),
+    FAMILY.composite(
+        # Without `offsets` and `unsafe`: PyTorch checks neither, and reads and writes beside the data.
+        "segment_reduce(data, reduce, *, lengths, axis=0, initial=None)",
+        """t = _segments(data, lengths, axis); s = reshape(data, (-1,))
+start = _segment_start(data, lengths, axis, reduce, initial)
+n = (numel(start),)
+old = reshape(start, (-1,))
+if reduce == 'sum':
+    y = old + _summed_into(s, t, n)
+elif reduce == 'mean':
+    count = _counted(t, n)
+    y = where(count > 0, (old + _summed_into(s, t, n))/clamp_min(count, 1), old/count if initial is None else old)
+elif reduce == 'prod':
+    y = old*prod(_grouped(s, t, n, 1), 1)
+elif reduce == 'max':
+    y = amax(cat([unsqueeze(old, 1), _grouped(s, t, n, -inf)], 1), 1)
+elif reduce == 'min':
+    y = amin(cat([unsqueeze(old, 1), _grouped(s, t, n, inf)], 1), 1)
+reshape(y, start.shape)""",
+        'segment_reduce(x, "sum", lengths=tensor([2, 0, 2])) | x=4x2',
+        'segment_reduce(x, "mean", lengths=tensor([1, 3]), initial=2) | x=4',
+        'segment_reduce(x, "prod", lengths=tensor([1, 3])) | x=4x2',
+        'torch.segment_reduce(x, "max", lengths=tensor([[1, 2], [3, 0]]), axis=1, initial=-9) | x=2x3',
+        'segment_reduce(x, "min", lengths=tensor([2, 2])) | x=4x2',
+        integers=("lengths",),
+    ),
     _write("_index_put(input, indices, values)", torch="torch.index_put"),
     _write("_put(input, index, source)", torch="torch.Tensor.put"),
     FAMILY.helper("_within(input, index)", "the entries that have an index", Kind.MOVEMENT),
     FAMILY.helper("_grouped(input, targets, size, fill)", "a row for each target, filled up", Kind.MOVEMENT),
     FAMILY.helper("_summed_into(input, targets, size)", "delta(i, targets[j])*input[j]", Kind.INDEXED, entry="i"),
     FAMILY.helper("_counted(targets, size)", "how many entries are written to each position"),
+    FAMILY.helper("_segments(data, lengths, axis)", "the flat position of each entry's segment"),
+    FAMILY.helper("_segment_start(data, lengths, axis, reduce, initial)", "what each segment is before its entries"),
     FAMILY.helper("_positions(input, dim, index)", "the flat positions that `scatter` writes to"),
     FAMILY.helper("_places(input, dim, index)", "the flat positions that `index_add` writes to"),
     FAMILY.helper("_indexed(input, indices)", "the flat positions that `index_put` writes to"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -56,3 +57,24 @@ def grouped(tensor: Tensor, targets: Tensor, size: Sequence[int], fill: float) -
     column = torch.arange(targets.numel()) - start[targets[order]]
     rows = tensor.new_full((size[0], max(int(count.max()), 1) if size[0] else 1), fill)
     return rows.index_put((targets[order], column), tensor[order])
+
+
+# What `segment_reduce` makes of a segment without entries; of a mean that is not a number.
+EMPTY = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+
+
+def segments(data: Tensor, lengths: Tensor, axis: int) -> Tensor:
+    """Return the flat position, in the result, of the segment of each entry."""
+    rows = [torch.repeat_interleave(row) for row in lengths.reshape(-1, lengths.shape[-1])]
+    index = torch.cat(rows).reshape(*data.shape[: axis + 1], *[1] * (data.ndim - axis - 1))
+    return numbered(_of_segments(data, lengths, axis)).gather(axis, index.expand(data.shape)).reshape(-1)
+
+
+def segment_start(data: Tensor, lengths: Tensor, axis: int, reduce: str, initial: float | None) -> Tensor:
+    """Return what each segment is before its entries."""
+    return _of_segments(data, lengths, axis).fill_(EMPTY[reduce] if initial is None else initial)
+
+
+def _of_segments(data: Tensor, lengths: Tensor, axis: int) -> Tensor:
+    """Return zeros with an axis of segments in the place of one of entries."""
+    return data.new_zeros([*data.shape[:axis], lengths.shape[-1], *data.shape[axis + 1 :]])

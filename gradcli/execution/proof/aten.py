@@ -11,10 +11,11 @@ from torch import Tensor
 from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import bound
+from gradcli.execution.proof import pooling
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine, entries_in
 from gradcli.execution.proof.multilinear import multilinear
-from gradcli.execution.proof.rows import put
+from gradcli.execution.proof.rows import added_at, put
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -157,10 +158,12 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
     if name in MOVES and not _accumulates(name, positional) and not _is_at_computed_places(name, positional):
         return _moved(target, name, machine, positional, keywords)
     kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
-    if name == "scatter" and isinstance(positional[2], Entries):
+    if name in PUTS and isinstance(positional[2], Entries):
         whole, dim, index, source = positional
         value = source if isinstance(source, Entries) else torch.as_tensor(source, dtype=torch.float64)
-        return put(machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
+        return PUTS[name](machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
+    if name in pooling.NAMES:
+        return pooling.run(machine, name, *positional)
     if name in KERNELS:
         machine.by_hand.add(name)
         return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
@@ -245,6 +248,8 @@ def _added(name: str, machine: CircuitMachine, positional: list[Any], keywords: 
     return Entries(Circuit.codes([machine.sum(nodes) for nodes in terms], whole.shape))
 
 
+# What puts or adds entries at places that are computed of what depends on a leaf.
+PUTS: Mapping[str, Callable[..., Entries]] = {"scatter": put, "scatter_add": added_at}
 ACCUMULATE = 3
 # Where each entry of the last operand is added: the numbers of the places, and the operand.
 ADDITIONS: Mapping[str, Callable[..., tuple[Tensor, Any]]] = {

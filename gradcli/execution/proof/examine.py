@@ -35,7 +35,8 @@ SHARE = 0.6
 TRACED = "core ATen, with the decompositions that PyTorch ships in the place of its kernels"
 NOT_TRACED = "nothing: there is no formula of what PyTorch computes"
 ROUNDING = "a number in PyTorch's code is rounded to float64"
-LAST_PLACES = 2.0**-50
+# How far a rounded number moves what is computed with it; less is no rounding.
+LAST_PLACES, NO_PLACE = 2.0**-50, 2.0**-57
 CAUSES = {
     "kink": "a kink, where PyTorch takes one of the one-sided derivatives, or what is between them",
     "small": "PyTorch computes something simpler there, and the difference is lost in float32",
@@ -157,7 +158,7 @@ def _gradient(
     shown = _shown(entries)
     verdict, reason = _verdict(entries, witness)
     regions = list(dict.fromkeys(region for entry in entries for region in entry.regions))
-    exceptions = tuple(
+    exceptions = dict.fromkeys(
         Exception_(region.where, _cause(region), region.error)
         for region in regions[:MOST_ENTRIES]
         if region.kind in CAUSES and (region.kind != "difference" or verdict != REFUTED)
@@ -173,7 +174,7 @@ def _gradient(
         shown.derived,
         shown.traced,
         difference,
-        exceptions if verdict in {EXCEPT, UNDECIDED} else (),
+        tuple(exceptions) if verdict in {EXCEPT, UNDECIDED} else (),
         witness,
         circuit.gap or reason if verdict == UNDECIDED else None,
     )
@@ -181,7 +182,7 @@ def _gradient(
 
 def _cause(region: Region) -> str:
     """Return in words why the two differ in a region."""
-    is_rounding = region.kind == "small" and (region.error or 0.0) <= LAST_PLACES
+    is_rounding = region.kind == "small" and NO_PLACE <= (region.error or 0.0) <= LAST_PLACES
     return ROUNDING if is_rounding else CAUSES[region.kind]
 
 

@@ -113,12 +113,17 @@ def places(circuit: Circuit, name: str, entries: Entries, dim: int | None, *, ke
 
 
 def _place(circuit: Circuit, relation: str, row: Sequence[int]) -> int:
-    best, found = row[0], circuit.number(0)
-    for place, node in enumerate(row[1:], 1):
+    return largest(circuit, relation, row, range(len(row)))[1]
+
+
+def largest(circuit: Circuit, relation: str, row: Sequence[int], numbers: Sequence[int]) -> tuple[int, int]:
+    """Return the entry that no later one is beyond, and its number."""
+    best, found = row[0], circuit.number(numbers[0])
+    for number, node in zip(numbers[1:], row[1:], strict=True):
         test = circuit.node(relation, node, best)
         best = circuit.node("where", test, node, best)
-        found = circuit.node("where", test, circuit.number(place), found)
-    return found
+        found = circuit.node("where", test, circuit.number(number), found)
+    return best, found
 
 
 def taken(circuit: Circuit, entries: Entries, dim: int, index: Entries) -> Entries:
@@ -158,3 +163,43 @@ def put(circuit: Circuit, whole: Entries, dim: int, index: Entries, source: Entr
         for place, number, node, before in zip(at, own, values, circuit.decoded(whole.codes), strict=True)
     ]
     return Entries(Circuit.codes(nodes, whole.shape))
+
+
+def added_at(circuit: Circuit, whole: Entries, dim: int, index: Entries, source: Entries) -> Entries:
+    """Return `scatter_add(whole, dim, index, source)` for such an index."""
+    axis = dim % max(whole.codes.ndim, 1)
+    kept = tuple(slice(size) for size in index.shape)
+    pairs = zip(_lines(circuit, index.codes, axis), _lines(circuit, source.codes[kept], axis), strict=True)
+    beside = tuple(slice(None) if a == axis else slice(size) for a, size in enumerate(index.shape))
+    whole_lines = _lines(circuit, whole.codes[beside], axis)
+    codes = whole.codes.clone()
+    lines = [
+        [_added(circuit, node, number, *pair) for number, node in enumerate(own)]
+        for own, pair in zip(whole_lines, pairs, strict=True)
+    ]
+    part = codes[beside].movedim(axis, -1)
+    codes[beside] = Circuit.codes([node for line in lines for node in line], part.shape).movedim(-1, axis)
+    return Entries(codes)
+
+
+def _lines(circuit: Circuit, codes: Tensor, axis: int) -> list[list[int]]:
+    """Return the nodes along an axis, for every place on the others."""
+    return [circuit.decoded(line) for line in codes.movedim(axis, -1).reshape(-1, codes.shape[axis])]
+
+
+def _added(circuit: Circuit, node: int, number: int, places: Sequence[int], values: Sequence[int]) -> int:
+    zero, own = circuit.number(0), circuit.number(number)
+    terms = [
+        circuit.node("where", circuit.node("eq", place, own), value, zero)
+        for place, value in zip(places, values, strict=True)
+        if _may_be(circuit, place, own)
+    ]
+    return circuit.node("sum", *(term for term in (node, *terms) if term != zero))
+
+
+def _may_be(circuit: Circuit, place: int, number: int) -> bool:
+    """Return whether a node may be a number, as far as choices among numbers tell."""
+    name, *operands = circuit.nodes[place]
+    if name == "where":
+        return any(_may_be(circuit, int(operand), number) for operand in operands[1:])
+    return name != "number" or place == number

@@ -20,6 +20,8 @@ from gradcli.symbolic.prove.text import written
 MOST_SIDES = 16
 # From a boundary to a point beside it.
 NEXT = Fraction(1, 10**22)
+# A difference in a cell that is no rounding of as many digits as are computed with.
+NONE = 1e-64
 # PyTorch's thresholds are set where a difference is lost in float32.
 NEGLIGIBLE = 2.0**-23
 # A number in code is rounded to float64, a product of some a few times.
@@ -31,8 +33,10 @@ PARTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (1, 2), (1, 3), (2, 3
 class Cases(Sampler):
     """What is so in each cell of what PyTorch computes, and of the derivative."""
 
-    def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval], until: float) -> None:
-        super().__init__(nodes, domains)
+    def __init__(
+        self, nodes: Sequence[Node], domains: Mapping[int, Interval], outputs: Sequence[int], until: float
+    ) -> None:
+        super().__init__(nodes, domains, outputs)
         self.until = until
         self.variable: int | None = None
         """The entry by which is differentiated."""
@@ -64,7 +68,7 @@ class Cases(Sampler):
             if error is not None and (best is None or error > best[0]):
                 best = error, point
         where = self.where(here.cell)
-        if best is None or best[0] <= SAME:
+        if best is None or best[0] <= NONE:
             return [Region(where, "unknown", None, None, None)]
         shown = tuple((leaf, float(value)) for leaf, value in best[1].items())
         return [self.region(where, "difference", shown, best[0], traced, derived)]
@@ -106,7 +110,7 @@ class Cases(Sampler):
             if not all(self.holds(point, pair, sign) for pair, sign in cell.signs.items()):
                 continue
             try:
-                Point(self.nodes, point, kinks=True).value(derived)
+                Point(self.nodes, point, kinks=True, derivative=True).value(derived)
             except (KinkError, ArithmeticError, ValueError, TypeError):
                 return [Region(where, "undefined", None, None, None)]
             error = self.error(point, traced, derived)
@@ -128,7 +132,8 @@ class Cases(Sampler):
         value = None
         if point is not None:
             try:
-                value = float(Point(self.nodes, {leaf: Fraction(number) for leaf, number in point}).value(derived))
+                here = {leaf: Fraction(number) for leaf, number in point}
+                value = float(Point(self.nodes, here, derivative=True).value(derived))
             except (ArithmeticError, ValueError, TypeError):
                 value = None
         largest = LAST_PLACES if where == EVERYWHERE else NEGLIGIBLE  # a threshold has another side
@@ -144,12 +149,8 @@ class Cases(Sampler):
         moved = {self.leaves[variable] for variable in cell.solved}
         try:
             found = Point(self.nodes, here).value(traced)
-            near = [
-                Point(self.nodes, {leaf: value + side * NEXT * (leaf in moved) for leaf, value in here.items()}).value(
-                    derived
-                )
-                for side in (-1, 1)
-            ]
+            beside = [{leaf: value + side * NEXT * (leaf in moved) for leaf, value in here.items()} for side in (-1, 1)]
+            near = [Point(self.nodes, point, derivative=True).value(derived) for point in beside]
         except (ArithmeticError, ValueError, TypeError):
             return region
         distance = max(min(near) - found, found - max(near), 0)

@@ -12,6 +12,7 @@ from gradcli.symbolic.prove.polynomials import ONE, Factor, Quotient, leading
 
 # Next to a point: nearer than any two thresholds are.
 BESIDE = Fraction(1, 10**12)
+DIGITS = 10**110
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,28 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """A root of a positive number, or its negative."""
+
+    base: Fraction
+    degree: int
+    sign: int
+
+    @property
+    def near(self) -> Fraction:
+        """Return it to so many digits that comparisons do not see the rest."""
+        scale = DIGITS**self.degree
+        root, _ = sympy.integer_nthroot(int(self.base * scale), self.degree)
+        return Fraction(self.sign * int(root), DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """Intervals and points of polynomials of entries of leaves, and the signs of other differences."""
 
     intervals: Mapping[Factor, Interval] = field(default_factory=dict)
     points: Mapping[Factor, Fraction] = field(default_factory=dict)
-    solved: Mapping[int, Quotient] = field(default_factory=dict)
+    solved: Mapping[int, Quotient | Root] = field(default_factory=dict)
     """Variables of entries that are a number, or a function of others, where a polynomial is at a point."""
     signs: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Of the difference of two nodes that are compared."""
@@ -69,10 +86,12 @@ class Cell:
         solved = {**self.solved, **self.solution(form, at)}
         return [below, above, replace(self, intervals=rest, points={**self.points, form: at}, solved=solved)]
 
-    def solution(self, form: Factor, at: Fraction) -> dict[int, Quotient]:
-        """Return an entry as a function of the others, where a polynomial is linear in it."""
+    def solution(self, form: Factor, at: Fraction) -> Mapping[int, Quotient | Root]:
+        """Return an entry as a function of the others, where a polynomial is linear in it, or as a root."""
         if any(v in self.solved for monomial, _ in form for v, _ in monomial):
             return {}
+        if len(form) == 1 and len(form[0][0]) == 1 and form[0][0][0][1] != 1:
+            return self._root(form[0][0][0], at / form[0][1])
         for monomial, coefficient in form:
             if len(monomial) != 1 or monomial[0][1] != 1:
                 continue
@@ -82,6 +101,15 @@ class Cell:
             if alone and (not rest or entry(variable) not in self.intervals):
                 return {variable: (Quotient.number(at) - Quotient(rest, {})).scaled(1 / coefficient)}
         return {}
+
+    def _root(self, power: tuple[int, Fraction], at: Fraction) -> Mapping[int, Root]:
+        """Return an entry of a known sign whose power is a number."""
+        variable, exponent = power
+        within = self.interval(entry(variable))
+        sign = 1 if within.low is not None and within.low >= 0 else -1
+        is_known = sign > 0 or (within.high is not None and within.high <= 0 and exponent % 2 == 0)
+        is_root = at > 0 and is_known and exponent.denominator == 1 and exponent > 0
+        return {variable: Root(at, int(exponent), sign)} if is_root else {}
 
     def beside(self, form: Factor, side: int) -> Cell:
         """Return the cell next to a point, to one side of it."""
@@ -100,6 +128,21 @@ class Cell:
     def with_sign(self, pair: tuple[int, int], sign: int) -> Cell:
         """Return the part where a difference has a sign."""
         return replace(self, signs={**self.signs, pair: sign})
+
+    def renamed(self, variables: Mapping[int, int], nodes: Mapping[int, int]) -> Cell:
+        """Return what is known in it of some entries, in the names of others."""
+
+        def renamed(form: Factor) -> Factor:
+            return tuple((tuple((variables[v], e) for v, e in monomial), c) for monomial, c in form)
+
+        own = {
+            form: renamed(form) for form in (*self.intervals, *self.points) if variables_of(form) <= variables.keys()
+        }
+        return Cell(
+            intervals={own[form]: within for form, within in self.intervals.items() if form in own},
+            points={own[form]: at for form, at in self.points.items() if form in own},
+            signs={(nodes[one], nodes[other]): sign for (one, other), sign in self.signs.items()},
+        )
 
 
 def variables_of(form: Factor) -> set[int]:

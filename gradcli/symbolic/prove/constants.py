@@ -23,6 +23,7 @@ IRRATIONAL: Mapping[str, float] = {
     "sqrt(pi)": math.sqrt(math.pi),
     "1/sqrt(pi)": 1 / math.sqrt(math.pi),
     "sqrt(2/pi)": math.sqrt(2 / math.pi),
+    "sqrt(2*pi)": math.sqrt(2 * math.pi),
     "1/pi": 1 / math.pi,
     "log(2)": math.log(2),
     "1/log(2)": 1 / math.log(2),
@@ -57,6 +58,8 @@ def meaning(text: str) -> Meaning:
     near = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
     if float(near) == value:
         return Meaning(near, None, 0.0)
+    if abs(Fraction(value).numerator) <= SMALL:  # a power of 2, as the distance to the next number is
+        return Meaning(Fraction(value), None, 0.0)
     return next(_simpler(value), Meaning(Fraction(text), None, 0.0))
 
 
@@ -98,6 +101,8 @@ def _irrational(base: str, unknowns: Unknowns) -> Quotient:
             return unknowns.power(pi, half)
         case "1/sqrt(pi)":
             return unknowns.power(pi, -half)
+        case "sqrt(2*pi)":
+            return unknowns.power(number(2) * pi, half)
         case "sqrt(2/pi)":
             return unknowns.power(number(2) / pi, half)
         case "log(2)" | "1/log(2)" | "log(10)" | "1/log(10)":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from gradcli.errors import NotSupportedError
-from gradcli.symbolic.prove.cells import Cell, Interval, definite, entry, form_of, roots
+from gradcli.symbolic.prove.cells import Cell, Interval, Root, definite, entry, form_of, roots
+from gradcli.symbolic.prove.comparisons import as_powers, exponent_of, under_a_root, unsigned
 from gradcli.symbolic.prove.constants import as_quotient, circle_number, meaning
 from gradcli.symbolic.prove.functions import FUNCTIONS, OPAQUE
 from gradcli.symbolic.prove.gradient import ATOMS
-from gradcli.symbolic.prove.numbers import Point
+from gradcli.symbolic.prove.numbers import CHOICES, Point
 from gradcli.symbolic.prove.polynomials import (
-    ONE,
     Quotient,
     TooLargeError,
     UndefinedError,
@@ -57,10 +57,13 @@ class Evaluation:
         self.nodes, self.leaves, self.cell, self.until, self.oracle = nodes, list(leaves), cell, until, oracle
         self.unknowns = Unknowns(until)
         self._known: dict[int, Quotient] = {}
+        self._zeros: dict[int, bool] = {}
         self._signs: list[tuple[Quotient, int]] = []
         for variable, leaf in enumerate(self.leaves):
-            low = cell.interval(entry(variable)).low
+            low, high = cell.interval(entry(variable)).low, cell.interval(entry(variable)).high
             self.unknowns.new(str(nodes[leaf][1]), positive=low is not None and low >= 0)
+            if high is not None and high <= 0:
+                self.unknowns.negative.add(variable)
 
     def of_derivative(self, oracle: Evaluation | None = None) -> Evaluation:
         """Return the values of a derivative here: where the comparisons are decided by another cell's values."""
@@ -105,15 +108,21 @@ class Evaluation:
         if name in RELATIONS:
             one, other = map(int, operands)
             return Quotient.number(int(self.sign(one, other) in RELATIONS[str(name)]))
-        if name == "mul" and self.oracle is not None and any(self._is_zero(int(operand)) for operand in operands):
+        if name in {"mul", "sum"} and self.oracle is not None and self._is_zero(place):
             return Quotient.number(0)
         values = [self.value(int(operand)) for operand in operands]
         return FUNCTIONS[str(name)](self.unknowns, *values) if name in FUNCTIONS else self._other(str(name), values)
 
     def _is_zero(self, place: int) -> bool:
         """Return whether a factor is plainly 0: what is beside it need not be defined, as in a choice not taken."""
-        name = self.nodes[place][0]
-        return name in {"where", "number", *RELATIONS} and not self.value(place).above
+        if place not in self._zeros:
+            name, *operands = self.nodes[place]
+            if name in {"mul", "sum"}:
+                vanishes = any if name == "mul" else all
+                self._zeros[place] = vanishes(self._is_zero(int(operand)) for operand in operands)
+            else:
+                self._zeros[place] = name in CHOICES and not self.value(place).above
+        return self._zeros[place]
 
     def _other(self, name: str, values: Sequence[Quotient]) -> Quotient:
         if name in {"infinity", "nan"}:
@@ -131,6 +140,8 @@ class Evaluation:
         solved = self.cell.solved.get(variable)
         if solved is None:
             return Quotient.variable(variable)
+        if isinstance(solved, Root):
+            return self.unknowns.power(Quotient.number(solved.base), Fraction(1, solved.degree)).scaled(solved.sign)
         for other in solved.variables & self.cell.solved.keys():  # an entry that was solved for later
             value = self._entry(other)
             parts = {m: c for m, c in solved.above.items() if (other, Fraction(1)) not in m}
@@ -142,9 +153,17 @@ class Evaluation:
         """Return the sign of a difference in the cell; DivisionError where it has several."""
         if self.oracle is not None:
             return self.oracle.sign(one, other)
+        one, other = self._chosen(one), self._chosen(other)
         if self.nodes[one][0] == "infinity" or self.nodes[other][0] == "infinity":
             return self._of_infinities(one, other)
         return self._sign_of(self.value(one) - self.value(other), (one, other))
+
+    def _chosen(self, place: int) -> int:
+        """Return what a choice comes to: an infinity may be compared, and has no value."""
+        while self.nodes[place][0] == "where":
+            test, then, otherwise = map(int, self.nodes[place][1:])
+            place = then if self.value(test).above else otherwise
+        return place
 
     def _sign_of(self, difference: Quotient, pair: tuple[int, int]) -> int:
         if self.unknowns.is_zero(difference):
@@ -155,9 +174,9 @@ class Evaluation:
             return -1
         divisor = tuple(pair for pair in common(difference.above) if pair[0] in self.unknowns.positive)
         plain = difference * Quotient({power(divisor, Fraction(-1)): Fraction(1)}, {})
-        of_exponential = self._of_an_exponential(plain, pair)
-        if of_exponential is not None:
-            return of_exponential
+        exponent = exponent_of(self.unknowns, plain)
+        if exponent is not None:
+            return self._sign_of(exponent, pair)
         own = {v for v in plain.variables if v < len(self.leaves)}
         if not own and not self._depends(*pair):
             return self._of_a_constant(*pair)
@@ -167,35 +186,19 @@ class Evaluation:
         if own and is_polynomial and not plain.below:
             found = self._of_one_entry(plain, own.pop()) if len(own) == 1 else None
             return self._of_a_form(plain) if found is None else found
-        base = self._under_a_root(plain)
-        if base is not None:
-            return self._sign_of(base, pair) * (1 if leading(plain.above) > 0 else -1)
+        simpler = under_a_root(self.unknowns, plain)
+        if simpler is None:
+            self._divide_by_sign(unsigned(self.unknowns, plain))
+            simpler = as_powers(self.unknowns, plain)
+        if simpler is not None:
+            return self._sign_of(simpler, pair)
         return self._of_several(difference, pair)
 
-    def _of_an_exponential(self, value: Quotient, pair: tuple[int, int]) -> int | None:
-        """Return the sign of a·(E - 1), where E is a power of an exponential: that of its exponent; else None."""
-        exponential = value.variables
-        if len(exponential) != 1 or value.below or set(map(len, value.above)) != {0, 1}:
-            return None
-        (variable,) = exponential
-        terms = [(monomial[0][1], coefficient) for monomial, coefficient in value.above.items() if monomial]
-        if variable not in self.unknowns.exponents or len(terms) != 1 or terms[0][1] != -value.above[ONE]:
-            return None
-        power, coefficient = terms[0]
-        return self._sign_of(self.unknowns.exponents[variable].scaled(power * coefficient), pair)
-
-    def _under_a_root(self, value: Quotient) -> Quotient | None:
-        """Return what a multiple of a root is the root of, which is 0 where that is; None for anything else."""
-        if len(value.above) != 1 or value.below:
-            return None
-        (monomial,) = value.above
-        roots = self.unknowns.roots
-        own = [(v, e) for v, e in monomial if v not in self.unknowns.positive and not self._is_root_of_a_number(v)]
-        return roots[own[0][0]][1] if len(own) == 1 and own[0][1] > 0 and own[0][0] in roots else None
-
-    def _is_root_of_a_number(self, variable: int) -> bool:
-        _, base = self.unknowns.roots.get(variable, (1, None))
-        return base is not None and (base.constant or 0) > 0
+    def _divide_by_sign(self, variables: Iterable[int]) -> None:
+        """Raise DivisionError at 0 of an entry among some variables."""
+        for variable in variables:
+            if variable < len(self.leaves) and variable not in self.cell.solved:
+                raise DivisionError(self.cell.split(entry(variable), Fraction(0)))
 
     def _of_infinities(self, one: int, other: int) -> int:
         """Return the sign of a difference with an infinity: every value that is computed is a number."""
@@ -208,17 +211,21 @@ class Evaluation:
         while waiting:
             place = waiting.pop()
             name, *operands = self.nodes[place]
-            if name == "leaf" and self._leaf(place).constant is None:
+            if name == "leaf" and self._number(place) is None:
                 return True
             if place not in seen and name not in ATOMS:
                 seen.add(place)
                 waiting += [int(operand) for operand in operands]
         return False
 
+    def _number(self, leaf: int) -> Fraction | None:
+        """Return the number that an entry is in the cell, as nearly as comparisons need it; None for no number."""
+        solved = self.cell.solved.get(self.leaves.index(leaf))
+        return solved.near if isinstance(solved, Root) else self._leaf(leaf).constant
+
     def _of_a_constant(self, one: int, other: int) -> int:
-        known = {leaf: self.cell.solved.get(v) for v, leaf in enumerate(self.leaves)}
-        fixed = {leaf: value.constant for leaf, value in known.items() if value is not None}
-        point = Point(self.nodes, {leaf: value for leaf, value in fixed.items() if value is not None})
+        known = {leaf: self._number(leaf) for leaf in self.leaves}
+        point = Point(self.nodes, {leaf: value for leaf, value in known.items() if value is not None})
         difference = point.value(one) - point.value(other)
         if abs(difference) < NEAR:
             raise TooLargeError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gradcli.symbolic.prove.cells import Cell
+from gradcli.symbolic.prove.cells import Cell, Interval, entry
 from gradcli.symbolic.prove.polynomials import Factor, Monomial
 
 MOST_LINES = 64
@@ -35,6 +35,9 @@ def is_empty(cell: Cell) -> bool:
     for form, within in cell.intervals.items():
         positive += [_line(form, 1, -within.low)] if within.low is not None else []
         positive += [_line(form, -1, within.high)] if within.high is not None else []
+    for monomial in _powers(cell):
+        zero += _at_a_point(cell, monomial)
+        positive += _between(cell, monomial)
     while zero:
         first = zero.pop()
         if not first.terms and first.constant:
@@ -42,6 +45,33 @@ def is_empty(cell: Cell) -> bool:
         if first.terms:
             zero, positive = ([_without(line, first) for line in lines] for lines in (zero, positive))
     return _has_no_solution(positive)
+
+
+def _powers(cell: Cell) -> list[Monomial]:
+    """Return the whole powers of single entries that a cell knows something of."""
+    found = [monomial for form in (*cell.intervals, *cell.points) for monomial, _ in form]
+    return [m for m in dict.fromkeys(found) if len(m) == 1 and m[0][1] > 1 and m[0][1].denominator == 1]
+
+
+def _at_a_point(cell: Cell, monomial: Monomial) -> list[Line]:
+    """Return what a power of an entry is where the entry is a number."""
+    (variable, exponent) = monomial[0]
+    at = cell.points.get(entry(variable))
+    return [] if at is None else [Line({monomial: Fraction(1)}, -(at ** int(exponent)))]
+
+
+def _between(cell: Cell, monomial: Monomial) -> list[Line]:
+    """Return what an interval without 0 of an entry says of its power."""
+    (variable, exponent) = monomial[0]
+    within = cell.interval(entry(variable))
+    low, high = within.low, within.high
+    if high is not None and high <= 0 and exponent % 2 == 0:
+        mirrored = Interval(-high, None if low is None else -low)
+        low, high = mirrored.low, mirrored.high
+    if low is None or low < 0:
+        return []
+    below = [] if high is None else [Line({monomial: Fraction(-1)}, high ** int(exponent))]
+    return [Line({monomial: Fraction(1)}, -(low ** int(exponent))), *below]
 
 
 def _line(form: Factor, sign: int, constant: Fraction) -> Line:

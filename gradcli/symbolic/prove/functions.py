@@ -26,9 +26,31 @@ def _tanh(unknowns: Unknowns, argument: Quotient) -> Quotient:
     return (square - Quotient.number(1)) / (square + Quotient.number(1))
 
 
+def _bessel(name: str, sign: int) -> Callable[..., Quotient]:
+    """Return J or I of a whole order, by those of the orders 0 and 1: Jₙ₋₁ + Jₙ₊₁ = 2n/x·Jₙ, Iₙ₋₁ - Iₙ₊₁ = 2n/x·Iₙ."""
+    first = BESSEL[name]
+
+    def value(unknowns: Unknowns, order: Quotient, argument: Quotient) -> Quotient:
+        number = order.constant
+        if number is None or number.denominator != 1 or not 0 <= number <= LARGEST_ORDER:
+            return unknowns.value(name, order, argument)
+        if not argument.above:
+            return Quotient.number(int(number == 0))
+        below, found = (unknowns.value(one, argument) for one in first)
+        for n in range(1, int(number)):
+            below, found = found, (found.scaled(2 * n) / argument - below).scaled(sign)
+        return found if number else below
+
+    return value
+
+
 def _truth(value: Quotient) -> int:
     return int(bool(value.above))
 
+
+# Bessel functions of the orders 0 and 1.
+BESSEL: Mapping[str, tuple[str, str]] = {"besselj": ("bessel_j0", "bessel_j1"), "besseli": ("i0", "special.i1")}
+LARGEST_ORDER = 8
 
 FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
     "add": lambda _, a, b: a + b,
@@ -49,6 +71,8 @@ FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
     "cosh": lambda unknowns, a: _halves(unknowns, a, 1),
     "tanh": _tanh,
     "erfc": lambda unknowns, a: Quotient.number(1) - unknowns.value("erf", a),
+    "besselj": _bessel("besselj", 1),
+    "besseli": _bessel("besseli", -1),
     "digamma": lambda unknowns, a: unknowns.value("polygamma", Quotient.number(0), a),
     "logical_and": lambda _, *a: Quotient.number(int(all(map(_truth, a)))),
     "logical_or": lambda _, *a: Quotient.number(int(any(map(_truth, a)))),
@@ -57,7 +81,7 @@ FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
 # Functions of which nothing is used but that equal arguments have equal values.
 OPAQUE: frozenset[str] = frozenset(
     """
-    erf erfinv erfcinv lgamma polygamma i0 special.i1 bessel_j0 bessel_j1 besseli besselj
+    erf erfinv erfcinv lgamma polygamma i0 special.i1 bessel_j0 bessel_j1
     asin acos atan asinh acosh atanh amax amin floor ceil
     """.split()  # noqa: SIM905 (a list of words is what it is)
 )

@@ -39,6 +39,7 @@ def _irrational(base: str) -> Any:
         "sqrt(3)": sympy.sqrt(3),
         "pi": sympy.pi,
         "sqrt(pi)": sympy.sqrt(sympy.pi),
+        "sqrt(2*pi)": sympy.sqrt(2 * sympy.pi),
         "sqrt(2/pi)": sympy.sqrt(2 / sympy.pi),
         "log(2)": sympy.log(2),
         "log(10)": sympy.log(10),
@@ -70,14 +71,26 @@ RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class Point:
-    """A circuit at a point: the values of the entries of leaves, by their nodes."""
+# Factors of a derivative that are 0 for what was not chosen.
+CHOICES = frozenset({"where", "number", *RELATIONS})
 
-    def __init__(self, nodes: Sequence[Node], leaves: Mapping[int, Fraction], *, kinks: bool = False) -> None:
+
+class Point:
+    """A circuit at a point: the values of the entries of leaves, by their nodes.
+
+    A term of a `derivative` with a factor of 0 is 0 whatever else is in it: so is the derivative of a choice by what
+    was not chosen. Floats know no such rule.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], leaves: Mapping[int, Fraction], *, kinks: bool = False, derivative: bool = False
+    ) -> None:
         self.nodes = nodes
         self.leaves = leaves
         self.kinks = kinks
+        self.derivative = derivative
         self._known: dict[int, Any] = {}
+        self._zeros: dict[int, bool] = {}
 
     def value(self, place: int) -> Any:
         """Return a node's value; KinkError at a kink if asked for, ValueError outside of a domain."""
@@ -91,6 +104,8 @@ class Point:
             return self._atom(place)
         if name == "where":
             return self.value(int(operands[1] if self.value(int(operands[0])) else operands[2]))
+        if name in {"mul", "sum"} and self.derivative and self._is_zero(place):
+            return sympy.S.Zero
         values = [self.value(int(operand)) for operand in operands]
         if name in RELATIONS:
             return self._compared(str(name), *values)
@@ -101,6 +116,17 @@ class Point:
         if not (found.is_Float or found.is_Rational):
             raise ValueError  # infinite, or not real
         return found
+
+    def _is_zero(self, place: int) -> bool:
+        """Return whether a factor is plainly 0."""
+        if place not in self._zeros:
+            name, *operands = self.nodes[place]
+            if name in {"mul", "sum"}:
+                vanishes = any if name == "mul" else all
+                self._zeros[place] = vanishes(self._is_zero(int(operand)) for operand in operands)
+            else:
+                self._zeros[place] = name in CHOICES and self.value(place) == 0
+        return self._zeros[place]
 
     def _compared(self, name: str, one: Any, other: Any) -> Any:
         finite = one.is_finite and other.is_finite
@@ -121,3 +147,14 @@ class Point:
                 value = self.leaves[place]
                 return Rational(value.numerator, value.denominator).evalf(DIGITS)
         raise ValueError  # not a number
+
+
+def lacks_value(nodes: Sequence[Node], places: Sequence[int], leaves: Mapping[int, Fraction]) -> bool:
+    """Return whether one of some nodes has no real value at a point."""
+    here = Point(nodes, leaves)
+    try:
+        for place in places:
+            here.value(place)
+    except (ArithmeticError, ValueError, TypeError):
+        return True
+    return False

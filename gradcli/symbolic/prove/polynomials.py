@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
+import sympy
+
 Monomial: TypeAlias = "tuple[tuple[int, Fraction], ...]"
 Polynomial: TypeAlias = "dict[Monomial, Fraction]"
 Factor: TypeAlias = "tuple[tuple[Monomial, Fraction], ...]"
@@ -18,6 +20,7 @@ Factor: TypeAlias = "tuple[tuple[Monomial, Fraction], ...]"
 ONE: Monomial = ()
 MOST_TERMS = 4000
 LARGEST_POWER = 64
+LARGEST_PRIME = 1 << 40
 
 
 class TooLargeError(Exception):
@@ -198,3 +201,12 @@ def total(terms: Iterable[Quotient]) -> Quotient:
     for term in terms:
         found = found + term
     return found
+
+
+def factored(number: int) -> list[tuple[int, int]]:
+    """Return the primes of a number with their exponents; what is too large to be factored counts as one."""
+    if number == 1:
+        return []
+    if number > LARGEST_PRIME:
+        return [(number, 1)]
+    return [(int(prime), int(count)) for prime, count in sympy.factorint(number).items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gradcli.derivation.proof import EntryVerdict, Proof, ProofRequest, ProvedEntry, Region, Rounded, Wanted
@@ -15,7 +15,7 @@ from gradcli.symbolic.prove.cells import Cell, Interval
 from gradcli.symbolic.prove.constants import meaning
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.gradient import ATOMS, Gradient, Node
-from gradcli.symbolic.prove.numbers import KinkError, Point
+from gradcli.symbolic.prove.numbers import KinkError, Point, lacks_value
 from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import SAME
 from gradcli.symbolic.prove.text import written
@@ -45,20 +45,30 @@ def prove(request: ProofRequest) -> Proof:
     prover = Prover(gradient.nodes, request, started)
     places = [derived.get(item.leaf, zero) for item in request.wanted]
     until = started + SHARE * request.seconds
-    both = [*places, *(w.traced for w in request.wanted)]
-    values = [_values(gradient.nodes, both, point, until) for point in request.points]
+    values = _at_points(gradient.nodes, places, request, until, derivative=True)
+    formulas = _at_points(gradient.nodes, [w.traced for w in request.wanted], request, until, derivative=False)
     entries = tuple(prover.entry(item, place) for item, place in zip(request.wanted, places, strict=True))
-    count = len(places)
-    derivative, formulas = tuple(row[:count] for row in values), tuple(row[count:] for row in values)
-    return Proof(entries, derivative, formulas, tuple(_rounded(request)))
+    return Proof(entries, values, formulas, tuple(_rounded(request)))
 
 
-def _values(
-    nodes: Sequence[Node], places: Sequence[int | None], point: Sequence[tuple[int, float]], until: float
-) -> tuple[float | None, ...]:
-    """Return what nodes are at a point; nothing after the time for points."""
-    here = Point(nodes, {leaf: Fraction(value) for leaf, value in point}, kinks=True)
-    return tuple(None if place is None or time.monotonic() > until else _number(here, place) for place in places)
+def _at_points(
+    nodes: Sequence[Node], places: Sequence[int | None], request: ProofRequest, until: float, *, derivative: bool
+) -> tuple[tuple[float | None, ...], ...]:
+    """Return what nodes are at the points of a request; nothing after the time for points.
+
+    A derivative has no value where the program has none.
+    """
+    found = []
+    for point in request.points:
+        leaves = {leaf: Fraction(value) for leaf, value in point}
+        here = Point(nodes, leaves, kinks=True, derivative=derivative)
+        is_known = time.monotonic() <= until and not (derivative and lacks_value(nodes, request.outputs, leaves))
+        row = (
+            None if place is None or not is_known or time.monotonic() > until else _number(here, place)
+            for place in places
+        )
+        found.append(tuple(row))
+    return tuple(found)
 
 
 def _number(here: Point, place: int) -> float | None:
@@ -75,14 +85,23 @@ def _rounded(request: ProofRequest) -> Iterator[Rounded]:
             yield Rounded(text, meant.text, meant.relative)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an entry comes to, with the cell of each region, and the nodes of its formulas."""
+
+    entry: ProvedEntry
+    cells: tuple[Cell, ...] = ()
+    nodes: Sequence[int] = ()
+
+
 class Prover(Cases):
     """Proofs of the entries of one program's gradients."""
 
     def __init__(self, nodes: Sequence[Node], request: ProofRequest, started: float) -> None:
         domains = {leaf: _interval(low, high) for leaf, low, high in request.domains}
-        super().__init__(nodes, domains, started + CELLS * request.seconds)
+        super().__init__(nodes, domains, request.outputs, started + CELLS * request.seconds)
         self.cells_end, self.end = self.until, started + request.seconds
-        self._same: dict[tuple[object, ...], ProvedEntry] = {}
+        self._same: dict[tuple[object, ...], Found] = {}
 
     def entry(self, wanted: Wanted, derived: int) -> ProvedEntry:
         """Return what one entry comes to; entries that are the same but for names are looked at once."""
@@ -94,23 +113,40 @@ class Prover(Cases):
         return replace(found, derived=text, traced=written(self.nodes, wanted.traced))
 
     def _proved(self, traced: int, derived: int) -> ProvedEntry:
-        lines, leaves = self._pattern(traced, derived)
-        own = None if self.variable is None else self.leaves[self.variable]
-        pattern = (*lines, leaves.index(own) if own in leaves else None)
-        if pattern in self._same and self._same[pattern].verdict == "proved" and not self._same[pattern].regions:
-            return self._same[pattern]
+        pattern, order, leaves = self._pattern(traced, derived)
+        known = self._same.get(pattern)
+        if known is not None and known.entry.verdict != "different":  # a point of a difference is that entry's own
+            return self._renamed(known, order, self._difference(traced, derived))
         self.until = min(self.until, self.cells_end)
-        try:
-            found = self._by_cells(traced, derived)
-        except (TooLargeError, RecursionError, MemoryError):
-            found = self._by_points(traced, derived, leaves)
-        except NotSupportedError as error:
-            found = ProvedEntry("undecided", "", None, reason=error.message)
-        self._same[pattern] = found
-        return found
+        found = self._found(traced, derived, leaves)
+        self._same[pattern] = replace(found, nodes=order)
+        return found.entry
 
-    def _pattern(self, *places: int) -> tuple[tuple[object, ...], list[int]]:
-        """Return a pair of circuits with leaves numbered in the order of their occurrence, and the leaves."""
+    def _found(self, traced: int, derived: int, leaves: Sequence[int]) -> Found:
+        try:
+            return self._by_cells(traced, derived)
+        except (TooLargeError, RecursionError, MemoryError):
+            return Found(self._by_points(traced, derived, leaves))
+        except NotSupportedError as error:
+            return Found(ProvedEntry("undecided", "", None, reason=error.message))
+
+    def _renamed(self, known: Found, nodes: Sequence[int], difference: str) -> ProvedEntry:
+        """Return what was found of the same formulas in the names of other entries."""
+        names = dict(zip(known.nodes, nodes, strict=True))
+        variables = {self.leaves.index(a): self.leaves.index(b) for a, b in names.items() if a in self.leaves}
+        regions = tuple(
+            replace(
+                region,
+                where=self.where(cell.renamed(variables, names)),
+                point=None,
+                difference=None if region.difference is None else difference,
+            )
+            for region, cell in zip(known.entry.regions, known.cells, strict=True)
+        )
+        return replace(known.entry, regions=regions, reason=_reason(regions) or known.entry.reason)
+
+    def _pattern(self, traced: int, derived: int) -> tuple[tuple[object, ...], list[int], list[int]]:
+        """Return a pair of circuits with leaves numbered in the order of their occurrence; their nodes; the leaves."""
         order: dict[int, int] = {}
         leaves: list[int] = []
         lines: list[object] = []
@@ -130,26 +166,29 @@ class Prover(Cases):
             order[place] = len(order)
             return order[place]
 
-        ends = [visit(place) for place in places]
-        return (*lines, *ends), leaves
+        ends = visit(traced), visit(derived)
+        own = None if self.variable is None else order.get(self.leaves[self.variable])
+        return (*lines, *ends, own), list(order), leaves
 
-    def _by_cells(self, traced: int, derived: int) -> ProvedEntry:
-        waiting, regions, count = [Cell(dict(self.start))], [], 0
+    def _by_cells(self, traced: int, derived: int) -> Found:
+        waiting, found, count = [Cell(dict(self.start))], list[tuple[Region, Cell]](), 0
         while waiting:
             count += 1
             if count > MOST_CELLS:
                 raise TooLargeError
             cell = waiting.pop()
             try:
-                regions += self.in_cell(cell, traced, derived)
+                found += [(region, cell) for region in self.in_cell(cell, traced, derived)]
             except DivisionError as division:
                 waiting += division.parts
+        regions = tuple(region for region, _ in found)
         verdict: EntryVerdict = "proved"
         if any(region.kind in {"difference", "undefined"} and region.value is not None for region in regions):
             verdict = "different"
-        if any(region.kind == "unknown" for region in regions) and verdict == "proved":
-            return _undecided(regions)
-        return ProvedEntry(verdict, "", None, tuple(regions))
+        elif any(region.kind == "unknown" for region in regions):
+            verdict = "undecided"
+        reason = _reason(regions) if verdict == "undecided" else None
+        return Found(ProvedEntry(verdict, "", None, regions, reason=reason), tuple(cell for _, cell in found))
 
     def _by_points(self, traced: int, derived: int, leaves: Sequence[int]) -> ProvedEntry:
         """Return what exact arithmetic says at random points; a point at which the two differ is one that shows it."""
@@ -178,10 +217,13 @@ class Prover(Cases):
         return ProvedEntry("undecided", "", None, reason="the expressions are too large for the time there is")
 
 
-def _undecided(regions: Sequence[Region]) -> ProvedEntry:
-    where = "; ".join(dict.fromkeys(region.where for region in regions if region.kind == "unknown"))
-    reason = f"the difference does not come to 0 in exact arithmetic{f' where {where}' if where else ''}"
-    return ProvedEntry("undecided", "", None, tuple(regions), reason=reason)
+def _reason(regions: Sequence[Region]) -> str | None:
+    """Return where the difference does not come to 0; None where no region is like that."""
+    where = dict.fromkeys(region.where for region in regions if region.kind == "unknown")
+    if not where:
+        return None
+    named = "; ".join(one for one in where if one)
+    return f"the difference does not come to 0 in exact arithmetic{f' where {named}' if named else ''}"
 
 
 def _interval(low: float, high: float) -> Interval:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from gradcli.symbolic.prove.cells import Cell, Interval, entry
-from gradcli.symbolic.prove.numbers import KinkError, Point
+from gradcli.symbolic.prove.cells import Cell, Interval, Root, entry, variables_of
+from gradcli.symbolic.prove.numbers import KinkError, Point, lacks_value
 from gradcli.symbolic.prove.polynomials import Factor
 from gradcli.symbolic.prove.text import written
 
@@ -23,22 +23,24 @@ SAME = 1e-28
 class Sampler:
     """Points of the cells of one circuit."""
 
-    def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval]) -> None:
+    def __init__(self, nodes: Sequence[Node], domains: Mapping[int, Interval], outputs: Sequence[int]) -> None:
         self.nodes = nodes
+        self.outputs = outputs
         self.leaves = [place for place, node in enumerate(nodes) if node[0] == "leaf"]
         self.domains = domains
         self.start = {entry(self.leaves.index(leaf)): within for leaf, within in domains.items()}
         self.random = random.Random(0)  # noqa: S311 (points, and no secrets)
 
     def error(self, point: Mapping[int, Fraction], traced: int, derived: int) -> float | None:
-        """Return how far the two are apart at a point, relative to the larger; None where they are not defined."""
-        place = Point(self.nodes, point)
+        """Return how far the two are apart at a point, relative to the larger; None where there is no derivative."""
+        if lacks_value(self.nodes, self.outputs, point):
+            return None
         try:
-            wanted = place.value(derived)
+            wanted = Point(self.nodes, point, derivative=True).value(derived)
         except (ArithmeticError, ValueError, TypeError):
             return None
         try:
-            found = place.value(traced)
+            found = Point(self.nodes, point).value(traced)
         except (ArithmeticError, ValueError, TypeError):
             return float("inf")
         largest = max(abs(found), abs(wanted))
@@ -47,7 +49,7 @@ class Sampler:
     def is_at_a_kink(self, point: Mapping[int, Fraction], derived: int) -> bool:
         """Return whether values that the derivative compares are equal at a point: there may be several."""
         try:
-            Point(self.nodes, point, kinks=True).value(derived)
+            Point(self.nodes, point, kinks=True, derivative=True).value(derived)
         except KinkError:
             return True
         except (ArithmeticError, ValueError, TypeError):
@@ -59,6 +61,7 @@ class Sampler:
         count = 0
         for attempt in range(TRIES):
             drawn = [self.drawn(cell.interval(entry(v)), attempt) for v in range(len(self.leaves))]
+            self._scale(drawn, cell, attempt)
             if not all(within.inside(at(form, drawn)) for form, within in cell.intervals.items()):
                 continue
             point = dict(zip(self.leaves, drawn, strict=True))
@@ -67,6 +70,17 @@ class Sampler:
                 count += 1
             if count == SAMPLES:
                 return
+
+    def _scale(self, numbers: list[Fraction], cell: Cell, attempt: int) -> None:
+        """Move the entries of a homogeneous polynomial, such as a square of a norm, to where it is in its interval."""
+        for form, within in cell.intervals.items():
+            value, degrees = at(form, numbers), {sum(e for _, e in monomial) for monomial, _ in form}
+            wanted = value if within.inside(value) else self.drawn(within, attempt)
+            if wanted * value <= 0 or wanted == value or len(degrees) != 1:
+                continue
+            factor = float(wanted / value) ** (1 / int(degrees.pop()))
+            for variable in variables_of(form):
+                numbers[variable] = Fraction(float(numbers[variable]) * factor)
 
     def drawn(self, within: Interval, attempt: int) -> Fraction:
         """Return a random number of an interval that float64 holds."""
@@ -127,7 +141,7 @@ class Sampler:
         """Return values of the entries, with those that are solved for in the place of their own."""
         for _ in cell.solved:
             for variable, value in cell.solved.items():
-                numbers[variable] = at(tuple(value.above.items()), numbers)
+                numbers[variable] = value.near if isinstance(value, Root) else at(tuple(value.above.items()), numbers)
         return numbers
 
     def where(self, cell: Cell) -> str:

@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import sympy
-
 from gradcli.symbolic.prove.polynomials import (
     ONE,
     Factor,
@@ -23,6 +21,7 @@ from gradcli.symbolic.prove.polynomials import (
     TooLargeError,
     UndefinedError,
     common,
+    factored,
     leading,
     power,
     times,
@@ -30,8 +29,8 @@ from gradcli.symbolic.prove.polynomials import (
 )
 
 ODD = frozenset({"erf", "erfinv", "atan", "asin", "asinh", "atanh", "sin", "special.i1", "bessel_j1", "abs_sign"})
+# Each is 1 at 0, as odd functions are 0.
 EVEN = frozenset({"cos", "i0", "bessel_j0"})
-LARGEST_PRIME = 1 << 40
 
 
 @dataclass(slots=True)
@@ -42,6 +41,7 @@ class Unknowns:
     """When time is up, by the monotonic clock."""
     names: list[str] = field(default_factory=list)
     positive: set[int] = field(default_factory=set)
+    negative: set[int] = field(default_factory=set)
     roots: dict[int, tuple[int, Quotient]] = field(default_factory=dict)
     """A variable w with wⁿ = base: n and the base."""
     circles: dict[int, int] = field(default_factory=dict)
@@ -115,6 +115,8 @@ class Unknowns:
 
     def value(self, name: str, *arguments: Quotient) -> Quotient:
         """Return a function's value as an unknown: the same for the same arguments."""
+        if len(arguments) == 1 and name in ODD | EVEN and not arguments[0].above:
+            return Quotient.number(0 if name in ODD else 1)
         known = self.values.setdefault(name, [])
         for own, variable in known:
             if len(own) == len(arguments) and all(self.is_zero(a - b) for a, b in zip(own, arguments, strict=True)):
@@ -162,6 +164,16 @@ class Unknowns:
             for monomial, coefficient in polynomial.items()
         )
 
+    def sign_of(self, monomial: Monomial) -> int:
+        """Return the sign of a monomial where it is not 0; 0 where it is not known."""
+        sign = 1
+        for variable, exponent in monomial:
+            if variable in self.negative and exponent.denominator == 1:
+                sign *= 1 if exponent % 2 == 0 else -1
+            elif not self._is_nonnegative(variable, exponent):
+                return 0
+        return sign
+
     def _is_nonnegative(self, variable: int, exponent: Fraction) -> bool:
         even = exponent.denominator == 1 and exponent % 2 == 0
         degree = self.roots.get(variable, (1, None))[0]
@@ -196,7 +208,7 @@ class Unknowns:
         return found if rest.constant == 1 else found + self._logarithm_of(rest)
 
     def _logarithm_of_number(self, number: Fraction) -> Quotient:
-        parts = [(p, e) for p, e in _factored(number.numerator)] + [(p, -e) for p, e in _factored(number.denominator)]
+        parts = [(p, e) for p, e in factored(number.numerator)] + [(p, -e) for p, e in factored(number.denominator)]
         return total(self._logarithm_of(Quotient.number(prime)).scaled(count) for prime, count in parts)
 
     def _logarithm_of_variable(self, variable: int) -> Quotient:
@@ -225,19 +237,27 @@ class Unknowns:
         if not base.above:
             return base
         number, divisor = abs(leading(base.above)), common(base.above)
-        taken = tuple(pair for pair in divisor if pair[0] in self.positive)
+        taken, sign = self._rooted(divisor, degree)
         inverse = power(taken, Fraction(-1))
         rest = Quotient({times(m, inverse): c / number for m, c in base.above.items()}, base.below)
-        found = self._root_of_number(number, degree) * Quotient({power(taken, Fraction(1, degree)): Fraction(1)}, {})
+        root = Quotient({power(taken, Fraction(1, degree)): Fraction(sign)}, {})
+        found = self._root_of_number(number, degree) * root
         if rest.constant is not None:
             if rest.constant != 1:
                 raise UndefinedError
             return found
         return found * self._root_of(rest, degree)
 
+    def _rooted(self, divisor: Monomial, degree: int) -> tuple[Monomial, int]:
+        """Return the part of a monomial whose root is a monomial, and the sign of that: √x² is -x for a negative x."""
+        squares = [(v, e) for v, e in divisor if v in self.negative and (e / degree).denominator == 1 and e % 2 == 0]
+        odd = sum(e / degree % 2 == 1 for _, e in squares)
+        taken = tuple(pair for pair in divisor if pair[0] in self.positive or pair in squares)
+        return taken, -1 if odd % 2 else 1
+
     def _root_of_number(self, number: Fraction, degree: int) -> Quotient:
         found = Quotient.number(Fraction(1, number.denominator))
-        for prime, count in _factored(number.numerator * number.denominator ** (degree - 1)):
+        for prime, count in factored(number.numerator * number.denominator ** (degree - 1)):
             whole, rest = divmod(count, degree)
             found = found.scaled(prime**whole)
             found = found * self._root_of(Quotient.number(prime), degree) ** rest if rest else found
@@ -273,12 +293,3 @@ class Unknowns:
         (other,) = sine.above
         self.circles[monomial[0][0]] = other[0][0]
         return sine, cosine
-
-
-def _factored(number: int) -> list[tuple[int, int]]:
-    """Return the primes of a number with their exponents; what is too large to be factored counts as one."""
-    if number == 1:
-        return []
-    if number > LARGEST_PRIME:
-        return [(number, 1)]
-    return [(int(prime), int(count)) for prime, count in sympy.factorint(number).items()]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gradcli import engine
 from gradcli.deadline import DeadlineError
@@ -18,6 +19,10 @@ from gradcli.report.proof import ProofReport
 from gradcli.settings import Settings
 
 Backward = Callable[[Tensor, Tensor], Tensor]
+
+# A threshold of PyTorch's, as it is shown.
+EPS = "2.22044604925e-16"
+EDGES = {f"x = {EPS}", f"x = -{EPS}"}
 
 
 def proved(program: str, timeout: float = 60.0, **shapes: tuple[int, ...]) -> ProofReport:
@@ -59,6 +64,7 @@ def of_function(forward: Callable[[Tensor], Tensor], backward: Backward, shape: 
         "x**3",
         "2**x",
         "sin(x)/x",
+        "special.ndtri(x)",
     ],
 )
 def test_functions_of_a_number(program: str) -> None:
@@ -106,6 +112,12 @@ def test_functions_of_tensors(program: str, shapes: dict[str, tuple[int, ...]]) 
         ("hardshrink(x)", {"x = 0.5", "x = -0.5"}),
         # The two sides are those of x: y stays 1.
         ("where(y == 1, relu(x), -x)", {"y = 1 and x = 0"}),
+        # Beside its threshold the derivative is by a recurrence: I0 - I1/x is (I0 + I2)/2.
+        ("special.i1(x)", {f"{sign}{EPS} < x < 0" if sign else f"0 < x < {EPS}" for sign in ("-", "")} | EDGES),
+        ("special.i0e(x)", {"x = 0", "x = 300", "x > 300", "x = -300", "x < -300"}),
+        ("special.log_ndtr(x)", {"x**2 = 200 and x < 0", "x < -1 and x**2 > 200"}),
+        # The root of a square is that of either side.
+        ("relu(10 - sqrt(x**2/2))", {"x = 0", "x**2 = 200 and x > 0", "x**2 = 200 and x < 0"}),
     ],
 )
 def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) -> None:
@@ -113,6 +125,38 @@ def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) ->
     assert report.verdict == "proved except"
     assert {one.region for gradient in report.gradients for one in gradient.exceptions} == regions
     assert report.exit_code == 0
+
+
+def test_what_is_found_of_one_entry_is_told_of_others_by_their_names() -> None:
+    by_x, by_y = proved("where(exp(x) > y, relu(x), y)", x=(2,), y=(2,)).gradients
+    assert (by_x.verdict, by_y.verdict) == ("proved except", "proved except")
+    regions = [one.region for one in by_x.exceptions]
+    first, other = ([part for part in regions if f"x[{place}]" in part] for place in (0, 1))
+    assert any("exp(x[0]) = y[0]" in part for part in first)
+    assert other == [part.replace("[0]", "[1]") for part in first]
+    assert len(regions) == 2 * len(first)
+
+
+def test_a_gradient_that_is_nan_through_what_was_not_chosen_is_refuted() -> None:
+    (by_x,) = proved("where(x > 0, sqrt(1*x), 0)").gradients
+    assert by_x.verdict == "refuted"
+    assert by_x.witness is not None
+    assert (str(by_x.witness.gradient), by_x.witness.derivative) == ("nan", 0)
+    # Here the function itself has no value below 0.
+    assert proved("where(x > 0, 1, 0)*sqrt(1*x)").verdict == "proved except"
+
+
+def test_a_difference_below_a_tiny_norm_is_found() -> None:
+    report = proved("F.cosine_similarity(x, y, dim=0)", x=(2,), y=(2,))
+    by_x = report.gradients[0]
+    assert report.verdict == "refuted"
+    assert by_x.witness is not None
+    x, y = (torch.tensor(by_x.witness.leaves[name], dtype=torch.float64) for name in "xy")
+    assert 0 < x.norm() < 1e-8
+    # The norm of x is clamped there, so that the similarity is x·y/(eps·|y|).
+    assert isinstance(by_x.witness.grad_output, float)
+    expected = by_x.witness.grad_output * y[by_x.witness.index[0]] / (1e-8 * y.norm())
+    assert by_x.witness.derivative == pytest.approx(float(expected), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +173,11 @@ def test_kinks_and_thresholds_are_exceptions(program: str, regions: set[str]) ->
         ("std(x)", (4,)),
         ("F.normalize(x)", (1, 2)),
         ("F.pairwise_distance(x, 2*x)", (1, 2)),
+        ("F.max_pool1d(x, 2, 1, 1)", (1, 3)),
+        ("F.max_pool2d(x, (2, 1))", (1, 2, 2)),
+        ("F.max_pool3d(x, (1, 1, 2), padding=(0, 0, 1))", (1, 1, 1, 4)),
+        ("F.adaptive_max_pool1d(x, 2)", (1, 3)),
+        ("F.adaptive_max_pool2d(x, (1, None))", (1, 2, 2)),
     ],
 )
 def test_extremes_norms_and_spreads_are_proved_but_for_ties_and_zeros(program: str, shape: tuple[int, ...]) -> None:
@@ -155,6 +204,28 @@ def test_a_right_backward_of_a_largest_entry_is_proved_by_its_place_too() -> Non
     for pick in (lambda x: _shared(x == x.amax(0)), lambda x: torch.zeros_like(x).scatter(0, x.max(0, True)[1], 1.0)):
         report = of_function(lambda x: x.amax(0), lambda x, g, pick=pick: g * pick(x), (3,))
         assert report.verdict == "proved except", report.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("backward", "verdict"),
+    [
+        (lambda x, g: _unpooled(functional.max_pool1d(x, 2, 1, return_indices=True)[1], g), "proved except"),
+        # Where windows share their largest entry, it gets one gradient, and not their sum.
+        (
+            lambda x, g: torch.zeros_like(x).scatter(1, functional.max_pool1d(x, 2, 1, return_indices=True)[1], g),
+            "refuted",
+        ),
+        (lambda x, g: _unpooled(functional.max_pool1d(-x, 2, 1, return_indices=True)[1], g), "refuted"),
+    ],
+    ids=["right", "the last window's", "the smallest entry's"],
+)
+def test_a_backward_of_a_max_pool(backward: Backward, verdict: str) -> None:
+    report = of_function(lambda x: functional.max_pool1d(x, 2, 1), backward, (1, 3))
+    assert report.gradients[0].verdict == verdict, report.to_dict()
+
+
+def _unpooled(places: Tensor, g: Tensor) -> Tensor:
+    return g.new_zeros(1, 3).scatter_add(1, places, g)
 
 
 def _shared(ties: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ def form(powers: Mapping[int, int], degree: int = 1) -> Factor:
 
 X_Y, Y_Z, X_Z = form({X: 1, Y: -1}), form({Y: 1, Z: -1}), form({X: 1, Z: -1})
 
+SQUARE: Factor = ((((X, Fraction(2)),), Fraction(1)),)
+
 
 @pytest.mark.parametrize(
     ("intervals", "points", "expected"),
@@ -38,6 +40,13 @@ X_Y, Y_Z, X_Z = form({X: 1, Y: -1}), form({Y: 1, Z: -1}), form({X: 1, Z: -1})
         # A square is an unknown of its own: what only its sign would show is not looked for.
         ({form({X: 1}, degree=2): BELOW}, {}, False),
         ({form({X: 1}, degree=2): BELOW}, {form({X: 1}, degree=2): Fraction(1)}, True),
+        # Beside what an interval of an entry says of its powers.
+        ({form({X: 1}): Interval(Fraction(-1), Fraction(0)), SQUARE: Interval(low=Fraction(1))}, {}, True),
+        ({form({X: 1}): Interval(Fraction(-2), Fraction(0)), SQUARE: Interval(low=Fraction(1))}, {}, False),
+        ({form({X: 1}): Interval(low=Fraction(2)), SQUARE: Interval(high=Fraction(4))}, {}, True),
+        ({form({X: 1}): Interval(Fraction(-1), Fraction(1)), SQUARE: Interval(low=Fraction(1))}, {}, False),
+        ({SQUARE: Interval(high=Fraction(4))}, {form({X: 1}): Fraction(-2)}, True),
+        ({SQUARE: Interval(high=Fraction(5))}, {form({X: 1}): Fraction(-2)}, False),
         ({}, {}, False),
     ],
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import mpmath
 import pytest
 
 from gradcli.symbolic.prove.cells import Interval, definite, form_of, roots
+from gradcli.symbolic.prove.comparisons import as_powers
 from gradcli.symbolic.prove.constants import meaning
+from gradcli.symbolic.prove.functions import FUNCTIONS
 from gradcli.symbolic.prove.polynomials import Quotient, UndefinedError
 from gradcli.symbolic.prove.unknowns import Unknowns
 
@@ -65,6 +68,47 @@ def test_odd_functions() -> None:
     assert not unknowns.is_zero(unknowns.value("lgamma", x) + unknowns.value("lgamma", x.scaled(-1)))
 
 
+@pytest.mark.parametrize("name", ["besselj", "besseli"])
+def test_bessel_functions_by_those_of_the_orders_0_and_1(name: str) -> None:
+    unknowns, x, _ = two()
+    at = mpmath.mpf("1.75")
+    values = [at, None, *(getattr(mpmath, name)(order, at) for order in (0, 1))]
+    for order in range(6):
+        found = FUNCTIONS[name](unknowns, number(order), x)
+        terms = [(mpmath.fprod(values[v] ** int(e) for v, e in m), c) for m, c in found.above.items()]
+        total = mpmath.fsum(term * c.numerator / c.denominator for term, c in terms)
+        assert not found.below
+        assert mpmath.almosteq(total, getattr(mpmath, name)(order, at), 1e-10)
+    assert [FUNCTIONS[name](unknowns, number(n), number(0)).constant for n in (0, 1, 2)] == [1, 0, 0]
+
+
+def test_functions_at_0() -> None:
+    unknowns, x, _ = two()
+    assert [unknowns.value(name, x - x).constant for name in ("erf", "atan", "i0", "bessel_j1")] == [0, 0, 1, 0]
+    assert unknowns.value("lgamma", x - x).constant is None
+
+
+def test_the_root_of_the_square_of_a_negative_number() -> None:
+    unknowns = Unknowns()
+    z = unknowns.new("z")
+    unknowns.negative.add(z)
+    own = Quotient.variable(z)
+    assert unknowns.is_zero(unknowns.power(own**2, Fraction(1, 2)) + own)
+    assert unknowns.is_zero(unknowns.power(own**4, Fraction(1, 2)) - own**2)
+    assert unknowns.is_zero(unknowns.power(own**2, Fraction(3, 2)) + own**3)
+
+
+def test_a_multiple_of_a_root_beside_a_number_has_the_sign_of_their_powers() -> None:
+    unknowns, x, y = two()
+    root = unknowns.power(x + y, Fraction(1, 2)).scaled(3)
+    for difference, squares in ((root - number(6), (x + y).scaled(9) - number(36)), (number(6) - root, None)):
+        found = as_powers(unknowns, difference)
+        assert found is not None
+        assert unknowns.is_zero(found - (squares or number(36) - (x + y).scaled(9)))
+    assert as_powers(unknowns, root + number(6)) is None
+    assert as_powers(unknowns, x - number(6)) is None
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -75,6 +119,9 @@ def test_odd_functions() -> None:
         ("3.141592653589793", "pi"),
         ("1.4426950408889634", "1/log(2)"),
         ("0.1666666716337204", "1/6"),
+        ("2.5066282746310002", "sqrt(2*pi)"),
+        ("2.220446049250313e-16", "1/4503599627370496"),
+        ("1e-08", "1/100000000"),
     ],
 )
 def test_constants(text: str, meant: str) -> None:
