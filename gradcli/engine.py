@@ -227,9 +227,10 @@ def evaluate_code(code: Any, settings: Settings, given: Any = None) -> Report:
     most = MOST_ENTRIES if settings.max_entries is None else settings.max_entries
     settings = replace(settings, max_entries=most)
     with _engine(settings, code) as derivations:
-        from gradcli.execution.code.entry import loaded
+        from gradcli.execution.code.entry import loaded, where_it_is
         from gradcli.execution.commands.dispatch import carry_out
 
+        settings = settings if isinstance(code, str) else where_it_is(code, settings, given)
         progress.stage(f"loading {code}" if isinstance(code, str) else "loading")
         program = loaded(code, settings, given)
         progress.stage(f"running {program.source}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.code.target import target_of
+from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.loading import load_code
 from gradcli.inputs.names import check_names
@@ -29,6 +32,13 @@ def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     inputs = program.target
     check_names([*inputs.inputs.tensors(), *inputs.free, *program.parameters, *settings.elsewhere], settings)
     return program
+
+
+def where_it_is(code: Any, settings: Settings, given: Any) -> Settings:
+    """Return the settings with the device that code from Python is on: its parameters and inputs, where that is one."""
+    own = [*code.parameters(), *code.buffers()] if isinstance(code, nn.Module) else []
+    devices = {str(tensor.device) for tensor in (*own, *tree.tensors(given)) if not tensor.is_meta}
+    return replace(settings, device=devices.pop()) if len(devices) == 1 else settings
 
 
 def name_of(code: Any) -> str:
