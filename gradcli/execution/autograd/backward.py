@@ -60,7 +60,7 @@ def cotangent_of(output: TracedTensor, grad_output: Any, seed: int = 0) -> Tenso
         )
     if given.is_meta or given.layout is not torch.strided:
         raise InputError("--grad-output is not a dense tensor of numbers")
-    given = given.detach().to(tensor.dtype)
+    given = given.detach().to(tensor.device, tensor.dtype)
     if given.ndim and given.shape != tensor.shape:
         wanted, found = show_shape(tuple(tensor.shape)), show_shape(tuple(given.shape))
         said = f"grad_output[0] has a shape of {given.shape} and output[0] has a shape of {tensor.shape}."

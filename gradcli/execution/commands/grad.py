@@ -64,7 +64,7 @@ def _is_small(output: Tensor, tensor: Tensor) -> bool:
 def _row(run: Run, wrt: Sequence[TracedTensor], entry: int) -> dict[TracedTensor, Tensor]:
     """Return one entry of the output differentiated by each tensor: the product with a unit vector."""
     output = run.output.tensor
-    unit = torch.zeros(output.numel(), dtype=output.dtype)
+    unit = torch.zeros(output.numel(), dtype=output.dtype, device=output.device)
     unit[entry] = 1.0
     found = backward.gradients(run.output, wrt, unit.reshape(output.shape), create_graph=False, retain_graph=True)
     return {t: torch.zeros_like(t.tensor) if g is None else g.detach() for t, g in found.items()}

@@ -72,7 +72,7 @@ def _tangent(leaf: TracedTensor, value: Any) -> Tensor:
         raise InputError(f"--tangent: that of '{leaf.text}' is not a tensor: {first_line(error)}") from None
     if tangent.is_complex() and not leaf.tensor.is_complex():
         raise InputError(f"--tangent: '{leaf.text}' is real, and its tangent is complex")
-    tangent = tangent.to(leaf.tensor.dtype)
+    tangent = tangent.to(leaf.tensor.device, leaf.tensor.dtype)
     shape = tuple(leaf.tensor.shape)
     if tangent.ndim and tuple(tangent.shape) != shape:
         message = f"--tangent: '{leaf.text}' has shape {show_shape(shape)}, and its tangent {show_shape(tangent.shape)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -26,22 +26,35 @@ def numerical(trial: Trial, gradients: Gradients) -> dict[str, dict[str, Witness
     """Return what finite differences and the Taylor test say, by input; they need double precision."""
     if trial.settings.dtype != "float64" or trial.precision is not None or not trial.settings.verify:
         return {}
-    point = {name: value.detach() for name, value in trial.point.items()}
+    point = {name: value.detach().cpu() for name, value in trial.point.items()}
     asked, reports = witnesses(list(WITNESSES)), {}
     for name in trial.wanted:
         given = gradients.get(name)
-        gradient = torch.zeros_like(point[name]) if given is None else given.detach()
+        gradient = torch.zeros_like(point[name]) if given is None else given.detach().cpu()
         # It decides, as far as is known.
         question = Question(
-            trial.function,
+            _function(trial),
             point,
             name,
-            trial.cotangent,
+            trial.cotangent.cpu(),
             decides=True,
-            applied=lambda values: _applied(trial, values),
+            applied=_there(trial, lambda values: _applied(trial, values)),
         )
         reports[name] = checked(asked, question, gradient, trial.tolerance)
     return reports
+
+
+def _function(trial: Trial) -> Callable[[Values], Tensor]:
+    """Return what forward computes, of values on the CPU."""
+    return _there(trial, trial.function)
+
+
+def _there(trial: Trial, function: Callable[[Values], Tensor]) -> Callable[[Values], Tensor]:
+    """Return a function of values on the CPU, which computes where the check does."""
+    device = trial.settings.device
+    if device == "cpu":
+        return function
+    return lambda values: function({name: value.to(device) for name, value in values.items()}).cpu()
 
 
 def _applied(trial: Trial, values: Values) -> Tensor:
@@ -53,7 +66,7 @@ def _applied(trial: Trial, values: Values) -> Tensor:
 def by_differences(trial: Trial, point: Values, name: str, cotangent: Tensor, gradient: Tensor) -> Verdict:
     """Return what finite differences of forward say of a gradient at a point, in double precision."""
     exact = {label: double(value.detach()) for label, value in point.items()}
-    question = Question(trial.function, exact, name, double(cotangent), decides=True)
+    question = Question(_function(trial), exact, name, double(cotangent), decides=True)
     try:
         reports = checked(witnesses([DIFFERENCES]), question, double(gradient), trial.tolerance)
     except (ExecutionError, RuntimeError):
@@ -74,7 +87,7 @@ def by_all(trial: Trial, point: Values, cotangent: Tensor, gradients: Gradients)
 
     def function(values: Values) -> Tensor:
         parts = zip(values[ALL].split(sizes), shapes, names, strict=True)
-        return trial.function({**exact, **{name: part.reshape(shape) for part, shape, name in parts}})
+        return _function(trial)({**exact, **{name: part.reshape(shape) for part, shape, name in parts}})
 
     whole = torch.cat([exact[name].reshape(-1) for name in names])
     given = [(name, gradients.get(name)) for name in names]

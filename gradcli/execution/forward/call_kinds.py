@@ -15,7 +15,7 @@ LEAVING = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array
 COPYING = frozenset({"tensor", "new_tensor", "scalar_tensor"})
 # What runs autograd itself, whose results are not a function of values that a call is given.
 DIFFERENTIATING = frozenset({"grad", "backward"})
-CONVERSIONS = frozenset({"to", "double", "type", "type_as", "float", "half", "bfloat16"})
+CONVERSIONS = frozenset({"to", "cpu", "cuda", "double", "type", "type_as", "float", "half", "bfloat16"})
 # What writes a value into entries of its first argument: `copy_` and the like write into all of them.
 ASSIGNMENTS = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 # What may change a gradient on its way.

@@ -97,10 +97,11 @@ def drawn(evaluator: Evaluator, node: Call, positional: list[Any], keywords: dic
     try:
         with refusals(node.function):
             _check_size(evaluator, node, positional, keywords)
-            made = function(*positional, **keywords, **given)
+            with torch.device("cpu"):  # where the generator is
+                made = function(*positional, **keywords, **given)
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
+    return handed_on(evaluator, node, made.to(torch.get_default_device()))
 
 
 def _probabilities(evaluator: Evaluator, node: Call, positional: list[Any]) -> list[Any]:
@@ -108,7 +109,7 @@ def _probabilities(evaluator: Evaluator, node: Call, positional: list[Any]) -> l
     tensor = evaluator.machine.tensor(positional[0]) if positional else None
     if tensor is None:
         raise evaluator.error(f"{node.function}() needs a tensor", node)
-    return [tensor.detach().to(evaluator.draws.dtype), *positional[1:]]
+    return [tensor.detach().to("cpu", evaluator.draws.dtype), *positional[1:]]
 
 
 @contextmanager
@@ -244,10 +245,10 @@ def set_default(evaluator: Evaluator, node: Call, values: list[Any]) -> None:
 def filled(evaluator: Evaluator, node: Call, tensor: Tensor, rest: list[Any], keywords: dict[str, Any]) -> Any:
     """Return a new tensor filled with random numbers, in the type that it would have in a notebook."""
     dtype = evaluator.draws.dtype if tensor.is_floating_point() else tensor.dtype
-    made = torch.empty(tensor.shape, dtype=dtype)
+    made = torch.empty(tensor.shape, dtype=dtype, device="cpu")  # where the generator is
     try:
         with refusals(node.function):
             getattr(made, node.function)(*rest, **keywords, generator=evaluator.draws.generator)
     except ExecutionError as error:
         raise evaluator.located(error, node) from None
-    return handed_on(evaluator, node, made)
+    return handed_on(evaluator, node, made.to(tensor.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -53,7 +54,8 @@ def _run(program: Program, settings: Settings, leaves: dict[str, Tensor]) -> Tra
     constants: dict[str, str] = {}
     while True:
         try:
-            trace = run(program, leaves, settings.limits, partial(finished, settings=settings), settings.seed)
+            with nullcontext() if settings.device == "cpu" else torch.device(settings.device):  # of what it makes
+                trace = run(program, leaves, settings.limits, partial(finished, settings=settings), settings.seed)
         except ConstantError as error:
             if not error.leaf or error.leaf in (settings.wrt or ()):
                 raise

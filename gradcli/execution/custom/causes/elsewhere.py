@@ -44,4 +44,4 @@ def _probed(trial: Trial) -> Iterator[tuple[dict[str, Tensor | None], dict[str, 
 
 def _random(like: Tensor, generator: torch.Generator) -> Tensor:
     parts = [torch.randn(like.shape, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return (torch.complex(*parts) if like.is_complex() else parts[0]).to(like.dtype)
+    return (torch.complex(*parts) if like.is_complex() else parts[0]).to(like.device, like.dtype)

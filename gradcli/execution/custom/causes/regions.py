@@ -137,7 +137,7 @@ def _like(trial: Trial, name: str) -> list[Tensor]:
 
 def _with(trial: Trial, name: str, entries: Tensor) -> Values:
     own = trial.point[name]
-    return {**trial.point, name: entries.to(own.dtype).reshape(own.shape).requires_grad_()}
+    return {**trial.point, name: entries.to(own.device, own.dtype).reshape(own.shape).requires_grad_()}
 
 
 def _seen(trial: Trial, name: str, point: Values) -> Seen | None:

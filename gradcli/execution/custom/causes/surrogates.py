@@ -64,7 +64,7 @@ def _is_flat(trial: Trial, name: str, point: Values) -> bool | None:
 
 def _moved(value: Tensor) -> Iterator[Tensor]:
     yield value
-    signs = 1 - 2 * (torch.arange(value.numel()).reshape(value.shape) % 2)
+    signs = 1 - 2 * (torch.arange(value.numel(), device=value.device).reshape(value.shape) % 2)
     for step in (STEP, -STEP):
         yield value + step * value.abs().clamp(min=1)
         yield value + step * signs * value.abs().clamp(min=1)

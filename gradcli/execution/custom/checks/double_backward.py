@@ -63,7 +63,7 @@ def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[s
 def _weight(value: Tensor, place: int) -> Tensor:
     """Return weights for an input's gradient, unlike those of any other input: x - y has gradients that cancel."""
     generator = torch.Generator().manual_seed(place)
-    return torch.rand(value.shape, generator=generator, dtype=torch.float64).to(value.dtype) + 0.5
+    return torch.rand(value.shape, generator=generator, dtype=torch.float64).to(value.device, value.dtype) + 0.5
 
 
 def _second(

@@ -86,7 +86,7 @@ def _of_one(trial: Trial) -> Iterator[tuple[int, Tensor]]:
 
 
 def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:
-    place = torch.arange(probe.numel()).reshape(probe.shape)
+    place = torch.arange(probe.numel(), device=probe.device).reshape(probe.shape)
     yield "for a grad_output of zeros", torch.zeros_like(probe)
     yield "for a grad_output with zeros", torch.where(place % 2 == 0, torch.zeros_like(probe), probe)
     yield "for a grad_output that is zero but for one entry", torch.where(place == 0, probe, torch.zeros_like(probe))

@@ -31,7 +31,7 @@ def jvp(trial: Trial) -> Check | None:
     if trial.probe.is_complex():
         return Check("jvp", Verdict.UNDECIDED, noted(NoteKind.LIMIT, "not looked at for complex numbers"))
     tangents = {
-        name: torch.linspace(0.5, 1.5, max(v.numel(), 1), dtype=v.dtype)[: v.numel()].reshape(v.shape)
+        name: torch.linspace(0.5, 1.5, max(v.numel(), 1), dtype=v.dtype, device=v.device)[: v.numel()].reshape(v.shape)
         for name, v in trial.point.items()
         if v.requires_grad
     }

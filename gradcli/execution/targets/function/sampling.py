@@ -89,7 +89,7 @@ def _moved(value: Tensor, generator: torch.Generator) -> Tensor:
     if is_symmetric(value):
         steps = (steps + steps.mT) / 2
     sizes = torch.where(value == 0, torch.ones_like(value), value).detach()  # 0 is moved too: it may be at a kink
-    changed = value.detach() + sizes * steps.to(value.dtype)
+    changed = value.detach() + sizes * steps.to(value.device, value.dtype)
     return changed.requires_grad_(value.requires_grad)
 
 
@@ -102,7 +102,7 @@ def spread(like: Tensor, low: float, high: float) -> Tensor:
     """Return an upstream gradient for an output: evenly spread numbers, complex if it is."""
     numbers = torch.linspace(low, high, like.numel() or 1, dtype=torch.float64)[: like.numel()]
     numbers = torch.complex(numbers, numbers.flip(0) / 2) if like.is_complex() else numbers
-    return numbers.to(like.dtype).reshape(like.shape)
+    return numbers.to(like.device, like.dtype).reshape(like.shape)
 
 
 def is_finite(tensors: Sequence[Any]) -> bool:

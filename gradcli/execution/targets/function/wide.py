@@ -68,12 +68,12 @@ def _like(changed: Tensor, value: Tensor) -> Tensor:
 
 def _mixed(value: Tensor, place: int, number: float) -> Tensor:
     """Return a tensor with every other entry replaced; inputs in turn begin with the first and the second one."""
-    mask = torch.zeros(value.numel(), dtype=torch.bool)
+    mask = torch.zeros(value.numel(), dtype=torch.bool, device=value.device)
     mask[place % 2 if value.numel() > 1 else 0 :: 2] = True
     mask = mask.reshape(value.shape)
     if is_symmetric(value):
         mask = mask & mask.mT
-    entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.dtype)
+    entry = torch.tensor(number * UNIT if value.is_complex() else number).to(value.device, value.dtype)
     return torch.where(mask, entry, value)
 
 
