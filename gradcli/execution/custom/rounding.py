@@ -31,7 +31,7 @@ def rounding_error(results: Results, point: Values) -> dict[str, float]:
 
 
 def _exact(value: Tensor) -> Tensor:
-    return double(value.detach()).requires_grad_(value.requires_grad)
+    return double(value.detach()).to(value.device).requires_grad_(value.requires_grad)
 
 
 def _nudged(point: Values, seed: int) -> dict[str, Tensor]:
@@ -44,7 +44,7 @@ def _nudge(value: Tensor, generator: torch.Generator) -> Tensor:
         return value
     unit = torch.finfo(value.dtype).eps
     signs = torch.randint(0, 2, value.shape, generator=generator) * 2 - 1
-    moved = (double(value.detach()) * (1 + signs * unit)).to(value.dtype)
+    moved = (double(value.detach()) * (1 + signs * unit)).to(value.device, value.dtype)
     return moved.requires_grad_()
 
 

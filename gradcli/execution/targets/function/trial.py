@@ -245,7 +245,7 @@ def pulled_back(recording: Recording, cotangent: Tensor, *, create_graph: bool =
     found: tuple[Tensor | None, ...] = torch.autograd.grad(
         recording.output,
         list(wanted.values()),
-        cotangent.reshape(recording.output.shape).to(recording.output.dtype),
+        cotangent.reshape(recording.output.shape).to(recording.output.device, recording.output.dtype),
         retain_graph=True,
         create_graph=create_graph,
         allow_unused=True,
