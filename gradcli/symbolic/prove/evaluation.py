@@ -12,7 +12,7 @@ from gradcli.symbolic.prove.comparisons import as_powers, exponent_of, under_a_r
 from gradcli.symbolic.prove.constants import as_quotient, circle_number, meaning
 from gradcli.symbolic.prove.functions import FUNCTIONS, OPAQUE
 from gradcli.symbolic.prove.gradient import ATOMS
-from gradcli.symbolic.prove.numbers import CHOICES, Point
+from gradcli.symbolic.prove.numbers import Point, Zeros
 from gradcli.symbolic.prove.polynomials import (
     Quotient,
     TooLargeError,
@@ -57,7 +57,7 @@ class Evaluation:
         self.nodes, self.leaves, self.cell, self.until, self.oracle = nodes, list(leaves), cell, until, oracle
         self.unknowns = Unknowns(until)
         self._known: dict[int, Quotient] = {}
-        self._zeros: dict[int, bool] = {}
+        self._zeros = Zeros(nodes, lambda place: not self.value(place).above)
         self._signs: list[tuple[Quotient, int]] = []
         for variable, leaf in enumerate(self.leaves):
             low, high = cell.interval(entry(variable)).low, cell.interval(entry(variable)).high
@@ -108,21 +108,10 @@ class Evaluation:
         if name in RELATIONS:
             one, other = map(int, operands)
             return Quotient.number(int(self.sign(one, other) in RELATIONS[str(name)]))
-        if name in {"mul", "sum"} and self.oracle is not None and self._is_zero(place):
+        if name in {"mul", "sum"} and self.oracle is not None and place in self._zeros:
             return Quotient.number(0)
         values = [self.value(int(operand)) for operand in operands]
         return FUNCTIONS[str(name)](self.unknowns, *values) if name in FUNCTIONS else self._other(str(name), values)
-
-    def _is_zero(self, place: int) -> bool:
-        """Return whether a factor is plainly 0: what is beside it need not be defined, as in a choice not taken."""
-        if place not in self._zeros:
-            name, *operands = self.nodes[place]
-            if name in {"mul", "sum"}:
-                vanishes = any if name == "mul" else all
-                self._zeros[place] = vanishes(self._is_zero(int(operand)) for operand in operands)
-            else:
-                self._zeros[place] = name in CHOICES and not self.value(place).above
-        return self._zeros[place]
 
     def _other(self, name: str, values: Sequence[Quotient]) -> Quotient:
         if name in {"infinity", "nan"}:

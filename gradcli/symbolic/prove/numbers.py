@@ -75,6 +75,25 @@ RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 CHOICES = frozenset({"where", "number", *RELATIONS})
 
 
+class Zeros:
+    """The nodes that are plainly 0, by `is_zero` of choices: what is beside such a factor need not be defined."""
+
+    def __init__(self, nodes: Sequence[Node], is_zero: Callable[[int], bool]) -> None:
+        self._nodes, self._is_zero = nodes, is_zero
+        self._known: dict[int, bool] = {}
+
+    def __contains__(self, place: int) -> bool:
+        """Return whether a node is one, as a product with a choice that is not taken."""
+        if place not in self._known:
+            name, *operands = self._nodes[place]
+            if name in {"mul", "sum"}:
+                vanishes = any if name == "mul" else all
+                self._known[place] = vanishes(int(operand) in self for operand in operands)
+            else:
+                self._known[place] = name in CHOICES and self._is_zero(place)
+        return self._known[place]
+
+
 class Point:
     """A circuit at a point: the values of the entries of leaves, by their nodes.
 
@@ -90,7 +109,7 @@ class Point:
         self.kinks = kinks
         self.derivative = derivative
         self._known: dict[int, Any] = {}
-        self._zeros: dict[int, bool] = {}
+        self._zeros = Zeros(nodes, lambda place: bool(self.value(place) == 0))
 
     def value(self, place: int) -> Any:
         """Return a node's value; KinkError at a kink if asked for, ValueError outside of a domain."""
@@ -104,7 +123,7 @@ class Point:
             return self._atom(place)
         if name == "where":
             return self.value(int(operands[1] if self.value(int(operands[0])) else operands[2]))
-        if name in {"mul", "sum"} and self.derivative and self._is_zero(place):
+        if name in {"mul", "sum"} and self.derivative and place in self._zeros:
             return sympy.S.Zero
         values = [self.value(int(operand)) for operand in operands]
         if name in RELATIONS:
@@ -116,17 +135,6 @@ class Point:
         if not (found.is_Float or found.is_Rational):
             raise ValueError  # infinite, or not real
         return found
-
-    def _is_zero(self, place: int) -> bool:
-        """Return whether a factor is plainly 0."""
-        if place not in self._zeros:
-            name, *operands = self.nodes[place]
-            if name in {"mul", "sum"}:
-                vanishes = any if name == "mul" else all
-                self._zeros[place] = vanishes(self._is_zero(int(operand)) for operand in operands)
-            else:
-                self._zeros[place] = name in CHOICES and self.value(place) == 0
-        return self._zeros[place]
 
     def _compared(self, name: str, one: Any, other: Any) -> Any:
         finite = one.is_finite and other.is_finite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,25 +15,7 @@ from gradcli.settings import Settings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-
-class Swish(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x * torch.sigmoid(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        s = torch.sigmoid(x)
-        return grad_output * (s + x * s * (1 - s))
-
-
-class WithoutTerm(Swish):
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return grad_output * torch.sigmoid(x)
+FUNCTIONS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -53,10 +35,12 @@ def test_a_function_may_make_tensors_there_and_move_them() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("function", "verdict"), [(Swish, Verdict.MATCH), (WithoutTerm, Verdict.MISMATCH)])
-def test_a_custom_function_is_checked_there(function: type, verdict: Verdict, dtype: str) -> None:
-    settings = Settings("custom", device="cuda", shapes={"x": (3, 4)}, dtype=dtype)  # type: ignore[arg-type]
-    assert check_function(function, settings).verdict is verdict
+@pytest.mark.parametrize(
+    ("function", "verdict"), [("custom/ops.py:SquareSum", Verdict.MATCH), ("models/swish.py:Swish", Verdict.MISMATCH)]
+)
+def test_a_custom_function_is_checked_there(function: str, verdict: Verdict, dtype: str) -> None:
+    settings = Settings("custom", device="cuda", shapes={None: (3, 4)}, dtype=dtype)  # type: ignore[arg-type]
+    assert check_function(f"{FUNCTIONS}/{function}", settings).verdict is verdict
 
 
 @pytest.mark.parametrize(
