@@ -1,4 +1,4 @@
-"""Which programs may take one call or another: those with a condition of Python's, and not those that PyTorch decides."""
+"""Which programs may take other calls: those with a condition of Python's, and not those that PyTorch decides."""
 
 from __future__ import annotations
 
