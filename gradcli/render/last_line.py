@@ -61,7 +61,15 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
         return under
     if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
         return words_of(verdict, reference="the numerical witnesses", where=where)
+    if verdict is Verdict.MISMATCH and tensors and all(map(_agrees_with_symbolic, tensors)):
+        return words_of(verdict, reference="the derivative of the whole program")  # at kinks, and where it decides
     return words_of(verdict, where=where)
+
+
+def _agrees_with_symbolic(tensor: TensorReport) -> bool:
+    """Return whether autograd's gradient is that of each call, and only the program as a whole denies it."""
+    known = None if tensor.symbolic is None else tensor.symbolic.comparison.verdict
+    return tensor.dissenter == "autograd" and known is not None and known.passes
 
 
 def _under(tensors: Sequence[TensorReport], verdict: Verdict) -> str | None:

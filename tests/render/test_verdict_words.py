@@ -38,6 +38,12 @@ def words(command: Any, program: str, **options: Any) -> str:
             {"claims": {"x": "2*y", "y": "x"}},
             WRONG,
         ),
+        (
+            "check",
+            "relu(x) - relu(-x)",  # x, and autograd gives 0 for each at its kink
+            {"values": {"x": 0.0}},
+            "autograd disagrees with the derivative of the whole program (x)",
+        ),
         ("eval", "sqrt(0*x)", {}, "autograd's gradient is NaN (x)"),
         ("eval", "sign(x)", {"values": {"x": 0.0}}, "there is no derivative here (x)"),
         (
