@@ -84,8 +84,6 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
     """Return the verdicts that are right; none where that is not decided."""
     if any(map(mp.isnan, gradient)):
         return {Verdict.UNDEFINED}
-    if truth.shape is Shape.NOT_A_NUMBER and rounding_spoils(function.drawn):
-        return set()  # PyTorch's values are others, at which there may be a derivative
     if truth.shape in {Shape.NOT_A_NUMBER, Shape.INFINITE}:
         return {Verdict.UNDEFINED, *({Verdict.MATCH} if _is_apart(function, gradient) else ())}
     if truth.shape is Shape.NO_DERIVATIVE:
@@ -95,8 +93,6 @@ def _wanted(function: Function, truth: Truth, gradient: list[float], largest: fl
         wanted = _where_smooth(truth, gradient, largest)
         return set() if Verdict.MISMATCH in wanted and rounding_spoils(function.drawn) else wanted
     if truth.shape is Shape.UNKNOWN or not all(mp.isfinite(entry) for entry in gradient):
-        return set()
-    if max(abs(mpf(entry)) for entry in (*truth.above, *truth.below, *gradient)) <= CANCELLED * largest:
         return set()
     is_generalised, is_between = generalised(function, gradient), between(truth, gradient)
     if is_generalised is None or is_generalised != is_between or is_between != between(truth, gradient, NARROW):
