@@ -17,7 +17,7 @@ WORDS: Mapping[Verdict, str] = {
     Verdict.UNVERIFIED: "nothing was compared: these are only autograd's gradients",
     Verdict.MISMATCH: "{who} disagrees with {reference}",
     Verdict.UNDEFINED: "a gradient is NaN, or the derivative does not exist there",
-    Verdict.UNDECIDED: "no verdict: no symbolic derivative was asked for or found, so this is not a pass",
+    Verdict.UNDECIDED: "nothing says whether it is right, so this is not a pass",
 }
 AUTOGRAD, SYMBOLIC = "autograd", "the symbolic derivative"
 

@@ -53,8 +53,18 @@ class Excuses:
             known = self._condition(traced, runs, lower=tolerance.normwise)
             moved = known.condition_error(traced, normwise=tolerance.normwise)
             if not self._agrees(traced, gradient, tolerance, torch.maximum(moved, noise)):
-                return False
+                return self._is_lost(traced, gradient, tolerance)
         return True
+
+    def _is_lost(self, traced: TracedTensor, gradient: Tensor, tolerance: Tolerance) -> bool:
+        """Return whether the symbolic derivative may be off by as much: it is that of the solution of a linear system.
+
+        There is no better way to it that PyTorch could have taken, as there is of a formula that loses digits.
+        """
+        if tolerance.normwise or not self.point.is_solved_for(traced):
+            return False
+        self.rounding_error(traced)
+        return self._agrees(traced, gradient, tolerance, self._noise[None].condition_error(traced))
 
     def rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
         """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""

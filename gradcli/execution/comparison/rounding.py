@@ -23,6 +23,7 @@ from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
+from gradcli.execution.reference.nodes import Node
 from gradcli.execution.reference.pullback import Reference, differentiate
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
 
@@ -143,6 +144,18 @@ class Point:
     def scale(self) -> float:
         """Return the largest finite entry of all adjoints."""
         return max(map(_largest, self.reference.values.values()), default=0.0)
+
+    def is_solved_for(self, traced: TracedTensor) -> bool:
+        """Return whether a tensor's gradient passes through an implicit definition: a linear system is solved."""
+        return not self._solved_for.isdisjoint(self.decomposition.parts([traced]))
+
+    @cached_property
+    def _solved_for(self) -> frozenset[Node]:
+        found: set[Node] = set()
+        for node in reversed(self.decomposition.tape.nodes):
+            if node in found or any(edge.request.unknown is not None for edge in node.edges):
+                found.update(node.sources)
+        return frozenset(found)
 
     def completed(self, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Tensor | None]:
         """Return autograd's gradients, and the symbolic ones of tensors on the way that it was not asked for."""

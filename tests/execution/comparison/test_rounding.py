@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -114,3 +115,37 @@ def test_no_cause_is_looked_for_where_rounding_excuses(monkeypatch: pytest.Monke
     report = gradcli.check("layer_norm(x, (6,)).sum()", {"x": values}, witnesses=("symbolic",))
     assert report.verdict == "match"
     assert "rounding" in str(report["x"].notes)
+
+
+def rotation(place: int) -> torch.Tensor:
+    torch.manual_seed(0)
+    drawn = [torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q for n in islice(cycle((4, 3)), place + 1)]
+    drawn[-1][:, 0] *= torch.det(drawn[-1]).sign()
+    return drawn[-1]
+
+
+# A rotation plus its transpose has every eigenvalue twice, but for the last bits: what its eigenvectors are, and how
+# they turn, is told by those. PyTorch's gradients are about 1e14.
+@pytest.mark.parametrize(
+    ("program", "place"),
+    [
+        ("torch.linalg.eigh(v + v.T)[1].pow(3).sum()", 0),
+        ("torch.linalg.eigh(v + v.T)[0].pow(2).sum()", 0),
+        ("(torch.linalg.eigh(v + v.T)[1] @ v).sin().sum()", 9),
+        ("(torch.linalg.eigh(v + v.T)[1] @ v).sin().sum()", 20),
+    ],
+)
+def test_eigenvalues_that_are_equal_but_for_rounding_decide_nothing(program: str, place: int) -> None:
+    report = evaluate_program(program, Settings(command="check", values={"v": rotation(place).tolist()}))
+    assert report.verdict is Verdict.UNDECIDED
+
+
+def test_an_inverse_of_which_few_digits_are_known_decides_nothing() -> None:
+    """Without 1e-15 the matrix is singular. By mpmath the last entry is -9.7919e28, by the definition -9.7933e28."""
+    values = [
+        [-0.9878789142745354, -0.021100612572832994, 0.15378561337399757],
+        [-0.13088273170142092, -0.419425145223549, -0.8983052143322886],
+        [0.0834563435224628, -0.9075446609965023, 0.41157955126877294],
+    ]
+    report = evaluate_program("inv(v - v.T + 1e-15*v).sum()", Settings(values={"v": values}))
+    assert report.verdict is Verdict.UNDECIDED
