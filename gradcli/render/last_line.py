@@ -59,11 +59,17 @@ def _words(report: Report, how: Presentation, verdict: Verdict) -> str:
     under = _under(tensors, verdict)
     if under is not None:
         return under
-    if any(tensor.witnesses for tensor in report.tensors) and not any(tensor.symbolic for tensor in report.tensors):
+    compared = tensors if verdict is Verdict.MISMATCH else report.tensors
+    if any(tensor.witnesses for tensor in compared) and not any(map(_has_symbolic, compared)):
         return words_of(verdict, reference="the numerical witnesses", where=where)
     if verdict is Verdict.MISMATCH and tensors and all(map(_agrees_with_symbolic, tensors)):
         return words_of(verdict, reference="the derivative of the whole program")  # at kinks, and where it decides
     return words_of(verdict, where=where)
+
+
+def _has_symbolic(tensor: TensorReport) -> bool:
+    """Return whether there is a symbolic derivative by a tensor, which its gradient is compared with."""
+    return tensor.symbolic is not None and tensor.symbolic.value is not None
 
 
 def _agrees_with_symbolic(tensor: TensorReport) -> bool:
