@@ -12,6 +12,7 @@ from references import smooth
 
 from gradcli.engine import evaluate_program
 from gradcli.execution.autograd import saved_tensors
+from gradcli.execution.commands import double_backward
 from gradcli.execution.forward.dtypes import double_precision
 from gradcli.execution.forward.run import display_names, run_program
 from gradcli.execution.forward.trace import Trace
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 WANTED = 300
 SECOND = 60
+# Of which so many are asked for formulas too.
+FORMULAS = 15
 # PyTorch's trigamma has 9 digits, and the second derivative of its logaddexp is NaN where both are -inf.
 INEXACT = ("gamma", "logaddexp")
 
@@ -110,9 +113,14 @@ def test_the_second_backward_is_predicted(programs: list[Generated], capsys: pyt
         print(f"\nsecond backward predicted: {dict(outcomes)}")  # noqa: T201 (a figure for whoever runs the tests)
 
 
-def test_second_derivatives_of_random_programs_match(programs: list[Generated]) -> None:
+def test_second_derivatives_of_random_programs_match(
+    programs: list[Generated], monkeypatch: pytest.MonkeyPatch
+) -> None:
     verdicts: Counter[str] = Counter()
-    for program in [program for program in programs if not any(name in program.text for name in INEXACT)][:SECOND]:
+    exact = [program for program in programs if not any(name in program.text for name in INEXACT)][:SECOND]
+    for place, program in enumerate(exact):
+        if place == FORMULAS:  # most of the time goes into them
+            monkeypatch.setattr(double_backward, "summed_formulas", lambda *_: {})
         settings = Settings(command="double-backward", grad_output=program.weights)  # type: ignore[arg-type]
         found = evaluate_program(program.text, settings, program.leaves)
         second = lifecycle(found).with_create_graph.second.values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tokenize
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def symbols(text: str) -> int:
     return sum(bool(token.string.strip()) for token in tokens)
 
 
+@cache
 def derived(program: str, shapes: str) -> Any:
     return gradcli.derive(program, shapes_of(shapes), wrt="X")["X"]
 
