@@ -18,7 +18,6 @@ from gradcli.execution.comparison.reports import report_on
 from gradcli.execution.custom.checks import contract, double_backward, elsewhere, shapes, transforms
 from gradcli.execution.custom.gradients import MISLED, compare_gradients
 from gradcli.execution.custom.reference import Side
-from gradcli.execution.forward.domains import SYMMETRIC
 from gradcli.execution.forward.recording import Recording
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.forward.value_files import read_values
@@ -135,9 +134,8 @@ def _trial(
 
 
 def _symmetric(recording: Recording, point: Values) -> frozenset[str]:
-    """Return the inputs that are symmetric because forward is defined for no other matrices: ops read one half only."""
-    domains = {domain for call in recording.trace.calls for domain in call.op.domain.values()}
-    if SYMMETRIC not in domains:
+    """Return the inputs that are symmetric where forward is of symmetric matrices: ops read one triangle only."""
+    if not any(call.op.symmetric for call in recording.trace.calls):
         return frozenset()
     return frozenset(name for name, value in point.items() if value.requires_grad and is_symmetric(value))
 

@@ -19,7 +19,7 @@ from gradcli.execution.custom.causes.surrogates import passed_on, surrogate
 from gradcli.execution.custom.causes.swapped import swapped
 from gradcli.execution.custom.causes.terms import clues_of, missing_product
 from gradcli.execution.custom.checks.contract import is_random
-from gradcli.execution.custom.numerical import misled, numerical
+from gradcli.execution.custom.numerical import by_differences, misled, numerical
 from gradcli.execution.custom.reference import CluesOf, Compared, Side, compared, side
 from gradcli.execution.formulas.formulas import Formulas
 from gradcli.execution.forward.run import display_names
@@ -68,6 +68,8 @@ class CheckedGradient:
     returned_none: bool
     misled: bool = False
     """Whether finite differences of forward deny the reference, and not backward."""
+    probed_by_differences: Verdict | None = None
+    """What finite differences say for the random upstream gradient, where autograd has no reference for it."""
 
     @property
     def kinked(self) -> bool:
@@ -95,6 +97,8 @@ class CheckedGradient:
     def numerical(self, name: str) -> Verdict | None:
         """Return the verdict of a numerical witness; None if it was not asked."""
         verdict = self.witnesses[name].verdict if name in self.witnesses else None
+        if name == DIFFERENCES and verdict is not None and self.probed_by_differences is not None:
+            verdict = worst([verdict, self.probed_by_differences])
         # What forward mode makes of a body that misleads is as wrong as what reverse mode does, and it knows nothing of
         # a convention by which what is derived is not what finite differences find.
         denied = DIFFERENCES in self.witnesses and self.witnesses[DIFFERENCES].verdict is Verdict.MISMATCH
@@ -143,6 +147,9 @@ def compare_gradients(trial: Trial, applied: Applied) -> ComparedGradients:
                 said.get(name, {}),
                 gradients.get(name) is None,
                 misled=name in denied,
+                probed_by_differences=by_differences(trial, trial.point, name, trial.probe, second[name].gradient)
+                if name in said and name not in other.right
+                else None,
             )
             for name in trial.wanted
         ]
@@ -246,6 +253,8 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
             cause = noted(NoteKind.CAUSE, _cause(trial, item, other))
             return (*led(words, where), *cause, *noted(NoteKind.REMEDY, passed_on(trial, item.name)))
     witness = item.witnesses[DIFFERENCES]
+    if witness.verdict is not Verdict.MISMATCH:
+        return noted(NoteKind.WITNESS, "for a grad_output that is not all ones, finite differences of forward disagree")
     return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
 
 

@@ -78,7 +78,10 @@ def side(trial: Trial, cotangent: Tensor) -> Side:
     recording = trial.reference(trial.point, trial.places)
     if recording.left is not None:
         return Side(recording, cotangent, {}, None, None, str(NoReferenceError(recording.left)), trial.derivations)
-    right = pulled_back(recording, cotangent)
+    try:
+        right = pulled_back(recording, cotangent)
+    except NoReferenceError as error:
+        return Side(recording, cotangent, {}, None, None, str(error), trial.derivations)
     if not trial.settings.verify:
         return Side(recording, cotangent, right, None, None, None, trial.derivations)
     gap = recording.gap and f"{recording.gap}; `--reference PROGRAM` gives one"

@@ -164,7 +164,7 @@ def _name(func: Any) -> str:
 def _table_name(name: str, short: str) -> str:
     """Return the name by which the table is asked: with its module where PyTorch has two functions of one name."""
     qualified = f"{name.removeprefix('torch.').rpartition('.')[0]}.{short}"
-    return qualified if name.startswith(("torch.linalg.", "torch.special.")) else short
+    return qualified if name.startswith(("torch.linalg.", "torch.special.", "torch.nn.functional.")) else short
 
 
 def _given(func: Callable[..., Any], keywords: dict[str, Any], known: Container[str]) -> dict[str, Any]:

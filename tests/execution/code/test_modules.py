@@ -44,6 +44,10 @@ def case_of(make: Any, *inputs: Tensor, output: str | None = None, train: bool =
 MODULES = [
     case_of(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.GELU(), nn.Flatten()), drawn(2, 1, 4, 4)),
     case_of(lambda: nn.LayerNorm(4), drawn(3, 4)),
+    case_of(
+        lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.Unfold(2, stride=2), nn.Tanh(), nn.Fold((4, 4), 2, stride=2)),
+        drawn(1, 2, 4, 4),
+    ),
     case_of(lambda: nn.MultiheadAttention(4, 2, batch_first=True), *[drawn(2, 3, 4)] * 3, output="0"),
     case_of(lambda: nn.TransformerEncoderLayer(4, 2, 6, dropout=0.2, batch_first=True), drawn(2, 3, 4)),
     case_of(lambda: nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), drawn(2, 3, 4), train=False),

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gradcli.errors import ExecutionError
+from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.causes.overwritten import overwritten
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_error
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.subject import Values, refusals
-from gradcli.execution.targets.function.trial import Applied, Trial, pulled_back
+from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, pulled_back
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -53,11 +54,16 @@ def double_backward(trial: Trial) -> Check:
 
 
 def _right(trial: Trial, weights: Mapping[str, Tensor], point: Values) -> dict[str, Tensor]:
-    """Return the second derivatives of the reference at a point, in its dtype."""
+    """Return the second derivatives of the reference at a point, in its dtype; NoReferenceError if it has none."""
     recording = trial.recorded(point)
     cotangent = trial.probe.to(recording.output.dtype, copy=True).requires_grad_()
     right = pulled_back(recording, cotangent, create_graph=True)
-    return _second(right, weights, {**recording.leaves, "grad_output": cotangent})
+    try:
+        return _second(right, weights, {**recording.leaves, "grad_output": cotangent})
+    except REFUSALS as error:
+        raise NoReferenceError(
+            f"PyTorch cannot differentiate forward's own calls twice: {first_line(error).removesuffix('.')}"
+        ) from None
 
 
 def _weight(value: Tensor, place: int) -> Tensor:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
-from gradcli.errors import ExecutionError
+from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.recording import Recording
+from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.targets.function.constants import constants_of
 from gradcli.execution.targets.function.subject import Subject, Values, check_outputs, joined, refusals
 from gradcli.settings import Settings
@@ -238,17 +239,26 @@ def _copy(value: Tensor) -> Tensor:
 
 
 def pulled_back(recording: Recording, cotangent: Tensor, *, create_graph: bool = False) -> dict[str, Tensor]:
-    """Return autograd's gradients of a recorded function; zeros where the output does not depend on an input."""
+    """Return autograd's gradients of a recorded function; zeros where the output does not depend on an input.
+
+    NoReferenceError if PyTorch has no derivative of what it calls: a Function may be there to give it one.
+    """
     wanted = {name: leaf for name, leaf in recording.leaves.items() if leaf.requires_grad}
     if not recording.output.requires_grad:
         return {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(
-        recording.output,
-        list(wanted.values()),
-        cotangent.reshape(recording.output.shape).to(recording.output.device, recording.output.dtype),
-        retain_graph=True,
-        create_graph=create_graph,
-        allow_unused=True,
-    )
+    given = cotangent.reshape(recording.output.shape).to(recording.output.device, recording.output.dtype)
+    try:
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            recording.output,
+            list(wanted.values()),
+            given,
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+        )
+    except REFUSALS as error:
+        raise NoReferenceError(
+            f"PyTorch cannot differentiate forward's own calls: {first_line(error).removesuffix('.')}"
+        ) from None
     pairs = zip(wanted.items(), found, strict=True)
     return {name: torch.zeros_like(leaf) if value is None else value for (name, leaf), value in pairs}

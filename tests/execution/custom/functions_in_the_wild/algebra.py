@@ -294,3 +294,83 @@ class ReversibleBlockForgetsAPath(ReversibleBlock):
         s = torch.tanh(x2 @ w)
         h = d1 * (1 - s * s)
         return torch.cat([d1, d2 + h @ w.t()], -1), x2.t() @ h, gv
+
+
+class RootByEigenvectors(Function):
+    @staticmethod
+    def forward(ctx, A):
+        values, vectors = torch.linalg.eigh(A)
+        root = vectors @ torch.diag_embed(values.sqrt()) @ vectors.mT
+        ctx.save_for_backward(root)
+        return root
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, G):
+        values, vectors = torch.linalg.eigh(ctx.saved_tensors[0])
+        solved = vectors.mT @ G @ vectors / (values.unsqueeze(-1) + values.unsqueeze(-2))
+        H = vectors @ solved @ vectors.mT
+        return (H + H.mT) / 2
+
+
+class RootByEigenvectorsForgetsToSolve(RootByEigenvectors):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, G):
+        return torch.linalg.inv(2 * ctx.saved_tensors[0]) @ G
+
+
+class Chamfer(Function):
+    """PyTorch has no second derivative of cdist."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        squares = torch.cdist(a, b) ** 2
+        (there, i), (back, j) = squares.min(1), squares.min(0)
+        ctx.save_for_backward(a, b, i, j)
+        return there.sum() + back.sum()
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b, i, j = ctx.saved_tensors
+        there, back = 2 * (a - b[i]), 2 * (b - a[j])
+        ga = there.index_add(0, j, -back)
+        gb = back.index_add(0, i, -there)
+        return g * ga, g * gb
+
+
+class Unique(Function):
+    """PyTorch has no derivative of unique."""
+
+    @staticmethod
+    def forward(ctx, x):
+        values, places, counts = torch.unique(x, return_inverse=True, return_counts=True)
+        ctx.save_for_backward(places, counts)
+        return values
+
+    @staticmethod
+    def backward(ctx, g):
+        places, counts = ctx.saved_tensors
+        return g[places] / counts[places]
+
+
+class UniqueForgetsToSort(Unique):
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+class Patches(Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        columns = F.unfold(x, w.shape[-1])
+        ctx.save_for_backward(x, w)
+        side = x.shape[-1] - w.shape[-1] + 1
+        return (w.flatten(1) @ columns).unflatten(-1, (side, side))
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        flat, columns = g.flatten(2), F.unfold(x, w.shape[-1])
+        gx = F.fold(w.flatten(1).t() @ flat, x.shape[2:], w.shape[-1])
+        return gx, torch.einsum("nol,nkl->ok", flat, columns).reshape(w.shape)
