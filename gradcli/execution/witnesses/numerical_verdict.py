@@ -242,9 +242,18 @@ def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
 
 
 def decides(trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers, or might branch by them."""
-    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
-    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)
+    """Return whether the program computes truth values or integers of its leaves, or might branch by them."""
+    moving = {leaf for leaf in trace.leaves if _is_number(leaf)}
+    for call in trace.calls:
+        if not moving.isdisjoint(call.inputs):
+            if not all(map(_is_number, call.outputs)):
+                return True
+            moving.update(call.outputs)
+    return False
+
+
+def _is_number(traced: TracedTensor) -> bool:
+    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
 
 
 def checked(
