@@ -485,7 +485,8 @@ y""",
     ),
     # What the definitions use
     FAMILY.helper(
-        "_complete_pivots(A)", "orders of rows and columns in which elimination divides by the largest entry left"
+        "_complete_pivots(A)",
+        "orders of rows and columns in which elimination divides by no entry that is small, if it need not",
     ),
     FAMILY.helper("_reordered(A, rows, columns)", MOVES, Kind.MOVEMENT),
     FAMILY.helper("_squared(A)", MOVES, Kind.MOVEMENT),

@@ -115,6 +115,11 @@ class Op:
         """Return the op's name, qualified only where PyTorch has two ops of one name (`linalg.norm`)."""
         return self.signature.partition("(")[0]
 
+    @property
+    def is_entrywise(self) -> bool:
+        """Return whether each entry of the result is a formula of one entry of each operand."""
+        return self.kind is Kind.POINTWISE or self.formula is not None
+
     def of_complex_numbers(self) -> Op | None:
         """Return the op as it is defined where an argument is complex; None if it is one of real numbers."""
         if self.complex is None and self.kind is Kind.COMPOSITE:

@@ -101,11 +101,12 @@ REDUCTIONS: tuple[Op, ...] = (
     FAMILY.composite(
         "prod(input, dim=None, keepdim=False)",
         """x = _rows(input, dim)
-while x.shape[-1] > 1:
+y = ones(x.shape[:-1])
+while x.shape[-1] > 0:
     half = x.shape[-1] // 2
-    x = cat([x[..., :half]*x[..., half:2*half], x[..., 2*half:]], -1)
-x = x if x.shape[-1] == 1 else ones(x.shape[:-1])
-reshape(x, sum(input, dim, keepdim).shape)""",
+    y = y*x[..., 2*half] if 2*half < x.shape[-1] else y
+    x = x[..., :half]*x[..., half:2*half]
+reshape(y, sum(input, dim, keepdim).shape)""",
         "prod(x) | x=2x3",
         "prod(x, dim=1) | x=2x3",
         complex=ALIKE,

@@ -11,7 +11,7 @@ FAMILY = Family("sequences", kernels="arrange")
 RUNNING = """x = movedim(input, dim, -1) if input.ndim > 0 else reshape(input, (1,))
 k = 1
 while k < x.shape[-1]:
-    x = cat([x[..., :k], {combine}], -1)
+    x = {combined}
     k = 2*k
 movedim(x, -1, dim) if input.ndim > 0 else reshape(x, ())"""
 
@@ -57,14 +57,14 @@ def _integral(name: str, result: str) -> Op:
 SEQUENCES: tuple[Op, ...] = (
     FAMILY.composite(
         "cumprod(input, dim)",
-        RUNNING.format(combine="x[..., k:]*x[..., :x.shape[-1] - k]"),
+        RUNNING.format(combined="x*_shifted(x, k, 1)"),
         "cumprod(x, 0) | x=5",
         "cumprod(x, dim=1) | x=2x4",
         complex=ALIKE,
     ),
     FAMILY.composite(
         "logcumsumexp(input, dim)",
-        RUNNING.format(combine="logaddexp(x[..., k:], x[..., :x.shape[-1] - k])"),
+        RUNNING.format(combined="cat([x[..., :k], logaddexp(x[..., k:], x[..., :x.shape[-1] - k])], -1)"),
         "logcumsumexp(x, 0) | x=5",
         "logcumsumexp(x, dim=1) | x=2x4",
     ),

@@ -28,7 +28,7 @@ from gradcli.execution.forward.trace import TracedCall, TracedTensor, replaced
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.decomposition import Decomposition
 from gradcli.execution.reference.layout import AxisView, Layout
-from gradcli.execution.reference.nodes import Node, nodes_in
+from gradcli.execution.reference.nodes import Node, nodes_in, parts
 from gradcli.execution.reference.tape import STATIC
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults, parse_signature
@@ -78,8 +78,9 @@ def as_request(
     """
     tape_names = {decomposition.nodes[traced]: name for traced, name in reversed([*names.items()])}
     graph = _Graph(decomposition, tape_names, matrices=matrices)
+    read = _read_by(decomposition)
     return FormulaRequest(
-        tuple(graph.node(node) for node in decomposition.tape.nodes),
+        tuple(graph.node(node) if node in read else graph.unread(node) for node in decomposition.tape.nodes),
         tuple(graph.call(group.call, group.nodes) for group in decomposition.calls if group.nodes),
         graph.numbers[decomposition.nodes[decomposition.trace.output]],
         upstream,
@@ -99,6 +100,22 @@ def is_small(decomposition: Decomposition) -> bool:
             reached.add(node)
             waiting += [edge.source for edge in node.edges]
     return len(reached) <= MOST_NODES
+
+
+def _read_by(decomposition: Decomposition) -> set[Node]:
+    """Return the nodes that formulas may lead through: what the output is made of, constants included."""
+    known = decomposition.nodes
+    calls = {part: group.call for group in decomposition.calls for part in decomposition.parts(group.call.outputs)}
+    read: set[Node] = set()
+    waiting = [*parts(known[decomposition.trace.output])]
+    while waiting:
+        node = waiting.pop()
+        if node not in read:
+            read.add(node)
+            given = [known[traced] for traced in calls[node].inputs if traced in known] if node in calls else []
+            made_of = [*nodes_in(node.origin[1] if node.origin is not None else ()), *given]
+            waiting += [*node.sources, *(part for one in made_of for part in parts(one))]
+    return read
 
 
 class _Graph:
@@ -158,6 +175,10 @@ class _Graph:
         return FormulaNode(
             shape, self.names.get(node) or self._text(node), inputs, definition, read, self._is_shift(node), move=move
         )
+
+    def unread(self, node: Node) -> FormulaNode:
+        """Return a node that nothing on the way to the output reads."""
+        return FormulaNode(tuple(node.tensor.shape), self.names.get(node), ())
 
     def _primitive(self, node: Node) -> NodeDefinition | None:
         request = node.edges[0].request

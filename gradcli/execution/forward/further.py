@@ -41,7 +41,7 @@ def further_points(
 
     Entries that are changed alternate with those drawn, inside the domains of the ops that read a leaf.
     """
-    drawn = _drawn(program, settings, given, trace)
+    drawn = _drawn(trace, names_drawn(program, settings, given))
     if not drawn or not _is_small(trace):
         return []
     known = domains(program, find)
@@ -54,13 +54,17 @@ def further_points(
     return [point for point in changed if point]
 
 
-def _drawn(program: Program, settings: Settings, given: Mapping[str, Any], trace: Trace) -> dict[str, Tensor]:
-    """Return the leaves that were drawn, in double precision."""
+def names_drawn(program: Program, settings: Settings, given: Mapping[str, Any]) -> list[str]:
+    """Return the names of the leaves that are drawn at random: those that are given no value, and are no constants."""
     if settings.init is not None:
-        return {}
+        return []
     kept = {*read_values(settings.values_file), *settings.values, *given, *settings.constants}
+    return [leaf.name for leaf in program.leaves if leaf.name not in kept]
+
+
+def _drawn(trace: Trace, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the leaves of some names, in double precision."""
     leaves = {leaf.name: leaf.tensor.detach() for leaf in trace.leaves if leaf.name}
-    names = [leaf.name for leaf in program.leaves if leaf.name not in kept]
     real = {name: leaves[name] for name in names if name in leaves and leaves[name].is_floating_point()}
     return {name: value.to(torch.float64) for name, value in real.items() if value.numel()}
 

@@ -15,7 +15,19 @@ from gradcli.execution.forward.rehearsal import Audience, rehearse
 from gradcli.limits import Limits
 
 MOST = 1_000  # calls that are remembered
-PLAIN = (bool, int, float, complex, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
+PLAIN = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    type(None),
+    type(...),
+    torch.dtype,
+    torch.device,
+    torch.layout,
+    torch.memory_format,
+)
 
 _known: dict[Hashable, Sequence[torch.Size]] = {}
 
@@ -56,4 +68,7 @@ def _is_lasting(function: Any) -> bool:
 def _kind(leaf: Any) -> tuple[Any, ...] | None:
     if isinstance(leaf, Tensor):
         return leaf.dtype, leaf.device, leaf.shape, leaf.stride(), leaf.is_conj()
+    if isinstance(leaf, slice):  # which has no hash
+        parts = (leaf.start, leaf.stop, leaf.step)
+        return (slice, *parts) if all(type(part) in PLAIN for part in parts) else None
     return (type(leaf), leaf) if type(leaf) in PLAIN else None

@@ -26,7 +26,7 @@ from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, Tr
 from gradcli.language.parser import parse
 from gradcli.language.program import Call, Expression, Program
 from gradcli.limits import Limits
-from gradcli.ops.record import Kind, Op
+from gradcli.ops.record import Op
 from gradcli.ops.signature import defaults
 from gradcli.progress import begin
 
@@ -147,7 +147,7 @@ class Tracer:
             raise LimitError(msg, hint="`--max-operations` raises the limit")
         self._refuse_crash(op, call)
         ready = invocation(op, call, lambda traced: traced.tensor)
-        self.memory.check(ready, pointwise=op.kind is Kind.POINTWISE)
+        self.memory.check(ready, pointwise=op.is_entrywise)
         begin(f"'{self._text(call.node)}'")
         result = self._wrap(self._run(op, call, ready), call.node, traced_in(call.positional))
         self.memory.add([traced.tensor for traced in traced_in(result)])

@@ -5,23 +5,28 @@ As `torch.utils._pytree` and `jax.tree`, in small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 Path = tuple[int | str, ...]
+NESTING = (tuple, list, dict)
 
 
-def leaves(tree: Any) -> Iterator[Any]:
-    """Yield the leaves of a tree in order."""
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, tuple | list):
-        yield tree
-        return
-    for item in tree:
-        yield from leaves(item)
+def leaves(tree: Any) -> list[Any]:
+    """Return the leaves of a tree in order."""
+    found: list[Any] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(tree: Any, found: list[Any]) -> None:
+    if isinstance(tree, NESTING):
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            _collect(item, found)
+    else:
+        found.append(tree)
 
 
 def tensors(tree: Any) -> list[Tensor]:
@@ -31,14 +36,18 @@ def tensors(tree: Any) -> list[Tensor]:
 
 def map(change: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 (as jax.tree.map)
     """Return a tree with every leaf changed; `change` also gets the leaves of `others`, trees of the same structure."""
-    return map_with_path(lambda _, *found: change(*found), tree, *others)
+    if not isinstance(tree, NESTING):
+        return change(tree, *others)
+    if isinstance(tree, dict):
+        return {key: map(change, *_items(key, tree, *others)) for key in tree}
+    return _like(tree, [map(change, *items) for items in zip(tree, *others, strict=True)])
 
 
 def map_with_path(change: Callable[..., Any], tree: Any, *others: Any, path: Path = ()) -> Any:
     """Return a tree with every leaf changed; `change` gets the keys that lead to a leaf, then the leaf."""
     if isinstance(tree, dict):
         return {key: map_with_path(change, *_items(key, tree, *others), path=(*path, key)) for key in tree}
-    if isinstance(tree, tuple | list):
+    if isinstance(tree, NESTING):
         several = enumerate(zip(tree, *others, strict=True))
         return _like(tree, [map_with_path(change, *items, path=(*path, position)) for position, items in several])
     return change(path, tree, *others)

@@ -13,15 +13,17 @@ from gradcli.errors import NotSupportedError
 
 # Singular values that differ by less, relative to the largest, are taken to be equal.
 SLACK = 1e-14
+# Pivots that are larger, relative to the largest, are certainly not 0 but for rounding.
+CLEAR = 1e-6
 
 
 def complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
-    """Return orders of rows and of columns in which elimination always divides by the largest entry left.
+    """Return orders of rows and of columns in which elimination divides by no entry that is small, if it need not.
 
     The third result is how many of those are not 0, in every matrix of a batch.
     """
     square = matrix.detach().to(torch.float64).reshape(-1, *matrix.shape[-2:])
-    found = [_complete_pivots(one) for one in square]
+    found = [_row_pivots(one) or _complete_pivots(one) for one in square]
     if not found:
         none = torch.zeros(matrix.shape[:-1], dtype=torch.int64)
         return none, none, matrix.shape[-1]
@@ -29,7 +31,18 @@ def complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
     return rows, columns, min(count for _, _, count in found)
 
 
+def _row_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int] | None:
+    """Return the orders in which the largest entry left of a column is taken; None where one of these is small."""
+    factors, count = torch.linalg.lu_factor_ex(matrix), matrix.shape[-1]
+    sizes = factors.LU.diagonal().abs()
+    if not count or bool(factors.info) or not bool(sizes.min() > CLEAR * sizes.max()):
+        return None
+    permutation = torch.lu_unpack(factors.LU, factors.pivots, unpack_data=False)[0]
+    return permutation.argmax(0), torch.arange(count), count
+
+
 def _complete_pivots(matrix: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Return the orders in which the largest of all entries left is taken."""
     count = matrix.shape[-1]
     rest, rows, columns = matrix.clone(), torch.arange(count), torch.arange(count)
     for step in range(count):

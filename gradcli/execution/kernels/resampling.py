@@ -94,11 +94,17 @@ def nearest(tensor: Tensor, count: int, size: Any, scale_factor: Any, recompute:
     """Return the entry that each new entry's left end falls in; its centre, if `centred`."""
     plan = resized(tensor.shape[-count:], size, scale_factor, recompute)
     for axis, (new, scale) in enumerate(plan, tensor.ndim - count):
-        numerator, denominator = (scale / 2).as_integer_ratio()
-        last = tensor.shape[axis] - 1
-        places = [min(half * numerator // denominator, last) for half in range(int(centred), 2 * new, 2)]
-        tensor = tensor.index_select(axis, torch.tensor(places))
+        halves, last = range(int(centred), 2 * new, 2), tensor.shape[axis] - 1
+        tensor = tensor.index_select(axis, _times(halves, scale / 2).clamp(max=last))
     return tensor
+
+
+def _times(counts: range, factor: Fraction) -> Tensor:
+    """Return how many whole times counts of a factor are, without rounding."""
+    numerator, denominator = factor.as_integer_ratio()
+    if counts.stop * numerator < 1 << 63:
+        return torch.arange(counts.start, counts.stop, counts.step) * numerator // denominator
+    return torch.tensor([count * numerator // denominator for count in counts])
 
 
 def pixels(tensor: Tensor, *places: Tensor) -> Tensor:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from gradcli.execution.forward.memory import check_entries
+
+Pairing = tuple[int, int, str]
 
 
 def contracted(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Tensor:
@@ -18,12 +21,12 @@ def contracted(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Ten
     LimitError if the best order that is found needs a tensor beyond the limits.
     """
     letters, tensors = list(labels), list(values)
+    if len(tensors) <= 2:  # noqa: PLR2004 (a pair)
+        return _pair(letters, tensors, out)
     sizes = {
         letter: n for own, value in zip(labels, values, strict=True) for letter, n in zip(own, value.shape, strict=True)
     }
-    while len(tensors) > 2:  # noqa: PLR2004 (a pair)
-        one, other = min(combinations(range(len(tensors)), 2), key=lambda pair: _cost(letters, pair, out, sizes))
-        kept = _kept(letters, (one, other), out)
+    for one, other, kept in _pairings(tuple(labels), out, tuple(sizes.items())):
         check_entries(math.prod(sizes[letter] for letter in kept), "a step of the derivative")
         made = _pair((letters[one], letters[other]), (tensors[one], tensors[other]), kept)
         for place in (other, one):
@@ -31,6 +34,21 @@ def contracted(labels: Sequence[str], values: Sequence[Tensor], out: str) -> Ten
         letters.append(kept)
         tensors.append(made)
     return _pair(letters, tensors, out)
+
+
+@lru_cache(maxsize=4096)
+def _pairings(labels: tuple[str, ...], out: str, sizes: tuple[tuple[str, int], ...]) -> Sequence[Pairing]:
+    """Return which two factors to contract, one pair after the other until two are left, and the labels kept."""
+    letters, lengths, found = list(labels), dict(sizes), list[Pairing]()
+    while len(letters) > 2:  # noqa: PLR2004 (a pair)
+        pairs = combinations(range(len(letters)), 2)
+        one, other = min(pairs, key=lambda pair: _cost(letters, pair, out, lengths))
+        kept = _kept(letters, (one, other), out)
+        found.append((one, other, kept))
+        for place in (other, one):
+            del letters[place]
+        letters.append(kept)
+    return found
 
 
 def _kept(letters: Sequence[str], pair: tuple[int, int], out: str) -> str:

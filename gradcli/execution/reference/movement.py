@@ -14,18 +14,23 @@ from gradcli.execution.forward import tree
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.layout import Layout
 from gradcli.execution.reference.nodes import ComplexNode, Edge, Node
-from gradcli.execution.reference.strides import rearranged
+from gradcli.execution.reference.strides import positions_of, rearranged
 
 # Data that is moved is numbered from here on: no value that an op writes by itself (a pad value, say) is as large.
 FIRST_NUMBER = 1 << 40
 
 
-def rearranging_edge(result: Any, sources: Sequence[Node | ComplexNode]) -> Edge | None:
-    """Return the edge to the only source of a result that shares its memory; None if entries have to be traced."""
+def viewing_edges(results: Sequence[Tensor], sources: Sequence[Node | ComplexNode]) -> list[Edge] | None:
+    """Return the edges of results that share the memory of the only source; None if entries have to be traced."""
     if len(sources) != 1 or not isinstance(source := sources[0], Node):
         return None
-    shown = rearranged(result, source.tensor)
-    return None if shown is None else _edge(source, shown, {"input": shown.views["input"].apply(source.tensor)})
+    shown = rearranged(results[0], source.tensor) if len(results) == 1 else None
+    if shown is not None:
+        return [_edge(source, shown, {"input": shown.views["input"].apply(source.tensor)})]
+    positions = positions_of(results, source.tensor)
+    if positions is None:
+        return None
+    return [_reading_edge(source, tuple(one.shape), own) for one, own in zip(results, positions, strict=True)]
 
 
 def numbered(sources: Sequence[Node | ComplexNode]) -> dict[Node | ComplexNode, Tensor]:
@@ -75,18 +80,25 @@ def _starts(sources: Sequence[Node | ComplexNode]) -> Iterator[tuple[Node | Comp
 def _traced_edge(node: Node, shape: tuple[int, ...], entries: Tensor) -> Edge:
     """Return the edge to one source, of whose `entries` a result is made; those out of range come from elsewhere."""
     count = node.tensor.numel()
-    operands = {"input": node.tensor.reshape(-1)}
     if _all_inside(entries, count):
-        whole = entries.numel() == count and torch.equal(entries, torch.arange(count))
-        formula, axes = ("input", "j") if whole else ("input[sources[j]]", "")
-        operands |= {} if whole else {"sources": entries}
-        out = "j"
-    else:
-        (targets,) = torch.nonzero((entries >= 0) & (entries < count), as_tuple=True)
-        formula, axes, out = "delta(i, targets[j]) * input[sources[j]]", "", "i"
-        operands |= {"targets": targets, "sources": entries[targets]}
+        return _reading_edge(node, shape, entries)
+    (targets,) = torch.nonzero((entries >= 0) & (entries < count), as_tuple=True)
+    positions = {"targets": targets, "sources": entries[targets]}
+    return _flat_edge(node, shape, "delta(i, targets[j]) * input[sources[j]]", "", "i", positions)
+
+
+def _reading_edge(node: Node, shape: tuple[int, ...], entries: Tensor) -> Edge:
+    """Return the edge to a source of whose `entries` all of a result is made."""
+    if entries.numel() == node.tensor.numel() and torch.equal(entries, torch.arange(entries.numel())):
+        return _flat_edge(node, shape, "input", "j", "j", {})
+    return _flat_edge(node, shape, "input[sources[j]]", "", "j", {"sources": entries})
+
+
+def _flat_edge(  # noqa: PLR0917 (what a formula needs)
+    node: Node, shape: tuple[int, ...], formula: str, axes: str, out: str, positions: dict[str, Tensor]
+) -> Edge:
     shown = layout.flat(formula, {"input": tuple(node.tensor.shape)}, shape, out)
-    return _edge(node, replace(shown, axes={"input": axes}), operands)
+    return _edge(node, replace(shown, axes={"input": axes}), {"input": node.tensor.reshape(-1), **positions})
 
 
 def _all_inside(entries: Tensor, count: int) -> bool:

@@ -161,7 +161,7 @@ class Tape:
         if known is not None:
             return known
         positional, keywords = plain(call.positional), plain(call.keywords)
-        check_call(function(op.torch), positional, keywords, pointwise=op.kind is Kind.POINTWISE)
+        check_call(function(op.torch), positional, keywords, pointwise=op.is_entrywise)
         try:
             return function(op.torch)(*positional, **keywords)
         except (RuntimeError, NotSupportedError):
@@ -236,9 +236,10 @@ class Tape:
         result = self._call(op, call, known)
         arguments = [call.positional, call.keywords]
         sources = [node for node in nodes_in(arguments) if movement.holds_numbers(node)]
-        edge = movement.rearranging_edge(result, sources)
-        if edge is not None:
-            return self.node(result, (edge,))
+        edges = movement.viewing_edges(tree.tensors(result), sources)
+        if edges is not None:
+            known = iter(edges)
+            return tree.map(lambda one: self.node(one, (next(known),)), result)
         sources = list(dict.fromkeys(sources))
         positional, keywords = movement.numbers_for(arguments, movement.numbered(sources))
         numbers = function(op.torch)(*positional, **keywords)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -58,12 +57,17 @@ def run_step(step: Step, inputs: list[Tensor], sizes: Mapping[str, int], overwri
 
 def _entries(step: Step, inputs: list[Tensor], sizes: Mapping[str, int]) -> int:
     """Return how many entries a step's result has."""
-    if not step.out:
-        return 1
-    lengths = dict(sizes)
-    for value, labels in zip(inputs, step.labels, strict=False):
-        lengths.update(zip(labels, value.shape, strict=False))
-    return math.prod(lengths.get(letter, 1) for letter in step.out)
+    count = 1
+    for letter, place, axis in _lengths(step.labels, step.out):
+        count *= sizes.get(letter, 1) if place is None else inputs[place].shape[axis]
+    return count
+
+
+@lru_cache(maxsize=4096)
+def _lengths(labels: tuple[str, ...], out: str) -> list[tuple[str, int | None, int]]:
+    """Return each label of a result with the last input that has it, and its axis there; None for what none has."""
+    places = {letter: (place, axis) for place, own in enumerate(labels) for axis, letter in enumerate(own)}
+    return [(letter, *places.get(letter, (None, 0))) for letter in out]
 
 
 def align(value: Tensor, labels: str, out: str) -> Tensor:

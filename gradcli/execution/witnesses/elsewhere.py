@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import ExecutionError
 from gradcli.execution.comparison.evaluation import Evaluation, evaluate_run
-from gradcli.execution.forward.further import further_points
+from gradcli.execution.forward.further import further_points, names_drawn
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.sampling import is_finite, run_at_a_point
 from gradcli.execution.forward.source import Source
@@ -38,6 +38,8 @@ def look_further(
     What is undecided or not defined there, or a choice at a kink, is not a finding: these points are chosen for it.
     """
     if not settings.verify or SYMBOLIC not in settings.witnesses or not isinstance(program, Program):
+        return 0, None
+    if not names_drawn(program, settings, given):
         return 0, None
     quiet = dataclasses.replace(settings, formulas=False)
     trace = run_at_a_point(program, settings, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,8 @@ from gradcli.execution.witnesses.line import Values, random_directions, real, sh
 from gradcli.execution.witnesses.nearer import CLEAR
 from gradcli.execution.witnesses.noise import noise_of
 from gradcli.execution.witnesses.question import Question, Witness, witnesses
+from gradcli.language.branching import may_branch
+from gradcli.language.program import Program
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
@@ -212,12 +214,19 @@ class NumericalWitnesses:
 
     def _decides(self, traced: TracedTensor) -> bool:
         value = self.rerun.value(traced)
-        if value is None or not value.numel() or not self.rerun.may_decide:
+        if value is None or not value.numel() or not self._may_decide_by(traced):
             return False
         ones, random = torch.ones_like(value), random_directions(1, real(value).numel())
         shifts = [ones, -ones, shaped(random[0], value), shaped(-random[0], value)]
         scale = NEXT * self.without_noise.lengths(value)
         return any(self.rerun.decides_otherwise({traced: value + scale * shift}) for shift in shifts)
+
+    def _may_decide_by(self, traced: TracedTensor) -> bool:
+        """Return whether anything decided rests on a tensor; a program without branches decides in its calls."""
+        if not self.rerun.may_decide:
+            return False
+        program = self.run.program
+        return not isinstance(program, Program) or may_branch(program) or decides_by([traced], self.run.trace)
 
     def question(self, traced: TracedTensor) -> Question | None:
         """Return the run as a function of one tensor, whose noise is not known yet.
@@ -242,9 +251,23 @@ def voting(reports: Mapping[str, WitnessReport]) -> dict[str, WitnessReport]:
 
 
 def decides(trace: Trace) -> bool:
-    """Return whether the program computes truth values or integers, or might branch by them."""
-    tensors = [traced.tensor for call in trace.calls for traced in call.outputs]
-    return any(not (tensor.is_floating_point() or tensor.is_complex()) for tensor in tensors)
+    """Return whether the program computes truth values or integers of its leaves, or might branch by them."""
+    return decides_by(filter(_is_number, trace.leaves), trace)
+
+
+def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
+    """Return whether the program computes truth values or integers of some tensors."""
+    moving = set(tensors)
+    for call in trace.calls:
+        if not moving.isdisjoint(call.inputs):
+            if not all(map(_is_number, call.outputs)):
+                return True
+            moving.update(call.outputs)
+    return False
+
+
+def _is_number(traced: TracedTensor) -> bool:
+    return traced.tensor.is_floating_point() or traced.tensor.is_complex()
 
 
 def checked(

@@ -55,7 +55,7 @@ def _sliced(value: Tensor, labels: str, ranges: Ranges) -> Tensor:
     for axis, letter in enumerate(labels):
         if letter in ranges:
             start, stop = ranges[letter]
-            value = value.narrow(axis, start, stop - start)
+            value = value if stop - start == value.shape[axis] else value.narrow(axis, start, stop - start)
     return value
 
 

@@ -19,7 +19,7 @@ from gradcli.execution.reference.systems.restricted import Ranges
 from gradcli.execution.reference.tensor_eval import evaluate
 
 # Blocks of so many unknowns are not split further; one of more that cannot be split is solved by products.
-SMALL, LARGEST = 128, 640
+SMALL, LARGEST = 256, 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,21 @@ class _Substitution:
         count = self.problem.count(self.problem.system.columns, ranges)
         if count <= SMALL:
             return by_matrix(self.problem, right, ranges)
-        if len(self.orders) == len(self.problem.system.rows) == 2:  # noqa: PLR2004 (both axes of a matrix)
+        if self._may_be_one_sided(ranges, order):
             found = by_one_side(self.problem, right, ranges)
             if found is not None:
                 return found
         if order is not None:
             return None
         return (by_matrix if count <= LARGEST else by_products)(self.problem, right, ranges)
+
+    def _may_be_one_sided(self, ranges: Ranges, order: Order | None) -> bool:
+        """Return whether to look if a block is one matrix along one of two axes.
+
+        One on the diagonal, over the same slice of both, is hardly ever: it is split, and its parts are looked at.
+        """
+        both = len(self.orders) == len(self.problem.system.rows) == 2  # noqa: PLR2004 (both axes of a matrix)
+        return both and (order is None or len({ranges[one.row] for one in self.orders}) > 1)
 
     def _by_halves(self, order: Order, ranges: Ranges) -> None:
         first, second = order.halves(ranges[order.row])
