@@ -141,11 +141,7 @@ class Point:
 
     @cached_property
     def _solved_for(self) -> frozenset[Node]:
-        found: set[Node] = set()
-        for node in reversed(self.decomposition.tape.nodes):
-            if node in found or any(edge.request.unknown is not None for edge in node.edges):
-                found.update(node.sources)
-        return frozenset(found)
+        return self.decomposition.solved_for()
 
     def completed(self, gradients: Mapping[TracedTensor, Tensor | None]) -> dict[TracedTensor, Tensor | None]:
         """Return autograd's gradients, and the symbolic ones of tensors on the way that it was not asked for."""

@@ -66,6 +66,14 @@ class Decomposition:
         """Return whether some tensor of the trace is complex."""
         return any(isinstance(node, ComplexNode) for node in self.nodes.values())
 
+    def solved_for(self) -> frozenset[Node]:
+        """Return the nodes that an implicit definition depends on: their adjoints pass through a linear system."""
+        found: set[Node] = set()
+        for node in reversed(self.tape.nodes):
+            if node in found or any(edge.request.unknown is not None for edge in node.edges):
+                found.update(node.sources)
+        return frozenset(found)
+
     def requests(self) -> list[DerivativeRequest]:
         """Return the signatures whose derivatives are needed, each once."""
         return list(dict.fromkeys(edge.request for node in self.tape.nodes for edge in node.edges))
