@@ -18,7 +18,7 @@ Node = tuple[str | int, ...]
 DIGITS = 100
 # Two numbers that are no further apart, of their size, are one that was rounded.
 NEAR = Float("1e-12", DIGITS)
-ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan"})
+ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan", "unknown"})
 
 
 class KinkError(Exception):
