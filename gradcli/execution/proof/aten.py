@@ -147,7 +147,10 @@ def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords:
         return tree.map(lambda leaf: _held(machine, leaf), target(*positional, **keywords))
     if target._schema.is_mutable:  # noqa: SLF001
         return _written(target, name, machine, positional, keywords)
-    return _pure(target, name, machine, positional, keywords)
+    found = _pure(target, name, machine, positional, keywords)
+    if isinstance(found, Entries) and len(target._schema.returns) > 1:  # noqa: SLF001
+        raise UnprovableError(UNSEEN.format(f"aten.{name}"))
+    return found
 
 
 def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:

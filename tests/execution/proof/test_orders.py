@@ -63,6 +63,11 @@ def test_what_only_pytorch_can_run_is_undecided_by_name() -> None:
     assert report.gradients[0].reason == "mode of what depends on a leaf has no formula"
 
 
+def test_a_call_with_more_results_than_its_definition_is_undecided() -> None:
+    program = "F.fractional_max_pool2d(x, 2, 1, _random_samples=tensor([[[0.3, 0.6]]]))"
+    assert proved(program, x=(1, 1, 2, 3)).verdict == "undecided"
+
+
 def sorted_by(place: Callable[[Tensor], Tensor]) -> type[torch.autograd.Function]:
     class Sorted(torch.autograd.Function):
         @staticmethod
