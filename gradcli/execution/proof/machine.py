@@ -179,7 +179,8 @@ class CircuitMachine:
         """Return a tensor of numbers as entries; whatever else it is as it is."""
         if not isinstance(value, Tensor):
             return value
-        return Entries(Circuit.codes(self.circuit.decoded(value.to(torch.float64)), value.shape))
+        numbers = value.detach().clone().to(torch.float64)  # PyTorch's zeros without storage get one
+        return Entries(Circuit.codes(self.circuit.decoded(numbers), value.shape))
 
     def pointwise(self, text: str, bound: Mapping[str, Any]) -> Entries:
         """Return a formula of every entry, with the operands broadcast."""
