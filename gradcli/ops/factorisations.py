@@ -20,6 +20,11 @@ POSITIVE = {"A": "positive definite"}
 EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*border[m]*out[..., m, j] + border[i]*inner[m]*out[..., m, j]*out[..., m, j] - border[i]"""
 
 
+# The same of a real matrix with complex pairs: real parts over imaginary ones, and so below them the value. `turned` is
+# a product with i, and `across` what a vector may not turn towards: its phase is a choice.
+COMPLEX_EIGENPAIRS = """A[..., i, k]*out[..., k, j] - inner[i]*out[..., i, j]*first[m]*out[..., m, j] - turned[i, k]*out[..., k, j]*second[m]*out[..., m, j] + first[i]*inner[m]*out[..., m, j]*out[..., m, j] - first[i] + second[i]*across[..., m, j]*out[..., m, j]"""
+
+
 def _implicit(signature: str, definition: str, **more: Any) -> Op:
     return FAMILY.helper(signature, definition, Kind.IMPLICIT, entry="ij", **more)
 
@@ -330,6 +335,27 @@ y = _eigenpairs(_bordered(a), 1 - _unit(n), _unit(n), UPLO)
         kinks="_repeated(torch.linalg.eigvalsh(A, UPLO))",
         symmetric=("A",),
     ),
+    _implicit("_complex_eigenpairs(A, inner, first, second, turned, across)", COMPLEX_EIGENPAIRS),
+    FAMILY.composite(
+        "linalg.eig(A)",
+        """n = A.shape[-1]; first = _unit_at(2*n, 2*n + 2); second = _unit_at(2*n + 1, 2*n + 2)
+turned, across = _turned(A)
+y = _complex_eigenpairs(_two_blocks(A), 1 - first - second, first, second, turned, across)
+(complex(y[..., 2*n, :], y[..., 2*n + 1, :]), complex(y[..., :n, :], y[..., n:2*n, :]))""",
+        "torch.linalg.eig(a).eigenvalues.abs() | a=3x3",
+        "torch.linalg.eig(a)[1].abs() | a=2x3x3",
+        "w, v = torch.linalg.eig(a); real(v @ diag(exp(w)) @ inv(v)) | a=3x3",
+        fields=("eigenvalues", "eigenvectors"),
+        signs={1: -2},
+        ordered=(0, 1),
+    ),
+    FAMILY.composite(
+        "linalg.eigvals(A)",
+        "linalg.eig(A)[0]",
+        "torch.linalg.eigvals(a).real | a=3x3",
+        "torch.linalg.eigvals(a).imag | a=2x3x3",
+        ordered=(0,),
+    ),
     _implicit("_singular_triples(A, inner, border, rows, full, first, last)", EIGENPAIRS),
     _implicit("_complement(vectors, matrix, right)", "vectors[..., k, i]*out[..., k, j] + 0*matrix[..., p, q]"),
     FAMILY.composite(
@@ -498,6 +524,9 @@ y""",
     FAMILY.helper("_permutation(order, rows)", "row exchanges as a matrix"),
     FAMILY.helper("_info(A)", "0: the factorisation went well"),
     FAMILY.helper("_unit(count)", "0, …, 0, 1"),
+    FAMILY.helper("_unit_at(place, count)", "0, …, 0, 1, 0, …, 0"),
+    FAMILY.helper("_two_blocks(A)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_turned(A)", "the product with i, and the eigenvectors times i"),
     FAMILY.helper("_mirrored(A, upper)", "the symmetric matrix that one triangle says"),
     FAMILY.helper("_rank(A, atol, rtol)", "how many singular values are not taken for 0"),
     FAMILY.helper("_lstsq_rest(A, B, driver)", "the residuals, the rank and the singular values"),

@@ -78,8 +78,12 @@ class Op:
     symmetric part."""
 
     signs: dict[int, int] = field(default_factory=dict)
-    """The results, by their places, whose vectors are determined but for their signs, which an algorithm chooses; each
-    with the axis that runs along a vector. The signs that PyTorch found are taken."""
+    """The results, by their places, whose vectors are determined but for their signs, or phases, which an algorithm
+    chooses; each with the axis that runs along a vector. Those that PyTorch found are taken."""
+
+    ordered: tuple[int, ...] = ()
+    """The results, by their places, whose last axis is in an order that an algorithm chooses: that in which PyTorch
+    found the first of them is taken."""
 
     convention: str | None = None
     """In what else PyTorch's gradient is, by intent, not the derivative."""

@@ -142,6 +142,41 @@ def eigenpairs(matrix: Tensor, inner: Tensor, border: Tensor, uplo: str) -> Tens
     return torch.cat([vectors, values.unsqueeze(-2)], -2)
 
 
+def unit_at(place: int, count: int) -> Tensor:
+    """Return zeros with a 1 at a place."""
+    return torch.nn.functional.one_hot(torch.tensor(place), count).to(torch.get_default_dtype())
+
+
+def two_blocks(matrix: Tensor) -> Tensor:
+    """Return [[A, 0], [0, A]] with two rows and two columns of zeros behind it."""
+    size = matrix.shape[-1]
+    result = matrix.new_zeros(*matrix.shape[:-2], 2 * size + 2, 2 * size + 2)
+    result[..., :size, :size] = result[..., size : 2 * size, size : 2 * size] = matrix
+    return result
+
+
+def turned(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the product with i of what is real parts over imaginary ones, and of the eigenvectors."""
+    size = matrix.shape[-1]
+    turn = matrix.new_zeros(2 * size + 2, 2 * size + 2)
+    turn[:size, size : 2 * size].fill_diagonal_(-1.0)
+    turn[size : 2 * size, :size].fill_diagonal_(1.0)
+    return turn, turn @ _complex_pairs(matrix)
+
+
+def complex_eigenpairs(matrix: Tensor, *others: Tensor) -> Tensor:
+    """Return the real and the imaginary parts of eigenvectors in columns, each with those of its eigenvalue below."""
+    del others
+    size = matrix.shape[-1] // 2 - 1
+    return _complex_pairs(matrix[..., :size, :size])
+
+
+def _complex_pairs(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eig(matrix)
+    ends = values.unsqueeze(-2)
+    return torch.cat([vectors.real, vectors.imag, ends.real, ends.imag], -2)
+
+
 def both_sides(matrix: Tensor) -> Tensor:
     """Return [[0, A], [Aᵀ, 0]], bordered: its eigenvectors are A's singular vectors, one below the other."""
     rows, columns = matrix.shape[-2:]

@@ -77,9 +77,7 @@ UNSEEN = "{} has no definition that a circuit can hold"
 
 
 def _division(x: Any, y: Any, mode: str | None) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    if mode is not None:
-        raise UnprovableError(UNSEEN.format(f"div with rounding_mode={mode!r}"))
-    return "div", (x, y), {}
+    return ("div", (x, y), {}) if mode is None else ("_steps", (x, y, mode), {})
 
 
 def _convolution(operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -149,15 +147,21 @@ def _call(target: Any, machine: CircuitMachine, positional: list[Any], keywords:
         return tree.map(lambda leaf: _held(machine, leaf), target(*positional, **keywords))
     if target._schema.is_mutable:  # noqa: SLF001
         return _written(target, name, machine, positional, keywords)
-    return _pure(target, name, machine, positional, keywords)
+    found = _pure(target, name, machine, positional, keywords)
+    if isinstance(found, Entries) and len(target._schema.returns) > 1:  # noqa: SLF001
+        raise UnprovableError(UNSEEN.format(f"aten.{name}"))
+    return found
 
 
 def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
     if name == "detach" and machine.detaches:
         return machine.detached(positional[0])
+    kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
+    if name == "_to_copy" and _is_of_integers(keywords.get("dtype")):
+        name = "ne" if keywords["dtype"] == torch.bool else "trunc"
+        return _defined(name, machine, [*positional, 0] if name == "ne" else positional, {})
     if name in MOVES and not _accumulates(name, positional) and not _is_at_computed_places(name, positional):
         return _moved(target, name, machine, positional, keywords)
-    kept = {key: item for key, item in keywords.items() if key not in LAYOUT}
     if name in PUTS and isinstance(positional[2], Entries):
         whole, dim, index, source = positional
         value = source if isinstance(source, Entries) else torch.as_tensor(source, dtype=torch.float64)
@@ -175,6 +179,10 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
         name, spelled, kept = SPELLINGS[name](*positional, **kept)
         positional = list(spelled)
     return _defined(name, machine, positional, kept)
+
+
+def _is_of_integers(dtype: torch.dtype | None) -> bool:
+    return dtype is not None and not dtype.is_floating_point and not dtype.is_complex
 
 
 def _is_at_computed_places(name: str, positional: list[Any]) -> bool:

@@ -27,6 +27,8 @@ class Circuit:
     """Nodes, each a function's name and its operands: those of leaves and constants hold their text."""
 
     nodes: list[tuple[str, ...] | tuple[str | int, ...]] = field(default_factory=list)
+    different: set[frozenset[int]] = field(default_factory=set)
+    """Nodes that are never equal: the places of what was sorted."""
     _numbers: dict[tuple[str | int, ...], int] = field(default_factory=dict)
 
     def node(self, name: str, *operands: int | str) -> int:

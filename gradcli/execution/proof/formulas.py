@@ -97,12 +97,21 @@ class Formula:
 
     def _primitive(self, name: str, nodes: list[Node]) -> Node:
         """Return a function of nodes; a factor, a divisor and an exponent of 1 change nothing."""
+        if name == "delta":
+            return self._delta(*nodes)
         one = self.circuit.number(1)
         if name == "mul" and one in nodes:
             return nodes[1 - nodes.index(Node(one))]
         if name in {"div", "pow"} and nodes[1] == one:
             return nodes[0]
         return Node(self.circuit.node(name, *nodes))
+
+    def _delta(self, one: Node, other: Node) -> Node:
+        """Return 1 where two indices are the same, else 0; what is known of numbers is computed."""
+        numbers = [Node(self.circuit.number(value)) for value in (1, 0)]
+        if {self.circuit.nodes[node][0] for node in (one, other)} == {"number"}:
+            return numbers[one != other]
+        return Node(self.circuit.node("where", self.circuit.node("eq", one, other), *numbers))
 
     def _compare(self, expression: Compare) -> Any:
         left, right = self.evaluate(expression.left), self.evaluate(expression.right)

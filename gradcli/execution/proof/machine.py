@@ -4,50 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcli.errors import NotSupportedError
+from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
+from gradcli.execution.proof.constants import CONSTANTS, OF_FLOATS, OF_SHAPES, with_fields
 from gradcli.execution.proof.formulas import Formula, Node
+from gradcli.execution.proof.labels import named, parsed, sizes_of
 from gradcli.execution.proof.rows import Rows
 from gradcli.execution.reference import layout
 from gradcli.execution.reference.definitions import definition
-from gradcli.language.order import postorder
-from gradcli.language.parser import parse_formula
-from gradcli.language.program import Ellipsis, Expression, Index, Name, Program
+from gradcli.language.program import Ellipsis, Expression, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
 from gradcli.ops.signature import defaults
-
-# Ops that look at nothing of a tensor but its shape.
-OF_SHAPES = frozenset({"numel", "zeros_like", "ones_like", "full_like", "dim", "size", "is_tensor", "len", "new_zeros"})
-# Truth values and counts as formulas, of ops that the table calls constants.
-TRUTHS: dict[str, str] = {
-    "logical_and": "input*other",
-    "bitwise_and": "input*other",
-    "logical_or": "input + other - input*other",
-    "bitwise_or": "input + other - input*other",
-    "logical_not": "1 - input",
-    "bitwise_not": "1 - input",
-}
-# Over the real numbers every value is finite.
-TRUTHS |= {"isnan": "0", "isinf": "0", "isposinf": "0", "isneginf": "0", "isfinite": "1"}
-# What is asked of floats, and false of real numbers.
-OF_FLOATS = frozenset({"_out_of_range"})
-
-
-@lru_cache(maxsize=1024)
-def parsed(text: str) -> Expression:
-    """Return a formula, parsed."""
-    return parse_formula(text)
 
 
 def entries_in(value: Any) -> list[Entries]:
@@ -66,6 +43,7 @@ class CircuitMachine:
         self.circuit = circuit
         self.memo: dict[Any, Any] = {}
         self.rows = Rows(circuit, picks=picks)
+        self._running: set[str] = set()
         self.used: set[Kind] = set()
         """The kinds of the ops that were run on entries."""
         self.multilinear: set[str] = set()
@@ -126,7 +104,7 @@ class CircuitMachine:
             return self.detached(given[0])
         if op.name in OF_SHAPES:
             return self._run(op, call)
-        return False if op.name in OF_FLOATS else self._by_definition(op, call, bound)
+        return False if op.name in OF_FLOATS else with_fields(op, self._by_definition(op, call, bound))
 
     def _by_definition(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
         """Return an op's result on entries, entry by entry."""
@@ -134,20 +112,54 @@ class CircuitMachine:
         if of_rows is not None:
             self.used.add(Kind.COMPOSITE)
             return of_rows
-        text = op.formula or TRUTHS.get(op.name)
+        text = op.formula or CONSTANTS.get(op.name)
         if op.kind is Kind.CONSTANT and text is None:
-            raise UnprovableError(f"{op.name} of what depends on a leaf has no formula")
+            return self._without_values(op, call)
         self.used.add(op.kind)
         match op.kind:
             case Kind.POINTWISE | Kind.CONSTANT:
                 return self.pointwise(text or op.definition, bound)
             case Kind.COMPOSITE:
-                return Interpreter(definition(op.definition), self, dict(bound)).run()
+                return self._composed(op, call, bound)
             case Kind.MOVEMENT:
                 return self.moved(function(op.torch), call.positional, call.keywords)
             case Kind.INDEXED | Kind.EINSUM:
                 return self._indexed(op, call, bound)
         raise UnprovableError(f"{op.name} is defined by an equation that its result solves")
+
+    def _composed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
+        """Return the result of a program; what that takes from PyTorch, as it runs the op itself, has no values."""
+        if op.signature in self._running:
+            return self._without_values(op, call)
+        self._running.add(op.signature)
+        try:
+            return Interpreter(definition(op.definition), self, dict(bound)).run()
+        finally:
+            self._running.discard(op.signature)
+
+    def _without_values(self, op: Op, call: BoundCall) -> Any:
+        """Return an op's result on tensors without values: numbers that shapes decide, and entries that are unknown.
+
+        UnprovableError where it looks at a value.
+        """
+        gap = f"{op.name} of what depends on a leaf has no formula"
+        blank = tree.map(self._blank, [call.positional, call.keywords])
+        try:
+            result = function(op.torch)(*blank[0], **blank[1])
+        except (GradcliError, RuntimeError, NotImplementedError):
+            raise UnprovableError(gap) from None
+        self.used.add(Kind.COMPOSITE)  # sizes matter
+        return tree.map(lambda leaf: self._unknown(leaf, gap), result)
+
+    def _blank(self, leaf: Any) -> Any:
+        return self.tensor(leaf) if isinstance(leaf, Entries) else leaf
+
+    def _unknown(self, leaf: Any, gap: str) -> Any:
+        """Return entries that have no value, for a tensor that has none: what depends on them is not decided."""
+        if not isinstance(leaf, Tensor) or not leaf.is_meta:
+            return _double(leaf) if isinstance(leaf, Tensor) else leaf
+        node = self.circuit.node("unknown", gap)
+        return Entries(Circuit.codes([node] * leaf.numel(), leaf.shape))
 
     def _run(self, op: Op, call: BoundCall) -> Any:
         """Return PyTorch's result of an op that no leaf's value matters to."""
@@ -167,7 +179,8 @@ class CircuitMachine:
         """Return a tensor of numbers as entries; whatever else it is as it is."""
         if not isinstance(value, Tensor):
             return value
-        return Entries(Circuit.codes(self.circuit.decoded(value.to(torch.float64)), value.shape))
+        numbers = value.detach().clone().to(torch.float64)  # PyTorch's zeros without storage get one
+        return Entries(Circuit.codes(self.circuit.decoded(numbers), value.shape))
 
     def pointwise(self, text: str, bound: Mapping[str, Any]) -> Entries:
         """Return a formula of every entry, with the operands broadcast."""
@@ -190,7 +203,7 @@ class CircuitMachine:
 
     def _indexed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Entries:
         """Return what index notation defines: every entry of the result, summed over the labels that it lacks."""
-        operands = {name: self.entries(value) for name, value in _named(bound).items()}
+        operands = {name: self.entries(value) for name, value in named(bound).items()}
         like = function(op.torch)(*tree.map(_zeros, call.positional), **tree.map(_zeros, call.keywords))
         shapes = {name: tuple(value.shape) for name, value in operands.items()}
         static = {
@@ -198,7 +211,7 @@ class CircuitMachine:
         }
         shown = layout.layout_of(op, shapes, tuple(like.shape), static)
         presented = {name: shown.views[name].apply(value.codes) for name, value in operands.items()}
-        sizes, written = _sizes(op, shown, presented, like)
+        sizes, written = sizes_of(op, shown, presented, like)
         nodes = {name: self._by_place(codes) for name, codes in presented.items()}
         summed = sorted(set(sizes) - set(shown.out))
 
@@ -232,39 +245,6 @@ class CircuitMachine:
         """Return the node of a sum."""
         zero = self.circuit.number(0)
         return self.circuit.node("sum", *(term for term in terms if term != zero))
-
-
-def _named(bound: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an op's tensor operands by name; those in a list get names of their own."""
-    found: dict[str, Any] = {}
-    for name, value in bound.items():
-        if isinstance(value, Entries | Tensor):
-            found[name] = value
-        else:
-            several = [leaf for leaf in tree.leaves(value) if isinstance(leaf, Entries | Tensor)]
-            found |= {f"operand{place}": leaf for place, leaf in enumerate(several)}
-    return found
-
-
-def _sizes(
-    op: Op, shown: layout.Layout, presented: Mapping[str, Tensor], like: Tensor
-) -> tuple[dict[str, int], set[str]]:
-    """Return the length of each label, and the operands that a definition writes with subscripts."""
-    written = set(layout.explicit_axes(op.definition)) if op.kind is Kind.INDEXED else set()
-    sizes: dict[str, int] = {}
-    for name, codes in presented.items():
-        letters = shown.axes[name] + ("".join(_subscripts(op.definition, name)) if name in written else "")
-        sizes |= dict(zip(letters, codes.shape, strict=True))
-    result = shown.result.apply(like).shape
-    return sizes | dict(zip(shown.out, result, strict=True)), written
-
-
-def _subscripts(text: str, name: str) -> list[str]:
-    """Return the indices that a definition writes out for an operand, after those that `...` stands for."""
-    for node in postorder(parsed(text)):
-        if isinstance(node, Index) and isinstance(node.value, Name) and node.value.name == name:
-            return [item.name for item in node.items if isinstance(item, Name)]
-    return []
 
 
 def _zeros(leaf: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcli.execution.proof import orders
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.reference import layout
 
@@ -62,6 +63,8 @@ class Rows:
 
     def apply(self, name: str, bound: Mapping[str, Any]) -> Any:
         """Return the result of an op that looks at rows; None for any other."""
+        if name in orders.NAMES:
+            return orders.run(self.circuit, name, bound)
         match name:
             case "argmax" | "argmin":
                 return places(self.circuit, name, bound["input"], bound.get("dim"), keepdim=bool(bound.get("keepdim")))
@@ -147,22 +150,33 @@ def _chosen(circuit: Circuit, place: int, row: Sequence[int]) -> int:
 
 
 def put(circuit: Circuit, whole: Entries, dim: int, index: Entries, source: Entries) -> Entries:
-    """Return `scatter(whole, dim, index, source)` for such an index, of which one entry stands along `dim`."""
+    """Return `scatter(whole, dim, index, source)` for such an index, whose entries along `dim` are different places."""
     axis = dim % max(whole.codes.ndim, 1)
-    if index.shape[axis] != 1 or any(
-        a != b for n, (a, b) in enumerate(zip(index.shape, whole.shape, strict=True)) if n != axis
-    ):
+    values = source.codes.expand(index.shape) if source.codes.ndim == 0 else source.codes
+    beside = tuple(slice(None) if a == axis else slice(size) for a, size in enumerate(index.shape))
+    kept = tuple(slice(size) for size in index.shape)
+    lines = zip(
+        _lines(circuit, whole.codes[beside], axis),
+        _lines(circuit, index.codes, axis),
+        _lines(circuit, values[kept], axis),
+        strict=True,
+    )
+    codes = whole.codes.clone()
+    part = codes[beside].movedim(axis, -1)
+    nodes = [node for line in lines for node in _put(circuit, *line)]
+    codes[beside] = Circuit.codes(nodes, part.shape).movedim(-1, axis)
+    return Entries(codes)
+
+
+def _put(circuit: Circuit, own: Sequence[int], places: Sequence[int], values: Sequence[int]) -> list[int]:
+    """Return a line of nodes with others put in their places."""
+    if len(places) > 1 and not any(different >= {*places} for different in circuit.different):
         raise UnprovableError("scatter puts several entries where what depends on a leaf says")
-    value = source.codes.expand(index.shape) if source.codes.ndim == 0 else source.codes
-    wide = [part.expand(whole.shape).reshape(-1) for part in (index.codes, value)]
-    numbers = torch.arange(whole.shape[axis]).reshape([-1 if a == axis else 1 for a in range(whole.codes.ndim)])
-    at, values = (circuit.decoded(part) for part in wide)
-    own = numbers.expand(whole.shape).reshape(-1).tolist()
-    nodes = [
-        circuit.node("where", circuit.node("eq", place, circuit.number(number)), node, before)
-        for place, number, node, before in zip(at, own, values, circuit.decoded(whole.codes), strict=True)
-    ]
-    return Entries(Circuit.codes(nodes, whole.shape))
+    found = list(own)
+    for place, value in zip(places, values, strict=True):
+        tests = [circuit.node("eq", place, circuit.number(number)) for number in range(len(own))]
+        found = [circuit.node("where", test, value, before) for test, before in zip(tests, found, strict=True)]
+    return found
 
 
 def added_at(circuit: Circuit, whole: Entries, dim: int, index: Entries, source: Entries) -> Entries:

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from gradcli.derivation.messages import DerivativeRequest
 from gradcli.errors import GradcliError, NotSupportedError
+from gradcli.execution.forward.choices import Choice, chosen
 from gradcli.execution.forward.dtypes import double, double_precision
+from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
 from gradcli.execution.forward.refusals import REFUSALS
-from gradcli.execution.forward.signs import turned
 from gradcli.execution.forward.trace import InnerGradient, Trace, TracedCall, TracedTensor, replaced, traced_in
+from gradcli.execution.reference.definitions import definition
 from gradcli.execution.reference.nodes import ComplexNode, Node, nodes_in, parts, split
 from gradcli.execution.reference.tape import Tape
 from gradcli.execution.reference.tensor_eval import Perturbation, identity
@@ -135,17 +137,28 @@ def _results(decomposition: Decomposition, call: TracedCall) -> list[Any]:
     else:
         arguments = _on_tape(decomposition, call.arguments)
         found = nodes_in(decomposition.tape.apply(call.op, arguments, _known(decomposition, call)))
-        found = _with_signs(decomposition.tape, call, found)
+        found = _as_chosen(decomposition.tape, call, found)
     given = {decomposition.nodes[traced] for traced in call.inputs}
     made = _of_its_own(decomposition.tape, call, _made(call, found), given)
     _check_shapes(call, made)
     return made
 
 
-def _with_signs(tape: Tape, call: TracedCall, found: list[Any]) -> list[Any]:
-    """Return the nodes of a call's results with the signs that PyTorch chose."""
-    signs = turned(call, [tape.tensor(node) for node in found]) if call.op.signs else {}
-    return [tape.times(node, signs[place]) if place in signs else node for place, node in enumerate(found)]
+def _as_chosen(tape: Tape, call: TracedCall, found: list[Any]) -> list[Any]:
+    """Return the nodes of a call's results with the signs and in the order that PyTorch chose."""
+    choices = chosen(call, [tape.tensor(node) for node in found])
+    return [_chosen(tape, node, choices[place]) if place in choices else node for place, node in enumerate(found)]
+
+
+def _chosen(tape: Tape, node: Any, choice: Choice) -> Any:
+    text = "x" if choice.order is None else "gather(x, -1, order)"
+    given = {
+        name: tape.enter(tensor, differentiable=False)
+        for name, tensor in {"order": choice.order, "turn": choice.turn}.items()
+        if tensor is not None
+    }
+    text = text if choice.turn is None else f"{text}*turn"
+    return Interpreter(definition(text), tape, {"x": node, **given}).run()
 
 
 def _sources(nodes: Sequence[Node]) -> tuple[Node, ...]:

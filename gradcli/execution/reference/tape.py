@@ -122,14 +122,6 @@ class Tape:
         made: Node = self._primitive(op, bound, one.tensor + other.tensor)
         return made
 
-    def times(self, one: Node, factor: Tensor) -> Node:
-        """Return a node times a constant."""
-        op = find("mul")
-        assert op is not None  # noqa: S101 (the table has it)
-        bound = {"input": one, "other": self.enter(factor, differentiable=False)}
-        made: Node = self._primitive(op, bound, one.tensor * factor)
-        return made
-
     def apply(self, op: Op, call: BoundCall, known: Any = None) -> Any:
         """Return an op's result as nodes; only ops that a gradient passes through are expanded.
 

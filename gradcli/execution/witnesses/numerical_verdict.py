@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gradcli.execution.forward.again import Again
+from gradcli.execution.forward.choices import chosen
 from gradcli.execution.forward.rerun import again
-from gradcli.execution.forward.signs import turned
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 from gradcli.execution.run import Run
 from gradcli.execution.witnesses.agreement import BEHIND_ROUNDING, BETWEEN, KINKED
@@ -195,9 +195,9 @@ class NumericalWitnesses:
 
     @cached_property
     def _chooses_otherwise(self) -> bool:
-        """Return whether the program is another function in double precision, by the signs of vectors."""
-        calls = [call for call in self.run.trace.calls if call.op.signs]
-        return any(turned(call, [self.rerun.value(traced) for traced in traced_in(call.result)]) for call in calls)
+        """Return whether the program is another function in double precision, by choices of an algorithm."""
+        calls = self.run.trace.calls
+        return any(chosen(call, [self.rerun.value(traced) for traced in traced_in(call.result)]) for call in calls)
 
     def _noisy(self, question: Question) -> Question:
         return dataclasses.replace(question, grain=self.grain)

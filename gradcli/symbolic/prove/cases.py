@@ -13,7 +13,7 @@ from gradcli.symbolic.prove.cells import Cell, Interval, variables_of
 from gradcli.symbolic.prove.evaluation import DivisionError, Evaluation
 from gradcli.symbolic.prove.feasible import is_empty
 from gradcli.symbolic.prove.numbers import KinkError, Point
-from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, UndefinedError
+from gradcli.symbolic.prove.polynomials import Factor, Quotient, TooLargeError, UndefinedError
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
 from gradcli.symbolic.prove.text import written
 
@@ -94,7 +94,7 @@ class Cases(Sampler):
         is_zero = here.unknowns.is_zero
         if all(is_zero(found - side) for side in sides):
             return []
-        if self._is_between(here, found, sides):
+        if self._is_between(here, found, sides) or self._is_between(here, found, self._tied_sides(here, derived)):
             return [Region(where, "kink", point, None, None)]
         if point is None:
             return [Region(where, "unknown", None, None, None)]
@@ -162,15 +162,25 @@ class Cases(Sampler):
     @staticmethod
     def _is_between(here: Evaluation, found: Quotient, sides: Sequence[Quotient]) -> bool:
         is_zero = here.unknowns.is_zero
-        if all(is_zero(one - sides[0]) for one in sides):
+        if all(is_zero(one - sides[0]) for one in sides[1:]):
             return False
         pairs = itertools.combinations(sides, 2)
         return any(is_zero(found - one.scaled(1 - part) - other.scaled(part)) for one, other in pairs for part in PARTS)
 
-    def _sides(self, here: Evaluation, derived: int) -> list[Quotient]:
-        """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined."""
+    def _tied_sides(self, here: Evaluation, derived: int) -> list[Quotient]:
+        """Return the derivative beside a boundary where all entries that are tied move; none where there are many."""
+        try:
+            return self._sides(here, derived, tied=True)
+        except TooLargeError:
+            return []
+
+    def _sides(self, here: Evaluation, derived: int, *, tied: bool = False) -> list[Quotient]:
+        """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined.
+
+        A move of the entry leads to these cells, or a move of all entries that are `tied` to it.
+        """
         found: list[Quotient] = []
-        waiting = [cell for cell in _beside(here.cell, self.variable) if not is_empty(cell)]
+        waiting = [cell for cell in _beside(here.cell, self.variable, tied=tied) if not is_empty(cell)]
         kept = min((len(cell.points) for cell in waiting), default=0)
         while waiting:
             oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
@@ -185,9 +195,22 @@ class Cases(Sampler):
         return found
 
 
-def _beside(cell: Cell, variable: int | None) -> Iterator[Cell]:
+def _tied(cell: Cell, variable: int) -> list[Factor]:
+    """Return the polynomials at a point that are of an entry, or of entries that they tie to it: x = y and y = z.
+
+    A gradient is a limit of those beside the point where all of them move.
+    """
+    forms, entries = list[Factor](), {variable}
+    while new := [form for form in cell.points if form not in forms and variables_of(form) & entries]:
+        forms += new
+        entries |= {other for form in new for other in variables_of(form)}
+    return [form for form in cell.points if form in forms]
+
+
+def _beside(cell: Cell, variable: int | None, *, tied: bool) -> Iterator[Cell]:
     """Yield the cells beside a boundary, to which a move of one entry leads: None stands for a move of all."""
     forms = [form for form in cell.points if variable is None or variable in variables_of(form)]
+    forms = _tied(cell, variable) if tied and variable is not None else forms
     zero = [pair for pair, sign in cell.signs.items() if sign == 0]
     for sides in itertools.product((-1, 1), repeat=len(forms) + len(zero)):
         found = cell

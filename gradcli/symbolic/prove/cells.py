@@ -170,28 +170,36 @@ def definite(form: Factor) -> int:
     """Return 1 for a quadratic form that is never negative, -1 for one that is never positive, else 0."""
     if any(sum(exponent for _, exponent in monomial) != 2 or len(monomial) > 2 for monomial, _ in form):  # noqa: PLR2004
         return 0
-    variables = sorted({variable for monomial, _ in form for variable, _ in monomial})
-    matrix = [[Fraction(0)] * len(variables) for _ in variables]
+    rows: dict[int, dict[int, Fraction]] = {}
     for monomial, coefficient in form:
-        places = [variables.index(variable) for variable, exponent in monomial for _ in range(int(exponent))]
-        if len(places) != 2:  # noqa: PLR2004 (a product of two)
+        one, *others = [variable for variable, exponent in monomial for _ in range(int(exponent))]
+        if len(others) != 1:
             return 0
-        matrix[places[0]][places[1]] += coefficient / 2
-        matrix[places[1]][places[0]] += coefficient / 2
-    negated = [[-entry for entry in row] for row in matrix]
-    return 1 if _is_semidefinite(matrix) else -1 if _is_semidefinite(negated) else 0
+        for row, column in ((one, others[0]), (others[0], one)):
+            own = rows.setdefault(row, {})
+            own[column] = own.get(column, Fraction(0)) + coefficient / 2
+    negated = {row: {column: -entry for column, entry in own.items()} for row, own in rows.items()}
+    return 1 if _is_semidefinite(rows) else -1 if _is_semidefinite(negated) else 0
 
 
-def _is_semidefinite(matrix: list[list[Fraction]]) -> bool:
-    """Return whether xᵀ A x is never negative: by elimination, in which no pivot is negative, nor a row of 0 other."""
-    rows = [list(row) for row in matrix]
-    for place, row in enumerate(rows):
-        pivot = row[place]
-        if pivot < 0 or (pivot == 0 and any(row[place:])):
+def _is_semidefinite(matrix: Mapping[int, Mapping[int, Fraction]]) -> bool:
+    """Return whether xᵀ A x is never negative: by elimination, in which no pivot is negative, nor a row of 0 other.
+
+    Of the rows only what is not 0 is kept.
+    """
+    rows = {place: dict(row) for place, row in matrix.items()}
+    for place in sorted(rows):
+        row = rows.pop(place)
+        pivot = row.pop(place, Fraction(0))
+        if pivot < 0 or (pivot == 0 and row):
             return False
-        for other in range(place + 1, len(rows)) if pivot else ():
-            factor = rows[other][place] / pivot
-            rows[other] = [a - factor * b for a, b in zip(rows[other], row, strict=True)]
+        for other, entry in row.items():
+            rest = rows[other]
+            del rest[place]
+            for column, value in row.items():
+                rest[column] = rest.get(column, Fraction(0)) - entry / pivot * value
+                if not rest[column]:
+                    del rest[column]
     return True
 
 

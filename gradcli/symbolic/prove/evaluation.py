@@ -102,6 +102,8 @@ class Evaluation:
                 return circle_number(self.unknowns)
             case "leaf":
                 return self._leaf(place)
+            case "unknown":
+                raise NotSupportedError(str(operands[0]))
             case "where":
                 test, then, otherwise = map(int, operands)
                 return self.value(then if self.value(test).above else otherwise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -44,6 +45,16 @@ def _bessel(name: str, sign: int) -> Callable[..., Quotient]:
     return value
 
 
+def _rounded(name: str, whole: Callable[[Fraction], int]) -> Callable[[Unknowns, Quotient], Quotient]:
+    """Return what is rounded to a whole number: of a constant that number, and else an unknown."""
+
+    def value(unknowns: Unknowns, argument: Quotient) -> Quotient:
+        number = argument.constant
+        return unknowns.value(name, argument) if number is None else Quotient.number(whole(number))
+
+    return value
+
+
 def _truth(value: Quotient) -> int:
     return int(bool(value.above))
 
@@ -73,6 +84,8 @@ FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
     "erfc": lambda unknowns, a: Quotient.number(1) - unknowns.value("erf", a),
     "besselj": _bessel("besselj", 1),
     "besseli": _bessel("besseli", -1),
+    "floor": _rounded("floor", math.floor),
+    "ceil": _rounded("ceil", math.ceil),
     "digamma": lambda unknowns, a: unknowns.value("polygamma", Quotient.number(0), a),
     "logical_and": lambda _, *a: Quotient.number(int(all(map(_truth, a)))),
     "logical_or": lambda _, *a: Quotient.number(int(any(map(_truth, a)))),
@@ -82,6 +95,6 @@ FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
 OPAQUE: frozenset[str] = frozenset(
     """
     erf erfinv erfcinv lgamma polygamma i0 special.i1 bessel_j0 bessel_j1
-    asin acos atan asinh acosh atanh amax amin floor ceil
+    asin acos atan asinh acosh atanh amax amin
     """.split()  # noqa: SIM905 (a list of words is what it is)
 )

@@ -18,7 +18,7 @@ FLAT = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_not", "floor", "ceil", "detach", "delta"}
 )
 BESSEL = {("besselj", 0): "bessel_j0", ("besselj", 1): "bessel_j1", ("besseli", 0): "i0", ("besseli", 1): "special.i1"}
-ATOMS = frozenset({"number", "leaf", "pi", "infinity", "nan"})
+ATOMS = frozenset({"number", "leaf", "pi", "infinity", "nan", "unknown"})
 NAMES: Mapping[str, str] = {
     "exp": "exp",
     "log": "log",

@@ -18,7 +18,7 @@ Node = tuple[str | int, ...]
 DIGITS = 100
 # Two numbers that are no further apart, of their size, are one that was rounded.
 NEAR = Float("1e-12", DIGITS)
-ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan"})
+ATOMS = frozenset({"number", "pi", "infinity", "leaf", "nan", "unknown"})
 
 
 class KinkError(Exception):
@@ -69,6 +69,15 @@ RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: a - b == 0,
     "ne": lambda a, b: a - b != 0,
 }
+
+
+@lru_cache(maxsize=1 << 14)
+def computed(name: str, *values: Any) -> Any:
+    """Return a function's value, ValueError where it is infinite or not real: entries meet the same numbers."""
+    found = FUNCTIONS[name](*values).evalf(DIGITS)
+    if not (found.is_Float or found.is_Rational):
+        raise ValueError
+    return found
 
 
 # Factors of a derivative that are 0 for what was not chosen.
@@ -131,10 +140,7 @@ class Point:
         if name not in FUNCTIONS:
             msg = f"{name} has no numbers"
             raise NotSupportedError(msg)
-        found = FUNCTIONS[str(name)](*values).evalf(DIGITS)
-        if not (found.is_Float or found.is_Rational):
-            raise ValueError  # infinite, or not real
-        return found
+        return computed(str(name), *values)
 
     def _compared(self, name: str, one: Any, other: Any) -> Any:
         finite = one.is_finite and other.is_finite

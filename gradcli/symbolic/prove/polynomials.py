@@ -79,15 +79,14 @@ def multiplied(one: Polynomial, other: Polynomial) -> Polynomial:
 
 def common(polynomial: Polynomial) -> Monomial:
     """Return the largest monomial that divides every term."""
-    least: dict[int, Fraction] = {}
-    for place, monomial in enumerate(polynomial):
+    first, *others = polynomial or {ONE: Fraction(0)}
+    least = dict(first)
+    for monomial in others:  # an exponent of 0 is not kept
         own = dict(monomial)
-        if place == 0:
-            least = own
-        else:
-            for variable in {*least, *own}:
-                least[variable] = min(least.get(variable, Fraction(0)), own.get(variable, Fraction(0)))
-    return tuple(sorted((variable, exponent) for variable, exponent in least.items() if exponent))
+        below = {variable: exponent for variable, exponent in monomial if exponent < 0 and variable not in least}
+        both = {v: min(exponent, own.get(v, Fraction(0))) for v, exponent in least.items()}
+        least = below | {variable: exponent for variable, exponent in both.items() if exponent}
+    return tuple(sorted(least.items()))
 
 
 def leading(polynomial: Polynomial) -> Fraction:

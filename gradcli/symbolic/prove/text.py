@@ -39,6 +39,8 @@ def _text(nodes: Sequence[Node], place: int, used: int) -> tuple[str, int]:
     if name in {"number", "leaf", "pi", "nan"}:
         text = str(operands[0]) if operands else str(name)
         return text, 2 if text.startswith("-") or "/" in text else ATOM
+    if name == "unknown":
+        return str(name), ATOM
     if name == "detach":
         return _text(nodes, int(operands[0]), used)
     parts, total = [], used
