@@ -90,10 +90,10 @@ def _named(module: str) -> dict[str, str]:
 
 
 TAKE = """def _take(x, places):
-    return torch.take(x, torch.tensor(places, device=x.device))"""
+    return torch.take(x, torch.as_tensor(places, device=x.device))"""
 SUMMED_INTO = """def _summed_into(x, places, shape):
     zeros = x.new_zeros(math.prod(shape))
-    return zeros.index_add(0, torch.tensor(places, device=x.device).reshape(-1), x.reshape(-1)).reshape(shape)"""
+    return zeros.index_add(0, torch.as_tensor(places, device=x.device).reshape(-1), x.reshape(-1)).reshape(shape)"""
 OF_NUMPY_SUMMED_INTO = """def _summed_into(x, places, shape):
     zeros = np.zeros(math.prod(shape), x.dtype)
     np.add.at(zeros, np.ravel(places), np.ravel(x))

@@ -34,7 +34,6 @@ from gradcli.execution.formulas.verified import (
 )
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
-from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
 from gradcli.report.verdict import Verdict
@@ -58,8 +57,6 @@ SECOND, LARGER = 100, 2
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
     """Return the derivation that the settings ask for."""
-    if not isinstance(program, Program):
-        raise InputError("derive takes the text of a program, and no code yet")
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)

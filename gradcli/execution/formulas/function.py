@@ -88,6 +88,8 @@ def _check(here: Point) -> None:
             )
     if here.settings.grad_output is not None:
         raise InputError("a Function is given its upstream gradient by PyTorch", option="--grad-output")
+    if here.trace.ran is not None and here.trace.ran.decides:
+        raise NotSupportedError(f"there is no Function: {BRANCH}")
     used = {traced for call in here.trace.calls for traced in call.inputs}
     for call in here.trace.calls:
         for output in call.outputs:
