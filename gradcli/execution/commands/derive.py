@@ -9,8 +9,7 @@ from typing import Any
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import LETTERS
-from gradcli.derivation.notation.latex import Writer
-from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
@@ -18,6 +17,7 @@ from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
+from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
@@ -241,8 +241,8 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         order=settings.order,
         shape=target.shape,
         formula=None if formula is None else formula.text,
-        latex=None if tree is None else latex(tree, _ranks(here)),
-        mathml=None if tree is None else mathml(latex(tree, _ranks(here))),
+        latex=None if tree is None else latex_of(tree, _ranks(here)),
+        mathml=None if tree is None else mathml(latex_of(tree, _ranks(here))),
         unicode=None if formula is None else unicode(formula.text),
         sympy=None if entry is None else entry[0],
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
@@ -279,9 +279,3 @@ def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[s
         return None
     free = tree.indices or ()
     return text, tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)])), free
-
-
-def latex(tree: Any, ranks: Mapping[str, int]) -> str:
-    """Return a formula as LaTeX, with the entry that it is of in front."""
-    text = Writer(ranks).write(tree.body).text
-    return text if tree.indices is None else rf"\left[{', '.join(tree.indices)}\right]: {text}"
