@@ -102,6 +102,11 @@ OF_JAX_SUMMED_INTO = """def _summed_into(x, places, shape):
     return jnp.zeros(math.prod(shape), x.dtype).at[jnp.ravel(jnp.asarray(places))].add(jnp.ravel(x)).reshape(shape)"""
 OF_JAX_TAKE = """def _take(x, places):
     return jnp.take(x, jnp.asarray(places))"""
+TIMES = """def _times(x, y):
+    is_nothing = (x == 0) & ~y.isfinite() | (y == 0) & ~x.isfinite()
+    return torch.where(is_nothing, 0, x) * torch.where(is_nothing, 0, y)"""
+OVER = """def _over(x, y):
+    return x / torch.where((x == 0) & (y == 0), 1, y)"""
 SOFTPLUS = """def _softplus(x):
     return np.logaddexp(0, x)"""
 LOGSIGMOID = """def _logsigmoid(x):
@@ -139,7 +144,8 @@ OF_JAX = {
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
-TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, {"take": TAKE, "summed_into": SUMMED_INTO})
+OF_TORCH = {"take": TAKE, "summed_into": SUMMED_INTO, "times": TIMES, "over": OVER}
+TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, OF_TORCH)
 NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)
 JAX = Backend(
     "jax", "jnp", ("import jax", "import jax.numpy as jnp"), "axis", "keepdims", _named("jnp") | OF_JAX, JAX_HELPERS

@@ -43,8 +43,7 @@ class _Method:
 def function_source(parts: FunctionParts) -> str:
     """Return the source of a module with the Function and its test."""
     backward, jvp = _backward(parts), _jvp(parts)
-    saved = [*dict.fromkeys(name for name in _read(backward.lines, parts))]
-    pushed = [*dict.fromkeys(name for name in _read(jvp.lines, parts))] if jvp else []
+    saved, pushed = _read(backward.lines, parts), _read(jvp.lines, parts) if jvp else []
     blocks = [_forward(parts), _setup(parts, saved, pushed, [*backward.lines, *(jvp.lines if jvp else [])])]
     blocks.append(_method("backward", ["ctx", parts.upstream], parts, saved, backward.lines))
     if jvp:
@@ -193,6 +192,10 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
 
 def _backward(parts: FunctionParts) -> _Method:
     method = _Method(parts, parts.upstream)
+    if parts.recorded is not None:
+        results = [parts.recorded.gradients.get(name, "None") for name in parts.parameters]
+        method.lines = [*parts.recorded.lines, f"return {', '.join(results)}"]
+        return method
     names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
     common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})
     texts = dict(zip(parts.gradients, common.formulas, strict=True))
@@ -249,7 +252,8 @@ def _jvp(parts: FunctionParts) -> _Method | None:
 
 
 def _docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
-    constants = [name for name in parts.parameters if name not in parts.gradients]
+    moving = parts.gradients if parts.recorded is None else parts.recorded.gradients
+    constants = [name for name in parts.parameters if name not in moving]
     return [
         f'"""`{_quoted(parts.program)}`.',
         "",
@@ -272,6 +276,8 @@ def _shapes(parts: FunctionParts) -> str:
 
 def _formulas(parts: FunctionParts) -> list[str]:
     """Return the gradients as formulas, and the derivative along tangents, with what they have in common named once."""
+    if parts.recorded is not None:
+        return [f"Gradients: from the upstream one, {parts.upstream}, back through the definitions of the calls."]
     texts = {f"{name}: ": one.formula for name, one in parts.gradients.items()}
     texts |= {"along tangents: ": parts.jvp.formula} if parts.jvp else {}
     common = shared([*texts.values()], {*parts.parameters, *parts.shapes, *parts.sizes, *OWN, *LETTERS})
@@ -284,8 +290,7 @@ def _formulas(parts: FunctionParts) -> list[str]:
 def _test(parts: FunctionParts, has_jvp: bool) -> list[str]:  # noqa: FBT001 (of the same module)
     forward = ", check_forward_ad=True" if has_jvp else ""
     values = [f"{name} = {text}" for name, text in parts.values.items()]
-    inputs = ", ".join(parts.values)
-    inputs = f"({inputs},)" if len(parts.values) == 1 else f"({inputs})"
+    inputs = f"({', '.join(parts.values)}{',' if len(parts.values) == 1 else ''})"
     return [
         'if __name__ == "__main__":',
         *_indented(["torch.manual_seed(0)", *values]),

@@ -98,8 +98,6 @@ def _markup(derivation: Derivation) -> str:
 
 def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:
     """Return a derivation with the source of a Function, or with the reason why there is none."""
-    if any(one.formula is None for one in derivation.derivatives):
-        return replace(derivation, refused=f"there is no Function: {NO_FORMULA}")
     other = another_point(here, given, here.settings.seed + SECOND)
     try:
         code, tried = function_code(here, [other] if other else [], given, asked)

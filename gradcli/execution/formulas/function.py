@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,14 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.function import function_source
-from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
 from gradcli.execution.formulas.lengths import Lengths, lengths
 from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.recorded_backward import recorded_backward, recorded_forward
 from gradcli.execution.formulas.through_output import through_output
 from gradcli.execution.formulas.tried import check_function, test_passes
 from gradcli.execution.formulas.verified import fitted, trusted
@@ -52,8 +53,24 @@ def function_code(
     """
     _check(here)
     here = here.explicit()
-    parts, tested = _parts(here, given, derivations)
-    points = [here, *(other.explicit() for other in others), *tested]
+    points = [here, *(other.explicit() for other in others)]
+    ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
+        lambda: _parts(here, given, derivations),
+        lambda: (_recorded(here, derivations, is_careful=False), []),
+        lambda: (_recorded(here, derivations, is_careful=True), []),
+    )
+    reasons: list[NotSupportedError] = []
+    for way in ways:
+        try:
+            parts, tested = way()
+            return _shown(parts, [*points, *tested])
+        except NotSupportedError as error:
+            reasons.append(error)
+    raise reasons[-1]
+
+
+def _shown(parts: FunctionParts, points: Sequence[Point]) -> tuple[str, str]:
+    """Return the source of what has been made, and how it was run; NotSupportedError says what is wrong with it."""
     for rule in (True, False):
         notes = (*parts.notes, *(() if rule else (NO_VMAP,)))
         code = function_source(replace(parts, has_vmap_rule=rule, notes=notes))
@@ -109,6 +126,19 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
     if texts_here is None:
         raise NotSupportedError("there is no Function: a gradient has no formula in terms of the leaves alone")
     return _made(here, names, texts_here, None), []
+
+
+def _recorded(here: Point, derivations: Derivations, *, is_careful: bool) -> FunctionParts:
+    """Return the parts of a Function for the lengths of a point alone, whose backward is recorded."""
+    names = _names(here)
+    upstream = upstream_name(here) or "g"
+    backward = RecordedBackward(*recorded_backward(here, names, upstream, derivations, is_careful=is_careful))
+    try:
+        forward = forward_source(here.trace, names, {*OWN, *names.values()})
+    except NotSupportedError:
+        forward = recorded_forward(here, names)
+    parts = _made(here, names, _Texts({}, None, forward, {}), None)
+    return replace(parts, recorded=backward, is_elementwise=False, notes=(NO_JVP,))
 
 
 def _names(here: Point) -> dict[TracedTensor, str]:
