@@ -144,7 +144,26 @@ OF_JAX = {
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
-OF_TORCH = {"take": TAKE, "summed_into": SUMMED_INTO, "times": TIMES, "over": OVER}
+# What raises where a matrix is singular, for code that has to go on.
+INV = """def _inv(x):
+    inverse, info = torch.linalg.inv_ex(x)
+    return torch.where(info[..., None, None] == 0, inverse, math.nan)"""
+SOLVE = """def _solve(a, b):
+    solution, info = torch.linalg.solve_ex(a, b)
+    return torch.where(info[..., None, None] == 0, solution, math.nan)"""
+SHORTEST = """def _shortest(a, b):
+    solution, info = torch.linalg.solve_ex(a, b)
+    return torch.where(info[..., None, None] == 0, solution, torch.linalg.pinv(a) @ b)"""
+RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
+OF_TORCH = {
+    "take": TAKE,
+    "summed_into": SUMMED_INTO,
+    "times": TIMES,
+    "over": OVER,
+    "inv": INV,
+    "solve": SOLVE,
+    "shortest": SHORTEST,
+}
 TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, OF_TORCH)
 NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)
 JAX = Backend(

@@ -100,7 +100,8 @@ def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any]
     """Return a derivation with the source of a Function, or with the reason why there is none."""
     other = another_point(here, given, here.settings.seed + SECOND)
     try:
-        code, tried = function_code(here, [other] if other else [], given, asked)
+        is_closed = all(one.formula is not None for one in derivation.derivatives)
+        code, tried = function_code(here, [other] if other else [], given, asked, is_closed=is_closed)
     except NotSupportedError as error:
         return replace(derivation, refused=error.message)
     return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)
@@ -147,7 +148,7 @@ def _checks(
     _again(here, wanted, forms, given, found)
     for other in others:
         _compare_same(other, wanted, forms, found)
-    if not others:
+    if forms and not others:
         _compare_larger(here, given, asked, found)
     undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
     return {target: found[target].checked() if target in forms else undecided for target in wanted}

@@ -24,7 +24,7 @@ FUNCTIONAL = "torch.nn.functional."
 # What refuses some strides of its input, and is this for all.
 ANY_STRIDES = {"torch.Tensor.view": "torch.Tensor.reshape", "torch.Tensor.view_as": "torch.Tensor.reshape_as"}
 # What refuses some strides, or reads the memory as it lies, and is this of what is contiguous.
-CONTIGUOUS = frozenset({"view_as_complex"})
+CONTIGUOUS = frozenset({"view_as_complex", "native_group_norm"})
 # What runs by a kernel of ours, and is this in PyTorch where it has no state.
 OF_KERNELS = {"batch_norm": "batch_norm", "instance_norm": "instance_norm"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})

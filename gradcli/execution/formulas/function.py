@@ -45,17 +45,18 @@ class _Texts:
 
 
 def function_code(
-    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations
+    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations, *, is_closed: bool
 ) -> tuple[str, str]:
     """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
 
+    It has formulas of the leaves if there are some (`is_closed`), or else the steps of the definitions.
     Raises NotSupportedError, or InputError, with the reason where there is none.
     """
     _check(here)
     here = here.explicit()
     points = [here, *(other.explicit() for other in others)]
     ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
-        lambda: _parts(here, given, derivations),
+        *([lambda: _parts(here, given, derivations)] if is_closed else []),
         lambda: (_recorded(here, derivations, is_careful=False), []),
         lambda: (_recorded(here, derivations, is_careful=True), []),
     )

@@ -223,7 +223,7 @@ def _function(  # noqa: PLR0917 (a call's parts)
     if name in {"as_strided", "as_strided_copy"}:  # of memory as the entries lie in it where nothing else is said
         given[0] = f"{given[0]}.contiguous()"
     if written.is_careful and name == "linalg_solve":
-        return f"(torch.linalg.pinv({given[0]}) @ {given[1]})"
+        return f"_shortest({given[0]}, {given[1]})"
     shown = {key: written.argument(value, read) for key, value in words.items()}
     if name in FACTORIES and not any(isinstance(one, Tensor) for one in args):
         shown.setdefault("device", f"{written.like}.device")

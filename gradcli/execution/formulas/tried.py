@@ -20,6 +20,10 @@ from gradcli.tolerance import CLOSENESS
 
 # Of a second derivative, which is further from what it is made of.
 SECOND = 100 * CLOSENESS
+# What is 0 but for rounding, relative to the largest entry of all derivatives.
+ROUNDING = 1e-13
+# Entries beside which others stay as they are, and how far off backward may be there.
+MIXED, DIGITS = (1e-8, 1e-3, 1e3), 1e-7
 # Entries at which quotients are 0/0, exponentials overflow, and matrices are singular.
 EXTREMES = (0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
 
@@ -33,7 +37,8 @@ def check_function(code: str, name: str, points: Sequence[Point], *, has_vmap: b
             exec(compile(code, "<a derived Function>", "exec"), space)  # noqa: S102 (of our own words, and leaves' names)
             problems = (_problem(space[name].apply, point, has_jvp=has_jvp, has_vmap=has_vmap) for point in points)
             problem = next((problem for problem in problems if problem), None)
-            return problem or _at_extremes(space[name].apply, points[0])
+            apply = space[name].apply
+            return problem or _at_extremes(apply, points[0]) or _beside_extremes(apply, points[0])
         except REFUSALS as error:
             return first_line(error)
 
@@ -85,6 +90,32 @@ def _at_extremes(apply: Any, point: Point) -> str | None:
     return None
 
 
+def _beside_extremes(apply: Any, point: Point) -> str | None:
+    """Tell of a point that has other entries beside tiny or large ones, at which backward loses more than half its digits."""
+    for size in MIXED:
+        values = {
+            leaf.name or leaf.text: _mixed(leaf.tensor, size, leaf in point.wanted) for leaf in point.trace.leaves
+        }
+        there = _at(point, values)
+        if there is None:
+            continue
+        leaves = _leaves(there)
+        moving = [leaf for leaf in leaves if leaf.requires_grad]
+        with contextlib.suppress(*REFUSALS):
+            found = torch.autograd.grad(apply(*leaves), moving, there.cotangent, materialize_grads=True)
+            references = there.gradients().values()
+            if any(_apart(one, reference, DIGITS) for one, reference in zip(found, references, strict=True)):
+                return f"where some entries are {size:g} backward is not what autograd says"
+    return None
+
+
+def _mixed(value: Tensor, size: float, moves: bool) -> Tensor:  # noqa: FBT001 (whether it requires a gradient)
+    """Return a value with every other entry replaced."""
+    found = value.detach().clone().reshape(-1)
+    found[::2] = size if moves else found[::2]
+    return found.reshape(value.shape)
+
+
 def _at(point: Point, values: dict[str, Tensor]) -> Point | None:
     """Return the program run at other values; None where it, or its gradients, are not finite."""
     try:
@@ -111,16 +142,21 @@ def _second(point: Point, found: Sequence[Tensor], by: Sequence[Tensor]) -> str 
     program = (point.output.tensor * upstream).sum()
     tangents = [*point.tangents().values()]
     wanted = [traced.tensor for traced in point.wanted]
-    gradients = torch.autograd.grad(
-        program, wanted, create_graph=True, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
-    ours, theirs = (_products(several, tangents) for several in (found, gradients))
-    second = _gradients(ours, by)
+    second = _gradients(_products(found, tangents), by)
     try:
-        reference = _gradients(theirs, [*wanted, upstream])
+        gradients = torch.autograd.grad(
+            program, wanted, create_graph=True, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        reference = _gradients(_products(gradients, tangents), [*wanted, upstream])
     except REFUSALS:  # `gradgradcheck`, of its own test, compares with differences
         return None
-    wrong = any(_apart(value, own, SECOND) for value, own in zip(second, reference, strict=True))
+    noise = ROUNDING * max(
+        (float(one.detach().abs().max()) for one in (*reference, *found) if one.numel()), default=0.0
+    )
+    wrong = any(
+        _apart(value, own, SECOND) and not float((value - own).abs().max()) <= noise
+        for value, own in zip(second, reference, strict=True)
+    )
     return "the double backward is not what autograd says" if wrong else None
 
 
