@@ -14,6 +14,7 @@ from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
 from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.function_recorded import recorded_lines
 from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.sharing import shared
@@ -126,7 +127,7 @@ def _emptied(parts: FunctionParts, homes: Mapping[str, str]) -> list[str]:
 
 def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], lines: Sequence[str]) -> list[str]:
     read = {*saved, *pushed} - {OUTPUT}
-    kept = _kept(parts, saved, lines) | _kept(parts, pushed, lines)
+    kept = _kept(parts, saved, lines) | (_kept(parts, pushed, lines) if parts.jvp is not None else {})
     needed = {code.partition(".")[0] for code in kept.values()} | read
     body = []
     if needed:
@@ -192,8 +193,7 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
 def _backward(parts: FunctionParts) -> _Method:
     method = _Method(parts, parts.upstream)
     if parts.recorded is not None:
-        results = [parts.recorded.gradients.get(name, "None") for name in parts.parameters]
-        method.lines = [*parts.recorded.lines, f"return {', '.join(results)}"]
+        method.lines = recorded_lines(parts.recorded, [*parts.parameters])
         return method
     names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
     common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})

@@ -18,9 +18,9 @@ from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
-from gradcli.execution.formulas.lengths import Lengths, lengths
+from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, unified_lines
 from gradcli.execution.formulas.points import Point
-from gradcli.execution.formulas.recorded_backward import recorded_backward, recorded_forward
+from gradcli.execution.formulas.recording import recording, unified_recording
 from gradcli.execution.formulas.through_output import through_output
 from gradcli.execution.formulas.tried import check_function, test_passes
 from gradcli.execution.formulas.verified import fitted, trusted
@@ -57,8 +57,10 @@ def function_code(
     points = [here, *(other.explicit() for other in others)]
     ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
         *([lambda: _parts(here, given, derivations)] if is_closed else []),
-        lambda: (_recorded(here, derivations, is_careful=False), []),
-        lambda: (_recorded(here, derivations, is_careful=True), []),
+        lambda: _recorded_for_all(here, given, derivations, is_careful=False),
+        lambda: _recorded(here, derivations, is_careful=False),
+        lambda: _recorded_for_all(here, given, derivations, is_careful=True),
+        lambda: _recorded(here, derivations, is_careful=True),
     )
     reasons: list[NotSupportedError] = []
     for way in ways:
@@ -67,7 +69,7 @@ def function_code(
             return _shown(parts, [*points, *tested])
         except NotSupportedError as error:
             reasons.append(error)
-    raise reasons[-1]
+    raise reasons[0 if is_closed else 1]
 
 
 def _shown(parts: FunctionParts, points: Sequence[Point]) -> tuple[str, str]:
@@ -120,7 +122,9 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
     known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
     if known is not None:
         texts = [_texts(point.explicit(), names, derivations) for point in known.points]
-        found = None if None in texts else _general(here, names, known, [one for one in texts if one is not None])
+        found = None
+        if None not in texts and keeps_axes(here, known, given):
+            found = _general(here, names, known, [one for one in texts if one is not None])
         if found is not None:
             return found, [point.explicit() for point in known.points]
     texts_here = _texts(here, names, derivations)
@@ -129,17 +133,34 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
     return _made(here, names, texts_here, None), []
 
 
-def _recorded(here: Point, derivations: Derivations, *, is_careful: bool) -> FunctionParts:
-    """Return the parts of a Function for the lengths of a point alone, whose backward is recorded."""
+def _recorded(here: Point, derivations: Derivations, *, is_careful: bool) -> tuple[FunctionParts, list[Point]]:
+    """Return the parts of a Function whose backward is recorded, for the lengths of a point."""
     names = _names(here)
-    upstream = upstream_name(here) or "g"
-    backward = RecordedBackward(*recorded_backward(here, names, upstream, derivations, is_careful=is_careful))
-    try:
-        forward = forward_source(here.trace, names, {*OWN, *names.values()})
-    except NotSupportedError:
-        forward = recorded_forward(here, names)
-    parts = _made(here, names, _Texts({}, None, forward, {}), None)
-    return replace(parts, recorded=backward, is_elementwise=False, notes=(NO_JVP,))
+    return _of_recording(here, names, recording(here, names, derivations, is_careful=is_careful), None), []
+
+
+def _recorded_for_all(
+    here: Point, given: Mapping[str, Any], derivations: Derivations, *, is_careful: bool
+) -> tuple[FunctionParts, list[Point]]:
+    """Return the same for all lengths, and the points of others; NotSupportedError if it is not the same at others."""
+    names = _names(here)
+    known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
+    points = [] if known is None else [point.explicit() for point in known.points]
+    several = [recording(point, names, derivations, is_careful=is_careful, folds=False) for point in points]
+    found = None if known is None or not keeps_axes(here, known, given) else unified_recording(known, several)
+    if found is None:
+        raise NotSupportedError("there is no Function for all lengths")
+    return _of_recording(here, names, found, known), points
+
+
+def _of_recording(
+    here: Point,
+    names: Mapping[TracedTensor, str],
+    found: tuple[RecordedBackward, ForwardSource],
+    known: Lengths | None,
+) -> FunctionParts:
+    parts = _made(here, names, _Texts({}, None, found[1], {}), known)
+    return replace(parts, recorded=found[0], is_elementwise=False, notes=(NO_JVP,))
 
 
 def _names(here: Point) -> dict[TracedTensor, str]:
@@ -198,7 +219,7 @@ def _general(
     if any(one.gradients.keys() != first.gradients.keys() or one.exact != first.exact for one in texts):
         return None
     gradients = {name: known.unified([one.gradients[name] for one in texts]) for name in first.gradients}
-    lines = _unified_lines(known, texts)
+    lines = unified_lines(known.unified, [one.forward.lines for one in texts])
     result = known.unified([one.forward.result for one in texts])
     if lines is None or result is None or any(text is None for text in gradients.values()):
         return None
@@ -206,20 +227,6 @@ def _general(
     jvp = known.unified(jvps) if len(jvps) == len(texts) else None
     found = {name: text for name, text in gradients.items() if text is not None}
     return _made(here, names, _Texts(found, jvp, ForwardSource(lines, result), first.exact), known)
-
-
-def _unified_lines(known: Lengths, texts: Sequence[_Texts]) -> tuple[str, ...] | None:
-    several = [one.forward.lines for one in texts]
-    if len({len(lines) for lines in several}) > 1:
-        return None
-    found = []
-    for lines in zip(*several, strict=True):
-        targets_, bodies = zip(*(line.split(" = ", 1) for line in lines), strict=True)
-        body = known.unified(bodies)
-        if body is None or len(set(targets_)) > 1:
-            return None
-        found.append(f"{targets_[0]} = {body}")
-    return tuple(found)
 
 
 def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: Lengths | None) -> FunctionParts:

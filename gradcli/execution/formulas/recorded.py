@@ -156,16 +156,22 @@ class Recorder(TorchFunctionMode):
                 self._know(one, Made(next(self._numbers), write=_refused, depends=True))
 
     def code(
-        self, results: Sequence[Tensor], like: str, taken: Iterable[str], *, is_careful: bool = False
+        self,
+        results: Sequence[Tensor],
+        like: str,
+        taken: Iterable[str],
+        *,
+        is_careful: bool = False,
+        folds: bool = True,
     ) -> tuple[list[str], list[str]]:
         """Return statements, and the expressions of results after them; numbers have the type of what is called `like`.
 
         Raises NotSupportedError for a constant of too many entries.
         """
         wanted = [self._made(one) for one in results]
-        reached = _behind(wanted)
+        reached = _behind(wanted, folds=folds)
         uses = [one for made in reached for one in made.reads] + wanted
-        written = Written(like, {*taken}, is_careful)
+        written = Written(like, {*taken}, is_careful, folds)
         for made in sorted(reached, key=lambda one: one.number):
             written.enter(made, uses.count(made))
         return written.lines, [written.bare(made) for made in wanted]
@@ -189,12 +195,12 @@ def _held(tensor: Tensor) -> Tensor | None:
     return tensor.detach().clone() if tensor.numel() <= MOST_WRITTEN else None
 
 
-def _behind(wanted: Sequence[Made]) -> list[Made]:
+def _behind(wanted: Sequence[Made], *, folds: bool) -> list[Made]:
     """Return what results depend on; nothing behind a constant that stands as numbers."""
     found, waiting = dict[Made, None](), [*wanted]
     while waiting:
         made = waiting.pop()
         if made not in found:
             found[made] = None
-            waiting += [] if is_folded(made) else made.reads
+            waiting += [] if is_folded(made, folds=folds) else made.reads
     return [*found]

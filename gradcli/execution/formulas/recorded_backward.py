@@ -47,6 +47,7 @@ def recorded_backward(
     derivations: Derivations,
     *,
     is_careful: bool = False,
+    folds: bool = True,
 ) -> tuple[list[str], dict[str, str]]:
     """Return statements, and the gradient of each leaf that is wanted as an expression after them.
 
@@ -64,7 +65,7 @@ def recorded_backward(
         with _recording(recorder):
             gradients = _gradients(decomposition, cotangent, derivations.known)
             found = {traced: _of(decomposition, made[traced], gradients) for traced in point.wanted}
-        lines, texts = recorder.code([*found.values()], upstream, names.values(), is_careful=is_careful)
+        lines, texts = recorder.code([*found.values()], upstream, names.values(), is_careful=is_careful, folds=folds)
     except UndecidedError as error:
         raise NotSupportedError(str(error)) from None
     except REFUSALS as error:
@@ -72,11 +73,11 @@ def recorded_backward(
     return lines, dict(zip((names[traced] for traced in found), texts, strict=True))
 
 
-def recorded_forward(point: Point, names: Mapping[TracedTensor, str]) -> ForwardSource:
+def recorded_forward(point: Point, names: Mapping[TracedTensor, str], *, folds: bool = True) -> ForwardSource:
     """Return the code of a forward run, by the calls of PyTorch that each of its own is made of."""
     recorder = Recorder({})
     trace, _ = _traced(point, names, recorder)
-    lines, (result,) = recorder.code([trace.output.tensor], next(iter(names.values())), names.values())
+    lines, (result,) = recorder.code([trace.output.tensor], next(iter(names.values())), names.values(), folds=folds)
     return ForwardSource(tuple(lines), result)
 
 

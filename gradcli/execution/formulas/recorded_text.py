@@ -54,6 +54,8 @@ class Written:
     taken: set[str]
     is_careful: bool = False
     """Whether 0/0 and 0 times infinity are 0, and a singular system has its shortest solution."""
+    folds: bool = True
+    """Whether constants that calls make stand as numbers; else the code may be for other lengths too."""
     lines: list[str] = field(default_factory=list)
     texts: dict[Any, str] = field(default_factory=dict)
 
@@ -62,9 +64,11 @@ class Written:
         if made.name is not None:
             self.texts[made] = made.name
             return
-        text = self._literal(made.value) if is_folded(made) else self._called(made)
+        text = self._literal(made.value) if is_folded(made, folds=self.folds) else self._called(made)
         is_number = made.value is not None and made.value.ndim == 0
-        self.texts[made] = self._assigned(text) if not is_number and (uses > 1 or len(text) > LONGEST) else text
+        self.texts[made] = (
+            self._assigned(text) if "\n" in text or (not is_number and (uses > 1 or len(text) > LONGEST)) else text
+        )
 
     def _called(self, made: Value) -> str:
         if made.write is None:
@@ -126,9 +130,11 @@ class Written:
         raise NotSupportedError(f"there is no source for an argument `{value!r}`")
 
 
-def is_folded(made: Value) -> bool:
-    """Return whether a value stands in the code as its numbers."""
+def is_folded(made: Value, *, folds: bool) -> bool:
+    """Return whether a value stands in the code as its numbers; one that a call makes only if that `folds`."""
     value = made.value
+    if not folds and value is not None and made.write is not None:
+        return value.ndim == 0
     if value is None or made.write is None:
         return value is not None
     return value.numel() <= (MOST_FOLDED if value.is_floating_point() or value.is_complex() else MOST_PLACES)
@@ -231,6 +237,9 @@ def _function(  # noqa: PLR0917 (a call's parts)
             shown = {
                 key: "torch.float64" if value == f"{written.like}.dtype" else value for key, value in shown.items()
             }
+    if name == "arange" and len(args) > 1 and args[0] >= SINGLE:  # where numbers that are moved begin
+        device, dtype = shown["device"], shown.get("dtype", "torch.int64")
+        return f"(torch.arange({args[1] - args[0]}, dtype={dtype}, device={device}) + {args[0]})"
     keywords = [f"{key}={value}" for key, value in shown.items()]
     dotted = _dotted(func, name)
     if dotted.startswith("torch.Tensor."):

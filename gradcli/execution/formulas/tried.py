@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import torch
@@ -92,9 +93,10 @@ def _at_extremes(apply: Any, point: Point) -> str | None:
 
 def _beside_extremes(apply: Any, point: Point) -> str | None:
     """Tell of a point that has other entries beside tiny or large ones, at which backward loses more than half its digits."""
-    for size in MIXED:
+    for size, first in product(MIXED, (0, 1)):
         values = {
-            leaf.name or leaf.text: _mixed(leaf.tensor, size, leaf in point.wanted) for leaf in point.trace.leaves
+            leaf.name or leaf.text: _mixed(leaf.tensor, size, first if leaf in point.wanted else None)
+            for leaf in point.trace.leaves
         }
         there = _at(point, values)
         if there is None:
@@ -109,10 +111,11 @@ def _beside_extremes(apply: Any, point: Point) -> str | None:
     return None
 
 
-def _mixed(value: Tensor, size: float, moves: bool) -> Tensor:  # noqa: FBT001 (whether it requires a gradient)
-    """Return a value with every other entry replaced."""
+def _mixed(value: Tensor, size: float, first: int | None) -> Tensor:
+    """Return a value with every other entry multiplied, so that none ties with another."""
     found = value.detach().clone().reshape(-1)
-    found[::2] = size if moves else found[::2]
+    if first is not None:
+        found[first::2] *= size
     return found.reshape(value.shape)
 
 
