@@ -123,6 +123,7 @@ def derive(
       gradcli derive "logdet(X.T @ X)" --shape X=nxm
       gradcli derive "sum(log(1 + exp(x)))" --shape x=3 --stable
       gradcli derive "X @ W" --shape X=4x3 --shape W=3x2 --jvp
+      gradcli derive model.py:loss --shape X=4x3 --shape w=3 --shape y=4 --wrt w
       gradcli derive "log(w)*v" --json
     """
     from gradcli.inputs import parse_names
