@@ -24,7 +24,7 @@ SECOND = 100 * CLOSENESS
 # What is 0 but for rounding, relative to the largest entry of all derivatives.
 ROUNDING = 1e-13
 # Entries beside which others stay as they are, and how far off backward may be there.
-MIXED, DIGITS = (1e-8, 1e-3, 1e3), 1e-7
+MIXED, DIGITS = (1e-8, 1e-3, 1e3), 1e-6
 # Entries at which quotients are 0/0, exponentials overflow, and matrices are singular.
 EXTREMES = (0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
 
@@ -92,7 +92,7 @@ def _at_extremes(apply: Any, point: Point) -> str | None:
 
 
 def _beside_extremes(apply: Any, point: Point) -> str | None:
-    """Tell of a point that has other entries beside tiny or large ones, at which backward loses more than half its digits."""
+    """Tell of a point that has other entries beside tiny or large ones, at which backward loses most of its digits."""
     for size, first in product(MIXED, (0, 1)):
         values = {
             leaf.name or leaf.text: _mixed(leaf.tensor, size, first if leaf in point.wanted else None)
