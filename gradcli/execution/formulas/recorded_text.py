@@ -28,6 +28,8 @@ PUBLIC = {"linalg_": "torch.linalg.", "fft_": "torch.fft.", "special_": "torch.s
 # Arguments that say where results lie in memory.
 LAYOUT = frozenset({"out", "memory_format", "layout", "pin_memory"})
 FACTORIES = frozenset({"tensor", "arange", "zeros", "ones", "full", "eye", "empty", "linspace", "as_tensor"})
+# Of these, what makes floating-point numbers, of PyTorch's default dtype, where nothing is said.
+FLOATING = frozenset({"zeros", "ones", "empty", "eye", "linspace"})
 # The entries of a constant that stands as numbers, whatever makes it; of whole numbers; and of what nothing else makes.
 MOST_FOLDED, MOST_PLACES, MOST_WRITTEN = 24, 200, 400
 LONGEST = 64
@@ -233,6 +235,8 @@ def _function(  # noqa: PLR0917 (a call's parts)
     shown = {key: written.argument(value, read) for key, value in words.items()}
     if name in FACTORIES and not any(isinstance(one, Tensor) for one in args):
         shown.setdefault("device", f"{written.like}.device")
+        if name in FLOATING:
+            shown.setdefault("dtype", f"{written.like}.dtype")
         if any(isinstance(one, int | float) and abs(one) >= SINGLE for one in args):
             shown = {
                 key: "torch.float64" if value == f"{written.like}.dtype" else value for key, value in shown.items()
