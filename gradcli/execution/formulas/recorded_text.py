@@ -217,9 +217,16 @@ def _operation(
     constants = [isinstance(one, Tensor) and read[id(one)].value is None for one in (first, second)]
     left = written.argument(first, read, as_number=constants[1])
     right = written.argument(second, read, as_number=constants[0])
+    left, right = _typed(written, left, first, second), _typed(written, right, second, first)
     if written.is_careful and sign in CAREFUL and all(isinstance(one, Tensor) and one.ndim for one in (first, second)):
         return f"_{CAREFUL[sign]}({left}, {right})"
     return f"({left} {sign} {right})"
+
+
+def _typed(written: Written, text: str, own: Any, other: Any) -> str:
+    """Return an operand; one of whole numbers beside a number that is none in the type that both have then."""
+    is_whole = isinstance(own, Tensor) and not (own.is_floating_point() or own.is_complex())
+    return f"{text}.to({written.like}.dtype)" if is_whole and isinstance(other, float) else text
 
 
 def _function(  # noqa: PLR0917 (a call's parts)
