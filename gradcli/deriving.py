@@ -18,13 +18,16 @@ from gradcli.settings import Reduction, Settings
 class Asked:
     """What a derivation was asked by: whatever takes longer is derived when it is asked for."""
 
-    program: str
+    program: Any
     settings: Settings
-    values: Mapping[str, Any]
+    values: Any
 
     def derived(self, **changes: Any) -> data.Derivation:
         """Return the derivation with other settings."""
-        return engine.derive_program(self.program, replace(self.settings, **changes), self.values)
+        settings = replace(self.settings, **changes)
+        if callable(self.program):
+            return engine.derive_code(self.program, settings, self.values)
+        return engine.derive_program(self.program, settings, self.values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,7 +66,7 @@ class Derivation(data.Derivation):
 
 
 def derive(
-    program: str,
+    program: Any,
     inputs: Mapping[str, Any] | None = None,
     *,
     wrt: str | Sequence[str] | None = None,
@@ -78,11 +81,14 @@ def derive(
     steps: bool = False,
     stable: bool = False,
     timeout: float = 60.0,
+    output: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Derivation:
     """Derive a program's gradients as formulas and code, each compared with autograd, as `gradcli derive` does.
 
     Args:
-        program: Text of gradcli's language.
+        program: Text of gradcli's language; or code: a function, an `nn.Module`, a `torch.autograd.Function`, or a
+            function without parameters that returns (code, inputs).
         inputs: Leaf -> its shape, a tuple of lengths or of their names, or its value: a tensor, array, number or
             nested list. Without either it is a scalar.
         wrt: The tensors to differentiate by; all leaves by default.
@@ -98,6 +104,8 @@ def derive(
         steps: Whether `.steps` has how the gradients come about, a rule a step.
         stable: Whether formulas are rewritten that overflow or lose digits; `.derivatives` say what was.
         timeout: Seconds for the whole run.
+        output: Of code: which tensor of what it returns is differentiated, such as "loss" or "1".
+        arguments: Of code: values of parameters that are no tensors, and of a module's constructor.
 
     Returns:
         The derivation: `.formula`, `.latex`, `.code("torch")`, and `.function()`; by name if there are several,
@@ -122,14 +130,17 @@ def derive(
         "sizes": sizes,
         "steps": steps,
         "stable": stable,
+        "pick": output,
+        "arguments": {} if arguments is None else arguments,
     }
     settings = Settings(
         command="derive", order=order, reduce=reduce, grad_output=grad_output, timeout=timeout, **options
     )
     values = {name: value for name, value in given.items() if name not in shapes}
-    found = engine.derive_program(program, settings, values)
+    asked = Asked(program, settings, values)
+    found = asked.derived()
     derived = {field.name: getattr(found, field.name) for field in fields(found)}
-    return Derivation(**derived, asked=Asked(program, settings, values))
+    return Derivation(**derived, asked=asked)
 
 
 def _is_shape(value: tuple[Any, ...]) -> bool:

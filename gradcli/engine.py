@@ -76,6 +76,19 @@ def derive_program(source: Any, settings: Settings, given: Any = None) -> Deriva
 
 
 @boundary()
+def derive_code(code: Any, settings: Settings, given: Any = None) -> Derivation:
+    """Return the same of code: a function, a module, a Function, or what `FILE.py:NAME` names."""
+    with _engine(settings, code) as derivations:
+        from gradcli.execution.code.entry import loaded
+        from gradcli.execution.commands.dispatch import carry_out
+
+        program = loaded(code, settings, given, applies=True)
+        with program.borrowed.given_back():
+            derivation: Derivation = carry_out(program, program.with_room(settings), {}, derivations)
+        return derivation
+
+
+@boundary()
 def prove_program(source: Any, settings: Settings, given: Any = None) -> ProofReport:
     """Return whether PyTorch's backward of a program is its derivative for all values."""
     report: ProofReport = _carried_out(source, settings, given)

@@ -12,6 +12,10 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _LATEX = {character: f"\\{character}" for character in "_{}%#&$ "}
 _LATEX |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim "}
 
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau phi chi psi omega"
+CAPITALS = ("Gamma", "Delta", "Theta", "Sigma", "Phi", "Psi", "Omega")
+LETTERS = frozenset((*GREEK.split(), *CAPITALS))
+
 
 def escape(text: str, *, keep_newlines: bool = False) -> str:
     r"""Return the text with every control, format and undecodable character written as an escape such as `\x1b`."""
@@ -71,3 +75,16 @@ def _columns(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def latex_name(name: str) -> str:
+    """Return a tensor's name in LaTeX: w1 has a subscript, alpha is the letter, expressions stand upright."""
+    match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
+    if match is None:
+        return rf"\mathtt{{{escape_latex(name)}}}"
+    stem, number = match.groups()
+    if stem in LETTERS:
+        stem = rf"\{stem}"
+    elif len(stem) > 1:
+        stem = rf"\mathrm{{{stem}}}"
+    return f"{stem}_{{{number}}}" if number else stem

@@ -80,6 +80,8 @@ def _text(request: dict[str, Any]) -> dict[str, Any]:
 
     if request["settings"].command == "prove":
         return _of_proof(request)
+    if request["settings"].command == "derive":
+        return _of_derivation(request)
     report = RUN[request["kind"]](request["target"], request["settings"])
     report = reproducible(report, request["target"], request["settings"])
     return {
@@ -95,6 +97,16 @@ def _of_proof(request: dict[str, Any]) -> dict[str, Any]:
 
     report = prove_code(request["target"], request["settings"])
     return {"text": PROOF_FORMATS[request["format"]](report, request["style"]), "code": int(report.exit_code)}
+
+
+def _of_derivation(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a derivation of the user's code as text."""
+    from gradcli.engine import derive_code
+    from gradcli.render.derivation import DERIVATION_FORMATS
+
+    derivation = derive_code(request["target"], request["settings"])
+    text = DERIVATION_FORMATS[request["format"]](derivation, request["style"])
+    return {"text": text, "code": int(derivation.exit_code)}
 
 
 def _of_check(request: dict[str, Any]) -> dict[str, Any]:

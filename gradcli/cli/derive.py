@@ -33,6 +33,11 @@ class DerivationOutput:
     output: OutputOption = None
     color: ColourOption = "auto"
 
+    @property
+    def chosen_format(self) -> str:
+        """Return the format asked for; `--json` is short for one."""
+        return "json" if self.json else self.format
+
 
 def _leaves(flag: str, words: str) -> Any:
     return typer.Option(flag, metavar="NAMES", rich_help_panel=GRADIENT, show_default=False, help=words)
@@ -118,6 +123,7 @@ def derive(
       gradcli derive "logdet(X.T @ X)" --shape X=nxm
       gradcli derive "sum(log(1 + exp(x)))" --shape x=3 --stable
       gradcli derive "X @ W" --shape X=4x3 --shape W=3x2 --jvp
+      gradcli derive model.py:loss --shape X=4x3 --shape w=3 --shape y=4 --wrt w
       gradcli derive "log(w)*v" --json
     """
     from gradcli.inputs import parse_names
@@ -134,9 +140,7 @@ def derive(
     run = replace(run, shape=shapes)
     names |= {"sizes": sizes, "product": product, "stable": stable}
     settings = settings_from("derive", run, order=order, to=to, steps=steps, **names)
-    derivation = _derived(program, settings)
-    _write(derivation, output)
-    return derivation.exit_code
+    return _derived(program, settings, output)
 
 
 def _product(**asked: bool) -> str:
@@ -147,18 +151,20 @@ def _product(**asked: bool) -> str:
     return names[0] if names else ""
 
 
-def _derived(program: str, settings: Settings) -> Derivation:
-    from gradcli.cli.running import read_program
+def _derived(program: str, settings: Settings, output: DerivationOutput) -> int:
+    from gradcli.cli.running import read_program, run_isolated
     from gradcli.deadline import deadline
     from gradcli.engine import derive_program
-    from gradcli.errors import InputError
     from gradcli.inputs import is_code
+    from gradcli.suite.check import Kind
 
     if is_code(program):
-        raise InputError("derive takes the text of a program, and no code", hint="`gradcli eval` and `check` take code")
+        return run_isolated(program, Kind.TARGET, settings, output)
     with deadline(settings.timeout):
         text = read_program(program, settings.limits.program_size)
-    return derive_program(text, settings)
+    derivation = derive_program(text, settings)
+    _write(derivation, output)
+    return derivation.exit_code
 
 
 def _write(derivation: Derivation, options: DerivationOutput) -> None:
@@ -167,5 +173,4 @@ def _write(derivation: Derivation, options: DerivationOutput) -> None:
     from gradcli.render.style import style_for
 
     style = style_for(None if options.output else sys.stdout, options.color)
-    form = "json" if options.json else options.format
-    write(DERIVATION_FORMATS[form](derivation, style), options.output)
+    write(DERIVATION_FORMATS[options.chosen_format](derivation, style), options.output)

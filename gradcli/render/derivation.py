@@ -120,7 +120,7 @@ def _of(one: DerivedFormula, derivation: Derivation, *, unicode: bool) -> str:
 def _pasted(derivation: Derivation) -> list[str]:
     if derivation.to in CODE:
         missing = [f"# no code for {one.wrt}: {one.reason}" for one in derivation.derivatives if one.formula is None]
-        if derivation.refused or missing:
+        if derivation.refused or derivation.to not in derivation.codes:
             return missing or [f"# {escape(derivation.refused or '')}"]
         return derivation.codes[derivation.to].rstrip("\n").split("\n")
     if derivation.to in MARKUP:
@@ -166,15 +166,21 @@ def _notes(derivation: Derivation) -> Iterator[str]:
             yield escape(f"{one.wrt}: {words}")
         if one.exception:
             yield escape(f"{one.wrt}: {one.exception}")
-    said: dict[str, list[str]] = {}
-    for one in derivation.derivatives:
-        said.setdefault(_checked(one.checked), []).append(one.wrt)
-    for words, names in said.items():
-        yield words if len(said) == 1 else f"{', '.join(names)}: {words}"
+    yield from _said(derivation)
     if derivation.tried:
         yield derivation.tried
     for note in derivation.notes or ():
         yield escape(note)
+
+
+def _said(derivation: Derivation) -> Iterator[str]:
+    """Yield how the formulas were checked; a Function that has none says so itself."""
+    said: dict[str, list[str]] = {}
+    for one in derivation.derivatives:
+        if one.formula is not None or not derivation.tried:
+            said.setdefault(_checked(one.checked), []).append(one.wrt)
+    for words, names in said.items():
+        yield words if len(said) == 1 else f"{', '.join(names)}: {words}"
 
 
 def _checked(checked: Checked) -> str:

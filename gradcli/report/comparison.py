@@ -60,6 +60,11 @@ class WithComparison:
         return self.comparison.worst_index
 
 
+def is_telling(formula: str) -> bool:
+    """Return whether a formula says more than the names of the ops again, as `vjp(y, grad(y))` does not."""
+    return "vjp(" not in formula
+
+
 @dataclass(frozen=True, slots=True)
 class Symbolic(WithComparison):
     """The symbolic derivative beside autograd's: formula, value, and how far apart they are.
@@ -74,8 +79,8 @@ class Symbolic(WithComparison):
 
     @property
     def telling_formula(self) -> str | None:
-        """Return the formula; None of one that only names the ops again, such as `vjp(y, grad(y))`."""
-        return None if self.formula is None or "vjp(" in self.formula else self.formula
+        """Return the formula; None of one that only names the ops again."""
+        return self.formula if self.formula is not None and is_telling(self.formula) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,11 @@ class Derivation:
 
     @property
     def verdict(self) -> Verdict:
-        """Return the worst of the verdicts."""
-        refused = [Verdict.UNDECIDED] if self.refused else []
-        return worst([*(derivative.checked.verdict for derivative in self.derivatives), *refused])
+        """Return the worst of the verdicts; a Function has been checked itself, whatever has no formula."""
+        if self.refused:
+            return worst([Verdict.UNDECIDED, *(one.checked.verdict for one in self.derivatives)])
+        shown = [one for one in self.derivatives if one.formula is not None or not self.tried]
+        return worst([one.checked.verdict for one in shown] or [Verdict.MATCH])
 
     @property
     def exit_code(self) -> ExitCode:

@@ -21,6 +21,8 @@ class Second(Noted):
     notes: Notes = shown_as("note", default=())
     formula: str | None = optional()
     """It in terms of the leaves, where that can be written."""
+    latex: str | None = optional()
+    """The same as LaTeX."""
 
 
 @dataclass(frozen=True, slots=True)

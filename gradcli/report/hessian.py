@@ -27,6 +27,8 @@ class HessianDetails:
     """The same blocks beside the symbolic ones; None with `--no-verify`."""
     formulas: dict[str, dict[str, str]] | None = optional()
     """The formulas of blocks, by the same names: those that there are, of a leaf and one not before it."""
+    latex: dict[str, dict[str, str]] | None = optional()
+    """The same formulas as LaTeX."""
     symmetry: Symmetry
     method: str
     """What of torch.func was called, or why it could not be."""

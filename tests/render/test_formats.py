@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gradcli.cli.app import main
 from gradcli.render import FORMATS
 from gradcli.render.formats import markdown
 from gradcli.render.grid import Grid
@@ -229,3 +230,24 @@ def test_sentences_beside_a_name_are_a_list_for_markdown() -> None:
 def test_a_cell_with_code_in_it_shows_no_backtick_for_markdown() -> None:
     grid = Grid("Checks", ("check", "note"), ((("other shapes",), ("`.sum_to_size(b.shape)` would",)),))
     assert markdown._extra(grid).endswith("| `other shapes` | `.sum_to_size(b.shape)` would |")
+
+
+LATEX = [
+    (["eval", "x*y"], [r"\frac{\partial f}{\partial x} &= y", r"\frac{\partial f}{\partial y} &= x"]),
+    (["eval", "cumsum(x, dim=0).sum()", "--shape", "3"], [r"\left(\frac{\partial f}{\partial x}\right)_{p} &= 3 - p"]),
+    (["check", "sum(softmax(x, dim=0)*y)", "--shape", "3"], [r"\operatorname{softmax}\left(x\right)"]),
+    (
+        ["hessian", "x @ A @ x", "--shape", "x=2", "--shape", "A=2x2"],
+        [r"\frac{\partial^2 f}{\partial x^2} &= A + A^{\top}"],
+    ),
+    (["double-backward", "sum(x**3)", "--shape", "2"], [r"\sum \frac{\partial^2 f}{\partial x^2} &= 6 x"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "rows"), LATEX)
+def test_formulas_are_written_as_latex(
+    arguments: list[str], rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--format", "latex"]) == 0
+    text = capsys.readouterr().out
+    assert all(row in text for row in (*rows, r"\begin{align*}", r"\end{align*}"))

@@ -90,10 +90,10 @@ def _named(module: str) -> dict[str, str]:
 
 
 TAKE = """def _take(x, places):
-    return torch.take(x, torch.tensor(places, device=x.device))"""
+    return torch.take(x, torch.as_tensor(places, device=x.device))"""
 SUMMED_INTO = """def _summed_into(x, places, shape):
     zeros = x.new_zeros(math.prod(shape))
-    return zeros.index_add(0, torch.tensor(places, device=x.device).reshape(-1), x.reshape(-1)).reshape(shape)"""
+    return zeros.index_add(0, torch.as_tensor(places, device=x.device).reshape(-1), x.reshape(-1)).reshape(shape)"""
 OF_NUMPY_SUMMED_INTO = """def _summed_into(x, places, shape):
     zeros = np.zeros(math.prod(shape), x.dtype)
     np.add.at(zeros, np.ravel(places), np.ravel(x))
@@ -102,6 +102,11 @@ OF_JAX_SUMMED_INTO = """def _summed_into(x, places, shape):
     return jnp.zeros(math.prod(shape), x.dtype).at[jnp.ravel(jnp.asarray(places))].add(jnp.ravel(x)).reshape(shape)"""
 OF_JAX_TAKE = """def _take(x, places):
     return jnp.take(x, jnp.asarray(places))"""
+TIMES = """def _times(x, y):
+    is_nothing = (x == 0) & ~y.isfinite() | (y == 0) & ~x.isfinite()
+    return torch.where(is_nothing, 0, x) * torch.where(is_nothing, 0, y)"""
+OVER = """def _over(x, y):
+    return x / torch.where((x == 0) & (y == 0), 1, y)"""
 SOFTPLUS = """def _softplus(x):
     return np.logaddexp(0, x)"""
 LOGSIGMOID = """def _logsigmoid(x):
@@ -139,7 +144,27 @@ OF_JAX = {
 JAX_HELPERS = {"take": OF_JAX_TAKE, "summed_into": OF_JAX_SUMMED_INTO}
 OF_JAX |= {name: f"jax.scipy.special.{name}" for name in ("erf", "erfc", "digamma", "polygamma", "erfinv")}
 
-TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, {"take": TAKE, "summed_into": SUMMED_INTO})
+# What raises where a matrix is singular, for code that has to go on.
+INV = """def _inv(x):
+    inverse, info = torch.linalg.inv_ex(x)
+    return torch.where(info[..., None, None] == 0, inverse, math.nan)"""
+SOLVE = """def _solve(a, b):
+    solution, info = torch.linalg.solve_ex(a, b)
+    return torch.where(info[..., None, None] == 0, solution, math.nan)"""
+SHORTEST = """def _shortest(a, b):
+    solution, info = torch.linalg.solve_ex(a, b)
+    return torch.where(info[..., None, None] == 0, solution, torch.linalg.pinv(a) @ b)"""
+RAISING = {"torch.linalg.inv(": "_inv(", "torch.linalg.solve(": "_solve("}
+OF_TORCH = {
+    "take": TAKE,
+    "summed_into": SUMMED_INTO,
+    "times": TIMES,
+    "over": OVER,
+    "inv": INV,
+    "solve": SOLVE,
+    "shortest": SHORTEST,
+}
+TORCH = Backend("torch", "torch", ("import torch",), "dim", "keepdim", {}, OF_TORCH)
 NUMPY = Backend("numpy", "np", ("import numpy as np",), "axis", "keepdims", _named("np"), OF_NUMPY)
 JAX = Backend(
     "jax", "jnp", ("import jax", "import jax.numpy as jnp"), "axis", "keepdims", _named("jnp") | OF_JAX, JAX_HELPERS

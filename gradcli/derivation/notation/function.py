@@ -10,16 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradcli.derivation.notation.backends import TORCH
+from gradcli.derivation.notation.backends import RAISING, TORCH
 from gradcli.derivation.notation.code import LETTERS, result_of
 from gradcli.derivation.notation.expressions import Emitter
-from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, Lengths
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.function_recorded import recorded_lines
+from gradcli.derivation.notation.function_words import INDENT, docstring, quoted, shown_shape
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.unified import value
-
-INDENT = "    "
-LINE = 110
 
 
 @dataclass(slots=True)
@@ -43,33 +42,37 @@ class _Method:
 def function_source(parts: FunctionParts) -> str:
     """Return the source of a module with the Function and its test."""
     backward, jvp = _backward(parts), _jvp(parts)
-    saved = [*dict.fromkeys(name for name in _read(backward.lines, parts))]
-    pushed = [*dict.fromkeys(name for name in _read(jvp.lines, parts))] if jvp else []
+    saved, pushed = _read(backward.lines, parts), _read(jvp.lines, parts) if jvp else []
+    for method in (backward, *([jvp] if jvp else [])):
+        method.lines = [_quiet(line) for line in method.lines]
     blocks = [_forward(parts), _setup(parts, saved, pushed, [*backward.lines, *(jvp.lines if jvp else [])])]
     blocks.append(_method("backward", ["ctx", parts.upstream], parts, saved, backward.lines))
     if jvp:
         tangents = [parts.tangents.get(name, "_" * (place + 1)) for place, name in enumerate(parts.parameters)]
         blocks.append(_method("jvp", ["ctx", *tangents], parts, pushed, jvp.lines))
-    head = [f"class {parts.name}(torch.autograd.Function):", *_indented(_docstring(parts, saved))]
+    head = [f"class {parts.name}(torch.autograd.Function):", *_indented(docstring(parts, saved))]
     if parts.has_vmap_rule:
         head += ["", INDENT + "generate_vmap_rule = True"]
     body = "\n\n".join(["\n".join(head), *("\n".join(_indented(block)) for block in blocks)])
     body = body.replace("torch.nn.functional.", "F.")
-    helpers = [text for name, text in TORCH.helpers.items() if f"_{name}(" in body]
+    helpers = [text for name, text in TORCH.helpers.items() if re.search(rf"\b_{name}\(", body)]
     top = _top(parts, "\n".join([*helpers, body]))
     return "\n\n\n".join([top, *helpers, body, "\n".join(_test(parts, bool(jvp)))]) + "\n"
 
 
+def _quiet(line: str) -> str:
+    """Return a statement that raises nothing where a matrix is singular: autograd may have a gradient there."""
+    for name, helper in RAISING.items():
+        line = line.replace(name, helper)
+    return line
+
+
 def _top(parts: FunctionParts, body: str) -> str:
-    title = f'"""`{_quoted(parts.program)}` as a `torch.autograd.Function`, with a backward that was derived."""'
+    title = f'"""`{quoted(parts.program)}` as a `torch.autograd.Function`, with a backward that was derived."""'
     math = ["import math", ""] if "math." in body else []
     functional = ["import torch.nn.functional as F"] if re.search(r"\bF\.", body) else []
     imports = [*math, "import torch", *functional, "from torch.autograd import gradcheck, gradgradcheck"]
     return "\n".join([title, "", *imports])
-
-
-def _quoted(text: str) -> str:
-    return " ".join(text.replace("\\", "\\\\").replace('"', "'").split())
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
@@ -91,7 +94,7 @@ def _guard(parts: FunctionParts) -> list[str]:
     tests = _tests(parts)
     if not tests:
         return []
-    words = ", ".join(f"{name} {_shown(shape)}" for name, shape in parts.parameters.items())
+    words = ", ".join(f"{name} {shown_shape(shape)}" for name, shape in parts.parameters.items())
     return [f"if {' or '.join(tests)}:", f'{INDENT}raise ValueError("the shapes must be {words}")']
 
 
@@ -122,13 +125,9 @@ def _emptied(parts: FunctionParts, homes: Mapping[str, str]) -> list[str]:
     return [f"{places.sub(lambda name: homes[name[0]], text)} < 1" for text in dict.fromkeys(several)]
 
 
-def _shown(shape: Lengths) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
 def _setup(parts: FunctionParts, saved: Sequence[str], pushed: Sequence[str], lines: Sequence[str]) -> list[str]:
     read = {*saved, *pushed} - {OUTPUT}
-    kept = _kept(parts, saved, lines) | _kept(parts, pushed, lines)
+    kept = _kept(parts, saved, lines) | (_kept(parts, pushed, lines) if parts.jvp is not None else {})
     needed = {code.partition(".")[0] for code in kept.values()} | read
     body = []
     if needed:
@@ -193,6 +192,9 @@ def _read(lines: Sequence[str], parts: FunctionParts) -> list[str]:
 
 def _backward(parts: FunctionParts) -> _Method:
     method = _Method(parts, parts.upstream)
+    if parts.recorded is not None:
+        method.lines = recorded_lines(parts.recorded, [*parts.parameters])
+        return method
     names = {name: name for name in (*parts.parameters, OUTPUT, parts.upstream)}
     common = shared([one.formula for one in parts.gradients.values()], {*names, *parts.sizes, *OWN, *LETTERS})
     texts = dict(zip(parts.gradients, common.formulas, strict=True))
@@ -248,44 +250,10 @@ def _jvp(parts: FunctionParts) -> _Method | None:
     return method
 
 
-def _docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
-    constants = [name for name in parts.parameters if name not in parts.gradients]
-    return [
-        f'"""`{_quoted(parts.program)}`.',
-        "",
-        f"Shapes: {_shapes(parts)}.",
-        *([f"Constants, without a gradient: {', '.join(constants)}."] if constants else []),
-        "",
-        *_formulas(parts),
-        "",
-        f"Saved for backward: {', '.join(saved).replace(OUTPUT, 'the output') or 'nothing'}.",
-        *parts.notes,
-        '"""',
-    ]
-
-
-def _shapes(parts: FunctionParts) -> str:
-    if parts.is_elementwise:
-        return "any" if len(parts.parameters) == 1 else "any, of all tensors the same"
-    return ", ".join(f"{name} {_shown(shape)}" for name, shape in parts.parameters.items())
-
-
-def _formulas(parts: FunctionParts) -> list[str]:
-    """Return the gradients as formulas, and the derivative along tangents, with what they have in common named once."""
-    texts = {f"{name}: ": one.formula for name, one in parts.gradients.items()}
-    texts |= {"along tangents: ": parts.jvp.formula} if parts.jvp else {}
-    common = shared([*texts.values()], {*parts.parameters, *parts.shapes, *parts.sizes, *OWN, *LETTERS})
-    lines = [head + text for head, text in zip(texts, common.formulas, strict=True)]
-    lines += [f"where {name} = {text}" for name, text in common.parts]
-    short = [line if len(line) <= LINE else f"{line.partition(': ')[0]}: see the code" for line in lines]
-    return [f"Gradients, where {parts.upstream} is the upstream one:", *(INDENT + _quoted(line) for line in short)]
-
-
 def _test(parts: FunctionParts, has_jvp: bool) -> list[str]:  # noqa: FBT001 (of the same module)
     forward = ", check_forward_ad=True" if has_jvp else ""
     values = [f"{name} = {text}" for name, text in parts.values.items()]
-    inputs = ", ".join(parts.values)
-    inputs = f"({inputs},)" if len(parts.values) == 1 else f"({inputs})"
+    inputs = f"({', '.join(parts.values)}{',' if len(parts.values) == 1 else ''})"
     return [
         'if __name__ == "__main__":',
         *_indented(["torch.manual_seed(0)", *values]),

@@ -13,6 +13,15 @@ Lengths = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedBackward:
+    """Backward as code."""
+
+    lines: Sequence[str]
+    gradients: Mapping[str, str]
+    """Parameter -> its gradient, as an expression after the statements."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionParts:
     """What a Function is written from; the names in it are those of the code."""
 
@@ -42,6 +51,8 @@ class FunctionParts:
     notes: Sequence[str] = ()
     """What a reader should know, a sentence each."""
     has_vmap_rule: bool = True
+    recorded: RecordedBackward | None = None
+    """Backward as statements, where gradients have no formulas that it could be written from."""
     is_copied: bool = False
     """Whether the result is a part of an argument, and has to be copied."""
 

@@ -36,9 +36,24 @@ class _Upright(ast.NodeTransformer):
             return node
         return ast.BinOp(self._turned(node.left), node.op, self._turned(node.right))
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Return a sum along an axis of a matrix that has as few transposes as it can."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(
+                func=ast.Name(id="sum" | "mean"),
+                args=[ast.BinOp() as inner],
+                keywords=[ast.keyword(arg="dim", value=ast.Constant(value=0 | 1 as axis))],
+            ) if ast.unparse(inner).count(".T") > 1:
+                turned = self.across(inner)
+                if len(ast.unparse(turned)) < len(ast.unparse(inner)):
+                    return ast.Call(node.func, [turned], [ast.keyword("dim", ast.Constant(1 - axis))])
+        return node
+
     def _turned(self, node: ast.expr) -> ast.expr:
         text = ast.unparse(node)
-        if not isinstance(node, ast.BinOp) or isinstance(node.op, ast.MatMult) or text.count(".T") <= 1:
+        inner = node.operand if isinstance(node, ast.UnaryOp) else node
+        if not isinstance(inner, ast.BinOp) or isinstance(inner.op, ast.MatMult) or text.count(".T") <= 1:
             return node
         turned = self.across(node)
         return ast.Attribute(turned, "T") if len(ast.unparse(turned)) + len("().T") < len(text) else node
@@ -53,7 +68,8 @@ class _Gathered(ast.NodeTransformer):
         inner = node.operand
         if isinstance(node.op, ast.USub) and isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
             return ast.BinOp(inner.right, ast.Sub(), inner.left)
-        return node
+        turned = _reversed(inner) if isinstance(node.op, ast.USub) else None
+        return node if turned is None else turned
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Return a sum with common factors in front of, or behind, what they multiply."""
@@ -68,6 +84,23 @@ class _Gathered(ast.NodeTransformer):
                     rest = [term for at, term in enumerate(terms) if at not in {place, other}]
                     return self.visit(_sum([both, *rest])) if rest else _signed(both)
         return node
+
+
+def _reversed(node: ast.expr) -> ast.expr | None:
+    """Return what a product is subtracted from 0: with the first difference among its factors the other way round."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return ast.BinOp(right, ast.Sub(), left)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            first = _reversed(left)
+            other = _reversed(right) if first is None else None
+            if first is not None:
+                return ast.BinOp(first, node.op, right)
+            return None if other is None else ast.BinOp(left, node.op, other)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            first = _reversed(left)
+            return None if first is None else ast.BinOp(first, node.op, right)
+    return None
 
 
 def _terms(node: ast.expr) -> list[Signed]:

@@ -6,10 +6,9 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gradcli.derivation.notation.letters import latex_name
-from gradcli.derivation.notation.parsed import callee, is_sum_over_indices
+from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
 from gradcli.derivation.notation.ranks import MATRIX, rank
-from gradcli.escaping import escape_latex
+from gradcli.escaping import escape_latex, latex_name
 
 RELATIONS: Mapping[type[ast.cmpop], str] = {
     ast.Lt: "<",
@@ -27,6 +26,12 @@ FUNCTIONS |= {"digamma": r"\psi"}
 ONES = r"\mathbf{1}"
 # How tightly the outermost operation binds.
 CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
+
+
+def latex_of(formula: Parsed, ranks: Mapping[str, int]) -> str:
+    """Return a formula as LaTeX, with the entry that it is of in front."""
+    text = Writer(ranks).write(formula.body).text
+    return text if formula.indices is None else rf"\left[{', '.join(formula.indices)}\right]: {text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,9 @@ class Writer:
         if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[1]):
             return Piece(rf"{self.write(node.value).at_least(PRODUCT)} {ONES}^{{\top}}", PRODUCT)
         places = ", ".join(ast.unparse(item) for item in items)
-        return Piece(rf"{self.write(node.value).at_least(ATOM)}_{{[{escape_latex(places)}]}}")
+        read = self.write(node.value).at_least(ATOM)
+        read = f"{{{read}}}" if "_" in read else read
+        return Piece(rf"{read}_{{[{escape_latex(places)}]}}")
 
     def _cases(self, test: ast.expr, body: ast.expr, otherwise: ast.expr) -> Piece:
         if _is_delta(test, body, otherwise):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +15,14 @@ from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.code.target import target_of
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.dtypes import default_dtype
-from gradcli.execution.targets.loading import load_code
+from gradcli.execution.targets.loading import is_function, load_code
+from gradcli.execution.targets.parameters import has_setup
 from gradcli.inputs.names import check_names
 from gradcli.settings import Settings
 
 
-def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
-    """Return code, or what `FILE.py:NAME` names, ready to be run.
+def loaded(code: Any, settings: Settings, given: Any, *, applies: bool = False) -> CodeProgram:
+    """Return code, or what `FILE.py:NAME` names, ready to be run; a Function too, applied, if it `applies` them.
 
     `given` are inputs from Python: a mapping by name, or a sequence by place. What the code draws while it is built,
     such as a model's parameters, is the same each time, so that a verdict can be had again at any point.
@@ -28,10 +31,23 @@ def loaded(code: Any, settings: Settings, given: Any) -> CodeProgram:
     random.seed(0)
     with default_dtype(settings):
         found, name = (load_code(code), code) if isinstance(code, str) else (code, name_of(code))
+        found = applied(found) if applies and is_function(found) else found
         program = CodeProgram.of(target_of(found, name, settings, given), settings)
     inputs = program.target
     check_names([*inputs.inputs.tensors(), *inputs.free, *program.parameters, *settings.elsewhere], settings)
     return program
+
+
+def applied(function: Any) -> Callable[..., Any]:
+    """Return a Function as a function of what its forward takes."""
+    signature = inspect.signature(function.forward)
+    parameters = list(signature.parameters.values())[0 if has_setup(function) else 1 :]
+
+    def apply(*arguments: Any) -> Any:
+        return function.apply(*arguments)
+
+    apply.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return apply
 
 
 def where_it_is(code: Any, settings: Settings, given: Any) -> Settings:

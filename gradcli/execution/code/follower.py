@@ -32,6 +32,7 @@ from gradcli.execution.forward.aliasing import StorageView, assigned, overlap
 from gradcli.execution.forward.call_kinds import (
     ASSIGNMENTS,
     CONVERSIONS,
+    DECIDING,
     DIFFERENTIATING,
     HOOKING,
     LEAVING,
@@ -59,7 +60,7 @@ class Follower(TorchFunctionMode):
         """By what numbers left PyTorch that depend on what requires grad, and where."""
         self.hooked: list[tuple[Followed, SourcePlace | None]] = []
         """The values whose tensors have hooks, and where these were registered."""
-        self._is_paused = False
+        self._is_paused = self.decides = False
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -100,6 +101,7 @@ class Follower(TorchFunctionMode):
         self._name(wanted)
         if wanted and call.short in LEAVING:
             self.leaving.append((call.short, place_of(self.steps.frame)))
+        self.decides |= call.short in DECIDING
         if wanted and call.short in HOOKING:
             self.hooked.append((self.steps.traced(wanted[0]), place_of(self.steps.frame)))
             with self.paused():
@@ -158,11 +160,9 @@ class Follower(TorchFunctionMode):
     def _faces(self, call: MadeCall, result: Any, written: Sequence[Tensor]) -> dict[int, Followed]:
         """Return the values that autograd knows among what a call made or wrote, by the identity of their tensors."""
         made = [tensor for tensor in made_by(call, result) if tensor.requires_grad]
-        faces = {}
-        for tensor in [*made, *written]:
-            face = Followed(value_of(tensor), None, f"{call.short}(...)")
-            self.steps.settle(tensor, face)
-            faces[id(tensor)] = face
+        faces = {id(tensor): Followed(value_of(tensor), None, f"{call.short}(...)") for tensor in (*made, *written)}
+        for tensor in (*made, *written):
+            self.steps.settle(tensor, faces[id(tensor)])
         return faces
 
     def _note(

@@ -169,7 +169,13 @@ class CodeProgram:
         if not any(leaf.tensor.requires_grad for leaf in trace.leaves):
             raise unable(self.source)
         self.borrowed.take(tensor for leaf in trace.leaves if (tensor := held_by(leaf)) is not None)
-        trace.ran = replace(trace.ran, path=path, leaving=tuple(follower.leaving), hooked=tuple(follower.hooked))
+        trace.ran = replace(
+            trace.ran,
+            path=path,
+            leaving=tuple(follower.leaving),
+            decides=follower.decides,
+            hooked=tuple(follower.hooked),
+        )
         return trace
 
     def _begin(self, follower: Follower, tensor: Tensor, name: str, parameters: Container[str]) -> Followed:

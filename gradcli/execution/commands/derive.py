@@ -9,8 +9,7 @@ from typing import Any
 from gradcli._version import __version__
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import LETTERS
-from gradcli.derivation.notation.latex import Writer
-from gradcli.derivation.notation.letters import latex_name
+from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
@@ -18,6 +17,7 @@ from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
+from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
@@ -34,7 +34,6 @@ from gradcli.execution.formulas.verified import (
 )
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
-from gradcli.language.program import Program
 from gradcli.phrases import show_shape
 from gradcli.report.derivation import Abbreviations, Checked, Derivation, DerivedFormula, DerivedOutput
 from gradcli.report.verdict import Verdict
@@ -58,8 +57,6 @@ SECOND, LARGER = 100, 2
 
 def derive(program: Source, settings: Settings, given: Mapping[str, Any], derivations: Derivations) -> Derivation:
     """Return the derivation that the settings ask for."""
-    if not isinstance(program, Program):
-        raise InputError("derive takes the text of a program, and no code yet")
     settings = replace(settings, dtype=settings.dtype if settings.dtype.startswith("complex") else "float64")
     here = finite_point(program, settings, given, settings.seed)
     start = here or point(program, settings, given, settings.seed)
@@ -101,11 +98,10 @@ def _markup(derivation: Derivation) -> str:
 
 def _with_function(derivation: Derivation, here: Point, given: Mapping[str, Any], asked: Derivations) -> Derivation:
     """Return a derivation with the source of a Function, or with the reason why there is none."""
-    if any(one.formula is None for one in derivation.derivatives):
-        return replace(derivation, refused=f"there is no Function: {NO_FORMULA}")
     other = another_point(here, given, here.settings.seed + SECOND)
     try:
-        code, tried = function_code(here, [other] if other else [], given, asked)
+        is_closed = all(one.formula is not None for one in derivation.derivatives)
+        code, tried = function_code(here, [other] if other else [], given, asked, is_closed=is_closed)
     except NotSupportedError as error:
         return replace(derivation, refused=error.message)
     return replace(derivation, codes={**derivation.codes, "function": code}, tried=tried)
@@ -152,7 +148,7 @@ def _checks(
     _again(here, wanted, forms, given, found)
     for other in others:
         _compare_same(other, wanted, forms, found)
-    if not others:
+    if forms and not others:
         _compare_larger(here, given, asked, found)
     undecided = Checked(Verdict.UNDECIDED, 0, (), None, ())
     return {target: found[target].checked() if target in forms else undecided for target in wanted}
@@ -244,8 +240,8 @@ def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, 
         order=settings.order,
         shape=target.shape,
         formula=None if formula is None else formula.text,
-        latex=None if tree is None else latex(tree, _ranks(here)),
-        mathml=None if tree is None else mathml(latex(tree, _ranks(here))),
+        latex=None if tree is None else latex_of(tree, _ranks(here)),
+        mathml=None if tree is None else mathml(latex_of(tree, _ranks(here))),
         unicode=None if formula is None else unicode(formula.text),
         sympy=None if entry is None else entry[0],
         notation=None if tree is None else "matrix" if tree.indices is None else "index",
@@ -282,9 +278,3 @@ def _entry(formula: Form, target: Target) -> tuple[str, tuple[str, ...], tuple[s
         return None
     free = tree.indices or ()
     return text, tuple(dict.fromkeys([*(letter for letter in free if letter != "0"), *bound_names(tree.body)])), free
-
-
-def latex(tree: Any, ranks: Mapping[str, int]) -> str:
-    """Return a formula as LaTeX, with the entry that it is of in front."""
-    text = Writer(ranks).write(tree.body).text
-    return text if tree.indices is None else rf"\left[{', '.join(tree.indices)}\right]: {text}"

@@ -25,6 +25,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.formulas.readable import latex_in
 from gradcli.execution.formulas.second import summed_formulas
 from gradcli.execution.forward.followed import actual
 from gradcli.execution.forward.memory import check_calls
@@ -136,7 +137,8 @@ def _second_derivatives(
     values = {leaf: found[run.names[leaf]].gradient for leaf in leaves}
     formulas = summed_formulas(run, {leaf: value for leaf, value in values.items() if value is not None})
     return found | {
-        run.names[leaf]: replace(found[run.names[leaf]], formula=formula) for leaf, formula in formulas.items()
+        run.names[leaf]: replace(found[run.names[leaf]], formula=formula, latex=latex_in(run.trace, formula))
+        for leaf, formula in formulas.items()
     }
 
 

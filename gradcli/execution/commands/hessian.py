@@ -23,6 +23,7 @@ from gradcli.execution.comparison.leaf_derivatives import (
     weighed,
 )
 from gradcli.execution.comparison.second_quotients import sides_by_pairs
+from gradcli.execution.formulas.readable import latex_in
 from gradcli.execution.formulas.second import hessian_formulas
 from gradcli.execution.forward.run import run_program
 from gradcli.execution.forward.source import Source
@@ -108,10 +109,12 @@ def hessian(program: Source, settings: Settings, given: Mapping[str, Any], deriv
     second = second_derivatives(run, leaves)
     found, blocks = second.found, second.blocks
     tensors = [_row_report(run, row, [blocks[row, column] for column in leaves]) for row in leaves]
+    formulas = _formulas(run, leaves, found)
     details = HessianDetails(
         hessian=_by_name(run, leaves, lambda pair: found[pair]),
         symbolic_hessian=_by_name(run, leaves, blocks.__getitem__) if settings.verify else None,
-        formulas=_formulas(run, leaves, found),
+        formulas=formulas,
+        latex=None if formulas is None else _latex(run, formulas),
         symmetry=_symmetry(run, found),
         method=second.refusal or "torch.func.hessian",
     )
@@ -188,6 +191,11 @@ def _formulas(
     for (row, column), text in hessian_formulas(run, leaves, found).items():
         formulas.setdefault(run.names[row], {})[run.names[column]] = text
     return formulas or None
+
+
+def _latex(run: Run, formulas: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    written = {row: {name: latex_in(run.trace, text) for name, text in by.items()} for row, by in formulas.items()}
+    return {row: {name: text for name, text in by.items() if text is not None} for row, by in written.items()}
 
 
 def _symmetry(run: Run, found: Mapping[Pair, Tensor]) -> Symmetry:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.latex import Writer
-from gradcli.derivation.notation.letters import latex_name
 from gradcli.derivation.notation.parsed import parsed
 from gradcli.derivation.notation.plain import unicode
+from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import Target, closed_forms, known_shapes
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.verified import compare, expected, new_findings, trusted

@@ -10,6 +10,7 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations, PostedFormulas
 from gradcli.derivation.formulas import Formula
 from gradcli.execution.formulas.chain_rule import chain_rule
+from gradcli.execution.formulas.readable import readable
 from gradcli.execution.formulas.request import gradients_request
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.execution.reference.decomposition import Decomposition
@@ -49,7 +50,8 @@ class Formulas:
         written = {} if self.posted is None else self.derivations.collect_formulas(self.posted)
         steps = chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
-        return {traced: formula for traced, formula in formulas.items() if formula is not None}
+        trace = self.decomposition.trace
+        return {traced: readable(trace, formula) for traced, formula in formulas.items() if formula is not None}
 
 
 def _upstream(cotangent: Tensor) -> float | None:

@@ -23,6 +23,8 @@ METHOD = "torch.Tensor."
 FUNCTIONAL = "torch.nn.functional."
 # What refuses some strides of its input, and is this for all.
 ANY_STRIDES = {"torch.Tensor.view": "torch.Tensor.reshape", "torch.Tensor.view_as": "torch.Tensor.reshape_as"}
+# What refuses some strides, or reads the memory as it lies, and is this of what is contiguous.
+CONTIGUOUS = frozenset({"view_as_complex", "native_group_norm"})
 # What runs by a kernel of ours, and is this in PyTorch where it has no state.
 OF_KERNELS = {"batch_norm": "batch_norm", "instance_norm": "instance_norm"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})
@@ -107,6 +109,8 @@ class _Written:
             tensor, index = call.arguments.positional
             return f"{self._argument(tensor)}[{self._index(index)}]"
         arguments = [self._argument(value) for value in call.arguments.positional]
+        if call.op.name in CONTIGUOUS:
+            arguments[0] += ".contiguous()"
         operator = OPERATOR_OF.get(call.op.name) if call.arguments.node.operator else None
         if operator is not None and len(arguments) in {1, 2}:
             return ATOM.format(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,14 @@ from torch import Tensor
 from gradcli.derivation.derivations import Derivations
 from gradcli.derivation.notation.code import Wanted
 from gradcli.derivation.notation.function import function_source
-from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, RecordedBackward
 from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
-from gradcli.execution.formulas.lengths import Lengths, lengths
+from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, unified_lines
 from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.recording import recording, unified_recording
 from gradcli.execution.formulas.through_output import through_output
 from gradcli.execution.formulas.tried import check_function, test_passes
 from gradcli.execution.formulas.verified import fitted, trusted
@@ -44,16 +45,35 @@ class _Texts:
 
 
 def function_code(
-    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations
+    here: Point, others: Sequence[Point], given: Mapping[str, Any], derivations: Derivations, *, is_closed: bool
 ) -> tuple[str, str]:
     """Return the source of a Function, and how it was run: at the point, at others, and at other lengths.
 
+    It has formulas of the leaves if there are some (`is_closed`), or else the steps of the definitions.
     Raises NotSupportedError, or InputError, with the reason where there is none.
     """
     _check(here)
     here = here.explicit()
-    parts, tested = _parts(here, given, derivations)
-    points = [here, *(other.explicit() for other in others), *tested]
+    points = [here, *(other.explicit() for other in others)]
+    ways: tuple[Callable[[], tuple[FunctionParts, list[Point]]], ...] = (
+        *([lambda: _parts(here, given, derivations)] if is_closed else []),
+        lambda: _recorded_for_all(here, given, derivations, is_careful=False),
+        lambda: _recorded(here, derivations, is_careful=False),
+        lambda: _recorded_for_all(here, given, derivations, is_careful=True),
+        lambda: _recorded(here, derivations, is_careful=True),
+    )
+    reasons: list[NotSupportedError] = []
+    for way in ways:
+        try:
+            parts, tested = way()
+            return _shown(parts, [*points, *tested])
+        except NotSupportedError as error:
+            reasons.append(error)
+    raise reasons[0 if is_closed else 1]
+
+
+def _shown(parts: FunctionParts, points: Sequence[Point]) -> tuple[str, str]:
+    """Return the source of what has been made, and how it was run; NotSupportedError says what is wrong with it."""
     for rule in (True, False):
         notes = (*parts.notes, *(() if rule else (NO_VMAP,)))
         code = function_source(replace(parts, has_vmap_rule=rule, notes=notes))
@@ -88,6 +108,8 @@ def _check(here: Point) -> None:
             )
     if here.settings.grad_output is not None:
         raise InputError("a Function is given its upstream gradient by PyTorch", option="--grad-output")
+    if here.trace.ran is not None and here.trace.ran.decides:
+        raise NotSupportedError(f"there is no Function: {BRANCH}")
     used = {traced for call in here.trace.calls for traced in call.inputs}
     for call in here.trace.calls:
         for output in call.outputs:
@@ -100,13 +122,45 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
     known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
     if known is not None:
         texts = [_texts(point.explicit(), names, derivations) for point in known.points]
-        found = None if None in texts else _general(here, names, known, [one for one in texts if one is not None])
+        found = None
+        if None not in texts and keeps_axes(here, known, given):
+            found = _general(here, names, known, [one for one in texts if one is not None])
         if found is not None:
             return found, [point.explicit() for point in known.points]
     texts_here = _texts(here, names, derivations)
     if texts_here is None:
         raise NotSupportedError("there is no Function: a gradient has no formula in terms of the leaves alone")
     return _made(here, names, texts_here, None), []
+
+
+def _recorded(here: Point, derivations: Derivations, *, is_careful: bool) -> tuple[FunctionParts, list[Point]]:
+    """Return the parts of a Function whose backward is recorded, for the lengths of a point."""
+    names = _names(here)
+    return _of_recording(here, names, recording(here, names, derivations, is_careful=is_careful), None), []
+
+
+def _recorded_for_all(
+    here: Point, given: Mapping[str, Any], derivations: Derivations, *, is_careful: bool
+) -> tuple[FunctionParts, list[Point]]:
+    """Return the same for all lengths, and the points of others; NotSupportedError if it is not the same at others."""
+    names = _names(here)
+    known = lengths(here, given, {*names.values(), *OWN, *tangent_names(here).values()})
+    points = [] if known is None else [point.explicit() for point in known.points]
+    several = [recording(point, names, derivations, is_careful=is_careful, folds=False) for point in points]
+    found = None if known is None or not keeps_axes(here, known, given) else unified_recording(known, several)
+    if found is None:
+        raise NotSupportedError("there is no Function for all lengths")
+    return _of_recording(here, names, found, known), points
+
+
+def _of_recording(
+    here: Point,
+    names: Mapping[TracedTensor, str],
+    found: tuple[RecordedBackward, ForwardSource],
+    known: Lengths | None,
+) -> FunctionParts:
+    parts = _made(here, names, _Texts({}, None, found[1], {}), known)
+    return replace(parts, recorded=found[0], is_elementwise=False, notes=(NO_JVP,))
 
 
 def _names(here: Point) -> dict[TracedTensor, str]:
@@ -165,7 +219,7 @@ def _general(
     if any(one.gradients.keys() != first.gradients.keys() or one.exact != first.exact for one in texts):
         return None
     gradients = {name: known.unified([one.gradients[name] for one in texts]) for name in first.gradients}
-    lines = _unified_lines(known, texts)
+    lines = unified_lines(known.unified, [one.forward.lines for one in texts])
     result = known.unified([one.forward.result for one in texts])
     if lines is None or result is None or any(text is None for text in gradients.values()):
         return None
@@ -173,20 +227,6 @@ def _general(
     jvp = known.unified(jvps) if len(jvps) == len(texts) else None
     found = {name: text for name, text in gradients.items() if text is not None}
     return _made(here, names, _Texts(found, jvp, ForwardSource(lines, result), first.exact), known)
-
-
-def _unified_lines(known: Lengths, texts: Sequence[_Texts]) -> tuple[str, ...] | None:
-    several = [one.forward.lines for one in texts]
-    if len({len(lines) for lines in several}) > 1:
-        return None
-    found = []
-    for lines in zip(*several, strict=True):
-        targets_, bodies = zip(*(line.split(" = ", 1) for line in lines), strict=True)
-        body = known.unified(bodies)
-        if body is None or len(set(targets_)) > 1:
-            return None
-        found.append(f"{targets_[0]} = {body}")
-    return tuple(found)
 
 
 def _made(here: Point, names: Mapping[TracedTensor, str], texts: _Texts, known: Lengths | None) -> FunctionParts:

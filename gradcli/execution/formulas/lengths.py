@@ -82,6 +82,20 @@ def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
     return Lengths(known, (points[0], points[1]), (first, second))
 
 
+def keeps_axes(here: Point, known: Lengths, given: Mapping[str, Any]) -> bool:
+    """Tell whether the output has as many axes where a length is 1: `squeeze` may drop one then.
+
+    No other program is run there: its indices may be beyond so few entries, which not all of PyTorch's kernels refuse.
+    """
+    if not any("squeeze" in call.op.name for call in here.trace.calls):
+        return True
+    for length in known.names:
+        found = with_lengths(here, {length: 1}, given, here.settings.seed)
+        if found is not None and found.output.tensor.ndim != here.output.tensor.ndim:
+            return False
+    return True
+
+
 def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     """Return the form that is one of the forms at each of the points; None if they are not alike."""
     texts = {name: known.unified([getattr(form, name) for form in forms]) for name in ("text", "code", "raw")}
@@ -92,6 +106,22 @@ def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:
     said = [form.rewritten for form in forms]
     rewritten = tuple(known.unified(several) or several[0] for several in zip(*said, strict=False))
     return Form(**texts, entry=entry, rewritten=rewritten, exception=known.unified(exceptions) or None)  # type: ignore[arg-type]
+
+
+def unified_lines(
+    unified: Callable[[Sequence[str]], str | None], several: Sequence[Sequence[str]]
+) -> tuple[str, ...] | None:
+    """Return statements that are one of the several at each of the points; None if they are not alike."""
+    if len({len(lines) for lines in several}) > 1:
+        return None
+    found = []
+    for lines in zip(*several, strict=True):
+        targets, bodies = zip(*(line.split(" = ", 1) for line in lines), strict=True)
+        body = unified(bodies)
+        if body is None or len(set(targets)) > 1:
+            return None
+        found.append(f"{targets[0]} = {body}")
+    return tuple(found)
 
 
 def _point(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,8 +11,11 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError, GradcliError, InputError
 from gradcli.execution.autograd import backward, errors
+from gradcli.execution.code.program import CodeProgram
+from gradcli.execution.formulas.code_points import code_point, replayed
 from gradcli.execution.forward.domains import leaves_for
 from gradcli.execution.forward.run import display_names, run_program
+from gradcli.execution.forward.source import Source
 from gradcli.execution.forward.trace import Trace, TracedTensor
 from gradcli.execution.forward.value_files import read_values
 from gradcli.language.program import Program
@@ -30,7 +33,7 @@ TANGENTS = 7919
 class Point:
     """A program run forward at one point."""
 
-    program: Program
+    program: Source
     settings: Settings
     trace: Trace
     output: TracedTensor
@@ -40,6 +43,8 @@ class Point:
     """What the output is differentiated by."""
     is_explicit: bool = False
     """Whether the upstream gradient is an argument even where the output is a scalar."""
+    own: Mapping[TracedTensor, Tensor] = field(default_factory=dict)
+    """Of code, what autograd says of the code itself, with this upstream gradient."""
 
     @property
     def has_upstream(self) -> bool:
@@ -50,7 +55,7 @@ class Point:
     def explicit(self) -> Point:
         """Return the point with an upstream gradient that is an argument, and random."""
         cotangent = backward.cotangent_of(self.output, "random", seed=self.settings.seed)
-        return replace(self, cotangent=cotangent, is_explicit=True)
+        return replace(self, cotangent=cotangent, is_explicit=True, own={})
 
     def tangents(self) -> dict[TracedTensor, Tensor]:
         """Return a random direction for each tensor that the output is differentiated by."""
@@ -74,19 +79,46 @@ class Point:
         return {traced: torch.zeros_like(traced.tensor) if g is None else g.detach() for traced, g in found.items()}
 
 
-def point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
+def point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
     """Return a program run at a random point; leaves that are given values keep them.
 
     Raises GradcliError if the program cannot be run, or nothing be differentiated.
     """
+    if isinstance(program, CodeProgram):
+        return _point_of_code(program, settings, given, seed)
+    assert isinstance(program, Program)  # noqa: S101 (there are two kinds)
     drawn = _drawn(program, settings, given, seed)
     trace = run_program(program, settings, {**drawn, **given})
     output = backward.check_differentiable(program, trace)
+    cotangent = _cotangent(output, settings, seed)
+    return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
+
+
+def _cotangent(output: TracedTensor, settings: Settings, seed: int) -> Tensor:
     vector = settings.grad_output
     if vector is None and not backward.is_implicit(output.tensor):
         vector = "random"
-    cotangent = backward.cotangent_of(output, vector, seed=seed)
-    return Point(program, settings, trace, output, cotangent, _wanted(program, settings, trace))
+    return backward.cotangent_of(output, vector, seed=seed)
+
+
+def _point_of_code(program: CodeProgram, settings: Settings, given: Mapping[str, Any], seed: int) -> Point:
+    """Return code run at a random point; what its author has given numbers has others nearby but at the first."""
+    found = code_point(
+        program,
+        replace(settings, seed=seed),
+        given,
+        cotangent=lambda output: _cotangent(output, settings, seed),
+        moves=seed != settings.seed,
+        assumed=lambda name, value: _assumed(name, value, settings),
+    )
+    trace, output = found.trace, found.trace.output
+    known: dict[str, Any] = {
+        part: tuple(found.names.get(name, name) for name in getattr(settings, part) or ())
+        for part in ("wrt", "symmetric", "positive", "orthogonal")
+    }
+    settings = replace(settings, **{part: names for part, names in known.items() if names})
+    wanted = _wanted(program, settings, trace)
+    return Point(program, settings, trace, output, _cotangent(output, settings, seed), wanted, own=found.gradients)
 
 
 def same_point(here: Point, values: Mapping[str, Any]) -> Point:
@@ -96,14 +128,23 @@ def same_point(here: Point, values: Mapping[str, Any]) -> Point:
 
 
 def moved_to(here: Point, values: Mapping[str, Any]) -> Point:
-    """Return the program run at other values of leaves of the same shapes."""
+    """Return the program run at other values of leaves of the same shapes; of code, the same calls."""
+    if not isinstance(here.program, Program):
+        return _replayed(here, values)
     trace = run_program(here.program, here.settings, values)
     wanted = _wanted(here.program, here.settings, trace)
     output = backward.check_differentiable(here.program, trace)
     return replace(here, trace=trace, output=output, wanted=wanted)
 
 
-def finite_point(program: Program, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
+def _replayed(here: Point, values: Mapping[str, Any]) -> Point:
+    names = {leaf: leaf.name or leaf.text for leaf in here.trace.leaves}
+    numbers = {leaf: values.get(name, leaf.tensor.detach()) for leaf, name in names.items()}
+    trace, made = replayed(here.trace, names, numbers)
+    return replace(here, trace=trace, output=trace.output, wanted=tuple(made[one] for one in here.wanted), own={})
+
+
+def finite_point(program: Source, settings: Settings, given: Mapping[str, Any], seed: int) -> Point | None:
     """Return a point at which autograd's gradients are finite; None if none was found."""
     for attempt in range(ATTEMPTS):
         found = point(program, settings, given, seed + 1000 * attempt)
@@ -142,7 +183,7 @@ def enlarged(here: Point, given: Mapping[str, Any], seed: int) -> Point | None:
 
 def variable(here: Point, given: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the lengths that may be changed, the same in all leaves."""
-    own = {leaf.name for leaf in here.program.leaves} - valued(here.program, here.settings, given)
+    own = {*free(here.program)} - valued(here.program, here.settings, given)
     kept = {size for name, shape in here.shapes.items() if name not in own for size in shape}
     lengths = (size for name in here.shapes if name in own for size in here.shapes[name])
     return tuple(dict.fromkeys(size for size in lengths if size > 1 and size not in kept))
@@ -155,9 +196,9 @@ def _with_more(here: Point, lengths: Collection[int], given: Mapping[str, Any], 
 def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, Any], seed: int) -> Point | None:
     """Return a point at which lengths are others, the same in all leaves; None if the program does not run for them."""
     shapes: dict[str | None, Shape] = {
-        leaf.name: tuple(lengths.get(size, size) for size in here.shapes[leaf.name])
-        for leaf in here.program.leaves
-        if leaf.name in here.shapes
+        name: tuple(lengths.get(size, size) for size in here.shapes[name])
+        for name in free(here.program)
+        if name in here.shapes
     }
     sizes = {name: lengths.get(size, size) for name, size in here.settings.sizes.items()}
     try:
@@ -166,9 +207,17 @@ def with_lengths(here: Point, lengths: Mapping[int, int], given: Mapping[str, An
         return None
 
 
-def valued(program: Program, settings: Settings, given: Mapping[str, Any]) -> set[str]:
+def free(program: Source) -> tuple[str, ...]:
+    """Return the names of the leaves that have no value unless they are given one."""
+    if isinstance(program, CodeProgram):
+        return program.target.free
+    assert isinstance(program, Program)  # noqa: S101 (there are two kinds)
+    return tuple(leaf.name for leaf in program.leaves)
+
+
+def valued(program: Source, settings: Settings, given: Mapping[str, Any]) -> set[str]:
     """Return the names of the leaves that have values of their own."""
-    made = {leaf.name for leaf in program.made}
+    made = {leaf.name for leaf in program.made} if isinstance(program, Program) else set()
     return {*given, *settings.values, *read_values(settings.values_file), *made}
 
 
@@ -198,7 +247,7 @@ def _square(name: str, value: Tensor, option: str) -> Tensor:
     return value
 
 
-def _wanted(program: Program, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:
+def _wanted(program: Source, settings: Settings, trace: Trace) -> tuple[TracedTensor, ...]:
     if settings.wrt is None:
         found = tuple(leaf for leaf in trace.leaves if leaf.tensor.requires_grad)
         if not found:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from gradcli.derivation.notation.code import Wanted, source
 from gradcli.errors import NotSupportedError, first_line
+from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.closed import Form, Target, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.executed import executed, is_there
-from gradcli.execution.formulas.points import Point, same_point
+from gradcli.execution.formulas.points import Point, free, same_point
 from gradcli.execution.forward.refusals import REFUSALS
 from gradcli.execution.forward.trace import TracedTensor
 from gradcli.report.derivation import Checked
@@ -74,7 +75,9 @@ def expected(point: Point, several: Sequence[Target]) -> dict[Target, Tensor]:
         return _along_tangents(point, several)
     if several and several[0].product:
         return {target: _jacobian(point.output.tensor, target.by[0].tensor) for target in several}
-    by_first: dict[TracedTensor, Tensor] = {}
+    by_first: dict[TracedTensor, Tensor] = (
+        dict(point.own) if max((len(one.by) for one in several), default=0) == 1 else {}
+    )
     output = (point.output.tensor * point.cotangent).sum()
     found = {}
     for target in several:
@@ -130,7 +133,7 @@ def is_noise(point: Point, target: Target, value: Tensor) -> bool:
     if not 0 < largest < TINY:
         return False
     leaves = {leaf.name: leaf.tensor.detach() for leaf in point.trace.leaves if leaf.name is not None}
-    known = {leaf.name for leaf in point.program.leaves}
+    known = {*leaves} if isinstance(point.program, CodeProgram) else {*free(point.program)}
     single = {name: one.float() if one.is_floating_point() else one for name, one in leaves.items() if name in known}
     there = same_point(point, single)
     place = [one.label for one in targets(point, len(target.by), target.product)].index(target.label)

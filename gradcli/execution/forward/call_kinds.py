@@ -25,6 +25,9 @@ WRITING = frozenset({"batch_norm", "instance_norm", "__setitem__"})
 # Attributes that are made of a tensor; all others tell what it is like, or are what was there before, as `.grad` is.
 TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
 
+# What decides by values: their results are truth values of Python's, of tensors that need not require grad.
+DECIDING = frozenset({"__bool__", "is_nonzero", "equal", "allclose"})
+
 
 def is_question(call: MadeCall) -> bool:
     """Return whether a call only asks what a tensor is like, or has."""

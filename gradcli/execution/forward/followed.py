@@ -39,6 +39,8 @@ class Ran:
     """Where the output is in what the code returned."""
     leaving: tuple[tuple[str, SourcePlace | None], ...] = ()
     """By what numbers left PyTorch that depend on what requires grad, and where."""
+    decides: bool = False
+    """Whether the code decided by values of tensors."""
     hooked: tuple[tuple[Followed, SourcePlace | None], ...] = ()
     """The values whose tensors have hooks, and where these were registered."""
 

@@ -75,6 +75,8 @@ def compact_lu(matrix: Tensor) -> Tensor:
     factors = torch.linalg.lu_factor_ex(matrix)
     if matrix.is_meta:  # a rehearsal, which asks for shapes only
         return factors.LU
+    if torch._C._len_torch_function_stack():  # noqa: SLF001 (calls are recorded, to be made of other numbers too)
+        return _eliminated(matrix)
     in_order = bool((factors.pivots == torch.arange(1, matrix.shape[-1] + 1)).all())
     return factors.LU if in_order and not bool(factors.info.any()) else _eliminated(matrix)
 

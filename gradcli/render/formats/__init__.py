@@ -77,6 +77,7 @@ _ROWS = (
     Format("jsonl", escapes=_JSON, streams=True),
     Format("markdown", is_read=True),
     Format("html", escapes=_XML, is_read=True),
+    Format("latex", knows_only_suites=True),
     Format("concise", knows_only_suites=True),
     # Its own commands stay: what comes from a user stands behind them, on the same line.
     Format("github", knows_only_suites=True, escapes=(":", r"\x5b"), summary=("GITHUB_STEP_SUMMARY", "markdown")),

@@ -9,8 +9,7 @@ from enum import IntEnum
 
 from sympy import Rational, Symbol
 
-from gradcli.derivation.notation.letters import latex_name
-from gradcli.escaping import escape_latex
+from gradcli.escaping import escape_latex, latex_name
 
 
 class Precedence(IntEnum):

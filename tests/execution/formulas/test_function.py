@@ -13,7 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import gradcli
 from gradcli.engine import derive_program
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, NotSupportedError
 from gradcli.execution.formulas import function as written
 from gradcli.execution.forward.domains import parse_example
 from gradcli.ops.table import OPS
@@ -119,7 +119,7 @@ def test_gradcli_custom_passes_it(program: str, inputs: dict[str, Any], tmp_path
     ("program", "inputs", "words"),
     [
         ("det(a)", {"a": (3, 3)}, "at entries of"),
-        ("special.i1(x)", {"x": (3,)}, "at entries of 0 backward is not finite"),
+        ("x**y", {"x": (3,), "y": (3,)}, "at entries of 0 backward is not finite"),
     ],
 )
 def test_one_that_is_not_finite_where_autograd_is_is_refused(program: str, inputs: dict[str, Any], words: str) -> None:
@@ -193,7 +193,17 @@ def test_a_program_that_branches_on_values_has_none(program: str) -> None:
     assert "function" not in found.codes
 
 
+def without_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the way by formulas alone."""
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise NotSupportedError("nothing is recorded")
+
+    monkeypatch.setattr(written, "recording", refused)
+
+
 def test_a_wrong_backward_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_recording(monkeypatch)
     true = written.function_source
     monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace("1 - output", "1 + output"))
     found = derive_program("sigmoid(x)", Settings(command="derive", to="function"))
@@ -213,7 +223,44 @@ def test_a_wrong_backward_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_every_part_of_it_is_compared(monkeypatch: pytest.MonkeyPatch, old: str, new: str, problem: str) -> None:
+    without_recording(monkeypatch)
     true = written.function_source
     monkeypatch.setattr(written, "function_source", lambda parts: true(parts).replace(old, new))
     found = derive_program("sigmoid(x)", Settings(command="derive", to="function"))
     assert found.refused == f"there is no Function: {problem}"
+
+
+# One of each kind of definition that has no formula in terms of the leaves: picked, moved, implicit, complex.
+RECORDED = [
+    ("sort(x).values", {"x": (2, 5)}, {"x": (3, 4)}),
+    ("amax(x, dim=1)", {"x": (2, 5)}, {"x": (4, 3)}),
+    ("masked_fill(x, x > 1, 0.5)", {"x": (2, 3)}, None),
+    ("max_pool1d(x, 2)", {"x": (1, 6)}, None),
+    ("linalg.cholesky(a @ a.T + eye(3))", {"a": (3, 3)}, None),
+    ("torch.linalg.eigh(a + a.T)[0]", {"a": (3, 3)}, None),
+    ("fft.fft(x).abs()", {"x": (5,)}, None),
+    ("conv1d(x, w, stride=2, padding=1)", {"x": (1, 2, 6), "w": (3, 2, 3)}, None),
+    ("torch.frexp(x).mantissa", {"x": (3,)}, {"x": (5,)}),
+]
+
+
+@pytest.mark.parametrize(("program", "shapes", "others"), RECORDED)
+def test_what_has_no_formula_has_a_function_of_recorded_steps(
+    program: str, shapes: dict[str, Any], others: dict[str, Any] | None
+) -> None:
+    function = loaded(derived(program, shapes))
+    for own in filter(None, (shapes, others)):
+        torch.manual_seed(3)
+        values = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in own.values()]
+        assert gradcheck(function.apply, values)
+        assert gradgradcheck(function.apply, values)
+
+
+def test_recorded_steps_of_one_gradient_run_where_it_is_needed() -> None:
+    code = derived("conv1d(x, w, stride=2, padding=1)", {"x": (1, 2, 6), "w": (3, 2, 3)})
+    first, second = (
+        loaded(code)
+        .apply(torch.randn(1, 2, 6, requires_grad=True), torch.randn(3, 2, 3))
+        .grad_fn.apply(torch.ones(1, 3, 3))
+    )
+    assert (first.shape, second) == ((1, 2, 6), None)

@@ -86,7 +86,7 @@ def vmap(trial: Trial) -> Check | None:
 
 def _sampled(trial: Trial, each: Callable[..., Tensor]) -> tuple[list[Tensor], Tensor]:
     """Return a batch of samples, and what each is alone: larger ones, or smaller ones where a domain ends before."""
-    with suppress(*REFUSALS):
+    with suppress(ExecutionError, *REFUSALS):
         found = _alone(trial, each, STEP)
         if bool(found[1].isfinite().all()):
             return found

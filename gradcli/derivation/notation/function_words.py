@@ -1,0 +1,59 @@
+"""What the source of a Function says of it in words: its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.derivation.notation.code import LETTERS
+from gradcli.derivation.notation.function_parts import OUTPUT, OWN, FunctionParts, Lengths
+from gradcli.derivation.notation.sharing import shared
+
+INDENT = "    "
+LINE = 110
+
+
+def docstring(parts: FunctionParts, saved: Sequence[str]) -> list[str]:
+    """Return the lines of the docstring of a class."""
+    moving = parts.gradients if parts.recorded is None else parts.recorded.gradients
+    constants = [name for name in parts.parameters if name not in moving]
+    return [
+        f'"""`{quoted(parts.program)}`.',
+        "",
+        f"Shapes: {_shapes(parts)}.",
+        *([f"Constants, without a gradient: {', '.join(constants)}."] if constants else []),
+        "",
+        *_formulas(parts),
+        "",
+        f"Saved for backward: {', '.join(saved).replace(OUTPUT, 'the output') or 'nothing'}.",
+        *parts.notes,
+        '"""',
+    ]
+
+
+def _shapes(parts: FunctionParts) -> str:
+    if parts.is_elementwise:
+        return "any" if len(parts.parameters) == 1 else "any, of all tensors the same"
+    return ", ".join(f"{name} {shown_shape(shape)}" for name, shape in parts.parameters.items())
+
+
+def _formulas(parts: FunctionParts) -> list[str]:
+    """Return the gradients as formulas, and the derivative along tangents, with what they have in common named once."""
+    if parts.recorded is not None:
+        return [f"Gradients: from the upstream one, {parts.upstream}, back through the definitions of the calls."]
+    texts = {f"{name}: ": one.formula for name, one in parts.gradients.items()}
+    texts |= {"along tangents: ": parts.jvp.formula} if parts.jvp else {}
+    common = shared([*texts.values()], {*parts.parameters, *parts.shapes, *parts.sizes, *OWN, *LETTERS})
+    lines = [head + text for head, text in zip(texts, common.formulas, strict=True)]
+    lines += [f"where {name} = {text}" for name, text in common.parts]
+    short = [line if len(line) <= LINE else f"{line.partition(': ')[0]}: see the code" for line in lines]
+    return [f"Gradients, where {parts.upstream} is the upstream one:", *(INDENT + quoted(line) for line in short)]
+
+
+def quoted(text: str) -> str:
+    """Return a program as it may stand in a docstring."""
+    return " ".join(text.replace("\\", "\\\\").replace('"', "'").split())
+
+
+def shown_shape(shape: Lengths) -> str:
+    """Return a shape as a tuple."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
