@@ -66,6 +66,11 @@ def find(name: str) -> Op | None:
     return _BY_NAME.get(name) or _BY_LAST_NAME.get(name.rpartition(".")[2])
 
 
+def is_whole(name: str) -> bool:
+    """Return whether an op is called exactly so, and not only by the last part of the name."""
+    return name in _BY_NAME
+
+
 def names() -> Iterator[str]:
     """Yield every name that a user may write."""
     return (name for name in dict.fromkeys((*_BY_NAME, *_BY_LAST_NAME)) if not name.startswith("_"))

@@ -22,7 +22,7 @@ from gradcli.language.program import Sequence as SequenceNode
 from gradcli.ops.overloads import choose
 from gradcli.ops.record import Op
 from gradcli.ops.signature import defaults
-from gradcli.ops.table import find
+from gradcli.ops.table import find, is_whole
 
 NOWHERE = Span(0, 0)
 LONGEST_TEXT = 48
@@ -164,7 +164,8 @@ def _name(func: Any) -> str:
 def _table_name(name: str, short: str) -> str:
     """Return the name by which the table is asked: with its module where PyTorch has two functions of one name."""
     qualified = f"{name.removeprefix('torch.').rpartition('.')[0]}.{short}"
-    return qualified if name.startswith(("torch.linalg.", "torch.special.", "torch.nn.functional.")) else short
+    is_apart = name.startswith(("torch.linalg.", "torch.special.")) or is_whole(qualified)
+    return qualified if is_apart else short
 
 
 def _given(func: Callable[..., Any], keywords: dict[str, Any], known: Container[str]) -> dict[str, Any]:
