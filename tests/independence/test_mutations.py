@@ -197,7 +197,7 @@ class MostNoise:
     def rounding_error(self, traced: TracedTensor) -> Tensor:
         return torch.tensor(self.values[traced], dtype=torch.float64)
 
-    def condition_error(self, traced: TracedTensor, *, normwise: bool = False) -> Tensor:
+    def condition_error(self, traced: TracedTensor, *, normwise: bool) -> Tensor:
         del normwise
         return self.rounding_error(traced)
 
@@ -209,9 +209,9 @@ def _most_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     def most(point: Point, wanted: Iterable[TracedTensor], *_: object, **__: object) -> MostNoise:
         return MostNoise(dict.fromkeys(wanted, CEILING * point.scale))
 
-    monkeypatch.setattr(Point, "growing_noise", lambda *given: iter([most(*given)]))
+    monkeypatch.setattr(Point, "noise", most)
     monkeypatch.setattr(Point, "conditioning", most)
-    monkeypatch.setattr(Point, "last_noise", lambda point, _: iter([torch.tensor(CEILING * point.scale)]))
+    monkeypatch.setattr(Point, "last_noise", lambda point, _: torch.tensor(CEILING * point.scale))
     # What is wrong in a derivative is as wrong at PyTorch's own values, which are these.
     monkeypatch.setattr(OwnValues, "admit", lambda *_: False)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gradcli.derivation.notation.parsed import Parsed, callee, is_sum_over_indices
 from gradcli.derivation.notation.ranks import MATRIX, rank
+from gradcli.errors import NotSupportedError
 from gradcli.escaping import escape_latex, latex_name
 
 RELATIONS: Mapping[type[ast.cmpop], str] = {
@@ -26,6 +27,7 @@ FUNCTIONS |= {"digamma": r"\psi"}
 ONES = r"\mathbf{1}"
 # How tightly the outermost operation binds.
 CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
+CASES = 3  # a condition, and what it chooses between
 
 
 def latex_of(formula: Parsed, ranks: Mapping[str, int]) -> str:
@@ -197,7 +199,7 @@ class Writer:
                 return Piece(rf"{self.write(first).at_least(ATOM)}^{{-1}}", POWER)
             case "eye":
                 return Piece(f"I_{{{ast.unparse(first)}}}")
-            case "where":
+            case "where" if len(node.args) == CASES:
                 return self._cases(*node.args)
         return self._of_matrices(name, node, first)
 
@@ -233,7 +235,8 @@ class Writer:
         return Piece(rf"{own}\left({inside}\right)")
 
     def _method(self, node: ast.Call) -> Piece:
-        assert isinstance(node.func, ast.Attribute)  # noqa: S101 (what else has a method)
+        if not isinstance(node.func, ast.Attribute):
+            raise NotSupportedError(f"there is no LaTeX of `{ast.unparse(node)}`")
         return self._function(node.func.attr, [node.func.value, *node.args], node.keywords)
 
     def _sum(self, node: ast.expr) -> Piece:

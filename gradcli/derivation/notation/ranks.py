@@ -63,7 +63,7 @@ def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | N
     """Return the rank of what a function makes whatever it is given; None of others."""
     if name in {"eye", "outer", "diag"}:
         return MATRIX
-    if name in {"reshape", "broadcast_to"} and isinstance(node.args[1], ast.Tuple):
+    if name in {"reshape", "broadcast_to"} and len(node.args) > 1 and isinstance(node.args[1], ast.Tuple):
         return len(node.args[1].elts)
     if name == "summed_into" and isinstance(node.args[2], ast.Tuple):
         return len(node.args[2].elts)

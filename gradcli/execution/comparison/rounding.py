@@ -8,10 +8,9 @@ autograd's value is as good as any of these. This is the idea of stochastic arit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
-from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -19,7 +18,6 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import largest_size
-from gradcli.execution.comparison.last_bits import STEP, LastBits
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
 from gradcli.execution.reference.contributions import contributions
@@ -34,6 +32,8 @@ RUNS = 6
 # Of which so few are looked at first, and how many times too small their scatter must be for all others to be left out:
 # that it comes out so much smaller by chance, twice, happens to one entry in a million.
 FEW, FAR = 2, 1000.0
+# Relative size of the steps: a few units in the last place.
+STEP = 4 * torch.finfo(torch.float64).eps
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
 LOWER_STEP, LOWER_WIDTH = 0.5, 4.0
 # How many times the dtype's relative tolerance that may excuse, relative to the largest adjoint.
@@ -51,7 +51,7 @@ SAME = 1e-5
 class Perturbed(Protocol):
     """Returns a trace's definitions with other last bits."""
 
-    def __call__(self, trace: Trace, bits: LastBits, inner: Inner, size: float = STEP) -> Decomposition:
+    def __call__(self, trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
         """Return them, each value changed by up to `size`."""
 
 
@@ -61,8 +61,8 @@ class Noise(Generic[Key]):
 
     values: Mapping[Key, Tensor]
     """The derivatives at their point."""
-    perturbed: Mapping[Key, Sequence[Tensor]]
-    """The derivatives again in each perturbed run."""
+    perturbed: Mapping[Key, Tensor]
+    """The derivatives again in each perturbed run: (RUNS, *shape)."""
     ceiling: float
     """The most that is excused."""
     width: float = WIDTH
@@ -82,14 +82,13 @@ class Noise(Generic[Key]):
         if len(self.perturbed[key]) < RUNS:
             error = FAR * UNKNOWN_WIDTH * self._scatter(key)
             return error.amax() if normwise and error.numel() else error
-        away = (torch.stack([*self.perturbed[key]]) - self.values[key]).abs().sort(dim=0).values
+        away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
         error = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
         return error.amax() if normwise and error.numel() else error
 
     def _scatter(self, key: Key) -> Tensor:
-        away = [(run - self.values[key]).abs() for run in self.perturbed[key]]
-        return reduce(torch.maximum, away).nan_to_num(nan=0.0)
+        return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +99,28 @@ class Lower:
     relative: float
 
 
-def _perturbed(trace: Trace, bits: LastBits, inner: Inner, size: float = STEP, *, own: bool = False) -> Decomposition:
+def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> Tensor:
+    if tensor.is_complex():
+        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator, size))
+    if not tensor.is_floating_point():
+        return tensor
+    factors = torch.empty(tensor.shape, dtype=torch.float64).uniform_(1 - size, 1 + size, generator=generator)
+    return factors.mul_(tensor) if tensor.dtype == torch.float64 else tensor * factors
+
+
+def _perturbed(
+    trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP, *, own: bool = False
+) -> Decomposition:
     """Return the trace's definitions with other last bits of every value; with PyTorch's `own`, of those inside."""
-    return decompose(trace, lambda tensor: bits.changed(tensor, size), inner=inner, own=own)
+    return decompose(trace, lambda tensor: _perturb(tensor, generator, size), inner=inner, own=own)
 
 
 at_own = partial(_perturbed, own=True)
 
 
-def _moved(trace: Trace, bits: LastBits, inner: Inner, size: float = STEP) -> Decomposition:
+def _moved(trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    moved = {leaf: bits.changed(double(leaf.tensor), size) for leaf in trace.leaves}
+    moved = {leaf: _perturb(double(leaf.tensor), generator, size) for leaf in trace.leaves}
     return decompose(trace, moved=moved, inner=inner)
 
 
@@ -156,16 +166,9 @@ class Point:
         self, wanted: Iterable[TracedTensor], perturbed: Perturbed = _perturbed, runs: int = RUNS
     ) -> Noise[TracedTensor]:
         """Return how far rounding by itself may move each entry of some tensors' symbolic gradients."""
-        known, trace, again = self._known(wanted), self.decomposition.trace, self.gradients_of
-        return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed, runs=runs)
-
-    def growing_noise(self, wanted: Iterable[TracedTensor]) -> Iterator[Noise[TracedTensor]]:
-        """Yield the same by the first run, by the first two, and so on: it grows with each."""
+        known = {traced: self.reference.values[traced] for traced in wanted}
         trace, again = self.decomposition.trace, self.gradients_of
-        return scattering(trace, self.derivations, self._known(wanted), again, scale=self.scale)
-
-    def _known(self, wanted: Iterable[TracedTensor]) -> dict[TracedTensor, Tensor]:
-        return {traced: self.reference.values[traced] for traced in wanted}
+        return scattered(trace, self.derivations, known, again, scale=self.scale, perturbed=perturbed, runs=runs)
 
     def lower_noise(
         self, wanted: Iterable[TracedTensor], relative: float, dtype: torch.dtype | None = None
@@ -175,8 +178,9 @@ class Point:
         Without one, it is the lowest that gradients pass through. A sum that cancels keeps the rounding of its terms,
         whatever it comes to.
         """
+        known = {traced: self.reference.values[traced] for traced in wanted}
         trace, lower = self.decomposition.trace, Lower(dtype or self.precision, relative)
-        return scattered_by(lower, trace, self.derivations, self._known(wanted), self.gradients_of, scale=self.scale)
+        return scattered_by(lower, trace, self.derivations, known, self.gradients_of, scale=self.scale)
 
     def conditioning(
         self, wanted: Iterable[TracedTensor], *, lower: bool = False, runs: int = RUNS
@@ -189,19 +193,20 @@ class Point:
         size = LOWER_STEP * _backward_error(self.decomposition.trace, self.precision) if lower else STEP
         return self.noise(wanted, partial(_moved, size=size), runs)
 
-    def last_noise(self, traced: TracedTensor) -> Iterator[Tensor]:
-        """Yield how far rounding in the calls that read a tensor may move each entry of its gradient, run by run.
+    def last_noise(self, traced: TracedTensor) -> Tensor:
+        """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
 
         That is a part of all the noise, and costs next to nothing: it tells what a sum is whose terms cancel.
         """
+        generator = torch.Generator().manual_seed(0)
         calls, value = self._again(traced, identity)
         if value is None:
-            return
+            return torch.zeros(())
         arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
-        ceiling, bits, found = CEILING * max(map(_largest, arrived)), LastBits(), list[Tensor]()
-        for _ in range(RUNS):
-            found.append(_like(self._again(traced, bits.changed)[1], value))
-            yield Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
+        runs = [self._again(traced, lambda tensor: _perturb(tensor, generator))[1] for _ in range(RUNS)]
+        found = torch.stack([_like(run, value) for run in runs])
+        ceiling = CEILING * max(map(_largest, arrived))
+        return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
 
     def _again(self, traced: TracedTensor, perturb: Perturbation) -> tuple[list[TracedCall], Tensor | None]:
         known = self.decomposition, self.reference, traced, self.derivations.known
@@ -228,30 +233,16 @@ def scattered(
     They are found `again` from the trace with other last bits; what is `known` of them also says how large they are,
     and so does `scale`.
     """
-    runs_so_far = scattering(trace, derivations, known, again, scale=scale, perturbed=perturbed)
-    *_, found = islice(runs_so_far, runs)
-    return found
-
-
-def scattering(
-    trace: Trace,
-    derivations: Derivations,
-    known: Mapping[Key, Tensor],
-    again: Callable[[Decomposition], Mapping[Key, Tensor]],
-    *,
-    scale: float = 0.0,
-    perturbed: Perturbed = _perturbed,
-) -> Iterator[Noise[Key]]:
-    """Yield the same after the first run, after the second, and so on, each made when it is asked for."""
-    bits, found = LastBits(), {key: list[Tensor]() for key in known}
-    ceiling = CEILING * max(scale, *map(_largest, known.values()), 0.0)
-    for _ in range(RUNS):
-        decomposition = perturbed(trace, bits, differentiating(derivations))
+    generator = torch.Generator().manual_seed(0)
+    found: dict[Key, list[Tensor]] = {key: [] for key in known}
+    for _ in range(runs):
+        decomposition = perturbed(trace, generator, differentiating(derivations))
         derivations.request(decomposition.requests())
         values = again(decomposition)
         for key, value in known.items():
             found[key].append(_like(values.get(key), value))
-        yield Noise(known, {key: tuple(values) for key, values in found.items()}, ceiling)
+    largest = max((_largest(value) for value in known.values()), default=0.0)
+    return Noise(known, {key: torch.stack(values) for key, values in found.items()}, CEILING * max(largest, scale))
 
 
 def scattered_by(

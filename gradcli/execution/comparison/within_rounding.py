@@ -12,8 +12,6 @@ from gradcli.report.notes import NoteKind, noted
 from gradcli.report.verdict import Verdict
 from gradcli.tolerance import Tolerance
 
-# What one run moves hardly an entry less than all runs move some.
-FAR = 1000.0
 ROUNDING = noted(NoteKind.ROUNDING, "agrees within rounding: cancellation leaves few digits of this gradient")
 CANCELLED = noted(NoteKind.ROUNDING, "zero, within rounding: the terms that this gradient is the sum of cancel")
 ILL_CONDITIONED = noted(
@@ -30,13 +28,5 @@ def within_rounding(
         return dataclasses.replace(again, notes=ROUNDING)
     if is_lost(again, gradient, reference, cotangent):
         return dataclasses.replace(again, verdict=Verdict.UNDECIDED, notes=ILL_CONDITIONED)
-    return dataclasses.replace(again, notes=CANCELLED if _is_zero(reference, error) else ROUNDING)
-
-
-def is_told(reference: Tensor, error: Tensor) -> bool:
-    """Return whether further runs, which may move entries somewhat more, leave it as it is what is zero."""
-    return _is_zero(reference, error) or not _is_zero(reference, FAR * error.max())
-
-
-def _is_zero(reference: Tensor, error: Tensor) -> bool:
-    return bool((reference.abs() <= error).all())
+    is_zero = bool((reference.abs() <= error).all())
+    return dataclasses.replace(again, notes=CANCELLED if is_zero else ROUNDING)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gradcli.derivation.formulas import Formula
 from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
+from gradcli.errors import NotSupportedError
 from gradcli.execution.forward.trace import Trace, traced_in
 
 UPSTREAM = "grad_output"
@@ -29,4 +30,9 @@ def latex_in(trace: Trace, text: str) -> str | None:
     except (SyntaxError, ValueError):
         return None
     known = {*ranks, *(tree.indices or ()), *bound_names(tree.body)}
-    return latex_of(tree, ranks) if {*names_read(tree.body)} <= known and "vjp(" not in text else None
+    if not {*names_read(tree.body)} <= known or "vjp(" in text:
+        return None
+    try:
+        return latex_of(tree, ranks)
+    except NotSupportedError:
+        return None

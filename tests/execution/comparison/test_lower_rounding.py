@@ -77,7 +77,7 @@ def test_a_row_of_second_derivatives_that_cancels_is_no_mismatch() -> None:
     assert second.verdict is Verdict.MATCH
 
 
-@pytest.mark.parametrize(("dtype", "wrong"), [("bfloat16", 1.4), ("float16", 1.05), ("float32", 1.0001)])
+@pytest.mark.parametrize(("dtype", "wrong"), [("bfloat16", 1.2), ("float16", 1.03), ("float32", 1.0001)])
 def test_a_hessian_that_is_off_is_one(dtype: Any, wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
     right = functional.hessians
 
