@@ -51,7 +51,7 @@ def test_a_report_has_latex() -> None:
     assert report._repr_latex_() == (
         "\\begin{align*}\n"
         "  \\frac{\\partial f}{\\partial\\, \\mathtt{w1}} &= w_{2}^{2} \\\\\n"
-        "  \\frac{\\partial f}{\\partial\\, \\mathtt{w\\_2}} &= 2 w_{1} \\cdot w_{2} \\\\\n"
+        "  \\frac{\\partial f}{\\partial\\, \\mathtt{w\\_2}} &= 2 w_{1} w_{2} \\\\\n"
         "  \\frac{\\partial f}{\\partial\\, \\mathtt{w\\_2**2}} &= w_{1} \\\\\n"
         "  \\frac{\\partial f}{\\partial\\, \\mathtt{w1*w\\_2**2}} &= 1\n"
         "\\end{align*}"

@@ -204,7 +204,6 @@ def test_a_file_that_would_be_no_picture_is_refused(capsys: pytest.CaptureFixtur
     [
         (["graph", "x*y", "--format", "svg"], "write `--to svg`"),
         (["derive", "x*y", "--format", "latex"], "write `--to latex`"),
-        (["eval", "x*y", "--format", "latex"], "`gradcli derive --to latex`"),
         (["eval", "x*y", "--format", "dot"], "`gradcli graph --to svg`"),
         (["eval", "x*y", "--format", "tabel"], "did you mean 'table'?"),
     ],

@@ -71,6 +71,9 @@ def examples_of(name: str) -> list[str]:
     return [line.strip() for line in help_of([name], "200").splitlines() if line.strip().startswith("gradcli")]
 
 
+MODEL = "def loss(X, w, y):\n    return ((X @ w - y)**2).mean()\n"
+
+
 @pytest.mark.parametrize("example", examples())
 def test_every_example_runs(example: str, tmp_path: Path) -> None:
     (tmp_path / "ops.py").write_text(OPS.read_text(encoding="utf-8") + POWER + LOSS, encoding="utf-8")
@@ -79,6 +82,7 @@ def test_every_example_runs(example: str, tmp_path: Path) -> None:
     (tmp_path / "all.py").write_text(right + again, encoding="utf-8")
     (tmp_path / "suite.toml").write_text('[[check]]\nprogram = "w*w"\n', encoding="utf-8")
     (tmp_path / "train.py").write_text(TRAIN, encoding="utf-8")
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     done = warm_start.run(*shlex.split(example)[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout or any((tmp_path / written).exists() for written in WRITTEN)

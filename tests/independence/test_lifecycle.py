@@ -129,7 +129,9 @@ def test_second_derivatives_of_random_programs_match(
         # at a kink of the program's own, by differences, a subgradient is as good, and so is no verdict
         open_ = [item for item in second if item.verdict == "undecided"]
         at_kink = open_ and all("passes a kink" in (item.note or "") for item in open_) and not smooth(program)
-        assert found.verdict in {"match", "subgradient"} or lacking or at_kink, (
+        # a matrix that happens to be of lower rank, by a column of zeros, has no derivative of its singular vectors
+        singular = open_ and all("is singular here" in (item.note or "") for item in open_)
+        assert found.verdict in {"match", "subgradient"} or lacking or at_kink or singular, (
             program.text,
             [item.note for item in second],
         )
