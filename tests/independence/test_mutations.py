@@ -197,7 +197,7 @@ class MostNoise:
     def rounding_error(self, traced: TracedTensor) -> Tensor:
         return torch.tensor(self.values[traced], dtype=torch.float64)
 
-    def condition_error(self, traced: TracedTensor, *, normwise: bool) -> Tensor:
+    def condition_error(self, traced: TracedTensor, *, normwise: bool = False) -> Tensor:
         del normwise
         return self.rounding_error(traced)
 
