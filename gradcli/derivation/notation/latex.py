@@ -30,9 +30,12 @@ CHOICE, SUM, SIGN, HADAMARD, PRODUCT, POWER, ATOM = range(7)
 CASES = 3  # a condition, and what it chooses between
 
 
-def latex_of(formula: Parsed, ranks: Mapping[str, int]) -> str:
-    """Return a formula as LaTeX, with the entry that it is of in front."""
-    text = Writer(ranks).write(formula.body).text
+def latex_of(formula: Parsed, ranks: Mapping[str, int]) -> str | None:
+    """Return a formula as LaTeX, with the entry that it is of in front; None where something in it has no LaTeX."""
+    try:
+        text = Writer(ranks).write(formula.body).text
+    except NotSupportedError:
+        return None
     return text if formula.indices is None else rf"\left[{', '.join(formula.indices)}\right]: {text}"
 
 

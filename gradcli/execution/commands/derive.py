@@ -234,14 +234,15 @@ def _derivation(
 
 def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:
     tree = None if formula is None else parsed(formula.text)
+    latex = None if tree is None else latex_of(tree, _ranks(here))
     entry = None if formula is None or settings.to != "sympy" else _entry(formula, target)
     return DerivedFormula(
         wrt=target.label,
         order=settings.order,
         shape=target.shape,
         formula=None if formula is None else formula.text,
-        latex=None if tree is None else latex_of(tree, _ranks(here)),
-        mathml=None if tree is None else mathml(latex_of(tree, _ranks(here))),
+        latex=latex,
+        mathml=None if latex is None else mathml(latex),
         unicode=None if formula is None else unicode(formula.text),
         sympy=None if entry is None else entry[0],
         notation=None if tree is None else "matrix" if tree.indices is None else "index",

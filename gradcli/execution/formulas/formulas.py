@@ -51,7 +51,7 @@ class Formulas:
         steps = chain_rule(self.decomposition, self.names, self.upstream)
         formulas = {traced: written.get(name) or steps.get(traced) for traced, name in self.names.items()}
         trace = self.decomposition.trace
-        return {traced: readable(trace, formula) for traced, formula in formulas.items() if formula is not None}
+        return readable(trace, {traced: formula for traced, formula in formulas.items() if formula is not None})
 
 
 def _upstream(cotangent: Tensor) -> float | None:

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gradcli.derivation.formulas import Formula
 from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
-from gradcli.errors import NotSupportedError
-from gradcli.execution.forward.trace import Trace, traced_in
+from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 
 UPSTREAM = "grad_output"
 
 
-def readable(trace: Trace, formula: Formula) -> Formula:
-    """Return a formula whose LaTeX is that of its text, where that is one of whole tensors by their names."""
-    latex = None if formula.text.startswith("[") else latex_in(trace, formula.text)
-    return formula if latex is None else replace(formula, latex=latex)
+def readable(trace: Trace, formulas: Mapping[TracedTensor, Formula]) -> dict[TracedTensor, Formula]:
+    """Return formulas whose LaTeX is that of their texts, where these are of whole tensors by their names."""
+    ranks = _ranks(trace)
+    return {traced: _with_latex(formula, ranks) for traced, formula in formulas.items()}
 
 
 def latex_in(trace: Trace, text: str) -> str | None:
     """Return the LaTeX of a formula over the tensors of a trace; None if it names anything else, or calls for one."""
-    ranks = {
-        one.name: one.tensor.ndim for one in (*trace.leaves, *traced_in([c.result for c in trace.calls])) if one.name
-    }
-    ranks |= {UPSTREAM: trace.output.tensor.ndim}
+    return _latex(text, _ranks(trace))
+
+
+def _with_latex(formula: Formula, ranks: Mapping[str, int]) -> Formula:
+    latex = None if formula.text.startswith("[") else _latex(formula.text, ranks)
+    return formula if latex is None else replace(formula, latex=latex)
+
+
+def _ranks(trace: Trace) -> dict[str, int]:
+    tensors = (*trace.leaves, *traced_in([call.result for call in trace.calls]))
+    return {one.name: one.tensor.ndim for one in tensors if one.name} | {UPSTREAM: trace.output.tensor.ndim}
+
+
+def _latex(text: str, ranks: Mapping[str, int]) -> str | None:
     try:
         tree = parsed(text)
     except (SyntaxError, ValueError):
         return None
     known = {*ranks, *(tree.indices or ()), *bound_names(tree.body)}
-    if not {*names_read(tree.body)} <= known or "vjp(" in text:
-        return None
-    try:
-        return latex_of(tree, ranks)
-    except NotSupportedError:
-        return None
+    return latex_of(tree, ranks) if {*names_read(tree.body)} <= known and "vjp(" not in text else None

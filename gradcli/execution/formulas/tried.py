@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -73,17 +74,11 @@ def _problem(apply: Any, point: Point, *, has_jvp: bool, has_vmap: bool) -> str 
 def _at_extremes(apply: Any, point: Point) -> str | None:
     """Tell of entries at which backward is not finite, or raises, where autograd's gradients are finite."""
     for size in EXTREMES:
-        values = {
-            leaf.name or leaf.text: torch.full_like(leaf.tensor, size).detach() if leaf in point.wanted else leaf.tensor
-            for leaf in point.trace.leaves
-        }
-        there = _at(point, values)
+        there = _changed(point, partial(torch.full_like, fill_value=size))
         if there is None:
             continue
-        leaves = _leaves(there)
-        moving = [leaf for leaf in leaves if leaf.requires_grad]
         try:
-            found = torch.autograd.grad(apply(*leaves), moving, there.cotangent, materialize_grads=True)
+            found = _pulled_back(apply, there)
         except REFUSALS as error:
             return f"at entries of {size:g} backward fails: {first_line(error)}"
         if not all(bool(one.isfinite().all()) for one in found):
@@ -94,29 +89,40 @@ def _at_extremes(apply: Any, point: Point) -> str | None:
 def _beside_extremes(apply: Any, point: Point) -> str | None:
     """Tell of a point that has other entries beside tiny or large ones, at which backward loses most of its digits."""
     for size, first in product(MIXED, (0, 1)):
-        values = {
-            leaf.name or leaf.text: _mixed(leaf.tensor, size, first if leaf in point.wanted else None)
-            for leaf in point.trace.leaves
-        }
-        there = _at(point, values)
+        there = _changed(point, partial(_mixed, size=size, first=first))
         if there is None:
             continue
-        leaves = _leaves(there)
-        moving = [leaf for leaf in leaves if leaf.requires_grad]
-        with contextlib.suppress(*REFUSALS):
-            found = torch.autograd.grad(apply(*leaves), moving, there.cotangent, materialize_grads=True)
-            references = there.gradients().values()
-            if any(_apart(one, reference, DIGITS) for one, reference in zip(found, references, strict=True)):
-                return f"where some entries are {size:g} backward is not what autograd says"
+        try:
+            found = _pulled_back(apply, there)
+        except REFUSALS as error:
+            return f"where some entries are {size:g} backward fails: {first_line(error)}"
+        references = there.gradients().values()
+        if any(_apart(one, reference, DIGITS) for one, reference in zip(found, references, strict=True)):
+            return f"where some entries are {size:g} backward is not what autograd says"
     return None
 
 
-def _mixed(value: Tensor, size: float, first: int | None) -> Tensor:
+def _mixed(value: Tensor, size: float, first: int) -> Tensor:
     """Return a value with every other entry multiplied, so that none ties with another."""
-    found = value.detach().clone().reshape(-1)
-    if first is not None:
-        found[first::2] *= size
+    found = value.clone().reshape(-1)
+    found[first::2] *= size
     return found.reshape(value.shape)
+
+
+def _changed(point: Point, change: Callable[[Tensor], Tensor]) -> Point | None:
+    """Return the program run with the leaves changed by which derivatives are wanted; None as `_at` does."""
+    values = {
+        leaf.name or leaf.text: change(leaf.tensor.detach()) if leaf in point.wanted else leaf.tensor.detach()
+        for leaf in point.trace.leaves
+    }
+    return _at(point, values)
+
+
+def _pulled_back(apply: Any, there: Point) -> Sequence[Tensor]:
+    """Return what a Function's backward gives at a point."""
+    leaves = _leaves(there)
+    moving = [leaf for leaf in leaves if leaf.requires_grad]
+    return torch.autograd.grad(apply(*leaves), moving, there.cotangent, materialize_grads=True)
 
 
 def _at(point: Point, values: dict[str, Tensor]) -> Point | None:
