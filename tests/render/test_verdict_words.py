@@ -137,3 +137,9 @@ def test_a_witness_at_a_kink_is_shown_in_a_narrow_column() -> None:
     gradients = next(grid for grid in view_of(report).grids if grid.title.startswith("Gradients"))
     marked = [Marked(Verdict.SUBGRADIENT, "5.0e-01"), Marked(Verdict.SUBGRADIENT, "1.00")]
     assert [*gradients.rows[0][4:6]] == marked
+
+
+def test_what_disagrees_where_there_is_no_symbolic_derivative_is_named() -> None:
+    """The equations that define Q and R do not determine Q of a singular matrix; PyTorch's Q has a derivative."""
+    found = words("check", "torch.linalg.qr(A)[0][0, 1]", values={"A": [[1.0, 3.0], [3.0, 9.0]]})
+    assert found == "autograd disagrees with the numerical witnesses (A)"
