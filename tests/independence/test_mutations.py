@@ -197,7 +197,10 @@ class MostNoise:
     def rounding_error(self, traced: TracedTensor) -> Tensor:
         return torch.tensor(self.values[traced], dtype=torch.float64)
 
-    def condition_error(self, traced: TracedTensor, *, normwise: bool = False) -> Tensor:
+    def scatter_error(self, traced: TracedTensor) -> Tensor:
+        return self.rounding_error(traced)
+
+    def condition_error(self, traced: TracedTensor, *, normwise: bool) -> Tensor:
         del normwise
         return self.rounding_error(traced)
 

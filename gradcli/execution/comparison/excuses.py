@@ -64,7 +64,7 @@ class Excuses:
         if tolerance.normwise or not self.point.is_solved_for(traced):
             return False
         self.rounding_error(traced)
-        return self._agrees(traced, gradient, tolerance, self._noise[None].condition_error(traced))
+        return self._agrees(traced, gradient, tolerance, self._noise[None].scatter_error(traced))
 
     def rounding_error(self, traced: TracedTensor, lower: float | None = None) -> Tensor:
         """Return how far rounding may move each entry, in a `lower` dtype with its tolerance; of all that differ."""

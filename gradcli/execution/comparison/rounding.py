@@ -80,12 +80,16 @@ class Noise(Generic[Key]):
         off in each entry by as much as in the worst. Of only a few runs it is what all might come to at most.
         """
         if len(self.perturbed[key]) < RUNS:
-            error = FAR * UNKNOWN_WIDTH * self._scatter(key)
+            error = FAR * self.scatter_error(key)
             return error.amax() if normwise and error.numel() else error
         away = (self.perturbed[key] - self.values[key]).abs().sort(dim=0).values
         different = (away.diff(dim=0) > SAME * away[-1]).sum(dim=0) + 1
-        error = torch.where(different >= RUNS - 1, UNKNOWN_WIDTH * self._scatter(key), 0.0)
+        error = torch.where(different >= RUNS - 1, self.scatter_error(key), 0.0)
         return error.amax() if normwise and error.numel() else error
+
+    def scatter_error(self, key: Key) -> Tensor:
+        """Return the same where it is known that nothing jumps."""
+        return UNKNOWN_WIDTH * self._scatter(key)
 
     def _scatter(self, key: Key) -> Tensor:
         return (self.perturbed[key] - self.values[key]).abs().amax(dim=0).nan_to_num(nan=0.0)

@@ -31,8 +31,8 @@ FINE = 4 * EPSILON
 COARSER = 2.0**20
 # How far next to the point is, relative to the entries.
 NEXT = 2.0**-40
-# Changes that are hardly larger for coarse ones than for fine ones are as large as any: others may be larger.
-ALIKE, SPENT = 64.0, 16.0
+# Changes that are as large for fine ones as for coarse ones are as large as any: what is seen may be many times larger.
+ALIKE, SPENT = 4.0, 16.0
 # An odd number with about as many ones as zeros, which spreads bits when it is multiplied by.
 SPREAD = 0x5851F42D4C957F2D
 
