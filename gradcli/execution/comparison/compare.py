@@ -37,7 +37,7 @@ def compare(
     if gradient.numel() == 0:
         return Comparison(Verdict.MATCH, 0.0, 0.0)
     survey = _survey(gradient, reference)
-    if survey is not None and _is_within(gradient, reference, tolerance, survey):
+    if survey is not None and _is_within(gradient, reference, tolerance, noise, survey):
         index = unravel(survey.place, tuple(gradient.shape))
         return Comparison(Verdict.MATCH, survey.error, survey.relative, index, is_finite=True)
     found = _compare_entries(gradient, reference, tolerance.agrees(gradient, reference, noise))
@@ -89,24 +89,30 @@ def _largest_ratio(error: Any, reference: Any) -> float:
     )
 
 
-def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, survey: _Survey) -> bool:
-    """Return whether every error is within the tolerance, the one for any entry or each entry's own."""
-    if survey.error <= tolerance.least(survey.scale):
+def _is_within(gradient: Any, reference: Any, tolerance: Tolerance, noise: Any, survey: _Survey) -> bool:
+    """Return whether every error is within what is allowed, the least for any entry or each entry's own."""
+    is_one = isinstance(noise, float) or noise.ndim == 0
+    if survey.error <= tolerance.least(survey.scale) + float(noise if is_one else noise.min()):
         return True
     if tolerance.normwise:
         return False
+    most = tolerance.absolute * survey.scale
+    each = ((block, other, noise) for block, other in _blocks(gradient, reference))
+    own = each if is_one else _blocks(gradient, reference, noise.expand(reference.shape))
     return all(
-        bool(((block - other).abs() <= other.abs() * tolerance.relative + tolerance.absolute * survey.scale).all())
-        for block, other in _blocks(gradient, reference)
+        bool(((block - other).abs() <= other.abs() * tolerance.relative + (more + most)).all())
+        for block, other, more in own
     )
 
 
-def _blocks(gradient: Any, reference: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield both tensors in parts that fit a processor's cache: what is made of them costs no memory of their size."""
-    if gradient.ndim == 0 or (gradient.is_contiguous() and reference.is_contiguous()):
-        gradient, reference = gradient.reshape(-1), reference.reshape(-1)
-    rows = max(1, BLOCK * gradient.shape[0] // gradient.numel())
-    return zip(gradient.split(rows), reference.split(rows), strict=True)
+def _blocks(*tensors: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield tensors of one shape in parts that fit a processor's cache: what is made of them costs no memory."""
+    first, *_ = tensors
+    if first.ndim == 0 or all(tensor.is_contiguous() for tensor in tensors):
+        tensors = tuple(tensor.reshape(-1) for tensor in tensors)
+    first, *_ = tensors
+    rows = max(1, BLOCK * first.shape[0] // first.numel())
+    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
 
 
 def _compare_entries(gradient: Any, reference: Any, agrees: Any) -> Comparison:

@@ -37,7 +37,8 @@ class Excuses:
         if not self._agrees(traced, gradient, tolerance, most):
             return most, None
         error, measured = torch.zeros(()), partial(self.rounding_error, lower=lower)
-        for noise in (measured,) if tolerance.normwise else (self.point.last_noise, measured):
+        cheap = () if tolerance.normwise else (self.point.summing_error, self.point.last_noise)
+        for noise in (*cheap, measured):
             error = torch.maximum(error, noise(traced))
             found = compare(gradient, self.point.reference.values[traced], tolerance, error, None)
             if found.verdict is Verdict.MATCH:

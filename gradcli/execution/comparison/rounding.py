@@ -18,9 +18,10 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.execution.comparison.compare import largest_size
+from gradcli.execution.comparison.last_bits import STEP, perturb
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.forward.trace import Trace, TracedCall, TracedTensor
-from gradcli.execution.reference.contributions import contributions
+from gradcli.execution.reference.contributions import contributions, term_sizes
 from gradcli.execution.reference.decomposition import Decomposition, Inner, decompose
 from gradcli.execution.reference.inner_gradient import differentiating
 from gradcli.execution.reference.nodes import Node
@@ -32,8 +33,6 @@ RUNS = 6
 # Of which so few are looked at first, and how many times too small their scatter must be for all others to be left out:
 # that it comes out so much smaller by chance, twice, happens to one entry in a million.
 FEW, FAR = 2, 1000.0
-# Relative size of the steps: a few units in the last place.
-STEP = 4 * torch.finfo(torch.float64).eps
 # In a lower dtype every result is rounded by half a unit: its steps, in units, and how many times their scatter counts.
 LOWER_STEP, LOWER_WIDTH = 0.5, 4.0
 # How many times the dtype's relative tolerance that may excuse, relative to the largest adjoint.
@@ -41,6 +40,8 @@ LOWER_CEILING = 16.0
 # How many times the scatter counts as noise, and the most that it excuses, relative to the largest adjoint.
 WIDTH = 64.0
 CEILING = 1e-10
+# By how many units in the last place of all its terms a sum may be off where nothing else is known: far less than that.
+UNITS = 16.0
 # How many times the scatter counts where it is larger than that, so that nothing is decided within it.
 UNKNOWN_WIDTH = 16.0
 # Runs agree that are closer than this, relative to how far the farthest is from the reference. Of a million entries
@@ -103,20 +104,11 @@ class Lower:
     relative: float
 
 
-def _perturb(tensor: Tensor, generator: torch.Generator, size: float = STEP) -> Tensor:
-    if tensor.is_complex():
-        return torch.view_as_complex(_perturb(torch.view_as_real(tensor.resolve_conj()), generator, size))
-    if not tensor.is_floating_point():
-        return tensor
-    factors = torch.empty(tensor.shape, dtype=torch.float64).uniform_(1 - size, 1 + size, generator=generator)
-    return factors.mul_(tensor) if tensor.dtype == torch.float64 else tensor * factors
-
-
 def _perturbed(
     trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP, *, own: bool = False
 ) -> Decomposition:
     """Return the trace's definitions with other last bits of every value; with PyTorch's `own`, of those inside."""
-    return decompose(trace, lambda tensor: _perturb(tensor, generator, size), inner=inner, own=own)
+    return decompose(trace, lambda tensor: perturb(tensor, generator, size), inner=inner, own=own)
 
 
 at_own = partial(_perturbed, own=True)
@@ -124,7 +116,7 @@ at_own = partial(_perturbed, own=True)
 
 def _moved(trace: Trace, generator: torch.Generator, inner: Inner, size: float = STEP) -> Decomposition:
     """Return the trace's definitions with other last bits of the leaves."""
-    moved = {leaf: _perturb(double(leaf.tensor), generator, size) for leaf in trace.leaves}
+    moved = {leaf: perturb(double(leaf.tensor), generator, size) for leaf in trace.leaves}
     return decompose(trace, moved=moved, inner=inner)
 
 
@@ -197,6 +189,12 @@ class Point:
         size = LOWER_STEP * _backward_error(self.decomposition.trace, self.precision) if lower else STEP
         return self.noise(wanted, partial(_moved, size=size), runs)
 
+    def summing_error(self, traced: TracedTensor) -> Tensor:
+        """Return how far the rounding of its terms moves the sum that a tensor's gradient is, measured or not."""
+        return (
+            UNITS * _eps(torch.float64) * term_sizes(self.decomposition, self.reference, traced, self.derivations.known)
+        ).clamp(max=self.ceiling())
+
     def last_noise(self, traced: TracedTensor) -> Tensor:
         """Return how far rounding in the calls that read a tensor may move each entry of its gradient.
 
@@ -207,7 +205,7 @@ class Point:
         if value is None:
             return torch.zeros(())
         arrived = [self.reference.values[t] for call in calls for t in call.outputs if t in self.reference.values]
-        runs = [self._again(traced, lambda tensor: _perturb(tensor, generator))[1] for _ in range(RUNS)]
+        runs = [self._again(traced, lambda tensor: perturb(tensor, generator))[1] for _ in range(RUNS)]
         found = torch.stack([_like(run, value) for run in runs])
         ceiling = CEILING * max(map(_largest, arrived))
         return Noise({traced: value}, {traced: found}, ceiling).rounding_error(traced)
