@@ -52,16 +52,14 @@ CTC = """x = log_probs if log_probs.ndim == 3 else unsqueeze(log_probs, 1)
 steps = _lengths(input_lengths); count = _lengths(target_lengths)
 states = _extended_targets(targets, count, blank)
 skips = _may_skip(states, blank)
-last = amax(steps)
-low = -1e300
+low = -1e300; shortest = _least(steps)
 scores = gather(x, 2, expand(unsqueeze(states, 0), (x.shape[0], -1, -1)))
 first = arange(states.shape[1]) < 2
 alpha = where(first, scores[0], low)
 for step in range(1, x.shape[0]):
-    one = _shifted(alpha, 1, low)
-    two = where(skips, _shifted(alpha, 2, low), low)
-    moved = logaddexp(logaddexp(alpha, one), two) + scores[step]
-    alpha = where(unsqueeze(steps > step, -1), moved, alpha)
+    one, two = _states_before(alpha, skips, low)
+    moved = _any_of(alpha, one, two) + scores[step]
+    alpha = moved if step < shortest else where(unsqueeze(steps > step, -1), moved, alpha)
 ends = where(_ends(states, count), alpha, low)
 loss = -logsumexp(ends, -1)
 loss = where(loss > 1e299, 0 if zero_infinity else inf, loss)
@@ -219,5 +217,8 @@ cross_entropy(y, target, weight, ignore_index=-100 if ignore_index is None else 
     FAMILY.helper("_extended_targets(targets, lengths, blank)", "labels with blanks between them"),
     FAMILY.helper("_may_skip(extended, blank)", "states that can be reached from two before"),
     FAMILY.helper("_ends(extended, lengths)", "the last two states of each list of labels"),
+    FAMILY.helper("_least(lengths)", "the least of some lengths"),
+    FAMILY.helper("_states_before(input, skips, fill)", MOVES, Kind.MOVEMENT),
+    FAMILY.helper("_any_of(first, second, third)", "logaddexp(logaddexp(first, second), third)", Kind.POINTWISE),
     FAMILY.helper("_shifted(input, steps, fill)", MOVES, Kind.MOVEMENT),
 )

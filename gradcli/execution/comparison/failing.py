@@ -95,8 +95,7 @@ def has_wrong_gradient(
     """
     if len(part.calls) != 1:
         return False
-    verdict = _verdict_on(part.calls[0], gradients, derivations, tolerance, 1.0)
-    return verdict is Verdict.MISMATCH
+    return _verdicts_on(part.calls[0], gradients, derivations, tolerance, (1.0,)) == [Verdict.MISMATCH]
 
 
 def is_right_for_less(
@@ -111,32 +110,43 @@ def is_right_for_less(
     if not (largest > 0 and math.isfinite(largest)):
         return False
     factor = SMALL * 2.0 ** -math.ceil(math.log2(largest))
-    verdicts = [_verdict_on(call, gradients, derivations, tolerance, by) for by in (1.0, factor)]
+    verdicts = _verdicts_on(call, gradients, derivations, tolerance, (1.0, factor))
     return verdicts == [Verdict.MISMATCH, Verdict.MATCH]
 
 
-def _verdict_on(
+def _verdicts_on(
     call: TracedCall,
     gradients: Mapping[TracedTensor, Tensor | None],
     derivations: Derivations,
     tolerance: Tolerance,
-    factor: float,
-) -> Verdict | None:
-    """Return the verdict on PyTorch's gradient of one call by itself, its upstream gradient times a power of two."""
+    factors: Sequence[float],
+) -> list[Verdict]:
+    """Return the verdicts on PyTorch's gradient of one call by itself, its upstream gradient times powers of two.
+
+    None where nothing is known of it. The derivative is linear in the upstream gradient, so one does for all.
+    """
+    upstream = {output: one for output in call.outputs if (one := gradients.get(output)) is not None}
     if call.gap is not None:
-        return None
-    given = [gradients.get(output) for output in call.outputs]
-    cotangents = [None if one is None else one * factor for one in given]
-    upstream = {out: one for out, one in zip(call.outputs, cotangents, strict=True) if one is not None}
+        return []
     try:
         right = derivatives([call], upstream, derivations) if upstream else {}
         wanted = [traced for traced in call.inputs if traced in right and traced.tensor.requires_grad]
-        local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
-        found = [double(gradient) for gradient in local.autograd(wanted)]
+        found = [_autograd(call, upstream, wanted, factor) for factor in factors]
     except (GradcliError, RuntimeError):
-        return None
-    pairs = zip(found, wanted, strict=True)
-    return worst([compare(gradient / factor, right[traced] / factor, tolerance).verdict for gradient, traced in pairs])
+        return []
+    return [
+        worst([compare(one, right[traced], tolerance).verdict for one, traced in zip(some, wanted, strict=True)])
+        for some in found
+    ]
+
+
+def _autograd(
+    call: TracedCall, upstream: Mapping[TracedTensor, Tensor], wanted: Sequence[TracedTensor], factor: float
+) -> list[Tensor]:
+    """Return PyTorch's gradients of a call for its upstream gradient times a factor, divided by that again."""
+    cotangents = [upstream[output] * factor if output in upstream else None for output in call.outputs]
+    local = LocalCall(call, {traced: traced.tensor.detach() for traced in call.inputs}, cotangents)
+    return [double(gradient) / factor for gradient in local.autograd(wanted)]
 
 
 def derivatives(

@@ -16,17 +16,20 @@ NESTING = (tuple, list, dict)
 
 def leaves(tree: Any) -> list[Any]:
     """Return the leaves of a tree in order."""
+    if not isinstance(tree, NESTING):
+        return [tree]
     found: list[Any] = []
     _collect(tree, found)
     return found
 
 
 def _collect(tree: Any, found: list[Any]) -> None:
-    if isinstance(tree, NESTING):
-        for item in tree.values() if isinstance(tree, dict) else tree:
+    # No call for each leaf: there are many, and this is what a small program's check takes the most time for.
+    for item in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(item, NESTING):
             _collect(item, found)
-    else:
-        found.append(tree)
+        else:
+            found.append(item)
 
 
 def tensors(tree: Any) -> list[Tensor]:
@@ -72,6 +75,8 @@ def field_names(value: Any) -> tuple[str, ...]:
 
 def _like(tree: Any, items: list[Any]) -> Any:
     """Return items in a list, tuple, named tuple or struct sequence like another; a size is a plain tuple."""
+    if type(tree) is tuple:  # most are
+        return tuple(items)
     if isinstance(tree, list):
         return items
     if hasattr(tree, "n_sequence_fields"):

@@ -183,6 +183,21 @@ def shifted(tensor: Tensor, steps: int, fill: float) -> Tensor:
     return torch.nn.functional.pad(tensor, (steps, 0), value=fill)[..., : tensor.shape[-1]]
 
 
+def states_before(alpha: Tensor, skips: Tensor, fill: float) -> tuple[Tensor, Tensor]:
+    """Return the states one before each, and two before each that can be reached from there; `fill` for the others."""
+    return shifted(alpha, 1, fill), torch.where(skips, shifted(alpha, 2, fill), fill)
+
+
+def any_of(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    """Return the logarithm of the probability that one of three events happens that exclude each other."""
+    return torch.logaddexp(torch.logaddexp(first, second), third)
+
+
+def least(lengths: Tensor) -> int:
+    """Return the least of some lengths; 0 if there are none."""
+    return int(lengths.min()) if lengths.numel() else 0
+
+
 def ends(extended: Tensor, lengths: Tensor) -> Tensor:
     """Return the states in which a list of labels is complete: its last label, and the blank after it."""
     places = torch.arange(extended.shape[1])

@@ -41,6 +41,8 @@ class Line:
     start: Tensor
     base: Tensor
     grain: Grain = NO_GRAIN
+    on_the_way: int = 0
+    """Entries that one evaluation reads and writes in between, as far as is known."""
 
     @staticmethod
     def of(
@@ -49,12 +51,14 @@ class Line:
         names: Sequence[str],
         cotangent: Tensor,
         grain: Grain = NO_GRAIN,
+        *,
+        on_the_way: int = 0,
     ) -> Line:
         """Return L as a function of the tensors called `names`."""
         start = torch.cat([real(point[name].detach()).reshape(-1) for name in names]).to(torch.float64)
         with torch.no_grad():
             base = function(point)
-        return Line(function, point, names, cotangent.detach().to(base), start, base, grain)
+        return Line(function, point, names, cotangent.detach().to(base), start, base, grain, on_the_way)
 
     @property
     def work(self) -> int:

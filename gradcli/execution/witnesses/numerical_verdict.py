@@ -241,7 +241,9 @@ class NumericalWitnesses:
             return self.rerun.output({traced: tensors[name]})
 
         is_costly = self.run.trace.ran is not None
-        question = Question(function, {name: value}, name, self.cotangent, self.without_noise, is_costly=is_costly)
+        made = entries_on_the_way(traced, self.run.trace)
+        known = function, {name: value}, name, self.cotangent, self.without_noise
+        question = Question(*known, is_costly=is_costly, on_the_way=made)
         return dataclasses.replace(question, decides=question.is_coarse and self.decides(traced))
 
 
@@ -264,6 +266,16 @@ def decides_by(tensors: Iterable[TracedTensor], trace: Trace) -> bool:
                 return True
             moving.update(call.outputs)
     return False
+
+
+def entries_on_the_way(traced: TracedTensor, trace: Trace) -> int:
+    """Return how many entries the calls that depend on a tensor read and write."""
+    moving, count = {traced}, 0
+    for call in trace.calls:
+        if not moving.isdisjoint(call.inputs):
+            moving.update(call.outputs)
+            count += sum(one.tensor.numel() for one in (*call.inputs, *call.outputs))
+    return count
 
 
 def _is_number(traced: TracedTensor) -> bool:

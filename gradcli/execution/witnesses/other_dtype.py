@@ -8,10 +8,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
+
+import torch
 
 from gradcli.errors import GradcliError
-from gradcli.execution.comparison.evaluation import evaluate_run
-from gradcli.execution.forward.dtypes import default_dtype
+from gradcli.execution.comparison.evaluation import autograd_gradients, compare_all, tensors_shown
+from gradcli.execution.forward.dtypes import default_dtype, double
 from gradcli.execution.run import Run, start
 from gradcli.report.report import TensorReport
 from gradcli.report.verdict import Verdict
@@ -23,19 +26,17 @@ OTHER = {"float64": "float32", "float32": "float64"}
 
 def explained(run: Run, reports: Mapping[str, TensorReport]) -> dict[str, str]:
     """Return, for the mismatches among tensors by name, what their errors in a different precision say."""
-    wrong = {n: found for n, found in reports.items() if found.verdict is Verdict.MISMATCH and _error(found)}
+    wrong = {n: _reported(found) for n, found in reports.items() if found.verdict is Verdict.MISMATCH}
     dtype = OTHER.get(run.settings.dtype)
-    if not wrong or dtype is None or any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
+    if not any(wrong.values()) or dtype is None or any(leaf.tensor.is_complex() for leaf in run.trace.leaves):
         return {}
     again = _in_precision(run, dtype)
-    found = {
-        name: _words(_error(tensor), _error(again[name]), dtype) for name, tensor in wrong.items() if name in again
-    }
+    found = {name: _words(error, again[name], dtype) for name, error in wrong.items() if name in again}
     return {name: words for name, words in found.items() if words}
 
 
-def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
-    """Return the reports of the same program at the same point in a different dtype; none if it does not run."""
+def _in_precision(run: Run, dtype: str) -> dict[str, float | None]:
+    """Return the errors of the same program at the same point in a different dtype; none if it does not run."""
     settings = dataclasses.replace(
         run.settings,
         dtype=dtype,  # type: ignore[arg-type]
@@ -47,19 +48,35 @@ def _in_precision(run: Run, dtype: str) -> dict[str, TensorReport]:
     point = {leaf.name or leaf.text: leaf.tensor for leaf in run.trace.leaves}
     try:
         with default_dtype(settings):
-            other = start(run.program, settings, point, run.derivations)
-            return {found.name: found for found in evaluate_run(other).reports.values()}
+            return _errors(start(run.program, settings, point, run.derivations))
     except GradcliError:
         return {}
 
 
-def _error(found: TensorReport) -> float | None:
-    """Return the largest error relative to the largest entry of the symbolic derivative."""
+def _errors(run: Run) -> dict[str, float | None]:
+    gradients = autograd_gradients(run, tensors_shown(run))
+    compared = compare_all(run, gradients)
+    known = {} if compared is None else compared.reference.values
+    return {
+        run.names[traced]: _relative((double(gradient) - known[traced]).abs(), known[traced])
+        for traced, gradient in gradients.items()
+        if gradient is not None and traced in known
+    }
+
+
+def _reported(found: TensorReport) -> float | None:
     symbolic = found.symbolic
-    if symbolic is None or symbolic.value is None or symbolic.max_abs_error is None or not symbolic.value.numel():
+    if symbolic is None or symbolic.value is None or symbolic.max_abs_error is None:
         return None
-    largest = float(symbolic.value.abs().max())
-    return symbolic.max_abs_error / largest if largest and math.isfinite(largest) else None
+    return _relative(symbolic.max_abs_error, symbolic.value)
+
+
+def _relative(error: Any, derivative: Any) -> float | None:
+    """Return the largest error relative to the largest entry of the symbolic derivative."""
+    if not derivative.numel():
+        return None
+    largest = float(derivative.abs().max())
+    return float(torch.as_tensor(error).max()) / largest if largest and math.isfinite(largest) else None
 
 
 def _words(here: float | None, there: float | None, dtype: str) -> str | None:

@@ -39,6 +39,8 @@ class Question:
     """How far rounding on the way back may have moved a gradient."""
     is_costly: bool = False
     """Whether to look along few directions alone, where the function has no kink that is known of."""
+    on_the_way: int = 0
+    """Entries that one evaluation reads and writes in between, as far as is known."""
 
     @property
     def is_coarse(self) -> bool:
@@ -54,7 +56,8 @@ class Question:
     @cached_property
     def line(self) -> Line:
         """Return the function along the entries of the tensor."""
-        return Line.of(self.function, self.point, [self.name], self.cotangent, self.grain)
+        own = self.function, self.point, [self.name], self.cotangent, self.grain
+        return Line.of(*own, on_the_way=self.on_the_way)
 
     @cached_property
     def quotients(self) -> Quotients:

@@ -68,7 +68,7 @@ def by_entries(line: Line) -> Quotients:
     seed.
     """
     entries = line.start.numel()
-    if entries <= MOST_ENTRIES and entries * line.work <= MOST_WORK:
+    if entries <= MOST_ENTRIES and entries * (line.work + line.on_the_way) <= MOST_WORK:
         return _quotients(line, None, entries)
     return along(line, random_directions(PROJECTIONS, entries))
 
