@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from gradcli.derivation.formulas import Formula
 from gradcli.derivation.notation.latex import latex_of
@@ -11,6 +12,7 @@ from gradcli.derivation.notation.parsed import bound_names, names_read, parsed
 from gradcli.execution.forward.trace import Trace, TracedTensor, traced_in
 
 UPSTREAM = "grad_output"
+Ranks = tuple[tuple[str, int], ...]
 
 
 def readable(trace: Trace, formulas: Mapping[TracedTensor, Formula]) -> dict[TracedTensor, Formula]:
@@ -24,17 +26,21 @@ def latex_in(trace: Trace, text: str) -> str | None:
     return _latex(text, _ranks(trace))
 
 
-def _with_latex(formula: Formula, ranks: Mapping[str, int]) -> Formula:
+def _with_latex(formula: Formula, ranks: Ranks) -> Formula:
     latex = None if formula.text.startswith("[") else _latex(formula.text, ranks)
     return formula if latex is None else replace(formula, latex=latex)
 
 
-def _ranks(trace: Trace) -> dict[str, int]:
+def _ranks(trace: Trace) -> Ranks:
     tensors = (*trace.leaves, *traced_in([call.result for call in trace.calls]))
-    return {one.name: one.tensor.ndim for one in tensors if one.name} | {UPSTREAM: trace.output.tensor.ndim}
+    named = {one.name: one.tensor.ndim for one in tensors if one.name} | {UPSTREAM: trace.output.tensor.ndim}
+    return tuple(named.items())
 
 
-def _latex(text: str, ranks: Mapping[str, int]) -> str | None:
+@lru_cache(maxsize=4096)
+def _latex(text: str, of_tensors: Ranks) -> str | None:
+    # A formula that is written again, at a different point say, is the same: this takes longer than a small check.
+    ranks = dict(of_tensors)
     try:
         tree = parsed(text)
     except (SyntaxError, ValueError):
