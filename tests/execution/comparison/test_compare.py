@@ -135,3 +135,20 @@ def test_tensors_that_are_not_contiguous_are_compared_where_their_entries_are() 
 def test_a_match_tells_whether_every_entry_is_finite() -> None:
     assert compare(tensor(1.0, 2.0), tensor(1.0, 2.0), DOUBLE).is_finite
     assert not compare(tensor(INF, 2.0), tensor(INF, 2.0), DOUBLE).is_finite
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, torch.tensor(1e-6), tensor(0, 1e-6, 1e-3, 0), tensor(1e-6, 0, 1e-6, 1)])
+@pytest.mark.parametrize("tolerance", [DOUBLE, Tolerance.of("float32")], ids=str)
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("error", [1e-11, 1e-7, 1e-4, 0.5, INF])
+def test_the_noise_of_each_entry_is_allowed_for_it(
+    noise: float | Tensor, tolerance: Tolerance, place: int, error: float
+) -> None:
+    reference = tensor(1, -2, 1e-3, 0)
+    gradient = reference.clone()
+    gradient[place] += error
+    mine = float(torch.as_tensor(noise).expand(4)[place])
+    own = tolerance.relative * (2.0 if tolerance.normwise else abs(float(reference[place])))
+    allowed = own + tolerance.absolute * (1.0 if tolerance.normwise else 2.0) + mine
+    verdict = compare(gradient, reference, tolerance, noise).verdict
+    assert verdict is (Verdict.MATCH if error <= allowed else Verdict.MISMATCH)

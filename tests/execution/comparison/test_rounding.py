@@ -9,6 +9,7 @@ import torch
 
 import gradcli
 from gradcli.engine import evaluate_program
+from gradcli.execution.comparison.last_bits import perturb
 from gradcli.execution.comparison.rounding import Point
 from gradcli.report.report import Report
 from gradcli.report.verdict import Verdict
@@ -149,3 +150,41 @@ def test_an_inverse_of_which_few_digits_are_known_decides_nothing() -> None:
     ]
     report = evaluate_program("inv(v - v.T + 1e-15*v).sum()", Settings(values={"v": values}))
     assert report.verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("shape", [(3,), (41, 101), (64, 64), (0,)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex128])
+def test_last_bits_are_changed_in_every_entry_by_itself(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    values = torch.ones(shape, dtype=dtype)
+    moved = torch.view_as_real(perturb(values, torch.Generator().manual_seed(0), 1e-3) - values + 0j).double()[..., 0]
+    assert moved.shape == shape
+    assert bool((moved.abs() <= 1.001e-3).all())
+    if moved.numel() > 1000:
+        assert abs(float(moved.mean())) < 4e-5
+        assert float(moved.std()) == pytest.approx(1e-3 / 3**0.5, rel=0.05)
+        neighbours = moved.flatten()
+        assert abs(float((neighbours[1:] * neighbours[:-1]).mean())) < 1e-7
+
+
+def test_last_bits_of_what_is_no_finite_number() -> None:
+    values = torch.full((5000,), torch.inf, dtype=torch.float64)
+    assert bool((perturb(values, torch.Generator().manual_seed(0)) == torch.inf).all())
+    integers = torch.arange(5)
+    assert perturb(integers, torch.Generator()) is integers
+
+
+def test_terms_that_cancel_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Point, "last_noise", None)
+    x = torch.randn(50, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert gradcli.check("F.batch_norm(x, None, None, training=True).sum()", {"x": x}, witnesses="symbolic")
+
+
+def test_what_is_off_by_more_than_the_rounding_of_its_terms_is_measured(
+    plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    measure = Point.last_noise
+    monkeypatch.setattr(Point, "last_noise", lambda point, traced: asked.append(traced) or measure(point, traced))
+    plant("tanh", torch.tanh, lambda gradient, _, result: gradient * (1 - result**2) + 2e-14 * gradient)
+    assert run("tanh(x)", x=[9.0]).verdict is Verdict.MATCH
+    assert asked

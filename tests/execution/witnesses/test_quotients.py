@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+import gradcli
 from gradcli.execution.witnesses.agreement import agreement
 from gradcli.execution.witnesses.line import Line, ScalarFunction, Values
 from gradcli.execution.witnesses.nearer import SAFETY
 from gradcli.execution.witnesses.question import Question, witnesses
-from gradcli.execution.witnesses.quotients import MOST_ENTRIES, PROJECTIONS, Quotients, along, by_entries
+from gradcli.execution.witnesses.quotients import MOST_ENTRIES, MOST_WORK, PROJECTIONS, Quotients, along, by_entries
 from gradcli.execution.witnesses.taylor import Remainder, remainder
 from gradcli.report.report import WitnessReport
 from gradcli.report.verdict import Verdict
@@ -177,6 +179,33 @@ def test_a_large_tensor_is_looked_at_along_random_directions() -> None:
     assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MATCH
     right[17] *= 1.01
     assert verdict_on(right, named, point, torch.tensor(1.0)) is Verdict.MISMATCH
+
+
+def test_few_entries_of_much_work_are_looked_at_along_directions() -> None:
+    point = {"x": rows(8)}
+    line = Line.of(lambda tensors: tensors["x"].sin(), point, ["x"], torch.ones(8), on_the_way=MOST_WORK)
+    assert by_entries(line).directions is not None
+    assert by_entries(Line.of(line.function, point, ["x"], torch.ones(8))).directions is None
+
+
+def test_the_work_of_a_program_is_what_depends_on_the_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, int] = {}
+    of = Line.of
+
+    def noted(*given: Any, on_the_way: int = 0) -> Line:
+        found[given[2][0]] = on_the_way
+        return of(*given, on_the_way=on_the_way)
+
+    monkeypatch.setattr(Line, "of", staticmethod(noted))
+    tensors = {"x": rows(2, 3), "w": rows(3, 4), "v": rows(2, 4)}
+    assert gradcli.check("tanh(x @ w) + exp(v)", tensors, grad_output="random")
+    product, tangent, total = 6 + 12 + 8, 8 + 8, 8 + 8 + 8
+    assert {name: found[name] for name in ("x", "w", "v", "x @ w")} == {
+        "x": product + tangent + total,
+        "w": product + tangent + total,
+        "v": 8 + 8 + total,
+        "x @ w": tangent + total,
+    }
 
 
 def test_no_shorter_steps_are_tried_where_rounding_alone_makes_them_worse() -> None:
