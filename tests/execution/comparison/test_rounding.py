@@ -185,6 +185,6 @@ def test_what_is_off_by_more_than_the_rounding_of_its_terms_is_measured(
     asked = []
     measure = Point.last_noise
     monkeypatch.setattr(Point, "last_noise", lambda point, traced: asked.append(traced) or measure(point, traced))
-    plant("tanh", torch.tanh, lambda gradient, _, result: gradient * (1 - result**2) + 2e-14 * gradient)
+    plant("tanh", torch.tanh, lambda gradient, _, result: gradient * (1 - result**2) + 1e-15 * gradient)
     assert run("tanh(x)", x=[9.0]).verdict is Verdict.MATCH
     assert asked
