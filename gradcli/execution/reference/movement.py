@@ -89,7 +89,7 @@ def _traced_edge(node: Node, shape: tuple[int, ...], entries: Tensor) -> Edge:
 
 def _reading_edge(node: Node, shape: tuple[int, ...], entries: Tensor) -> Edge:
     """Return the edge to a source of whose `entries` all of a result is made."""
-    if entries.numel() == node.tensor.numel() and torch.equal(entries, torch.arange(entries.numel())):
+    if entries.numel() == node.tensor.numel() and _in_order(entries):
         return _flat_edge(node, shape, "input", "j", "j", {})
     return _flat_edge(node, shape, "input[sources[j]]", "", "j", {"sources": entries})
 
@@ -106,6 +106,13 @@ def _all_inside(entries: Tensor, count: int) -> bool:
         return True
     first, last = torch.aminmax(entries)
     return int(first) >= 0 and int(last) < count
+
+
+def _in_order(entries: Tensor) -> bool:
+    """Return whether entries are 0, 1, 2 …; most others are told by their ends, which costs nothing."""
+    count = entries.numel()
+    ends = count == 0 or (int(entries[0]) == 0 and int(entries[-1]) == count - 1)
+    return ends and torch.equal(entries, torch.arange(count))
 
 
 def _edge(node: Node, shown: Layout, operands: dict[str, Tensor]) -> Edge:
