@@ -252,10 +252,11 @@ def _why(trial: Trial, item: CheckedGradient, other: Side) -> Notes:
             where = tuple(note for note in comparison.notes if note.kind is not NoteKind.CAUSE)
             cause = noted(NoteKind.CAUSE, _cause(trial, item, other))
             return (*led(words, where), *cause, *noted(NoteKind.REMEDY, passed_on(trial, item.name)))
-    witness = item.witnesses[DIFFERENCES]
+    witness, meant = item.witnesses[DIFFERENCES], noted(NoteKind.CAUSE, surrogate(trial, item.name))
     if witness.verdict is not Verdict.MISMATCH:
-        return noted(NoteKind.WITNESS, "for a grad_output that is not all ones, finite differences of forward disagree")
-    return noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}")
+        words = "for a grad_output that is not all ones, finite differences of forward disagree"
+        return (*noted(NoteKind.WITNESS, words), *meant)
+    return (*noted(NoteKind.WITNESS, f"finite differences of forward are off by {witness.max_abs_error:.3g}"), *meant)
 
 
 def _cause(trial: Trial, item: CheckedGradient, other: Side) -> str | None:

@@ -70,7 +70,7 @@ class Moving:
         beside = any(is_real(traced) for traced in call.inputs if traced in self.limits)
         steps, bends = call.op.kind is Kind.CONSTANT, beside or _is_at_kink(group) or at_jump(call)
         there = steps or bends or not all(map(is_real, call.outputs))
-        moved = own | self._moved(call, own) if there else own
+        moved = own | self._moved(call, own, _kinks(group)) if there else own
         if there or any(traced in self.limits for traced in call.inputs):
             self._find_limits(call, own, moved, is_moved=steps or at_jump(call))
         if not steps and any(map(is_real, call.outputs)):
@@ -102,8 +102,11 @@ class Moving:
         units = {traced: self._idle(traced).to(torch.float64) for traced in idle}
         return any(not bool(slope.isfinite().all()) for _, slope in _forward(call, own, units))
 
-    def _moved(self, call: TracedCall, own: Tangents) -> Tangents:
-        """Return the operands that move, next to where they are: each entry relative to its size."""
+    def _moved(self, call: TracedCall, own: Tangents, kinks: Tensor | None) -> Tangents:
+        """Return the operands that move, next to where they are: each entry relative to its size.
+
+        UnknownError where one that ties with its like does not; away from `kinks` it is where it is, which will do.
+        """
         moving = [traced for traced in call.inputs if traced in self.tangents]
         fastest = max((largest(self.tangents[traced]) for traced in moving), default=0.0)
         if not math.isfinite(fastest):
@@ -115,6 +118,7 @@ class Moving:
             value, speed = own[traced], self.tangents[traced] / fastest
             moved[traced] = value + self.step * size * speed
             stays = (moved[traced] == value) & (speed.abs() > SLOW)
+            stays = stays & kinks if kinks is not None and kinks.shape == stays.shape else stays
             if call.op.kind is not Kind.CONSTANT and bool(stays.any()):  # what is compared ties with its like
                 raise UnknownError
         return moved
@@ -222,6 +226,14 @@ def _forward(call: TracedCall, values: Tangents, tangents: Tangents) -> Iterator
 
 def _is_at_kink(group: DecomposedCall) -> bool:
     return any(bool(node.kinks().any()) for node in group.nodes if node.kinks is not None)
+
+
+def _kinks(group: DecomposedCall) -> Tensor | None:
+    """Return which entries of a pointwise call are at a kink; None where they are not known one by one."""
+    call, masks = group.call, [node.kinks() for node in group.nodes if node.kinks is not None]
+    if call.op.kind is not Kind.POINTWISE or at_jump(call) or len(masks) != 1:
+        return None
+    return masks[0]
 
 
 def _sizes(call: TracedCall, own: Tangents, moving: Sequence[TracedTensor]) -> Iterator[tuple[TracedTensor, Tensor]]:

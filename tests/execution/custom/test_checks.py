@@ -347,6 +347,63 @@ class Pieces(torch.autograd.Function):
         return torch.where(x < 0, g * x.exp(), g)
 
 
+class Interleaved(torch.autograd.Function):
+    """Turns pairs of entries as complex numbers, and refuses memory that they cannot be read from."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return torch.view_as_real(torch.view_as_complex(x) * 1j)
+
+    @staticmethod
+    def backward(_: Any, g: Tensor) -> Any:
+        return torch.view_as_real(torch.view_as_complex(g.contiguous()) * -1j)
+
+
+class LogOneMinusExp(torch.autograd.Function):
+    """Is finite for negative entries alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.log(-torch.expm1(x))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return -g / torch.expm1(-x)
+
+
+class Bounded(torch.autograd.Function):
+    """Divides by zero beyond its bounds."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.sqrt((1 - x * x).clamp(0, 1))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return -g * x / torch.sqrt((1 - x * x).clamp(0, 1))
+
+
+class Near(torch.autograd.Function):
+    """The logarithm of a determinant: where rows tie it is one of rounding errors, and has no inverse to speak of."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a)
+        return torch.linalg.slogdet(a + torch.ones_like(a) / 3).logabsdet
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (a,) = ctx.saved_tensors
+        inverse = torch.linalg.inv(a + torch.ones_like(a) / 3)
+        if float(inverse.abs().max()) > 1e12:
+            raise ValueError("a singular matrix")
+        return g[..., None, None] * inverse.mT
+
+
 def details(report: Report) -> CustomDetails:
     assert isinstance(report.details, CustomDetails)
     return report.details
@@ -374,6 +431,9 @@ def said(report: Report) -> str:
         (OfTheClass, {}, {"x": (2,)}),
         (Softmax, {}, {"x": (2, 3)}),
         (Pieces, {"x": torch.tensor([-1.5, 0.5, 2.0, -0.25])}, {}),
+        (Interleaved, {}, {"x": (3, 2)}),
+        (LogOneMinusExp, {}, {"x": (3, 4)}),
+        (Near, {}, {"a": (3, 3)}),
     ],
 )
 def test_a_right_function_matches(function: Any, inputs: Any, shapes: Any) -> None:
@@ -495,6 +555,27 @@ def test_a_reference_that_forward_does_not_compute_is_a_mismatch() -> None:
     report = gradcli.check_function(Square, shapes={"x": (3,)}, reference="x**3")
     assert check(report, "forward").verdict == "mismatch"
     assert report["x"].verdict == "mismatch"
+
+
+def test_what_forward_refuses_is_listed() -> None:
+    report = gradcli.check_function(Interleaved, shapes={"x": (3, 2)})
+    note = check(report, "non-contiguous tensors").note
+    assert note == "not looked at: inputs that are not contiguous (forward refuses them)"
+
+
+def test_entries_that_are_infinite_do_not_hide_that_the_others_are_linear() -> None:
+    report = gradcli.check_function(Bounded, {"x": [0.5, -0.25, 1.5]})
+    assert report["x"].verdict == "mismatch"
+    assert check(report, "linear in grad_output").verdict == "match"
+
+
+def test_a_slow_function_is_tried_in_fewer_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcli.execution.custom.checks.elsewhere.SHARE", 0.0)
+    monkeypatch.setattr("gradcli.execution.custom.checks.shapes.SHARE", 0.0)
+    report = gradcli.check_function(Tripled, {"x": [1.0, 2.0]}, surrogate="1.5*x**2")
+    assert report.verdict == "match", said(report)
+    for name in ("other points", "other shapes"):
+        assert "`--timeout` gives more time" in check(report, name).note
 
 
 def test_an_error_names_what_forward_takes() -> None:

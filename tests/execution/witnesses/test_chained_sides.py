@@ -54,6 +54,8 @@ CASES: list[tuple[str, Any, Any, Sided]] = [
     ("abs(x + y) + abs(x - y)", 1e17, 2.0, Sided.SMOOTH),  # y is 3
     # a kink of 0.49 beside a slope of 10^10
     ("maximum(x, 2e8 - x)*sin(100*x)", 1e8, 8731196226.76856, Sided.KINK),
+    # far from the tie of the other entries, with a smaller number beside it
+    ("minimum(maximum(x, where(x > 1, y, 1e-160)), 0*y).sum()", [1e-80, 3.0], [0.0, 0.0], Sided.SMOOTH),
     ("smooth_l1_loss(x, 1e160*y, reduction='none')", 2.0, -1.0, Sided.SMOOTH),  # beside 10^160
     ("abs(x + y) - x", -3.0, -1.0, Sided.KINK),
 ]

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from gradcli.errors import GradcliError
+from gradcli.execution.custom.numerical import by_differences
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.sampling import spread
 from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 from gradcli.execution.targets.function.wide import tied_rows
+from gradcli.report.verdict import Verdict
 
 MOST_ENTRIES = 4096
 # How many entries a claim about a region rests on, wrong ones and right ones each.
@@ -53,22 +55,52 @@ class Seen:
         return torch.equal(self.wrong, region) and min(int(self.wrong.sum()), int(right.sum())) >= FEWEST
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Some of the entries of an input, in words, and which of those seen they are."""
+
+    words: str
+    holds: Callable[[Seen], Tensor]
+
+
 def region(trial: Trial, name: str) -> str | None:
     """Return in words the only entries of an input at which its gradient is wrong; None if they are no such region."""
     value = trial.point[name]
     if value.is_complex() or not 0 < value.numel() <= MOST_ENTRIES:
         return None
     numbers = sorted({0.0, *(sign * c for c in trial.constants() for sign in (1, -1))})
-    parts, started = list[Seen](), time.monotonic()
+    parts, started = list[tuple[Values, Seen]](), time.monotonic()
     for point in _points(trial, name, numbers):
-        parts += [seen] if (seen := _seen(trial, name, point)) is not None else []
+        parts += [(point, seen)] if (seen := _seen(trial, name, point)) is not None else []
         if time.monotonic() - started > PATIENCE:
             return None  # a part of the points is no evidence
     if not parts:
         return None
-    seen = Seen.joined(parts)
-    words = _beyond(name, seen, numbers) or _at(name, seen, numbers)
+    seen = Seen.joined([seen for _, seen in parts])
+    words = _beyond(name, seen, numbers) or _confirmed(trial, name, parts, _at(name, seen, numbers))
     return f"it is wrong only where {words}" if words else None
+
+
+def _confirmed(trial: Trial, name: str, parts: Sequence[tuple[Values, Seen]], found: Region | None) -> str | None:
+    """Return the words for a region if finite differences deny backward there: at a kink it may choose otherwise."""
+    if found is None:
+        return None
+    for point, seen in parts:
+        inside = found.holds(seen)
+        whole = inside.numel() == point[name].numel()  # entries whose right gradient is not finite are left out
+        if whole and bool((seen.wrong & inside).any()) and _is_denied(trial, name, point, inside):
+            return found.words
+    return None
+
+
+def _is_denied(trial: Trial, name: str, point: Values, inside: Tensor) -> bool:
+    """Return whether finite differences deny backward's entries inside of a region, with the right ones outside."""
+    cotangent, own, right = _gradients(trial, name, point)
+    mixed = torch.where(inside.reshape(right.shape), own, right)
+    verdict = by_differences(trial, point, name, cotangent, mixed)
+    if verdict is Verdict.UNDECIDED:
+        return by_differences(trial, point, name, cotangent, right).passes
+    return not verdict.passes
 
 
 def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
@@ -85,17 +117,17 @@ def _beyond(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
     return None
 
 
-def _at(name: str, seen: Seen, numbers: Sequence[float]) -> str | None:
+def _at(name: str, seen: Seen, numbers: Sequence[float]) -> Region | None:
     """Return the number at which entries are wrong, or that they are where they tie."""
     for number in numbers:
         alone = seen.where(~_is_one_of(seen.values, [other for other in numbers if other != number]))
         if alone.is_exactly(alone.values == number):
-            return f"{name} = {number:g}"
+            return Region(f"{name} = {number:g}", lambda seen, n=number: seen.values == n)  # type: ignore[misc]
     inside = seen.where(~_is_one_of(seen.values, numbers))
     tied = bool((inside.wrong <= inside.ties).all())
     right = inside.tells & ~inside.wrong & ~inside.ties
     if tied and min(int(inside.wrong.sum()), int(right.sum())) >= FEWEST:
-        return f"entries of {name} tie"
+        return Region(f"entries of {name} tie", lambda seen: seen.ties)
     return None
 
 
@@ -140,15 +172,20 @@ def _with(trial: Trial, name: str, entries: Tensor) -> Values:
     return {**trial.point, name: entries.to(own.device, own.dtype).reshape(own.shape).requires_grad_()}
 
 
+def _gradients(trial: Trial, name: str, point: Values) -> tuple[Tensor, Tensor, Tensor]:
+    """Return an upstream gradient, and backward's and the right gradient for it; GradcliError, NoReferenceError."""
+    applied = trial.apply(point)
+    cotangent = spread(applied.output, 0.5, 1.5)
+    given, right = applied.gradients(cotangent)[name], trial.right(cotangent, point)[name]
+    return cotangent, torch.zeros_like(right) if given is None else given.detach(), right
+
+
 def _seen(trial: Trial, name: str, point: Values) -> Seen | None:
     """Return which entries are wrong at a point; None where it is not to be told."""
     try:
-        applied = trial.apply(point)
-        cotangent = spread(applied.output, 0.5, 1.5)
-        given, right = applied.gradients(cotangent)[name], trial.right(cotangent, point)[name]
+        _, own, right = _gradients(trial, name, point)
     except (GradcliError, NoReferenceError):
         return None
-    own = torch.zeros_like(right) if given is None else given.detach()
     value, right = double(point[name]).reshape(-1), double(right).reshape(-1)
     noise = NOISE * float(right[right.isfinite()].abs().sum())
     wrong = ~trial.tolerance.agrees(double(own).reshape(-1), right, noise)

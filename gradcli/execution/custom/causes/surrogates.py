@@ -11,7 +11,7 @@ from gradcli.errors import ExecutionError
 from gradcli.execution.forward.dtypes import double
 from gradcli.execution.targets.function.sampling import is_finite, moved
 from gradcli.execution.targets.function.subject import Values
-from gradcli.execution.targets.function.trial import Trial
+from gradcli.execution.targets.function.trial import NoReferenceError, Trial
 
 NEARBY = 2
 # How far entries are moved, relative to them: far more than rounding, far less than most steps are wide.
@@ -23,12 +23,20 @@ SURROGATE = "backward is a surrogate; `--surrogate PROGRAM` says which is meant,
 
 def surrogate(trial: Trial, name: str) -> str | None:
     """Return in words that forward is constant in an input, here or beside, and elsewhere; None if it is not."""
-    if trial.settings.surrogate is not None or bool((trial.right(trial.probe)[name] != 0).any()):
+    if trial.settings.surrogate is not None or _has_slope(trial, name):
         return None
     beside = [flat for point in _elsewhere(trial) if (flat := _is_flat(trial, name, point)) is not None]
     if len(beside) < NEARBY or not all(beside):
         return None
     return f"{CONSTANT if _is_flat(trial, name, trial.point) else STEPPED}: {SURROGATE}"
+
+
+def _has_slope(trial: Trial, name: str) -> bool:
+    """Return whether autograd of the reference has a gradient there; without one forward itself is asked."""
+    try:
+        return bool((trial.right(trial.probe)[name] != 0).any())
+    except NoReferenceError:
+        return not _is_flat(trial, name, trial.point)
 
 
 def passed_on(trial: Trial, name: str) -> str | None:

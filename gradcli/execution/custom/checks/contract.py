@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,7 +148,7 @@ def is_linear(trial: Trial) -> Check:
     for label in trial.wanted:
         one, two, both, double = (_or_zero(found[label], trial.point[label]) for found in (ones, twos, sums, twice))
         size = trial.scale(label)
-        if _near(double, one, trial, size) and bool((one != 0).any()):
+        if _near(double, one, trial, size) and bool((one.isfinite() & (one != 0)).any()):
             words = f"the gradient of '{label}' does not change with grad_output: backward ignores it"
             notes.append(Note(NoteKind.CONTRACT, words, label))
         elif not (_near(both, one + two, trial, size) and _near(double, 2 * one, trial, size)):
@@ -176,12 +175,15 @@ def _rolled(tensor: Tensor) -> Tensor:
 
 
 def _near(one: Tensor, other: Tensor, trial: Trial, size: float) -> bool:
-    """Return whether the results of two runs are the same but for rounding, that of gradients of a size at least."""
+    """Return whether the results of two runs are the same but for rounding, that of gradients of a size at least.
+
+    Entries that are not finite in both tell nothing.
+    """
+    finite = one.isfinite() & other.isfinite()
+    one, other = one[finite], other[finite]
     if not other.numel():
         return True
     scale = max(float(one.abs().max()), float(other.abs().max()))
-    if not math.isfinite(scale):
-        return True
     tolerance = trial.tolerance
     if not tolerance.normwise:
         return is_close(one, other, max(CLOSENESS, tolerance.relative), scale)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -11,11 +12,13 @@ from gradcli.errors import ExecutionError, first_line
 from gradcli.execution.comparison.causes import Clues
 from gradcli.execution.comparison.compare import compare
 from gradcli.execution.custom.causes.overwritten import overwritten
+from gradcli.execution.custom.checks.contract import same
 from gradcli.execution.custom.reference import SUBJECT, WHO
 from gradcli.execution.custom.rounding import rounding_error
 from gradcli.execution.forward.refusals import REFUSALS
+from gradcli.execution.targets.function.sampling import moved
 from gradcli.execution.targets.function.subject import Values, refusals
-from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, pulled_back
+from gradcli.execution.targets.function.trial import Applied, NoReferenceError, Trial, apply, pulled_back
 from gradcli.report.custom import Check
 from gradcli.report.notes import Note, NoteKind, Notes, noted
 from gradcli.report.verdict import Verdict
@@ -24,6 +27,9 @@ NAME = "double backward"
 # The node that once_differentiable leaves, to raise an error where a second derivative passes it.
 ONCE = "Error"
 MARKED = noted(NoteKind.CONTRACT, "backward is marked once_differentiable: PyTorch refuses a second one")
+UNMARKED = "nothing wrong comes of an error, and `once_differentiable` would say that there is no second one"
+# What backward reads, in words, and its value.
+Kept = tuple[str, Tensor]
 RISK = "changed in place before backward it would give a wrong gradient and no error: use ctx.save_for_backward"
 
 
@@ -42,14 +48,14 @@ def double_backward(trial: Trial) -> Check:
         with refusals("double backward"):
             found = _second(given, weights, {**applied.leaves, "grad_output": cotangent})
     except ExecutionError as error:
-        return Check(NAME, Verdict.MISMATCH, noted(NoteKind.ERROR, error.message))
+        return Check(NAME, Verdict.MATCH, noted(NoteKind.CONTRACT, f"{error.message.rstrip('.')}; {UNMARKED}"))
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
     if wrong and trial.tolerance.normwise:
         noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
         wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
     if not wrong:
         return Check(NAME, Verdict.MATCH)
-    notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, cause(applied)))
+    notes = (Note(NoteKind.SCOPE, "silently wrong"), *wrong[:2], Note(NoteKind.CAUSE, _cause(trial, applied)))
     return Check(NAME, Verdict.MISMATCH, notes)
 
 
@@ -107,35 +113,39 @@ def _compared(trial: Trial, name: str, found: Tensor, wanted: Tensor, noise: flo
     return noted(NoteKind.CAUSE, words, name)
 
 
-def cause(applied: Applied) -> str:
+def _cause(trial: Trial, applied: Applied) -> str:
     """Return in words what makes a double backward lose terms: what it reads is neither an input nor an output."""
-    kept = [*stored(applied), *saved(applied)]
+    kept = _that_move(trial, _kept(applied))
     if kept:
         return f"{kept[0]} is a constant to the double backward: return it as an output, or compute it in backward"
     return "backward computes with tensors that are detached, or under no_grad, or outside of PyTorch"
 
 
-def saved(applied: Applied) -> list[str]:
-    """Return what save_for_backward was given that is neither an input nor an output of forward."""
-    known = _pointers(applied)
-    tensors = [tensor for tensor in getattr(applied.node, "saved_tensors", ()) if isinstance(tensor, Tensor)]
-    own = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.data_ptr() not in known]
-    return [f"an intermediate result of shape {tuple(tensor.shape)} that forward saves" for tensor in own]
+def _that_move(trial: Trial, kept: Sequence[Kept]) -> list[str]:
+    """Return what is kept of a run that is another at another point: what no input changes is rightly a constant."""
+    try:
+        elsewhere = _kept(apply(trial.subject, moved(trial.point, trial.settings.seed + 1)))
+    except ExecutionError:
+        return [words for words, _ in kept]
+    pairs = zip_longest(kept, elsewhere, fillvalue=("", None))
+    return [words for (words, here), (_, there) in pairs if here is not None and not same(here, there)]
 
 
-def stored(applied: Applied) -> list[str]:
-    """Return the attributes of ctx that hold floating-point tensors."""
-    return [f"ctx.{name}" for name, value in vars(applied.node).items() if is_float(value)]
+def _kept(applied: Applied) -> list[Kept]:
+    """Return the floating-point tensors that backward reads and no gradient passes through, and what they are.
+
+    An input is itself where it was saved by save_for_backward, and an output has its node; a view of them has none.
+    """
+    stored = [(f"ctx.{name}", value) for name, value in vars(applied.node).items()]
+    saved = [tensor for tensor in getattr(applied.node, "saved_tensors", ()) if isinstance(tensor, Tensor)]
+    words = "an intermediate result of shape {} that forward saves"
+    kept = [*stored, *((words.format(tuple(tensor.shape)), tensor) for tensor in saved)]
+    return [(what, tensor) for what, tensor in kept if is_float(tensor) and not tensor.requires_grad]
 
 
 def is_float(value: object) -> bool:
     """Return whether a value is a floating-point tensor."""
     return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def _pointers(applied: Applied) -> set[int]:
-    tensors = [*applied.given.values(), *(item for item in applied.outputs if isinstance(item, Tensor))]
-    return {tensor.data_ptr() for tensor in tensors}
 
 
 def saved_tensors(trial: Trial) -> Check:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcli.errors import ExecutionError
 from gradcli.execution.custom.causes.regions import region
-from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
 from gradcli.execution.forward.dtypes import default_dtype
 from gradcli.execution.targets.function.sampling import (
     expanded,
@@ -19,15 +19,15 @@ from gradcli.execution.targets.function.sampling import (
     other_strides,
     strided,
 )
-from gradcli.execution.targets.function.subject import Values
 from gradcli.execution.targets.function.trial import NoReferenceError, Trial, apply
 from gradcli.execution.targets.function.wide import spots
 from gradcli.report.custom import Check
-from gradcli.report.notes import NoteKind, Notes, noted
 from gradcli.tolerance import Tolerance
 
 POINTS = 2
 LARGE = 1e3
+# The part of the time limit after which no more points are begun.
+SHARE = 0.4
 # What a Function in double precision is run in too.
 LOWER: Final = "float32"
 UNTRIED = ("float16", "bfloat16")
@@ -49,6 +49,9 @@ def other_points(trial: Trial) -> Check:
         label = spot.label
         if spot.point is None:
             findings.miss(label, f"{trial.settings.dtype} does not hold them or their powers")
+            continue
+        if not trial.has_time(SHARE):
+            findings.miss(label, NO_TIME)
             continue
         together = judge.look(findings, label, spot.point)
         # Where all of them may not be changed, one input is; and numbers, which tie if all are.
@@ -96,7 +99,12 @@ def _cotangents(probe: Tensor) -> Iterator[tuple[str, Tensor]]:
 def strides(trial: Trial) -> Check:
     """Compare backward with autograd of the reference for inputs and upstream gradients that are not contiguous."""
     judge, findings = Judge.of(trial), Findings()
-    findings.wrong += _at(judge, other_strides(trial.point), "for inputs that are not contiguous")
+    try:
+        applied = apply(trial.subject, other_strides(trial.point))
+    except ExecutionError:
+        findings.miss("inputs that are not contiguous", "forward refuses them")
+    else:
+        findings.wrong += judge.notes(applied, other_strides(trial.point), "for inputs that are not contiguous")
     constant = trial.probe.new_full((), 0.75).expand(trial.probe.shape)
     applied = trial.apply()
     where = "for a grad_output that is expanded, as sum() makes it"
@@ -131,11 +139,3 @@ def dtypes(trial: Trial) -> Check | None:
 
 def _single(value: Tensor) -> Tensor:
     return value.detach().float().requires_grad_(value.requires_grad) if value.is_floating_point() else value
-
-
-def _at(judge: Judge, point: Values, where: str) -> list[Notes]:
-    """Return what is wrong at a point where there is one right answer, and what is raised there."""
-    try:
-        return judge.notes(apply(judge.trial.subject, point), point, where)
-    except ExecutionError as error:
-        return [noted(NoteKind.ERROR, f"{where}, {error.message}", where)]

@@ -29,6 +29,7 @@ NOT_FINITE = "forward is not finite there"
 ILL_CONDITIONED = "forward loses most of its digits there"
 # How many times as large a relative change may become, and how many times as steep as usual a function may be.
 LARGEST_CONDITION, STEEPEST = 1e4, 1e6
+NO_TIME = "that takes too long: `--timeout` gives more time"
 NOT_TOLD = "finite differences cannot tell there"
 DIFFERS = noted(NoteKind.ENTRY, "it differs")
 TOGETHER = "each may be a choice at a kink, and together they are none"
@@ -155,7 +156,10 @@ class Judge:
         try:
             given = applied.gradients(v)
         except ExecutionError as error:
-            findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
+            if self._has_lost_its_digits(point, v, applied):
+                findings.miss(label, ILL_CONDITIONED)
+            else:
+                findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
             return
         differing = self._differing(given, point, v)
         for name, gradient, value, notes in differing:
@@ -174,6 +178,11 @@ class Judge:
             names = " and ".join(f"'{name}'" for name, *_ in differing)
             words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+
+    def _has_lost_its_digits(self, point: Values, v: Tensor, applied: Applied) -> bool:
+        """Return whether forward loses most digits for a change of one of the inputs."""
+        output, right = v * applied.output.detach(), self.trial.right(v, point)
+        return any(self._is_ill_conditioned(name, value, point, output) for name, value in right.items())
 
     def _is_ill_conditioned(self, name: str, value: Tensor, point: Values, output: Tensor) -> bool:
         """Return whether forward loses most digits there, and is far steeper than it usually is.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from gradcli.errors import ExecutionError
-from gradcli.execution.custom.checks.judgement import NOT_FINITE, Findings, Judge
+from gradcli.execution.custom.checks.judgement import NO_TIME, NOT_FINITE, Findings, Judge
 from gradcli.execution.targets.function.sampling import (
     LARGEST,
     broadcasting_shapes,
@@ -27,6 +27,8 @@ from gradcli.report.notes import Note, NoteKind, Notes, noted
 
 Shapes = Mapping[str, tuple[int, ...]]
 REFUSED = "backward refuses them"
+# The part of the time limit after which no more shapes are begun.
+SHARE = 0.6
 SUMS = "for {}, the gradient of '{}' is returned with shape {}: PyTorch's engine sums it"
 ADVICE = Note(NoteKind.REMEDY, "refuse such shapes in forward, or allow for them in backward")
 
@@ -48,15 +50,24 @@ def shapes(trial: Trial) -> Check | None:
         findings.miss("other shapes", reason)
         return findings.check("other shapes")
     others = other_shapes(_shapes(trial.point))
-    for changed in others:
+    for changed in _in_time(trial, findings, others):
         item = _look(judge, findings, changed)
         refused += [item] if item else []
     if refused:
         _judge(judge, findings, refused)
-    for changed in broadcasting_shapes(_shapes(trial.point)):
-        if changed not in others:
-            _look_beside(judge, findings, changed)
+    beside = [changed for changed in broadcasting_shapes(_shapes(trial.point)) if changed not in others]
+    for changed in _in_time(trial, findings, beside):
+        _look_beside(judge, findings, changed)
     return findings.check("other shapes")
+
+
+def _in_time(trial: Trial, findings: Findings, changed: Sequence[Shapes]) -> Iterator[Shapes]:
+    """Yield shapes as long as there is time, and note the others."""
+    for shaped in changed:
+        if trial.has_time(SHARE):
+            yield shaped
+        else:
+            findings.miss(_label(shaped), NO_TIME)
 
 
 def _look(judge: Judge, findings: Findings, changed: Shapes) -> Refused | None:
@@ -169,7 +180,7 @@ def _judge(judge: Judge, findings: Findings, refused: list[Refused]) -> None:
     listed = any(isinstance(value, list | tuple) for value in trial.subject.plain.values())
     for item in refused:
         ranked = any(len(shape) != len(own[name]) for name, shape in item.shapes.items())
-        bound = only < lengths and any(_is_changed(own, item.shapes, length) for length in only)
+        bound = not ranked and only < lengths and any(_is_changed(own, item.shapes, length) for length in only)
         if ranked or listed or bound:
             findings.miss(item.label, REFUSED)
         else:

@@ -17,7 +17,18 @@ from gradcli.execution.forward.value_files import read_values
 from gradcli.settings import Settings
 
 # A point at which forward raises or is not finite is drawn again, from one domain after the other.
-DOMAINS = ("real", "real", "real", "(0, inf)", "(0, inf)", "(0, 1)", "(1, inf)", "positive definite")
+DOMAINS = (
+    "real",
+    "real",
+    "real",
+    "(0, inf)",
+    "(0, inf)",
+    "(0, 1)",
+    "(1, inf)",
+    "(-1, 1)",
+    "(-inf, 0)",
+    "positive definite",
+)
 STRIDE = 1 << 32
 # A batch that is larger than a block of most kernels, and the most entries of an input of a different shape.
 BATCH = 67

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,6 +124,8 @@ class Trial:
     """The inputs whose gradient is that of a function of symmetric matrices."""
     given: frozenset[str] = frozenset()
     """The inputs whose value the user gives."""
+    begun: float = field(default_factory=time.monotonic, compare=False)
+    """When it began, by the monotonic clock."""
     _recorded: list[Recording] = field(default_factory=list, init=False, compare=False)
     """The reference at the trial's own point, once it has run there."""
 
@@ -154,6 +157,10 @@ class Trial:
         """Return the numbers at which the derivative may change: those of forward, and of a surrogate."""
         found = constants_of(self.subject.body, self.point)
         return found if self.settings.surrogate is None else [*found, *constants_of(self.function, self.point)]
+
+    def has_time(self, share: float) -> bool:
+        """Return whether less than a share of the time limit has passed: a slow Function is left some for the rest."""
+        return time.monotonic() - self.begun < share * self.settings.timeout
 
     def apply(self, point: Values | None = None) -> Applied:
         """Apply the Function to fresh leaves."""

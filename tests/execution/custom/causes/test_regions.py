@@ -113,6 +113,20 @@ class Halved(torch.autograd.Function):
         return g * (x > 0) / 2
 
 
+class Capped(torch.autograd.Function):
+    """Right for x, with a choice where x is at the cap; wrong for a cap that is negative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cap: Tensor) -> Tensor:
+        ctx.save_for_backward(x, cap)
+        return torch.minimum(torch.relu(x), cap)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, cap = ctx.saved_tensors
+        return g * ((x > 0) & (x < cap)), (g * (x >= cap)).sum().reshape(cap.shape)
+
+
 def said(report: Report) -> str:
     assert isinstance(report.details, CustomDetails)
     return " ".join(str(item.note) for item in (*report.tensors, *(report.details.checks or ())))
@@ -150,6 +164,12 @@ def test_a_gradient_that_is_wrong_wherever_it_tells(function: type) -> None:
     report = gradcli.check_function(function, {"x": torch.tensor([-0.3, 0.2, 0.5])})
     assert str(report.verdict) == "mismatch"
     assert "only where" not in said(report)
+
+
+def test_another_choice_at_a_kink_is_not_what_is_wrong() -> None:
+    report = gradcli.check_function(Capped, {"cap": [1.0]}, shapes={"x": (3,)})
+    assert "the gradient of 'cap' is wrong" in said(report)
+    assert "only where x" not in said(report)
 
 
 def test_a_slow_function_is_not_run_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

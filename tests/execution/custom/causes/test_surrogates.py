@@ -36,6 +36,15 @@ class Spike(torch.autograd.Function):
         return g / (1 + x.abs()) ** 2
 
 
+class Step(Spike):
+    """Calls what PyTorch has no derivative of."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.heaviside(x, torch.ones_like(x))
+
+
 class Reversal(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
@@ -56,7 +65,7 @@ class Relu(torch.autograd.Function):
         return g
 
 
-@pytest.mark.parametrize("function", [Rounded, Spike])
+@pytest.mark.parametrize("function", [Rounded, Spike, Step])
 @pytest.mark.parametrize("value", [0.7, [0.3, -1.2, 2.1]])
 def test_a_forward_that_is_constant_around_the_point(function: type, value: Any) -> None:
     report = gradcli.check_function(function, {"x": torch.tensor(value)})
