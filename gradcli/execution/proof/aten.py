@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import bound
-from gradcli.execution.proof import pooling
+from gradcli.execution.proof import fourier, pooling
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine, entries_in
 from gradcli.execution.proof.multilinear import multilinear
@@ -27,7 +27,7 @@ MOVES = frozenset(
     detach as_strided as_strided_scatter repeat roll split split_with_sizes unbind t transpose _unsafe_view full_like
     zeros_like ones_like new_zeros new_full new_empty empty_like empty_strided new_empty_strided copy view_copy
     permute_copy expand_copy squeeze_copy unsqueeze_copy stack take tril triu fill _reshape_alias _unsafe_index unfold
-    scatter index_put
+    scatter index_put complex real imag view_as_real view_as_complex
     """.split()  # noqa: SIM905 (a list of words is what it is)
 )
 # Keywords that say where and how a result is laid out, and nothing of its values.
@@ -57,6 +57,9 @@ SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]
     "avg_pool1d": lambda *given: ("avg_pool1d", given, {}),
     "avg_pool2d": lambda *given: ("avg_pool2d", given, {}),
     "convolution": lambda x, w, b, *options: _convolution((x, w, b), dict(zip(OF_CONVOLUTIONS, options, strict=True))),
+    "_conj": lambda x: ("conj", (x,), {}),
+    "_conj_physical": lambda x: ("conj", (x,), {}),
+    "_neg_view": lambda x: ("neg", (x,), {}),
     "rsub": lambda x, y, alpha=1: ("rsub", (x, y), {"alpha": alpha}),
 }
 # Kernels that have no decomposition: what is run at points says whether these are their formulas.
@@ -168,9 +171,8 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
         return PUTS[name](machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
     if name in pooling.NAMES:
         return pooling.run(machine, name, *positional)
-    if name in KERNELS:
-        machine.by_hand.add(name)
-        return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
+    if name in KERNELS or name in fourier.KERNELS:
+        return _by_hand(name, machine, positional)
     if name in MULTILINEAR:
         return multilinear(target, machine, positional, MULTILINEAR[name])
     if name in ADDITIONS:
@@ -181,8 +183,21 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
     return _defined(name, machine, positional, kept)
 
 
-def _is_of_integers(dtype: torch.dtype | None) -> bool:
-    return dtype is not None and not dtype.is_floating_point and not dtype.is_complex
+def _by_hand(name: str, machine: CircuitMachine, positional: list[Any]) -> Any:
+    machine.by_hand.add(name)
+    if name in fourier.KERNELS:
+        return fourier.run(name, positional, lambda call, *given: _defined(call, machine, list(given), {}))
+    return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
+
+
+def _as_kind(entries: Entries, dtype: torch.dtype) -> Entries:
+    """Return entries as complex numbers, or their real parts, as a dtype says."""
+    codes = entries.codes.real if entries.codes.is_complex() and not dtype.is_complex else entries.codes
+    return Entries(codes.to(torch.complex128) if dtype.is_complex else codes)
+
+
+def _is_of_integers(dtype: Any) -> bool:
+    return isinstance(dtype, torch.dtype) and not dtype.is_floating_point and not dtype.is_complex
 
 
 def _is_at_computed_places(name: str, positional: list[Any]) -> bool:
@@ -190,9 +205,11 @@ def _is_at_computed_places(name: str, positional: list[Any]) -> bool:
 
 
 def _moved(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return the result of a call that only moves entries."""
-    if any(isinstance(k, torch.dtype) and not k.is_floating_point for k in keywords.values()):
+    """Return the result of a call that only moves entries; a real number is a complex one as its code is."""
+    if any(map(_is_of_integers, keywords.values())):
         raise UnprovableError(f"{name} makes integers of what depends on a leaf")
+    if name == "_to_copy" and keywords.get("dtype") is not None:
+        positional = [_as_kind(machine.entries(positional[0]), keywords["dtype"])]
     kept = {key: item for key, item in keywords.items() if key != "dtype"}
     _check_indices(name, positional)
     try:
@@ -229,9 +246,9 @@ def _check_indices(name: str, positional: Sequence[Any]) -> None:
 
 
 def _held(machine: CircuitMachine, leaf: Any) -> Any:
-    """Return a constant of real numbers as entries: others may be written into it."""
-    is_real = isinstance(leaf, Tensor) and leaf.is_floating_point()
-    return machine.entries(leaf) if is_real else leaf
+    """Return a constant of real or complex numbers as entries: others may be written into it."""
+    is_of_numbers = isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
+    return machine.entries(leaf) if is_of_numbers else leaf
 
 
 def _accumulates(name: str, positional: Sequence[Any]) -> bool:

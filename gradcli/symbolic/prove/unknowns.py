@@ -69,8 +69,8 @@ class Unknowns:
             raise TooLargeError
         rest = value
         for variable in self._bound():
-            if not rest.above:
-                return True
+            if len(rest.above) < 2:  # noqa: PLR2004 (a product of variables is 0 for none of their values but 0)
+                break
             rest = self._reduced(Quotient(rest.above, {}), variable)
         return not rest.above
 

@@ -101,6 +101,43 @@ def test_functions_of_tensors(program: str, shapes: dict[str, tuple[int, ...]]) 
 
 
 @pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("view_as_real(torch.complex(x, y)*torch.complex(y, x).conj())", {"x": (), "y": ()}),
+        ("view_as_real(torch.polar(x, y) + exp(1j*x)/y)", {"x": (), "y": ()}),
+        ("view_as_real(torch.complex(x, y) @ torch.complex(x, 2*y).mH).sum()", {"x": (2, 2), "y": (2, 2)}),
+        ("view_as_real(torch.fft.fft(x, norm='ortho'))", {"x": (5,)}),
+        ("torch.fft.irfft(x)", {"x": (4,)}),
+        ("torch.fft.irfft(torch.fft.rfft(x)*torch.fft.rfft(y), n=3)", {"x": (3,), "y": (3,)}),
+        ("view_as_real(torch.fft.ihfft2(x, s=(2, 5), norm='forward'))", {"x": (2, 3)}),
+        ("view_as_real(torch.stft(x, 4, window=w, center=False, return_complex=True))", {"x": (5,), "w": (4,)}),
+    ],
+)
+def test_functions_by_way_of_complex_numbers(program: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    report = proved(program, **shapes)
+    assert report.verdict == "proved", report.to_dict()
+    assert report.kernel is not None
+    assert report.kernel.max_rel_error < 1e-14
+
+
+def test_a_complex_output_is_undecided() -> None:
+    report = proved("torch.complex(x, y)")
+    assert (report.verdict, report.exit_code) == ("undecided", 3)
+    assert "the output is complex" in str(report.gradients[0].reason)
+
+
+def test_a_conjugate_that_is_missing_is_refuted() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return torch.view_as_real(torch.fft.fft(x))
+
+    def backward(g: Tensor, inverse: Callable[..., Tensor]) -> Tensor:
+        return inverse(torch.view_as_complex(g.contiguous()), norm="forward").real
+
+    assert of_function(forward, lambda _, g: backward(g, torch.fft.ifft), (3,)).verdict == "proved"
+    assert of_function(forward, lambda _, g: backward(g.flip(0), torch.fft.ifft), (3,)).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
     ("program", "regions"),
     [
         ("relu(x)", {"x = 0"}),
