@@ -60,6 +60,9 @@ LAYERS = (
     "F.normalize(x) | x=1x3",
     "F.cosine_similarity(x, y, dim=0) | x=2 y=2",
     "amax(x) | x=3",
+    "max(x, 0)[0] | x=5",
+    "view_as_real(torch.fft.fft(x)) | x=5",
+    "torch.linalg.solve(x, y) | x=4x4 y=4",
     "F.max_pool1d(x, 2) | x=1x4",
 )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradcli.execution.forward.opinfo import Sample
 
 # How many samples are checked at, and the seconds of the smallest one's proof: the rest of an op's time is for checks.
-SAMPLES, PROOF_SECONDS = 3, 10.0
+SAMPLES, PROOF_SECONDS = 3, 20.0
 # Of these the smallest is proved.
 MOST_SAMPLES = 12
 ADJOINT = "adjoint"

@@ -14,6 +14,7 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
+from gradcli.execution.proof import inverses
 from gradcli.execution.proof.circuit import Circuit, Entries, Pair, UnprovableError
 from gradcli.execution.proof.constants import CONSTANTS, OF_FLOATS, OF_SHAPES, with_fields
 from gradcli.execution.proof.formulas import Formula, Node
@@ -128,6 +129,8 @@ class CircuitMachine:
                 return self.moved(function(op.torch), call.positional, call.keywords)
             case Kind.INDEXED | Kind.EINSUM:
                 return self._indexed(op, call, bound)
+        if op.name in inverses.NAMES:
+            return inverses.run(self.circuit, op.name, *entries_in(list(map(self.entries, bound.values()))))
         raise UnprovableError(f"{op.name} is defined by an equation that its result solves")
 
     def _composed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:

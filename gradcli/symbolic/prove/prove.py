@@ -20,7 +20,7 @@ from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, Undefine
 from gradcli.symbolic.prove.sampling import SAME
 from gradcli.symbolic.prove.text import written
 
-MOST_CELLS = 128
+MOST_CELLS = 600
 # How deep circuits are.
 DEEPEST = 8000
 EXACT_POINTS, MOST_DRAWN = 8, 24

@@ -91,6 +91,8 @@ def test_functions_of_a_number(program: str) -> None:
         ("gather(x, 1, tensor([[0], [0]]))", {"x": (2, 3)}),
         ("F.avg_pool1d(x, 2)", {"x": (1, 4)}),
         ("F.conv1d(x, w)", {"x": (1, 1, 3), "w": (1, 1, 2)}),
+        ("F.interpolate(x, size=(4, 2), mode='bilinear')", {"x": (1, 1, 2, 2)}),
+        ("F.bilinear(x, y, w)", {"x": (2,), "y": (2,), "w": (2, 2, 2)}),
         ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 4), "k": (2, 4), "v": (2, 1)}),
     ],
 )
@@ -118,6 +120,42 @@ def test_functions_by_way_of_complex_numbers(program: str, shapes: dict[str, tup
     assert report.verdict == "proved", report.to_dict()
     assert report.kernel is not None
     assert report.kernel.max_rel_error < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("torch.linalg.inv(x)", {"x": (2, 2, 2)}),
+        ("torch.linalg.inv(x + x.T)", {"x": (3, 3)}),
+        ("torch.linalg.solve(x, y)", {"x": (3, 3), "y": (3,)}),
+        ("torch.linalg.solve(x, y, left=False)", {"x": (2, 2), "y": (3, 2)}),
+        ("torch.linalg.solve_triangular(x, y, upper=True, unitriangular=True)", {"x": (3, 3), "y": (3, 1)}),
+    ],
+)
+def test_inverse_matrices(program: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    report = proved(program, **shapes)
+    assert report.verdict == "proved", report.to_dict()
+    assert report.kernel is not None
+    assert report.kernel.max_rel_error < 1e-9
+
+
+def test_an_inverse_that_is_not_transposed_is_refuted() -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        y = torch.linalg.inv(x)
+        return -y.mT @ g @ y.mT
+
+    assert of_function(torch.linalg.inv, backward, (2, 2)).verdict == "proved"
+    assert of_function(torch.linalg.inv, lambda x, g: backward(x.mT, g), (2, 2)).verdict == "refuted"
+
+
+def test_a_backward_may_refuse_a_matrix_that_is_singular_but_for_rounding() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return torch.linalg.solve(x, torch.eye(2, dtype=x.dtype))
+
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return -torch.linalg.solve(x.mT, g) @ forward(x).mT
+
+    assert of_function(forward, backward, (2, 2)).verdict == "proved"
 
 
 def test_a_complex_output_is_undecided() -> None:
@@ -455,7 +493,7 @@ def test_a_leaf_that_is_called_as_the_upstream_gradient_is_undecided() -> None:
 
 
 def test_an_op_without_a_formula_is_undecided() -> None:
-    report = proved("linalg.inv(x)", x=(2, 2))
+    report = proved("linalg.eigvalsh(x)", x=(2, 2))
     assert (report.verdict, report.exit_code) == ("undecided", 3)
     assert report.gradients[0].reason
 

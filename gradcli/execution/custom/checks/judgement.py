@@ -155,7 +155,10 @@ class Judge:
         try:
             given = applied.gradients(v)
         except ExecutionError as error:
-            findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
+            if self._is_of_no_digits(point, v, applied.output.detach()):
+                findings.miss(label, ILL_CONDITIONED)
+            else:
+                findings.wrong.append(noted(NoteKind.ERROR, f"{where}, {error.message}", where))
             return
         differing = self._differing(given, point, v)
         for name, gradient, value, notes in differing:
@@ -174,6 +177,11 @@ class Judge:
             names = " and ".join(f"'{name}'" for name, *_ in differing)
             words = f"{where}, the gradient of {names} is wrong: {TOGETHER}"
             findings.wrong.append(noted(NoteKind.ENTRY, words, where))
+
+    def _is_of_no_digits(self, point: Values, v: Tensor, output: Tensor) -> bool:
+        """Return whether forward itself is ill-conditioned in some input: a matrix is singular but for rounding."""
+        right = self.trial.right(v, point)
+        return any(self._is_ill_conditioned(name, value, point, v * output) for name, value in right.items())
 
     def _is_ill_conditioned(self, name: str, value: Tensor, point: Values, output: Tensor) -> bool:
         """Return whether forward loses most digits there, and is far steeper than it usually is.
