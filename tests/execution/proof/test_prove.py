@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gradcli import engine
 from gradcli.deadline import DeadlineError
+from gradcli.errors import ExecutionError
 from gradcli.render.proof import text
 from gradcli.render.style import Style
 from gradcli.report.proof import ProofReport
@@ -156,6 +157,11 @@ def test_a_backward_may_refuse_a_matrix_that_is_singular_but_for_rounding() -> N
         return -torch.linalg.solve(x.mT, g) @ forward(x).mT
 
     assert of_function(forward, backward, (2, 2)).verdict == "proved"
+
+
+def test_an_output_that_is_no_tensor_is_refused() -> None:
+    with pytest.raises(ExecutionError, match="the program's output is not a tensor"):
+        proved("sort(x)", x=(2,))
 
 
 def test_a_complex_output_is_undecided() -> None:
