@@ -82,3 +82,19 @@ def test_an_op_whose_process_dies_costs_no_other() -> None:
     found = dict(outcomes_of(audit.OF_OPS, [Audit("no such op", SETTINGS), Audit("sin", SETTINGS)], place))
     assert (found[0].verdict, found[1].verdict) == (UNDECIDED, PROVED)
     assert lost(Audit("x", SETTINGS), "why") == AuditedOp("x", UNDECIDED, reason="why")
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out", "shape"),
+    [
+        ("nn.functional.scaled_dot_product_attention", "dropout_p=0.5", (4, 3, 8)),
+        ("nn.functional.rrelu", "training=True", (5,)),
+        ("masked.log_softmax", "(x0, 0, mask=x1)", (5,)),
+    ],
+)
+def test_a_sample_that_draws_or_is_infinite_is_left_out(name: str, left_out: str, shape: tuple[int, ...]) -> None:
+    from gradcli.execution.forward.opinfo import samples
+
+    found = [one.program for one in samples(name, "cpu") if one.shape == shape]
+    assert found
+    assert not any(left_out in program for program in found)

@@ -95,12 +95,17 @@ def _numbers(given: Any, dtype: torch.dtype) -> Tensor:
 
 def check_differentiable(program: Source, trace: Trace) -> TracedTensor:
     """Return the output if a gradient can be taken of it; GradcliError says why not."""
-    output = trace.output
-    if not isinstance(output, TracedTensor):
-        raise ExecutionError("the program's output is not a tensor", hint=_one_of(program, output))
+    output = output_of(program, trace)
     if not output.tensor.requires_grad:
         raise errors.no_gradient(program, trace, output)
     return output
+
+
+def output_of(program: Source, trace: Trace) -> TracedTensor:
+    """Return the output; ExecutionError where it is not a tensor."""
+    if not isinstance(trace.output, TracedTensor):
+        raise ExecutionError("the program's output is not a tensor", hint=_one_of(program, trace.output))
+    return trace.output
 
 
 def _one_of(program: Source, output: Any) -> str:

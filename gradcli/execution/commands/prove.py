@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradcli.derivation.derivations import Derivations
 from gradcli.errors import InputError
-from gradcli.execution.autograd.backward import cotangent_of
+from gradcli.execution.autograd.backward import cotangent_of, output_of
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.forward.domains import domains, interval
 from gradcli.execution.forward.graph import reachable
@@ -34,6 +34,7 @@ def prove(program: Source, settings: Settings, given: Mapping[str, Any], derivat
     if settings.dtype != "float64":
         raise InputError("a proof is over the real numbers, and traced in float64", option="--dtype")
     trace = run_at_a_point(program, settings, given)
+    output_of(program, trace)
     provable = (
         _of_text(program, settings, trace) if isinstance(program, Program) else _of_code(program, settings, trace)
     )

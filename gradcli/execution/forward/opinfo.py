@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcli.errors import InputError, first_line
 from gradcli.execution.forward.refusals import REFUSALS
@@ -38,6 +39,20 @@ class Sample:
     def is_single(self) -> bool:
         """Return whether a leaf is a single number, of which a reduction has little to do."""
         return any(value.numel() == 1 for value in self.inputs.values() if value.is_floating_point())
+
+
+class _Draws(TorchDispatchMode):
+    """Sees whether a call draws random numbers: PyTorch's tests may put the generator back after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = torch.get_rng_state()
+        result = func(*args, **(kwargs or {}))
+        self.found = self.found or not torch.equal(before, torch.get_rng_state())
+        return result
 
 
 def names() -> tuple[str, ...]:
@@ -72,14 +87,15 @@ def _database() -> Any:
 def _sample(op: Any, given: Any) -> Sample | None:
     """Return a sample as a program; None for one that no program can call, that draws, or that has no gradient."""
     inputs: dict[str, Tensor] = {}
-    before = torch.get_rng_state()
+    draws = _Draws()
     try:
         words = [_source(value, inputs) for value in (given.input, *given.args)]
         words += [f"{name}={_source(value, inputs)}" for name, value in given.kwargs.items()]
-        output = op(given.input, *given.args, **given.kwargs)
+        with draws:
+            output = op(given.input, *given.args, **given.kwargs)
     except (TypeError, *REFUSALS):
         return None
-    if not torch.equal(before, torch.get_rng_state()) or not all(map(_is_small, inputs.values())):
+    if draws.found or not all(map(_is_small, inputs.values())):
         return None
     return _of_output(f"torch.{op.name}({', '.join(words)})", output, inputs)
 
@@ -100,7 +116,8 @@ def _of_output(program: str, output: Any, inputs: Mapping[str, Tensor]) -> Sampl
 
 def _is_differentiable(output: Tensor) -> bool:
     is_of_numbers = output.is_floating_point() or output.is_complex()
-    return is_of_numbers and output.requires_grad and 0 < output.numel() <= MOST_ENTRIES
+    is_small = output.requires_grad and 0 < output.numel() <= MOST_ENTRIES
+    return is_of_numbers and is_small and bool(output.isfinite().all())
 
 
 def _is_small(value: Tensor) -> bool:

@@ -11,11 +11,12 @@ from torch import Tensor
 from gradcli.errors import GradcliError
 from gradcli.execution.forward import tree
 from gradcli.execution.forward.calls import bound
-from gradcli.execution.proof import pooling
+from gradcli.execution.proof import fourier, inverses, pooling
 from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine, entries_in
 from gradcli.execution.proof.multilinear import multilinear
 from gradcli.execution.proof.rows import added_at, put
+from gradcli.execution.proof.spellings import SPELLINGS
 from gradcli.ops.record import Kind
 from gradcli.ops.table import find
 
@@ -27,44 +28,23 @@ MOVES = frozenset(
     detach as_strided as_strided_scatter repeat roll split split_with_sizes unbind t transpose _unsafe_view full_like
     zeros_like ones_like new_zeros new_full new_empty empty_like empty_strided new_empty_strided copy view_copy
     permute_copy expand_copy squeeze_copy unsqueeze_copy stack take tril triu fill _reshape_alias _unsafe_index unfold
-    scatter index_put
+    scatter index_put complex real imag view_as_real view_as_complex
     """.split()  # noqa: SIM905 (a list of words is what it is)
 )
 # Keywords that say where and how a result is laid out, and nothing of its values.
 LAYOUT = frozenset({"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"})
-# What ATen's convolution takes beside its operands, in its order.
-OF_CONVOLUTIONS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
-# Core ATen's calls in terms of the table: what differs is the order of arguments, or one more that changes nothing.
-SPELLINGS: Mapping[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any]]]] = {
-    "_softmax": lambda x, dim, _half: ("softmax", (x, dim), {}),
-    "_log_softmax": lambda x, dim, _half: ("log_softmax", (x, dim), {}),
-    "var": lambda x, dim=None, *, correction=1, keepdim=False: (
-        "var",
-        (x, dim),
-        {"correction": correction, "keepdim": keepdim},
-    ),
-    "var_mean": lambda x, dim=None, *, correction=1, keepdim=False: (
-        "var_mean",
-        (x, dim),
-        {"correction": correction, "keepdim": keepdim},
-    ),
-    "div": lambda x, y, *, rounding_mode=None: _division(x, y, rounding_mode),
-    "leaky_relu": lambda x, slope=0.01: ("leaky_relu", (x, slope), {}),
-    "elu": lambda x, alpha=1, scale=1, inner=1: _elu(x, alpha, scale, inner),
-    "hardtanh": lambda x, low=-1, high=1: ("hardtanh", (x, low, high), {}),
-    "gelu": lambda x, *, approximate="none": ("gelu", (x,), {"approximate": approximate}),
-    "native_group_norm": lambda *given: ("native_group_norm", given, {}),
-    "avg_pool1d": lambda *given: ("avg_pool1d", given, {}),
-    "avg_pool2d": lambda *given: ("avg_pool2d", given, {}),
-    "convolution": lambda x, w, b, *options: _convolution((x, w, b), dict(zip(OF_CONVOLUTIONS, options, strict=True))),
-    "rsub": lambda x, y, alpha=1: ("rsub", (x, y), {"alpha": alpha}),
-}
 # Kernels that have no decomposition: what is run at points says whether these are their formulas.
 KERNELS: Mapping[str, str] = {
     "hardshrink_backward": "where(input > lambd, grad, where(input < -lambd, grad, 0))",
     "softshrink_backward": "where(input > lambd, grad, where(input < -lambd, grad, 0))",
 }
 KERNEL_OPERANDS = ("grad", "input", "lambd")
+INTERPOLATIONS = (
+    *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+    *("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d"),
+    *("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"),
+    *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+)
 # Kernels that are linear in each of some operands, and depend on nothing else of any: for each result, which.
 MULTILINEAR: Mapping[str, tuple[tuple[int, ...], ...]] = {
     "avg_pool2d_backward": ((0,),),
@@ -72,25 +52,9 @@ MULTILINEAR: Mapping[str, tuple[tuple[int, ...], ...]] = {
     "_adaptive_avg_pool2d_backward": ((0,),),
     "_adaptive_avg_pool3d_backward": ((0,),),
     "convolution_backward": ((0, 2), (0, 1), (0,)),
-}
+    "_trilinear": ((0, 1, 2),),
+} | {f"{name}_backward": ((0,),) for name in INTERPOLATIONS}
 UNSEEN = "{} has no definition that a circuit can hold"
-
-
-def _division(x: Any, y: Any, mode: str | None) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    return ("div", (x, y), {}) if mode is None else ("_steps", (x, y, mode), {})
-
-
-def _convolution(operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    name = "conv_transpose" if options.pop("transposed") else "conv"
-    more = {} if name == "conv_transpose" else {"output_padding": None}
-    kept = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items() if key not in more}
-    return f"{name}{len(options['stride'])}d", operands, kept
-
-
-def _elu(x: Any, alpha: float, scale: float, inner: float) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    if (scale, inner) != (1, 1):
-        raise UnprovableError(UNSEEN.format("elu with a scale"))
-    return "elu", (x, alpha), {}
 
 
 def run(graph: Any, machine: CircuitMachine, arguments: Sequence[Entries | Tensor]) -> list[Entries]:
@@ -166,23 +130,48 @@ def _pure(target: Any, name: str, machine: CircuitMachine, positional: list[Any]
         whole, dim, index, source = positional
         value = source if isinstance(source, Entries) else torch.as_tensor(source, dtype=torch.float64)
         return PUTS[name](machine.circuit, machine.entries(whole), dim, index, machine.entries(value))
-    if name in pooling.NAMES:
-        return pooling.run(machine, name, *positional)
-    if name in KERNELS:
-        machine.by_hand.add(name)
-        return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
+    if name in OWN:
+        return OWN[name](name, machine, positional, kept)
     if name in MULTILINEAR:
         return multilinear(target, machine, positional, MULTILINEAR[name])
-    if name in ADDITIONS:
-        return _added(name, machine, positional, kept)
     if name in SPELLINGS:
         name, spelled, kept = SPELLINGS[name](*positional, **kept)
         positional = list(spelled)
     return _defined(name, machine, positional, kept)
 
 
-def _is_of_integers(dtype: torch.dtype | None) -> bool:
-    return dtype is not None and not dtype.is_floating_point and not dtype.is_complex
+def _with_factors(name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return what solves an equation by factors of the matrix: what it is of, if the same backward made them."""
+    if name == inverses.FACTORISED:
+        solution = _defined("linalg.solve", machine, positional[:2], {"left": keywords.get("left", True)})
+        return inverses.factorised(machine.circuit, machine.entries(positional[0]), solution)
+    factors, pivots, given = positional
+    found = inverses.solved_by_factors(machine.circuit, factors, pivots, machine.entries(given), **keywords)
+    return _defined(name, machine, positional, keywords) if found is None else found
+
+
+def _pooled(name: str, machine: CircuitMachine, positional: list[Any], _: dict[str, Any]) -> Any:
+    return pooling.run(machine, name, *positional)
+
+
+def _transformed(name: str, machine: CircuitMachine, positional: list[Any], _: dict[str, Any]) -> Any:
+    machine.by_hand.add(name)
+    return fourier.run(name, positional, lambda call, *given: _defined(call, machine, list(given), {}))
+
+
+def _by_formula(name: str, machine: CircuitMachine, positional: list[Any], _: dict[str, Any]) -> Any:
+    machine.by_hand.add(name)
+    return machine.pointwise(KERNELS[name], dict(zip(KERNEL_OPERANDS, positional, strict=True)))
+
+
+def _as_kind(entries: Entries, dtype: torch.dtype) -> Entries:
+    """Return entries as complex numbers, or their real parts, as a dtype says."""
+    codes = entries.codes.real if entries.codes.is_complex() and not dtype.is_complex else entries.codes
+    return Entries(codes.to(torch.complex128) if dtype.is_complex else codes)
+
+
+def _is_of_integers(dtype: Any) -> bool:
+    return isinstance(dtype, torch.dtype) and not dtype.is_floating_point and not dtype.is_complex
 
 
 def _is_at_computed_places(name: str, positional: list[Any]) -> bool:
@@ -190,9 +179,11 @@ def _is_at_computed_places(name: str, positional: list[Any]) -> bool:
 
 
 def _moved(target: Any, name: str, machine: CircuitMachine, positional: list[Any], keywords: dict[str, Any]) -> Any:
-    """Return the result of a call that only moves entries."""
-    if any(isinstance(k, torch.dtype) and not k.is_floating_point for k in keywords.values()):
+    """Return the result of a call that only moves entries; a real number is a complex one as its code is."""
+    if any(map(_is_of_integers, keywords.values())):
         raise UnprovableError(f"{name} makes integers of what depends on a leaf")
+    if name == "_to_copy" and keywords.get("dtype") is not None:
+        positional = [_as_kind(machine.entries(positional[0]), keywords["dtype"])]
     kept = {key: item for key, item in keywords.items() if key != "dtype"}
     _check_indices(name, positional)
     try:
@@ -229,9 +220,9 @@ def _check_indices(name: str, positional: Sequence[Any]) -> None:
 
 
 def _held(machine: CircuitMachine, leaf: Any) -> Any:
-    """Return a constant of real numbers as entries: others may be written into it."""
-    is_real = isinstance(leaf, Tensor) and leaf.is_floating_point()
-    return machine.entries(leaf) if is_real else leaf
+    """Return a constant of real or complex numbers as entries: others may be written into it."""
+    is_of_numbers = isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
+    return machine.entries(leaf) if is_of_numbers else leaf
 
 
 def _accumulates(name: str, positional: Sequence[Any]) -> bool:
@@ -286,3 +277,13 @@ def _written(target: Any, name: str, machine: CircuitMachine, positional: list[A
             made = _pure(target, name.removesuffix("_"), machine, positional, keywords)
     first.codes.copy_(made.codes)
     return first
+
+
+# Calls that are read in a way of their own.
+OWN: Mapping[str, Callable[[str, CircuitMachine, list[Any], dict[str, Any]], Any]] = {
+    **dict.fromkeys(pooling.NAMES, _pooled),
+    **dict.fromkeys(fourier.KERNELS, _transformed),
+    **dict.fromkeys(KERNELS, _by_formula),
+    **dict.fromkeys((inverses.FACTORISED, inverses.BY_FACTORS), _with_factors),
+    **dict.fromkeys(ADDITIONS, _added),
+}

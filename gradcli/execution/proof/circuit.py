@@ -2,6 +2,7 @@
 
 A tensor of such values holds codes: a code is the number of a node, far above all numbers that programs compute with,
 or a number itself. So whatever only moves entries is run by PyTorch on codes, and shows where each entry comes from.
+A complex value is a pair of nodes; its code is the complex number of both codes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ class UnprovableError(Exception):
     """Something is not a function that a circuit can hold; the message says what."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A complex value, by the nodes of its parts."""
+
+    real: int
+    imaginary: int
+
+
 @dataclass(slots=True)
 class Circuit:
     """Nodes, each a function's name and its operands: those of leaves and constants hold their text."""
@@ -35,6 +44,9 @@ class Circuit:
         """Return the number of a node, which is made once."""
         key = (name, *operands)
         if key not in self._numbers:
+            if any(isinstance(operand, Pair) for operand in operands):
+                msg = f"{name} of complex numbers has no formula here"
+                raise UnprovableError(msg)
             if len(self.nodes) >= MOST_NODES:
                 msg = f"the backward takes more than {MOST_NODES:,} operations on single entries"
                 raise UnprovableError(msg)
@@ -71,11 +83,32 @@ class Circuit:
         """Return nodes as a tensor of codes."""
         return (torch.tensor(nodes, dtype=torch.float64) + FIRST).reshape(tuple(shape))
 
+    def mixed_codes(self, values: Sequence[int | Pair], shape: Sequence[int]) -> Tensor:
+        """Return nodes, or pairs of nodes, as a tensor of codes: a complex one where there is a pair."""
+        if not any(isinstance(value, Pair) for value in values):
+            return self.codes([value for value in values if isinstance(value, int)], shape)
+        zero = self.number(0)
+        pairs = [value if isinstance(value, Pair) else Pair(value, zero) for value in values]
+        real, imaginary = ([getattr(pair, part) for pair in pairs] for part in ("real", "imaginary"))
+        return torch.complex(self.codes(real, shape), self.codes(imaginary, shape))
+
     def decoded(self, codes: Tensor) -> list[int]:
-        """Return the node of each code, in order."""
-        return [
-            int(code) - FIRST if FIRST <= code < math.inf else self.number(code) for code in codes.reshape(-1).tolist()
-        ]
+        """Return the node of each code, in order; UnprovableError for complex ones, which are pairs."""
+        if codes.is_complex():
+            raise UnprovableError("complex numbers have no formula here")
+        return [self._decoded(code) for code in codes.reshape(-1).tolist()]
+
+    def values(self, codes: Tensor) -> Sequence[int | Pair]:
+        """Return the node of each code, in order, or the pair."""
+        if not codes.is_complex():
+            return self.decoded(codes)
+        parts = (self.decoded(part) for part in (codes.real, codes.imag))
+        return [Pair(*pair) for pair in zip(*parts, strict=True)]
+
+    def _decoded(self, code: float) -> int:
+        if -math.inf < code <= -FIRST:  # whatever negates a code is no move
+            raise UnprovableError("a conjugate is taken as if it moved entries")
+        return int(code) - FIRST if FIRST <= code < math.inf else self.number(code)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

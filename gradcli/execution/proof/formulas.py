@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gradcli.execution.proof.circuit import Circuit, UnprovableError
+from gradcli.execution.proof.circuit import Circuit, Pair, UnprovableError
+from gradcli.execution.proof.complexes import Complexes
 from gradcli.language.operator_table import ARITHMETIC, COMPARISONS, NEGATION
 from gradcli.language.parser import parse_formula
 from gradcli.language.program import (
@@ -42,11 +43,14 @@ class Formula:
         self.circuit = circuit
         self.names = names
         self.entry = entry
+        self.complexes = Complexes(circuit, self._real)
 
-    def node(self, value: Any) -> Node:
-        """Return a value as a node."""
-        if isinstance(value, Node):
+    def node(self, value: Any) -> Any:
+        """Return a value as a node; a complex one as a pair of nodes."""
+        if isinstance(value, Node | Pair):
             return value
+        if isinstance(value, complex):
+            return Pair(self.circuit.number(value.real), self.circuit.number(value.imag))
         if isinstance(value, bool | int | float):
             return Node(self.circuit.number(value))
         msg = f"{type(value).__name__} is not a number"
@@ -86,20 +90,31 @@ class Formula:
         values = [self.evaluate(argument) for argument in call.arguments]
         if call.function == "where" and not isinstance(values[0], Node):
             return values[1] if values[0] else values[2]
-        if call.function == "where" or call.function in PRIMITIVES - COMPLEX:
+        if call.function == "where" or call.function in PRIMITIVES:
             return self._primitive(call.function, [self.node(value) for value in values])
         op = find(call.function)
+        if op is not None and any(isinstance(value, Pair | complex) for value in values):
+            op = op.of_complex_numbers()
         if op is None or op.kind is not Kind.POINTWISE:
             msg = f"a formula calls {call.function}"
             raise UnprovableError(msg)
         bound = {name: self.evaluate(value) for name, value in bind(op, call).items()}
         return Formula(self.circuit, {**defaults(op.signature), **bound}).evaluate(parse_formula(op.definition))
 
-    def _primitive(self, name: str, nodes: list[Node]) -> Node:
+    def _primitive(self, name: str, nodes: list[Any]) -> Any:
         """Return a function of nodes; a factor, a divisor and an exponent of 1 change nothing."""
+        if name in COMPLEX or any(isinstance(node, Pair) for node in nodes):
+            found = self.complexes.apply(name, nodes)
+            return found if isinstance(found, Pair) else Node(found)
+        return self._real(name, *nodes)
+
+    def _real(self, name: str, *nodes: Node) -> Node:
+        """Return a function of real numbers."""
         if name == "delta":
             return self._delta(*nodes)
         one = self.circuit.number(1)
+        if name == "sum" and len(nodes) == 1:
+            return nodes[0]
         if name == "mul" and one in nodes:
             return nodes[1 - nodes.index(Node(one))]
         if name in {"div", "pow"} and nodes[1] == one:
@@ -118,8 +133,8 @@ class Formula:
         if expression.operator in {"is", "is not"}:
             return (left is right) == (expression.operator == "is")
         row = RELATIONS[expression.operator]
-        if isinstance(left, Node) or isinstance(right, Node):
-            return Node(self.circuit.node(row.function, self.node(left), self.node(right)))
+        if isinstance(left, Node | Pair) or isinstance(right, Node | Pair):
+            return self._primitive(row.function, [self.node(left), self.node(right)])
         return row.compute(left, right)
 
     def _boolean(self, expression: BooleanOperation) -> Any:

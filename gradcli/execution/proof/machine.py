@@ -14,13 +14,15 @@ from gradcli.execution.forward import tree
 from gradcli.execution.forward.callables import function
 from gradcli.execution.forward.interpreter import Interpreter
 from gradcli.execution.forward.machine import BoundCall
-from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
+from gradcli.execution.proof import inverses
+from gradcli.execution.proof.circuit import Circuit, Entries, Pair, UnprovableError
 from gradcli.execution.proof.constants import CONSTANTS, OF_FLOATS, OF_SHAPES, with_fields
 from gradcli.execution.proof.formulas import Formula, Node
+from gradcli.execution.proof.fourier import EXACT
 from gradcli.execution.proof.labels import named, parsed, sizes_of
 from gradcli.execution.proof.rows import Rows
 from gradcli.execution.reference import layout
-from gradcli.execution.reference.definitions import definition
+from gradcli.execution.reference.definitions import defined, definition
 from gradcli.language.program import Ellipsis, Expression, Program
 from gradcli.limits import Limits
 from gradcli.ops.record import Kind, Op
@@ -56,7 +58,7 @@ class CircuitMachine:
     def tensor(self, value: Any) -> Tensor | None:
         """Return a tensor of the same shape: one without numbers, so that nothing can be decided by them."""
         if isinstance(value, Entries):
-            return torch.empty(value.shape, dtype=torch.float64, device="meta")
+            return torch.empty(value.shape, dtype=value.codes.dtype, device="meta")
         return value if isinstance(value, Tensor) else None
 
     def begin_loop(self, rounds: int) -> None:
@@ -99,7 +101,9 @@ class CircuitMachine:
         bound = {**defaults(op.signature), **call.bound}
         given = entries_in(bound)
         if not given:
-            return self._run(op, call)
+            return EXACT[op.name](self.circuit, *bound.values()) if op.name in EXACT else self._run(op, call)
+        if is_complex(bound):
+            op = defined(op)
         if op.name == "detach":
             return self.detached(given[0])
         if op.name in OF_SHAPES:
@@ -125,6 +129,8 @@ class CircuitMachine:
                 return self.moved(function(op.torch), call.positional, call.keywords)
             case Kind.INDEXED | Kind.EINSUM:
                 return self._indexed(op, call, bound)
+        if op.name in inverses.NAMES:
+            return inverses.run(self.circuit, op.name, *entries_in(list(map(self.entries, bound.values()))))
         raise UnprovableError(f"{op.name} is defined by an equation that its result solves")
 
     def _composed(self, op: Op, call: BoundCall, bound: dict[str, Any]) -> Any:
@@ -179,21 +185,22 @@ class CircuitMachine:
         """Return a tensor of numbers as entries; whatever else it is as it is."""
         if not isinstance(value, Tensor):
             return value
-        numbers = value.detach().clone().to(torch.float64)  # PyTorch's zeros without storage get one
-        return Entries(Circuit.codes(self.circuit.decoded(numbers), value.shape))
+        numbers = _double(value.detach().clone())  # PyTorch's zeros without storage get one
+        numbers = numbers.resolve_conj() if numbers.is_complex() else numbers.to(torch.float64)
+        return Entries(self.circuit.mixed_codes(self.circuit.values(numbers), value.shape))
 
     def pointwise(self, text: str, bound: Mapping[str, Any]) -> Entries:
         """Return a formula of every entry, with the operands broadcast."""
         operands = {name: self.entries(value) for name, value in bound.items()}
         tensors = {name: value.codes for name, value in operands.items() if isinstance(value, Entries)}
         expanded = torch.broadcast_tensors(*tensors.values())
-        columns = [self.circuit.decoded(codes) for codes in expanded]
+        columns = [self.circuit.values(codes) for codes in expanded]
         nodes = []
         for row in zip(*columns, strict=True):
-            names = {**operands, **dict(zip(tensors, map(Node, row), strict=True))}
+            names = {**operands, **dict(zip(tensors, map(as_value, row), strict=True))}
             rule = Formula(self.circuit, names)
             nodes.append(rule.node(rule.evaluate(parsed(text))))
-        return Entries(Circuit.codes(nodes, expanded[0].shape))
+        return Entries(self.circuit.mixed_codes(nodes, expanded[0].shape))
 
     def moved(self, call: Any, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """Return what a call makes that only moves entries: PyTorch's own call on codes."""
@@ -215,14 +222,14 @@ class CircuitMachine:
         nodes = {name: self._by_place(codes) for name, codes in presented.items()}
         summed = sorted(set(sizes) - set(shown.out))
 
-        def entry(place: dict[str, int]) -> int:
-            def read(name: str, items: Sequence[Any]) -> Node:
+        def entry(place: dict[str, int]) -> Any:
+            def read(name: str, items: Sequence[Any]) -> Any:
                 letters = "".join(shown.axes[name] if isinstance(item, Ellipsis) else item.name for item in items)
-                return Node(nodes[name][tuple(place[letter] for letter in letters)])
+                return as_value(nodes[name][tuple(place[letter] for letter in letters)])
 
             names = {**static, **place}
             names |= {
-                name: Node(nodes[name][tuple(place[letter] for letter in shown.axes[name])])
+                name: as_value(nodes[name][tuple(place[letter] for letter in shown.axes[name])])
                 for name in presented
                 if name not in written
             }
@@ -234,24 +241,39 @@ class CircuitMachine:
             fixed = dict(zip(shown.out, place, strict=True))
             ranges = itertools.product(*(range(sizes[letter]) for letter in summed))
             out.append(self.sum([entry({**fixed, **dict(zip(summed, rest, strict=True))}) for rest in ranges]))
-        codes = Circuit.codes(out, shown.result.shape)
+        codes = self.circuit.mixed_codes(out, shown.result.shape)
         return Entries(shown.result.undo(codes).reshape(like.shape))
 
-    def _by_place(self, codes: Tensor) -> dict[tuple[int, ...], int]:
+    def _by_place(self, codes: Tensor) -> dict[tuple[int, ...], int | Pair]:
         places = itertools.product(*map(range, codes.shape))
-        return dict(zip(places, self.circuit.decoded(codes), strict=True))
+        return dict(zip(places, self.circuit.values(codes), strict=True))
 
-    def sum(self, terms: Sequence[int]) -> int:
-        """Return the node of a sum."""
+    def sum(self, terms: Sequence[Any]) -> Any:
+        """Return the node of a sum, or the pair."""
+        if any(isinstance(term, Pair) for term in terms):
+            return Formula(self.circuit, {}).complexes.apply("sum", terms)
         zero = self.circuit.number(0)
         return self.circuit.node("sum", *(term for term in terms if term != zero))
 
 
+def is_complex(value: Any) -> bool:
+    """Return whether a complex number, or a tensor of some, is among nested arguments."""
+    leaves = [leaf.codes if isinstance(leaf, Entries) else leaf for leaf in tree.leaves(value)]
+    return any(leaf.is_complex() if isinstance(leaf, Tensor) else isinstance(leaf, complex) for leaf in leaves)
+
+
+def as_value(value: int | Pair) -> Node | Pair:
+    """Return an entry as formulas have it: nodes are told from numbers."""
+    return value if isinstance(value, Pair) else Node(value)
+
+
 def _zeros(leaf: Any) -> Any:
-    return torch.zeros(leaf.shape, dtype=torch.float64) if isinstance(leaf, Entries) else leaf
+    return torch.zeros(leaf.shape, dtype=leaf.codes.dtype) if isinstance(leaf, Entries) else leaf
 
 
 def _double(tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 
@@ -260,7 +282,7 @@ def _codes(leaf: Any) -> Any:
 
 
 def _is_numbers(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.is_floating_point()
+    return isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
 
 
 def run(program: Program, machine: CircuitMachine, variables: dict[str, Any]) -> Any:

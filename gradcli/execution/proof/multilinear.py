@@ -13,7 +13,7 @@ from gradcli.execution.proof.circuit import Circuit, Entries, UnprovableError
 from gradcli.execution.proof.machine import CircuitMachine
 
 # Each product of unit vectors is a run of the kernel.
-MOST_RUNS = 2048
+MOST_RUNS = 20_000
 
 
 def multilinear(

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class Run:
 def points(provable: Provable, circuit: Written) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
     """Yield points: at integers, at the numbers of the backward and beside them, and at random."""
     source = random.Random(0)  # noqa: S311 (points, and no secrets)
-    named = [float(str(node[1])) for node in circuit.circuit.nodes if node[0] == "number"]
+    named = [float(Fraction(str(node[1]))) for node in circuit.circuit.nodes if node[0] == "number"]
     named = [number for number in dict.fromkeys(map(abs, named)) if 2.0**-10 < number < 2.0**10][:6]
     special = [
         *NUMBERS,

@@ -68,6 +68,8 @@ def written(provable: Provable) -> Written:
     """
     if UPSTREAM in provable.point:
         raise UnprovableError(f"a leaf is called {UPSTREAM}, as the upstream gradient is here")
+    if any(value.is_complex() for value in (*provable.point.values(), provable.cotangent)):
+        raise UnprovableError("a leaf or the output is complex: only complex numbers in between are proved")
     machine, found = _written(provable, picks=False)
     return _written(provable, picks=True)[1] if machine.rows.is_compared else found
 

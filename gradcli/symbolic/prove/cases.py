@@ -17,7 +17,7 @@ from gradcli.symbolic.prove.polynomials import Factor, Quotient, TooLargeError, 
 from gradcli.symbolic.prove.sampling import EVERYWHERE, SAME, Node, Sampler, at
 from gradcli.symbolic.prove.text import written
 
-MOST_SIDES = 16
+MOST_SIDES = 256
 # From a boundary to a point beside it.
 NEXT = Fraction(1, 10**22)
 # A difference in a cell that is no rounding of as many digits as are computed with.
@@ -27,7 +27,7 @@ NEGLIGIBLE = 2.0**-23
 # A number in code is rounded to float64, a product of some a few times.
 LAST_PLACES = 2.0**-48
 # A derivative at a kink is one of these parts of the way from one side to the other.
-PARTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (1, 2), (1, 3), (2, 3), (1, 4), (3, 4)))
+PARTS = tuple({Fraction(part, whole): None for whole in range(1, 9) for part in range(whole + 1)})
 
 
 class Cases(Sampler):
@@ -81,7 +81,7 @@ class Cases(Sampler):
 
         The derivative is that from each side. What PyTorch gives lies between them at a kink.
         """
-        where, point = self.where(here.cell), self.point(here.cell)
+        where = self.where(here.cell)
         if here.cell.is_implicit:
             return self._on_an_equation(here.cell, where, traced, derived)
         sides = self._sides(here, derived)
@@ -90,12 +90,13 @@ class Cases(Sampler):
         try:
             found = here.value(traced)
         except UndefinedError:
-            return [self.region(where, "undefined", point, None, traced, derived)]
+            return [self.region(where, "undefined", self.point(here.cell), None, traced, derived)]
         is_zero = here.unknowns.is_zero
         if all(is_zero(found - side) for side in sides):
             return []
         if self._is_between(here, found, sides) or self._is_between(here, found, self._tied_sides(here, derived)):
-            return [Region(where, "kink", point, None, None)]
+            return [Region(where, "kink", None, None, None)]
+        point = self.point(here.cell)
         if point is None:
             return [Region(where, "unknown", None, None, None)]
         found_region = self.region(where, "difference", point, None, traced, derived)
@@ -175,22 +176,25 @@ class Cases(Sampler):
             return []
 
     def _sides(self, here: Evaluation, derived: int, *, tied: bool = False) -> list[Quotient]:
-        """Return the derivative at a boundary by the values of each cell beside it; none where it is not defined.
+        """Return the derivatives at a boundary by the values of each cell beside it; none where one is not defined.
 
         A move of the entry leads to these cells, or a move of all entries that are `tied` to it.
         """
-        found: list[Quotient] = []
+        found, count = list[Quotient](), 0
         waiting = [cell for cell in _beside(here.cell, self.variable, tied=tied) if not is_empty(cell)]
         kept = min((len(cell.points) for cell in waiting), default=0)
         while waiting:
             oracle = Evaluation(self.nodes, self.leaves, waiting.pop(), self.until)
             try:
-                found.append(here.of_derivative(oracle).value(derived))
+                side = here.of_derivative(oracle).value(derived)
+                if not any(here.unknowns.is_zero(side - other) for other in found):
+                    found.append(side)
             except UndefinedError:
                 return []
             except DivisionError as division:
                 waiting += [one for one in division.parts if len(one.points) == kept and all(one.signs.values())]
-            if len(found) + len(waiting) > MOST_SIDES:
+            count += 1
+            if count + len(waiting) > MOST_SIDES:
                 raise TooLargeError
         return found
 

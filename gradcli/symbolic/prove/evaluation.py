@@ -59,10 +59,15 @@ class Evaluation:
         self._known: dict[int, Quotient] = {}
         self._zeros = Zeros(nodes, lambda place: not self.value(place).above)
         self._signs: list[tuple[Quotient, int]] = []
-        for variable, leaf in enumerate(self.leaves):
-            low, high = cell.interval(entry(variable)).low, cell.interval(entry(variable)).high
-            self.unknowns.new(str(nodes[leaf][1]), positive=low is not None and low >= 0)
-            if high is not None and high <= 0:
+        for leaf in self.leaves:
+            self.unknowns.new(str(nodes[leaf][1]))
+        for form, within in cell.intervals.items():
+            variable = form[0][0][0][0]
+            if form != entry(variable):
+                continue
+            if within.low is not None and within.low >= 0:
+                self.unknowns.positive.add(variable)
+            if within.high is not None and within.high <= 0:
                 self.unknowns.negative.add(variable)
 
     def of_derivative(self, oracle: Evaluation | None = None) -> Evaluation:

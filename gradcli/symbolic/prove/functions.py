@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+from gradcli.symbolic.prove import inverses
 from gradcli.symbolic.prove.polynomials import Quotient, total
 from gradcli.symbolic.prove.unknowns import Unknowns
 
@@ -87,6 +88,7 @@ FUNCTIONS: Mapping[str, Callable[..., Quotient]] = {
     "floor": _rounded("floor", math.floor),
     "ceil": _rounded("ceil", math.ceil),
     "digamma": lambda unknowns, a: unknowns.value("polygamma", Quotient.number(0), a),
+    "inverse": inverses.entry,
     "logical_and": lambda _, *a: Quotient.number(int(all(map(_truth, a)))),
     "logical_or": lambda _, *a: Quotient.number(int(any(map(_truth, a)))),
     "logical_not": lambda _, a: Quotient.number(1 - _truth(a)),

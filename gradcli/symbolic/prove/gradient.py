@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -88,11 +89,25 @@ class Gradient:
             test, then, otherwise = map(int, operands)
             one, zero = self.number(1), self.number(0)
             return [(then, self.node("where", test, one, zero)), (otherwise, self.node("where", test, zero, one))]
+        if name == "inverse":
+            return list(self._of_inverse(*map(int, operands)))
         return [
             (int(operand), self._derivative(str(name), [int(o) for o in operands], position))
             for position, operand in enumerate(operands)
             if self.depends(int(operand))
         ]
+
+    def _of_inverse(self, row: int, column: int, *matrix: int) -> Iterator[tuple[int, int]]:
+        """Yield the derivative of an entry of an inverse by each entry of the matrix: ∂Y_ij/∂A_kl = -Y_ik Y_lj.
+
+        That is from A Y = 1, of which the differential is dA Y + A dY = 0.
+        """
+        size = math.isqrt(len(matrix))
+        for place, operand in enumerate(matrix):
+            if self.depends(operand):
+                k, other = map(self.number, divmod(place, size))
+                factors = self.node("inverse", row, k, *matrix), self.node("inverse", other, column, *matrix)
+                yield operand, self.node("neg", self.node("mul", *factors))
 
     def _derivative(self, name: str, operands: list[int], position: int) -> int:
         numbers = tuple(str(self.nodes[o][1]) if self.nodes[o][0] == "number" else None for o in operands)

@@ -12,6 +12,7 @@ from sympy import Float, Rational
 
 from gradcli.errors import NotSupportedError
 from gradcli.symbolic.derive.translate import FUNCTIONS as KNOWN
+from gradcli.symbolic.prove import inverses
 from gradcli.symbolic.prove.constants import meaning
 
 Node = tuple[str | int, ...]
@@ -55,6 +56,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "polygamma": lambda n, a: sympy.polygamma(int(n), a),
     "besselj": lambda n, a: sympy.besselj(int(n), a),
     "besseli": lambda n, a: sympy.besseli(int(n), a),
+    "inverse": inverses.number,
     "amax": lambda *row: max(row),
     "amin": lambda *row: min(row),
     "logical_and": lambda *truths: sympy.Integer(all(truths)),

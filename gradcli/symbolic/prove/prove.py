@@ -20,7 +20,7 @@ from gradcli.symbolic.prove.polynomials import Quotient, TooLargeError, Undefine
 from gradcli.symbolic.prove.sampling import SAME
 from gradcli.symbolic.prove.text import written
 
-MOST_CELLS = 128
+MOST_CELLS = 600
 # How deep circuits are.
 DEEPEST = 8000
 EXACT_POINTS, MOST_DRAWN = 8, 24
@@ -113,20 +113,20 @@ class Prover(Cases):
         return replace(found, derived=text, traced=written(self.nodes, wanted.traced))
 
     def _proved(self, traced: int, derived: int) -> ProvedEntry:
-        pattern, order, leaves = self._pattern(traced, derived)
+        pattern, order = self._pattern(traced, derived)
         known = self._same.get(pattern)
         if known is not None and known.entry.verdict != "different":  # a point of a difference is that entry's own
             return self._renamed(known, order, self._difference(traced, derived))
         self.until = min(self.until, self.cells_end)
-        found = self._found(traced, derived, leaves)
+        found = self._found(traced, derived)
         self._same[pattern] = replace(found, nodes=order)
         return found.entry
 
-    def _found(self, traced: int, derived: int, leaves: Sequence[int]) -> Found:
+    def _found(self, traced: int, derived: int) -> Found:
         try:
             return self._by_cells(traced, derived)
         except (TooLargeError, RecursionError, MemoryError):
-            return Found(self._by_points(traced, derived, leaves))
+            return Found(self._by_points(traced, derived))
         except NotSupportedError as error:
             return Found(ProvedEntry("undecided", "", None, reason=error.message))
 
@@ -145,8 +145,8 @@ class Prover(Cases):
         )
         return replace(known.entry, regions=regions, reason=_reason(regions) or known.entry.reason)
 
-    def _pattern(self, traced: int, derived: int) -> tuple[tuple[object, ...], list[int], list[int]]:
-        """Return a pair of circuits with leaves numbered in the order of their occurrence; their nodes; the leaves."""
+    def _pattern(self, traced: int, derived: int) -> tuple[tuple[object, ...], list[int]]:
+        """Return a pair of circuits with leaves numbered in the order of their occurrence, and their nodes."""
         order: dict[int, int] = {}
         leaves: list[int] = []
         lines: list[object] = []
@@ -168,7 +168,7 @@ class Prover(Cases):
 
         ends = visit(traced), visit(derived)
         own = None if self.variable is None else order.get(self.leaves[self.variable])
-        return (*lines, *ends, own), list(order), leaves
+        return (*lines, *ends, own), list(order)
 
     def _by_cells(self, traced: int, derived: int) -> Found:
         waiting, found, count = [Cell(dict(self.start))], list[tuple[Region, Cell]](), 0
@@ -190,14 +190,17 @@ class Prover(Cases):
         reason = _reason(regions) if verdict == "undecided" else None
         return Found(ProvedEntry(verdict, "", None, regions, reason=reason), tuple(cell for _, cell in found))
 
-    def _by_points(self, traced: int, derived: int, leaves: Sequence[int]) -> ProvedEntry:
-        """Return what exact arithmetic says at random points; a point at which the two differ is one that shows it."""
+    def _by_points(self, traced: int, derived: int) -> ProvedEntry:
+        """Return what exact arithmetic says at random points; a point at which the two differ is one that shows it.
+
+        A point is one of all leaves: whether the program has a value there is up to those too that the two lack.
+        """
         equal = 0
         self.until = self.end
         for attempt in range(MOST_DRAWN):
             if equal == EXACT_POINTS:
                 break
-            point = {leaf: self.drawn(self.domains.get(leaf, Interval()), 4 * attempt) for leaf in leaves}
+            point = {leaf: self.drawn(self.domains.get(leaf, Interval()), 4 * attempt) for leaf in self.leaves}
             solved = {self.leaves.index(leaf): Quotient.number(value) for leaf, value in point.items()}
             here = Evaluation(self.nodes, self.leaves, Cell(solved=solved), self.until)
             try:

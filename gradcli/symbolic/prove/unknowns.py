@@ -69,8 +69,8 @@ class Unknowns:
             raise TooLargeError
         rest = value
         for variable in self._bound():
-            if not rest.above:
-                return True
+            if len(rest.above) < 2:  # noqa: PLR2004 (a product of variables is 0 for none of their values but 0)
+                break
             rest = self._reduced(Quotient(rest.above, {}), variable)
         return not rest.above
 
@@ -117,15 +117,20 @@ class Unknowns:
         """Return a function's value as an unknown: the same for the same arguments."""
         if len(arguments) == 1 and name in ODD | EVEN and not arguments[0].above:
             return Quotient.number(0 if name in ODD else 1)
-        known = self.values.setdefault(name, [])
-        for own, variable in known:
+        if (found := self.known(name, *arguments)) is not None:
+            return found
+        variable = self.new(name)
+        self.values.setdefault(name, []).append((arguments, variable))
+        return Quotient.variable(variable)
+
+    def known(self, name: str, *arguments: Quotient) -> Quotient | None:
+        """Return the unknown that a function's value is already; None where it is new."""
+        for own, variable in self.values.get(name, ()):
             if len(own) == len(arguments) and all(self.is_zero(a - b) for a, b in zip(own, arguments, strict=True)):
                 return Quotient.variable(variable)
             if len(arguments) == 1 and name in ODD | EVEN and self.is_zero(own[0] + arguments[0]):
                 return Quotient.variable(variable).scaled(-1 if name in ODD else 1)
-        variable = self.new(name)
-        known.append((arguments, variable))
-        return Quotient.variable(variable)
+        return None
 
     def exponential(self, argument: Quotient) -> Quotient:
         """Return exp: a product of powers of the exponentials of the argument's monomials."""

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gradcli import engine
 from gradcli.deadline import DeadlineError
+from gradcli.errors import ExecutionError
 from gradcli.render.proof import text
 from gradcli.render.style import Style
 from gradcli.report.proof import ProofReport
@@ -91,6 +92,8 @@ def test_functions_of_a_number(program: str) -> None:
         ("gather(x, 1, tensor([[0], [0]]))", {"x": (2, 3)}),
         ("F.avg_pool1d(x, 2)", {"x": (1, 4)}),
         ("F.conv1d(x, w)", {"x": (1, 1, 3), "w": (1, 1, 2)}),
+        ("F.interpolate(x, size=(4, 2), mode='bilinear')", {"x": (1, 1, 2, 2)}),
+        ("F.bilinear(x, y, w)", {"x": (2,), "y": (2,), "w": (2, 2, 2)}),
         ("F.scaled_dot_product_attention(q, k, v)", {"q": (2, 4), "k": (2, 4), "v": (2, 1)}),
     ],
 )
@@ -98,6 +101,84 @@ def test_functions_of_tensors(program: str, shapes: dict[str, tuple[int, ...]]) 
     report = proved(program, **shapes)
     assert report.verdict == "proved", report.to_dict()
     assert not any("holds of all" in words for words in report.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("view_as_real(torch.complex(x, y)*torch.complex(y, x).conj())", {"x": (), "y": ()}),
+        ("view_as_real(torch.polar(x, y) + exp(1j*x)/y)", {"x": (), "y": ()}),
+        ("view_as_real(torch.complex(x, y) @ torch.complex(x, 2*y).mH).sum()", {"x": (2, 2), "y": (2, 2)}),
+        ("view_as_real(torch.fft.fft(x, norm='ortho'))", {"x": (5,)}),
+        ("torch.fft.irfft(x)", {"x": (4,)}),
+        ("torch.fft.irfft(torch.fft.rfft(x)*torch.fft.rfft(y), n=3)", {"x": (3,), "y": (3,)}),
+        ("view_as_real(torch.fft.ihfft2(x, s=(2, 5), norm='forward'))", {"x": (2, 3)}),
+        ("view_as_real(torch.stft(x, 4, window=w, center=False, return_complex=True))", {"x": (5,), "w": (4,)}),
+    ],
+)
+def test_functions_by_way_of_complex_numbers(program: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    report = proved(program, **shapes)
+    assert report.verdict == "proved", report.to_dict()
+    assert report.kernel is not None
+    assert report.kernel.max_rel_error < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        ("torch.linalg.inv(x)", {"x": (2, 2, 2)}),
+        ("torch.linalg.inv(x + x.T)", {"x": (3, 3)}),
+        ("torch.linalg.solve(x, y)", {"x": (3, 3), "y": (3,)}),
+        ("torch.linalg.solve(x, y, left=False)", {"x": (2, 2), "y": (3, 2)}),
+        ("torch.linalg.solve_triangular(x, y, upper=True, unitriangular=True)", {"x": (3, 3), "y": (3, 1)}),
+    ],
+)
+def test_inverse_matrices(program: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    report = proved(program, **shapes)
+    assert report.verdict == "proved", report.to_dict()
+    assert report.kernel is not None
+    assert report.kernel.max_rel_error < 1e-9
+
+
+def test_an_inverse_that_is_not_transposed_is_refuted() -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        y = torch.linalg.inv(x)
+        return -y.mT @ g @ y.mT
+
+    assert of_function(torch.linalg.inv, backward, (2, 2)).verdict == "proved"
+    assert of_function(torch.linalg.inv, lambda x, g: backward(x.mT, g), (2, 2)).verdict == "refuted"
+
+
+def test_a_backward_may_refuse_a_matrix_that_is_singular_but_for_rounding() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return torch.linalg.solve(x, torch.eye(2, dtype=x.dtype))
+
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return -torch.linalg.solve(x.mT, g) @ forward(x).mT
+
+    assert of_function(forward, backward, (2, 2)).verdict == "proved"
+
+
+def test_an_output_that_is_no_tensor_is_refused() -> None:
+    with pytest.raises(ExecutionError, match="the program's output is not a tensor"):
+        proved("sort(x)", x=(2,))
+
+
+def test_a_complex_output_is_undecided() -> None:
+    report = proved("torch.complex(x, y)")
+    assert (report.verdict, report.exit_code) == ("undecided", 3)
+    assert "the output is complex" in str(report.gradients[0].reason)
+
+
+def test_a_conjugate_that_is_missing_is_refuted() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return torch.view_as_real(torch.fft.fft(x))
+
+    def backward(g: Tensor, inverse: Callable[..., Tensor]) -> Tensor:
+        return inverse(torch.view_as_complex(g.contiguous()), norm="forward").real
+
+    assert of_function(forward, lambda _, g: backward(g, torch.fft.ifft), (3,)).verdict == "proved"
+    assert of_function(forward, lambda _, g: backward(g.flip(0), torch.fft.ifft), (3,)).verdict == "refuted"
 
 
 @pytest.mark.parametrize(
@@ -418,7 +499,7 @@ def test_a_leaf_that_is_called_as_the_upstream_gradient_is_undecided() -> None:
 
 
 def test_an_op_without_a_formula_is_undecided() -> None:
-    report = proved("linalg.inv(x)", x=(2, 2))
+    report = proved("linalg.eigvalsh(x)", x=(2, 2))
     assert (report.verdict, report.exit_code) == ("undecided", 3)
     assert report.gradients[0].reason
 

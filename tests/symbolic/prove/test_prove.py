@@ -33,9 +33,15 @@ def prover() -> Prover:
 
 def test_ties_at_random_points_refute_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Prover, "drawn", lambda *_: Fraction(1))
-    assert prover()._by_points(SHARED, DERIVED, [0, 1]).verdict == "undecided"
+    assert prover()._by_points(SHARED, DERIVED).verdict == "undecided"
 
 
 def test_other_random_points_do() -> None:
-    assert prover()._by_points(SHARED, DERIVED, [0, 1]).verdict == "exact"
-    assert prover()._by_points(4, DERIVED, [0, 1]).verdict == "different"
+    assert prover()._by_points(SHARED, DERIVED).verdict == "exact"
+    assert prover()._by_points(4, DERIVED).verdict == "different"
+
+
+def test_a_point_is_one_of_what_only_the_output_depends_on_too() -> None:
+    nodes = [*NODES, ("leaf", "z"), ("log", 9)]
+    request = ProofRequest(tuple(nodes), (10,), (), (), (), (), 60.0)
+    assert Prover(nodes, request, time.monotonic())._by_points(4, DERIVED).verdict == "different"
