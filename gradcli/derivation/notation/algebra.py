@@ -119,6 +119,8 @@ class _Algebra(Products):
                 return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword() as along]):
                 return [self._along(inner, along)]
+            case ast.Call(func=ast.Name(id="outer"), args=[left, right]):
+                return [self._outer_product(self._one(left), self._one(right))]
         return [self._atom(self._inside(node))]
 
     def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
@@ -131,6 +133,12 @@ class _Algebra(Products):
             return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
         summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
         return Term(one.number, () if is_number(summed) else (summed,))
+
+    def _outer_product(self, left: Term, right: Term) -> Term:
+        """Return the outer product of two vectors, the numbers that they are multiplied by in front of it."""
+        rests = (self.term(replace(one, number=Fraction(1))) for one in (left, right))
+        whole = self._atom(call("outer", *rests))
+        return replace(whole, number=whole.number * left.number * right.number)
 
     def _turned(self, inner: ast.expr) -> list[Term]:
         found = self.terms(inner)

@@ -45,7 +45,7 @@ def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Te
 
 def _text(composition: Composed, entry: Template) -> str:
     try:
-        text = TensorNotation(composition.scope, entry.symbols).whole(tidy(entry.body)).text
+        text = TensorNotation(composition.scope, entry.symbols).with_all_axes(tidy(entry.body)).text
     except NotWritableError:
         raise NoFormulaError from None
     if len(text) > LONGEST:

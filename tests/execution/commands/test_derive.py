@@ -13,6 +13,7 @@ from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.commands import derive as command
 from gradcli.execution.formulas import derivation_steps
+from gradcli.execution.formulas.closed import closed_forms
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -180,6 +181,47 @@ def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
 ) -> None:
     found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
     assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+
+
+SHAPED = [
+    ("x @ k", {"x": (1, 2), "k": (2, 3)}, "x", "g @ k.T"),
+    ("x @ k", {"x": (1, 2), "k": (2, 1)}, "x", "k.T"),
+    ("x @ A @ x.T", {"x": (1, 3), **A}, "x", "x @ A.T + x @ A"),
+    ("sum(A @ x)", {"A": ("n", "m"), "x": ("m",)}, "A", "outer(ones(n), x)"),
+    ("x.mean(dim=1)", {"x": (3, 4)}, "x", "outer(g, ones(4))/4"),
+    ("x*y", {"x": (1, 3), "y": (2, 3)}, "x", "sum(y*g, dim=0)[None, :]"),
+    ("softmax(q @ K.T, dim=-1) @ V", {"q": (1, 4), "K": (3, 4), "V": (3, 2)}, "V", "softmax(q @ K.T, dim=-1).T @ g"),
+    ("sum(x*y, dim=1)", {"x": (2, 3, 4), "y": (4,)}, "x", "broadcast_to((y*g)[:, None, :], (2, 3, 4))"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), SHAPED)
+def test_a_formula_has_the_shape_of_its_variable(program: str, inputs: Any, wrt: str, formula: str) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
+    assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+    sizes = {"n": 4, "m": 3, "b": 2}
+    torch.manual_seed(5)
+    space: dict[str, Any] = {**vars(torch), **sizes}
+    for name, shape in inputs.items():
+        own = tuple(sizes.get(size, size) for size in shape)
+        space[name] = torch.randn(own, dtype=torch.float64, requires_grad=True)
+    output = eval(program, space)  # noqa: S307 (of this file)
+    space["g"] = torch.randn_like(output) if output.numel() > 1 else torch.ones_like(output)
+    (expected,) = torch.autograd.grad(output, space[wrt], space["g"])
+    value = eval(formula, space)  # noqa: S307 (the formula is what is tested)
+    assert value.shape == expected.shape
+    assert torch.allclose(value, expected)
+
+
+def test_a_formula_of_another_shape_is_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "shown_forms", lambda point, wanted, *rest: closed_forms(point, wanted, rest[-1]))
+    assert gradcli.derive("sum(A @ x)", {"A": (2, 3), "x": (3,)}, wrt="A").verdict is Verdict.MISMATCH
+
+
+def test_a_number_stands_for_every_entry_and_it_is_said() -> None:
+    shown = str(gradcli.derive("mean(x)", {"x": (4,)}))
+    assert "a number stands for every entry" in " ".join(shown.split())
+    assert "stands for" not in str(gradcli.derive("sum(x**2)", {"x": (4,)}))
 
 
 STABLE = [
