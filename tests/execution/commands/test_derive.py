@@ -24,6 +24,8 @@ FORMULAS = [
     ("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, "X", 1, "A.T"),
     ("x @ A @ x", {"x": (3,), **A}, "x", 2, "A + A.T"),
     ("sum(x**3)", {"x": (3,)}, "x", 2, "6*diag(x)"),
+    ("sum(log(x))", {"x": (3,)}, "x", 2, "-diag(1/x**2)"),
+    ("sum(sigmoid(x))", {"x": (3,)}, "x", 2, "diag((sigmoid(x) - 1)*(2*sigmoid(x) - 1)*sigmoid(x))"),
     ("x @ A @ y", {"x": (2,), "A": (2, 3), "y": (3,)}, "x,y", 2, "A"),
     ("mean(w1+w2+w2*w3)", {"w1": (2, 2), "w2": (2, 2), "w3": (2, 2)}, "w2", 1, "w3/4 + 1/4"),
     ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
@@ -273,6 +275,7 @@ PROGRAMS = [
     ("mean((X @ w - y)**2)", {**X, "w": (3,), "y": (4,)}),
     ("x[1:]*y + flip(y, (0,))", {"x": (4,), "y": (3,)}),
     ("torch.outer(x, y)", {"x": (2,), "y": (3,)}),
+    ("F.unfold(x, 2)*y", {"x": (1, 1, 3, 3), "y": (1, 4, 4)}),
     ("sum(x*y)", {"x": (1, 3), "y": (2, 1)}),
     ("logsumexp(x, dim=0)", {"x": (4,)}),
     ("detach(x)*x", {"x": (3,)}),
@@ -385,6 +388,7 @@ def test_a_given_upstream_gradient_is_in_the_formula() -> None:
         ("trace(X.T @ A @ X)", {"X": (3, 2), **A}, "X", "2*A @ X"),
         ("trace(A @ B)", {**A, "B": (3, 3)}, "B", "A"),
         ("logdet(A @ A)", A, "A", None),
+        ("trace(inv(X.T @ A @ X) @ B)", {**X, "A": (4, 4), "B": (3, 3)}, "B", "inv(X.T @ A @ X)"),
     ],
 )
 def test_a_symmetric_matrix_has_no_transpose(program: str, inputs: Any, wrt: str, formula: str | None) -> None:
