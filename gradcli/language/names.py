@@ -72,7 +72,7 @@ _PREFIXES: Mapping[tuple[str, ...], str] = {
 }
 # A method has the name of one of torch.nn.functional's functions, and another meaning.
 _FUNCTIONAL_TWINS = {"unfold": "nn.functional.unfold"}
-_FUNCTIONAL = (("F",), ("torch", "nn", "functional"))
+_FUNCTIONAL = (("F",), ("torch", "nn", "functional"), ("nn", "functional"))
 _RESERVED = {
     "torch": "`torch` is a module, not a value",
     "F": "`F` is torch.nn.functional, not a value",
@@ -177,7 +177,7 @@ def _module_attribute(node: ast.Attribute, source: Source) -> ProgramError:
 def function_reference(node: ast.Attribute) -> str | None:
     """Return the function that is handed on by a name such as `torch.relu` or `F.gelu`; None for another attribute."""
     parts = dotted(node) or ("",)
-    name = without_prefix(parts) if parts[:-1] in (("torch",), *_FUNCTIONAL, ("nn", "functional")) else None
+    name = without_prefix(parts) if parts[:-1] in (("torch",), *_FUNCTIONAL) else None
     if parts[:-1] in (("nn",), ("torch", "nn")) and parts[-1] in MODULES:
         return f"nn.{parts[-1]}"
     return None if name in (None, *_MODULES, "nan", "complex64", "complex128", "cfloat", "cdouble") else name

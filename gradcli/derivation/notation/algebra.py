@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
+from math import prod
 
 from gradcli.derivation.notation.gathered import gathered, upright
 from gradcli.derivation.notation.parsed import callee, is_number, is_sum_over_indices, parsed
@@ -119,6 +120,10 @@ class _Algebra(Products):
                 return [Term(one.number, (rest if is_number(rest) else ast.Subscript(rest, places),))]
             case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[ast.keyword() as along]):
                 return [self._along(inner, along)]
+            case ast.Call(func=ast.Name(id="sum"), args=[inner], keywords=[]) if self.means:
+                return [self._mean(self._inside(node))]
+            case ast.Call(func=ast.Name(id="outer"), args=[left, right]):
+                return [self._outer_product(self._one(left), self._one(right))]
         return [self._atom(self._inside(node))]
 
     def _along(self, inner: ast.expr, along: ast.keyword) -> Term:
@@ -131,6 +136,20 @@ class _Algebra(Products):
             return Term(one.number * shape[axis], (ast.Call(ast.Name("mean"), [rest], [along]),))
         summed = self._inside(ast.Call(ast.Name("sum"), [rest], [along]))
         return Term(one.number, () if is_number(summed) else (summed,))
+
+    def _mean(self, summed: ast.expr) -> Term:
+        """Return the sum of all entries as so often their mean."""
+        if isinstance(summed, ast.Call) and callee(summed) == "sum" and not summed.keywords:
+            shape = shape_of(summed.args[0], self.shapes)
+            if shape:
+                return Term(Fraction(prod(shape)), (call("mean", summed.args[0]),))
+        return self._atom(summed)
+
+    def _outer_product(self, left: Term, right: Term) -> Term:
+        """Return the outer product of two vectors, the numbers that they are multiplied by in front of it."""
+        rests = (self.term(replace(one, number=Fraction(1))) for one in (left, right))
+        whole = self._atom(call("outer", *rests))
+        return replace(whole, number=whole.number * left.number * right.number)
 
     def _turned(self, inner: ast.expr) -> list[Term]:
         found = self.terms(inner)

@@ -121,9 +121,9 @@ class Emitter:
         if name == "where":
             test, body, otherwise = node.args
             return self._choice(self.condition(test), body, otherwise)
-        if name == "eye":
+        if name in {"eye", "ones"}:
             kind = f", dtype={self.like}.dtype{self.there}"
-            return _parsed(f"{self.backend.module}.eye({ast.unparse(node.args[0])}{kind})")
+            return _parsed(f"{self.backend.module}.{name}({ast.unparse(node.args[0])}{kind})")
         if name == "tensor":
             own = "tensor" if self.backend is TORCH else "array"
             kind = f", dtype={self.like}.dtype{self.there}"

@@ -152,9 +152,11 @@ class Writer:
         return Piece(f"{base}_{{{', '.join(self.write(item).text for item in items)}}}")
 
     def _part(self, node: ast.Subscript, items: Sequence[ast.expr]) -> Piece:
-        """Return a part of a tensor; a vector as a column of a matrix is repeated by a row of ones."""
+        """Return a part of a tensor; a vector as a column is repeated by a row of ones, or is a row."""
         if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[1]):
             return Piece(rf"{self.write(node.value).at_least(PRODUCT)} {ONES}^{{\top}}", PRODUCT)
+        if rank(node.value, self.ranks) == 1 and len(items) == MATRIX and _is_new(items[0]):
+            return self._row(node.value)
         places = ", ".join(ast.unparse(item) for item in items)
         read = self.write(node.value).at_least(ATOM)
         read = f"{{{read}}}" if "_" in read else read
@@ -202,6 +204,8 @@ class Writer:
                 return Piece(rf"{self.write(first).at_least(ATOM)}^{{-1}}", POWER)
             case "eye":
                 return Piece(f"I_{{{ast.unparse(first)}}}")
+            case "ones":
+                return Piece(ONES)
             case "where" if len(node.args) == CASES:
                 return self._cases(*node.args)
         return self._of_matrices(name, node, first)

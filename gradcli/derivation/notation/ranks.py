@@ -69,7 +69,7 @@ def _made(name: str | None, node: ast.Call, ranks: Mapping[str, int]) -> int | N
         return len(node.args[2].elts)
     if name == "take":
         return _depth(node.args[1])
-    if name == "arange":
+    if name in {"arange", "ones"}:
         return 1
     if name == "tensor":
         return _depth(node.args[0])

@@ -116,12 +116,21 @@ def _logistic(node: ast.expr) -> ast.expr | None:
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
         return None
     below = _factors(node.right)
-    for place, sum_ in enumerate(below):
+    for place, factor in enumerate(below):
+        sum_, others = _one_of_power(factor)
         found = _over_sum(node.left, sum_) or _spread(node.left, sum_)
         if found is not None:
-            rest = [*below[:place], *below[place + 1 :]]
+            rest = [*below[:place], *others, *below[place + 1 :]]
             return found if not rest else ast.BinOp(found, ast.Div(), _product(rest))
     return None
+
+
+def _one_of_power(node: ast.expr) -> tuple[ast.expr, list[ast.expr]]:
+    """Return a factor of a whole power, and the power of those that are left."""
+    match node:
+        case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=int(count))) if count > 1:
+            return base, [base if count == 2 else ast.BinOp(base, ast.Pow(), ast.Constant(count - 1))]  # noqa: PLR2004
+    return node, []
 
 
 def _over_sum(above: ast.expr, below: ast.expr) -> ast.expr | None:

@@ -89,7 +89,7 @@ class Written:
 
     def term(self, term: Term) -> ast.expr:
         """Return a term as an expression."""
-        number = abs(term.number)
+        number, term = abs(term.number), self._with_diagonal(term)
         above = [*self._outer(term.above)]
         chain = chain_of(term.chain)
         if above and not chain and all(self.rank(node) == 0 for node in above[:-1]):
@@ -102,6 +102,29 @@ class Written:
         below = [*([ast.Constant(number.denominator)] if number.denominator != 1 else []), *term.below]
         return whole if not below else ast.BinOp(whole, ast.Div(), times(below, []))
 
+    def _with_diagonal(self, term: Term) -> Term:
+        """Return a term in which vectors that a unit matrix is multiplied with are a diagonal matrix."""
+        units = [node for node in term.above if isinstance(node, ast.Call) and callee(node) == "eye"]
+        sides = [[node for node in nodes if self.rank(node)] for nodes in (term.above, term.below)]
+        above, below = ([self._vector(node) for node in side if node not in units] for side in sides)
+        several = [one for one in (*above, *below) if one is not None]
+        if len(units) != 1 or term.chain or not several or len(several) < len(above) + len(below):
+            return term
+        inside = self.term(Term(Fraction(1), tuple(several[: len(above)]), tuple(several[len(above) :])))
+        numbers = ([node for node in nodes if not self.rank(node)] for nodes in (term.above, term.below))
+        outside, divisor = numbers
+        return Term(term.number, (*outside, call("diag", inside)), tuple(divisor))
+
+    def _vector(self, node: ast.expr) -> ast.expr | None:
+        """Return a vector, or what a column of one repeats; None of anything else."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as sign, right=right) if self.rank(left):
+                sides = self._vector(left), self._vector(right) if self.rank(right) else right
+                return None if sides[0] is None or sides[1] is None else ast.BinOp(sides[0], sign, sides[1])
+        column = column_of(node)
+        inner = node if column is None else column
+        return inner if self.rank(inner) == 1 else None
+
     def _outer(self, nodes: Sequence[ast.expr]) -> list[ast.expr]:
         """Return factors, a column times a row among them as an outer product."""
         columns = [(node, column_of(node)) for node in nodes]
@@ -109,11 +132,18 @@ class Written:
         tall = [(node, column) for node, column in columns if column is not None and self.rank(column) == 1]
         others = [node for node in nodes if self.rank(node) > 1 and node not in [one for one, _ in tall]]
         if len(rows) != 1 or len(tall) != 1 or others:
-            return _diagonal(list(nodes), rows, tall)
+            return list(nodes)
         rest = [node for node in nodes if self.rank(node) == 0]
         column = tall[0][1]
         assert column is not None  # noqa: S101 (of those that have one)
         return [*rest, call("outer", column, rows[0])]
+
+
+def factors_of(node: ast.expr) -> list[ast.expr]:
+    """Return the matrices that an expression is the product of."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return [*factors_of(node.left), *factors_of(node.right)]
+    return [node]
 
 
 def _operands(node: ast.expr) -> list[ast.expr]:
@@ -121,19 +151,3 @@ def _operands(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return [*_operands(node.left), node.right]
     return [node]
-
-
-def _diagonal(
-    nodes: list[ast.expr], rows: list[ast.expr], tall: Sequence[tuple[ast.expr, ast.expr | None]]
-) -> list[ast.expr]:
-    """Return factors, a vector times a unit matrix among them as a diagonal matrix."""
-    units = [node for node in nodes if isinstance(node, ast.Call) and callee(node) == "eye"]
-    vectors = rows or [column for _, column in tall if column is not None]
-    used = [*units, *rows, *(node for node, _ in tall)]
-    if len(units) != 1 or len(rows) + len(tall) != 1 or len(used) + _numbers(nodes, used) != len(nodes):
-        return nodes
-    return [*(node for node in nodes if node not in used), call("diag", vectors[0])]
-
-
-def _numbers(nodes: Sequence[ast.expr], used: Sequence[ast.expr]) -> int:
-    return sum(isinstance(node, ast.Constant) for node in nodes if node not in used)

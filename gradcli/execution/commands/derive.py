@@ -13,24 +13,25 @@ from gradcli.derivation.notation.latex import latex_of
 from gradcli.derivation.notation.mathml import mathml
 from gradcli.derivation.notation.parsed import bound_names, parsed
 from gradcli.derivation.notation.plain import unicode
+from gradcli.derivation.notation.ranks import rank
 from gradcli.derivation.notation.sharing import shared
 from gradcli.derivation.notation.sympy import sympy
 from gradcli.derivation.notation.typst import typst
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.escaping import latex_name
-from gradcli.execution.formulas.closed import COMPLEX, Form, Target, closed_forms, tangent_names, targets, upstream_name
+from gradcli.execution.formulas.closed import COMPLEX, Form, Target, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.codes import check_code, codes_of
 from gradcli.execution.formulas.derivation_steps import steps_of
 from gradcli.execution.formulas.function import function_code
 from gradcli.execution.formulas.lengths import named_lengths, unified_form
 from gradcli.execution.formulas.points import Point, another_point, enlarged, finite_point, point, variable
+from gradcli.execution.formulas.shaped import shown_forms
 from gradcli.execution.formulas.verified import (
     Findings,
     arguments,
     compare,
     expected,
     new_findings,
-    trusted,
 )
 from gradcli.execution.forward.source import Source
 from gradcli.execution.process import torch_version
@@ -46,6 +47,7 @@ LAYOUTS = {
     "jacobian": "each Jacobian has the shape of the output, then that of its variable",
 }
 SECOND_LAYOUT = "each second derivative has the shape of its first variable, then that of its second"
+EVERYWHERE = "; a number stands for every entry"
 NO_FORMULA = "it has no formula in terms of the leaves alone"
 SAME_SIZES = "checked at one size: the program does not run for others"
 NOT_FINITE = "no random point was found at which autograd's gradient is finite"
@@ -116,13 +118,13 @@ def _forms(
 ) -> tuple[dict[Target, Form], tuple[Point, ...]]:
     """Return the formulas, and the points of other lengths at which they hold too where lengths have names."""
     if not here.settings.sizes:
-        return trusted(here, closed_forms(here, wanted, asked)), ()
+        return shown_forms(here, wanted, given, asked), ()
     known = named_lengths(here, given)
     points = tuple(point.explicit() if here.is_explicit else point for point in known.points)
     several = [
         [forms.get(target) for target in own]
         for point, own in ((point, _targets(point)) for point in points)
-        for forms in (trusted(point, closed_forms(point, own, asked)),)
+        for forms in (shown_forms(point, own, given, asked),)
     ]
     found: dict[Target, Form] = {}
     for target, alike in zip(wanted, zip(*several, strict=True), strict=True):
@@ -173,7 +175,7 @@ def _compare_larger(
             findings.notes.append(SAME_SIZES)
         return
     own = _targets(larger)
-    there = trusted(larger, closed_forms(larger, own, asked))
+    there = shown_forms(larger, own, given, asked)
     mine = {new: found[old] for old, new in zip(found, own, strict=True)}
     compare(larger, there, expected(larger, [*there]), mine)
     _again(larger, own, there, given, mine)
@@ -218,7 +220,7 @@ def _derivation(
         output=DerivedOutput(output.name or output.text, tuple(output.tensor.shape)),
         leaves=leaves,
         upstream=upstream_name(here) if here.has_upstream and settings.product not in {"jvp", "jacobian"} else None,
-        layout=LAYOUTS[settings.product] if settings.order == 1 else SECOND_LAYOUT,
+        layout=_layout(here, settings, forms),
         derivatives=tuple(_shown(here, target, forms.get(target), checks[target], settings) for target in wanted),
         where=_where(here, wanted, forms),
         to=settings.to,
@@ -230,6 +232,14 @@ def _derivation(
         else None,
         sizes=settings.sizes or None,
     )
+
+
+def _layout(here: Point, settings: Settings, forms: Mapping[Target, Form]) -> str:
+    """Return what shape the formulas have."""
+    layout, ranks = LAYOUTS[settings.product] if settings.order == 1 else SECOND_LAYOUT, _ranks(here)
+    trees = {target: parsed(form.text) for target, form in forms.items() if target.shape}
+    is_repeated = any(tree.indices is None and not rank(tree.body, ranks) for tree in trees.values())
+    return layout + EVERYWHERE if is_repeated else layout
 
 
 def _shown(here: Point, target: Target, formula: Form | None, checked: Checked, settings: Settings) -> DerivedFormula:

@@ -11,6 +11,7 @@ from gradcli.derivation.notation.plain import unicode
 from gradcli.escaping import latex_name
 from gradcli.execution.formulas.closed import Target, closed_forms, known_shapes
 from gradcli.execution.formulas.points import Point
+from gradcli.execution.formulas.shaped import shaped
 from gradcli.execution.formulas.verified import compare, expected, new_findings, trusted
 from gradcli.execution.forward.run import display_names
 from gradcli.execution.forward.trace import TracedCall, TracedTensor
@@ -38,7 +39,7 @@ def steps_of(point: Point, derivations: Derivations) -> tuple[DerivationStep, ..
     ordered = [traced for traced in dict.fromkeys([*reversed(made), *point.wanted]) if traced in names]
     leading = [traced for traced in ordered if _readers(point, traced)]
     targets = tuple(Target((traced,), (names[traced],), size=tuple(traced.tensor.shape)) for traced in leading)
-    forms = trusted(point, closed_forms(point, targets, derivations))
+    forms = shaped(point, trusted(point, closed_forms(point, targets, derivations)))
     found = new_findings(targets)
     compare(point, forms, expected(point, [*forms]), found)
     written = Writer({name: len(shape) for name, shape in known_shapes(point).items()})

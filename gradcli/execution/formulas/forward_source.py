@@ -26,7 +26,9 @@ ANY_STRIDES = {"torch.Tensor.view": "torch.Tensor.reshape", "torch.Tensor.view_a
 # What refuses some strides, or reads the memory as it lies, and is this of what is contiguous.
 CONTIGUOUS = frozenset({"view_as_complex", "native_group_norm"})
 # What runs by a kernel of ours, and is this in PyTorch where it has no state.
-OF_KERNELS = {"batch_norm": "batch_norm", "instance_norm": "instance_norm"}
+OF_KERNELS = {name: f"{FUNCTIONAL}{name}" for name in ("batch_norm", "instance_norm")}
+OF_KERNELS |= {"eye": "torch.eye", "arange": "torch.arange", "squeeze": "torch.squeeze"}
+OF_KERNELS |= {"native_dropout_backward": "torch.ops.aten.native_dropout_backward"}
 RANDOM = frozenset({"dropout", "rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"})
 # An operation, whatever it stands in.
 ATOM = "({})"
@@ -148,12 +150,10 @@ class _Written:
         return f"{own}({', '.join([*map(_bare, arguments), *words])})"
 
     def _of_a_kernel(self, call: TracedCall) -> str:
-        if call.op.name == "squeeze":
-            return "torch.squeeze"
         has_state = call.arguments.bound.get("running_mean") is not None
         if call.op.name not in OF_KERNELS or has_state:
             raise NotSupportedError(f"there is no source for the call '{call.op.name}'")
-        return FUNCTIONAL + OF_KERNELS[call.op.name]
+        return OF_KERNELS[call.op.name]
 
     def _argument(self, value: Any) -> str:
         if isinstance(value, TracedTensor):

@@ -18,7 +18,7 @@ from gradcli.derivation.notation.parsed import names_read, parsed
 from gradcli.errors import InputError, NotSupportedError
 from gradcli.execution.formulas.closed import Target, closed_forms, tangent_names, targets, upstream_name
 from gradcli.execution.formulas.forward_source import ForwardSource, forward_source
-from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, unified_lines
+from gradcli.execution.formulas.lengths import Lengths, keeps_axes, lengths, points_of, unified_lines
 from gradcli.execution.formulas.points import Point
 from gradcli.execution.formulas.recording import recording, unified_recording
 from gradcli.execution.formulas.through_output import through_output
@@ -126,7 +126,7 @@ def _parts(here: Point, given: Mapping[str, Any], derivations: Derivations) -> t
         if None not in texts and keeps_axes(here, known, given):
             found = _general(here, names, known, [one for one in texts if one is not None])
         if found is not None:
-            return found, [point.explicit() for point in known.points]
+            return found, points_of(here, known, given)
     texts_here = _texts(here, names, derivations)
     if texts_here is None:
         raise NotSupportedError("there is no Function: a gradient has no formula in terms of the leaves alone")
@@ -148,9 +148,9 @@ def _recorded_for_all(
     points = [] if known is None else [point.explicit() for point in known.points]
     several = [recording(point, names, derivations, is_careful=is_careful, folds=False) for point in points]
     found = None if known is None or not keeps_axes(here, known, given) else unified_recording(known, several)
-    if found is None:
+    if known is None or found is None:
         raise NotSupportedError("there is no Function for all lengths")
-    return _of_recording(here, names, found, known), points
+    return _of_recording(here, names, found, known), points_of(here, known, given)
 
 
 def _of_recording(

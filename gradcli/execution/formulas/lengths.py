@@ -19,6 +19,8 @@ FIRST, SECOND = (11, 17, 13, 19, 7, 23), (29, 37, 31, 41, 23, 43)
 # Leaves of more axes are run at smaller lengths.
 FIRST_SMALL, SECOND_SMALL = (5, 7, 3, 11), (7, 11, 5, 13)
 LARGE_RANK = 4
+# What returns a number for a single variable.
+OF_ONE = frozenset({"cov", "corrcoef"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,33 @@ def named_lengths(here: Point, given: Mapping[str, Any]) -> Lengths:
 
 
 def keeps_axes(here: Point, known: Lengths, given: Mapping[str, Any]) -> bool:
-    """Tell whether the output has as many axes where a length is 1: `squeeze` may drop one then.
+    """Tell whether the output has as many axes where a length is 1: `squeeze`, and what OF_ONE names, drop one then.
 
     No other program is run there: its indices may be beyond so few entries, which not all of PyTorch's kernels refuse.
     """
-    if not any("squeeze" in call.op.name for call in here.trace.calls):
+    if not any("squeeze" in call.op.name or call.op.name in OF_ONE for call in here.trace.calls):
         return True
     for length in known.names:
         found = with_lengths(here, {length: 1}, given, here.settings.seed)
         if found is not None and found.output.tensor.ndim != here.output.tensor.ndim:
             return False
     return True
+
+
+def points_of(here: Point, known: Lengths, given: Mapping[str, Any]) -> list[Point]:
+    """Return the points of other lengths at which a Function for all lengths is run."""
+    wide = _turned(here, known, given)
+    return [point.explicit() for point in (*known.points, *([] if wide is None else [wide]))]
+
+
+def _turned(here: Point, known: Lengths, given: Mapping[str, Any]) -> Point | None:
+    """Return a point at which what was tall is wide; None where there is no such, or the program does not run there."""
+    first = known.sizes[0]
+    lengths = sorted(known.names)
+    if len(lengths) < 2:  # noqa: PLR2004 (which one is larger)
+        return None
+    others = sorted((first[known.names[length]] for length in lengths), reverse=True)
+    return with_lengths(here, dict(zip(lengths, others, strict=True)), given, here.settings.seed + 13)
 
 
 def unified_form(known: Lengths, forms: Sequence[Form]) -> Form | None:

@@ -242,7 +242,7 @@ def _function(  # noqa: PLR0917 (a call's parts)
     shown = {key: written.argument(value, read) for key, value in words.items()}
     if name in FACTORIES and not any(isinstance(one, Tensor) for one in args):
         shown.setdefault("device", f"{written.like}.device")
-        if name in FLOATING:
+        if name in FLOATING or (name == "tensor" and torch.tensor(args[0]).is_floating_point()):
             shown.setdefault("dtype", f"{written.like}.dtype")
         if any(isinstance(one, int | float) and abs(one) >= SINGLE for one in args):
             shown = {

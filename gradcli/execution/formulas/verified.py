@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcli.derivation.notation.code import Wanted, source
+from gradcli.derivation.notation.parsed import parsed
 from gradcli.errors import NotSupportedError, first_line
 from gradcli.execution.code.program import CodeProgram
 from gradcli.execution.formulas.closed import Form, Target, tangent_names, targets, upstream_name
@@ -24,6 +25,7 @@ from gradcli.tolerance import CLOSENESS
 # What may be rounding of 0, and by how much it is larger in single precision then.
 TINY, RATIO = 1e-11, 1e4
 NOISE = "it is zero, within rounding"
+OTHER_SHAPE = "the formula has another shape than the derivative"
 # The libraries whose code is run.
 RUN = ("torch", "numpy")
 
@@ -138,23 +140,34 @@ def is_noise(point: Point, target: Target, value: Tensor) -> bool:
     there = same_point(point, single)
     place = [one.label for one in targets(point, len(target.by), target.product)].index(target.label)
     again = targets(there, len(target.by), target.product)[place]
-    found = expected(there, [again])[again]
+    try:
+        found = expected(there, [again])[again]
+    except REFUSALS:  # PyTorch cannot differentiate it in single precision
+        return False
     return float(found.abs().max()) > RATIO * largest
 
 
-def fitted(point: Point, target: Target, formula: str, to: str = "torch") -> Wanted:
-    """Return what code is asked for: whether the formula has the gradient's very shape is seen by running it."""
-    wanted = target.wanted(formula, point.settings.sizes, exact=True)
-    moving = target.is_moving
+def value_of(point: Point, target: Target, formula: str) -> Tensor | None:
+    """Return what a formula comes to at a point, in its own shape; None if it cannot be run."""
+    wanted, moving = target.wanted(formula, point.settings.sizes, exact=True), target.is_moving
     try:
-        (value,) = executed(
-            source(to, shapes_of(point, moving=moving), [wanted], sizes=point.settings.sizes),
-            to,
-            arguments(point, moving=moving),
-        )
+        code = source("torch", shapes_of(point, moving=moving), [wanted], sizes=point.settings.sizes)
+        return executed(code, "torch", arguments(point, moving=moving))[0].detach()
     except (NotSupportedError, *REFUSALS):
-        return target.wanted(formula, point.settings.sizes, exact=False)
-    return target.wanted(formula, point.settings.sizes, exact=value.shape == torch.Size(target.shape))
+        return None
+
+
+def fitted(point: Point, target: Target, formula: str) -> Wanted:
+    """Return what code is asked for: whether the formula has the gradient's very shape is seen by running it."""
+    value = value_of(point, target, formula)
+    is_exact = value is not None and tuple(value.shape) == target.shape
+    return target.wanted(formula, point.settings.sizes, exact=is_exact)
+
+
+def _is_in_shape(point: Point, target: Target, formula: str) -> bool:
+    """Tell whether a formula has the derivative's shape, or is a number, which stands for every entry."""
+    value = value_of(point, target, formula) if parsed(formula).indices is None else None
+    return value is None or not value.ndim or tuple(value.shape) == target.shape
 
 
 def compare(
@@ -165,6 +178,9 @@ def compare(
         found[target].shapes.append(point.shapes)
         for text in formula.texts:
             _compare(point, target, text, references[target], found[target])
+        if not _is_in_shape(point, target, formula.text):
+            found[target].errors.append(math.inf)
+            found[target].notes.append(OTHER_SHAPE)
 
 
 def _compare(point: Point, target: Target, text: str, reference: Tensor, found: Findings) -> None:

@@ -7,13 +7,15 @@ compared with anywhere else.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from sympy import Expr, Integer, Symbol
 
 from gradcli.derivation.formulas import MatrixFunction
+from gradcli.derivation.notation.written import Written, factors_of
 from gradcli.symbolic.write.printer import NotWritableError
-from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Template
+from gradcli.symbolic.write.scope import Composed, Indices, NoFormulaError, Scope, Template
 from gradcli.symbolic.write.sums import total
 from gradcli.symbolic.write.tensor_printer import TensorNotation
 from gradcli.symbolic.write.tidy import tidy
@@ -33,19 +35,20 @@ def value(composition: Composed, place: int, function: MatrixFunction) -> Templa
 def _stand_in(composition: Composed, place: int, argument: int, name: str) -> Template:
     """Return a tensor by a function's name and its argument; the same one for the same text."""
     scope, entry = composition.scope, composition.entry(argument)
-    text = NAMES[name].format(_text(composition, entry))
+    inner = _text(composition, entry)
+    text = NAMES[name].format(inner)
     known = next((key for key, shown in scope.names.items() if shown == text), None)
     shape = composition.shape(argument)
     shape = shape if name == "inv" else shape[:-2]
     made = scope.tensor(place if known is None else int(known[1:]), known[0] if known else name[0], text, shape)
-    if name == "inv" and known is None and _is_symmetric(composition, entry):
+    if name == "inv" and known is None and (_is_symmetric(composition, entry) or _reads_as_turned(scope, inner)):
         scope.symmetric.add(f"{name[0]}{place:05d}")
     return made
 
 
 def _text(composition: Composed, entry: Template) -> str:
     try:
-        text = TensorNotation(composition.scope, entry.symbols).whole(tidy(entry.body)).text
+        text = TensorNotation(composition.scope, entry.symbols).with_all_axes(tidy(entry.body)).text
     except NotWritableError:
         raise NoFormulaError from None
     if len(text) > LONGEST:
@@ -58,6 +61,15 @@ def _is_symmetric(composition: Composed, entry: Template) -> bool:
     body = composition.scope.ordered(entry.body)
     turned = composition.scope.ordered(entry.at([*batch, column, row]))
     return bool(tidy(body) == tidy(turned))
+
+
+def _reads_as_turned(scope: Scope, text: str) -> bool:
+    """Tell whether a product of matrices is its own transpose: `X.T @ C @ X` is one if C is symmetric."""
+    written = Written({name: scope.shapes[key] for key, name in scope.names.items()})
+    alike = {f"{scope.names[key]}.T": scope.names[key] for key in scope.symmetric}
+    factors = factors_of(ast.parse(text, mode="eval").body)
+    turned = [ast.unparse(written.across(factor)) for factor in reversed(factors)]
+    return [alike.get(one, one) for one in turned] == [alike.get(one, one) for one in map(ast.unparse, factors)]
 
 
 def inverse(composition: Composed, place: int, function: MatrixFunction) -> Template:

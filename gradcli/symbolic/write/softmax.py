@@ -67,7 +67,7 @@ def _kept(node: FormulaNode, symbols: Indices, axis: int, rank: int) -> list[Exp
 
 def _name(scope: Scope, argument: Template, axis: int, rank: int) -> str:
     try:
-        text = TensorNotation(scope, argument.symbols).whole(argument.body).text
+        text = TensorNotation(scope, argument.symbols).with_all_axes(argument.body).text
     except NotWritableError:
         raise NoFormulaError from None
     if len(text) > LONGEST_ARGUMENT:

@@ -10,7 +10,7 @@ import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Piecewise, Sum, Symbol
 
 from gradcli.symbolic.write.branches import is_rectified
-from gradcli.symbolic.write.broadcasting import Axes, align, broadcast
+from gradcli.symbolic.write.broadcasting import Axes, align, broadcast, permuted
 from gradcli.symbolic.write.conditions import on_indices
 from gradcli.symbolic.write.contraction import contract
 from gradcli.symbolic.write.printer import NotWritableError, Printer
@@ -36,6 +36,16 @@ class TensorNotation(Printer):
         coefficient, rest = body.as_coeff_Mul(rational=True)
         piece = align(self.write(rest), self.target)
         return piece if coefficient == 1 else scaled(coefficient, piece)
+
+    def with_all_axes(self, body: Expr) -> Printed:
+        """Return the formula of the whole tensor with every axis of it, those of length 1 put in."""
+        piece = self.whole(body)
+        if piece.axes == self.target:
+            return piece
+        if [axis for axis in piece.axes if axis is not None] != self.order:
+            raise NotWritableError
+        places = ", ".join("None" if axis is None else ":" for axis in self.target)
+        return suffix(permuted(piece, self.order), f"[{places}]").with_axes(self.target)
 
     def joined(self, pieces: Sequence[Printed]) -> tuple[list[Printed], Axes]:
         """Return pieces that broadcast against each other as their indices say."""

@@ -137,18 +137,28 @@ def _length(body: Expr) -> int:
 def _with_logistic(body: Expr) -> list[Expr]:
     """Return the expression in terms of sigmoid(u) = 1/(1 + exp(-u)), where a denominator holds that."""
     found: dict[Expr, Expr] = {}
+    powers: dict[Expr, Expr] = {}
     bound = bound_indices(body)
     for power in sorted(body.atoms(sympy.Pow), key=sympy.default_sort_key):
         if power.exp.is_Integer and power.exp.is_negative and power.base.is_Add and len(power.base.args) == 2:  # noqa: PLR2004
             one, other = power.base.args
             if one == 1 and isinstance(other, sympy.exp) and other.free_symbols.isdisjoint(bound):
-                found.setdefault(other, Logistic(-other.args[0]))
+                powers[power] = found.setdefault(other, Logistic(-other.args[0])) ** -power.exp
     if not found:
         return []
     names = {value: sympy.Dummy(positive=True) for value in found.values()}
-    rewritten = body.xreplace({exponential: (1 - names[value]) / names[value] for exponential, value in found.items()})
+    rest = {
+        exponential: ((1 - names[value]) / names[value]) ** times
+        for exponential in body.atoms(sympy.exp)
+        for other, value in found.items()
+        for times in (exponential.args[0] / other.args[0],)
+        if times.is_Integer
+    }
+    rewritten = body.xreplace({power: value.xreplace(names) for power, value in powers.items()}).xreplace(rest)
     back = {name: value for value, name in names.items()}
-    return [sympy.factor(sympy.cancel(rewritten)).xreplace(back), sympy.cancel(rewritten).xreplace(back)]
+    apart = sympy.Add(*[sympy.factor(sympy.cancel(term)) for term in sympy.Add.make_args(rewritten)])
+    ways = (apart, sympy.factor(sympy.cancel(rewritten)), sympy.cancel(rewritten))
+    return [way.xreplace(back) for way in ways]
 
 
 def beside_points(body: Expr) -> Expr:

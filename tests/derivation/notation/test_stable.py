@@ -32,6 +32,24 @@ WAYS = [
 SAME = ["2*x", "exp(x)/(y + 1)", "sqrt(x**2 + 3**2)", "1 - tanh(x)", "x/(x + 1)", "2**3/(2**3 + 1)"]
 
 
+POWERS = [
+    ("exp(-x)/(exp(-x) + 1)**2", "sigmoid(-x)*sigmoid(x)"),
+    ("2*exp(-x)*y/(y*(exp(-x) + 1)**3)", "2*sigmoid(-x)*y*sigmoid(x)*sigmoid(x)/y"),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), POWERS)
+def test_a_power_of_what_overflows_is_rewritten_too(text: str, wanted: str) -> None:
+    found, _ = stable(text, digits=False)
+    assert found == wanted
+    y = torch.tensor(2.0, dtype=torch.float64)
+    for x in torch.tensor([-800.0, 0.5, 800.0], dtype=torch.float64):
+        names = {"x": x, "y": y, "exp": torch.exp, "sigmoid": torch.sigmoid}
+        own, given = (eval(one, names) for one in (found, text))  # noqa: S307 (of this file)
+        assert own.isfinite()
+        assert torch.isclose(own, given) or not given.isfinite()
+
+
 @pytest.mark.parametrize(("text", "wanted"), WAYS)
 def test_a_formula_is_rewritten(text: str, wanted: str) -> None:
     found, said = stable(text)

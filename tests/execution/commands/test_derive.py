@@ -13,6 +13,7 @@ from gradcli.engine import derive_program
 from gradcli.errors import ExitCode, GradcliError
 from gradcli.execution.commands import derive as command
 from gradcli.execution.formulas import derivation_steps
+from gradcli.execution.formulas.closed import closed_forms
 from gradcli.report.schema import derivation_schema
 from gradcli.report.verdict import Verdict
 from gradcli.settings import Settings
@@ -23,6 +24,8 @@ FORMULAS = [
     ("trace(A @ X)", {"A": (2, 3), "X": (3, 2)}, "X", 1, "A.T"),
     ("x @ A @ x", {"x": (3,), **A}, "x", 2, "A + A.T"),
     ("sum(x**3)", {"x": (3,)}, "x", 2, "6*diag(x)"),
+    ("sum(log(x))", {"x": (3,)}, "x", 2, "-diag(1/x**2)"),
+    ("sum(sigmoid(x))", {"x": (3,)}, "x", 2, "diag((sigmoid(x) - 1)*(2*sigmoid(x) - 1)*sigmoid(x))"),
     ("x @ A @ y", {"x": (2,), "A": (2, 3), "y": (3,)}, "x,y", 2, "A"),
     ("mean(w1+w2+w2*w3)", {"w1": (2, 2), "w2": (2, 2), "w3": (2, 2)}, "w2", 1, "w3/4 + 1/4"),
     ("X @ W", {**X, **W}, "W", 1, "X.T @ g"),
@@ -182,6 +185,47 @@ def test_a_gradient_that_everyone_knows_reads_as_they_know_it(
     assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
 
 
+SHAPED = [
+    ("x @ k", {"x": (1, 2), "k": (2, 3)}, "x", "g @ k.T"),
+    ("x @ k", {"x": (1, 2), "k": (2, 1)}, "x", "k.T"),
+    ("x @ A @ x.T", {"x": (1, 3), **A}, "x", "x @ A.T + x @ A"),
+    ("sum(A @ x)", {"A": ("n", "m"), "x": ("m",)}, "A", "outer(ones(n), x)"),
+    ("x.mean(dim=1)", {"x": (3, 4)}, "x", "outer(g, ones(4))/4"),
+    ("x*y", {"x": (1, 3), "y": (2, 3)}, "x", "sum(y*g, dim=0)[None, :]"),
+    ("softmax(q @ K.T, dim=-1) @ V", {"q": (1, 4), "K": (3, 4), "V": (3, 2)}, "V", "softmax(q @ K.T, dim=-1).T @ g"),
+    ("sum(x*y, dim=1)", {"x": (2, 3, 4), "y": (4,)}, "x", "broadcast_to((y*g)[:, None, :], (2, 3, 4))"),
+]
+
+
+@pytest.mark.parametrize(("program", "inputs", "wrt", "formula"), SHAPED)
+def test_a_formula_has_the_shape_of_its_variable(program: str, inputs: Any, wrt: str, formula: str) -> None:
+    found = gradcli.derive(program, inputs, wrt=wrt)[wrt]
+    assert (found.formula, found.checked.verdict) == (formula, Verdict.MATCH)
+    sizes = {"n": 4, "m": 3, "b": 2}
+    torch.manual_seed(5)
+    space: dict[str, Any] = {**vars(torch), **sizes}
+    for name, shape in inputs.items():
+        own = tuple(sizes.get(size, size) for size in shape)
+        space[name] = torch.randn(own, dtype=torch.float64, requires_grad=True)
+    output = eval(program, space)  # noqa: S307 (of this file)
+    space["g"] = torch.randn_like(output) if output.numel() > 1 else torch.ones_like(output)
+    (expected,) = torch.autograd.grad(output, space[wrt], space["g"])
+    value = eval(formula, space)  # noqa: S307 (the formula is what is tested)
+    assert value.shape == expected.shape
+    assert torch.allclose(value, expected)
+
+
+def test_a_formula_of_another_shape_is_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "shown_forms", lambda point, wanted, *rest: closed_forms(point, wanted, rest[-1]))
+    assert gradcli.derive("sum(A @ x)", {"A": (2, 3), "x": (3,)}, wrt="A").verdict is Verdict.MISMATCH
+
+
+def test_a_number_stands_for_every_entry_and_it_is_said() -> None:
+    shown = str(gradcli.derive("mean(x)", {"x": (4,)}))
+    assert "a number stands for every entry" in " ".join(shown.split())
+    assert "stands for" not in str(gradcli.derive("sum(x**2)", {"x": (4,)}))
+
+
 STABLE = [
     ("sum(log(1 + exp(x)))", {"x": (3,)}, "sigmoid(x)"),
     ("log(exp(x) + exp(y))*x", {"x": (3,), "y": (3,)}, "g*(x*sigmoid(x - y) + logaddexp(x, y))"),
@@ -231,6 +275,7 @@ PROGRAMS = [
     ("mean((X @ w - y)**2)", {**X, "w": (3,), "y": (4,)}),
     ("x[1:]*y + flip(y, (0,))", {"x": (4,), "y": (3,)}),
     ("torch.outer(x, y)", {"x": (2,), "y": (3,)}),
+    ("F.unfold(x, 2)*y", {"x": (1, 1, 3, 3), "y": (1, 4, 4)}),
     ("sum(x*y)", {"x": (1, 3), "y": (2, 1)}),
     ("logsumexp(x, dim=0)", {"x": (4,)}),
     ("detach(x)*x", {"x": (3,)}),
@@ -343,6 +388,7 @@ def test_a_given_upstream_gradient_is_in_the_formula() -> None:
         ("trace(X.T @ A @ X)", {"X": (3, 2), **A}, "X", "2*A @ X"),
         ("trace(A @ B)", {**A, "B": (3, 3)}, "B", "A"),
         ("logdet(A @ A)", A, "A", None),
+        ("trace(inv(X.T @ A @ X) @ B)", {**X, "A": (4, 4), "B": (3, 3)}, "B", "inv(X.T @ A @ X)"),
     ],
 )
 def test_a_symmetric_matrix_has_no_transpose(program: str, inputs: Any, wrt: str, formula: str | None) -> None:

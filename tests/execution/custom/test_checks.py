@@ -650,3 +650,39 @@ def test_a_sparse_gradient_is_a_gradient() -> None:
     report = gradcli.check_function(SparseRows, shapes={"table": (3, 2)})
     assert report.verdict == "match", said(report)
     assert report["table"].gradient.tolist() == [[2, 2], [0, 0], [0, 0]]
+
+
+class CopySign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        return torch.copysign(x, y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, y = ctx.saved_tensors
+        return g * torch.where(torch.signbit(x) == torch.signbit(y), 1.0, -1.0), torch.zeros_like(y)
+
+
+class SquareTwiceWrong(Square):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x.detach() * g
+
+
+def test_rounding_in_autograds_own_double_backward_is_no_lost_term() -> None:
+    generator = torch.Generator().manual_seed(7)
+    inputs = {"x": torch.randn(2, 3, generator=generator, dtype=torch.float64), "y": torch.ones(3, dtype=torch.float64)}
+    x = inputs["x"].clone().requires_grad_()
+    (first,) = torch.autograd.grad(torch.copysign(x, inputs["y"]).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad((first * torch.rand(2, 3, generator=generator, dtype=torch.float64)).sum(), x)
+    assert second.abs().max() < 1e-14
+    assert _double_backward(gradcli.check_function(CopySign, inputs)) == "match"
+    assert _double_backward(gradcli.check_function(SquareTwiceWrong, {"x": inputs["x"]})) == "mismatch"
+
+
+def _double_backward(report: Report) -> str:
+    details = report.details
+    assert isinstance(details, CustomDetails)
+    return next(str(check.verdict) for check in details.checks if check.name == "double backward")

@@ -160,8 +160,30 @@ def test_it_is_for_all_lengths_that_the_program_leaves_open() -> None:
         function.apply(features, y, w)
 
 
-def test_an_elementwise_one_is_for_any_shape() -> None:
-    function = loaded(derived("x*sigmoid(x)", {"x": (3, 2)}))
+@pytest.mark.parametrize(
+    ("program", "shape", "other"), [("torch.linalg.qr(a)[0]", (3, 2), (2, 3)), ("torch.cov(a)", (3, 4), (1, 4))]
+)
+def test_it_refuses_lengths_at_which_the_program_is_another_one(program: str, shape: Any, other: Any) -> None:
+    function = loaded(derived(program, {"a": shape}))
+    with pytest.raises(ValueError, match="the shapes must be"):
+        function.apply(torch.ones(other, dtype=torch.float64))
+
+
+def test_numbers_in_the_program_have_the_type_of_what_is_given() -> None:
+    program = "F.fractional_max_pool2d(x, 2, 3, _random_samples=tensor([[[0.2, 0.7], [0.4, 0.5]]]))"
+    function = loaded(derived(program, {"x": (1, 2, 5, 6)}))
+    assert gradcheck(function.apply, [torch.randn(1, 2, 5, 6, dtype=torch.float64, requires_grad=True)])
+
+
+@pytest.mark.parametrize("program", ["logdet(a @ a.T + eye(3))", "native_dropout_backward(a, a > 0, 2.0)"])
+def test_a_call_of_ours_is_pytorchs_in_forward(program: str) -> None:
+    a = (torch.rand(3, 3, dtype=torch.float64) + torch.eye(3)).requires_grad_()
+    assert gradcheck(loaded(derived(program, {"a": (3, 3)})).apply, [a])
+
+
+@pytest.mark.parametrize("program", ["x*sigmoid(x)", "log(1 + sigmoid(x)**2)*x"])
+def test_an_elementwise_one_is_for_any_shape(program: str) -> None:
+    function = loaded(derived(program, {"x": (3, 2)}))
     for shape in ((), (4,), (2, 3, 4)):
         assert gradcheck(function.apply, torch.randn(shape, dtype=torch.float64, requires_grad=True))
 

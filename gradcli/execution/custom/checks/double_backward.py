@@ -50,7 +50,7 @@ def double_backward(trial: Trial) -> Check:
     except ExecutionError as error:
         return Check(NAME, Verdict.MATCH, noted(NoteKind.CONTRACT, f"{error.message.rstrip('.')}; {UNMARKED}"))
     wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name])]
-    if wrong and trial.tolerance.normwise:
+    if wrong:
         noise = rounding_error(lambda point: _right(trial, weights, point), trial.point)
         wrong = [note for name in wanted for note in _compared(trial, name, found[name], wanted[name], noise[name])]
     if not wrong:
